@@ -187,7 +187,7 @@ class Reading {
 class Model {
   constructor(facts, kernelOf) {
     const { layers, hidden, embedding, rows, parts } = facts;
-    const bytes = bytesOf(facts.data);
+    const bytes = typeof facts.data === "string" ? bytesOf(facts.data) : facts.data;
     let at = 0;
     const take = (Kind, count) => new Kind(bytes.slice(at, (at += count * Kind.BYTES_PER_ELEMENT)).buffer);
     const matrices = [];

@@ -2,13 +2,13 @@
 
 import { call, handle, root } from "./api.js";
 import { ask } from "./dialogs.js";
-import { dropping } from "./files.js";
-import { found, Keeper } from "./keeping.js";
+import { found, keep } from "./keeping.js";
+import { Faces } from "./look.js";
 import { limitsIn } from "./settings.js";
-import { modelOf, page, turnTo, useStore } from "./state.js";
+import { modelOf, page, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
 import { number } from "./words.js";
-import { begin, openFile } from "./write.js";
+import { begin } from "./write.js";
 import { Writer, writing } from "./writer.js";
 
 const MODEL = `afterword.model${root}`; // the name under which the browser stores it
@@ -17,11 +17,7 @@ const byId = id => document.getElementById(id);
 
 const { history, problem } = found();
 const writer = new Writer(history);
-const notices = { problem, elsewhere: false };
-const keeper = new Keeper(writer, {
-  failed: message => notice({ problem: message }),
-  elsewhere: () => notice({ elsewhere: true }),
-});
+const keeper = keep(writer, problem, byId("notices"));
 
 handle({
   askKey: wasWrong =>
@@ -70,24 +66,6 @@ export async function refresh() {
   }
 }
 
-// Notices at the top, each with its remedy.
-
-function notice(changes) {
-  Object.assign(notices, changes);
-  render(html`<${Notices} />`, byId("notices"));
-}
-
-function Notices() {
-  const { isReached } = useStore(page);
-  return html`<div role="status">
-    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe in this browser; the page reconnects by itself.</p>`}
-    ${notices.problem && html`<p class="notice">${notices.problem} <button onClick=${() => keeper.save()}>Save to a file</button></p>`}
-    ${notices.elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose a version, this tab saves nothing.
-      <button onClick=${() => location.reload()}>Use the other version</button>
-      <button onClick=${() => (keeper.takeOver(), notice({ elsewhere: false }))}>Keep this version</button></p>`}
-  </div>`;
-}
-
 // The model, the face and the theme.
 
 function Model() {
@@ -112,21 +90,14 @@ function Model() {
 }
 
 function Look() {
-  const { theme, face } = useStore(page);
+  const { theme } = useStore(page);
   const other = theme === "dark" ? "light" : "dark";
   const flip = () => {
     document.documentElement.dataset.theme = other;
     localStorage.setItem("afterword.theme", other);
     page.set({ theme: other });
   };
-  const turn = face => {
-    turnTo(face);
-    show("write");
-  };
-  return html`<span class="choice" role="group" aria-label="Face">
-      <button id="simple" aria-pressed=${String(face === "simple")} title="only what is needed to write" onClick=${() => turn("simple")}>Simple</button>
-      <button id="all" aria-pressed=${String(face === "all")} title="all settings, branches, scores, gates" onClick=${() => turn("all")}>All</button>
-    </span>
+  return html`<${Faces} turned=${() => show("write")} />
     <button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
 }
 
@@ -187,13 +158,8 @@ byId("branches").open = byId("steering").open = isWide;
 render(html`<${Tabs} />`, byId("tabs"));
 render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
-notice({});
 begin(writer, keeper);
 
-const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
-byId("view").addEventListener("dragover", onDragOver);
-byId("view").addEventListener("dragleave", onDragLeave);
-byId("view").addEventListener("drop", onDrop);
 addEventListener("focus", () => page.get().isReached && refresh());
 
 page.listen(showSheet);

@@ -2,7 +2,7 @@
 
 import { Choosing } from "./choosing.js";
 import { ask } from "./dialogs.js";
-import { chosenFile, textOf } from "./files.js";
+import { chosenFile, dropping, textOf } from "./files.js";
 import { History } from "./history.js";
 import { historyOf } from "./keeping.js";
 import { Another, Here } from "./next.js";
@@ -41,6 +41,10 @@ export function begin(writer, keeper) {
   document.addEventListener("pointerdown", ({ target }) => {
     if (!target.closest(".around")) writer.closeAlternatives();
   });
+  const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
+  sheet.view.addEventListener("dragover", onDragOver);
+  sheet.view.addEventListener("dragleave", onDragLeave);
+  sheet.view.addEventListener("drop", onDrop);
   render(html`<${Tools} writer=${writer} keeper=${keeper} />`, byId("tools"));
   render(html`<${Here} writer=${writer} />`, byId("here"));
   render(html`<${Offers} writer=${writer} />`, byId("offers"));
@@ -168,7 +172,7 @@ async function mayReplace(writer, keeper, what) {
   return answer !== null;
 }
 
-async function startAnew(writer, keeper) {
+export async function startAnew(writer, keeper) {
   if (!(await mayReplace(writer, keeper, "Start a new text"))) return;
   writer.open(new History());
   keeper.changedHistory(true);
@@ -181,7 +185,7 @@ async function open(writer, keeper) {
 }
 
 /** Open a file in place of the text. */
-export async function openFile(writer, keeper, file) {
+async function openFile(writer, keeper, file) {
   try {
     const { history, isWhole } = historyOf(await textOf(file));
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;

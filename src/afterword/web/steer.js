@@ -6,7 +6,8 @@ import { page, useStore } from "./state.js";
 import { html, useState } from "./vendor/preact.js";
 import { writing } from "./writer.js";
 
-export function Steer({ writer, details }) {
+/** `own` has further settings, of a page that needs no server and has none of the server's. */
+export function Steer({ writer, details, own = null }) {
   const values = useStore(settings);
   const { numbers, mostWritten } = useStore(page);
   const { complaint } = useStore(writing);
@@ -28,7 +29,14 @@ export function Steer({ writer, details }) {
         <option value="both">LSTM and n-gram</option><option value="lstm">LSTM only</option>
         <option value="ngram">n-gram only</option></select></label>`}
     </div>
-    <label class="wide">pattern
+    ${own ?? html`<${Rules} values=${values} complaint=${complaint} />`}
+    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>Use the model's settings</button></p>
+  `;
+}
+
+/** What a text must obey, and what is kept at a value while it is written. */
+function Rules({ values, complaint }) {
+  return html`<label class="wide">pattern
       <${Field} id="pattern" value=${values.pattern} placeholder="a regular expression such as [A-Z]+\\..*" autocomplete="off" spellcheck=${false}
         aria-invalid=${String(complaint?.param === "pattern")} aria-describedby="pattern-error"
         title="the text written matches this regular expression from its first character"
@@ -37,9 +45,7 @@ export function Steer({ writer, details }) {
           if (complaint?.param === "pattern") writing.set({ complaint: null });
         }} /></label>
     <p class="error" id="pattern-error" role="status">${complaint?.param === "pattern" ? complaint.text : ""}</p>
-    <${Holds} hold=${values.hold} complaint=${complaint} />
-    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>Use the model's settings</button></p>
-  `;
+    <${Holds} hold=${values.hold} complaint=${complaint} />`;
 }
 
 /** An input that keeps what is being typed into it when the page is drawn anew. */

@@ -90,11 +90,4 @@ export const page = new Store({
   isReached: true, // whether the server answers
 });
 
-/** Show a face of the page, and remember it. */
-export function turnTo(face) {
-  document.documentElement.dataset.face = face;
-  localStorage.setItem("afterword.face", face);
-  page.set({ face });
-}
-
 export const modelOf = ({ models, model }) => models.find(({ id }) => id === model) ?? models[0] ?? null;

@@ -160,6 +160,7 @@ export class Writer {
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
   async write(changes = {}) {
+    if (this.#isOfLines) return this.writeLine(changes);
     const finishes = (settings.get().max_tokens === null || page.get().face === "simple") && inForce("finish_sentence");
     await this.#write(mostTokens(), [], finishes, changes);
   }
@@ -200,18 +201,18 @@ export class Writer {
   }
 
   /** Finish the line, beginning with the selected continuation. */
-  async writeLine() {
+  async writeLine(changes = {}) {
     const offer = this.#selected();
     if (offer?.text) {
       const end = offer.text.indexOf("\n", offer.text.startsWith("\n") ? 1 : 0);
       this.#take(end < 0 ? offer.text.length : end);
       if (end >= 0) return this.offerSoon();
     }
-    const written = await this.#write(mostTokens(), ["\n"]);
+    const written = await this.#write(mostTokens(), ["\n"], false, changes);
     if (written || this.abort) return;
     // the line has ended already: write a new one
     this.#insert("\n", "A", "line");
-    await this.#write(mostTokens(), ["\n"]);
+    await this.#write(mostTokens(), ["\n"], false, changes);
   }
 
   /** Write at the cursor; return the number of units written, or NaN if writing was stopped or failed. */
