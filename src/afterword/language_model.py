@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.prefill import NextCharacter, Prompt, Reading, prompt_of, read_prompt
+from afterword.generation.next_words import NextWord
+from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Continuing, Generating, GeneratingMany, Stream, Streaming, Writer
@@ -196,6 +197,14 @@ class LanguageModel:
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
         """
         return self._last_writer(asked).next_characters(asked.prompt, asked.label)
+
+    def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
+        """Return the `number` likeliest words that can follow `prompt` with their probabilities, the likeliest first.
+
+        If the prompt ends within a word, they complete it. They are found by a search over tokens, and there are fewer
+        in a text without words. Raises as `read`.
+        """
+        return self.writer(Sampling()).next_words(prompt, number, label)
 
     @takes(Streaming)
     def stream(self, asked: Streaming) -> Stream:
