@@ -237,15 +237,16 @@ def _script(name: str) -> str:
 
 
 def test_what_is_vendored_is_what_its_manifest_says() -> None:
-    manifest = json.loads((FILES / "vendor/MANIFEST.json").read_text(encoding="utf-8"))
-    texts = set()
-    for one in manifest["files"]:
-        assert hashlib.sha256((FILES / "vendor" / one["file"]).read_bytes()).hexdigest() == one["sha256"]
-        assert one["package"]
-        assert one["version"]
-        texts |= set(one["licence_texts"])
-    named = {one["file"] for one in manifest["files"]} | texts | {"MANIFEST.json"}
-    assert {path.name for path in (FILES / "vendor").iterdir()} == named
+    for folder in (FILES / "vendor", SHARED / "vendor"):
+        manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        texts = set()
+        for one in manifest["files"]:
+            assert hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest() == one["sha256"]
+            assert one["package"]
+            assert one["version"]
+            texts |= set(one["licence_texts"])
+        named = {one["file"] for one in manifest["files"]} | texts | {"MANIFEST.json"}
+        assert {path.name for path in folder.iterdir()} == named
 
 
 def test_the_page_needs_nothing_that_its_policy_forbids() -> None:

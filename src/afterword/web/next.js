@@ -73,12 +73,14 @@ export function Here({ writer }) {
   useEffect(() => writing.set({ words: isSimple ? options.map(one => ({ ...one, place })) : [] }), [found, isSimple]);
   const cast = speakers(text.slice(Math.max(0, caret - CAST), caret));
   const old = text.slice(...place);
+  const begun = /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0]; // a word that the words complete
+  const shown = word => visible((/^[\p{L}\p{M}\p{N}'’]/u.test(word) ? begun : "") + word.replace(/^ +/, ""));
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
     ${isSimple && html`<div class="scroll words" role="group" aria-label="Words">
       <span class="soft">${old.trim() ? html`in place of <b>${visible(old.trim())}</b>` : "next"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
-        onClick=${() => found.revision === revision && writer.swap(one, place)}>${visible(one.text.trim() || one.text)}${" "}
+        onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}${" "}
         <span class="soft">${percent(one.probability)}</span></button>`)}
     </div>`}
     <div class="bar">

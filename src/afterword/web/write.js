@@ -45,6 +45,7 @@ export function begin(writer, keeper) {
   sheet.view.addEventListener("dragover", onDragOver);
   sheet.view.addEventListener("dragleave", onDragLeave);
   sheet.view.addEventListener("drop", onDrop);
+  byId("branches").open = byId("steering").open = matchMedia("(min-width: 900px)").matches;
   render(html`<${Tools} writer=${writer} keeper=${keeper} />`, byId("tools"));
   render(html`<${Here} writer=${writer} />`, byId("here"));
   render(html`<${Offers} writer=${writer} />`, byId("offers"));

@@ -160,7 +160,6 @@ export class Writer {
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
   async write(changes = {}) {
-    if (this.#isOfLines) return this.writeLine(changes);
     const finishes = (settings.get().max_tokens === null || page.get().face === "simple") && inForce("finish_sentence");
     await this.#write(mostTokens(), [], finishes, changes);
   }
@@ -201,18 +200,18 @@ export class Writer {
   }
 
   /** Finish the line, beginning with the selected continuation. */
-  async writeLine(changes = {}) {
+  async writeLine() {
     const offer = this.#selected();
     if (offer?.text) {
       const end = offer.text.indexOf("\n", offer.text.startsWith("\n") ? 1 : 0);
       this.#take(end < 0 ? offer.text.length : end);
       if (end >= 0) return this.offerSoon();
     }
-    const written = await this.#write(mostTokens(), ["\n"], false, changes);
+    const written = await this.#write(mostTokens(), ["\n"]);
     if (written || this.abort) return;
     // the line has ended already: write a new one
     this.#insert("\n", "A", "line");
-    await this.#write(mostTokens(), ["\n"], false, changes);
+    await this.#write(mostTokens(), ["\n"]);
   }
 
   /** Write at the cursor; return the number of units written, or NaN if writing was stopped or failed. */
@@ -237,12 +236,15 @@ export class Writer {
     try {
       for await (const { choices } of stream(body, abort.signal)) {
         if (abort.signal.aborted) return NaN;
-        for (const { text: sent, logprobs } of choices) {
+        for (const { text: sent, logprobs, finish_reason: reason } of choices) {
           if (logprobs) aligner.push(logprobs.tokens, logprobs.token_logprobs);
-          const text = ending.push(sent, logprobs);
+          let text = ending.push(sent, logprobs);
+          let shades = aligner.take(text);
+          const isEnd = reason === "stop" && this.#isOfLines && !stop.length && !ending.isOver && at === this.text.length;
+          if (isEnd) [text, shades] = [text + "\n", shades + "A"]; // the next line is a text of its own
           if (!text) continue;
           const isFollowed = this.caret === at;
-          this.history.edit(at, 0, text, { shades: aligner.take(text), kind: "written", join: true });
+          this.history.edit(at, 0, text, { shades, kind: "written", join: true });
           at += text.length;
           this.#changed(isFollowed ? at : null);
         }

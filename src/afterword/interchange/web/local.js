@@ -13,7 +13,7 @@ export const root = globalThis.location?.pathname ?? "";
 
 export const isAbort = error => error?.name === "AbortError";
 
-const given = {}; // by the page: the model, its settings `own`, and `wrote`, which is called with each text and its seed
+const given = {}; // by the page: the model, its settings `own`, and `wrote`, which is called with the seed of what was written
 
 export const handle = values => Object.assign(given, values);
 
@@ -29,7 +29,8 @@ export async function call(method, path, body, signal) {
   }
 }
 
-async function next({ prompt, temperature = 1, min_p: least = 0 }, signal) {
+async function next({ prompt, words: count, temperature = 1, min_p: least = 0 }, signal) {
+  if (count) return { words: await given.model.words(read(prompt), { count, signal }) };
   const found = await given.model.next(read(prompt), { signal });
   const weights = found.map(({ probability }) => (probability / found[0].probability) ** (1 / Math.max(temperature, 1e-3)));
   const kept = weights.map(weight => (weight >= least ? weight : 0));
@@ -60,8 +61,9 @@ async function surprises({ text }, signal) {
 }
 
 /** Yield the chunks of a stream of completions; `signal` ends it early. */
-export async function* stream({ n = 1, seed = Math.floor(Math.random() * 2 ** 32), ...body }, signal) {
-  for (let index = 0; index < n; index += 1) yield* written(body, seed + index, index, signal);
+export async function* stream({ n, seed = Math.floor(Math.random() * 2 ** 32), ...body }, signal) {
+  if (!n) given.wrote(seed);
+  for (let index = 0; index < (n ?? 1); index += 1) yield* written(body, seed + index, index, signal);
 }
 
 /** Yield one text as it is written, a chunk for each frame. */
@@ -104,6 +106,5 @@ async function* written(body, seed, index, signal) {
   } finally {
     own.abort();
     signal.removeEventListener("abort", abort);
-    given.wrote(text, seed);
   }
 }

@@ -9,12 +9,11 @@ import { page, Store, useStore } from "./state.js";
 import { Steer } from "./steer.js";
 import { Tree } from "./tree.js";
 import { html, render } from "./vendor/preact.js";
-import { number } from "./words.js";
 import { begin, startAnew } from "./write.js";
 import { Writer } from "./writer.js";
 
 const LONGEST = 100_000; // tokens of a text
-const METHODS = ["generate", "score", "split", "next"];
+const METHODS = ["generate", "score", "split", "next", "words"];
 
 if (globalThis.document) engine().then(open);
 else serve();
@@ -98,12 +97,12 @@ function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
   const { temperature, minP, maxTokens, isOfLines, finishesSentences, charactersPerToken, labels, hottest } = model.facts.writing;
+  const isPoems = document.querySelector("main").classList.contains("poems"); // whose one face is simple
   const own = { label: "", end: "" }; // settings that only this page has
   const told = new Store({ text: "" });
-  handle({ model, isOfLines, own, wrote: (text, seed) => told.set({ text: `${number(Array.from(text).length)} characters, seed ${seed}` }) });
+  handle({ model, isOfLines, own, wrote: seed => told.set({ text: isPoems ? "" : `Seed ${seed}` }) });
   const writing = { temperature, min_p: minP, max_tokens: maxTokens, finish_sentence: finishesSentences };
   const about = { writing, lines: isOfLines, characters_per_token: charactersPerToken, vocabulary: "bpe" }; // any is scored by characters
-  const isPoems = document.querySelector("main").classList.contains("poems"); // whose one face is simple
   const face = !isPoems && remembered() === "all" ? "all" : "simple";
   document.documentElement.dataset.face = face;
   page.set({

@@ -154,7 +154,6 @@ function showSheet({ models, trains }) {
 }
 
 const isWide = matchMedia("(min-width: 900px)").matches;
-byId("branches").open = byId("steering").open = isWide;
 render(html`<${Tabs} />`, byId("tabs"));
 render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
