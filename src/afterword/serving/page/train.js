@@ -3,7 +3,7 @@
 import { call, isAbort } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
 import { page, useRequest, useStore } from "./state.js";
-import { html, render, useEffect, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
@@ -106,6 +106,7 @@ function Train({ writer, started, isBusy }) {
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
+  const timer = useRef(0);
   const { found: plan, error, set, ask } = useRequest();
   const body = { text, name, minutes, lines };
   const hasModel = useStore(page).models.length > 0;
@@ -113,8 +114,8 @@ function Train({ writer, started, isBusy }) {
 
   useEffect(() => {
     if (text === null || !name) return;
-    const timer = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
-    return () => clearTimeout(timer);
+    timer.current = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
+    return () => clearTimeout(timer.current);
   }, [text, name, minutes, lines]);
 
   const take = (found, from, called) => {
@@ -131,6 +132,7 @@ function Train({ writer, started, isBusy }) {
     }
   };
   const start = () => ask(async () => {
+    clearTimeout(timer.current); // no plan for a name that is taken now
     const { id } = await call("POST", "/v1/runs", body);
     setText(null);
     setName("");
