@@ -204,7 +204,7 @@ def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
 def test_a_model_of_labels_writes_what_follows_the_chosen_label(tab: Tab, files: Path) -> None:
     open_page(tab, files / "labels.html")
     assert tab.run("[...document.querySelectorAll('#label option')].map(one => one.value)") == ["", "good", "bad"]
-    texts = {}
+    texts: dict[str, str] = {}
     for label in ("good", "bad"):
         set_field(tab, "label", label)
         if texts:

@@ -33,8 +33,9 @@ from afterword.web.pages import bundle, document, filled, imported, inline, lean
 MOST_ROWS = 2**16 - 1
 # the scripts of a page, in the order of their imports; "api" answers in place of a server
 SCRIPTS = (
-    *("words", "shades", "shaded", "sheet", "history", "sentences", "branches", "vendor/preact", "api", "state", "look"),
-    *("settings", "writer", "bars", "next", "choosing", "dialogs", "files", "keeping", "write", "tree", "steer"),
+    *("words", "shades", "shaded", "sheet", "history", "sentences", "branches", "vendor/preact", "api", "state"),
+    *("look", "settings", "writer", "bars", "next", "choosing", "dialogs", "files", "keeping", "write", "tree"),
+    "steer",
 )
 
 
