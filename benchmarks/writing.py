@@ -5,6 +5,7 @@
     python -m benchmarks.writing rules MODEL        texts of 30 characters, free and by a pattern, in turns
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing contains MODEL WORD...   where texts that must contain WORD have it, and what it costs
+    python -m benchmarks.writing ends MODEL         how many texts under rules end with a sentence
     python -m benchmarks.writing cuts MODEL TEXT    what the next character costs after prompts that end anywhere
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
@@ -59,6 +60,7 @@ from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
 from afterword.model.network.engines import ENGINES
 from afterword.model.network.network import log_probabilities
+from afterword.text.sentences import sentence_ends
 from benchmarks.commands import as_written, bits, run_afterword
 
 PEAK = """
@@ -87,6 +89,15 @@ BY_WORDS = [  # temperature, min-p, new-word-p
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
+RULES: list[dict[str, Any]] = [
+    {"contains": "Thames"},
+    {"contains": ("moon", "Richard")},
+    {"without": "e"},
+    {"only": "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ,.\n"},
+    {"starts_with": "The river"},
+    {"starts_with": "The river", "sentences": 2},
+    {"contains": "Thames", "sentences": 2},
+]
 WARM_UPS = 5  # prompts that are not timed
 
 
@@ -224,6 +235,21 @@ def places(model: str, words: Sequence[str], num: int, max_tokens: int) -> None:
         f"{nats[1]:.3f}, free {nats[0]:.3f}, {nats[1] - nats[0]:+.3f}; {own / characters:+.3f} by the own characters"
     )
     click.echo("\n".join(lines))
+
+
+@main.command(help="How many texts under rules end with a sentence.")
+@click.argument("model")
+@click.option("--num", type=int, default=100, show_default=True)
+def ends(model: str, num: int) -> None:
+    loaded = load(model, engine="fast")
+    for rule in RULES:
+        texts = list(loaded.samples(num=num, seed=0, **rule))
+        ended = sum(sentence_ends(text.text)[-1:] == [len(text.text)] for text in texts)
+        obeying = sum(loaded.writer(Sampling(**rule)).policy.obeys(text.text) for text in texts)
+        lengths = np.quantile([len(text.text) for text in texts], (0, 0.5, 1)).astype(int).tolist()
+        click.echo(
+            f"{rule}: {ended} of {num} end with a sentence, {obeying} obey; least, median, most characters {lengths}"
+        )
 
 
 def _cost(sample: Sample, first: int, last: int) -> float:

@@ -20,7 +20,7 @@ from msgspec.structs import astuple
 
 from afterword import __version__
 from afterword.generation.continuation import Policy
-from afterword.generation.ending import BEYOND
+from afterword.generation.ending import BEYOND, BEYOND_RULED
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -70,6 +70,12 @@ class CompletionRequest(Wanted):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
 
+    @property
+    def longest(self) -> int:
+        """The most tokens of a text; with a pattern, characters."""
+        beyond = BEYOND if self.pattern is None else BEYOND_RULED
+        return (DEFAULT_TOKENS if self.max_tokens is None else self.max_tokens) + beyond * bool(self.finish_sentence)
+
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
@@ -114,7 +120,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
         served, starts, prompts = prepared(call.service, body, order)
     elif body.pattern is not None:
         texts = (body.best_of or body.n or 1) * len(given(body.prompt))
-        call.service.admit_rules(call, texts * most_states(body.max_tokens or DEFAULT_TOKENS))
+        call.service.admit_rules(call, texts * most_states(body.longest))
         preparing = partial(prepared, call.service, body, order)
         served, starts, prompts = await call.service.compilers.run(preparing, call.check)
     else:
@@ -150,11 +156,10 @@ def prepared(
         raise ApiError(400, "best_of must be at least n, and equal to n in a stream", "best_of")
     count, most = number * len(each), min(MOST_CHOICES, limits.max_requests)
     check_at_most(most, count, "one request may ask for at most {} texts", "ask in parts", "n")
-    max_tokens = DEFAULT_TOKENS if body.max_tokens is None else body.max_tokens
-    if count * (max_tokens + (BEYOND if body.finish_sentence else 0)) > limits.max_output:
+    if count * body.longest > limits.max_output:
         message = f"one request may ask for at most {limits.max_output:,} tokens in all: give a lower max_tokens"
         raise ApiError(400, message, "max_tokens")
-    chosen, policy = settings(served, body, max_tokens)
+    chosen, policy = settings(served, body)
     seed = random_seed() if body.seed is None else body.seed
     starts: list[Start] = []
     prompts: list[RequestedPrompt] = []
@@ -185,7 +190,7 @@ def check(body: CompletionRequest) -> None:
         check_at_most(MOST_STOPS, len(body.stop), "stop may have at most {} texts", "leave some out", "stop")
 
 
-def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[Variant, Policy]:
+def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
     """Return the model as the request asks for it, and its writing settings."""
     tokenizer = served.model.tokenizer
     biases = {}
@@ -195,7 +200,7 @@ def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[
             raise ApiError(400, message, "logit_bias")
         biases[tokenizer.names[int(id)]] = bias
     sampling = body.sampling(
-        max_tokens=max_tokens,
+        max_tokens=DEFAULT_TOKENS if body.max_tokens is None else body.max_tokens,
         logit_bias=biases,
         stop=() if body.stop is None else body.stop,
         pattern=body.pattern,
