@@ -5,7 +5,7 @@ import { modelOf, page, Store } from "./state.js";
 
 const KEY = `afterword.settings${root}`;
 
-const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
+const ENDS = { temperature: 2, min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
 
 /** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded. The number settings are the fields of a completion whose default is a number. */
 export function limitsIn({ components: { schemas } }) {

@@ -365,12 +365,13 @@ class Model {
         else if (text !== before) ahead.push({ reading, id, text, chance: value * chance });
       });
     };
+    const rarer = this.tokenizer.kind in PARTS ? 8 : 1; // a word of subwords has rarer spellings too
     const likeliest = () => [...found].sort(([, a], [, b]) => b - a).slice(0, count);
     for (const { reading, rest, p } of await this.#ways(prompt, turn)) add(reading, begun, p, 1, rest);
     for (let steps = 0; steps < MOST_BEGUN && ahead.length; steps += 1) {
       const first = ahead.reduce((best, { chance }, k) => (chance > ahead[best].chance ? k : best), 0);
       const [{ reading: before, id, text, chance }] = ahead.splice(first, 1);
-      if (chance < (likeliest()[count - 1]?.[1] ?? 0)) break;
+      if (chance < (likeliest()[count - 1]?.[1] ?? 0) / rarer) break;
       const reading = new Reading(this, before);
       reading.push(id);
       await turn();
