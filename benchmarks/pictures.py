@@ -54,7 +54,7 @@ def main(only_season: bool, only_forecast: bool) -> None:
 def write(tab: Tab, length: int, name: str) -> None:
     """What docs/tutorial-branches.md does, there with 60 tokens: continue, choose, and branch at the b of "better"."""
     with serving("english") as server:
-        size(tab, 1280, 556, 1.25)
+        size(tab, 1280, 660, 1.25)
         tab.open(f"{server.url}/")
         tab.run(f"localStorage['afterword.settings'] = JSON.stringify({SETTINGS % length})")
         tab.run("localStorage['afterword.face'] = 'all'")
@@ -143,9 +143,9 @@ def exported(tab: Tab) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "english.html")
         run_afterword("export", "english", "--html", page, "--title", "English prose")
-        size(tab, 780, 640, 1.25)
+        size(tab, 780, 690, 1.25)
         tab.open(page.as_uri())
-        tab.run("localStorage[`afterword.settings${location.pathname}`] = '{\"seed\": 13, \"max_tokens\": 200}'")
+        tab.run("localStorage[`afterword.settings${location.pathname}`] = '{\"seed\": 13}'")
         tab.open(page.as_uri())
         tab.run("document.getElementById('area').focus()")
         tab.type("The sea was ")
