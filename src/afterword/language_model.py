@@ -19,6 +19,7 @@ from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
+from afterword.generation.poem import Verse, write_poem
 from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
@@ -249,6 +250,18 @@ class LanguageModel:
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
+
+    def poem(
+        self,
+        sampling: Sampling,
+        verse: Verse,
+        prompt: PromptLike,
+        seed: int,
+        on_line: Callable[[], object] = lambda: None,
+    ) -> Sample:
+        """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
+        self.check_of_text()
+        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_line)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""

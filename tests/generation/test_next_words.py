@@ -64,7 +64,7 @@ def obvious(reading: Reading, saved: SavedModel, letters: str, least: float) -> 
 def test_the_likeliest_words_are_found_with_their_probabilities(kind: str, prompt: str, letters: str) -> None:
     saved, ours = KINDS[kind], writer(KINDS[kind])
     found = ours.next_words(prompt, 5)
-    expected = obvious(ours._read(prompt, None), saved, letters, found[-1].probability / 20)
+    expected = obvious(ours.read(prompt), saved, letters, found[-1].probability / 20)
     for one in found:
         assert one.probability == pytest.approx(expected[one.text], rel=0.1)
     assert [one.text for one in found] == sorted(expected, key=lambda text: -expected[text])[:5]

@@ -52,8 +52,8 @@ class Ending:
         """
         before = len(self._text)
         self._text += text
-        within, last = (OPEN, OPEN) if may_end is None else (SHUT, OPEN if may_end else SHUT)
-        self._open += within * (len(text) - 1) + last * bool(text)
+        within, after = (OPEN, OPEN) if may_end is None else (SHUT, OPEN if may_end else SHUT)
+        self._open += within * (len(text) - 1) + after * bool(text)
         if not self._goal.sentences and length < self._goal.most - CONTEXT:  # too early to look
             self._seen = self._given = len(self._text)
             self._forget()

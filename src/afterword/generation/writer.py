@@ -128,15 +128,16 @@ class Writer:
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
-        return next_characters(self.model.tokenizer, self.policy.sampler, self._read(prompt, label))
+        return next_characters(self.model.tokenizer, self.policy.sampler, self.read(prompt, label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words after `prompt`, the likeliest first. Raises OptionError, TextError."""
         if whole_number("`number`", number) < 1:
             raise OptionError(f"`number` must be 1 or more, not {number}")
-        return next_words(self.model.tokenizer, self._read(prompt, label), number)
+        return next_words(self.model.tokenizer, self.read(prompt, label), number)
 
-    def _read(self, prompt: PromptLike, label: str | None) -> Reading:
+    def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
+        """Return `prompt` as it was read, or read it. Raises OptionError, TextError."""
         start = self._labelled(prompt, label)
         return start if isinstance(start, Reading) else read_prompt(self.model, self.network, start)
 

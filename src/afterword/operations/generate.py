@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from afterword.bars import as_time
 from afterword.errors import OptionError, TextError, WorkError
+from afterword.generation.poem import Verse
 from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
@@ -33,7 +34,7 @@ FEW = 8  # samples that are written one by one; more are written in parallel
 
 
 @dataclass(frozen=True)
-class Generate(Sampling, Predicting, Engine, Holding, Request):
+class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
     hf://USER/NAME.
 
@@ -53,6 +54,10 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     can match, at the end of a line, or at `max_tokens`. Rules distort the model's distribution: they can force an
     unlikely continuation. With `reject`, the model writes without the rules, discards texts that break them, reports
     how many obeyed, and stops after 2 minutes without one that does.
+
+    A `poem` is written line by line: several lines are written, and the likeliest is kept of those that are as long as
+    the model's lines usually are. With `rhyme`, two lines rhyme if their last words are spelled alike from their last
+    vowels on.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules and
     `min_tokens` forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
@@ -75,7 +80,10 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
     seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
     best_of: int = setting(
-        1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
+        1,
+        "write this many texts for each sample, and keep the one whose tokens are likeliest on average",
+        minimum=1,
+        excludes=("poem",),
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
@@ -120,7 +128,8 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)
         facts = {"label": label} | facts
-    writer = model.writer(made(Sampling, vars(request)))
+    sampling = made(Sampling, vars(request))
+    writer = model.writer(sampling)
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _accept(request, model, label, work)
@@ -133,7 +142,10 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         tally.on_text = _told_of_rules(tally, wanted, work)
     few = wanted <= FEW and accept is None and request.best_of == 1 and not request.reject
     samples: Iterator[str | Sample] = iter(())
-    if few:
+    if request.poem:
+        each = [start for start in starts for _ in range(request.num)]
+        samples = (model.poem(sampling, request, start, (first + k) % 2**64) for k, start in enumerate(each))
+    elif few:
         samples = _one_by_one(writer, [text for text in starts for _ in range(request.num)], first, work.streams)
     else:
         samples = writer.samples(starts, request.num, first, request.best_of, None, accept, tally)

@@ -21,6 +21,7 @@ from msgspec.structs import astuple
 from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
+from afterword.generation.poem import Rhyme, Verse
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -30,6 +31,7 @@ from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, wi
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
+from afterword.settings import kinds_of
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
@@ -38,6 +40,8 @@ QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
+MOST_VERSES = 100  # of a poem
+VERSE = [field.name for field, _ in kinds_of(Verse)]
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
 Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
@@ -66,6 +70,10 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
+    poem: bool | None = None
+    stanzas: Whole | None = None
+    stanza_lines: Whole | None = None
+    rhyme: Rhyme | None = None
     suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -115,6 +123,9 @@ class Completion(msgspec.Struct):
 async def complete(call: Call[Service], body: CompletionRequest) -> Completion | Events:
     """Continue each prompt with a text; with `stream`, send it as it is written."""
     check(body)
+    form = {name: value for name in VERSE if (value := getattr(body, name)) is not None}
+    if body.poem or form:
+        return await call.work(partial(poem, call, body, Verse(**form)))
     order = Order(asyncio.Event(), bool(body.stream))
     if is_quick(call.service, body):  # another thread would cost more than it saves
         served, starts, prompts = prepared(call.service, body, order)
@@ -135,6 +146,24 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)
     return Events(builder.chunks()) if body.stream else await builder.whole()
+
+
+def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
+    """Return a poem after the prompt, whole. Raises ApiError for a stream, for several texts, and if it is too long."""
+    for name in ("stream", "n", "best_of", "echo", "logprobs", "stop", "pattern", "max_tokens", "sentences"):
+        if getattr(body, name) not in (None, False, 1):
+            raise ApiError(400, f"{name} cannot be used with poem: leave it out", name)
+    check_at_most(
+        MOST_VERSES, verse.stanzas * verse.stanza_lines, "a poem may have at most {} lines", "ask in parts", "stanzas"
+    )
+    served, seed = call.service.models.find(body.model), random_seed() if body.seed is None else body.seed
+    ids, text = encoded(served, body.prompt if isinstance(body.prompt, str) else None, call.service.limits)
+    model = variant(served, body.using, body.hold).model
+    found = model.poem(body.sampling(), verse, text or None, seed, call.check)
+    choice = CompletionChoice(0, found.text, None, "stop", seed)
+    usage = Usage(len(ids), found.tokens, len(ids) + found.tokens)
+    id, version = f"cmpl-{secrets.token_hex(12)}", f"afterword-{__version__}"
+    return Completion(id, "text_completion", int(time.time()), served.name, [choice], usage, version)
 
 
 def is_quick(service: Service, body: CompletionRequest) -> bool:
