@@ -88,6 +88,19 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         np.testing.assert_allclose(fast, expected, atol=within)
 
 
+@pytest.mark.parametrize("name", ["characters", "lower case, one layer", "subwords", "symbols"])
+def test_the_likeliest_words_are_those_of_python(name: str, tmp_path: Path) -> None:
+    prompts = ["the cat", "the ca", "that was that: ", "the rat at the mat.", "that' "]
+    script = f"""const model = await load(), found = [];
+        for (const prompt of {json.dumps(prompts)}) found.push(await model.words(prompt, {{ count: 3 }}));
+        return found;"""
+    model = LanguageModel(MODELS[name])
+    for prompt, found in zip(prompts, run(tmp_path, script, written(MODELS[name], weight_bytes=2)), strict=True):
+        expected = model.next_words(prompt, 3)
+        assert [one["text"] for one in found] == [one.text for one in expected], prompt
+        assert [one["probability"] for one in found] == pytest.approx([one.probability for one in expected], rel=0.03)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("parts", "within"), [(1, 0.01), (2, 1e-3)])
 def test_the_included_model_predicts_5000_characters_as_in_numpy(parts: int, within: float, tmp_path: Path) -> None:

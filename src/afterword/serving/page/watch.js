@@ -1,81 +1,32 @@
-// Runs: their curves, samples and remaining time, live; and new runs, if the server trains.
+// Runs: their curves, samples and remaining time, live.
 
 import { call, isAbort } from "./api.js";
 import { Chart, columns } from "./chart.js";
 import { page, useRequest, useStore } from "./state.js";
-import { Train } from "./train.js";
+import { summary, useRun } from "./train.js";
 import { html, render, useEffect, useMemo, useState } from "./vendor/preact.js";
-import { number, span } from "./words.js";
+import { number } from "./words.js";
 
-const LIVE = 1000; // milliseconds between two requests for a run that trains
-const QUIET = 10_000; // and for other runs
 const SAMPLES = 12;
 const SAMPLE = 240; // characters
-const FIRST = { reports: [], next: 0 };
 
 export function begin(panel, writer, refresh) {
-  render(html`<${Watch} writer=${writer} refresh=${refresh} />`, panel);
+  render(html`<${Watch} refresh=${refresh} />`, panel);
 }
 
-function Watch({ writer, refresh }) {
+function Watch({ refresh }) {
   const { runs, trains } = useStore(page);
   const [id, setId] = useState(null);
   const chosen = runs.some(run => run.id === id) ? id : (runs.find(run => run.state === "training") ?? runs[0])?.id;
-  const started = async id => {
-    await refresh();
-    setId(id);
-  };
   return html`
     ${runs.length > 1 && html`<label class="soft">run <select id="runs" value=${chosen} onChange=${event => setId(event.currentTarget.value)}>
       ${runs.map(run => html`<option value=${run.id}>${run.id}</option>`)}</select></label>`}
     ${chosen && html`<${Run} key=${chosen} id=${chosen} trains=${trains} refresh=${refresh} />`}
-    ${trains && html`<${Train} writer=${writer} started=${started} isBusy=${runs.some(run => run.state === "training")} />`}
   `;
 }
 
-/** The state of a run, requested repeatedly while the tab is visible. */
-function useRun(id) {
-  const { tab, isReached } = useStore(page);
-  const [run, setRun] = useState({ ...FIRST, error: null });
-  const [again, setAgain] = useState(0); // grows when the user stops or resumes the run
-  useEffect(() => {
-    if (tab !== "watch" || !isReached) return;
-    const abort = new AbortController();
-    let timer = 0;
-    let known = { reports: run.reports, next: run.next };
-    const look = async () => {
-      clearTimeout(timer);
-      if (document.hidden) return; // a visible tab asks again
-      try {
-        const path = `/v1/runs/${encodeURIComponent(id)}`;
-        let found = await call("GET", `${path}?after=${known.next}`, undefined, abort.signal);
-        if (found.next < known.next) {
-          // the run continued from a checkpoint, or began again
-          known = FIRST;
-          found = await call("GET", `${path}?after=0`, undefined, abort.signal);
-        }
-        known = { reports: found.reports.length ? [...known.reports, ...found.reports] : known.reports, next: found.next };
-        setRun({ ...found, ...known, error: null });
-        timer = setTimeout(look, found.state === "training" ? LIVE : QUIET);
-      } catch (error) {
-        if (isAbort(error)) return;
-        setRun(last => ({ ...last, error: error.message }));
-        timer = setTimeout(look, QUIET);
-      }
-    };
-    look();
-    document.addEventListener("visibilitychange", look);
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", look);
-    };
-  }, [id, tab, isReached, again]);
-  return [run, () => setAgain(again + 1)];
-}
-
 function Run({ id, trains, refresh }) {
-  const [run, lookAgain] = useRun(id);
+  const [run, lookAgain] = useRun(id, "watch");
   const { error, ask } = useRequest();
   const { reports, state, expected, steps, step } = run;
   const data = useMemo(() => columns(reports, expected, steps), [reports, expected, steps]);
@@ -109,13 +60,6 @@ function Run({ id, trains, refresh }) {
     <${Chart} data=${data} label=${`Bits per character by step: training and held out${best ? `; held out is ${bits} at step ${best.step}` : ""}`} />
   </section>
   ${run.model && html`<${Samples} model=${run.model} best=${best} refresh=${refresh} />`}`;
-}
-
-function summary({ state, step, steps, seconds, seconds_left: left }) {
-  const where = `step ${number(step ?? 0)}${steps ? ` of ${number(steps)}` : ""}`;
-  if (state === "training") return `Training: ${where}, ${span(left ?? 0)} left.`;
-  const what = { ended: "Finished", stopped: "Stopped", failed: "Failed" }[state] ?? state;
-  return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
 }
 
 /** Return the report with the lowest held-out cost, or null. */

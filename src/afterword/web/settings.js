@@ -5,7 +5,7 @@ import { modelOf, page, Store } from "./state.js";
 
 const KEY = `afterword.settings${root}`;
 
-const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
+const ENDS = { temperature: 2, min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
 
 /** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded. The number settings are the fields of a completion whose default is a number. */
 export function limitsIn({ components: { schemas } }) {
@@ -31,6 +31,7 @@ const EMPTY = {
   offerLength: 48, // characters of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
+  unit: "words", // of what is shown at the cursor, or "characters"
 };
 
 export const settings = new Store({ ...EMPTY, ...kept() });
@@ -97,7 +98,7 @@ export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
 
 /** Return to the model's settings; the look of the page stays. */
 export function reset() {
-  const { offers, offerLength, offersByThemselves, isShaded } = settings.get();
+  const { offers, offerLength, offersByThemselves, isShaded, unit } = settings.get();
   const numbers = page.get().numbers.map(({ name }) => [name, null]);
-  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded });
+  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded, unit });
 }

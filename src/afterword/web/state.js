@@ -94,6 +94,7 @@ export const page = new Store({
   trains: false,
   tab: "write",
   theme: document.documentElement.dataset.theme,
+  face: document.documentElement.dataset.face, // "simple" or "all"
   isReached: true, // whether the server answers
 });
 
