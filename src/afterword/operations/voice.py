@@ -24,7 +24,6 @@ from afterword.operations.operation import (
     operation,
 )
 from afterword.operations.options import Engine, Overwriting
-from afterword.operations.score import file_of
 from afterword.operations.work import Work
 from afterword.scoring.voice import Gains, OwnVoice, Span
 from afterword.scoring.voice_page import Shown, voice_html
@@ -103,13 +102,13 @@ class Heard(Record, kw_only=True):
 def voice(request: Voice, work: Work) -> Iterator[Heard]:
     files = listed(request.files)
     work.check(files)
-    own = None if request.own is None else work.text(os.fspath(request.own), decoding=request)
     model = work.model(request.model, "lstm", request.engine)
+    own = None if request.own is None else work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []
     for file in files:
-        text = model.tokenizer.normalise(work.text(file, decoding=request))
+        text = model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps))
         work.check_filled(file, text.strip())
         with work.progress(f"reading {file}") as on_progress:
             heard = writer.hear(text, on_progress)
@@ -117,7 +116,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
         parts = [*_parts(writer, heard, copies)]
         drawn.append(Shown(source_name(file), heard, [(one.start, one.says) for one in parts], copies))
         for one in parts:
-            one.file = file_of(file, files).get("file", UNSET)
+            one.file = file if len(files) > 1 else UNSET
             yield one
     if isinstance(request.html, Path):
         with output(request.html) as written:
