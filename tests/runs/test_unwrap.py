@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,22 +68,16 @@ def test_the_setting_changes_the_fingerprint(run: Path, book: Path) -> None:
 def test_texts_and_prompts_are_read_as_the_models_own_text_was(run: Path, tmp_path: Path) -> None:
     (folded := tmp_path / "folded.txt").write_text(wrapped(DRAFT), encoding="utf-8")
     (joined := tmp_path / "joined.txt").write_text(DRAFT, encoding="utf-8")
-    bits = [one.bits_per_character for file in (folded, joined) for one in afterword.score(run, [file])]  # type: ignore[attr-defined]
-    assert bits[0] == bits[1]
-    compared = [
-        [one.bits_per_byte for one in afterword.compare(run, "english", file=[file])] for file in (folded, joined)
-    ]  # type: ignore[union-attr]
-    assert compared[0] == compared[1]
-    texts = [
-        "".join(one.text for one in afterword.surprises(run, [file]) if hasattr(one, "alternatives"))  # type: ignore[union-attr]
-        for file in (folded, joined)
-    ]
-    assert texts == [DRAFT, DRAFT]
-    written = [
-        [one.prompt for one in afterword.generate(run, prompt_file=file, max_tokens=3, seed=1)]  # type: ignore[union-attr]
-        for file in (folded, joined)
-    ]
-    assert written[0] == written[1]
+    call: dict[str, Any] = {name: getattr(afterword, name) for name in ("score", "compare", "surprises", "generate")}
+    found = []
+    for file in (folded, joined):
+        [scored] = call["score"](run, [file])
+        compared = [one.bits_per_byte for one in call["compare"](run, "english", file=[file])]
+        text = "".join(one.text for one in call["surprises"](run, [file]) if hasattr(one, "alternatives"))
+        [written] = call["generate"](run, prompt_file=file, max_tokens=3, seed=1)
+        assert text == DRAFT
+        found.append((scored.bits_per_character, compared, written.prompt, written.text))
+    assert found[0] == found[1]
 
 
 def test_it_resumes_with_its_text_and_is_repeated(run: Path, book: Path) -> None:
