@@ -79,6 +79,11 @@ def test_verse_without_capital_letters_keeps_its_lines() -> None:
     assert unwrapped(verses) == verses
 
 
+def test_lines_that_are_sentences_of_one_length_stay() -> None:
+    lines = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100, 300))
+    assert unwrapped(lines) == lines
+
+
 def test_a_play_keeps_its_lines() -> None:
     assert unwrapped(PLAY * 20) == PLAY * 20
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 MARGINS = range(40, 101)  # columns: editors and mail programs wrap at one of these
 SLACK = 2  # columns by which a hand misses the margin
 FEWEST = 4  # breaks that show a margin
+SMALL = 0.4  # fraction of the lines of wrapped prose that begin with a small letter, at least
 MOSTLY = 0.75  # fraction of the breaks of wrapped prose that are at the margin, at least
 PART = 1 << 18  # characters: a text that comes in pieces is read in such parts, each with its own margin
 SENTENCE_ENDS = ".!?:;…\"'”’»)]*_-–—"  # what follows them may begin with a capital letter in prose too
@@ -120,14 +121,16 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     verse = inside & _unexplained(text, bare)
     listed = np.array([bool(LISTED.match(line)) or "\t" in line or "   " in line for line in bare])
     wrapped = (breaks() > 0) & ((breaks(full) >= MOSTLY * breaks()) | own) & (breaks(verse) <= 0.2 * breaks())
-    wrapped &= (breaks(small) >= 0.4 * breaks()) | (breaks(full & ~verse) == breaks())
+    short = (breaks() < 2 * FEWEST) & (breaks(full & ~verse) == breaks())  # may have nouns and names at all heads
+    wrapped &= short | (breaks(small) >= SMALL * breaks())
     wrapped &= ~listed[starts] & (np.add.reduceat(listed.astype(int), starts) < 2)
     wrapped &= ~_in_play([bare[start] for start in starts.tolist()])
 
     # even verse without capital letters, whose lines are alike, has no margin that most of its lines just reach
     reaching = np.maximum.reduceat(length + indent, starts) >= margin - 3 * SLACK
     exact = breaks((low <= margin + 1) & (high >= margin - 1))
-    enough = bool(breaks()[wrapped].sum() >= FEWEST and exact[reaching].sum() > MOSTLY * breaks()[reaching].sum())
+    seen = breaks()[wrapped].sum() >= FEWEST and breaks(small)[wrapped].sum() >= SMALL * breaks()[wrapped].sum()
+    enough = bool(seen and exact[reaching].sum() > MOSTLY * breaks()[reaching].sum())
     continued: Flags = inside & wrapped[block[:-1]] & (full | small | own[block[:-1]]) & enough
     return continued
 
