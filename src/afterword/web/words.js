@@ -54,8 +54,8 @@ const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p
 
 /** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {
-  constructor({ pattern, finish_sentence, sentences }, most) {
-    this.left = pattern || finish_sentence || sentences ? Infinity : most; // tokens
+  constructor({ pattern, finish_sentence, sentences, poem }, most) {
+    this.left = pattern || finish_sentence || sentences || poem ? Infinity : most; // tokens
     this.from = Infinity; // character from which the text may end
     this.text = "";
     this.isOver = false;

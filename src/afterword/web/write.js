@@ -218,9 +218,9 @@ function Offers({ writer }) {
 }
 
 function Said() {
-  const { complaint, isReading } = useStore(writing);
+  const { complaint, doing } = useStore(writing);
   const { isReached } = useStore(page);
-  if (isReading) return html`<span class="soft">Reading the text…</span>`;
+  if (doing) return html`<span class="soft">${doing}</span>`;
   if (!isReached || !complaint) return null;
   return html`${complaint.text}`;
 }

@@ -2,7 +2,7 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
+import { inForce, mostTokens, settings, steering, tokensFor, verse } from "./settings.js";
 import { sentenceEnds } from "./sentences.js";
 import { Aligner, blank, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
@@ -15,7 +15,7 @@ const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as 
 
 export const writing = new Store({
   isBusy: false,
-  isReading: false, // the whole text, to shade it
+  doing: "", // what takes long, for the user
   offers: [], // {text, shades}: the rest of each continuation
   selected: 0,
   isOffering: false,
@@ -143,7 +143,7 @@ export class Writer {
     this.abort = null;
     this.#abortOffer();
     clearTimeout(this.timer);
-    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isReading: false, isOffering: false });
+    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, doing: "", isOffering: false });
   }
 
   #abortOffer() {
@@ -160,6 +160,8 @@ export class Writer {
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
   async write(changes = {}) {
+    const form = verse();
+    if (form) return this.#write(Infinity, [], false, { ...form, ...changes });
     const finishes = (settings.get().max_tokens === null || page.get().face === "simple") && inForce("finish_sentence");
     await this.#write(mostTokens(), [], finishes, changes);
   }
@@ -219,7 +221,7 @@ export class Writer {
     this.#interrupt();
     this.again = more => this.#write(most, stop, finishes, { ...changes, ...more });
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, complaint: null });
+    writing.set({ isBusy: true, doing: changes.poem ? "Writing a poem…" : "", complaint: null });
     let [from, to] = this.sheet.selection;
     if (from !== to) {
       this.history.keep();
@@ -229,12 +231,13 @@ export class Writer {
     this.history.seal();
     let at = from;
     const aligner = new Aligner(true);
-    const body = { ...this.#continuing(at, most), ...changes };
+    const poem = changes.poem && { ...steering(), pattern: undefined, prompt: this.promptAt(at) };
+    const body = { ...(poem ?? this.#continuing(at, most)), ...changes };
     if (finishes && !body.pattern) [body.max_tokens, body.finish_sentence] = [most, true];
     const ending = new WordEnd(body, most);
     if (stop.length) body.stop = stop;
     try {
-      for await (const { choices } of stream(body, abort.signal)) {
+      for await (const { choices } of poem ? whole(body, abort.signal) : stream(body, abort.signal)) {
         if (abort.signal.aborted) return NaN;
         for (const { text: sent, logprobs, finish_reason: reason } of choices) {
           if (logprobs) aligner.push(logprobs.tokens, logprobs.token_logprobs);
@@ -257,7 +260,7 @@ export class Writer {
       this.history.seal();
       if (this.abort === abort) {
         this.abort = null;
-        writing.set({ isBusy: false });
+        writing.set({ isBusy: false, doing: "" });
         this.offerSoon();
       }
     }
@@ -283,7 +286,7 @@ export class Writer {
     const { text } = this;
     if (!text) return;
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, isReading: true, complaint: null });
+    writing.set({ isBusy: true, doing: "Reading the text…", complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = this.#isOfLines;
     const isOfSubwords = ["bpe", "words"].includes(modelOf(page.get())?.afterword?.vocabulary);
@@ -316,7 +319,7 @@ export class Writer {
     } finally {
       if (this.abort === abort) {
         this.abort = null;
-        writing.set({ isBusy: false, isReading: false });
+        writing.set({ isBusy: false, doing: "" });
       }
     }
   }
@@ -551,6 +554,11 @@ export class Writer {
     this.#insert(inserted, shadesOfOne(inserted, probability), "picked");
     this.offerSoon();
   }
+}
+
+/** Yield the one chunk of a poem, which is not sent as a stream. */
+async function* whole(body, signal) {
+  yield await call("POST", "/v1/completions", body, signal);
 }
 
 const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character
