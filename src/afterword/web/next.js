@@ -3,7 +3,7 @@
 import { Bars } from "./bars.js";
 import { settings, steering } from "./settings.js";
 import { modelOf, page, useOpen, useRequest, useStore } from "./state.js";
-import { html, useEffect } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import { lineEnd, percent, speakers, visible } from "./words.js";
 import { writing } from "./writer.js";
 
@@ -82,7 +82,7 @@ export function Here({ writer }) {
   const { found } = useNext(writer, isSimple, "words", () => writer.here);
   const { text, caret } = writer;
   const { options = [], place = [0, 0] } = found ?? {};
-  useEffect(() => writing.set({ words: isSimple ? options.map(one => ({ ...one, place })) : [] }), [found, isSimple]);
+  useLayoutEffect(() => writing.set({ words: isSimple ? options.map(one => ({ ...one, place, revision: found.revision })) : [] }), [found, isSimple]);
   const cast = speakers(text.slice(Math.max(0, caret - CAST), caret));
   const old = text.slice(...place);
   const begun = /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0]; // a word that the words complete

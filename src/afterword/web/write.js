@@ -69,7 +69,7 @@ function key(event, writer) {
   else if (altKey && !command && Number(event.code.slice(-1)) >= 1 && event.code.startsWith("Digit")) {
     const index = Number(event.code.slice(-1)) - 1;
     if (offers[index]) writer.takeOffer(index);
-    else if (words[index]) writer.swap(words[index], words[index].place);
+    else if (words[index]?.revision === writing.get().revision) writer.swap(words[index], words[index].place);
     else done = false;
   } else done = false;
   if (done) event.preventDefault();
