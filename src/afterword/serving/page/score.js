@@ -43,9 +43,9 @@ function Score({ writer }) {
   };
   const score = (what = text, how = mode) => {
     const body = { model: page.get().model, text: what };
-    if (hasNgram()) body.with = settings.get().with;
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
     const kind = { voice: "voice", lines: isCalibrated ? "odd" : "score", whole }[how];
+    if (kind !== "voice" && hasNgram()) body.with = settings.get().with; // a voice is the LSTM's alone
     if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
     if (kind === "score") body.lines = how === "lines";
     ask(signal => call("POST", `/v1/${kind}`, body, signal));
