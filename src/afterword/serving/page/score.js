@@ -13,7 +13,7 @@ import { firstAfter, number, percent, spaced, visible } from "./words.js";
 const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
 const LINES_AT_FIRST = 50;
-const VOICE_STRENGTH = 2; // a word has its strongest shade at half the bits of a surprise
+const VOICE_STRENGTH = 3; // a word has its strongest shade at a third of the bits of a surprise
 
 export function begin(panel, writer) {
   render(html`<${Score} writer=${writer} />`, panel);
@@ -106,7 +106,7 @@ function Figures({ result }) {
 function Voice({ parts: [whole, ...parts] }) {
   return html`<section class="box voice" id="voice" aria-label="Voice">
     <p>${whole.says}</p>
-    <p class="soft"><b class="p8">yours</b> <b class="n8">anybody's</b> <u>in the training text too</u>. Names do not count.</p>
+    <p><b class="p8">yours</b> <b class="n8">anybody's</b> <u>in the training text too</u>. Names do not count.</p>
     <dl>${parts.filter(one => one.part === "sentence").map(one => html`
       <dt class="soft">${one.says}</dt><dd>${piecesOf(one).map(([text, at, bits]) => {
         const level = Math.sign(bits) * levelOf(VOICE_STRENGTH * Math.abs(bits));
