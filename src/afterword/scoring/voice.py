@@ -5,7 +5,7 @@ costs the model is its gain, in bits per character. It is compared with the gain
 with each stretch of its sentences that is about as long.
 
 Names and the ends of lines do not count, since they say what a text is about and how it is laid out. No character
-counts for more than two bits, so that no rare word decides. The LSTM reads alone: with the n-gram, which knows phrases
+counts for more than a bit, so that no rare word decides. The LSTM reads alone: with the n-gram, which knows phrases
 of one work by heart, authors were told apart less well in their other works (`python -m benchmarks.voice`).
 """
 
@@ -32,7 +32,7 @@ MOST_OWN = 20_000  # characters of the writer's own text that are read
 FEWEST_OWN = 20  # stretches of it that a text is compared with
 ALIKE = 1.5  # stretches of like length differ by at most this factor
 PHRASE = 4  # words, at most
-MOST_BITS = 2.0  # of a character, for or against the writer
+MOST_BITS = 1.0  # of a character, for or against the writer
 BLANK_LINE = regex.compile(r"\n\s*\n")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 NAME = regex.compile(

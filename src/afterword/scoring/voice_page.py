@@ -11,7 +11,7 @@ from afterword.scoring.voice import Gains, Span
 from afterword.text.unicode import visible
 from afterword.web.pages import document, inline, level, policy, style
 
-STRENGTH = 2.0  # a word has its strongest shade at half the bits of a surprise
+STRENGTH = 3.0  # a word has its strongest shade at a third of the bits of a surprise
 CSS = """p b { font-weight: inherit; border-radius: 2px; }
 section { max-width: 70ch; line-height: 1.6; white-space: pre-wrap; overflow-wrap: anywhere; }
 .copy { text-decoration: underline dotted; }

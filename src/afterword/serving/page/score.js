@@ -13,7 +13,7 @@ import { firstAfter, number, percent, spaced, visible } from "./words.js";
 const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
 const LINES_AT_FIRST = 50;
-const VOICE_STRENGTH = 2; // a word has its strongest shade at half the bits of a surprise
+const VOICE_STRENGTH = 3; // a word has its strongest shade at a third of the bits of a surprise
 
 export function begin(panel, writer) {
   render(html`<${Score} writer=${writer} />`, panel);
@@ -43,9 +43,9 @@ function Score({ writer }) {
   };
   const score = (what = text, how = mode) => {
     const body = { model: page.get().model, text: what };
-    if (hasNgram()) body.with = settings.get().with;
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
     const kind = { voice: "voice", lines: isCalibrated ? "odd" : "score", whole }[how];
+    if (kind !== "voice" && hasNgram()) body.with = settings.get().with; // a voice is the LSTM's alone
     if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
     if (kind === "score") body.lines = how === "lines";
     ask(signal => call("POST", `/v1/${kind}`, body, signal));
@@ -106,7 +106,7 @@ function Figures({ result }) {
 function Voice({ parts: [whole, ...parts] }) {
   return html`<section class="box voice" id="voice" aria-label="Voice">
     <p>${whole.says}</p>
-    <p class="soft"><b class="p8">yours</b> <b class="n8">anybody's</b> <u>in the training text too</u>. Names do not count.</p>
+    <p><b class="p8">yours</b> <b class="n8">anybody's</b> <u>in the training text too</u>. Names do not count.</p>
     <dl>${parts.filter(one => one.part === "sentence").map(one => html`
       <dt class="soft">${one.says}</dt><dd>${piecesOf(one).map(([text, at, bits]) => {
         const level = Math.sign(bits) * levelOf(VOICE_STRENGTH * Math.abs(bits));
