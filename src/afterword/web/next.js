@@ -62,7 +62,7 @@ export function Another({ writer }) {
     onClick=${() => (writer.sheet.focus(), writer.another())}>Another</button>`;
 }
 
-const FORMS = { "": "running text", none: "a poem", couplets: "a poem in couplets", alternate: "a poem, every other line rhymed" };
+const FORMS = { "": "running text", none: "a poem", couplets: "a poem in couplets", alternate: "a poem, rhymed alternately" };
 
 /** What is written: running text, or a poem of so many stanzas. */
 function Form() {
