@@ -16,11 +16,12 @@ from afterword.model.folder.defaults import LINES
 from afterword.operations.generate import Generate, Written, generate
 from tests.generation.test_ending import model
 
+VERSES = "And on the hill the grass was long,\nAnd in the wood a blackbird sang its song;\n"
 VERSE = model("\n aebdgAB")._saved
 BIAS = np.array([-1.5, 0.7, -1, -1, 1, 2, 1.5, 1.5, 1.5, -9, -9], np.float32)[: VERSE.config.vocabulary_size]
 
 
-def written(seed: int = 1, prompt: str | None = None, **form: Any) -> Sample:
+def written(seed: int = 1, prompt: str | None = "Abe\n", **form: Any) -> Sample:
     saved = dataclasses.replace(VERSE, weights={**VERSE.weights, "output.bias": BIAS})
     return write_poem(
         saved, saved.predictor(), Sampling(temperature=1, min_p=0, new_word_p=0), Verse(poem=True, **form), prompt, seed
@@ -49,13 +50,14 @@ def test_a_poem_begins_with_its_prompt() -> None:
 def test_lines_rhyme_as_asked_for() -> None:
     def pairs(rhyme: str) -> tuple[int, int]:
         """Count the lines that rhyme with the next one, and with the one after it."""
-        each = [stanza.split("\n") for stanza in written(rhyme=rhyme, stanzas=3).text.split("\n\n")]
+        poems = [written(seed, rhyme=rhyme, stanzas=3).text for seed in range(1, 4)]
+        each = [stanza.split("\n") for poem in poems for stanza in poem.split("\n\n")]
         nexts = sum(rhymes(lines[k], lines[k + 1]) for lines in each for k in (0, 2))
         return nexts, sum(rhymes(lines[k], lines[k + 2]) for lines in each for k in (0, 1))
 
-    assert pairs("couplets")[0] >= 4
-    assert pairs("alternate")[1] >= 4
-    assert max(pairs("none")) < 4
+    by_chance = pairs("none")  # of 18 each; most candidates of this tiny model rhyme with nothing
+    assert pairs("couplets")[0] > 2 * by_chance[0]
+    assert pairs("alternate")[1] > 2 * by_chance[1]
 
 
 def test_a_rhyme_is_spelled_alike_from_the_last_vowels_on_and_is_not_the_same_word() -> None:
@@ -84,8 +86,9 @@ def test_models_that_write_no_verse_are_refused() -> None:
     with pytest.raises(OptionError, match=r"poem=? is for models of running text"):
         write_poem(lines, lines.predictor(), Sampling(), Verse(poem=True), None, 0)
     endless = model("abAB")._saved
-    with pytest.raises(WorkError, match=r"no line of .* characters was written"):
-        write_poem(endless, endless.predictor(), Sampling(temperature=1), Verse(poem=True), None, 0)
+    for prompt, why in ((None, "hardly writes verse by itself"), ("a", "no line of .* characters was written")):
+        with pytest.raises(WorkError, match=why):
+            write_poem(endless, endless.predictor(), Sampling(temperature=1), Verse(poem=True), prompt, 0)
 
 
 def test_the_form_needs_a_poem_which_excludes_other_ends() -> None:
@@ -97,6 +100,6 @@ def test_the_form_needs_a_poem_which_excludes_other_ends() -> None:
 
 
 def test_generate_writes_poems() -> None:
-    poems = list(generate("english", poem=True, stanzas=1, stanza_lines=1, num=2, seed=5))
+    poems = list(generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, num=2, seed=5))
     assert len({poem.text for poem in poems}) == 2
     assert all(isinstance(poem, Written) and "\n" not in poem.text for poem in poems)

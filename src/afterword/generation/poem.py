@@ -28,7 +28,9 @@ from afterword.settings import Settings, setting
 
 MEASURED, FREE = 24, 300  # texts that are written to measure lines, and their length in characters
 SHORTEST, LONGEST = 12, 60  # characters of a line of verse; prose has longer ones
-CANDIDATES, ROUNDS, ENOUGH = 48, 16, 6  # lines written side by side, how many times at most, and lines to choose from
+CANDIDATES, ROUNDS, ENOUGH = 48, 8, 6  # lines written side by side, how many times at most, and lines to choose from
+WORDS, FEWEST = 3, 8  # words of a line of verse, and such lines among the measured ones, at least
+SPEAKER = regex.compile(r".*:|\p{Lu}{3}")  # a name before what it says
 RECENT = 8  # lines, whose last words another line does not end with
 FREQUENT = 0.25  # nats per character that a line is better whose rime is e times as frequent
 VOWELS = "aeiouyäöüàâéèêëîïôûùáíóú"
@@ -73,6 +75,7 @@ class _Lines:
         verse = sorted(each, key=lambda lines: -sum(map(_is_verse, lines)) / max(4, len(lines)))
         self.context = verse[0]
         """The lines of the text that is most like verse."""
+        self.is_verse = sum(_is_verse(line) for some in verse for line in some) >= FEWEST
         lines = [line for some in verse[: len(verse) // 4] for line in some if SHORTEST <= len(line) <= LONGEST]
         lengths = [len(line) for line in lines] or [SHORTEST, LONGEST]
         self.shortest, self.longest = np.quantile(lengths, (0.1, 0.9)).astype(int).tolist()
@@ -82,11 +85,13 @@ class _Lines:
     def has(self, line: str) -> bool:
         """Return whether `line` is like them."""
         fits = self.shortest <= len(line) <= self.longest and line[:1].isalpha() and _last_word(line) != ""
-        return fits and (line[:1].isupper() or not self.capitals)
+        return fits and (line[:1].isupper() or not self.capitals) and not SPEAKER.match(line)
 
 
 def _is_verse(line: str) -> bool:
-    return SHORTEST <= len(line) <= LONGEST and line[:1].isupper() and not line.isupper()
+    """Return whether `line` looks like one of verse, which goes on within a sentence: a speech or an item would not."""
+    usual = SHORTEST <= len(line) <= LONGEST and line.count(" ") >= WORDS - 1 and line[:1].isupper()
+    return usual and (line[-1].isalpha() or line[-1] in ",;") and not SPEAKER.match(line)
 
 
 def write_poem(
@@ -102,7 +107,7 @@ def write_poem(
 
     `on_line` is called before each line.
 
-    Raises OptionError for a model of lines or a classic one, WorkError if no line fits.
+    Raises OptionError for a model of lines or a classic one, WorkError if it writes no verse.
     """
     if model.writing.opening != "newline":
         raise OptionError("`poem` is for models of running text: this one writes single lines, or from a window")
@@ -110,6 +115,8 @@ def write_poem(
     seeds = iter(lambda: int(random.integers(2**63)), None)  # poems of consecutive seeds have nothing in common
     free = Writer(model, network, replace(sampling, max_tokens=model.writing.tokens(FREE)))
     usual = _Lines([sample.text for sample in free.samples([prompt], MEASURED, next(seeds))])
+    if prompt is None and not usual.is_verse:
+        raise WorkError("this model hardly writes verse by itself: give the first lines as `prompt`")
     writer = Writer(model, network, replace(sampling, max_tokens=usual.longest + 1, stop=("\n",)))
     context = "".join(line + "\n" for line in usual.context) if prompt is None else prompt
     reading, text, tokens, nats = writer.read(context), "", 0, 0.0
@@ -154,7 +161,9 @@ def _best_line(
             break
     if not fitting:
         lengths = f"{usual.shortest} to {usual.longest} characters"
-        raise WorkError(f"no line of {lengths} was written: this model writes no verse, or needs another prompt")
+        raise WorkError(
+            f"no line of {lengths} was written after {written[-1:] or [before]}: try another prompt or seed"
+        )
 
     def worth(one: Sample) -> float:
         rime = _rime(before + one.text)
