@@ -79,19 +79,21 @@ class _Lines:
         lines = [line for some in verse[: len(verse) // 4] for line in some if SHORTEST <= len(line) <= LONGEST]
         lengths = [len(line) for line in lines] or [SHORTEST, LONGEST]
         self.shortest, self.longest = np.quantile(lengths, (0.1, 0.9)).astype(int).tolist()
-        self.capitals = 2 * sum(line[:1].isupper() for line in lines) >= len(lines)
+        self.capitals = 2 * sum(line.lstrip()[:1].isupper() for line in lines) >= len(lines)
         self.rimes = Counter(map(_rime, lines))
 
     def has(self, line: str) -> bool:
         """Return whether `line` is like them."""
-        fits = self.shortest <= len(line) <= self.longest and line[:1].isalpha() and _last_word(line) != ""
-        return fits and (line[:1].isupper() or not self.capitals) and not SPEAKER.match(line)
+        bare = line.lstrip()
+        fits = self.shortest <= len(line) <= self.longest and bare[:1].isalpha() and _last_word(line) != ""
+        return fits and (bare[:1].isupper() or not self.capitals) and not SPEAKER.match(bare)
 
 
 def _is_verse(line: str) -> bool:
     """Return whether `line` looks like one of verse, which goes on within a sentence: a speech or an item would not."""
-    usual = SHORTEST <= len(line) <= LONGEST and line.count(" ") >= WORDS - 1 and line[:1].isupper()
-    return usual and (line[-1].isalpha() or line[-1] in ",;") and not SPEAKER.match(line)
+    bare = line.strip()
+    usual = SHORTEST <= len(line) <= LONGEST and bare.count(" ") >= WORDS - 1 and bare[:1].isupper()
+    return usual and (bare[-1].isalpha() or bare[-1] in ",;") and not SPEAKER.match(bare)
 
 
 def write_poem(
