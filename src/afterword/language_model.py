@@ -84,7 +84,7 @@ class LanguageModel:
         self.lines: Final = bool(saved.about.get("lines"))
         """Whether the model was trained on lines, each a separate document."""
         self.unwraps: Final = saved.about.get("unwrapped") is not None
-        """True if the lines of wrapped prose were joined in its training text; they are then joined in what it reads."""
+        """True if the lines of wrapped prose were joined in its training text, and so are joined in what it reads."""
         self.is_held: Final = bool(holds)
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
@@ -306,7 +306,7 @@ class LanguageModel:
 
         Only the LSTM reads the texts. `own` is text by the writer that the model has not learned; the default is the
         held-out text of the model's run. `against` is the model to compare with; the default is the base. Raises
-        OptionError for a model of lines or of another kind without a voice, and if there is no held-out text. Raises
+        OptionError for a model that has no voice, such as one of lines, and if held-out text is missing. Raises
         TextError if that text is too short.
         """
         self.check_of_text()

@@ -90,7 +90,7 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
     save_tiny(tmp_path / "tiny")
     draft = place / "draft.txt"
     assert "give the folder of its run, or a text with --own" in error(tmp_path / "tiny", draft)
-    assert "at least 20 sentences" in error(tmp_path / "tiny", draft, "--own", draft)
+    assert "at least 20 are needed" in error(tmp_path / "tiny", draft, "--own", draft)
     assert "name the model to compare with: --against" in error(place / "own", draft, "--against", tmp_path / "none")
     save_tiny(tmp_path / "lines", lines=True)
     assert "a voice needs a model of running text" in error(tmp_path / "lines", draft)

@@ -33,7 +33,7 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
-SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of such words that are named
+SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
 
 class Placed(msgspec.Struct, frozen=True):

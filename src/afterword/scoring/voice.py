@@ -1,4 +1,4 @@
-"""How much a text sounds like a writer: its cost to a model of the writer's text, compared with its cost to a base.
+"""The voice of a writer: what a text costs a model of the writer's text, compared with what it costs a base.
 
 The model was trained from the base, which knows the language but not the writer. A text's gain is its cost to the base
 less its cost to the model, in bits per character. It is compared with the gains of passages from the writer's own
@@ -35,9 +35,8 @@ PHRASE = 4  # words in a phrase, at most
 MOST_BITS = 1.0  # of one character, for or against the writer
 BLANK_LINE = regex.compile(r"\n\s*\n")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
-NAME = regex.compile(
-    r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?"
-)  # within a sentence
+# a word with a capital letter within a sentence
+NAME = regex.compile(r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
 
 
 class Span(NamedTuple):

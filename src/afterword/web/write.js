@@ -132,7 +132,7 @@ function Tools({ writer, keeper }) {
 
 const LENGTHS = { "a sentence or two": 120, "a paragraph": null, "a page": 2000 }; // characters; null is the model's own length
 
-/** How to write, in the simple face. */
+/** The settings of the simple view. */
 function Manner() {
   const { max_tokens: length } = useStore(settings);
   useStore(page);
