@@ -185,7 +185,7 @@ async function open(writer, keeper) {
   if (file) await openFile(writer, keeper, file);
 }
 
-/** Open a file in place of the text. */
+/** Open a file instead of the current text. */
 async function openFile(writer, keeper, file) {
   try {
     const { history, isWhole } = historyOf(await textOf(file));
