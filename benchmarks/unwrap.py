@@ -1,14 +1,14 @@
-"""How many lines are joined while texts are read, of wrapped prose (all of them are asked for) and of others (none is).
+"""Count the lines that are joined in wrapped prose, where all should be, and in other texts, where none should be.
 
     python -m benchmarks.unwrap [--build]
     python -m benchmarks.unwrap --layout MODEL [--texts 100]
 
-Ten texts of each kind, from ../shared/data and, for code, from Python's library and this project. Prose that has one
-line per paragraph is wrapped here, at 60 to 78 columns, so what is right is known exactly; the ten novels of Project
-Gutenberg were wrapped by hand, and every line that begins with a small letter goes on with its paragraph. In books of
-verse and drama, prefaces and notes are prose; only blocks whose lines all begin with a capital letter are counted as
-verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose
-write, and counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
+There are ten texts of each kind, from ../shared/data and, for code, from Python's library and this project. Prose with
+one line per paragraph is wrapped here, at 60 to 78 columns, so the right result is known exactly. The ten novels of
+Project Gutenberg were wrapped by hand; there, each line that begins with a small letter continues its paragraph. In
+books of verse and drama, prefaces and notes are prose, so only blocks whose lines all begin with a capital letter count
+as verse. `--build` takes the other texts, on which the recognition was built. `--layout` lets a model of joined prose
+write. It counts the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ GUTENBERG = "github:rcdm-uga/Gutenberg_Text"
 
 
 def books(build: bool) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the kind, source, title and text of every second book: those built on, or the others."""
+    """Yield the kind, source, title and text of every second book: those for building, or the others."""
     packed = {part: lzma.decompress((DATA / "books" / f"{part}.txt.xz").read_bytes()) for part in ("train", "held-out")}
     at = dict.fromkeys(packed, 0)
     with (DATA / "books" / "MANIFEST.tsv").open(newline="", encoding="utf-8") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t")):
             part, size = row["part"], int(row["bytes"])
             text = packed[part][at[part] : at[part] + size].decode("utf-8", "replace")
-            at[part] += size + 3  # three newlines stand between two books
+            at[part] += size + 3  # three newlines separate two books
             if (number % 2 == 0) == build:
                 yield row["kind"], row["source"], row["title"], text[:PIECE]
 
@@ -112,7 +112,7 @@ def count_broken(model: str, texts: int) -> None:
 
 @click.command(help=as_written(__doc__))
 @click.option("--build", is_flag=True, help="The texts on which the recognition was built.")
-@click.option("--layout", metavar="MODEL", help="A model of joined prose, which writes.")
+@click.option("--layout", metavar="MODEL", help="Let this model of joined prose write.")
 @click.option("--texts", default=100, help="The number of texts that it writes.")
 def main(build: bool, layout: str | None, texts: int) -> None:
     if layout:
@@ -158,7 +158,7 @@ def main(build: bool, layout: str | None, texts: int) -> None:
         click.echo(f"{kind}: {joined:,} of {ends:,} lines joined ({joined / max(1, ends):.2%}) in {len(found)} texts")
         for title, (joined, ends) in found:
             click.echo(f"    {joined:>6,} of {ends:>7,}  {joined / max(1, ends):7.2%}  {title[:60]}")
-    click.echo(f"{exact} of the texts that were wrapped here are again what they were, to the character")
+    click.echo(f"{exact} of the texts that were wrapped here are restored exactly")
     text = wrapped(prose[0][1], 72)
     text = text * (20_000_000 // len(text))
     began = time.monotonic()

@@ -1,20 +1,21 @@
-"""How well `voice` knows an author, measured as authorship verification is: the table of docs/voice.md.
+"""Measure how well `voice` recognises an author, as in authorship verification: the tables of docs/voice.md.
 
     python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
 
-Twelve authors of ../shared/data/voice: of each, 125,000 characters of one book to learn from, by the real command from
-the base, in a fixed number of steps; and passages of two other books. Passages begin with a paragraph, evenly spread
-over each book; the passages of 300, 1,000 and 3,000 characters are the beginnings of those of 4,000. For each author:
+The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
+number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
+and are evenly spread over each book. The passages of 300, 1,000 and 3,000 characters are the beginnings of those of
+4,000. For each author:
 
-    AUC    the probability that a passage of the author is found more alike than one of the eleven others
-    EER    the rate of errors where as many of the author's passages are refused as of the others' are taken
-    of 12  how often the most alike author of a passage of 4,000 characters is its author
+    AUC    the probability that a passage by the author scores higher than one by the eleven others
+    EER    the equal error rate: as many of the author's passages are rejected as of the others' are accepted
+    of 12  the fraction of passages of 4,000 characters whose highest-scoring author is the true one
 
-The networks read all passages side by side, without the n-gram, whose weight is some hundredths.
+The networks read all passages side by side, without the n-gram, whose weight is a few hundredths.
 
-`voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have an environment,
-.venv-voice-peers; the regression, Delta and the weights of the 4-grams also know the eleven others' texts.
-`voice, knowing the others` is the author's model against the mean of all twelve. Each figure is a line in
+`voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have their own environment,
+.venv-voice-peers. The regression, Delta and the weights of the 4-grams also know the texts of the eleven others.
+`voice, knowing the others` compares the author's model with the mean of all twelve. Each figure is a line in
 benchmarks/results/voice.jsonl.
 """
 
@@ -79,7 +80,7 @@ def passages_of(author: str) -> Iterator[Passage]:
 
 
 def trained(author: str, place: Path) -> Path:
-    """Return the run on an author's text; it is trained unless it is there."""
+    """Return the run on an author's text; train it if it is missing."""
     run = place / f"{author}-{STEPS}"
     if not (run / "model").exists():
         (place / f"{author}.own.txt").write_text(text_of(author, "own"), encoding="utf-8")
@@ -151,7 +152,7 @@ def equal_error_rate(own: NDArray[np.float64], others: NDArray[np.float64]) -> f
 
 
 def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """Return the mean AUC and equal error rate of the `learned` authors, and how often the most alike is right."""
+    """Return the mean AUC and equal error rate of the `learned` authors, and how often the best one is the true one."""
     written = np.array([one.author for one in passages])
     each = [(row[written == author], row[written != author]) for author, row in zip(learned, likeness, strict=True)]
     right = (np.array(learned)[likeness.argmax(axis=0)] == written)[np.isin(written, learned)]
@@ -163,8 +164,8 @@ def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passa
 
 
 @click.command(help=as_written(__doc__))
-@click.option("--models", type=click.Path(path_type=Path), help="keep the runs here, and take those that are there")
-@click.option("--only", multiple=True, help="learn this author only (repeatable)")
+@click.option("--models", type=click.Path(path_type=Path), help="keep the runs here, and reuse those that exist")
+@click.option("--only", multiple=True, help="train only this author (repeatable)")
 def main(models: Path | None, only: Sequence[str]) -> None:
     passages = [one for author in authors() for one in passages_of(author)]
     learned = list(only) or authors()

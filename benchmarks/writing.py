@@ -25,7 +25,7 @@ time; and the quartiles of the place of each WORD, from 0 to 1 of its text.
 `cuts` cuts TEXT at random places. It prints the cost of the next character in bits, after the characters before the cut
 and after their usual tokens, for all cuts and for those within words; and the time to read the end of such a prompt.
 
-`next` cuts TEXT likewise, and finds the 8 likeliest words after the 200 characters before each cut, with both engines.
+`next` cuts TEXT in the same way. It finds the 8 likeliest words after the 200 characters before a cut, by both engines.
 
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
@@ -237,7 +237,7 @@ def places(model: str, words: Sequence[str], num: int, max_tokens: int) -> None:
     click.echo("\n".join(lines))
 
 
-@main.command(help="How many texts under rules end with a sentence.")
+@main.command(help="Count the texts under rules that end with a sentence.")
 @click.argument("model")
 @click.option("--num", type=int, default=100, show_default=True)
 def ends(model: str, num: int) -> None:
@@ -291,7 +291,7 @@ def cuts(model: str, text: Path, num: int) -> None:
         )
 
 
-@main.command("next", help="The time to find the 8 likeliest next words, after prompts that end anywhere.")
+@main.command("next", help="Measure the time to find the 8 likeliest next words after prompts that end anywhere.")
 @click.argument("model")
 @click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--num", type=int, default=50, show_default=True)

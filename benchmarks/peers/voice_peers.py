@@ -1,8 +1,8 @@
 """Other ways to verify an author, run by benchmarks/voice.py in an environment that has pyppmd and scikit-learn.
 
-python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …]}, all of one
-length. Prints {METHOD: [for each author, the likeness of each passage]}; higher is more alike. The regression learns
-each author against the eleven others.
+python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …]}. All passages have the
+same length. Prints {METHOD: [for each author, the likeness of each passage]}; a higher one is more alike. The
+regression learns each author against the eleven others.
 """
 
 import json
@@ -25,25 +25,25 @@ def bits(text):
 
 
 def compression(own, passages):
-    """Minus the bits that a passage adds to the author's text (Teahan and Harper 2003)."""
+    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003)."""
     before = {author: bits(text) for author, text in own.items()}
     return [[before[author] - bits(text + one) for one in passages] for author, text in own.items()]
 
 
 def compression_distance(own, passages):
-    """The same as a fraction of the passage's own size: the distance of Cilibrasi and Vitányi (2005), one-sided."""
+    """Return the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005)."""
     alone = np.array([bits(one) for one in passages])
     return (np.array(compression(own, passages)) / alone).tolist()
 
 
 def cosine(own, passages):
-    """The cosine of counts of character 4-grams, weighted by TF-IDF: the baseline of PAN 2020 to 2023."""
+    """Return the cosine of TF-IDF counts of character 4-grams: the baseline of PAN 2020 to 2023."""
     counted = TfidfVectorizer(analyzer="char", ngram_range=(4, 4), max_features=3000).fit(cut(own, len(passages[0]))[0])
     return (counted.transform(own.values()) @ counted.transform(passages).T).toarray().tolist()
 
 
 def regression(own, passages):
-    """Logistic regression on character 2- to 5-grams, learned from pieces of the passages' length."""
+    """Return the scores of logistic regression on character 2- to 5-grams of pieces as long as the passages."""
     pieces, authors = cut(own, len(passages[0]))
     counted = TfidfVectorizer(analyzer="char", ngram_range=(2, 5), sublinear_tf=True, min_df=2, max_features=100_000)
     learned, asked = counted.fit_transform(pieces), counted.transform(passages)
@@ -55,7 +55,7 @@ def regression(own, passages):
 
 
 def delta(own, passages, most=150, angle=False):
-    """Minus Burrows's Delta (2002) of the commonest words; with `angle`, its cosine (Evert et al. 2017)."""
+    """Return minus Burrows's Delta (2002) on the commonest words; with `angle`, its cosine (Evert et al. 2017)."""
     words = [word for word, _ in Counter(WORD.findall(" ".join(own.values()).lower())).most_common(most)]
 
     def rates(text):

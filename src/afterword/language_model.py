@@ -84,7 +84,7 @@ class LanguageModel:
         self.lines: Final = bool(saved.about.get("lines"))
         """Whether the model was trained on lines, each a separate document."""
         self.unwraps: Final = saved.about.get("unwrapped") is not None
-        """Whether wrapped prose was joined in the text that it was trained on, and so is in texts that it reads."""
+        """True if the lines of wrapped prose were joined in its training text, and so are joined in what it reads."""
         self.is_held: Final = bool(holds)
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
@@ -204,10 +204,10 @@ class LanguageModel:
         return self._last_writer(asked).next_characters(asked.prompt, asked.label)
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
-        """Return the `number` likeliest words that can follow `prompt` with their probabilities, the likeliest first.
+        """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
 
-        If the prompt ends within a word, they complete it. They are found by a search over tokens, and there are fewer
-        in a text without words. Raises as `read`.
+        If the prompt ends within a word, they complete it. A search over tokens finds them; it finds fewer if the text
+        has no spaces. Raises as `read`.
         """
         return self.writer(Sampling()).next_words(prompt, number, label)
 
@@ -304,9 +304,10 @@ class LanguageModel:
     def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
         """Return the voice of the writer of the training text, with which other texts are compared.
 
-        The LSTM reads alone. `own` is text of the writer that the model did not learn from, by default the held-out
-        text of the model's run; `against` is the model of anybody, by default the base. Raises OptionError for a model
-        of lines or another kind that has no voice, and without held-out text; TextError if that is too short.
+        Only the LSTM reads the texts. `own` is text by the writer that the model has not learned; the default is the
+        held-out text of the model's run. `against` is the model to compare with; the default is the base. Raises
+        OptionError for a model that has no voice, such as one of lines, and if held-out text is missing. Raises
+        TextError if that text is too short.
         """
         self.check_of_text()
         if self.lines or self.config.window:
@@ -321,7 +322,7 @@ class LanguageModel:
             try:
                 base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
             except ModelError as error:
-                raise OptionError(f"{error.message}; name the model of anybody with `against`") from None
+                raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
             self._voice = (own, name), OwnVoice(self.using("lstm"), base, own, learned, on_progress)
         return self._voice[1]
 

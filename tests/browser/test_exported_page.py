@@ -138,7 +138,7 @@ def test_a_text_and_its_branches_stay_over_a_reload_until_they_are_cleared(opene
     opened.until("document.querySelectorAll('.tree button').length >= 2")
     opened.run("document.querySelector('.tree button:not(.on)').click()")
     assert opened.run(VALUE) == first
-    assert "kept in this browser" in opened.text("#kept")
+    assert "stored only in this browser" in opened.text("#kept")
     opened.click("#clear")
     opened.until("!!document.querySelector('dialog')")
     opened.run("document.querySelectorAll('dialog button')[1].click()")

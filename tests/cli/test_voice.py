@@ -40,10 +40,10 @@ def test_sentences_of_the_writer_are_closer_than_others(place: Path, run: Run) -
     [mine, theirs] = [one for one in parts if one["part"] == "sentence"]
     assert mine["gain"] > 0 > theirs["gain"]
     assert theirs["place"] == 0
-    assert theirs["says"].startswith("farther than 100% of your own (")
+    assert theirs["says"].startswith("less like you than 100% of your own (")
     assert theirs["text"] == DRAFT[theirs["start"] :][: theirs["characters"]]
     assert "".join(word["text"] for word in mine["words"]) == "Wewenttotheoldhillandthewindwascold"
-    assert "too short to tell" in text["says"]
+    assert "too short to judge" in text["says"]
     assert text["margin_of_error"] is None
     assert [DRAFT[start:stop] for start, stop in text["copies"]] == [
         "We went to the ",
@@ -71,7 +71,7 @@ def test_the_page_shows_the_draft_and_only_the_draft(place: Path, run: Run, tmp_
     html = page.read_text()
     assert "<script" not in html
     assert ' copy"' in html
-    assert "farther than 100% of your own" in html
+    assert "less like you than 100% of your own" in html
     assert "exists already" in error_line(run("voice", place / "own", place / "draft.txt", *options))
 
 
@@ -90,8 +90,8 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
     save_tiny(tmp_path / "tiny")
     draft = place / "draft.txt"
     assert "give the folder of its run, or a text with --own" in error(tmp_path / "tiny", draft)
-    assert "at least 20 sentences" in error(tmp_path / "tiny", draft, "--own", draft)
-    assert "name the model of anybody with --against" in error(place / "own", draft, "--against", tmp_path / "none")
+    assert "at least 20 are needed" in error(tmp_path / "tiny", draft, "--own", draft)
+    assert "name the model to compare with: --against" in error(place / "own", draft, "--against", tmp_path / "none")
     save_tiny(tmp_path / "lines", lines=True)
     assert "a voice needs a model of running text" in error(tmp_path / "lines", draft)
 
@@ -99,4 +99,4 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
 def test_a_short_draft_is_read_and_said_to_be_short(place: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("We went to the hill.")
     found = fine(run("voice", place / "own", tmp_path / "short.txt", "--against", place / "base", "--json"))
-    assert "20 characters are too short to tell" in json.loads(found.stdout.splitlines()[0])["says"]
+    assert "20 characters are too short to judge" in json.loads(found.stdout.splitlines()[0])["says"]

@@ -302,4 +302,6 @@ def test_far_more_than_the_rate_has_a_reason() -> None:
         findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
-    assert reason.startswith("50.0% of the lines are listed, not 1%; most often new kind of line, 50 lines: add newer")
+    assert reason.startswith(
+        "50.0% of the lines are listed, not 1%: the largest finding (new kind of line) has 50 lines; add"
+    )

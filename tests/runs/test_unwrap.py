@@ -104,7 +104,7 @@ def test_the_plan_says_what_was_recognised(book: Path) -> None:
     joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
     assert found.text["unwrapped"] == joined
     assert found.text["looks_like"] == "prose"
-    assert f"recognised: prose, wrapped: {joined:,} lines joined; 0.0% other characters" in found.printed
+    assert f"recognised: prose; {joined:,} lines joined; 0.0% unusual characters" in found.printed
     poem = book.parent / "poem.txt"
     poem.write_text(f"Chapter {{}}\n\n{VERSE} §\n\n".format("II") * 40, encoding="utf-8")
     found = afterword.plan([poem], steps=4, base="none", threads=1)

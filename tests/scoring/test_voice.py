@@ -92,5 +92,5 @@ def test_the_phrase_moves_a_sentence_farthest() -> None:
 
 
 def test_too_few_own_sentences_are_refused() -> None:
-    with pytest.raises(TextError, match="at least 20 sentences are needed, and it has 2"):
+    with pytest.raises(TextError, match="it has 2 sentences, and at least 20 are needed"):
         voice("One. Two.")

@@ -111,7 +111,7 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 
 def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
-    """Return `text`; of a long one, only what is around its first odd piece."""
+    """Return `text`, or, if it is long, only the part around its first odd piece."""
     start = max(0, min((pieces[0][0] if pieces else 0) - WIDEST // 2, len(text) - WIDEST))
     return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
 

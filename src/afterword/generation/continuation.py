@@ -50,7 +50,7 @@ class Policy:
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
         self.goal: Goal | None = None
         finishes = sampling.finish_sentence
-        if finishes is None:  # a given length is exact, and a pattern is about the whole text
+        if finishes is None:  # a given length is exact, and a pattern describes the whole text
             finishes = model.writing.finish_sentence and sampling.max_tokens is None and sampling.pattern is None
         beyond = (BEYOND_RULED if sampling.rules else BEYOND) if finishes else 0
         if sampling.sentences or beyond:
@@ -70,7 +70,7 @@ class Policy:
         self.places = bool(self.contained) and not sampling.reject
         self.rules: Rules | None = None
         if sampling.rules:
-            # without a length, an automaton is far smaller; a text that finishes its sentence ends without one
+            # an automaton without a length is far smaller; a text that finishes its sentence needs none
             is_free = sampling.reject or (beyond and sampling.pattern is None)
             lengths = (0, None) if is_free else (sampling.min_tokens, self.resolved.max_tokens + beyond)
             self.rules = Rules(tokenizer, sampling, *lengths)
@@ -139,7 +139,7 @@ class Continuation:
         self.last = prompt[-1:]
         """The last character of the text, or of the prompt before it."""
         self.text = ""
-        """The text of the last token; "" within a character."""
+        """The text of the last token; "" if it ends within a character."""
         self.prompt, self.seed = prompt, checked_seed(seed)
         self.numbers = _numbers(self.seed)
         self.finish_reason: str | None = None if policy.resolved.max_tokens else "length"

@@ -79,8 +79,7 @@ def find_copies(texts: Iterable[str], other: str, lengths: Sequence[int] = LENGT
 
 
 def copied_spans(text: str, other: str, length: int) -> list[tuple[int, int]]:
-    """Return the parts of `text`, from one character up to another, that lie in copies from `other` of at least
-    `length` characters."""
+    """Return the parts of `text` that are copied from `other`, of at least `length` characters, as start and end."""
     codes = _codes(text)
     starts, _ = _copied(codes, _codes(other), length, np.arange(len(codes)))
     breaks = np.flatnonzero(np.diff(starts) > length) + 1

@@ -10,7 +10,8 @@ import regex
 
 from afterword.text.sentences import CONTEXT, stops
 
-BEYOND, BEYOND_RULED = 200, 800  # the most characters after its length to the end of a sentence; of a text with rules
+# the most characters from the length of a text to the end of its sentence, without rules and with rules
+BEYOND, BEYOND_RULED = 200, 800
 OPEN, SHUT = "01"
 # without one, it ends with a line, then with a word
 LAST = regex.compile(rf".{{150,}}?(?=\n)|.{{180,}}?(?=\s)|.{{{BEYOND}}}", regex.DOTALL)
@@ -25,9 +26,9 @@ class Goal:
     least: int
     """The length before which sentences do not end the text."""
     most: int
-    """The length after which the text ends, if `beyond` is 0; else it ends with the next sentence."""
+    """The length after which the text ends: at once if `beyond` is 0, else with the next sentence."""
     beyond: int
-    """The most characters to the end of that sentence, at least `BEYOND`; 0 to end before it."""
+    """The most characters from there to the end of that sentence, at least `BEYOND`; 0 to end at `most`."""
     cased: bool
     """False if the model writes lower-case letters only."""
 
@@ -38,17 +39,17 @@ class Ending:
     def __init__(self, goal: Goal, before: str) -> None:
         """`before` is the prompt."""
         self._goal, self._text = goal, before[-CONTEXT:]
-        self._open = OPEN * len(self._text)  # or SHUT, for each character: whether the text may end after it
+        self._open = OPEN * len(self._text)  # for each character: OPEN if the text may end after it, else SHUT
         # sentences before `_seen` are counted; text before `_given` was returned
         self._seen = self._given = len(self._text)
         self._sentences = 0
         self._least, self._most = 0.0 if not goal.least else math.inf, math.inf  # places in the text
 
     def push(self, text: str, length: int, may_end: bool | None = None) -> tuple[str, str | None]:
-        """Take the text of a token with which the whole has that `length`. Return the text that is certain now, and why
+        """Take the text of a token; the whole text then has that `length`. Return the text that is certain now, and why
         the text ends: "stop", "length", or None if it continues.
 
-        It can end after the token if it `may_end`, and not within it; anywhere without this argument.
+        With `may_end`, the text cannot end within the token, and can end after it only if `may_end` is true.
         """
         before = len(self._text)
         self._text += text

@@ -32,28 +32,27 @@ from afterword.model.threads import PRODUCTS
 from afterword.text.tokenizer import Tokenizer
 
 SPELLED = rf"(?:{OF_WORD})++(?:[{APOSTROPHES}](?:{OF_WORD})++)*+"
-WORD = regex.compile(
-    rf"\s*+(?:{SPELLED}|[^\w\s]++|\w)"
-)  # marks, and a letter of a script without spaces, are words too
+# punctuation, and each letter of a script without spaces, is a word too
+WORD = regex.compile(rf"\s*+(?:{SPELLED}|[^\w\s]++|\w)")
 BEGUN = regex.compile(rf"{SPELLED}[{APOSTROPHES}]?$")
-TOGETHER, MOST_STEPS = 12, 32  # beginnings that the network reads side by side, and how many times
-LEAST = 1e-5  # the probability of a beginning that is examined
-RARER = 8  # a word has rarer spellings too, if tokens have several characters; those this much rarer are left out
+TOGETHER, MOST_STEPS = 12, 32  # beginnings that the network reads side by side, and number of such steps
+LEAST = 1e-5  # the least probability of a beginning that is examined
+RARER = 8  # if tokens have several characters, a word has several spellings; those rarer by this factor are ignored
 
 
 @dataclass(frozen=True)
 class NextWord:
-    """A word that can follow a prompt. One mark, or several in a row, count as a word too."""
+    """A word that can follow a prompt. Punctuation marks in a row count as one word."""
 
     text: str
-    """What is appended to the prompt: the space before the word and the word, or the rest of a word that the prompt
+    """The text to append to the prompt: the word with the space before it, or the rest of a word that the prompt
     begins."""
     probability: float
-    """The model's own, before temperature and filters."""
+    """The model's own probability, before temperature and filters."""
 
 
 class _Tail(NamedTuple):
-    """The end of a text, as far as it decides where the word in it ends."""
+    """The end of a text, as far as it decides where its last word ends."""
 
     spelled: bytes
     begun: int = 0
@@ -61,14 +60,14 @@ class _Tail(NamedTuple):
 
 
 class _Beginning(NamedTuple):
-    """The beginning of a word, whose last token was not read yet."""
+    """The beginning of a word, whose last token has not been read yet."""
 
     probability: float
     spelled: bytes
     tail: _Tail
     row: int
     state: State
-    """The states before the last token, of several lanes."""
+    """The states of several lanes, before the last token."""
     lane: int
 
 
@@ -97,7 +96,7 @@ class _Search:
                 heappush(self._ahead, (-probability, next(self._order), beginning))
 
     def likelier(self) -> list[_Beginning]:
-        """Remove and return the likeliest beginnings, as far as they can still count."""
+        """Remove and return the likeliest beginnings that can still change the result."""
         found, some = self.likeliest, list[_Beginning]()
         if len(found) == self._number:
             self._least = found[-1].probability / (RARER if self._tokenizer.several else 1)
@@ -113,7 +112,7 @@ class _Search:
 
 @lru_cache(2**16)
 def _after(tail: _Tail, spelled: bytes) -> tuple[int | None, _Tail]:
-    """Return the end of the word in `tail` if `spelled` follows, in characters after the tail, and the tail of both.
+    """Return where the word in `tail` ends if `spelled` follows, in characters after the tail, and the new tail.
 
     The end is None if it depends on what follows: an apostrophe can end a word, or be within it.
     """
@@ -122,7 +121,7 @@ def _after(tail: _Tail, spelled: bytes) -> tuple[int | None, _Tail]:
     partial, at = decoder.getstate()[0], 0
     while word := WORD.match(text, at):
         end, rest, last = word.end(), text[word.end() :], text[word.end() - 1]
-        last = "a" if is_of_word(last) else last  # letters are alike
+        last = "a" if is_of_word(last) else last  # all letters are treated alike
         if not rest or (last == "a" and rest in {*APOSTROPHES}):
             return None, _Tail((last + rest).encode() + partial, int(end <= tail.begun))
         if end > tail.begun:

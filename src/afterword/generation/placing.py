@@ -95,7 +95,7 @@ class _FreeText(Text):
         others = sum(len(other) + 1 for other in plan.missing) - len(word) - 1
         self.latest = plan.policy.resolved.max_tokens - others  # the end of the word, in characters
         self.drawn: list[int] = []
-        self.certain = 0  # characters that it has, whatever follows
+        self.certain = 0  # characters that are certain, whatever follows
         self.insertion, self.is_whole, self.found = word, True, 0  # false inside a character; the number of places
         self.places: list[_Place | None] = [None] * (len(plan.missing) if offset is None else 1)
         self.replaced = np.zeros(len(self.places), bool)  # those that the place just found replaces
@@ -122,7 +122,7 @@ class _FreeText(Text):
             self.replaced = self.plan.random.random(len(self.places)) * self.found < 1
 
     def kept(self) -> list[int]:
-        """Return the tokens drawn, without those after the end of its last sentence."""
+        """Return the drawn tokens, without those after the end of the text's last sentence."""
         beyond, tokens = self.continuation.characters - self.start.continuation.characters - self.certain, [*self.drawn]
         while beyond > 0:
             beyond -= len(self.continuation.tokenizer.decode([tokens.pop()]))

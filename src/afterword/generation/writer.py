@@ -137,7 +137,7 @@ class Writer:
         return next_words(self.model.tokenizer, self.read(prompt, label), number)
 
     def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
-        """Return `prompt` as it was read, or read it. Raises OptionError, TextError."""
+        """Return `prompt` if it has been read already, else read it. Raises OptionError, TextError."""
         start = self._labelled(prompt, label)
         return start if isinstance(start, Reading) else read_prompt(self.model, self.network, start)
 

@@ -31,7 +31,7 @@ from afterword.storage import is_whole_file, output, write_bytes
 from afterword.web.pages import bundle, document, filled, imported, inline, lean, not_exported, policy, read, style
 
 MOST_ROWS = 2**16 - 1
-# the scripts of a page, in the order of their imports; "api" answers in place of a server
+# the scripts of a page, in the order of their imports; "api" replaces the server
 SCRIPTS = (
     *("words", "shades", "shaded", "sheet", "history", "sentences", "branches", "vendor/preact", "api", "state"),
     *("look", "settings", "writer", "bars", "next", "choosing", "dialogs", "files", "keeping", "write", "tree"),
@@ -51,7 +51,7 @@ class PageSettings(Settings):
     )
     title: str | None = setting(None, "the title (default: the file's name)", needs="html")
     theme: Literal["page", "poems"] = setting(
-        "page", "how the page looks: poems is for readers, in a book's letters and without figures", needs="html"
+        "page", "the look of the page; poems: for readers, in a book typeface, without figures", needs="html"
     )
     description: str | None = setting(None, "a sentence below the title", needs="html")
     author: str | None = setting(None, "the author", needs="html")
@@ -93,7 +93,7 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
 def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
     """Return the page of a model. Its title is `name` unless `settings` have one.
 
-    The weights are apart from the script, which a browser reads and checks twice, and are compressed.
+    The weights are compressed, and separate from the script: a browser reads a script twice.
     """
     code = not_exported(exported.script(with_weights=False))
     scripts = bundle(SCRIPTS, {"api": _web("local.js")})

@@ -24,7 +24,7 @@ FORMATS: dict[str, Callable[..., list[str]]] = {
 }
 """A function for each format: it takes the `SavedModel`, the path and, if the format has some, its settings.
 
-It writes the model to the path, atomically, and returns what its user should know, a sentence each. Raises OptionError
+It writes the model to the path, atomically, and returns notes for the user, one sentence each. Raises OptionError
 for a model that the format cannot hold, or if a package is missing; StorageError.
 """
 

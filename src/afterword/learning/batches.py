@@ -44,7 +44,7 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
-MOST_COUNTED = 2**22  # tokens that are looked at, to count the steps of a pass over lines
+MOST_COUNTED = 2**22  # tokens that are examined to count the steps of a pass over lines
 PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each, that are read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 

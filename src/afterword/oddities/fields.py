@@ -4,8 +4,8 @@ A line is read in two steps. First, markers replace its times, ids, addresses an
 the form is split at spaces and punctuation, but not within quotation marks. Without its words, it is the kind of the
 line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punctuation.
 
-A word with several numbers, such as a host's name R62-M0-N4 or mx-10-0-0-1.example.com, is a name that says nothing by
-its parts. So it is an id.
+A word with several numbers, such as the host names R62-M0-N4 and mx-10-0-0-1.example.com, is an id: its parts mean
+nothing alone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Field(NamedTuple):
     chunk: str
     """The form of the text around it, up to spaces and punctuation."""
     shown: str
-    """What a person reads: the text around it, or its name and the value."""
+    """The value as people read it: with its name, or with the text around it."""
 
     @property
     def number(self) -> float | None:

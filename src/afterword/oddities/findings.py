@@ -33,7 +33,7 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
-SHARED, MOST_SHARED = 0.8, 2  # of its lines, and the words that are named
+SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -81,8 +81,8 @@ class Oddity:
 def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
     """Return what is odd about a line, the oddest first.
 
-    A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
-    values are odd, each is a verdict: one of them may be new in all lines, such as a date.
+    A new kind of line takes precedence over an odd text, and so does a value that is odd at this `rate` of false
+    alarms. If several values are odd, each has a verdict, because one of them, such as a date, may be new in all lines.
     """
     words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
@@ -115,7 +115,7 @@ class Findings:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
         self._found: dict[tuple[bool, Detector, str], Oddity] = {}
-        """By whether they are listed, what found them, and what is the same in all their lines."""
+        """The key says whether they are listed, what found them, and what all their lines have in common."""
         self._new: list[tuple[int, Oddity, Placed]] = []  # odd lines and those of new kinds, by number in all files
         self._counted: Counted[Placed] = usual.rates.counting()
         self.lines = 0
@@ -157,7 +157,7 @@ class Findings:
         places = Counter[str]()
         for key, one in sorted(self._found.items(), key=lambda item: item[1].rank):
             place, tab, _ = key[-1].partition("\t")
-            if tab and one.detector == "value":  # where many words are new, each is less odd
+            if tab and one.detector == "value":  # if many words are new at a place, each is less odd
                 places[place] += 1
                 one.p_value *= places[place]
         found = [*self._episodes()]
@@ -186,12 +186,12 @@ class Findings:
             return None
         most = max(of_lines, key=lambda one: one.count)
         return (
-            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%; most often {most.why}, "
-            f"{counted(most.count, 'line')}: add newer good lines, or accept what is harmless"
+            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: the largest finding "
+            f"({most.why}) has {counted(most.count, 'line')}; add newer good lines, or accept what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:
-        """Yield the stretches in which new kinds of line come together."""
+        """Yield the parts of the log in which several new kinds of line occur close together."""
         stretches: list[list[tuple[int, Oddity, Placed]]] = []
         for each in self._new:
             if not stretches or each[0] - stretches[-1][-1][0] > STRETCH:
@@ -218,7 +218,7 @@ class Findings:
 
 
 def _about(texts: Sequence[str], usual: UsualLines) -> str:
-    """Return when lines were written, and the first words that most of them share but most good lines do not."""
+    """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
     lines = [split(text).fields for text in texts]
     times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
     words = Counter(

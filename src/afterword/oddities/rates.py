@@ -36,18 +36,18 @@ class Gaps(Generic[Item]):
 
 
 class Counted(Generic[Item]):
-    """The lines of a log, as they are counted."""
+    """A count of the lines of a log, in order."""
 
     def __init__(self, burst: float = math.inf) -> None:
-        """`burst` is how many equal lines within `WINDOW` are one."""
+        """`burst` is the number of equal lines within `WINDOW` that make a burst."""
         self._burst = burst
         self._recent = deque[tuple[int, int, Item]](maxlen=WINDOW)
         self.bursts: dict[int, dict[int, Item]] = {}
-        """By what is equal, the lines by their numbers."""
+        """For each burst, by what its lines have in common, its lines by number."""
         self.most = 0
         self.lines = 0
         self.others = 0
-        """Lines outside bursts: gaps are counted in them, since a burst would lengthen all gaps."""
+        """The number of lines outside bursts. Gaps are measured in these lines: a burst would lengthen all gaps."""
         self.kinds: dict[str, Gaps[Item]] = {}
 
     def add(self, line: Item, equal: int, kind: str) -> None:
@@ -85,18 +85,17 @@ class Rates:
 
     lines: int = 0
     most: int = 1
-    """Equal lines within `WINDOW` lines."""
+    """The most equal lines within `WINDOW` lines."""
     regular: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
     timed: bool = False
-    """Whether lines must also have the same time to be equal."""
+    """True if equal lines must also have the same time."""
 
     @staticmethod
     def of(good: Sequence[tuple[tuple[int, int], str]]) -> Rates:
-        """Count lines, each with its hashes, without and with its time, and its kind.
+        """Count lines, each given by two hashes, without and with its time, and by its kind.
 
-        Where most lines are equal but for their time, the time counts.
-        """
+        If most lines differ only in their time, the time counts."""
         for timed in (False, True):
             counted = Counted[None]()
             for equal, kind in good:

@@ -26,11 +26,11 @@ MOST_KINDS = 10_000
 MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
-FEW = 10  # values; more of them, which hardly repeat or drift, are masked
+FEW = 10  # values: if there are more, and they rarely repeat or drift, they are masked
 LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
 LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
-FARTHER = 100  # times as far as it has come: a counter that goes on for as many nights
-REPEATED = 20  # times, on average, that a value repeats which is not masked
+FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
+REPEATED = 20  # uses of each value, on average, from which the values are not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
 
@@ -60,19 +60,19 @@ class ValuePlace:
 
     @property
     def drifts(self) -> bool:
-        """Whether numbers leave the range more often than they would in random order, as those of a counter do."""
+        """True if numbers leave the earlier range more often than in random order, as a counter does."""
         return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
 
     @property
     def changes(self) -> bool:
-        """Whether the values hardly repeat, or drift, so that they tell nothing."""
+        """True if the values rarely repeat, or drift, so that a new one means nothing."""
         different = len(self.values)
         hardly_repeat = different == MOST_VALUES or different * REPEATED > self.count
         return different > FEW and (self.drifts or hardly_repeat)
 
     @property
     def bucket(self) -> str:
-        """The places that are like this one: with as many values and as many different ones, in powers of two."""
+        """The name of the group of similar places: as many values and as many different ones, in powers of two."""
         return f"{self.drifts:d} {self.count.bit_length()} {len(self.values).bit_length()}"
 
     def level(self, one: Field) -> int:
@@ -87,7 +87,7 @@ class ValuePlace:
     def _outside(self, number: float, is_pid: bool) -> float:
         """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ.
 
-        A number that is hardly outside is not. Ids have no range, and numbers that drift may go on.
+        A number less than a unit outside counts as inside. Ids have no range, and numbers that drift may continue.
         """
         low, high = self.ordered[0], self.ordered[-1]
         beyond = max(number - high, low - number, 0.0)
@@ -120,11 +120,11 @@ class Verdict(NamedTuple):
     detector: Detector
     why: str
     key: str
-    """The same for all lines in which the same is odd; what is before a tab is the place of a word."""
+    """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
     figure: float
     p_value: float
     at: tuple[int, int] | None = None
-    """Where the odd value is in the line, if it is one."""
+    """The place of the odd value in the line; None if something else is odd."""
 
 
 @dataclass
@@ -134,7 +134,7 @@ class UsualLines:
     places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
     """By kind of line, and by place in it."""
     levels: dict[str, list[int]] = field(default_factory=dict)
-    """By what is alike, how often each level of `NewValue` came in late lines; 0 if nothing was new."""
+    """For each group of similar places, the count of each level of `NewValue` in late lines; level 0 is not new."""
     masked: dict[str, bool] = field(default_factory=dict)
     """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
     late: int = 0
@@ -180,8 +180,8 @@ class UsualLines:
         return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
 
     def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
-        """Return functions that hide what `masks` and this hide in a line, and that return the span in it of each
-        character of the result."""
+        """Return two functions of a line. One hides what `masks` and this mask; the other returns, for each character
+        of that result, its span in the line."""
 
         def origins(line: str) -> list[tuple[int, int]]:
             outer, inner, last = masks.origins(line), list[tuple[int, int]](), 0
@@ -222,7 +222,7 @@ class UsualLines:
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
 
     def share(self, word: str) -> float:
-        """Return the fraction of good lines that have a word, if none has it twice."""
+        """Return the fraction of good lines that contain `word`; it counts twice in a line that contains it twice."""
         found = (place.values.get(word, 0) for places in self.places.values() for place in places.values())
         return sum(found) / max(1, self.rates.lines)
 
@@ -258,7 +258,7 @@ class UsualLines:
         """Return how seldom a level as high comes at places like this, in bits."""
         counts = self.levels.get(one.bucket, [])
         beyond = max(0, one.level - max(len(counts) - 1, 1)) / 4  # the logarithm of how much farther it is
-        beyond = min(beyond, math.log2(1 + len(one.place.values)))  # a few values tell little of their range
+        beyond = min(beyond, math.log2(1 + len(one.place.values)))  # a few values show little of their range
         return math.log2((sum(counts) + 1) / (sum(counts[one.level :]) + 0.5)) + beyond
 
     def all_bits(self, found: Sequence[NewValue]) -> float:
@@ -328,7 +328,7 @@ def _around(one: Field) -> str:
 
 
 def _masked(lines: Sequence[str]) -> dict[str, bool]:
-    """Return whether the numbers and addresses in each surrounding hardly repeat or drift."""
+    """Return, by surroundings, whether numbers and addresses rarely repeat, or drift."""
     found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
     for text in lines:
         for one in split(text).fields:

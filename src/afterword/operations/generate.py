@@ -52,13 +52,14 @@ class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     model draws the label too, and writes label, tab and line.
 
     Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
-    can match, at the end of a line, or at `max_tokens`. Rules distort the model's distribution: they can force an
-    unlikely continuation. With `reject`, the model writes without the rules, discards texts that break them, reports
-    how many obeyed, and stops after 2 minutes without one that does.
+    can match, at the end of a line, or at `max_tokens`. Without `max_tokens` or `pattern`, running text ends with a
+    sentence. Rules distort the model's distribution: they can force an unlikely continuation. With `reject`, the model
+    writes without the rules, discards texts that break them, reports how many obeyed, and stops after 2 minutes without
+    one that does.
 
-    A `poem` is written line by line: several lines are written, and the likeliest is kept of those that are as long as
-    the model's lines usually are. With `rhyme`, two lines rhyme if their last words are spelled alike from their last
-    vowels on.
+    A `poem` is written line by line. For each line, the model writes several candidates, and the likeliest one of the
+    usual length is kept. With `rhyme`, two lines rhyme if their last words have the same spelling from the last vowels
+    on.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules and
     `min_tokens` forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.

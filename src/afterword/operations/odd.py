@@ -45,7 +45,7 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
-SHOWN = 3  # odd pieces of a line that its finding shows
+SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
@@ -98,7 +98,7 @@ class OddFinding(Record, kw_only=True):
     """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
     `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
-    is first, and the others follow in order. `odd_pieces` are the odd parts of the first, as places in its text.
+    is first, and the others follow in order. `odd_pieces` are the odd parts of that first line, as places in its text.
     """
 
     rows: ClassVar = "findings"
@@ -214,7 +214,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
 def _judged(
     model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress
 ) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
-    """Yield each of `lines` and the cost of its text, the line with the user's masks, and what is odd about it."""
+    """Yield the cost of each of `lines`, the line with the user's masks applied, and its verdicts, the oddest first."""
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
     masks, least = Masks(calibration.masks), 1 / (len(calibration.figures) + 1)
     for text, cost in zip(lines, model.odd_lines(lines, max(rate, least), on_progress=on_progress), strict=True):

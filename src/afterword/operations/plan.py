@@ -109,9 +109,9 @@ def _look(encoded: EncodedCorpus) -> dict[str, str | int | float]:
 def _recognised(encoded: EncodedCorpus) -> Iterator[str]:
     """Yield a line with what was recognised in a running text."""
     if look := _look(encoded):
-        joined = f", wrapped: {counted(encoded.unwrapped, 'line')} joined" if encoded.unwrapped else ""
-        heads = f"; {counted(int(look['heads']), 'head')} of chapters or scenes" if look["heads"] else ""
-        yield f"recognised: {look['looks_like']}{joined}{heads}; {look['other_characters']:.1%} other characters"
+        joined = f"; {counted(encoded.unwrapped, 'line')} joined" if encoded.unwrapped else ""
+        heads = f"; {counted(int(look['heads']), 'heading')} of chapters or scenes" if look["heads"] else ""
+        yield f"recognised: {look['looks_like']}{joined}{heads}; {look['other_characters']:.1%} unusual characters"
 
 
 def _figures(expected: Expectation) -> dict[str, float]:

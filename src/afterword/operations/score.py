@@ -247,7 +247,7 @@ def scored_lines(
     judged: Callable[[list[str]], Sequence[Sequence[LineScore]]],
     streams: bool,
 ) -> Iterator[tuple[Facts, tuple[LineScore, ...]]]:
-    """Yield the place of each line of `files`, and its score by each model. `judged` scores some lines by all models.
+    """Yield the place of each line of `files` and its score by each model. `judged` scores a batch of lines.
 
     A bar shows the progress until the last line is scored, unless the lines are printed as they come (`streams`).
     """
@@ -262,10 +262,10 @@ def scored_lines(
 
 
 def ranking(rows: Iterable[Any], column: str, top: int | None, lines: bool) -> list[Any]:
-    """Return the `highest` lines that take part in a ranking by cost.
+    """Return the `top` lines by `column`, without those that a ranking leaves out.
 
-    Empty lines do not: they cost much for their length, and training leaves them out too. Without a model of `lines`,
-    blank ones do not either.
+    Empty lines are left out: they cost much for their length, and training leaves them out too. Unless the model is one
+    of `lines`, blank lines are left out too.
     """
     return highest((row for row in rows if (row.text if lines else row.text.strip())), column, top)
 

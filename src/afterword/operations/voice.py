@@ -1,4 +1,4 @@
-"""Say how much a draft sounds like the writer of a model's text."""
+"""Measure how much a draft sounds like the writer of a model's text."""
 
 from __future__ import annotations
 
@@ -33,35 +33,37 @@ from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
 
 MOST_HEARD = 20_000  # characters of a text that comes over HTTP
-TELLING = 1000  # characters, from which a text tells; see docs/voice.md
+TELLING = 1000  # characters from which a text can be judged; see docs/voice.md
 COPY = 12  # characters of a copy that is marked
-LIKE_OWN = 0.1  # of the writer's own passages on either side: a sentence beyond has its phrase
+LIKE_OWN = 0.1  # fraction of the writer's passages: a sentence in the highest or lowest of them shows a phrase
 
 
 @dataclass(frozen=True)
 class Voice(Engine, Overwriting, Decoding, Request):
-    """Say how much a draft sounds like the writer of a model's text, sentence by sentence.
+    """Measure how much a draft sounds like the writer of a model's text, sentence by sentence.
 
-    MODEL is the folder of a run; DRAFT is a text, also .gz, or - for standard input. The model and the base from which
-    it began both read the draft. A part that costs the model less than the base sounds like the writer, and its place
-    says of how many of the writer's own passages of like length it sounds more so. These are the passages that the run
-    held out, or those of `own`.
+    MODEL is the folder of a run. DRAFT is a text, also .gz, or - for standard input. The draft is read by the model and
+    by the base from which it was trained. A part that costs the model less than the base sounds like the writer. Its
+    place is the percentage of the writer's own passages of similar length that sound less like the writer. These
+    passages are from the text that the run held out, or from `own`.
 
-    Names and the ends of lines do not count. With `html`, the words are shaded in two colours, yours and anybody's,
-    and what occurs in the training text too is underlined. A text of fewer than 1,000 characters is too short to tell.
-    This is made for one's own drafts: it proves nothing about who wrote a text, or whether a machine did.
+    Names and line ends do not count. With `html`, words are coloured by whether they sound like the writer, and copies
+    from the training text are underlined. A text of fewer than 1,000 characters is too short to judge. This is made for
+    your own drafts: it proves nothing about who wrote a text, or whether a machine did.
     """
 
-    model: Annotated[ModelName, argument("the folder of the run, on the writer's text")]
+    model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, most_served=MOST_HEARD)]
     _: KW_ONLY
-    own: Source | None = setting(None, "text of the writer that the model did not learn from", metavar="FILE")
-    against: ModelName | None = setting(None, "the model of anybody (default: the base, or english)", metavar="MODEL")
+    own: Source | None = setting(None, "other text by the writer, which the model has not learned", metavar="FILE")
+    against: ModelName | None = setting(
+        None, "the model to compare with (default: the base, or english)", metavar="MODEL"
+    )
     html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
 
 
 class HeardWord(msgspec.Struct):
-    """A word, at `start` in the text. Its bits are positive if it sounds like the writer."""
+    """A word at `start` in the text. Its bits are positive if it sounds like the writer."""
 
     start: int
     text: str
@@ -69,7 +71,7 @@ class HeardWord(msgspec.Struct):
 
 
 class Heard(Record, kw_only=True):
-    """How much a text, or a paragraph or sentence of it, sounds like the writer."""
+    """The result for a text, or for a paragraph or sentence of it."""
 
     rows: ClassVar = "parts"
     in_json: ClassVar = ("start", "own_gain", "words", "copies")
@@ -79,23 +81,23 @@ class Heard(Record, kw_only=True):
     start: int
     characters: int
     gain: float
-    """The bits per character that the base costs beyond the model; positive if it sounds like the writer."""
+    """The cost to the base less the cost to the model, in bits per character; positive if it sounds like the writer."""
     own_gain: float | UnsetType = UNSET
-    """The same of the writer's own held-out text; only of a whole text, like the margin of error and the copies."""
+    """The gain of the writer's own held-out text. It is given only with a whole text, as are margin and copies."""
     margin_of_error: float | UnsetType | None = UNSET
-    """Half the 95 % interval of the gain; null for fewer than 20 sentences."""
+    """Half of the 95 % interval of the gain; null for fewer than 20 sentences."""
     place: float
-    """The fraction of the writer's own passages of like length that sound less like the writer."""
+    """The fraction of the writer's own passages of similar length that sound less like the writer."""
     says: str
     text: str
     words: list[HeardWord] | UnsetType = UNSET
     copies: list[tuple[int, int]] | UnsetType = UNSET
-    """The parts that the training text contains too: of 12 characters and more, from one place to another."""
+    """Copies from the training text, of 12 characters or more, each as its start and its end."""
 
     def __str__(self) -> str:
         if self.part == "text":
             return f"{self.file}: {self.says}" if isinstance(self.file, str) else self.says
-        return f"\n{self.says}" if self.part == "paragraph" else f"  {self.says:<32}  {self.text}"
+        return f"\n{self.says}" if self.part == "paragraph" else f"  {self.says:<35}  {self.text}"
 
 
 @operation(Voice, path="/v1/voice")
@@ -125,13 +127,13 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
 
 
 def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Iterator[Heard]:
-    """Yield the whole text, and each paragraph before its sentences."""
+    """Yield the whole text, then each paragraph, followed by its sentences."""
     usual, length, margin = writer.own.gain, len(heard.text), heard.margin_of_error
     whole = _part(writer, heard, "text", Span(0, length))
     about = f"{whole.gain:+.3f}{'' if margin is None else f' ± {margin:.3f}'} bits per character, your own {usual:+.3f}"
-    whole.says = f"{about}: {whole.says} passages as long"
+    whole.says = f"{about}: {whole.says} passages of this length"
     if length < TELLING:
-        whole.says += f"; but {length:,} characters are too short to tell: give {TELLING:,} or more"
+        whole.says += f"; but {length:,} characters are too short to judge: give {TELLING:,} or more"
     whole.own_gain, whole.margin_of_error, whole.copies = usual, margin, copies
     yield whole
     sentences = iter([*heard.sentences, Span(length, length)])
@@ -146,7 +148,7 @@ def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Ite
 def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "sentence"], span: Span) -> Heard:
     bits, counted = (float(each[0]) for each in heard.sums([span]))
     place = writer.place(bits, counted)
-    than = f"closer to you than {place:.0%}" if place >= 0.5 else f"farther than {1 - place:.0%}"
+    than = f"more like you than {place:.0%}" if place >= 0.5 else f"less like you than {1 - place:.0%}"
     text, about = heard.text[span.start : span.stop], f"{than} of your own"
     found = Heard(
         part=part, start=span.start, characters=len(text), gain=bits / counted, place=place, says=about, text=text

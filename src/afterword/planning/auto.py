@@ -35,7 +35,7 @@ OUTLOOK = (5, 30)  # times the minutes
 LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-MOST_COUNTED = 2**22  # tokens that are looked at, to remark on a text
+MOST_COUNTED = 2**22  # tokens that are examined for remarks on a text
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -254,7 +254,7 @@ class _Planner:
     def _expectations(
         self, recipe: Recipe, before: float | None
     ) -> tuple[Expectation | None, dict[float, Expectation]]:
-        """Return the expected cost of the run, and of longer ones that gain by it, as far as such runs have been tried.
+        """Return the expected cost of the run, and of longer runs that cost less, if such runs have been tried.
 
         before: the cost of held-out text to what the run begins from.
         """

@@ -45,7 +45,7 @@ class Begun:
 
     base: Base | None
     why: str
-    """The reason for this base, or for none."""
+    """The reason for using this base, or none."""
     untrained: Untrained | None = None
     """The base on held-out text; None without either."""
     ngram: Ngram | None = None

@@ -17,10 +17,10 @@ from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer
 
 Origins = Callable[[str], Sequence[tuple[int, int]]]
-"""Returns the span in a line of each character of the masked line."""
+"""A function that returns, for each character of the masked line, its span in the line."""
 
 AT_ONCE = 1000  # lines
-LONGEST = 20_000  # characters of a line that are read: more take seconds
+LONGEST = 20_000  # characters of a line that are read, because more would take seconds
 LOOKED_INTO = 10_000  # lines whose single tokens are counted too
 
 

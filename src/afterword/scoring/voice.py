@@ -1,12 +1,12 @@
-"""How much a text sounds like a writer: its cost to a model of the writer's text against its cost to a base.
+"""The voice of a writer: what a text costs a model of the writer's text, compared with what it costs a base.
 
-The model began as the base, which knows the language but not the writer. What a text costs the base beyond what it
-costs the model is its gain, in bits per character. It is compared with the gains of the writer's own held-out text:
-with each stretch of its sentences that is about as long.
+The model was trained from the base, which knows the language but not the writer. A text's gain is its cost to the base
+less its cost to the model, in bits per character. It is compared with the gains of passages from the writer's own
+held-out text: sentences in a row that are about as long.
 
-Names and the ends of lines do not count, since they say what a text is about and how it is laid out. No character
-counts for more than a bit, so that no rare word decides. The LSTM reads alone: with the n-gram, which knows phrases
-of one work by heart, authors were told apart less well in their other works (`python -m benchmarks.voice`).
+Names and line ends do not count, because they show what a text is about and how it is laid out. One character counts
+for at most one bit, so that no rare word decides. Only the LSTM reads the text. The n-gram knows phrases of one work by
+heart, and made authors harder to recognise in their other works (`python -m benchmarks.voice`).
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ from afterword.settings import OnProgress, ignore_progress
 from afterword.text.sentences import sentence_ends
 
 MOST_OWN = 20_000  # characters of the writer's own text that are read
-FEWEST_OWN = 20  # stretches of it that a text is compared with
-ALIKE = 1.5  # stretches of like length differ by at most this factor
-PHRASE = 4  # words, at most
-MOST_BITS = 1.0  # of a character, for or against the writer
+FEWEST_OWN = 20  # passages of it that a text is compared with, at least
+ALIKE = 1.5  # factor by which the lengths of compared passages differ, at most
+PHRASE = 4  # words in a phrase, at most
+MOST_BITS = 1.0  # of one character, for or against the writer
 BLANK_LINE = regex.compile(r"\n\s*\n")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
-NAME = regex.compile(
-    r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?"
-)  # within a sentence
+# a word with a capital letter within a sentence
+NAME = regex.compile(r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
 
 
 class Span(NamedTuple):
@@ -49,12 +48,12 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Gains:
-    """A text, and the bits of each character that the base costs beyond the model."""
+    """A text and the gain of each character: its cost to the base less its cost to the model, in bits."""
 
     text: str
     bits: Annotated[Floats, "N"]
     counted: Annotated[NDArray[np.bool_], "N"]
-    """Whether a character counts; the bits of others are 0."""
+    """True for each character that counts; the bits of the others are 0."""
 
     @staticmethod
     def between(text: str, model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> Gains:
@@ -66,14 +65,14 @@ class Gains:
         return Gains(text, bits * counted, counted)
 
     def sums(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
-        """Return the bits of each of the `spans`, and the number of its characters that count."""
+        """Return the bits of each of the `spans` , and the number of its characters that count."""
         edges = np.array(spans, np.intp).reshape(-1, 2)
         bits, counted = (np.concatenate([[0.0], one.cumsum()])[edges] for one in (self.bits, self.counted))
         return bits[:, 1] - bits[:, 0], counted[:, 1] - counted[:, 0]
 
     @property
     def gain(self) -> float:
-        """The bits per character of all that counts; 0 if nothing does."""
+        """The bits per character that counts; 0 if none does."""
         return float(self.bits.sum()) / max(int(self.counted.sum()), 1)
 
     @cached_property
@@ -98,11 +97,11 @@ class Gains:
 
     @property
     def margin_of_error(self) -> float | None:
-        """Half the 95 % interval of the gain, from how much sentences vary; None with too few of them."""
+        """Half of the 95 % interval of the gain, from the variation between sentences; None if they are too few."""
         return Difference(*self.sums(self.sentences)).margin_of_error
 
     def phrase(self, span: Span, usual: float) -> str:
-        """Return the words in a row within `span` that move it farthest from the `usual` gain, to its own side."""
+        """Return the words in a row within `span` that contribute most to its difference from the `usual` gain."""
         words = self.words(span)
         bits, counted = self.sums(words)
         away = np.concatenate([[0.0], (bits - usual * counted).cumsum()])
@@ -112,7 +111,7 @@ class Gains:
         return self.text[words[first].start : words[last - 1].stop] if last else ""
 
     def _filled(self, spans: Iterator[tuple[int, int]]) -> Iterator[Span]:
-        """Yield `spans` without the spaces around them, if they contain anything that counts."""
+        """Yield the `spans` that contain a character that counts, without the spaces around them."""
         for start, stop in spans:
             text = self.text[start:stop]
             one = Span(start + len(text) - len(text.lstrip()), start + len(text.rstrip()))
@@ -121,14 +120,14 @@ class Gains:
 
 
 class OwnVoice:
-    """The voice of a writer, with whose own held-out text others are compared."""
+    """The voice of a writer: other texts are compared with the writer's own held-out text."""
 
     def __init__(self, model: Comparable, base: Comparable, own: str, learned: str, on_progress: OnProgress) -> None:
         """`own` is the held-out text, and `learned` the training text or "". Raises TextError for too few sentences."""
         self._models, self.learned = (model, base), learned
         self.own = self.hear(own, on_progress)
         if (count := len(self.own.sentences)) < FEWEST_OWN:
-            needed = f"at least {FEWEST_OWN} sentences are needed, and it has {count}"
+            needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
             raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
         sums = self.own.sums(self.own.sentences)
         self._bits, self._counted = (np.concatenate([[0.0], each.cumsum()]) for each in sums)
@@ -142,8 +141,8 @@ class OwnVoice:
         return Gains.between(text, *nats)
 
     def place(self, bits: float, counted: float) -> float:
-        """Return the fraction of the writer's own stretches of like length that sound less like the writer than a text
-        of these `bits` and as many `counted` characters; equal ones count half."""
+        """Return the place of a text with these `bits` and as many `counted` characters: the fraction of the writer's
+        own passages of similar length that sound less like the writer. Equal ones count half."""
         starts = np.arange(len(self._counted) - 1)
         stops = np.searchsorted(self._counted, self._counted[:-1] + counted)  # the nearest end of a sentence
         stops = np.clip(stops, starts + 1, starts[-1] + 1)

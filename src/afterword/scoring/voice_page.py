@@ -1,4 +1,4 @@
-"""Drafts as one HTML file: the words that sound like the writer in one colour, those of anybody in another."""
+"""Drafts as one HTML file: words that sound like the writer have one colour, the others another."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ section { max-width: 70ch; line-height: 1.6; white-space: pre-wrap; overflow-wra
 
 
 class Shown(NamedTuple):
-    """A draft, and what is known about it."""
+    """A draft and its results."""
 
     name: str
     heard: Gains
     says: Sequence[tuple[int, str]]
-    """The start of each part, and what is said about it: first of the whole, then of paragraphs and sentences."""
+    """The start of each part and its result in words: first the whole text, then paragraphs and sentences."""
     copies: Sequence[tuple[int, int]]
 
 
@@ -32,16 +32,16 @@ def voice_html(drafts: Sequence[Shown]) -> str:
     """Return the page of `drafts` as HTML."""
     css = style() + CSS
     head = (
-        "<h1>How much this is you</h1>\n<p>Words in <b class=p8>this colour</b> are yours, those in <b class=n8>this "
-        "one</b> are anybody's. <b class=copy>Underlined</b> text is in the training text too. Point at a sentence for "
-        "its place."
+        "<h1>How much this sounds like you</h1>\n<p>Words in <b class=p8>this colour</b> sound like you, words in <b "
+        "class=n8>this one</b> do not. <b class=copy>Underlined</b> text is in the training text too. Point at a "
+        "sentence to see its place."
     )
     body = "".join([head, *(part for one in drafts for part in _section(one))])
-    return document(body, title="How much this is you", style=css, policy=policy(style_src=inline(css)))
+    return document(body, title="How much this sounds like you", style=css, policy=policy(style_src=inline(css)))
 
 
 def _section(draft: Shown) -> Iterator[str]:
-    text, says = draft.heard.text, dict(draft.says[1:])  # of a place where both begin, the sentence's counts
+    text, says = draft.heard.text, dict(draft.says[1:])  # where a paragraph and a sentence both begin, the sentence's
     yield f"<section>\n<h2>{html.escape(visible(draft.name))}</h2>\n<p>{html.escape(draft.says[0][1])}</p>\n"
     kinds, said = [""] * len(text), [""] * len(text)
     words = draft.heard.words(Span(0, len(text)))

@@ -127,7 +127,7 @@ class Census:
 
 
 MINIMUM = 64  # characters
-FAIR = 0.05  # fraction of all lines that `unwrap` auto joins at least
+FAIR = 0.05  # fraction of all lines from which `unwrap` auto joins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ class TextSettings(Decoding):
         None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
     )
     unwrap: Literal["auto", "yes", "no"] = setting(
-        "auto", "join the lines of prose that is wrapped at a margin; auto: if the text has a fair amount of it"
+        "auto", "join the lines of wrapped prose; auto: if at least one line in twenty is joined"
     )
 
     def __post_init__(self) -> None:
@@ -158,12 +158,12 @@ class TextSettings(Decoding):
             vocabulary_asked_for(self.vocabulary)
         if self.unwrap == "yes" and not self.may_unwrap:
             raise OptionError(
-                "`unwrap` yes joins lines of running text: leave it out, or `lines`, `labels` or `vocabulary` byte"
+                "`unwrap` yes is for running text: leave it out, or leave out `lines`, `labels` or `vocabulary` byte"
             )
 
     @property
     def may_unwrap(self) -> bool:
-        """Whether wrapped prose is joined if there is enough of it: not if lines are documents, or bytes tokens."""
+        """True if wrapped prose may be joined. It never is if lines are documents or bytes are tokens."""
         return self.unwrap != "no" and not self.lines and self.vocabulary != "byte"
 
     def suited(self, training: Training) -> Training:
@@ -212,7 +212,7 @@ class Corpus(AbstractContextManager["Corpus"]):
     kind: str = "text"  # the noun for what was read
     unit: str = "character"  # the noun for what is predicted, one after another
     unwrapped: int | None = None
-    """The number of lines of wrapped prose that were joined to the ones before; None if the text is as it was."""
+    """The number of lines of wrapped prose that were joined to the line before; None if the text was read unchanged."""
     about: dict[str, Any] = field(default_factory=dict)
     """What a model should know of what it has learned from, if that is not a text. JSON values only."""
 
@@ -278,7 +278,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
 
 
 def _census(pieces: Pieces, reader: Reader, settings: TextSettings) -> Census:
-    """Count the text. If `settings` leave it open, decide whether its wrapped prose is joined, this time and later."""
+    """Count the text. With `unwrap` auto, decide whether wrapped prose is joined, now and whenever it is read again."""
     census = Census(pieces)
     ends, others = reader.notes.line_ends
     if settings.unwrap == "auto" and ends <= FAIR * (ends + others):

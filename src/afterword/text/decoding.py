@@ -120,7 +120,7 @@ class Reader:
     """
 
     unwraps = False
-    """Whether the lines of wrapped prose are joined in a running text."""
+    """True if the lines of wrapped prose in running text are joined."""
 
     def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
         """Read `piece` bytes at a time."""
@@ -146,8 +146,8 @@ class Reader:
                 last = text[-1]
 
     def _running(self, document: Document) -> Iterator[str]:
-        """Yield the pieces without what is around a book and, if it `unwraps`, with wrapped prose joined."""
-        frame = "left out Project Gutenberg's header and licence of {}"
+        """Yield pieces of text without Project Gutenberg's frame and, if it `unwraps`, with wrapped prose joined."""
+        frame = "left out Project Gutenberg's header and licence from {}"
         texts = without_frame(self.pieces(document), lambda: self.notes.changed(document.name, frame))
         if not self.unwraps:
             yield from texts

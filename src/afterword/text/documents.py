@@ -82,7 +82,7 @@ class Notes:
         if self.line_ends[0]:
             names = listed_names(name for name, (ends, _) in self._joined.items() if ends)
             ends = counted(self.line_ends[0], "line")
-            changed.append(f"wrapped prose: joined {ends} to the ones before, in {names}; all other lines stay")
+            changed.append(f"wrapped prose: joined {ends} to the ones before, in {names}; the others are unchanged")
         return skipped + changed
 
 

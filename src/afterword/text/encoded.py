@@ -67,7 +67,7 @@ class CorpusFacts:
     labels: dict[str, int]  # the number of lines per label in the training part; empty without labels
     kind: str = "text"  # the noun for what was read
     unit: str = "character"  # the noun for what is predicted, one after another
-    unwrapped: int | None = None  # the lines of wrapped prose that were joined to the ones before; None: not looked for
+    unwrapped: int | None = None  # the lines of wrapped prose that were joined to the line before; None: read unchanged
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The header and the licence that Project Gutenberg puts around a book are left out."""
+"""Remove the header and the licence that Project Gutenberg puts around a book."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LONGEST = 50_000_000  # characters: no book is longer
 
 
 def without_frame(texts: Iterable[str], on_found: Callable[[], object]) -> Iterator[str]:
-    """Yield a text that comes in pieces. If it has Project Gutenberg's frame, call `on_found` and yield what is in it.
+    """Yield a text that comes in pieces, without Project Gutenberg's frame; call `on_found` if it has them.
 
-    A file of several books keeps each book.
+    A file of several books keeps all of them.
     """
     pieces, length = iter(texts), 0
     held = list[str]()

@@ -17,9 +17,9 @@ from urllib.parse import unquote
 from afterword.text.documents import Notes, NotTextError, counted, with_article
 
 MOST = 50_000_000  # bytes of a file, and of what is unpacked from it
-SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # whose source is text, too
+SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page gets only one between two paragraphs
+EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page has at most one in a row
 
 NO_TEXT = "head script style template nav form button svg math noscript audio video instrText delText Fallback"
 LEFT_OUT = {
@@ -28,19 +28,19 @@ LEFT_OUT = {
     **dict.fromkeys(("img", "image", "drawing", "pict", "frame"), "picture"),
     **dict.fromkeys(("aside", "note", "footnoteReference", "endnoteReference"), "note"),
 }
-"""The elements of all formats that are not read, and what they are called in a note."""
+"""The elements of all formats that are left out, and their names in the note."""
 PARAGRAPHS = "p section article blockquote pre ul ol dl hr h1 h2 h3 h4 h5 h6 figcaption header footer main"
 PAGE = {
     **dict.fromkeys(PARAGRAPHS.split(), EMPTY_LINE),
     **dict.fromkeys(("div", "li", "dt", "dd", "address"), NEW_LINE),
 }
-"""What stands before and after an element of a page."""
+"""The characters before and after an element of a page."""
 OFFICE = {**dict.fromkeys(("p", "h", "br", "cr", "line-break"), "\n"), "tab": "\t", "s": " ", "noBreakHyphen": "-"}
-"""What stands after an element of another document."""
+"""The characters after an element of another document."""
 
 
 def kind_of(name: str, found: str, head: bytes) -> str | None:
-    """Return the kind of a document called `name`, if it has markup; `found` is what its first bytes, `head`, show."""
+    """Return the kind of the document `name`, if it has markup. `found` is what its first bytes, `head`, show."""
     ending = posixpath.splitext(name.lower().removesuffix(".gz"))[1]
     by_name = next((kind for kind, endings in SOURCES.items() if ending in endings), None)
     page = "HTML page" if re.match(rb"\s*<(!doctype html|html)\b", head, re.IGNORECASE) else None
@@ -48,7 +48,7 @@ def kind_of(name: str, found: str, head: bytes) -> str | None:
 
 
 def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
-    """Return the text of a document of that kind, one of `SOURCES` in UTF-8, and note what was left out of it.
+    """Return the text of a document of that kind, and note what was left out. `SOURCES` must be in UTF-8.
 
     Raises NotTextError if it is damaged, encrypted or too large, or if the packages that read it are missing.
     """
@@ -60,11 +60,11 @@ def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
     except ImportError:
         needs = "pip install 'afterword[documents]' to read it" + ", or give `markup` keep" * (kind in SOURCES)
         raise NotTextError(f"{name} is {with_article(kind)}: {needs}", kind) from None
-    except RuntimeError:  # zipfile's, for a password
+    except RuntimeError:  # from zipfile, for a password
         raise NotTextError(f"{name} is an encrypted {kind}: save it without a password", f"encrypted {kind}") from None
     except (zipfile.BadZipFile, LookupError, EOFError, StopIteration, SyntaxError, TypeError, ValueError) as error:
         why = f"{str(error)[:80] or type(error).__name__}"
-        raise NotTextError(f"{name} is a damaged {kind} ({why}): save it anew", f"damaged {kind}") from None
+        raise NotTextError(f"{name} is a damaged {kind} ({why}): save it again", f"damaged {kind}") from None
     del left_out[""]
     listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
     notes.changed(name, "read the text of {}" + (f", without {listed}" if listed else ""))
@@ -135,7 +135,7 @@ READERS: dict[str, Callable[[bytes, Counter[str]], str]] = {
 
 
 class _Package(zipfile.ZipFile):
-    """A ZIP of which no more than `MOST` bytes are unpacked."""
+    """A ZIP file that unpacks at most `MOST` bytes."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content))
@@ -157,10 +157,10 @@ def _xml(content: bytes) -> Any:
 
 
 def _read(root: Any, left_out: Counter[str], around: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return the text below `root`, with what stands around and after some elements; count what is left out."""
+    """Return the text below `root`, with characters `around` and `after` some elements. Count what is left out."""
     from lxml import etree
 
-    pieces, depth = list[str](), 0  # of elements in which white space counts
+    pieces, depth = list[str](), 0  # of nested elements in which white space counts
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         name = etree.QName(element).localname if isinstance(element.tag, str) else ""

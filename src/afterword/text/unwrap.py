@@ -1,7 +1,7 @@
 """Prose that was wrapped by hand: each paragraph becomes one line. Everything else keeps its lines.
 
 A line of wrapped prose breaks because it is full: the next word would have crossed the margin. A line of verse, of a
-list or of code breaks where its author ended it, and mostly there was room for another word.
+list or of code breaks where its author ended it, usually with room for another word.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 MARGINS = range(40, 101)  # columns: editors and mail programs wrap at one of these
-SLACK = 2  # columns by which a hand misses the margin
-FEWEST = 4  # breaks that show a margin
+SLACK = 2  # columns by which a person may miss the margin
+FEWEST = 4  # breaks, at least, to show a margin
 SMALL = 0.4  # fraction of the lines of wrapped prose that begin with a small letter, at least
 MOSTLY = 0.75  # fraction of the breaks of wrapped prose that are at the margin, at least
 PART = 1 << 18  # characters: a text that comes in pieces is read in such parts, each with its own margin
-SENTENCE_ENDS = ".!?:;…\"'”’»)]*_-–—"  # what follows them may begin with a capital letter in prose too
+SENTENCE_ENDS = ".!?:;…\"'”’»)]*_-–—"  # the next word may have a capital letter in prose too
 LISTED = re.compile(r"[-*+•·] |[#>|]|//|/\*")  # beginnings of lists, quoted mail, comments
 NO_SPEAKER = r"(?!(?:Mr?s?|Mme|Mlle|Dr|St)\.|(?:chapter|book|part|letter|volume)\b)"  # titles, and heads of chapters
 SPEAKER = re.compile(rf"(?i:{NO_SPEAKER})[_*]*([A-Z][\w.'’ -]{{0,30}}?)[_*]*(?:[.:]|$)(?=[\s_*(\[]|$)")
-SPEECHES = 0.2  # fraction of paragraphs that begin with a speaker's name in a play
+SPEECHES = 0.2  # fraction of paragraphs in a play that begin with a speaker's name, at least
 NO_LETTER = re.compile(r"\W")
-NEAR = 10  # paragraphs to each side of one that is in a play if those are
-CODE = (("{}=<>\\|#@$%^&~`+/", 0.002), ("=(){}#", 0.008))  # signs, and how many of all characters they are in code
-STATEMENTS = 0.2  # fraction of all lines that end in a semicolon in code
-PART_OF_WORD = 40  # characters, at most
+NEAR = 10  # paragraphs on each side that show whether one is in a play
+CODE = (("{}=<>\\|#@$%^&~`+/", 0.002), ("=(){}#", 0.008))  # signs, and their fraction of all characters in code
+STATEMENTS = 0.2  # fraction of the lines of code that end in a semicolon, at least
+PART_OF_WORD = 40  # characters, at most, of a part of a divided word
 SUSPENDED = ("and", "or", "to", "und", "oder", "bis", "et", "ou", "y", "o")  # after "half-" in "half- and full-time"
 
 Flags = NDArray[np.bool_]
@@ -39,8 +39,8 @@ def unwrapped(text: str) -> str:
     """Return `text` with each paragraph of hand-wrapped prose on one line; verse, plays, lists, code and headings stay.
 
     A paragraph is wrapped if nearly all of its lines reach the margin that the lines of `text` share, so that the
-    first word of the next line had no room. Such a word begins with a small letter unless it is a name or begins a
-    sentence; else the paragraph is verse. A word divided by a hyphen is put together if `text` has it whole.
+    first word of the next line had no room. A paragraph is verse if its lines begin with capital letters that no name
+    or beginning of a sentence explains. A word divided by a hyphen is joined if `text` also has it undivided.
     """
     lines = text.split("\n")
     bare = [line.strip() for line in lines]
@@ -57,9 +57,9 @@ def unwrapped(text: str) -> str:
 
 
 def unwrapped_parts(texts: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield a text that comes in pieces, unwrapped, in parts with the number of lines that were joined in each.
+    """Yield the parts of a text with wrapped prose joined, each with its number of joined lines.
 
-    The parts do not depend on where the pieces end.
+    The text comes in pieces. The parts do not depend on where these end.
     """
 
     def part(text: str) -> tuple[str, int]:
@@ -93,10 +93,8 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     """
     length = np.array([*map(len, bare)])
     indent = np.array([len(line) - len(line.lstrip()) for line in lines])
-    first = np.append((indent[:-1] > indent[1:]) & (length[1:] > 0), False)  # the indented line of a paragraph
-    inside = (
-        (length[:-1] > 0) & (length[1:] > 0) & (indent[1:] <= indent[:-1]) & ~first[1:]
-    )  # the line's end, in a block
+    first = np.append((indent[:-1] > indent[1:]) & (length[1:] > 0), False)  # a first line of a paragraph, indented
+    inside = (length[:-1] > 0) & (length[1:] > 0) & (indent[1:] <= indent[:-1]) & ~first[1:]  # line ends within a block
     if inside.sum() < FEWEST:
         return np.zeros(len(inside), bool)
     starts = np.flatnonzero(np.append(True, ~inside))
@@ -116,17 +114,17 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     full = (low <= margin + SLACK) & (high >= margin - np.where(small, 4 * SLACK, SLACK))
     lowest = np.maximum.reduceat(np.append(low * inside, 0), starts)
     highest = np.minimum.reduceat(np.append(np.where(inside, high, 999), 999), starts)
-    own = (breaks() >= FEWEST) & (lowest <= highest + SLACK) & (lowest >= MARGINS.start)  # as a quotation may have
+    own = (breaks() >= FEWEST) & (lowest <= highest + SLACK) & (lowest >= MARGINS.start)  # such as a quotation's
 
     verse = inside & _unexplained(text, bare)
     listed = np.array([bool(LISTED.match(line)) or "\t" in line or "   " in line for line in bare])
     wrapped = (breaks() > 0) & ((breaks(full) >= MOSTLY * breaks()) | own) & (breaks(verse) <= 0.2 * breaks())
-    short = (breaks() < 2 * FEWEST) & (breaks(full & ~verse) == breaks())  # may have nouns and names at all heads
+    short = (breaks() < 2 * FEWEST) & (breaks(full & ~verse) == breaks())  # all lines may begin with nouns or names
     wrapped &= short | (breaks(small) >= SMALL * breaks())
     wrapped &= ~listed[starts] & (np.add.reduceat(listed.astype(int), starts) < 2)
     wrapped &= ~_in_play([bare[start] for start in starts.tolist()])
 
-    # even verse without capital letters, whose lines are alike, has no margin that most of its lines just reach
+    # verse without capital letters, even with lines of similar length, has no margin that most lines just reach
     reaching = np.maximum.reduceat(length + indent, starts) >= margin - 3 * SLACK
     exact = breaks((low <= margin + 1) & (high >= margin - 1))
     seen = breaks()[wrapped].sum() >= FEWEST and breaks(small)[wrapped].sum() >= SMALL * breaks()[wrapped].sum()
@@ -138,8 +136,8 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
 def _unexplained(text: str, bare: Sequence[str]) -> Flags:
     """Return for each line but the last whether the next one begins with a capital letter that prose would not have.
 
-    There it follows the end of a sentence, or is that of a name: `text` has it elsewhere within a sentence, or never
-    has the word without it.
+    In prose, a capital letter follows the end of a sentence or begins a name. A word is a name if `text` has it with a
+    capital letter within a sentence, or never without one.
     """
     found = np.zeros(len(bare) - 1, bool)
     names = set(re.findall(r" (?<![.!?:;…\"'”’»)\]_–—-] )([^\W\d_a-z]\w*)", text))

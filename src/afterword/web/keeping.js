@@ -29,7 +29,7 @@ export function found() {
   }
 }
 
-/** Keep the text of `writer` from now on, and say in `place` what hinders that, with the remedy. */
+/** Store the text of `writer` from now on. If that fails, show the reason and the remedy in `place`. */
 export function keep(writer, problem, place) {
   const notices = { problem, elsewhere: false };
   const notice = changes => {
@@ -96,7 +96,7 @@ class Keeper {
     }
   }
 
-  /** Store this page's text in place of another page's. */
+  /** Store this page's text instead of another page's. */
   takeOver() {
     this.isPaused = false;
     this.kept = -1;

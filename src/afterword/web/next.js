@@ -1,4 +1,4 @@
-// What may come at the cursor: the likeliest words or characters, another ending, another speaker.
+// The tools at the cursor: the likeliest words or characters, another ending, another speaker.
 
 import { Bars } from "./bars.js";
 import { settings, steering } from "./settings.js";
@@ -25,7 +25,7 @@ function useNext(writer, isShown, unit, placeOf) {
         return { options: await writer.next(place[0], unit, signal), unit, place, revision };
       } catch (error) {
         if (!hold.length || error.status !== 400) throw error;
-        writing.set({ complaint: { text: error.message, param: "hold" } }); // nothing else of this request can be refused
+        writing.set({ complaint: { text: error.message, param: "hold" } }); // the server can refuse nothing else in this request
         return null;
       }
     };
@@ -41,7 +41,7 @@ export function Units({ unit, choose }) {
     one => html`<button aria-pressed=${String(one === unit)} onClick=${() => choose(one)}>${one}</button>`)}</span>`;
 }
 
-/** The distribution of the next word or character, beside the settings. */
+/** The distribution of the next word or character, next to the settings. */
 export function Next({ writer, details }) {
   const { unit } = useStore(settings);
   const { face } = useStore(page);
@@ -58,13 +58,13 @@ export function Next({ writer, details }) {
 
 /** The button that lets the model try again. */
 export function Another({ writer }) {
-  return html`<button id="another" disabled=${!writer.canTryAgain} title="write something else in place of what was written last; both stay in the tree"
+  return html`<button id="another" disabled=${!writer.canTryAgain} title="replace what was written last; both versions stay in the tree"
     onClick=${() => (writer.sheet.focus(), writer.another())}>Another</button>`;
 }
 
 const FORMS = { "": "running text", none: "a poem", couplets: "a poem in couplets", alternate: "a poem, rhymed alternately" };
 
-/** What is written: running text, or a poem of so many stanzas. */
+/** The form of what is written: running text, or a poem with its number of stanzas and lines. */
 function Form() {
   const { rhyme, stanzas, stanza_lines: lines } = useStore(settings);
   const change = name => ({ currentTarget: { valueAsNumber: given } }) => given >= 1 && settings.set({ [name]: given });
@@ -74,7 +74,7 @@ function Form() {
       <label>lines <input type="number" id="stanza-lines" min="1" max="25" value=${lines} onChange=${change("stanza_lines")} /></label>`}`;
 }
 
-/** What is below the sheet: in the simple face the likeliest words, to append or in place of the one at the cursor. */
+/** The bar below the sheet. In the simple view, it has the likeliest words: the next ones, or alternatives to the word at the cursor. */
 export function Here({ writer }) {
   const { face, hasPoems } = useStore(page);
   const { revision, isBusy } = useStore(writing);
@@ -85,12 +85,12 @@ export function Here({ writer }) {
   useLayoutEffect(() => writing.set({ words: isSimple ? options.map(one => ({ ...one, place, revision: found.revision })) : [] }), [found, isSimple]);
   const cast = speakers(text.slice(Math.max(0, caret - CAST), caret));
   const old = text.slice(...place);
-  const begun = /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0]; // a word that the words complete
+  const begun = /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0]; // the beginning of a word that the likeliest words complete
   const shown = word => visible((/^[\p{L}\p{M}\p{N}'’]/u.test(word) ? begun : "") + word.replace(/^ +/, ""));
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
     ${isSimple && html`<div class="scroll words" role="group" aria-label="Words">
-      <span class="soft">${old.trim() ? html`in place of <b>${visible(old.trim())}</b>` : "next"}</span>
+      <span class="soft">${old.trim() ? html`instead of <b>${visible(old.trim())}</b>` : "next"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
         onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}${" "}
         <span class="soft">${percent(one.probability)}</span></button>`)}
@@ -98,7 +98,7 @@ export function Here({ writer }) {
     <div class="bar">
       ${!isSimple && html`<${Another} writer=${writer} />`}
       <button id="ending" disabled=${isBusy || !text.slice(caret, lineEnd(text, caret)).trim()} onClick=${() => writer.ending()}
-        title="write the rest of the sentence at the cursor anew; the old one stays in the tree">Another ending</button>
+        title="rewrite the rest of the sentence at the cursor; the old version stays in the tree">Another ending</button>
       ${cast.length > 0 && html`<span class="choice"><button id="speak" disabled=${isBusy} onClick=${speak}>Continue as</button>
         <select id="speaker" aria-label="speaker">${cast.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select></span>`}
       ${hasPoems && !modelOf(page.get())?.afterword?.lines && html`<${Form} />`}

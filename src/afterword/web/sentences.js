@@ -1,4 +1,4 @@
-// The ends of sentences, as in text/sentences.py, which says why. A test compares the two.
+// The ends of sentences, as in text/sentences.py, which gives the reasons. A test compares the two.
 
 const STOP = /(?<stop>[\p{STerm}…](?: {0,2}[\p{STerm}…]){0,20})[\p{Pe}\p{Pf}\p{Pi}"'*_]{0,20}(?=(?<gap>\s{0,20}(?:(?:--|[—–])\s{0,20})?)[\p{Ps}\p{Pi}\p{Pf}\p{Pd}"'*_¿¡]{0,20}(?<next>.?))/gsu;
 const UNSPACED = /[。！？｡．‼⁇⁈⁉]+(?:[\p{Pe}\p{Pf}]+(?![\p{Pe}\p{Pf}\p{sc=Hira}])|(?![\p{Pe}\p{Pf}。！？｡．‼⁇⁈⁉]))/uy;

@@ -100,7 +100,7 @@ export function steering({ isNext = false } = {}) {
 
 export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
 
-/** Return the form of the poem that is written in place of running text, as fields of a completion, or null. */
+/** Return the form of the poem that is written instead of running text, as fields of a completion, or null. */
 export function verse() {
   const { rhyme, stanzas, stanza_lines } = settings.get();
   return rhyme && page.get().hasPoems && !modelOf(page.get())?.afterword?.lines ? { poem: true, rhyme, stanzas, stanza_lines } : null;

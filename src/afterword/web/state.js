@@ -44,9 +44,9 @@ export function useStore(store) {
 }
 
 /**
- * Return in a component the state of its requests: what the latest one `found`, its error, and whether it is under way.
- * `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before. `set` changes the state; another
- * `found`, such as null, aborts the request that was under way when the component was drawn. So does the component's end.
+ * Return in a component the state of its requests: the result of the latest one (`found`), its error, and whether it is in progress.
+ * `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before. `set` changes the state; a new
+ * `found`, such as null, aborts the request that was in progress when the component was drawn. So does removing the component.
  */
 export function useRequest() {
   const [state, setState] = useState({ found: null, error: null, isBusy: false });

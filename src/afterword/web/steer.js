@@ -6,7 +6,7 @@ import { page, useStore } from "./state.js";
 import { html, useState } from "./vendor/preact.js";
 import { writing } from "./writer.js";
 
-/** `own` has further settings, of a page that needs no server and has none of the server's. */
+/** `own` are the extra settings of a page without a server; the settings of a server are then left out. */
 export function Steer({ writer, details, own = null }) {
   const values = useStore(settings);
   const { numbers, mostWritten } = useStore(page);
@@ -34,7 +34,7 @@ export function Steer({ writer, details, own = null }) {
   `;
 }
 
-/** What a text must obey, and what is kept at a value while it is written. */
+/** The rules that a text must obey, and the gates and units that are held at a value while it is written. */
 function Rules({ values, complaint }) {
   return html`<label class="wide">pattern
       <${Field} id="pattern" value=${values.pattern} placeholder="a regular expression such as [A-Z]+\\..*" autocomplete="off" spellcheck=${false}
@@ -94,7 +94,7 @@ function Holds({ hold, complaint }) {
       <label class="wide grow">hold units and gates
         <input id="hold" value=${draft} placeholder="forget=1, l0.u42=-1" autocomplete="off" spellcheck=${false}
           aria-invalid=${String(Boolean(error))} aria-describedby="hold-error"
-          title="keep a gate or a unit at a value while the model writes; the tab Gates shows them"
+          title="hold a gate or a unit at a value while the model writes; the Gates tab shows them"
           onInput=${event => setDraft(event.currentTarget.value)}
           onKeyDown=${event => event.key === "Enter" && add(event)} />
       </label>

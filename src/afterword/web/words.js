@@ -15,7 +15,7 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
-/** Return [from, to] of the word or sign of `text` at `at`, or just before it, with the spaces before it. */
+/** Return [from, to] of the word or punctuation mark at `at` or just before it, with the spaces before it. */
 export function wordAt(text, at) {
   const [start, end] = [lineStart(text, at), lineEnd(text, at)];
   const line = text.slice(start, end);
@@ -33,8 +33,8 @@ export function wordAt(text, at) {
 const SPEAKER = /^(\p{Lu}[\p{L}\p{M}\p{N}'’-]*(?: [\p{Lu}\p{N}][\p{L}\p{M}\p{N}'’-]*){0,3})([:.])( *)(?=(\S?))/u;
 
 /**
- * Return the speakers in `text`, the latest first, as {name, head}: names at the heads of lines, as in "ROMEO:" or "ROMEO.",
- * and what begins a speech of theirs after the line before it.
+ * Return the speakers in `text`, the latest first, as {name, head}: a name starts a line, as in "ROMEO:" or
+ * "ROMEO.", and `head` is the text that begins a speech after the line before it.
  */
 export function speakers(text) {
   const found = new Map();

@@ -132,7 +132,7 @@ function Tools({ writer, keeper }) {
 
 const LENGTHS = { "a sentence or two": 120, "a paragraph": null, "a page": 2000 }; // characters; null is the model's own length
 
-/** How to write, in the simple face. */
+/** The settings of the simple view. */
 function Manner() {
   const { max_tokens: length } = useStore(settings);
   useStore(page);
@@ -185,7 +185,7 @@ async function open(writer, keeper) {
   if (file) await openFile(writer, keeper, file);
 }
 
-/** Open a file in place of the text. */
+/** Open a file instead of the current text. */
 async function openFile(writer, keeper, file) {
   try {
     const { history, isWhole } = historyOf(await textOf(file));

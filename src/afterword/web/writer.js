@@ -15,7 +15,7 @@ const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as 
 
 export const writing = new Store({
   isBusy: false,
-  doing: "", // what takes long, for the user
+  doing: "", // the name of a long operation, for the user
   offers: [], // {text, shades}: the rest of each continuation
   selected: 0,
   isOffering: false,
@@ -34,7 +34,7 @@ export class Writer {
     this.offerAbort = null;
     this.offerAt = -1;
     this.timer = 0;
-    this.again = changes => this.write(changes); // writes as it was done last
+    this.again = changes => this.write(changes); // repeats the last way of writing
     this.listeners = new Set();
   }
 
@@ -166,12 +166,12 @@ export class Writer {
     await this.#write(mostTokens(), [], finishes, changes);
   }
 
-  /** Whether the model wrote what was changed last. */
+  /** True if the model made the last change. */
   get canTryAgain() {
     return this.history.current.kind === "written" && !writing.get().isBusy;
   }
 
-  /** Undo what the model wrote last, and write something else there. Both stay in the tree. */
+  /** Undo what the model wrote last, and write something else there. Both versions stay in the tree. */
   async another() {
     if (!this.canTryAgain) return;
     this.undo();
@@ -179,7 +179,7 @@ export class Writer {
     await this.again(seed === null ? {} : { seed: seed + this.history.current.children.length });
   }
 
-  /** Write the rest of the sentence at the cursor anew. */
+  /** Rewrite the rest of the sentence at the cursor. */
   async ending() {
     const { text } = this;
     const at = Math.max(this.caret, this.here[1]);

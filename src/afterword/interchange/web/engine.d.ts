@@ -49,7 +49,7 @@ export interface Model {
   split(text: string): Promise<string[]>;
   /** The characters that can follow, the likeliest first; "" is the end of a line. */
   next(prompt: string, options?: { signal?: AbortSignal }): Promise<{ text: string; probability: number }[]>;
-  /** The likeliest words that can follow, 8 unless `count` says otherwise, with the space before them. */
+  /** The likeliest words that can follow, with the space before them: 8, or `count` of them. */
   words(prompt: string, options?: { count?: number; signal?: AbortSignal }): Promise<{ text: string; probability: number }[]>;
 }
 

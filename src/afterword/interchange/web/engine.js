@@ -8,8 +8,8 @@
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
 const [MISSED, MOST_STEPS] = [1e-3, 96]; // of the probability of all spellings of a prompt's end; steps to find them
-const [RAREST, MOST_BEGUN] = [1e-5, 400]; // of a word's beginning: its least probability, and how many are read
-const WORD = /\s*(?:[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|[^\p{L}\p{M}\p{N}_\s]+)/uy; // marks are words too
+const [RAREST, MOST_BEGUN] = [1e-5, 400]; // the least probability of a word's beginning, and the most beginnings that are read
+const WORD = /\s*(?:[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|[^\p{L}\p{M}\p{N}_\s]+)/uy; // punctuation counts as words
 const BEGUN = /[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*['’]?$/u;
 const OPTIONS = {
   load: ["wasm"],
@@ -351,7 +351,7 @@ class Model {
     return [...found].map(([text, probability]) => ({ text, probability })).sort((a, b) => b.probability - a.probability);
   }
 
-  /** As generation/next_words.py does: a beginning is at least as likely as each word that begins with it. */
+  /** The same search as in generation/next_words.py: a beginning is at least as likely as each word that begins with it. */
   async words(prompt, options = {}) {
     const { count = 8, signal } = checked(options, "words");
     const [turn, begun, found, ahead] = [turns(signal), BEGUN.exec(prompt)?.[0] ?? "", new Map(), []];
@@ -365,7 +365,7 @@ class Model {
         else if (text !== before) ahead.push({ reading, id, text, chance: value * chance });
       });
     };
-    const rarer = this.tokenizer.kind in PARTS ? 8 : 1; // a word of subwords has rarer spellings too
+    const rarer = this.tokenizer.kind in PARTS ? 8 : 1; // a word of subwords has several spellings, some rarer
     const likeliest = () => [...found].sort(([, a], [, b]) => b - a).slice(0, count);
     for (const { reading, rest, p } of await this.#ways(prompt, turn)) add(reading, begun, p, 1, rest);
     for (let steps = 0; steps < MOST_BEGUN && ahead.length; steps += 1) {

@@ -1,10 +1,10 @@
-// What the page asks a server elsewhere, answered by the model in this page.
+// The answers to the page's requests, from the model in this page instead of a server.
 
 import { sentenceEnds } from "./sentences.js";
 import { BOUNDARY } from "./shades.js";
 
-const FINISH_WITHIN = 200; // tokens in which a sentence is finished
-const CONTEXT = 100; // characters before a text that say where its first sentence ends
+const FINISH_WITHIN = 200; // tokens, at most, to finish a sentence
+const CONTEXT = 100; // characters before a text that decide where its first sentence ends
 
 export class ApiError extends Error {}
 

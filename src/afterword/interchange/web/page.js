@@ -1,5 +1,5 @@
-// The page around the engine: the sheet of the server's page, with the model in a worker, whose script is this same one;
-// without workers, the model runs here.
+// The page around the engine: the sheet of the server's page, and the model in a worker that runs this same script.
+// Without workers, the model runs here.
 
 import { handle, root } from "./api.js";
 import { ask } from "./dialogs.js";
@@ -97,7 +97,7 @@ function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
   const { temperature, minP, maxTokens, isOfLines, finishesSentences, charactersPerToken, labels, hottest } = model.facts.writing;
-  const isPoems = document.querySelector("main").classList.contains("poems"); // whose one face is simple
+  const isPoems = document.querySelector("main").classList.contains("poems"); // which has only the simple view
   const own = { label: "", end: "" }; // settings that only this page has
   const told = new Store({ text: "" });
   handle({ model, isOfLines, own, wrote: seed => told.set({ text: isPoems ? "" : `Seed ${seed}` }) });
@@ -144,7 +144,7 @@ function remembered() {
   }
 }
 
-/** Where the text is, and how to take it out or away. */
+/** A note on where the text is stored, with buttons to copy and remove it. */
 function Kept({ writer, keeper, told }) {
   const { text } = useStore(told);
   const copy = () => {
@@ -153,7 +153,7 @@ function Kept({ writer, keeper, told }) {
     told.set({ text: document.execCommand("copy") ? "Copied" : "Your browser does not allow copying here" });
     area.setSelectionRange(from, to);
   };
-  return html`<span>A small LSTM writes in your browser, and your text is kept in this browser alone.</span>
+  return html`<span>A small LSTM writes in your browser. Your text is stored only in this browser.</span>
     <button id="copy" onClick=${() => (writer.sheet.focus(), copy())}>Copy</button>
     <button id="clear" title="remove the text and its branches from this browser" onClick=${() => startAnew(writer, keeper)}>Clear</button>
     <span id="told" role="status">${text}</span>`;

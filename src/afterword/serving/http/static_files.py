@@ -26,7 +26,7 @@ STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]{1,40}/)?[A-Za-z0-9_][A-Za-z0-9._
 
 IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";', re.MULTILINE)
 PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first modules, which are then fetched together
-SHEET = b"<!-- sheet -->"  # replaced by what an exported page has too
+SHEET = b"<!-- sheet -->"  # replaced by the sheet, which exported pages share
 
 
 def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_path: str = "") -> Response:

@@ -37,7 +37,7 @@ export function range(data) {
   return [Math.max(0, low - room), high + room];
 }
 
-/** Show the last step with a held-out cost in the legend while the user points at no step. */
+/** While the user does not point at a step, show the last one with a held-out cost in the legend. */
 function showLatest(chart) {
   const last = values => values.findLastIndex(value => value !== null);
   const [, training, heldOut] = chart.data.map(last);

@@ -66,7 +66,7 @@ export async function refresh() {
   }
 }
 
-// The model, the face and the theme.
+// The model, the view and the theme.
 
 function Model() {
   const { models } = useStore(page);
@@ -140,7 +140,7 @@ function Tabs() {
   </div>`;
 }
 
-/** Fill what only the full face shows. */
+/** Fill the parts that only the full view shows. */
 async function furnish() {
   if (page.get().face !== "all" || byId("tree").firstChild) return;
   const [{ Tree }, { Steer }] = await Promise.all([import("./tree.js"), import("./steer.js")]);
@@ -148,7 +148,7 @@ async function furnish() {
   render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
 }
 
-/** Keep the sheet away while there is no model to write with, and show it as soon as there is one. */
+/** Hide the sheet until there is a model to write with. */
 function showSheet({ models, trains }) {
   document.body.classList.toggle("untrained", trains && !models.length && !writer.text);
 }

@@ -45,7 +45,7 @@ function Score({ writer }) {
     const body = { model: page.get().model, text: what };
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
     const kind = { voice: "voice", lines: isCalibrated ? "odd" : "score", whole }[how];
-    if (kind !== "voice" && hasNgram()) body.with = settings.get().with; // a voice is the LSTM's alone
+    if (kind !== "voice" && hasNgram()) body.with = settings.get().with; // only the LSTM judges a voice
     if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
     if (kind === "score") body.lines = how === "lines";
     ask(signal => call("POST", `/v1/${kind}`, body, signal));
@@ -69,7 +69,7 @@ function Score({ writer }) {
         <span class="choice" role="group" aria-label="Mode">
           <button id="score-whole" aria-pressed=${String(mode === "whole")} title="score the text as one, by character" onClick=${() => choose("whole")}>whole text</button>
           <button id="score-lines" aria-pressed=${String(byLine)} title="score each line separately, the oddest first" onClick=${() => choose("lines")}>line by line</button>
-          ${!ofLines && html`<button id="score-voice" aria-pressed=${String(mode === "voice")} title="compare each sentence with the writer's own" onClick=${() => choose("voice")}>how much is me</button>`}
+          ${!ofLines && html`<button id="score-voice" aria-pressed=${String(mode === "voice")} title="compare each sentence with your own text" onClick=${() => choose("voice")}>voice</button>`}
         </span>
         ${byLine && isCalibrated && html`<label class="soft">false alarms <input type="number" min="0.0001" max="0.5" step="0.001" value=${alarms}
           title="the fraction of normal lines that may be called odd"
@@ -102,11 +102,11 @@ function Figures({ result }) {
   </section>`;
 }
 
-/** How much the text sounds like the writer: the whole, and each sentence with its place among the writer's own. */
+/** The voice of a text: how much the whole and each sentence sound like the writer. */
 function Voice({ parts: [whole, ...parts] }) {
   return html`<section class="box voice" id="voice" aria-label="Voice">
     <p>${whole.says}</p>
-    <p><b class="p8">yours</b> <b class="n8">anybody's</b> <u>in the training text too</u>. Names do not count.</p>
+    <p><b class="p8">like you</b> <b class="n8">unlike you</b> <u>in the training text too</u>. Names do not count.</p>
     <dl>${parts.filter(one => one.part === "sentence").map(one => html`
       <dt class="soft">${one.says}</dt><dd>${piecesOf(one).map(([text, at, bits]) => {
         const level = Math.sign(bits) * levelOf(VOICE_STRENGTH * Math.abs(bits));
@@ -116,7 +116,7 @@ function Voice({ parts: [whole, ...parts] }) {
   </section>`;
 }
 
-/** Return the text, place and bits of each word of a sentence and of what is between them; places count characters. */
+/** Return the text, place and bits of each word of a sentence, and of the text between words; places count characters. */
 function piecesOf({ text, start, words }) {
   const characters = [...text];
   const found = [];

@@ -1,4 +1,4 @@
-// Runs before the first paint, so that a dark page is never light first, and a simple one never full.
+// Runs before the first paint, so that a dark page never appears light first, nor a simple one full.
 {
   let [chosen, face] = [null, null];
   try {

@@ -1,4 +1,4 @@
-// Training a new model, if the server was started with --train, on the first screen; and the state of a run.
+// The first screen of a server that was started with --train: training a new model, and the state of its run.
 
 import { call, isAbort } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
@@ -31,7 +31,7 @@ function Training({ writer, refresh, choose }) {
     : html`<${Train} writer=${writer} started=${started} isBusy=${Boolean(training)} />`}</div>`;
 }
 
-/** A run, in a line. Its model is chosen as soon as it exists, if the run was started here. */
+/** A run in one line. If it was started here, its model is selected as soon as it exists. */
 function Progress({ id, refresh, choose, close }) {
   const [run, lookAgain] = useRun(id, "write");
   const { state, step, steps, model, message, error } = run;
@@ -132,7 +132,7 @@ function Train({ writer, started, isBusy }) {
     }
   };
   const start = () => ask(async () => {
-    clearTimeout(timer.current); // no plan for a name that is taken now
+    clearTimeout(timer.current); // do not plan with a name that is now taken
     const { id } = await call("POST", "/v1/runs", body);
     setText(null);
     setName("");

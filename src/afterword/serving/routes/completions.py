@@ -40,7 +40,7 @@ QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
-MOST_VERSES = 100  # of a poem
+MOST_VERSES = 100  # lines of a poem
 WITHOUT_POEM = (
     "stream",
     "best_of",
@@ -159,7 +159,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
 
 
 def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
-    """Return a poem after the prompt, whole. Raises ApiError for a stream, for several texts, and if it is too long."""
+    """Return one whole poem after the prompt. Raises ApiError for a stream, several texts or too many lines."""
     prompts, wrong = given(body.prompt), [name for name in WITHOUT_POEM if getattr(body, name) not in (None, False)]
     for name in [*wrong, *["n"] * ((body.n or 1) > 1), *["prompt"] * (len(prompts) > 1)]:
         raise ApiError(400, f"{name} cannot be used with poem: leave it out, or ask for one text", name)

@@ -20,7 +20,7 @@ from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
 
 LIKELIEST = 20
-WORDS = "list this many of the likeliest next words too"
+WORDS = "also list this many of the likeliest next words"
 
 
 class NextRequest(Wanted):

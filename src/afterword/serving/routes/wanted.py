@@ -35,7 +35,7 @@ def body_field(field: dataclasses.Field[Any], kind: Kind) -> tuple[str, Any, Any
     """Return the name, type and default of a body's field for a setting. A null field counts as missing."""
     about = field.metadata
     limits = {key: about[limit] for limit, key in LIMITS.items() if about[limit] is not None}
-    help = re.sub(r" \([^()]*\)$", "", about["help"])  # which may end with what is special about the option
+    help = re.sub(r" \([^()]*\)$", "", about["help"])  # without a remark in parentheses, which is about the option
     given: Any = Holds if kind.several else next(one for one in (bool, int, float, str) if one in kind.types)
     schema = msgspec.Meta(description=help, extra_json_schema=limits)
     hint: Any = Annotated[Literal[kind.choices] if kind.choices else given, schema]
