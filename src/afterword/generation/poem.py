@@ -68,7 +68,7 @@ class Verse(Settings):
 
 
 class _Lines:
-    """What the lines of a model's verse are like: measured in `texts` that it wrote."""
+    """Lengths, capitals and rimes of the lines of a model's verse, measured in `texts` that it wrote."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         each = [text.split("\n")[:-1] for text in texts]  # without the last line, which was cut off
@@ -90,7 +90,7 @@ class _Lines:
 
 
 def _is_verse(line: str) -> bool:
-    """Return whether `line` looks like one of verse, which goes on within a sentence: a speech or an item would not."""
+    """Return whether `line` looks like one of verse, which often ends within a sentence, unlike a speech or an item."""
     bare = line.strip()
     usual = SHORTEST <= len(line) <= LONGEST and bare.count(" ") >= WORDS - 1 and bare[:1].isupper()
     return usual and (bare[-1].isalpha() or bare[-1] in ",;") and not SPEAKER.match(bare)
@@ -176,7 +176,7 @@ def _best_line(
 
 
 def _partner(written: Sequence[str], place: int, rhyme: Rhyme) -> str:
-    """Return the line with which the line at that `place` of its stanza rhymes; "" if there is none."""
+    """Return the line with which the line at that `place` of its stanza rhymes; "" if it rhymes with no line."""
     distance = {"none": 0, "couplets": 1, "alternate": 2}[rhyme]
     return written[-distance] if distance and place % (2 * distance) >= distance else ""
 
