@@ -318,6 +318,13 @@ def test_sentences_end_where_they_do_in_python(page: Tab) -> None:
     )
     for text, ends in zip(texts, found, strict=True):
         assert ends == sentence_ends(text), text
+    early = page.run(  # the ends that only what follows shows, of which the text before was said to be certain
+        "import('/static/sentences.js').then(({ sentenceEnds, certainEnd }) => "
+        f"{json.dumps(texts[2:])}.flatMap(text => [...Array(text.length).keys()].flatMap(k => "
+        "sentenceEnds(text).filter(end => end < certainEnd(text.slice(0, k)) "
+        "&& !sentenceEnds(text.slice(0, k), false).includes(end)).map(end => [text, k, end]))))"
+    )
+    assert early == []
 
 
 # The two faces.
