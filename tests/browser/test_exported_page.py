@@ -12,6 +12,7 @@ import pytest
 
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
+from afterword.web.pages import read
 from tests.bases.small import base_of
 from tests.browser.chromium import Tab
 from tests.browser.test_serve_page import drop, set_field
@@ -221,3 +222,35 @@ def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
     tab.until("document.body?.dataset.written")
     assert tab.run("document.body.dataset.written") == "wasm 20"
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 100])
+def test_a_text_ends_with_a_sentence_however_its_tokens_come(opened: Tab, together: int) -> None:
+    sources = {name: read("afterword.web", name) for name in ("sentences.js", "shades.js")}
+    sources["local.js"] = read("afterword.interchange.web", "local.js")
+    made = """(async (sources, together) => {
+        const file = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+        const names = ["sentences.js", "shades.js"];
+        const text = names.reduce((text, name) => text.replace(`./${name}`, file(sources[name])), sources["local.js"]);
+        const { handle, stream } = await import(file(text));
+        const frame = () => new Promise(requestAnimationFrame);
+        const generate = async ({ onToken, maxTokens }) => {
+          const tokens = [..."He saw a place. She left, and he did."].slice(0, maxTokens);
+          for (const [k, text] of tokens.entries()) {
+            onToken({ text, logProbability: -1 });
+            if (k % together === together - 1) await frame().then(frame);
+          }
+          return { finishReason: "length" };
+        };
+        handle({ model: { generate }, own: {}, wrote: () => {} });
+        const ends = async body => {
+          let text = "";
+          for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
+          return text;
+        };
+        return [await ends({ prompt: "No. ", max_tokens: 9, finish_sentence: true, seed: 1 }),
+                await ends({ prompt: "No. ", max_tokens: 30, sentences: 1, seed: 1 })];
+      })"""
+    # a page from a disk has no other scripts: its policy allows only its own
+    opened.call("Page.navigate", url="about:blank")
+    assert opened.run(f"{made}({json.dumps(sources)}, {together})") == ["He saw a place."] * 2

@@ -38,7 +38,7 @@ KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
 SETTINGS = {"seed": 5, "offersByThemselves": False, "unit": "characters"}
 ENDLESS = 1_000_000  # tokens, which take minutes
-MOST_BYTES = 200_000  # of what is fetched before the page can be used
+MOST_BYTES = 210_000  # of what is fetched before the page can be used
 
 VALUE = "document.getElementById('area').value"
 SAVED = "JSON.parse(localStorage.getItem('afterword.text'))"
@@ -318,9 +318,29 @@ def test_sentences_end_where_they_do_in_python(page: Tab) -> None:
     )
     for text, ends in zip(texts, found, strict=True):
         assert ends == sentence_ends(text), text
+    early = page.run(  # the ends that only what follows shows, of which the text before was said to be certain
+        "import('/static/sentences.js').then(({ sentenceEnds, certainEnd }) => "
+        f"{json.dumps(texts[2:])}.flatMap(text => [...Array(text.length).keys()].flatMap(k => "
+        "sentenceEnds(text).filter(end => end < certainEnd(text.slice(0, k)) "
+        "&& !sentenceEnds(text.slice(0, k), false).includes(end)).map(end => [text, k, end]))))"
+    )
+    assert early == []
 
 
 # The two faces.
+
+
+def test_a_row_of_many_words_fades_at_its_end_and_its_last_word_does_not(tab: Tab, serve_address: str) -> None:
+    page = open_page(tab, serve_address, face="simple")
+    page.type("go ")
+    page.until("document.querySelectorAll('.words button').length > 1")
+    with page.phone(390):
+        page.run("document.querySelector('.words').scrollLeft = 9999")
+        row = "document.querySelector('.words')"
+        assert "24px" in page.run(f"getComputedStyle({row}).maskImage")
+        ends = f"[{row}, {row}.lastElementChild].map(e => e.getBoundingClientRect().right)"
+        last = page.run(f"{ends}.reduce((row, word) => row - word)")
+        assert last >= 24
 
 
 def test_the_simple_face_comes_first_and_the_choice_is_remembered(tab: Tab, serve_address: str) -> None:
@@ -1087,6 +1107,7 @@ def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(t
             == "train-file"
         )
         assert not page.run("document.getElementById('area').checkVisibility()")
+        assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
         drop(page, "#train", "book.txt", content)  # 1, or 2 with "Choose a file"
         page.until("document.getElementById('plan')?.innerText")
         set_field(page, "train-minutes", 0.1)  # so that the test ends; nobody has to

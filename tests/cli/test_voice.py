@@ -86,6 +86,8 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
 
     for name in ("empty.txt", "blank.txt"):
         assert "is empty: there is nothing to score" in error(place / "own", tmp_path / name, *against)
+        assert f"{name} is empty" in error(place / "own", place / "draft.txt", "--own", tmp_path / name, *against)
+        assert "is empty" in error(place / "own", tmp_path / name, "--own", place / "draft.txt")  # before slow work
     assert "invalid" in error(place / "own", tmp_path / "binary", *against)
     save_tiny(tmp_path / "tiny")
     draft = place / "draft.txt"

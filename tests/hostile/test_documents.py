@@ -35,6 +35,20 @@ def test_a_damaged_one_gets_a_line(tmp_path: Path) -> None:
             assert "is a damaged EPUB book" in refused(stored(zipped(tmp_path / "b.epub", files)))
 
 
+def test_damage_in_the_compressed_part_gets_a_line(tmp_path: Path) -> None:
+    content = word(tmp_path / "novel.docx").read_bytes()
+    begin = content.index(b"word/document.xml") + len("word/document.xml")
+    (path := tmp_path / "a.docx").write_bytes(content[:begin] + b"\xff" * 9 + content[begin + 9 :])
+    assert refused(path).startswith("is a damaged Word document (Error -3 while decompressing data")
+    strange = bytearray(
+        zipped(tmp_path / "b.docx", {"word/document.xml": "<x/>", "[Content_Types].xml": ""}).read_bytes()
+    )
+    for at in (0, strange.index(b"PK\x01\x02") + 2):
+        strange[at + 8] = 99
+    (tmp_path / "b.docx").write_bytes(strange)
+    assert "is a damaged Word document (" in refused(tmp_path / "b.docx")
+
+
 def test_an_encrypted_one_gets_a_line(tmp_path: Path) -> None:
     path = word(tmp_path / "novel.docx")
     content = bytearray(path.read_bytes())
@@ -85,3 +99,27 @@ def test_deep_nesting_is_no_recursion(tmp_path: Path) -> None:
 def test_a_path_out_of_the_book_is_not_read(tmp_path: Path) -> None:
     path = PACKAGE.replace("text/one.xhtml", "../../../../etc/hostname")
     assert "is a damaged EPUB book" in refused(stored(zipped(tmp_path / "a.epub", {**BOOK, "OEBPS/book.opf": path})))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", "<html><body>x" + "<b> </b>" * 200_000 + "y"),
+        ("a.rtf", "{\\rtf1 x" + "\\trowd " * 200_000 + "y}"),
+    ],
+    ids=["spaces", "tables"],
+)
+@pytest.mark.timeout(30)
+def test_many_spaces_or_tables_without_an_end_are_read_in_linear_time(tmp_path: Path, name: str, content: str) -> None:
+    (path := tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_text([path])[0].startswith("x")
+
+
+def test_spaces_around_ends_of_lines_are_left_out(tmp_path: Path) -> None:
+    (page := tmp_path / "a.html").write_text("<html><body><p>a <br> <br> b<b> </b> <br>c <p> d", encoding="utf-8")
+    assert read_text([page])[0] == "a\n\nb\nc\n\nd\n"
+
+
+def test_the_rows_of_a_table_may_be_defined_twice(tmp_path: Path) -> None:
+    (path := tmp_path / "a.rtf").write_text(r"{\rtf1 a \trowd\cellx9 no\cell{\trowd\cellx9\row}b}", encoding="utf-8")
+    assert "no" not in read_text([path])[0]

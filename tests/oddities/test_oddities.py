@@ -127,6 +127,16 @@ def test_what_is_usual_is_the_same_after_it_was_written() -> None:
         assert verdict(again, line) == verdict(usual, line)
 
 
+def test_what_an_early_version_counted_is_left_out_and_damage_is_not() -> None:
+    record = msgspec.to_builtins(UsualLines.of(server(300)))
+    assert UsualLines.from_json(msgspec.json.encode(record)) is not None
+    early = record["rates"] | {"most": [1.0, 1.0], "p_silent": 1.0}
+    assert UsualLines.from_json(msgspec.json.encode(record | {"rates": early})) is None
+    for wrong in (record["rates"] | {"most": "1"}, 5):
+        with pytest.raises(ValueError, match="rates"):
+            UsualLines.from_json(msgspec.json.encode(record | {"rates": wrong}))
+
+
 def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
     findings = Findings(usual, RATE, 25)
     for number, line in enumerate(lines, 1):

@@ -200,6 +200,8 @@ def test_a_poem_is_what_the_model_writes_in_python(server: Serving, models: Path
         ({"n": 2}, "n"),
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"max_tokens": 9}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"logprobs": 0}, "logprobs"),
         ({"stanzas": 90}, "stanzas"),
     ],
 )

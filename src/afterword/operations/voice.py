@@ -105,13 +105,18 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, "lstm", request.engine)
-    own = None if request.own is None else work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
+    texts = list[str]()
+    for file in files:  # all of them, before the writer's own text is read, which takes seconds
+        texts.append(model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps)))
+        work.check_filled(file, texts[-1].strip())
+    own = None
+    if request.own is not None:
+        own = work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
+        work.check_filled(os.fspath(request.own), own.strip())
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []
-    for file in files:
-        text = model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps))
-        work.check_filled(file, text.strip())
+    for file, text in zip(files, texts, strict=True):
         with work.progress(f"reading {file}") as on_progress:
             heard = writer.hear(text, on_progress)
         copies = copied_spans(text, writer.learned, COPY)

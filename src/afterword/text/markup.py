@@ -6,9 +6,11 @@ Nothing is fetched, no entity is expanded, and what is unpacked is limited. Tabl
 from __future__ import annotations
 
 import io
+import lzma
 import posixpath
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,8 +20,12 @@ from afterword.text.documents import Notes, NotTextError, counted, with_article
 
 MOST = 50_000_000  # bytes of a file, and of what is unpacked from it
 SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
+OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
+DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page has at most one in a row
+
+SPACES = "(?:(?<! ) +)?"  # all of a run of spaces: tried at its first one only, since there may be a million
 
 NO_TEXT = "head script style template nav form button svg math noscript audio video instrText delText Fallback"
 LEFT_OUT = {
@@ -60,11 +66,11 @@ def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
     except ImportError:
         needs = "pip install 'afterword[documents]' to read it" + ", or give `markup` keep" * (kind in SOURCES)
         raise NotTextError(f"{name} is {with_article(kind)}: {needs}", kind) from None
-    except RuntimeError:  # from zipfile, for a password
-        raise NotTextError(f"{name} is an encrypted {kind}: save it without a password", f"encrypted {kind}") from None
-    except (zipfile.BadZipFile, LookupError, EOFError, StopIteration, SyntaxError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         why = f"{str(error)[:80] or type(error).__name__}"
         raise NotTextError(f"{name} is a damaged {kind} ({why}): save it again", f"damaged {kind}") from None
+    except RuntimeError:  # from zipfile, for a password
+        raise NotTextError(f"{name} is an encrypted {kind}: save it without a password", f"encrypted {kind}") from None
     del left_out[""]
     listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
     notes.changed(name, "read the text of {}" + (f", without {listed}" if listed else ""))
@@ -84,7 +90,7 @@ def _open_document(content: bytes, left_out: Counter[str]) -> str:
 
 
 def _office(content: bytes, left_out: Counter[str]) -> str:
-    return re.sub(" *\n *", "\n", _read(_xml(content), left_out, {}, OFFICE))
+    return re.sub(rf"{SPACES}\n *", "\n", _read(_xml(content), left_out, {}, OFFICE))
 
 
 def _epub(content: bytes, left_out: Counter[str]) -> str:
@@ -107,7 +113,9 @@ def _rtf(content: bytes, left_out: Counter[str]) -> str:
     source = content.decode("ascii", "replace")
     for what, mark in (("table", r"\\trowd\b"), ("picture", r"\\pict\b"), ("note", r"\\footnote\b")):
         left_out[what] += len(re.findall(mark, source))
-    return str(rtf_to_text(re.sub(r"\\trowd\b.*?\\row\b|\{\\footnote\b[^{}]*\}", "", source, flags=re.DOTALL)))
+    last = max((row.end() for row in re.finditer(r"\\row\b", source)), default=0)  # a table without an end is text
+    without_tables = re.sub(r"\\trowd\b.*?\\row\b", "", source[:last], flags=re.DOTALL) + source[last:]
+    return str(rtf_to_text(re.sub(r"\{\\footnote\b[^{}]*\}", "", without_tables)))
 
 
 def _page(content: bytes, left_out: Counter[str]) -> str:
@@ -172,5 +180,6 @@ def _read(root: Any, left_out: Counter[str], around: Mapping[str, str], after: M
         if begins and skipped:
             left_out[LEFT_OUT.get(name, "")] += 1
             walk.skip_subtree()
-    gaps = re.compile(f" *[{EMPTY_LINE}{NEW_LINE}][ {EMPTY_LINE}{NEW_LINE}]*")
-    return gaps.sub(lambda gap: "\n\n" if EMPTY_LINE in gap[0] else "\n", re.sub(f" *{BREAK} *", "\n", "".join(pieces)))
+    gaps = re.compile(f"{SPACES}[{EMPTY_LINE}{NEW_LINE}][ {EMPTY_LINE}{NEW_LINE}]*")
+    text = re.sub(f"{SPACES}{BREAK} *", "\n", "".join(pieces))
+    return gaps.sub(lambda gap: "\n\n" if EMPTY_LINE in gap[0] else "\n", text)

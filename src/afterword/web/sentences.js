@@ -17,12 +17,20 @@ export function sentenceEnds(text, isWhole = true) {
   const ends = [];
   for (const found of text.matchAll(STOP)) {
     const { gap, next } = found.groups;
-    const isFar = gap.length >= 20 || BLANK_LINE.test(gap);
-    if (!isWhole && !next && !isFar) continue;
-    if (isEnd(text, found, isFar ? "" : next)) ends.push(found.index + found[0].length);
+    if (!isWhole && isOpen(found.groups)) continue;
+    if (isEnd(text, found, isFar(gap) ? "" : next)) ends.push(found.index + found[0].length);
   }
   return ends;
 }
+
+/** Return up to where `text` stays as it is for certain: a last stop that depends on what follows, or its end. */
+export function certainEnd(text) {
+  const last = [...text.matchAll(STOP)].at(-1);
+  return last && isOpen(last.groups) ? last.index + last[0].length : text.length;
+}
+
+const isFar = gap => gap.length >= 20 || BLANK_LINE.test(gap);
+const isOpen = ({ gap, next }) => !next && !isFar(gap);
 
 function isEnd(text, { index, groups: { stop, gap } }, following) {
   UNSPACED.lastIndex = index;

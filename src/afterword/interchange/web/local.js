@@ -1,6 +1,6 @@
 // The answers to the page's requests, from the model in this page instead of a server.
 
-import { sentenceEnds } from "./sentences.js";
+import { certainEnd, sentenceEnds } from "./sentences.js";
 import { BOUNDARY } from "./shades.js";
 
 const FINISH_WITHIN = 200; // tokens, at most, to finish a sentence
@@ -73,7 +73,7 @@ async function* written(body, seed, index, signal) {
   const abort = () => own.abort();
   signal.addEventListener("abort", abort);
   const [waiting, before] = [[], prompt.slice(-CONTEXT)];
-  let [text, count, least, done, failure] = ["", 0, sentences ? 1 : Infinity, null, null];
+  let [text, sent, count, least, done, failure] = ["", 0, 0, sentences ? 1 : Infinity, null, null];
   const maxTokens = finishes || sentences ? most + FINISH_WITHIN : most;
   const stops = [...stop, given.own.end].filter(Boolean);
   const asked = { prompt: read(prompt) || undefined, maxTokens, temperature, minP, seed, stop: stops, signal: own.signal };
@@ -87,19 +87,19 @@ async function* written(body, seed, index, signal) {
       if (failure && !waiting.length) throw isAbort(failure) ? failure : new ApiError(failure.message);
       const [parts, isLast] = [waiting.splice(0), done && !failure];
       const logprobs = { tokens: [], token_logprobs: [], text_offset: [] };
-      let part = "";
       for (const { text: one, logProbability } of parts) {
         logprobs.tokens.push(one);
         logprobs.token_logprobs.push(logProbability);
-        logprobs.text_offset.push(Array.from(text + part).length);
-        part += one;
+        logprobs.text_offset.push(Array.from(text).length);
+        text += one;
         count += 1;
-        if (finishes && count >= most) least = Math.min(least, text.length + part.length);
+        if (finishes && count >= most) least = Math.min(least, text.length);
       }
-      const whole = before + text + part;
-      const end = least < Infinity && sentenceEnds(whole, isLast).find(one => one >= before.length + least);
-      if (end) part = part.slice(0, end - before.length - text.length);
-      text += part;
+      const [whole, ends] = [before + text, least < Infinity];
+      const end = ends && sentenceEnds(whole, isLast).find(one => one >= before.length + least);
+      const certain = end || (ends && !isLast ? certainEnd(whole) : whole.length);
+      const part = text.slice(sent, Math.max(sent, certain - before.length));
+      sent += part.length;
       if (part || isLast || end) yield { choices: [{ index, text: part, logprobs, finish_reason: end ? "stop" : done }] };
       if (end) return;
     }

@@ -160,7 +160,8 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
 
 def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
     """Return one whole poem after the prompt. Raises ApiError for a stream, several texts or too many lines."""
-    prompts, wrong = given(body.prompt), [name for name in WITHOUT_POEM if getattr(body, name) not in (None, False)]
+    prompts = given(body.prompt)
+    wrong = [name for name in WITHOUT_POEM if (value := getattr(body, name)) is not None and value is not False]
     for name in [*wrong, *["n"] * ((body.n or 1) > 1), *["prompt"] * (len(prompts) > 1)]:
         raise ApiError(400, f"{name} cannot be used with poem: leave it out, or ask for one text", name)
     check_at_most(
