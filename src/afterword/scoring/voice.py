@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from afterword.errors import TextError
 from afterword.model.arrays import Floats
 from afterword.scoring.comparing import Comparable, Difference
+from afterword.scoring.speakers import BLANK_LINE, Speakers
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.sentences import sentence_ends
 
@@ -33,7 +34,6 @@ FEWEST_OWN = 20  # passages of it that a text is compared with, at least
 ALIKE = 1.5  # factor by which the lengths of compared passages differ, at most
 PHRASE = 4  # words in a phrase, at most
 MOST_BITS = 1.0  # of one character, for or against the writer
-BLANK_LINE = regex.compile(r"\n\s*\n")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 # a word with a capital letter within a sentence
 NAME = regex.compile(r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
@@ -54,6 +54,8 @@ class Gains:
     bits: Annotated[Floats, "N"]
     counted: Annotated[NDArray[np.bool_], "N"]
     """True for each character that counts; the bits of the others are 0."""
+    heads: Sequence[int] = ()
+    """Where a speaker's name begins a line, and so a paragraph."""
 
     @staticmethod
     def between(text: str, model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> Gains:
@@ -79,7 +81,8 @@ class Gains:
     def paragraphs(self) -> list[Span]:
         """The parts between blank lines, or the lines if no line is blank."""
         between = BLANK_LINE if BLANK_LINE.search(self.text.strip()) else regex.compile("\n")
-        edges = [0, *(edge for one in between.finditer(self.text) for edge in one.span()), len(self.text)]
+        gaps = [*(one.span() for one in between.finditer(self.text)), *((head, head) for head in self.heads)]
+        edges = [0, *chain.from_iterable(sorted(gaps)), len(self.text)]
         return [*self._filled(zip(edges[::2], edges[1::2], strict=True))]
 
     @cached_property
@@ -131,6 +134,7 @@ class OwnVoice:
             raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
         sums = self.own.sums(self.own.sentences)
         self._bits, self._counted = (np.concatenate([[0.0], each.cumsum()]) for each in sums)
+        self.speakers = Speakers(learned)
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
         """Return the gains of `text`, which both models read from start to end. Raises TextError as `score` does."""
