@@ -27,7 +27,7 @@ from afterword.text.sentences import sentence_ends
 from afterword.text.unicode import visible
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
-from tests.processes import free_port
+from tests.processes import PATIENCE, free_port, until
 from tests.serving.server import Serving, proxied, serving
 from tests.serving.test_kinds import MODELS
 
@@ -1098,8 +1098,9 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
         assert tab.complaints == []
 
 
+@pytest.mark.timeout(600)
 def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(tab: Tab, tmp_path: Path) -> None:
-    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(2000))
+    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(300))
     with serving("--train", tmp_path) as server:
         page = open_page(tab, server.url, "simple")
         assert (
@@ -1113,7 +1114,7 @@ def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(t
         set_field(page, "train-minutes", 0.1)  # so that the test ends; nobody has to
         page.until("document.getElementById('plan')?.innerText && !document.getElementById('train-start').disabled")
         page.click("#train-start")  # 3
-        page.until("document.getElementById('area').checkVisibility()")
+        until(lambda: page.run("document.getElementById('area').checkVisibility()"), 2 * PATIENCE)
         assert page.run("document.querySelector('#model b').innerText") == "book"
         page.click("#write")  # 4
         page.until(f"{VALUE}.length > 20")

@@ -49,8 +49,8 @@ class Voice(Engine, Overwriting, Decoding, Request):
 
     Names and line ends do not count. With `html`, words are coloured by whether they sound like the writer, and copies
     from the training text are underlined. A text of fewer than 1,000 characters is too short to judge. In a play or
-    a script, each speech gets the speaker that it sounds like. This is made for your own drafts: it proves nothing about
-    who wrote a text, or whether a machine did.
+    a script, each speech gets the speaker that it sounds like. This is made for your own drafts: it proves nothing
+    about who wrote a text, or whether a machine did.
     """
 
     model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
