@@ -261,11 +261,11 @@ class LanguageModel:
         verse: Verse,
         prompt: PromptLike,
         seed: int,
-        on_line: Callable[[], object] = lambda: None,
+        on_try: Callable[[], object] = lambda: None,
     ) -> Sample:
         """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
         self.check_of_text()
-        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_line)
+        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_try)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""

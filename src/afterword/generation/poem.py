@@ -103,11 +103,11 @@ def write_poem(
     verse: Verse,
     prompt: PromptLike,
     seed: int,
-    on_line: Callable[[], object] = lambda: None,
+    on_try: Callable[[], object] = lambda: None,
 ) -> Sample:
     """Write a poem that begins with `prompt`; without one, after lines of verse that the model wrote.
 
-    `on_line` is called before each line.
+    `on_try` is called before some candidates are written, several times for each line.
 
     Raises OptionError for a model of lines or a classic one, WorkError if it writes no verse.
     """
@@ -124,10 +124,9 @@ def write_poem(
     reading, text, tokens, nats = writer.read(context), "", 0, 0.0
     reading, written = replace(reading, prompt="" if prompt is None else reading.prompt), list[str]()
     for number in range(verse.stanzas * verse.stanza_lines):
-        on_line()
         place, before = number % verse.stanza_lines, (reading.prompt + text).rpartition("\n")[2]
         partner = _partner(written, place, verse.rhyme)
-        best = _best_line(writer, reading, before, seeds, usual, partner, written, verse.rhyme != "none")
+        best = _best_line(writer, reading, before, seeds, usual, partner, written, verse.rhyme != "none", on_try)
         written.append(before + best.text)
         line = best.text + ("\n" if place + 1 < verse.stanza_lines else "\n\n")
         ids = model.tokenizer.encode(line)
@@ -145,6 +144,7 @@ def _best_line(
     partner: str,
     written: Sequence[str],
     seeks_rime: bool,
+    on_try: Callable[[], object],
 ) -> Sample:
     """Return the likeliest line, per character, that is usual and rhymes with its `partner`, if it has one.
 
@@ -153,6 +153,7 @@ def _best_line(
     """
     fitting, rhyming, used = list[Sample](), list[Sample](), {_last_word(line) for line in written[-RECENT:]}
     for _ in range(ROUNDS):
+        on_try()
         for one in writer.samples([reading], CANDIDATES, next(seeds)):
             line = before + one.text
             if one.finish_reason == "stop" and one.text and usual.has(line) and _last_word(line) not in used:
