@@ -34,7 +34,7 @@ def test_speakers_who_differ_are_told_apart() -> None:
 def test_speakers_who_say_the_same_are_not() -> None:
     one = Speakers("".join(f"{name}: We went to the hill.\n\n" for _ in range(60) for name in LINES))
     assert not one.are_told_apart
-    assert one.says.endswith("the speakers cannot be told apart")
+    assert one.says.endswith("the speakers sound alike")
     assert one.heard(["BEN: The cold hill.", "The wind."]) == [("BEN", None), (None, None)]
 
 

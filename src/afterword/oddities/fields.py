@@ -55,7 +55,7 @@ class Field(NamedTuple):
     place: str
     """Its place: the same in all lines of a kind."""
     name: str
-    """The word before it, which names it for a person; empty if there is no word."""
+    """The word before it, which names it for a person; empty without such a word."""
     chunk: str
     """The form of the text around it, up to spaces and punctuation."""
     shown: str

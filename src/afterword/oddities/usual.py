@@ -200,7 +200,7 @@ class UsualLines:
 
     @property
     def masked_names(self) -> list[str]:
-        """What people call the fields that are masked."""
+        """The names of the masked fields, in words that people use."""
         found = dict[str, None]()
         for around in (around for around, is_masked in self.masked.items() if is_masked):
             name, tab, chunk = around.partition("\t")

@@ -95,7 +95,7 @@ class Heard(Record, kw_only=True):
     speaker: str | UnsetType = UNSET
     """The speaker that a paragraph names at its head, in a play or a script."""
     sounds_like: str | UnsetType = UNSET
-    """The speaker of the writer's text that the paragraph sounds like, if its speakers can be told apart."""
+    """The speaker of the writer's text that the paragraph sounds like, if its speakers differ enough."""
     confusion: dict[str, dict[str, int]] | UnsetType = UNSET
     """By speaker, how many of the learned speeches sound like each speaker; only of a whole text."""
     copies: list[tuple[int, int]] | UnsetType = UNSET

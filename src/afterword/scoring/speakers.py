@@ -1,8 +1,8 @@
-"""Which speaker of a play or a script a speech sounds like: whose speeches have its groups of three characters.
+"""The speaker of a play or a script that a speech sounds like: the one whose speeches have its trigrams of characters.
 
-The name is at the head of a line, as in "ROMEO:" or "ROMEO.". A group counts by how frequent it is in the speaker's own
-speeches beyond all speeches, so that the most frequent speaker does not win by default. What a speech costs the model
-after each name tells less: an LSTM of a few hundred steps was right no more often than by chance (docs/voice.md).
+The name is at the head of a line, as in "ROMEO:" or "ROMEO.". A trigram counts by how frequent it is in the speaker's
+own speeches beyond all speeches, so that the most frequent speaker does not win by default. What a speech costs the model
+after each name was tried first. An LSTM of a few hundred steps was right no more often than by chance: docs/voice.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def speeches(text: str) -> list[tuple[str, str]]:
 
 
 class Speakers:
-    """The speakers of a text, and how well they are told apart."""
+    """The speakers of a text, and how often their speeches are taken for another's."""
 
     def __init__(self, learned: str) -> None:
         learned = learned[:MOST_LEARNED]
@@ -84,7 +84,7 @@ class Speakers:
         says = f"of {count:,} speeches, {right:,} sound like their speaker, by chance {chance:,.0f} would"
         says += f", and {of.max():,} are by {self.names[of.argmax()]}"
         if right <= chance + ONE_SIDED * math.sqrt(chance * (1 - chance / count)):
-            return False, f"{says}: the speakers cannot be told apart"
+            return False, f"{says}: the speakers sound alike"
         pairs = combinations(range(len(self.names)), 2)
         each = [((self.errors[a, b] + self.errors[b, a]) / (of[a] + of[b]), a, b) for a, b in pairs]
         share, one, other = max(each)
