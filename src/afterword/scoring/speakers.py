@@ -1,8 +1,9 @@
 """The speaker of a play or a script that a speech sounds like: the one whose speeches have its trigrams of characters.
 
 The name is at the head of a line, as in "ROMEO:" or "ROMEO.". A trigram counts by how frequent it is in the speaker's
-own speeches beyond all speeches, so that the most frequent speaker does not win by default. What a speech costs the model
-after each name was tried first. An LSTM of a few hundred steps was right no more often than by chance: docs/voice.md.
+own speeches beyond all speeches, so that the most frequent speaker does not win by default. What a speech costs the
+model after each name was tried first. An LSTM of a few hundred steps was right no more often than by chance:
+docs/voice.md.
 """
 
 from __future__ import annotations
