@@ -174,10 +174,10 @@ def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passa
 def main(models: Path | None, only: Sequence[str], of_speakers: bool) -> None:
     if of_speakers:
         for name in ("julius_caesar.txt", "tinyshakespeare.txt"):
-            found = Speakers((DATA / name).read_text("utf-8"))
-            right, count = int(found.errors.trace()), int(found.errors.sum())
+            heard = Speakers((DATA / name).read_text("utf-8"))
+            right, count = int(heard.errors.trace()), int(heard.errors.sum())
             write_result("voice", **measured_here(), way="speakers", text=name, speeches=count, right=right / count)
-            click.echo(f"{name}: {found.says}")
+            click.echo(f"{name}: {heard.says}")
         return
     passages = [one for author in authors() for one in passages_of(author)]
     learned = list(only) or authors()
