@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from afterword.inspection.figures import horizon_figure, write_figure
-from afterword.inspection.horizon import Horizon, SideBySide
+from afterword.inspection.horizon import Horizon, side_by_side
 from afterword.language_model import LanguageModel, load
 from afterword.text.decoding import read_text
 from benchmarks.commands import as_written, run_afterword, split
@@ -69,7 +69,7 @@ def main(
         click.echo(
             f"{name}: held out {np.mean(each):.3f} bits per character ({', '.join(f'{one:.3f}' for one in each)})"
         )
-    click.echo(SideBySide(curves))
+    click.echo(side_by_side(curves))
     if svg:
         write_figure(horizon_figure(curves), svg=svg)
 

@@ -24,7 +24,7 @@ from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
 
 PLACE = Path(__file__).parents[1] / "docs" / "pictures"
-SETTINGS = "{offersByThemselves: false, temperature: 0.6, seed: 1, max_tokens: %d}"
+SETTINGS = "{offersByThemselves: false, unit: 'characters', temperature: 0.6, seed: 1, max_tokens: %d}"
 JIG = "[M:6/8][K:G]aga g3|a3 afe|f3 efe|G6:|"
 IS_QUIET = "!document.getElementById('stop')"
 VALUE = "document.getElementById('area').value"
@@ -54,9 +54,10 @@ def main(only_season: bool, only_forecast: bool) -> None:
 def write(tab: Tab, length: int, name: str) -> None:
     """What docs/tutorial-branches.md does, there with 60 tokens: continue, choose, and branch at the b of "better"."""
     with serving("english") as server:
-        size(tab, 1280, 556, 1.25)
+        size(tab, 1280, 660, 1.25)
         tab.open(f"{server.url}/")
         tab.run(f"localStorage['afterword.settings'] = JSON.stringify({SETTINGS % length})")
+        tab.run("localStorage['afterword.face'] = 'all'")
         tab.call("Page.navigate", url="about:blank")
         tab.open(f"{server.url}/")
         tab.run("document.getElementById('area').focus()")
@@ -142,13 +143,14 @@ def exported(tab: Tab) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "english.html")
         run_afterword("export", "english", "--html", page, "--title", "English prose")
-        size(tab, 780, 400, 1.25)
+        size(tab, 780, 690, 1.25)
         tab.open(page.as_uri())
-        tab.run("document.getElementById('seed').value = 13, document.getElementById('maxTokens').value = 200")
+        tab.run("localStorage[`afterword.settings${location.pathname}`] = '{\"seed\": 13}'")
+        tab.open(page.as_uri())
         tab.run("document.getElementById('area').focus()")
         tab.type("The sea was ")
         tab.click("#write")
-        tab.until(f"document.getElementById('stop').hidden && {VALUE}.length > 100")
+        tab.until(f"{IS_QUIET} && {VALUE}.length > 100 && document.querySelectorAll('.words button').length > 3")
         save(tab, "page.png")
 
 

@@ -5,7 +5,9 @@
     python -m benchmarks.writing rules MODEL        texts of 30 characters, free and by a pattern, in turns
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing contains MODEL WORD...   where texts that must contain WORD have it, and what it costs
+    python -m benchmarks.writing ends MODEL         how many texts under rules end with a sentence
     python -m benchmarks.writing cuts MODEL TEXT    what the next character costs after prompts that end anywhere
+    python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
 
 Alone on the machine. How fast a batch is, and how many texts differ from what their seeds write alone:
@@ -22,6 +24,8 @@ time; and the quartiles of the place of each WORD, from 0 to 1 of its text.
 
 `cuts` cuts TEXT at random places. It prints the cost of the next character in bits, after the characters before the cut
 and after their usual tokens, for all cuts and for those within words; and the time to read the end of such a prompt.
+
+`next` cuts TEXT in the same way. It finds the 8 likeliest words after the 200 characters before a cut, by both engines.
 
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
@@ -54,7 +58,9 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
+from afterword.model.network.engines import ENGINES
 from afterword.model.network.network import log_probabilities
+from afterword.text.sentences import sentence_ends
 from benchmarks.commands import as_written, bits, run_afterword
 
 PEAK = """
@@ -83,6 +89,16 @@ BY_WORDS = [  # temperature, min-p, new-word-p
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
+RULES: list[dict[str, Any]] = [
+    {"contains": "Thames"},
+    {"contains": ("moon", "Richard")},
+    {"without": "e"},
+    {"only": "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ,.\n"},
+    {"starts_with": "The river"},
+    {"starts_with": "The river", "sentences": 2},
+    {"contains": "Thames", "sentences": 2},
+]
+WARM_UPS = 5  # prompts that are not timed
 
 
 @click.group(help=as_written(__doc__))
@@ -221,6 +237,21 @@ def places(model: str, words: Sequence[str], num: int, max_tokens: int) -> None:
     click.echo("\n".join(lines))
 
 
+@main.command(help="Count the texts under rules that end with a sentence.")
+@click.argument("model")
+@click.option("--num", type=int, default=100, show_default=True)
+def ends(model: str, num: int) -> None:
+    loaded = load(model, engine="fast")
+    for rule in RULES:
+        texts = list(loaded.samples(num=num, seed=0, **rule))
+        ended = sum(sentence_ends(text.text)[-1:] == [len(text.text)] for text in texts)
+        obeying = sum(loaded.writer(Sampling(**rule)).policy.obeys(text.text) for text in texts)
+        lengths = np.quantile([len(text.text) for text in texts], (0, 0.5, 1)).astype(int).tolist()
+        click.echo(
+            f"{rule}: {ended} of {num} end with a sentence, {obeying} obey; least, median, most characters {lengths}"
+        )
+
+
 def _cost(sample: Sample, first: int, last: int) -> float:
     """The cost in nats of the pieces that begin at the characters `first` to `last` of a text."""
     at, nats = 0, 0.0
@@ -257,6 +288,27 @@ def cuts(model: str, text: Path, num: int) -> None:
         click.echo(
             f"{name}, {len(some)}: {healed_bits.mean():.3f} bits after the characters, {usual_bits.mean():.3f} after "
             f"the usual tokens; {1000 * np.median(seconds):.1f} ms"
+        )
+
+
+@main.command("next", help="Measure the time to find the 8 likeliest next words after prompts that end anywhere.")
+@click.argument("model")
+@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--num", type=int, default=50, show_default=True)
+def following(model: str, text: Path, num: int) -> None:
+    whole = text.read_text(encoding="utf-8")
+    for engine in ENGINES:
+        loaded, seconds, sums = load(model, engine=engine), [], []
+        for at in np.random.default_rng(0).integers(CONTEXT, len(whole) - 1, num + WARM_UPS).tolist():
+            reading = loaded.read(whole[at - CONTEXT : at])
+            began = time.perf_counter()
+            found = loaded.next_words(reading)
+            seconds.append(time.perf_counter() - began)
+            sums.append(sum(word.probability for word in found))
+        middle, late = 1000 * np.quantile(seconds[WARM_UPS:], (0.5, 0.95))
+        click.echo(
+            f"{engine}: median {middle:.1f} ms, 95th percentile {late:.1f} ms of {num} prompts; "
+            f"the words have {np.mean(sums):.0%} of the probability"
         )
 
 

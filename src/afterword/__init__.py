@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
     from afterword.operations.units import units
+    from afterword.operations.voice import voice
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
 
@@ -69,6 +70,7 @@ __all__ = [
     "surprises",
     "train",
     "units",
+    "voice",
 ]
 
 _HOMES = {

@@ -103,11 +103,7 @@ def training_bar() -> Iterator[Callable[[Progress], object]]:
         TextColumn("{task.description}", markup=False),
     )
     with _bar("starting", columns, stays=True) as show:
-        yield lambda report: show(report.step / report.steps, _state(report))
-
-
-def _state(report: Progress) -> str:
-    return f"{as_time(report.seconds_left)} left, {figures(report)}"
+        yield lambda one: show(one.step / one.steps, f"{as_time(one.seconds_left)} left, {figures(one)}")
 
 
 @contextlib.contextmanager

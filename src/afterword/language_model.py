@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import Passages
-from afterword.generation.prefill import NextCharacter, Prompt, Reading, prompt_of, read_prompt
+from afterword.generation.next_words import NextWord
+from afterword.generation.poem import Verse, write_poem
+from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Continuing, Generating, GeneratingMany, Stream, Streaming, Writer
@@ -45,9 +47,11 @@ from afterword.scoring.costs import LineScore, Score, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
+from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
-from afterword.text.encoded import EncodedCorpus
+from afterword.text.encoded import SPLITS, EncodedCorpus
+from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -79,6 +83,8 @@ class LanguageModel:
         """The number of weights."""
         self.lines: Final = bool(saved.about.get("lines"))
         """Whether the model was trained on lines, each a separate document."""
+        self.unwraps: Final = saved.about.get("unwrapped") is not None
+        """True if the lines of wrapped prose were joined in its training text, and so are joined in what it reads."""
         self.is_held: Final = bool(holds)
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
@@ -92,6 +98,7 @@ class LanguageModel:
         self._run = run  # the folder of the run that made it, if it was loaded from there
         self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
+        self._voice: tuple[tuple[str, str], OwnVoice] | None = None  # the last one, and what it was made from
         self._card = card
         self._holds = tuple(holds)
         self._using = using
@@ -165,8 +172,7 @@ class LanguageModel:
 
         if self.is_held:
             raise OptionError("a held model cannot be exported: use the one it was made from")
-        options = {name: getattr(asked, name) for name in asked.given_names}
-        return export(self._saved, asked.format, Path(asked.path), options)
+        return export(self._saved, asked.format, Path(asked.path), asked)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -196,6 +202,14 @@ class LanguageModel:
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
         """
         return self._last_writer(asked).next_characters(asked.prompt, asked.label)
+
+    def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
+        """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
+
+        If the prompt ends within a word, they complete it. A search over tokens finds them; it finds fewer if the text
+        has no spaces. Raises as `read`.
+        """
+        return self.writer(Sampling()).next_words(prompt, number, label)
 
     @takes(Streaming)
     def stream(self, asked: Streaming) -> Stream:
@@ -241,6 +255,18 @@ class LanguageModel:
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
 
+    def poem(
+        self,
+        sampling: Sampling,
+        verse: Verse,
+        prompt: PromptLike,
+        seed: int,
+        on_try: Callable[[], object] = lambda: None,
+    ) -> Sample:
+        """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
+        self.check_of_text()
+        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_try)
+
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
         sampling = made(Sampling, vars(asked))
@@ -274,6 +300,31 @@ class LanguageModel:
         `on_progress` is called with the fraction that is done.
         """
         return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
+
+    def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
+        """Return the voice of the writer of the training text, with which other texts are compared.
+
+        Only the LSTM reads the texts. `own` is text by the writer that the model has not learned; the default is the
+        held-out text of the model's run. `against` is the model to compare with; the default is the base. Raises
+        OptionError for a model that has no voice, such as one of lines, and if held-out text is missing. Raises
+        TextError if that text is too short.
+        """
+        self.check_of_text()
+        if self.lines or self.config.window:
+            raise OptionError("a voice needs a model of running text: train one without `lines`")
+        name = against or (self.about.get("base") or {}).get("name") or "english"
+        corpus = self.learned_from() if self._run is not None and self._run.is_dir() else None
+        learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
+        own = self.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
+        if not own.strip():
+            raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
+        if self._voice is None or self._voice[0] != (own, name):
+            try:
+                base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
+            except ModelError as error:
+                raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
+            self._voice = (own, name), OwnVoice(self.using("lstm"), base, own, learned, on_progress)
+        return self._voice[1]
 
     def adapting(self) -> AdaptingScorer:
         """Return a scorer that scores as this model does, and learns from each part of a text after scoring it.
@@ -321,19 +372,13 @@ class LanguageModel:
         """
         if masks is None:
             masks = self.calibration.masks if self.calibration else ()
-        return self.calibrated_by(self.normal_costs(lines, masks=masks, on_progress=on_progress), masks)
-
-    def normal_costs(
-        self, lines: Iterable[str], *, masks: Sequence[str] = (), on_progress: OnProgress = ignore_progress
-    ) -> Normal:
-        """Return the costs of normal `lines`, for `calibrated_by`. Raises as `calibrated`."""
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
-        return normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
+        return self.calibrated_by(normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress), masks)
 
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
-        """Return the same model, calibrated on costs that it, or models trained alike, computed. Raises OptionError."""
+        """Return the same model, calibrated on costs that it computed. Raises OptionError."""
         calibration = Calibration.of(normal, masks, self._using)
         return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration, usual=None))
 
@@ -360,7 +405,8 @@ class LanguageModel:
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
         calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, on_progress)
+        hide, origins = (self.usual or UsualLines()).hiding(Masks(calibration.masks))
+        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, hide, origins, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.

@@ -3,7 +3,7 @@
   const { History } = await import("/static/history.js");
   const { rows } = await import("/static/branches.js");
   const { Aligner, characterAt, levelAt, runs, shadesBy, shadesOf, spliced } = await import("/static/shades.js");
-  const { difference, nextWord, percent, runName, span, WordEnd } = await import("/static/words.js");
+  const { difference, nextWord, percent, runName, span, speakers, wordAt, WordEnd } = await import("/static/words.js");
   const broken = [];
   const same = (what, found, expected) => {
     const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
@@ -109,6 +109,15 @@
   same("words", [" the cat", "ing, then", "  ", "don't go", "\nBRUTUS.\nWhy", "— and"].map(nextWord), [
     " the", "ing,", "  ", "don't", "\nBRUTUS.", "—",
   ]);
+  same("the word at a place", [0, 3, 4, 7, 8, 9, 12].map(at => wordAt("The sea,\n  was", at)), [
+    [0, 3], [0, 3], [3, 7], [3, 7], [7, 8], [9, 14], [9, 14],
+  ]);
+  same("no word", wordAt("The  ", 5), [5, 5]);
+  const play = "ROMEO:\nBut soft!\n\nJULIET:\nAy me!\n\nROMEO:\nShe speaks.";
+  same("speakers", speakers(play), [{ name: "ROMEO", head: "\n\nROMEO:\n" }, { name: "JULIET", head: "\n\nJULIET:\n" }]);
+  same("beside their speeches", speakers("Ann: Hm.\nBob Lee: So?\nAnn: Yes.").map(one => one.head), ["\nAnn: ", "\nBob Lee: "]);
+  same("with full stops", speakers("BRUTUS. Peace.\nCASSIUS. Hark.\nBRUTUS. Who?").map(one => one.name), ["BRUTUS", "CASSIUS"]);
+  same("nobody", ["He came.\nHe went.\nHe saw.", "Note: one\nNote: two", "A: 1\nB: 2", "", "ROMEO"].map(speakers), [[], [], [], [], []]);
   same("names for runs", ["Größe.txt", "書.txt", "-a b (2).tar.gz"].map(runName), ["Grosse", "text", "a-b-2-tar"]);
   // After its length a text ends with its word, whatever the parts that it comes in.
   const ended = (most, parts, pattern) => {

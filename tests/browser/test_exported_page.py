@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
 import re
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import pytest
 
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
+from afterword.web.pages import read
 from tests.bases.small import base_of
 from tests.browser.chromium import Tab
+from tests.browser.test_serve_page import drop, set_field
 from tests.tiny import save_tiny
 
 VALUE = "document.getElementById('area').value"
-IS_QUIET = "document.getElementById('stop').hidden"
+IS_QUIET = "!document.getElementById('stop')"
+SETTINGS = {"seed": 5, "max_tokens": 60, "offersByThemselves": False, "unit": "characters"}
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html", PageSettings())
     write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html", PageSettings())
+    poems = PageSettings(theme="poems", title="<b>Verses")
+    write_html(load_model(folder / "tiny"), folder / "poems.html", poems)
     labels = base_of("abcdgo\t\n", lines=True).model
     labels = dataclasses.replace(labels, weights={name: 4 * weight for name, weight in labels.weights.items()})
     labels.about["labels"] = {"good": 3, "bad": 2}
@@ -40,16 +46,27 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(tab: Tab, files: Path) -> Tab:
+    return open_page(tab, files / "book.html")
+
+
+def open_page(tab: Tab, path: Path, face: str = "all", **settings: object) -> Tab:
+    """A page as somebody finds it who was never there, but for a face and settings."""
+    tab.call("Page.navigate", url="about:blank")
     tab.complaints.clear()
+    tab.open(f"file://{path}")
+    tab.run("localStorage.clear()")
+    tab.run(f"localStorage['afterword.settings{path}'] = {json.dumps(json.dumps({**SETTINGS, **settings}))}")
+    tab.run(f"localStorage['afterword.face'] = '{face}'")
     tab.requests.clear()
-    tab.open(f"file://{files / 'book.html'}")
+    tab.open(f"file://{path}")
+    tab.run("document.getElementById('area').focus()")
     return tab
 
 
-def written(tab: Tab, seed: int = 5, length: int = 60) -> str:
-    tab.run(f"document.getElementById('seed').value = {seed}, document.getElementById('maxTokens').value = {length}")
+def written(tab: Tab) -> str:
+    before = tab.run(VALUE)
     tab.click("#write")
-    tab.until(f"{IS_QUIET} && {VALUE}")
+    tab.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(before)}")
     return str(tab.run(VALUE))
 
 
@@ -76,9 +93,9 @@ def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -
     opened.until(IS_QUIET)
     opened.until("[...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0) > 10")
     opened.click("#copy")
-    assert opened.text("#said") == "Copied."
-    opened.run("document.getElementById('maxTokens').value = 1e6")
-    opened.press("Enter", control=True)
+    assert opened.until("document.getElementById('told').innerText") == "Copied"
+    set_field(opened, "length", 100_000)
+    opened.press("Enter", control=True, shift=True)
     opened.until(f"{VALUE}.length > {len(text) + 20}")
     opened.press("Escape")
     opened.until(IS_QUIET)
@@ -90,40 +107,109 @@ def test_alternatives_are_chosen_by_the_keyboard_alone(opened: Tab) -> None:
     text = written(opened)
     opened.run("document.getElementById('area').setSelectionRange(20, 20)")
     opened.press(".", control=True)
-    opened.until("document.activeElement.closest('#choosing') !== null")
+    opened.until("document.activeElement.closest('.popup .row') !== null")
     opened.press("ArrowDown")
     chosen = opened.run("document.activeElement.querySelector('code').textContent")
     opened.press("Enter")
-    opened.until("document.getElementById('choosing').hidden")
-    assert opened.run(VALUE) == text[:20] + chosen.replace("␣", " ").replace("↵", "\n")
+    opened.until("!document.querySelector('.popup')")
+    opened.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(text)}")
+    assert opened.run(VALUE).startswith(text[:20] + chosen.replace("␣", " ").replace("↵", "\n"))
     assert opened.run("document.activeElement.id") == "area"
+
+
+def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) -> None:
+    open_page(tab, files / "book.html", unit="words")
+    tab.type("ab cab")
+    words = tab.run("afterword.words('ab cab').then(found => found.map(({ text }) => text))")
+    shown = "[...document.querySelectorAll('#next .row code')].map(e => e.innerText).join('').replaceAll('␣', ' ')"
+    tab.until(f"{shown}.replaceAll('↵', '\\n') === {json.dumps(''.join(words))}")
+    tab.click("#next .row")
+    assert tab.run(VALUE) == "ab cab" + words[0]
+
+
+def test_a_text_and_its_branches_stay_over_a_reload_until_they_are_cleared(opened: Tab) -> None:
+    first = written(opened)
+    set_field(opened, "seed", 6)
+    opened.click("#another")
+    opened.until(f"{IS_QUIET} && {VALUE} && {VALUE} !== {json.dumps(first)}")
+    second = opened.run(VALUE)
+    opened.until("localStorage[`afterword.text${location.pathname}`]?.includes('revisions')")
+    opened.open(opened.run("location.href"))
+    assert opened.run(VALUE) == second
+    opened.until("document.querySelectorAll('.tree button').length >= 2")
+    opened.run("document.querySelector('.tree button:not(.on)').click()")
+    assert opened.run(VALUE) == first
+    assert "stored only in this browser" in opened.text("#kept")
+    opened.click("#clear")
+    opened.until("!!document.querySelector('dialog')")
+    opened.run("document.querySelectorAll('dialog button')[1].click()")
+    opened.until(f"{VALUE} === ''")
+    opened.open(opened.run("location.href"))
+    assert opened.run(VALUE) == ""
+    assert opened.run("localStorage['afterword.text']") is None  # of the server's page
+    assert opened.complaints == []
+
+
+def test_a_text_is_saved_and_opened(opened: Tab) -> None:
+    opened.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
+    opened.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    opened.type("ab cab")
+    opened.click("#save-text")
+    assert opened.run("window.saved.text()") == "ab cab"
+    assert opened.run("window.named") == "ab-cab.txt"
+    opened.click("#save")
+    content = opened.run("window.saved.text()")
+    opened.click("#new")
+    opened.until(f"{VALUE} === ''")
+    drop(opened, "#view", "a.json", content)
+    opened.until(f"{VALUE} === 'ab cab'")
+
+
+def test_a_text_ends_with_a_sentence(tab: Tab, files: Path) -> None:
+    open_page(tab, files / "book.html", face="simple", max_tokens=None)
+    tab.run("afterword.generate = ({ onToken, signal }) => new Promise((done, fail) => { for (const text of"
+            " [...'x'.repeat(498), ...' ab. Cd ef.']) onToken({ text, logProbability: -1 });"
+            " signal.addEventListener('abort', () => fail(signal.reason)); })")  # fmt: skip
+    assert written(tab) == "x" * 498 + " ab."
+
+
+def test_the_theme_for_readers_has_one_face_without_figures(tab: Tab, files: Path) -> None:
+    open_page(tab, files / "poems.html", max_tokens=None)
+    assert tab.run("[document.title, document.querySelector('h1').textContent]") == ["<b>Verses"] * 2
+    tab.type("ab")
+    tab.until("document.querySelectorAll('.words button').length > 2")
+    assert "%" not in tab.run("document.body.innerText")
+    assert tab.run("[...document.querySelectorAll('aside, #look button')].some(one => one.checkVisibility())") is False
+    assert "erif" in tab.run("getComputedStyle(document.getElementById('area')).fontFamily")
+    assert tab.complaints == []
 
 
 def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path) -> None:
     text = written(opened)
     script = opened.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")["identifier"]
     try:
-        opened.open(f"file://{files / 'book.html'}")
+        open_page(opened, files / "book.html")
         assert written(opened) == text
-        assert sum(address.startswith("blob") for address in opened.requests) == 1  # before
+        assert not any(address.startswith("blob") for address in opened.requests)
     finally:
         opened.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
 def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
-    tab.open(f"file://{files / 'names.html'}")
+    open_page(tab, files / "names.html")
     first = written(tab)
     assert first.endswith("\n")
-    assert written(tab, seed=5) == first * 2
+    assert written(tab) == first * 2
 
 
 def test_a_model_of_labels_writes_what_follows_the_chosen_label(tab: Tab, files: Path) -> None:
-    tab.open(f"file://{files / 'labels.html'}")
+    open_page(tab, files / "labels.html")
     assert tab.run("[...document.querySelectorAll('#label option')].map(one => one.value)") == ["", "good", "bad"]
-    texts = {}
+    texts: dict[str, str] = {}
     for label in ("good", "bad"):
-        tab.run(f"document.getElementById('label').value = '{label}'")
-        tab.click("#undo")
+        set_field(tab, "label", label)
+        if texts:
+            tab.click("#undo")
         texts[label] = written(tab)
         asked = f"afterword.generate({{ prompt: '{label}\\t', seed: 5, maxTokens: 60 }})"
         assert texts[label].startswith(tab.run(f"{asked}.then(({{ text }}) => text)"))
@@ -136,3 +222,35 @@ def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
     tab.until("document.body?.dataset.written")
     assert tab.run("document.body.dataset.written") == "wasm 20"
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 100])
+def test_a_text_ends_with_a_sentence_however_its_tokens_come(opened: Tab, together: int) -> None:
+    sources = {name: read("afterword.web", name) for name in ("sentences.js", "shades.js")}
+    sources["local.js"] = read("afterword.interchange.web", "local.js")
+    made = """(async (sources, together) => {
+        const file = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+        const names = ["sentences.js", "shades.js"];
+        const text = names.reduce((text, name) => text.replace(`./${name}`, file(sources[name])), sources["local.js"]);
+        const { handle, stream } = await import(file(text));
+        const frame = () => new Promise(requestAnimationFrame);
+        const generate = async ({ onToken, maxTokens }) => {
+          const tokens = [..."He saw a place. She left, and he did."].slice(0, maxTokens);
+          for (const [k, text] of tokens.entries()) {
+            onToken({ text, logProbability: -1 });
+            if (k % together === together - 1) await frame().then(frame);
+          }
+          return { finishReason: "length" };
+        };
+        handle({ model: { generate }, own: {}, wrote: () => {} });
+        const ends = async body => {
+          let text = "";
+          for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
+          return text;
+        };
+        return [await ends({ prompt: "No. ", max_tokens: 9, finish_sentence: true, seed: 1 }),
+                await ends({ prompt: "No. ", max_tokens: 30, sentences: 1, seed: 1 })];
+      })"""
+    # a page from a disk has no other scripts: its policy allows only its own
+    opened.call("Page.navigate", url="about:blank")
+    assert opened.run(f"{made}({json.dumps(sources)}, {together})") == ["He saw a place."] * 2

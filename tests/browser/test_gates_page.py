@@ -114,7 +114,8 @@ def test_each_gate_is_told_in_a_sentence_and_every_button_says_what_it_does(open
 
 def test_hovering_tells_character_unit_and_values_and_what_was_expected(opened: Tab, trace: Trace) -> None:
     opened.hover("#map", 0.501, 0.5)
-    t, row = opened.run("[S.hover, sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]]")
+    t = opened.run("[...document.querySelectorAll('#text b')].findIndex(one => one.matches('.hover'))")
+    row = opened.run("sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]")
     unit = int(trace.shown_units()[0][row])
     said = opened.text("#here")
     assert f"character {t} " in said

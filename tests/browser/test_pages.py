@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from afterword.inspection.gates_page import gates_html as gates_page
@@ -13,6 +14,8 @@ from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Surprise
 from afterword.scoring.surprises_page import Drawn
 from afterword.scoring.surprises_page import surprises_html as surprises_page
+from afterword.scoring.voice import Gains, Span
+from afterword.scoring.voice_page import Shown, voice_html
 from afterword.series import drawing
 from afterword.series.forecasts import ForecastSettings, forecasts
 from afterword.series.table import Columns
@@ -30,6 +33,7 @@ SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
+    "voice": "'p b, h1, h2', ['p12', 'n12', '']",
     "forecast": "'h1, p, td, th', null",
     "exported": "'textarea, button, label', null",
 }
@@ -54,6 +58,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "long": gates_page(model.gates(TEXT * 20), about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
+    costs = np.arange(len(SURPRISING)) % 41 / 4
+    heard = Gains.between(SURPRISING, costs, costs[::-1])
+    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.paragraphs, *heard.sentences)]
+    voice = voice_html([Shown("<i>text", heard, says, [(3, 30)])])
+    pages["voice"] = voice.replace("<html", "<html data-ready=1")
     (folder / "table.csv").write_text(long_csv(seasonal()))
     settings = ForecastSettings(horizon=HORIZON, method="naive")
     drawing.write_html(

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import random
 import re
 import signal
 import unicodedata
@@ -22,6 +23,7 @@ from afterword.model.folder.saved import save_model
 from afterword.operations.surprises import MOST_SHADED
 from afterword.operations.train import train
 from afterword.serving.http.static_files import page_file
+from afterword.text.sentences import sentence_ends
 from afterword.text.unicode import visible
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
@@ -34,9 +36,9 @@ SHARED = FILES.parents[1] / "web"
 LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
 KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
-SETTINGS = {"seed": 5, "offersByThemselves": False}
+SETTINGS = {"seed": 5, "offersByThemselves": False, "unit": "characters"}
 ENDLESS = 1_000_000  # tokens, which take minutes
-MOST_BYTES = 200_000  # of what is fetched before the page can be used
+MOST_BYTES = 210_000  # of what is fetched before the page can be used
 
 VALUE = "document.getElementById('area').value"
 SAVED = "JSON.parse(localStorage.getItem('afterword.text'))"
@@ -45,6 +47,23 @@ IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
 INSIDE = "document.getElementById('inside')?.contentDocument"
+# Answers the next request for completions, once `answer` is called.
+POEM = """(content => {
+  const real = fetch;
+  window.fetch = (path, options) => {
+    if (!path.endsWith("/v1/completions")) return real(path, options);
+    [window.fetch, window.asked] = [real, JSON.parse(options.body)];
+    return new Promise(done => (window.answer = () => done(new Response(JSON.stringify(content)))));
+  };
+})"""
+REQUESTED = """(() => { const real = fetch; window.asked = [];
+  window.fetch = (path, options) => {
+    if (path.endsWith("/v1/completions")) asked.push(JSON.parse(options.body));
+    return real(path, options);
+  }; })()"""
+UNNAMED = """[...document.querySelectorAll("button, input, textarea, select")].filter(one => one.checkVisibility() &&
+    !(one.textContent.trim() && one.tagName === "BUTTON" || one.ariaLabel || one.labels?.[0]?.textContent.trim()))
+    .map(one => one.outerHTML)"""
 IS_QUIET = "!document.getElementById('stop')"
 # Answers the next request for completions with this beginning of a stream, which never ends by itself.
 ENDLESS_STREAM = """(sent => {
@@ -96,13 +115,14 @@ def page(tab: Tab, serve_address: str) -> Tab:
     return open_page(tab, serve_address)
 
 
-def open_page(tab: Tab, address: str) -> Tab:
+def open_page(tab: Tab, address: str, face: str = "all") -> Tab:
     """The page as somebody finds it who was never there, but for settings that make it tell the same each time."""
     tab.call("Page.navigate", url="about:blank")  # what was open before complains no more
     tab.complaints.clear()
     tab.open(address + "/")  # and leave it as it is, so that it keeps nothing on being left
     tab.run("localStorage.clear(); sessionStorage.clear()")
     tab.run(f"localStorage['afterword.settings'] = {json.dumps(json.dumps(SETTINGS))}")
+    tab.run(f"localStorage['afterword.face'] = '{face}'")
     tab.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
     tab.complaints.clear()
     tab.open(address + "/")
@@ -236,15 +256,16 @@ def _script(name: str) -> str:
 
 
 def test_what_is_vendored_is_what_its_manifest_says() -> None:
-    manifest = json.loads((FILES / "vendor/MANIFEST.json").read_text(encoding="utf-8"))
-    texts = set()
-    for one in manifest["files"]:
-        assert hashlib.sha256((FILES / "vendor" / one["file"]).read_bytes()).hexdigest() == one["sha256"]
-        assert one["package"]
-        assert one["version"]
-        texts |= set(one["licence_texts"])
-    named = {one["file"] for one in manifest["files"]} | texts | {"MANIFEST.json"}
-    assert {path.name for path in (FILES / "vendor").iterdir()} == named
+    for folder in (FILES / "vendor", SHARED / "vendor"):
+        manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        texts = set()
+        for one in manifest["files"]:
+            assert hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest() == one["sha256"]
+            assert one["package"]
+            assert one["version"]
+            texts |= set(one["licence_texts"])
+        named = {one["file"] for one in manifest["files"]} | texts | {"MANIFEST.json"}
+        assert {path.name for path in folder.iterdir()} == named
 
 
 def test_the_page_needs_nothing_that_its_policy_forbids() -> None:
@@ -284,6 +305,208 @@ def test_the_page_is_small_and_asks_nobody_but_its_server(tab: Tab, serve_addres
 
 def test_the_laws_of_its_parts(page: Tab) -> None:
     assert page.run(LAWS) == []
+
+
+def test_sentences_end_where_they_do_in_python(page: Tab) -> None:
+    source = Path(__file__).parents[1] / "text/test_sentences.py"
+    texts = [source.read_text("utf-8").replace("|", ""), TEXT, "Well. . . so… (No.) Mr. I.\n\nYou and I. Go"]
+    texts += [
+        "".join(random.Random(k).choices([*"aAI \n.!?…\"')”(–。」と", "Mr", "12", "--"], k=60)) for k in range(300)
+    ]
+    found = page.run(
+        f"import('/static/sentences.js').then(one => {json.dumps(texts)}.map(text => one.sentenceEnds(text)))"
+    )
+    for text, ends in zip(texts, found, strict=True):
+        assert ends == sentence_ends(text), text
+    early = page.run(  # the ends that only what follows shows, of which the text before was said to be certain
+        "import('/static/sentences.js').then(({ sentenceEnds, certainEnd }) => "
+        f"{json.dumps(texts[2:])}.flatMap(text => [...Array(text.length).keys()].flatMap(k => "
+        "sentenceEnds(text).filter(end => end < certainEnd(text.slice(0, k)) "
+        "&& !sentenceEnds(text.slice(0, k), false).includes(end)).map(end => [text, k, end]))))"
+    )
+    assert early == []
+
+
+# The two faces.
+
+
+def test_a_row_of_many_words_fades_at_its_end_and_its_last_word_does_not(tab: Tab, serve_address: str) -> None:
+    page = open_page(tab, serve_address, face="simple")
+    page.type("go ")
+    page.until("document.querySelectorAll('.words button').length > 1")
+    with page.phone(390):
+        page.run("document.querySelector('.words').scrollLeft = 9999")
+        row = "document.querySelector('.words')"
+        assert "24px" in page.run(f"getComputedStyle({row}).maskImage")
+        ends = f"[{row}, {row}.lastElementChild].map(e => e.getBoundingClientRect().right)"
+        last = page.run(f"{ends}.reduce((row, word) => row - word)")
+        assert last >= 24
+
+
+def test_the_simple_face_comes_first_and_the_choice_is_remembered(tab: Tab, serve_address: str) -> None:
+    seen = (
+        "[...document.querySelectorAll('button, select, input, summary, [role=tab]')]"
+        ".filter(e => e.checkVisibility()).map(e => e.id)"
+    )
+    tab.open(serve_address + "/")
+    tab.run("localStorage.clear()")
+    again(tab)
+    few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save-text"]
+    assert [one for one in tab.run(seen) if one] == [*few, "wildness", "roughly", "ending", "rhyme"]
+    tab.click("#face-all")
+    tab.until("document.getElementById('steering')?.checkVisibility() && !!document.getElementById('temperature')")
+    assert {"offer", "line", "shading", "save", "tab-score", "reset"} <= set(tab.run(seen))
+    again(tab)
+    assert tab.run("document.getElementById('steering').checkVisibility()")
+    tab.click("#tab-score")
+    tab.click("#face-simple")
+    assert tab.run("document.getElementById('area').checkVisibility()")
+    again(tab)
+    assert not tab.run("document.getElementById('steering').checkVisibility()")
+
+
+def test_calm_to_wild_is_the_temperature_and_a_length_ends_with_a_sentence(page: Tab) -> None:
+    page.click("#face-simple")
+    assert page.run("document.getElementById('wildness').value") == "0.8"
+    set_field(page, "wildness", 1.2)
+    set_field(page, "roughly", "120")
+    page.run(REQUESTED)
+    page.click("#write")
+    page.until("window.asked?.length > 0")
+    wrote(page)
+    asked = page.run("window.asked[0]")
+    assert (asked["temperature"], asked["max_tokens"], asked["finish_sentence"]) == (1.2, 120, True)
+    page.click("#face-all")
+    assert page.run("document.getElementById('temperature').value") == "1.2"
+
+
+def test_another_is_written_in_place_of_the_last_and_both_stay(page: Tab) -> None:
+    page.click("#face-simple")
+    assert page.run("document.getElementById('another').disabled")
+    page.type("Divya ")
+    page.run("document.getElementById('write').click()")
+    page.until(f"{VALUE}.length > 20")
+    first = wrote(page)
+    for _ in range(2):
+        before = page.run(VALUE)
+        page.click("#another")
+        page.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(before)} && {VALUE}.length > 20")
+    texts = page.until(f"{SAVED}?.revisions.length === 5 && {SAVED}.revisions.map(one => one.inserted)")
+    assert texts[2] == first.removeprefix("Divya ")
+    assert len(set(texts)) == 5
+    page.type("!")  # which is not the model's
+    page.until("document.getElementById('another').disabled")
+
+
+def test_words_are_offered_at_the_cursor_and_in_place_of_a_word(page: Tab, model: LanguageModel) -> None:
+    page.click("#face-simple")
+    page.type("Divya likes")
+    shown = "[...document.querySelectorAll('.words button')].map(e => e.innerText)"
+    found = model.next_words("Divya likes")
+    whole = ["likes" * one.text[0].isalpha() + visible(one.text.lstrip(" ")) for one in found]  # with what was typed
+    expected = [f"{text} {percent(one.probability)}" for text, one in zip(whole, found, strict=True)]
+    label = "document.querySelector('.words .soft').innerText"
+    page.until(f"{shown}.join('|') === {json.dumps('|'.join(expected))}")
+    page.press("2", alt=True)
+    assert page.run(VALUE) == "Divya likes" + found[1].text
+    page.press("z", control=True)
+    page.type(" to eat.")
+    go_to(page, 8)
+    page.until(f"{label}.includes('likes')")
+    words = model.next_words("Divya")
+    page.until(f"{shown}[0].startsWith({json.dumps(visible(words[0].text.lstrip(' ')))})")
+    page.click(".words button")
+    assert page.run(VALUE) == f"Divya{words[0].text} to eat."
+    page.press("z", control=True)
+    assert page.run(VALUE) == "Divya likes to eat."
+    assert page.complaints == []
+
+
+def test_alternatives_are_words_and_characters_are_a_click_away(page: Tab, model: LanguageModel) -> None:
+    page.run("[...document.querySelectorAll('#next button')].find(one => one.innerText === 'words').click()")
+    page.type("Divya likes to eat.")
+    rows = "[...document.querySelectorAll('.popup .row code')].map(e => e.innerText).join('|')"
+    words = "|".join(visible(one.text).replace(" ", "\u2423") for one in model.next_words("Divya"))
+    click_character(page, 8)
+    page.until(f"{rows} === {json.dumps(words)} || {rows}.startsWith({json.dumps(words + '|')})")
+    page.run("[...document.querySelectorAll('.popup button')].find(one => one.innerText === 'characters').click()")
+    page.until(f"!!{rows} && !{rows}.includes({json.dumps(words[:20])})")
+    assert page.text(".popup code") == "k"
+    page.run("[...document.querySelectorAll('.popup button')].find(one => one.innerText === 'words').click()")
+    page.until(f"{rows}.startsWith({json.dumps(words)})")
+    page.click(".popup .row")
+    assert page.run(VALUE) == f"Divya{model.next_words('Divya')[0].text} to eat."
+
+
+def test_the_rest_of_a_sentence_is_written_anew(page: Tab) -> None:
+    page.type("Divya likes to eat. Reena is not fat. Divya eats.")
+    go_to(page, 27)  # within "is"
+    page.run(REQUESTED)
+    page.click("#ending")
+    page.until("window.asked?.length > 0")
+    text = wrote(page)
+    assert text.startswith("Divya likes to eat. Reena is")
+    assert text.endswith(" Divya eats.")
+    assert "not fat" not in text
+    asked = page.run("window.asked[0]")
+    assert (asked["prompt"], asked["sentences"]) == ("Divya likes to eat. Reena is", 1)
+
+
+def test_a_speaker_is_continued_only_where_there_are_speakers(page: Tab) -> None:
+    page.type("BRUTUS:\nPeace, ho!")
+    assert not page.run("document.getElementById('speak')")
+    page.type("\n\nCASSIUS:\nWho comes?\n\nBRUTUS:\nHark!")
+    page.until("!!document.getElementById('speak')")
+    before = page.run(VALUE)
+    page.run("document.getElementById('speaker').value = 'CASSIUS'")
+    page.click("#speak")
+    page.until(f"{VALUE}.length > {len(before) + 20}")
+    assert wrote(page).startswith(before + "\n\nCASSIUS:\n")
+
+
+def test_a_poem_is_written_in_one_piece_in_the_form_that_is_set(page: Tab) -> None:
+    page.click("#face-simple")
+    set_field(page, "rhyme", "couplets")
+    page.until("!!document.getElementById('stanzas')")
+    set_field(page, "stanzas", 1)
+    set_field(page, "stanza-lines", 2)
+    answer = {"choices": [{"index": 0, "text": "ab\ncb\n", "logprobs": None, "finish_reason": "stop"}]}
+    page.run(f"{POEM}({json.dumps(answer)})")  # since a small model takes long, and does not rhyme
+    page.click("#write")
+    page.until("document.getElementById('said').innerText === 'Writing a poem…'")
+    page.run("window.answer()")
+    page.until(f"{VALUE} === 'ab\\ncb\\n' && {IS_QUIET} && !document.getElementById('said').innerText")
+    asked = page.run("window.asked")
+    assert not asked.keys() & {"stream", "max_tokens", "logprobs", "pattern", "finish_sentence"}
+    assert {name: asked[name] for name in ("poem", "rhyme", "stanzas", "stanza_lines", "seed")} == {
+        "poem": True,
+        "rhyme": "couplets",
+        "stanzas": 1,
+        "stanza_lines": 2,
+        "seed": 5,
+    }
+    page.press("z", control=True)
+    assert page.run(VALUE) == ""
+    set_field(page, "models", "rows")  # lines are no poems
+    page.until("!document.getElementById('rhyme')")
+    assert page.complaints == []
+
+
+def test_nothing_moves_by_itself_in_either_face(tab: Tab, models: Path, tmp_path: Path) -> None:
+    with serving(models / "story", "--train", tmp_path) as server:
+        for face in ("simple", "all"):
+            page = open_page(tab, server.url, face)
+            page.run(
+                "window.shifts = 0; new PerformanceObserver(list => list.getEntries().forEach(one => "
+                "shifts += one.hadRecentInput ? 0 : one.value)).observe({type: 'layout-shift', buffered: true})"
+            )
+            page.type("Divya ")
+            page.press("Enter", control=True, shift=True)
+            page.until(f"{VALUE}.length > 100")
+            page.press("Escape")
+            page.run("new Promise(done => setTimeout(done, 300))")
+            assert page.run("shifts") < 0.01
+            assert page.run(UNNAMED) == []
 
 
 # Write.
@@ -846,7 +1069,7 @@ def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
         open_page(tab, server.url)
         tab.click("#tab-watch")
         assert "Finished: step 30 of 30" in tab.until("document.getElementById('run-state')?.innerText")
-        tab.until("!!document.querySelector('.chart canvas')")
+        tab.until("document.querySelector('.chart .u-legend')?.innerText.includes('step30')")
         reports = [json.loads(line) for line in (tmp_path / "book/metrics.jsonl").read_text().splitlines()]
         best = min(one["validation"] for one in reports if one["validation"] is not None)
         assert tab.text("#panel-watch .figure") == f"{best / math.log(2):.3f}"
@@ -873,6 +1096,20 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
         tab.click("#run-stop")
         run_is(tab, "Stopped")
         assert tab.complaints == []
+
+
+def test_a_server_that_trains_takes_a_text_on_its_first_screen(tab: Tab, tmp_path: Path) -> None:
+    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(300))
+    with serving("--train", tmp_path) as server:
+        page = open_page(tab, server.url, "simple")
+        visible = "[...document.querySelectorAll('button')].filter(e => e.checkVisibility()).at(-1).id"
+        assert page.run(visible) == "train-file"
+        assert not page.run("document.getElementById('area').checkVisibility()")
+        assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
+        drop(page, "#train", "book.txt", content)
+        page.until("document.getElementById('plan')?.innerText")
+        page.click("#train-start")
+        page.until("document.getElementById('progress')?.innerText.includes('book')")
 
 
 # All of it.
@@ -910,6 +1147,7 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         assert tab.run("sessionStorage['afterword.key']") == KEY
         assert KEY not in tab.run("JSON.stringify(localStorage)")
         tab.complaints.clear()  # of two answers that a key is needed
+        tab.run("localStorage['afterword.face'] = 'all'")
         again(tab)
         assert not tab.run("document.querySelector('dialog')")
         tab.run("document.getElementById('area').focus()")

@@ -50,6 +50,16 @@ def test_files_are_written_and_named(model: Path, run: Run, tmp_path: Path) -> N
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_a_text_that_names_a_file_is_still_a_text_but_noted(
+    model: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "abc").write_text("dab")
+    monkeypatch.chdir(tmp_path)
+    finished = run("inspect", model, "abc", "--json")
+    note = "note: abc is read as the text itself: --file reads the file of that name\n"
+    assert (json.loads(finished.stdout)["text"], finished.stderr.decode()) == ("abc", note)
+
+
 def test_standard_input_is_a_file_too(model: Path, run: Run) -> None:
     assert json.loads(run("inspect", model, "--file", "-", "--json", input=b"ab").stdout)["text"] == "ab"
 

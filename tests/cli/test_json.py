@@ -28,6 +28,7 @@ CASES = [
     ["score", "MIXED", "TEXT", "--adapt"],
     ["surprises", "MODEL", "TEXT"],
     ["compare", "MODEL", "MIXED", "--file", "TEXT"],
+    ["voice", "RUN", "TEXT", "--against", "RUN"],
     ["calibrate", "COPY", "BOOK"],
     ["accept", "CALIBRATED", "The last line of this book."],
     ["odd", "BOOK", "TEXT", "--minutes", "0.02", "--false-alarms", "0.05"],

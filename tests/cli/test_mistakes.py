@@ -105,7 +105,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("generate tiny --prompt-file no/such", "cannot read no/such"),
         ("generate tiny --prompts no/such", "cannot read no/such"),
         ("generate tiny --prompts blank", "has no line to continue"),
-        ("generate tiny --only ab --sentences 2", "--sentences and a rule exclude each other: give one of them"),
         ("generate tiny --pattern (a", "pattern is invalid: unclosed group"),
         ("generate tiny --pattern xyz", "no text of the characters that this model knows can match pattern"),
         ("generate tiny --pattern a --starts-with b", "can match pattern and starts-with"),

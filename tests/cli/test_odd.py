@@ -420,3 +420,15 @@ def test_a_file_that_cannot_be_judged_is_refused_before_training(
     assert finished.returncode == 2
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1
+
+
+def test_a_long_line_is_cut_around_what_is_odd_but_not_in_json(tmp_path: Path, run: Run) -> None:
+    good, new = tmp_path / "good.log", tmp_path / "new.log"
+    good.write_text("".join(f"job {k} ended with status {k % 2}\n" for k in range(200)))
+    long = "job 7 ended with status 7 " + "x" * 200_000
+    new.write_text(f"{long}\n")
+    printed = run("odd", good, new, "--minutes", "0.01", "--out", tmp_path / "kept").stdout.decode()
+    assert "job 7 ended" in printed
+    assert 1000 < len(printed) < 2000
+    [finding, *_] = records(run("odd", tmp_path / "kept", new, "--json"))
+    assert finding["lines"][0]["text"] == long

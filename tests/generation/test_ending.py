@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError
-from afterword.generation.ending import Ending, Goal
+from afterword.generation.ending import BEYOND, Ending, Goal
+from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT, WINDOWS, WritingDefaults
 from afterword.model.folder.saved import SavedModel
@@ -50,7 +51,7 @@ def test_a_text_in_any_parts_is_cut_where_the_whole_one_would_be(prompt: str, pa
     parts = [*parts, "\n\n", "Then"]
     whole = prompt + "".join(parts)
     ends = [stop.end for stop in stops(whole, len(prompt)) if stop.is_end]
-    text, reason = pushed(Ending(Goal(number, 0, 1000, False, True), prompt), parts)
+    text, reason = pushed(Ending(Goal(number, 0, 1000, 0, True), prompt), parts)
     assert prompt + text == (whole if len(ends) < number else whole[: ends[number - 1]])
     assert reason == (None if len(ends) < number else "stop")
 
@@ -58,7 +59,7 @@ def test_a_text_in_any_parts_is_cut_where_the_whole_one_would_be(prompt: str, pa
 @given(st.randoms(use_true_random=True), st.integers(1, 150))
 def test_a_text_that_finishes_its_sentence_ends_at_the_first_end_after_its_length(random: Random, most: int) -> None:
     parts = random.choices(["Ab", "a b", "c. ", "Da! ", "\n"], k=400)
-    text, reason = pushed(Ending(Goal(0, 0, most, True, True), ""), parts)
+    text, reason = pushed(Ending(Goal(0, 0, most, BEYOND, True), ""), parts)
     whole, least = "".join(parts), len("".join(parts[: most - 1]))
     assert whole.startswith(text)
     assert least < len(text) <= least + 200
@@ -72,7 +73,7 @@ def test_a_text_that_finishes_its_sentence_ends_at_the_first_end_after_its_lengt
 
 
 def test_without_spaces_a_text_ends_200_characters_after_its_length() -> None:
-    assert pushed(Ending(Goal(0, 0, 10, True, True), ""), ["a"] * 400) == ("a" * 209, "length")
+    assert pushed(Ending(Goal(0, 0, 10, BEYOND, True), ""), ["a"] * 400) == ("a" * 209, "length")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -117,11 +118,78 @@ def test_sentences_combine_with_a_least_length_a_largest_length_and_stop_strings
     assert (stopped.text, stopped.finish_reason) == (long.text[: long.text.find(stop)], "stop")
 
 
-@pytest.mark.parametrize("options", [{"sentences": 1}, {"finish_sentence": True}])
-def test_a_rule_and_the_end_of_a_sentence_exclude_each_other(options: dict[str, Any]) -> None:
-    [name] = options
-    with pytest.raises(OptionError, match=f"^{name}= and a rule exclude each other: give one of them$"):
-        PROSE.generate(pattern="a+", **options)
+RULES: list[dict[str, Any]] = [
+    {"contains": "cab"},
+    {"contains": ("cab", "abba")},
+    {"starts_with": "Ba. "},
+    {"without": "c"},
+    {"only": "\n .?abAB"},
+    {"contains": "cab", "without": "B", "starts_with": "A"},
+]
+
+
+def obeys(text: str, rule: dict[str, Any]) -> bool:
+    return LanguageModel.writer(PROSE, Sampling(**rule)).policy.obeys(text)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_text_with_a_rule_ends_with_the_first_sentence_after_its_length(rule: dict[str, Any]) -> None:
+    for sample in PROSE.samples(num=4, seed=1, **rule):
+        assert obeys(sample.text, rule)
+        assert sample.finish_reason == "stop"
+        ends = [end for end in sentence_ends(sample.text) if end >= 500]
+        assert ends == [len(sample.text)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_so_many_sentences_end_a_text_once_it_obeys_its_rule(rule: dict[str, Any]) -> None:
+    for sample in PROSE.samples(num=4, seed=1, sentences=2, **rule):
+        ends = sentence_ends(sample.text)
+        assert obeys(sample.text, rule)
+        assert ends[-1:] == [len(sample.text)]
+        assert len(ends) == 2 or not obeys(sample.text[: ends[-2]], rule)
+        assert sample.text == PROSE.generate(seed=sample.seed, sentences=2, **rule).text
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_given_length_of_a_text_with_a_rule_is_exact(rule: dict[str, Any]) -> None:
+    for sample in PROSE.samples(num=4, seed=1, max_tokens=60, **rule):
+        assert (len(sample.text), sample.finish_reason) == (60, "length")
+    for sample in PROSE.samples(num=4, seed=1, max_tokens=60, sentences=50, **rule):
+        assert (len(sample.text), sample.finish_reason) == (60, "length")
+    for sample in PROSE.samples(num=4, seed=1, max_tokens=60, finish_sentence=True, **rule):
+        assert sentence_ends(sample.text)[-1] == len(sample.text) >= 60
+
+
+def test_a_pattern_decides_itself_where_a_text_ends_and_sentences_end_where_it_matches() -> None:
+    assert len(PROSE.generate(pattern="[abAB .?\n]*", seed=1).text) == 500
+    for seed in range(5):
+        text = PROSE.generate(pattern="A(b{5,9}[.] A)*b{5,9}[.]", sentences=2, seed=seed, temperature=2).text
+        assert sentence_ends(text)[1:] == [len(text)]
+        assert obeys(text, {"pattern": "A(b{5,9}[.] A)*b{5,9}[.]"})
+
+
+def test_a_text_with_a_rule_but_without_stops_ends_with_a_line_or_a_word() -> None:
+    for sample in ENDLESS.samples(num=4, seed=1, contains="cab"):
+        assert sample.finish_reason == "length"
+        assert 1249 <= len(sample.text) <= 1300
+
+
+def test_texts_that_are_rejected_unless_they_obey_end_with_a_sentence_too() -> None:
+    for sample in PROSE.samples(num=2, seed=1, contains="a", reject=True):
+        assert sentence_ends(sample.text)[-1] == len(sample.text) >= 500
+
+
+@given(st.lists(st.sampled_from(["Ab", "c. ", "Da! ", "\n"]), max_size=40), st.integers(0, 40))
+def test_a_copy_of_an_ending_is_independent(parts: list[str], at: int) -> None:
+    ending = Ending(Goal(3, 0, 20, BEYOND, True), "")
+    begun, reason = pushed(ending, []), None
+    for number, part in enumerate(parts[:at], start=1):
+        reason = ending.push(part, number)[1] or reason
+    other = copy(ending)
+    expected = [ending.push(part, at + k) for k, part in enumerate(parts[at:], start=1)]
+    assert begun == ("", None)
+    assert [other.push(part, at + k) for k, part in enumerate(parts[at:], start=1)] == expected
 
 
 @pytest.mark.parametrize("defaults", [LINES, replace(WINDOWS, opening="boundary", max_tokens=500)])

@@ -12,12 +12,12 @@ from afterword.inspection import horizon
 from afterword.inspection.horizon import (
     Horizon,
     HorizonSettings,
-    SideBySide,
     changes_by_replacing,
     choose_places,
     measure_horizon,
     measured,
     replacements,
+    side_by_side,
     warmed_up,
 )
 from afterword.language_model import LanguageModel
@@ -199,7 +199,7 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     assert found.steps == [1, 2, 3, 5, 10, 20, 30, 50, 100]
     assert found.at(100) == pytest.approx((0.01, 0.0))
     assert 45 <= found.reach <= 54
-    assert str(SideBySide([found, Horizon("y", changes[:, :20])])).count("–") == 6
+    assert side_by_side([found, Horizon("y", changes[:, :20])]).count("–") == 6
     assert found._repr_html_().startswith("<pre")
 
 

@@ -21,9 +21,9 @@ def test_means_and_units_that_never_open_or_close() -> None:
     forget[4, 1, 5] = 0.01
     lower, upper = openness(dataclasses.replace(FOUND, forget=forget))
     assert lower.gates["forget"].mean == pytest.approx((6 * 0.5 + 0.05) / 7, abs=1e-6)
-    assert lower.gates["forget"].shut.tolist() == [2]
-    assert upper.gates["forget"].open.tolist() == [3]
-    assert upper.gates["forget"].shut.tolist() == []
+    assert lower.gates["forget"].shut == [2]
+    assert upper.gates["forget"].open == [3]
+    assert upper.gates["forget"].shut == []
 
 
 def test_a_unit_keeps_for_as_many_steps_as_leave_one_eth_of_it() -> None:

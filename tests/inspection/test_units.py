@@ -125,37 +125,33 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("question", "says"),
     [
-        ({"matching": "z"}, "matching 'z' matches nothing"),
-        ({"matching": "[ab]+"}, "matches everything"),
-        ({"matching": "a"}, "everywhere in the first half"),
-        ({"matching": "("}, "is not a regular expression"),
-        ({"matching": b"a"}, "matching must be text"),
-        ({"asking": "cats"}, "unknown question 'cats': ask one of line-start"),
-        ({"asking": 5}, "^unknown question '5'"),
-        ({"matching": "a", "asking": "brackets"}, "cannot be combined"),
-        *(({"matching": "a", "top": top}, "top must be") for top in (0, -1, 2.5, True)),
+        (["z"], "matching 'z' matches nothing"),
+        (["[ab]+"], "matches everything"),
+        (["a"], "everywhere in the first half"),
+        (["("], "is not a regular expression"),
+        ([b"a"], "matching must be text"),
+        *((["a", top], "top must be") for top in (0, -1, 2.5, True)),
     ],
 )
-def test_what_cannot_be_asked_is_refused(asked: dict[str, Any], says: str) -> None:
-    model, text = made(CharTokenizer.of(LETTERS)), "a" * 50 + "b" * 50
+def test_what_cannot_be_asked_is_refused(question: list[Any], says: str) -> None:
+    units = made(CharTokenizer.of(LETTERS)).units("a" * 50 + "b" * 50)
     with pytest.raises(OptionError, match=says):
-        model.units(text, **asked)
+        units.matching(*question)
 
 
-def test_what_cannot_be_asked_is_refused_before_the_text_is_read() -> None:
-    for asked in ({"matching": "("}, {"asking": "cats"}, {"matching": "a", "top": 0}):
-        with pytest.raises(OptionError):
-            made().units("a text that is too long" * 10_000, **asked)
+@pytest.mark.parametrize(
+    ("name", "says"), [("cats", "unknown question 'cats': ask one of line-start"), (5, "^unknown question '5'")]
+)
+def test_an_unknown_question_is_refused(name: Any, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        made(CharTokenizer.of(LETTERS)).units("ab").ready_made(name)
 
 
-def test_one_question_is_answered_at_once_as_the_command_does() -> None:
-    model, text = made(CharTokenizer.of(LETTERS)), random_text(300)
-    units = model.units(text)
+def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
+    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
     answer = units.matching("[abc]<?", 3)
-    assert model.units(text, matching="[abc]<?", top=3) == answer
-    assert model.units(text, asking="line-start") == units.ready_made("line-start")
     assert len(units.ready_made("line-start").units) == 5
     assert len(answer.units) == 3
     assert answer.units[0].name in str(answer)

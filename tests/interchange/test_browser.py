@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import Exported, ModuleSettings, PageSettings, model_html, write_html, write_js
+from afterword.interchange.browser import Exported, PageSettings, model_html, write_html, write_js
 from afterword.interchange.pruning import tree_of
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -60,7 +60,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return Exported(model, ModuleSettings(**options)).script()
+    return Exported(model, PageSettings(**options)).script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -86,6 +86,19 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         fast, plain = run(tmp_path, script, written(model, weight_bytes=parts))
         assert fast == plain
         np.testing.assert_allclose(fast, expected, atol=within)
+
+
+@pytest.mark.parametrize("name", ["characters", "lower case, one layer", "subwords", "symbols"])
+def test_the_likeliest_words_are_those_of_python(name: str, tmp_path: Path) -> None:
+    prompts = ["the cat", "the ca", "that was that: ", "the rat at the mat.", "that' "]
+    script = f"""const model = await load(), found = [];
+        for (const prompt of {json.dumps(prompts)}) found.push(await model.words(prompt, {{ count: 3 }}));
+        return found;"""
+    model = LanguageModel(MODELS[name])
+    for prompt, found in zip(prompts, run(tmp_path, script, written(MODELS[name], weight_bytes=2)), strict=True):
+        expected = model.next_words(prompt, 3)
+        assert [one["text"] for one in found] == [one.text for one in expected], prompt
+        assert [one["probability"] for one in found] == pytest.approx([one.probability for one in expected], rel=0.03)
 
 
 @pytest.mark.slow
@@ -218,7 +231,7 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
     config = dataclasses.replace(model.config, cell="rnn")
     plain = dataclasses.replace(model, config=config, weights=random_weights(config))
     with pytest.raises(OptionError, match="only LSTMs"):
-        write_js(plain, tmp_path / "x", ModuleSettings())
+        write_js(plain, tmp_path / "x", PageSettings())
     with pytest.raises(OptionError, match="a classic model, which reads windows"):
         write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.interchange.browser import ModuleSettings, write_js
+from afterword.interchange.browser import PageSettings, write_js
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
 from tests.tiny import save_tiny
@@ -44,7 +44,7 @@ def tool(name: str, *arguments: object, folder: Path) -> str:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    write_js(load_model(save_tiny(tmp_path / "tiny", mixed=True)), tmp_path / "book.js", ModuleSettings())
+    write_js(load_model(save_tiny(tmp_path / "tiny", mixed=True)), tmp_path / "book.js", PageSettings())
     (tmp_path / "main.ts").write_text(PROGRAM, encoding="utf-8")
     return tmp_path / "main.ts"
 

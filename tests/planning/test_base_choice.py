@@ -82,7 +82,7 @@ def test_the_one_that_is_asked_for_is_taken_and_told(planned: Planned, tmp_path:
     assert (found.recipe.hidden_size, found.recipe.num_layers, found.recipe.embedding_size) == (6, 2, 4)
     assert found.recipe.residual
     lines = record_of(found).printed
-    assert f"from {name}: 2 × 6 LSTM" in lines[1]
+    assert f"from {name}: 2 × 6 LSTM" in "\n".join(lines)
     assert ["base", name, "as", "you", "asked"] in [line.split() for line in lines]
     assert record_of(found).base == {"name": name, "fingerprint": base.fingerprint}
     assert not [place for place in tmp_path.iterdir() if place.name not in ("shipped", "friend", "book.txt")]
@@ -160,7 +160,7 @@ def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_twice_and_witho
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     for epochs in (2.0, 3.0):
         found = planned(steps=None, epochs=epochs)
-        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs).value
+        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
         assert (found.recipe.distillation > 0) == (epochs > 2)
         assert found.plan.reasons["distillation"]
     alone = planned(base="none")

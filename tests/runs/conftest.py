@@ -14,7 +14,6 @@ import pytest
 
 from afterword.planning import tuning
 from afterword.planning.training_plan import TrainingSettings
-from afterword.planning.tuning import Choice
 from afterword.runs.begin import begin
 from afterword.runs.loop import train_run
 from afterword.runs.run import Run
@@ -43,7 +42,7 @@ def begin_in(
     if not source.exists():
         source.write_text(long_csv(seasonal()) if series else BOOK)
     training = TrainingSettings(**settings)
-    teaches = (lambda gain, passes: Choice(taught)) if taught else tuning.distillation
+    teaches = (lambda gain, passes: (taught, "")) if taught else tuning.distillation
     with mock.patch.object(tuning, "distillation", teaches):
         return begin([source], place / name, SETTINGS if series else text, training, overwrite=overwrite)
 

@@ -59,3 +59,24 @@ def test_a_text_that_was_read_before_is_gone_on_with(server: Serving, models: Pa
         assert [one["probability"] for one in found] == pytest.approx([own[one["id"]] for one in found], rel=1e-4)
     assert server.gauge("remembered_bytes") > 0
     assert server.is_idle()
+
+
+@pytest.mark.parametrize("name", ["tiny", "mixed", "lines"])
+def test_words_are_listed_if_they_are_asked_for(server: Serving, models: Path, name: str) -> None:
+    model = load(models / name)
+    for prompt in ("", "ab", "abé\n", "ab"):  # the last is remembered
+        answer = server.answer("/v1/next", model=name, prompt=prompt, words=4)
+        own = model.next_words(prompt or None, 4)
+        assert [one["text"] for one in answer["words"]] == [one.text for one in own]
+        assert [one["probability"] for one in answer["words"]] == pytest.approx(
+            [one.probability for one in own], rel=1e-4
+        )
+        assert answer["data"] == expected(server, model=name, prompt=prompt)
+    assert "words" not in server.answer("/v1/next", model=name, prompt="ab")
+    assert server.answer("/v1/next", model=name, prompt="ab", words=None) == server.answer(
+        "/v1/next", model=name, prompt="ab"
+    )
+    for wrong in (0, 21, 1.5):
+        refused = server.post("/v1/next", {"model": name, "prompt": "ab", "words": wrong})
+        assert refused.status == 400
+        assert refused.json["error"]["param"] == "words"

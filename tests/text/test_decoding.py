@@ -113,27 +113,12 @@ def zipped(path: Path, files: dict[str, str]) -> bytes:
     return path.read_bytes()
 
 
-WORD, BOOK = (
-    {"[Content_Types].xml": "<x/>", "word/document.xml": "<x/>"},
-    {"mimetype": "application/epub+zip", "a": "b"},
-)
 EXCEL = {"[Content_Types].xml": "", "xl/workbook.xml": ""}
 KINDS: dict[str, tuple[bytes | dict[str, str], str]] = {  # the files of an archive are named
-    "docx": (WORD, "is a Word document, not plain text: save it as plain text (.txt) first"),
     "xlsx": (EXCEL, "is an Excel workbook"),
-    "epub": (BOOK, "is an EPUB book"),
-    "odt": (
-        {"mimetype": "application/vnd.oasis.opendocument.text", "a": "b"},
-        "is an OpenDocument text, not plain text: save it as plain text",
-    ),
     "zip": ({"a.txt": "b"}, "is a ZIP archive, not plain text: unpack it first"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: extract its text first"),
     "ps": (b"%!PS-Adobe-3.0\n(text) show\n", "is a PostScript document, not plain text: extract its text"),
-    "rtf": (
-        b"{\\rtf1\\ansi\\deff0 {\\fonttbl {\\f0 Times;}}\n\\f0\\fs24 It was a dark night.\\par}",
-        "is a rich text document (RTF), not plain text: save it as plain text (.txt) first",
-    ),
-    "rtf.gz": (gzip.compress(b"{\\rtf1 text}"), "is a rich text document (RTF)"),
     "doc": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is a document of an older Microsoft Office"),
     "bz2": (b"BZh91AY&SY\0", "is a bzip2 file, not plain text: unpack it first"),
     "png": (b"\x89PNG\r\n\x1a\n\0", "is a PNG image"),

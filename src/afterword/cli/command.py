@@ -129,7 +129,6 @@ class OperationCommand(click.Command):
         self._operation = operation
         request = operation.request
         arguments = {field: _argument(field, *about) for field, about in arguments_of(request).items()}
-        self.defaults = {field.name: field.default for field in dataclasses.fields(request)}
         options = [_option(field, kind) for field, kind in kinds_of(request)]
         records = operation.records
         own = [*arguments.values(), *options, *_output_options(records), config_option(request, PATH), PROGRESS]
@@ -161,21 +160,17 @@ class OperationCommand(click.Command):
             raise click.UsageError("--json cannot be used with --csv: leave one of them out", context)
         to_file, replace = values.pop("to_file", None), values.pop("replace", False)
         out = None if to_file is None else checked_output(named_path("--out", to_file), (), replace, [])
-        form, odd = JSON if as_json else CSV if as_csv else TABLE, False
+        form = JSON if as_json else CSV if as_csv else TABLE
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
-        given = {
-            name: value for name, value in given_values(context, self._operation.request).items() if name in values
-        }
-        request = self._operation.asked(
-            **{name: _number(kinds[name], value) if name in kinds else value for name, value in given.items()}
-        )
+        given = given_values(context, self._operation.request).items()
+        typed = {name: _number(kinds[name], one) if name in kinds else one for name, one in given if name in values}
+        request = self._operation.asked(**typed)
         answer = self._operation.run(request, CommandWork(self.spell, streams=form == TABLE and out is None))
+        show = SHOWS.get(type(request).__name__)
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                for record in (
-                    printed(answer, form, request, SHOWS.get(type(request).__name__)) if self._operation.records else ()
-                ):
-                    odd |= bool(getattr(record, "odd", False))
+                records = printed(answer, form, request, show) if self._operation.records else iter(())
+                odd = sum(bool(getattr(record, "odd", False)) for record in records)
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):
                     answer.throw(error)

@@ -69,7 +69,6 @@ TITLES = {  # of columns whose names in JSON are not plain words
     "free_bits_per_character": "with nothing held",
     "p_value": "p-value",
     "ratio_bits": "ratio, bits",
-    "bits_per_value": "bits per value",
 }
 FIRST, LAST = ("model", "unique_id"), ("text", "best", "file")  # columns; the last can be long
 TABLE, JSON, CSV = "table", "json", "csv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from afterword.cli.output import Show, escaped, has_colours, note, shown
@@ -14,12 +14,12 @@ from afterword.text.unicode import spaced, visible
 if TYPE_CHECKING:  # only the operation that runs is imported
     from afterword.inspection.horizon import Horizon
     from afterword.operations.bases import InstalledBases
-    from afterword.operations.info import About
     from afterword.operations.inspect_ import Found
     from afterword.operations.operation import Record
 
 COLLECTED = 4096  # characters of a line that are collected before they are printed
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
+WIDEST = 1000  # characters of a line that odd prints
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
 
 
@@ -91,7 +91,8 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
         if isinstance(one, AcceptedLine):
             print(shown(one.text))
         elif isinstance(one, OddRow):
-            text = marked(one.text, one.odd_pieces) if colours and one.odd else shown(one.text)
+            has_marks = colours and one.odd and len(one.text) <= WIDEST
+            text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
             why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
             kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}{kind}", flush=True)
@@ -105,7 +106,14 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
             times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
             kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
-            print(f"{shown(first.file)}:{first.line}: {why}  {shown(first.text)}{times}{kind}{would}", flush=True)
+            text = shown(around(first.text, one.odd_pieces))
+            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{kind}{would}", flush=True)
+
+
+def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text`, or, if it is long, only the part around its first odd piece."""
+    start = max(0, min((pieces[0][0] if pieces else 0) - WIDEST // 2, len(text) - WIDEST))
+    return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
 
 
 def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
@@ -139,44 +147,14 @@ def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
 
 def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print one table with all models side by side."""
-    from afterword.inspection.horizon import SideBySide
+    from afterword.inspection.horizon import side_by_side
 
     found = []
     for one in records:
         yield one
         found.append(cast("Found", one).finding)
         if len(found) == 1 + len(request.against):
-            print(SideBySide(cast("list[Horizon]", found)))
-
-
-def info(records: Iterator[Record], request: Any) -> Iterator[Record]:
-    """Print the name and value of each fact."""
-    for one in records:
-        yield one
-        facts = cast("About", one).facts
-        if request.system:
-            facts = {name: "not installed" if fact is None else fact for name, fact in facts.items()}
-        print(shown(aligned([*_facts(facts)], "<<")))
-
-
-def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name and value of each known fact; nested facts are named after the outer one too."""
-    from afterword.runs.record import bits
-
-    for key, value in facts.items():
-        name = f"{above}{key}".replace("_", " ")
-        if key == "labels" and value is not None:  # their names may contain anything
-            yield name, ", ".join(f"{label} ({count:,})" for label, count in value.items())
-        elif above == "validation " and isinstance(value, float):  # in JSON also in nats
-            if key != "nats_per_character":
-                apart = key in ("lstm", "ngram")
-                yield name + " bits per character" * apart, f"{bits(value) if apart else value:.3f}"
-        elif name == "ngram weight":
-            yield name, f"{value:.0%} of each prediction"
-        elif isinstance(value, Mapping):
-            yield from _facts(value, f"{name} ")
-        elif value is not None:
-            yield name, readable(value)
+            print(side_by_side(cast("list[Horizon]", found)))
 
 
 COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases
@@ -222,7 +200,6 @@ SHOWS: dict[str, Show] = {
     "Inspect": inspect,
     "Units": units,
     "Horizon": horizon,
-    "Info": info,
     "Bases": bases,
     "Generate": generate,
 }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.copying import CopyGuard, Passages
-from afterword.generation.ending import Ending, Goal, StopStrings
+from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
 from afterword.generation.prefill import MOST_TAKEN_BACK, Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
@@ -50,11 +50,12 @@ class Policy:
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
         self.goal: Goal | None = None
         finishes = sampling.finish_sentence
-        if finishes is None:  # a given length is exact
-            finishes = model.writing.finish_sentence and sampling.max_tokens is None and not sampling.rules
-        if sampling.sentences or finishes:
+        if finishes is None:  # a given length is exact, and a pattern describes the whole text
+            finishes = model.writing.finish_sentence and sampling.max_tokens is None and sampling.pattern is None
+        beyond = (BEYOND_RULED if sampling.rules else BEYOND) if finishes else 0
+        if sampling.sentences or beyond:
             least, most = sampling.min_tokens, self.resolved.max_tokens
-            self.goal = Goal(sampling.sentences, least, most, finishes, not tokenizer.lowercase)
+            self.goal = Goal(sampling.sentences, least, most, beyond, not tokenizer.lowercase)
         self.mask = self._mask(model.masked)
         self.words: Words | None = None
         if self.resolved.new_word_p:
@@ -69,7 +70,9 @@ class Policy:
         self.places = bool(self.contained) and not sampling.reject
         self.rules: Rules | None = None
         if sampling.rules:
-            lengths = (0, None) if sampling.reject else (sampling.min_tokens, self.resolved.max_tokens)
+            # an automaton without a length is far smaller; a text that finishes its sentence needs none
+            is_free = sampling.reject or (beyond and sampling.pattern is None)
+            lengths = (0, None) if is_free else (sampling.min_tokens, self.resolved.max_tokens + beyond)
             self.rules = Rules(tokenizer, sampling, *lengths)
             if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
                 self.rules = Rules(tokenizer, replace(sampling, contains=()), *lengths)
@@ -135,6 +138,8 @@ class Continuation:
         self.forced: Sequence[int] = ()
         self.last = prompt[-1:]
         """The last character of the text, or of the prompt before it."""
+        self.text = ""
+        """The text of the last token; "" if it ends within a character."""
         self.prompt, self.seed = prompt, checked_seed(seed)
         self.numbers = _numbers(self.seed)
         self.finish_reason: str | None = None if policy.resolved.max_tokens else "length"
@@ -152,7 +157,7 @@ class Continuation:
             self._rule = policy.rules.begin()
             if self._rule.finished:
                 self.finish_reason = "stop"
-        self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.finishes)
+        self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.beyond)
         self._repeats = policy.repeats(prompt)
         self._guard = None if policy.passages is None else CopyGuard(policy.passages, self.tokenizer.normalise(prompt))
         self._word = policy.words.after(prompt) if policy.words else ()
@@ -204,6 +209,7 @@ class Continuation:
             other._rule = self._rule.fork()
         if self._repeats is not None:
             other._repeats = self._repeats.copy()
+        other._ends = [copy(end) for end in self._ends]
         return other
 
     @property
@@ -271,6 +277,7 @@ class Continuation:
         if rest:
             text = text[len(rest) :]
         self.last = text[-1:] or self.last
+        self.text = text
         self.length += 1
         self.characters += len(text)
         if token == self.tokenizer.end:
@@ -291,8 +298,11 @@ class Continuation:
             self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self.characters < self._most else "length"
+        length, may_end = self.length, None
+        if self._rule is not None:
+            length, may_end = self.characters, self.length >= len(self.forced) and self._rule.may_end
         for end in self._ends:
-            text, reason = end.push(text, self.length)
+            text, reason = end.push(text, length, may_end)
             if reason:
                 self.finish_reason = reason
             elif self.finish_reason:

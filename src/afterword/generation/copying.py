@@ -78,6 +78,14 @@ def find_copies(texts: Iterable[str], other: str, lengths: Sequence[int] = LENGT
     return Copies(characters, shares, longest, int(at[0]) if length else 0)
 
 
+def copied_spans(text: str, other: str, length: int) -> list[tuple[int, int]]:
+    """Return the parts of `text` that are copied from `other`, of at least `length` characters, as start and end."""
+    codes = _codes(text)
+    starts, _ = _copied(codes, _codes(other), length, np.arange(len(codes)))
+    breaks = np.flatnonzero(np.diff(starts) > length) + 1
+    return [(int(some[0]), int(some[-1]) + length) for some in np.split(starts, breaks) if len(some)]
+
+
 def find_lines(lines: Sequence[str], others: Iterable[str]) -> LineCopies:
     """Count how many of `lines` occur among `others`. Raises TextError if `lines` is empty."""
     if not lines:

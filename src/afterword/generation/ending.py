@@ -10,54 +10,66 @@ import regex
 
 from afterword.text.sentences import CONTEXT, stops
 
-BEYOND = 200  # the most characters after its length in which a text may look for the end of a sentence
+# the most characters from the length of a text to the end of its sentence, without rules and with rules
+BEYOND, BEYOND_RULED = 200, 800
+OPEN, SHUT = "01"
 # without one, it ends with a line, then with a word
 LAST = regex.compile(rf".{{150,}}?(?=\n)|.{{180,}}?(?=\s)|.{{{BEYOND}}}", regex.DOTALL)
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The conditions that end a text."""
+    """The conditions that end a text. Lengths are in tokens, or in characters if the text must obey rules."""
 
     sentences: int
     """The number of sentences; 0 for any number."""
     least: int
-    """The number of tokens before which sentences do not end the text."""
+    """The length before which sentences do not end the text."""
     most: int
-    """The number of tokens after which the text ends; if it `finishes`, it ends with the next sentence."""
-    finishes: bool
+    """The length after which the text ends: at once if `beyond` is 0, else with the next sentence."""
+    beyond: int
+    """The most characters from there to the end of that sentence, at least `BEYOND`; 0 to end at `most`."""
     cased: bool
     """False if the model writes lower-case letters only."""
 
 
 class Ending:
-    """A filter that takes a text in parts and cuts it off after its last sentence."""
+    """A filter that takes a text in parts and cuts it off after its last sentence. A copy of it is independent."""
 
     def __init__(self, goal: Goal, before: str) -> None:
         """`before` is the prompt."""
-        self._goal, self.finishes, self._text = goal, goal.finishes, before[-CONTEXT:]
+        self._goal, self._text = goal, before[-CONTEXT:]
+        self._open = OPEN * len(self._text)  # for each character: OPEN if the text may end after it, else SHUT
         # sentences before `_seen` are counted; text before `_given` was returned
         self._seen = self._given = len(self._text)
         self._sentences = 0
         self._least, self._most = 0.0 if not goal.least else math.inf, math.inf  # places in the text
 
-    def push(self, text: str, tokens: int) -> tuple[str, str | None]:
-        """Take the text of token number `tokens`. Return the text that is certain now, and why the text ends: "stop",
-        "length", or None if it continues."""
-        if not self._goal.sentences and tokens < self._goal.most - CONTEXT:  # too early to look
-            self._text = (self._text + text)[-CONTEXT:]
-            self._seen = self._given = len(self._text)
-            return text, None
-        if tokens == self._goal.least:
-            self._least = len(self._text)
-        if tokens == self._goal.most:
-            self._most = len(self._text)
+    def push(self, text: str, length: int, may_end: bool | None = None) -> tuple[str, str | None]:
+        """Take the text of a token; the whole text then has that `length`. Return the text that is certain now, and why
+        the text ends: "stop", "length", or None if it continues.
+
+        With `may_end`, the text cannot end within the token, and can end after it only if `may_end` is true.
+        """
+        before = len(self._text)
         self._text += text
+        within, after = (OPEN, OPEN) if may_end is None else (SHUT, OPEN if may_end else SHUT)
+        self._open += within * (len(text) - 1) + after * bool(text)
+        if not self._goal.sentences and length < self._goal.most - CONTEXT:  # too early to look
+            self._seen = self._given = len(self._text)
+            self._forget()
+            return text, None
+        if length >= self._goal.least and self._least == math.inf:
+            self._least = before
+        if length >= self._goal.most and self._most == math.inf:
+            self._most = before
         certain, has_ended = self._count_sentences()
         if has_ended:
             return self._give(certain), "stop"
-        if self.finishes and self._most < math.inf and (last := LAST.match(self._text, int(self._most))):
-            return self._give(last.end()), "length"
+        if self._goal.beyond and self._most < math.inf:
+            last = LAST.match(self._text, int(self._most) + self._goal.beyond - BEYOND)
+            if last and (place := self._open.find(OPEN, last.end() - 1) + 1):
+                return self._give(place), "length"
         part = self._give(certain)
         if self._seen == len(self._text) and self._most == math.inf:
             self._forget()
@@ -79,12 +91,12 @@ class Ending:
     def _is_end(self, place: int) -> bool:
         """Return whether the text ends if a sentence ends at that `place`."""
         enough = 0 < self._goal.sentences <= self._sentences + 1 and place > self._least
-        return enough or (self.finishes and place > self._most)
+        return self._open[place - 1] == OPEN and (enough or (self._goal.beyond > 0 and place > self._most))
 
     def _forget(self) -> None:
         """Drop all but the last characters of a text whose sentences are all counted."""
         dropped = max(0, len(self._text) - CONTEXT)
-        self._text = self._text[dropped:]
+        self._text, self._open = self._text[dropped:], self._open[dropped:]
         self._seen = self._given = len(self._text)
         self._least -= dropped
 
@@ -105,7 +117,7 @@ class StopStrings:
         self._stops = regex.compile("|".join(map(regex.escape, stops)))
         self._held = ""  # could be the start of a stop string
 
-    def push(self, text: str, tokens: int) -> tuple[str, str | None]:
+    def push(self, text: str, length: int, may_end: bool | None = None) -> tuple[str, str | None]:
         """Take `text`. Return the text that is certain now, as `Ending.push`, and "stop" if a stop string ends it."""
         self._held += text
         if found := self._stops.search(self._held):

@@ -95,6 +95,7 @@ class _FreeText(Text):
         others = sum(len(other) + 1 for other in plan.missing) - len(word) - 1
         self.latest = plan.policy.resolved.max_tokens - others  # the end of the word, in characters
         self.drawn: list[int] = []
+        self.certain = 0  # characters that are certain, whatever follows
         self.insertion, self.is_whole, self.found = word, True, 0  # false inside a character; the number of places
         self.places: list[_Place | None] = [None] * (len(plan.missing) if offset is None else 1)
         self.replaced = np.zeros(len(self.places), bool)  # those that the place just found replaces
@@ -107,7 +108,8 @@ class _FreeText(Text):
         """Append a token, and find out whether there is a place before it."""
         state, was_whole = self.continuation, self.is_whole
         last, at, is_within_prompt = state.last, state.characters, bool(state.rest)
-        text = state.append(token)
+        self.certain += len(state.append(token))
+        text = state.text
         self.drawn.append(token)
         following = text[:1] or (" " if state.finish_reason else last)
         self.is_whole = bool(text)
@@ -118,6 +120,13 @@ class _FreeText(Text):
             self.found += 1
             # each place so far is kept with the same probability
             self.replaced = self.plan.random.random(len(self.places)) * self.found < 1
+
+    def kept(self) -> list[int]:
+        """Return the drawn tokens, without those after the end of the text's last sentence."""
+        beyond, tokens = self.continuation.characters - self.start.continuation.characters - self.certain, [*self.drawn]
+        while beyond > 0:
+            beyond -= len(self.continuation.tokenizer.decode([tokens.pop()]))
+        return tokens
 
     def _parts(self, last: str, following: str) -> bool:
         """Return whether there is a word boundary between two characters, or anywhere if the model knows none."""
@@ -158,7 +167,7 @@ def _extend(policy: Policy, network: Network, plans: Sequence[_Plan]) -> None:
     _write(network, trunks)
     branches: list[_FreeText] = []
     for trunk in trunks:
-        plan, whole = trunk.plan, (*trunk.start.forced, *trunk.drawn)
+        plan, whole = trunk.plan, (*trunk.start.forced, *trunk.kept())
         places = [place for place in trunk.places if place is not None]
         if not plan.lacks(whole):
             plan.proceed(replace(plan.at, forced=whole))

@@ -141,6 +141,11 @@ class Rule:
         rows = self._tokenizer.prefixes.rows_of(text)
         return bool(self._matcher.validate_tokens(rows) == len(rows))
 
+    @property
+    def may_end(self) -> bool:
+        """Return whether the text can end here."""
+        return bool(self._matcher.is_accepting())
+
     def _look(self) -> None:
         allowed = self._matcher.compute_bitmask()
         if self._own and _is_exhausted(self._matcher):  # other texts may have used up the limit

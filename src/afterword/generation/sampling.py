@@ -95,8 +95,8 @@ class Sampling(Settings):
     )
     finish_sentence: bool | None = setting(
         None,
-        "after max-tokens, continue to the end of the sentence, for at most 200 characters (default: yes for running "
-        "text without max-tokens or a rule)",
+        "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
+        "(default: yes for running text without max-tokens or pattern)",
     )
     min_tokens: int = setting(
         0, "do not end at a line or a sentence before this many tokens; with a rule, characters", minimum=0
@@ -181,7 +181,7 @@ class Sampling(Settings):
         super().__post_init__()
         for name in ("only", "pattern", "starts_with", "without"):
             _check_text(name.replace("_", "-"), getattr(self, name))
-        for name in ("stop", "no_copy", "sentences", "finish_sentence"):
+        for name in ("stop", "no_copy"):
             if self.rules and getattr(self, name):
                 raise OptionError(f"`{name}` and a rule exclude each other: give one of them")
         if self.reject and not self.rules:
@@ -192,6 +192,11 @@ class Sampling(Settings):
         """Return whether the text must obey a rule."""
         rules = (self.pattern, self.only, self.without, self.starts_with, self.contains or None)
         return any(rule is not None for rule in rules)
+
+    @property
+    def counts_characters(self) -> bool:
+        """Return whether lengths are in characters: rules that are enforced count them."""
+        return self.rules and not self.reject
 
     @property
     def biases(self) -> dict[str, float]:
@@ -210,10 +215,9 @@ class Sampling(Settings):
     def resolved(self, defaults: WritingDefaults) -> WritingDefaults:
         """Return the model's `defaults`, replaced by the values given here."""
         given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(defaults)}
-        if self.max_tokens is None and self.sentences:
-            given["max_tokens"] = defaults.max_tokens * self.sentences
-        if self.max_tokens is None and self.rules and not self.reject:  # they count characters
-            given["max_tokens"] = round(defaults.max_tokens * defaults.characters_per_token)
+        if self.max_tokens is None:
+            each = defaults.characters_per_token if self.counts_characters else 1
+            given["max_tokens"] = round(defaults.max_tokens * each * max(1, self.sentences))
         return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from afterword.errors import OptionError, WorkError
 from afterword.generation.continuation import Continuation, Policy, checked_seed
 from afterword.generation.copying import Passages
+from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.parallel import LANES_PER_BATCH, ParallelTexts, TextBatch
 from afterword.generation.placing import forced_tokens
 from afterword.generation.prefill import (
@@ -127,10 +128,18 @@ class Writer:
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
+        return next_characters(self.model.tokenizer, self.policy.sampler, self.read(prompt, label))
+
+    def next_words(self, prompt: PromptLike = None, number: int = 8, label: str | None = None) -> list[NextWord]:
+        """Return the `number` likeliest words after `prompt`, the likeliest first. Raises OptionError, TextError."""
+        if whole_number("`number`", number) < 1:
+            raise OptionError(f"`number` must be 1 or more, not {number}")
+        return next_words(self.model.tokenizer, self.read(prompt, label), number)
+
+    def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
+        """Return `prompt` if it has been read already, else read it. Raises OptionError, TextError."""
         start = self._labelled(prompt, label)
-        if not isinstance(start, Reading):
-            start = read_prompt(self.model, self.network, start)
-        return next_characters(self.model.tokenizer, self.policy.sampler, start)
+        return start if isinstance(start, Reading) else read_prompt(self.model, self.network, start)
 
     def stream(self, prompt: PromptLike = None, seed: int | None = None, label: str | None = None) -> Stream:
         """Write after `prompt` with a random seed unless one is given. Raises OptionError, TextError."""

@@ -135,8 +135,8 @@ def _in_int16(values: NDArray[Any]) -> tuple[NDArray[Any], list[float]]:
     return np.round(values / scale[:, None]).astype("<i2"), [float(f"{one:.6g}") for one in scale]
 
 
-def _listed(units: NDArray[np.intp]) -> dict[str, Any]:
-    return {"count": len(units), "units": units[:LISTED_UNITS].tolist()}
+def _listed(units: list[int]) -> dict[str, Any]:
+    return {"count": len(units), "units": units[:LISTED_UNITS]}
 
 
 def _short(values: Any) -> Any:

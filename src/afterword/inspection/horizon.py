@@ -22,6 +22,7 @@ from afterword.inspection.finding import Finding, Inspected
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
+from afterword.text.aligned import aligned
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -219,10 +220,10 @@ class Horizon(Finding):
 
     @property
     def head(self) -> list[str]:
-        return SideBySide([self]).head
+        return _table([self])[0]
 
     def rows(self) -> list[list[str]]:
-        return SideBySide([self]).rows()
+        return _table([self])[1:]
 
     def to_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {"model": self.name, "places": len(self.changes), "reach": self.reach, "steps": []}
@@ -235,38 +236,27 @@ class Horizon(Finding):
         return record
 
 
-@dataclass(frozen=True, repr=False)
-class SideBySide(Finding):
-    """The curves of several models, with a bar per value."""
+def side_by_side(horizons: Sequence[Horizon]) -> str:
+    """Return the table of the curves of several models, with a bar per value, below their captions."""
+    head, *rows = _table(horizons)
+    return "\n".join([*(one.caption for one in horizons), aligned([head, *rows], ">" * (len(head) - 1) + "<")])
 
-    horizons: Sequence[Horizon]
 
-    @property
-    def caption(self) -> str:
-        return "\n".join(one.caption for one in self.horizons)
-
-    @property
-    def head(self) -> list[str]:
-        head = ["k"]
-        for one in self.horizons:
-            head += [f"{one.name}: bits", "±"] + (["gradient", "±"] if one.gradients is not None else [])
-        return [*head, "bits, two blocks per power of ten"]
-
-    def rows(self) -> list[list[str]]:
-        rows = []
-        for k in max((one.steps for one in self.horizons), key=len):
-            row, bars = [f"{k:,}"], []
-            for one in self.horizons:
-                for values in [one.changes] + ([one.gradients] if one.gradients is not None else []):
-                    known = k <= values.shape[1]
-                    mean, error = one.at(k, values) if known else (math.nan, math.nan)
-                    row += [f"{mean:.2g}" if known else "–", "–" if math.isnan(error) else f"{error:.1g}"]
-                bars.append(_bar(one.at(k)[0]) if k in one.steps else "")
-            rows.append([*row, "  ".join(bars)])
-        return rows
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"models": [one.to_dict() for one in self.horizons]}
+def _table(horizons: Sequence[Horizon]) -> list[list[str]]:
+    head = ["k"]
+    for one in horizons:
+        head += [f"{one.name}: bits", "±"] + (["gradient", "±"] if one.gradients is not None else [])
+    rows = [[*head, "bits, two blocks per power of ten"]]
+    for k in max((one.steps for one in horizons), key=len):
+        row, bars = [f"{k:,}"], []
+        for one in horizons:
+            for values in [one.changes] + ([one.gradients] if one.gradients is not None else []):
+                known = k <= values.shape[1]
+                mean, error = one.at(k, values) if known else (math.nan, math.nan)
+                row += [f"{mean:.2g}" if known else "–", "–" if math.isnan(error) else f"{error:.1g}"]
+            bars.append(_bar(one.at(k)[0]) if k in one.steps else "")
+        rows.append([*row, "  ".join(bars)])
+    return rows
 
 
 @dataclass(frozen=True)

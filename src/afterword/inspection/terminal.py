@@ -121,7 +121,7 @@ def _let_go(trace: Trace) -> str:
     return "forget gates are most shut at: " + ";  ".join(places)
 
 
-def _few(units: NDArray[np.intp]) -> str:
+def _few(units: list[int]) -> str:
     names = " ".join(f"u{unit}" for unit in units[:LISTED_UNITS])
     more = " …" if len(units) > LISTED_UNITS else ""
     return f"{len(units)} ({names}{more})" if len(units) else "0"

@@ -190,13 +190,11 @@ LONGEST_MEMORY = 10_000.0  # characters: a longer memory is reported as this
 
 @dataclass(frozen=True)
 class GateOpenness:
-    """One gate of one layer over a text."""
+    """A gate of a layer over a text: its mean, and the units in which it always stays under 0.1 (shut) or over 0.9."""
 
     mean: float
-    shut: NDArray[np.intp]
-    """The units whose gate never opens: it stays under 0.1."""
-    open: NDArray[np.intp]
-    """The units whose gate never closes: it stays over 0.9."""
+    shut: list[int]
+    open: list[int]
 
 
 @dataclass(frozen=True)
@@ -228,8 +226,8 @@ def openness(trace: Trace) -> list[LayerOpenness]:
         gates = {}
         for gate in SIGMOIDS:
             values = getattr(trace, gate)[:, layer]
-            shut, open = np.flatnonzero(values.max(axis=0) < SHUT), np.flatnonzero(values.min(axis=0) > OPEN)
-            gates[gate] = GateOpenness(float(values.mean(dtype=float)), shut, open)
+            shut, open = (np.flatnonzero(one) for one in (values.max(axis=0) < SHUT, values.min(axis=0) > OPEN))
+            gates[gate] = GateOpenness(float(values.mean(dtype=float)), shut.tolist(), open.tolist())
         fading = -np.log(np.maximum(trace.forget[:, layer], 1e-30)).mean(axis=0, dtype=float)
         memory = len(trace.text) / len(trace.tokens) / np.maximum(fading, 1e-30)
         layers.append(LayerOpenness(gates, np.minimum(memory, LONGEST_MEMORY)))

@@ -15,7 +15,7 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Annotated, Any, overload
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,9 +125,11 @@ class Units:
     def ask(self, question: Question, top: int = TOP) -> Answer:
         """Find the `top` units that best predict the answer to `question`.
 
-        Raises OptionError if the answer is the same everywhere in one of the two halves of the text.
+        Raises OptionError if the answer is the same everywhere in one of the two halves of the text, or for an invalid
+        `top`.
         """
-        top = _checked(top)
+        if not 1 <= whole_number("top", top) <= MOST_UNITS:
+            raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
         mask, title = question.where(self.text)[self._places], question.title
         first, second = mask[: self._middle], mask[self._middle :]
         if not mask.any():
@@ -169,44 +171,15 @@ class Units:
         return highest
 
 
-@overload
-def ask_units(model: Inspected, text: str) -> Units: ...
+def ask_units(model: Inspected, text: str) -> Units:
+    """Return the units over `text`, ready for questions: `model.units(text).matching("b+")`.
 
-
-@overload
-def ask_units(model: Inspected, text: str, *, matching: str, top: int = ...) -> Answer: ...
-
-
-@overload
-def ask_units(model: Inspected, text: str, *, asking: str, top: int = ...) -> Answer: ...
-
-
-def ask_units(
-    model: Inspected, text: str, *, matching: str | None = None, asking: str | None = None, top: int = TOP
-) -> Units | Answer:
-    """Find the `top` units that best predict where in `text` the regular expression `matching` matches.
-
-    With `asking`, find those for the ready-made question of that name ("brackets", "quotes" …); with neither, return
-    the units over this text, ready for questions. Only the first 20,000 tokens are read, or fewer of a large network;
-    a model of lines reads each line from a fresh state. Raises TextError for an empty text, and OptionError for an
-    invalid question.
+    Only the first 20,000 tokens are read, or fewer of a large network; a model of lines reads each line from a fresh
+    state. Raises TextError for an empty text.
     """
-    if matching is not None and asking is not None:
-        raise OptionError("matching and asking cannot be combined: ask one after the other, of model.units(text)")
-    question = questions.matching(matching) if matching is not None else None  # refused before the work if invalid
-    question = questions.ready_made(asking) if asking is not None else question
-    top = _checked(top)
     text = beginning(model, text)
     lines = [line for line in text.split("\n") if line] if model.lines else []
-    units = Units([look_at_gates(model, line) for line in lines or [text]], model.tokenizer)
-    return units if question is None else units.ask(question, top)
-
-
-def _checked(top: int) -> int:
-    top = whole_number("top", top)
-    if not 1 <= top <= MOST_UNITS:
-        raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
-    return top
+    return Units([look_at_gates(model, line) for line in lines or [text]], model.tokenizer)
 
 
 def character_of_each_token(trace: Trace, tokenizer: Tokenizer) -> Annotated[NDArray[np.intp], "T"]:

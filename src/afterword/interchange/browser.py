@@ -13,10 +13,11 @@ import base64
 import html
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from afterword.errors import OptionError
 from afterword.interchange.pruning import Tree, divergence, tree_of
@@ -27,14 +28,20 @@ from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
 from afterword.settings import Settings, setting
 from afterword.storage import is_whole_file, output, write_bytes
-from afterword.web.pages import bundle, document, filled, imported, inline, not_exported, policy, read, style
+from afterword.web.pages import bundle, document, filled, imported, inline, lean, not_exported, policy, read, style
 
 MOST_ROWS = 2**16 - 1
+# the scripts of a page, in the order of their imports; "api" replaces the server
+SCRIPTS = (
+    *("words", "shades", "shaded", "sheet", "history", "sentences", "branches", "vendor/preact", "api", "state"),
+    *("look", "settings", "writer", "bars", "next", "choosing", "dialogs", "files", "keeping", "write", "tree"),
+    "steer",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModuleSettings(Settings):
-    """The options of a module."""
+class PageSettings(Settings):
+    """The options of a module, and those of a page."""
 
     weight_bytes: int = setting(
         1, "the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2, needs="html or js"
@@ -42,13 +49,10 @@ class ModuleSettings(Settings):
     ngram_megabytes: float = setting(
         2.0, "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0, needs="html or js"
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageSettings(ModuleSettings):
-    """The options of a page."""
-
     title: str | None = setting(None, "the title (default: the file's name)", needs="html")
+    theme: Literal["page", "poems"] = setting(
+        "page", "the look of the page; poems: for readers, in a book typeface, without figures", needs="html"
+    )
     description: str | None = setting(None, "a sentence below the title", needs="html")
     author: str | None = setting(None, "the author", needs="html")
     licence: str | None = setting(None, "the licence of the model", needs="html")
@@ -62,7 +66,7 @@ class ExportSettings(PageSettings):
     path: str | os.PathLike[str]
 
 
-def write_js(model: SavedModel, path: Path, settings: ModuleSettings) -> list[str]:
+def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
     """Write `model` as a JavaScript module, and its types for TypeScript as NAME.d.ts.
 
     Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
@@ -89,18 +93,21 @@ def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[st
 def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
     """Return the page of a model. Its title is `name` unless `settings` have one.
 
-    The weights are apart from the script, which a browser reads and checks twice.
+    The weights are compressed, and separate from the script: a browser reads a script twice.
     """
     code = not_exported(exported.script(with_weights=False))
-    script = "\n".join(["", code, bundle(), imported(_web("page.js"))])
-    css = style() + read("afterword.web", "sheet.css") + _web("page.css")
+    scripts = bundle(SCRIPTS, {"api": _web("local.js")})
+    script = "\n" + lean("\n".join([code, scripts, imported(_web("page.js"))]))
+    css = style() + read("afterword.web", "sheet.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = ['<link rel="icon" href="data:,">']
     meta += [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in about.items() if value]
     shown = {"": settings.description, "By ": settings.author, "Licence: ": settings.licence}
     credits = [f"<p>{word}{html.escape(value)}</p>" for word, value in shown.items() if value]
     title = name if settings.title is None else settings.title
-    parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits), "WEIGHTS": exported.weights, "SCRIPT": script}
+    weights = base64.b64encode(zlib.compress(exported.data, 1)).decode()  # a higher level gains 1 %
+    parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits), "THEME": settings.theme}
+    parts |= {"SHEET": read("afterword.web", "sheet.template"), "WEIGHTS": weights, "SCRIPT": script}
     allowed = policy(
         script_src=f"{inline(script)} 'wasm-unsafe-eval'",
         style_src=inline(css),
@@ -114,12 +121,12 @@ def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
 class Exported:
     """A model as a page or a module holds it. Raises OptionError for a model that the engine cannot run."""
 
-    def __init__(self, model: SavedModel, settings: ModuleSettings) -> None:
+    def __init__(self, model: SavedModel, settings: PageSettings) -> None:
         _check(model)
         parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
         tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
         data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
-        self.weights = base64.b64encode(data).decode()
+        self.data = data
         self._facts = {**_facts(model), "parts": parts, "ngram": None}
         if tree is not None:
             start, levels = tree.ngram.start, tree.levels
@@ -128,8 +135,8 @@ class Exported:
         """What its user should know, a sentence each."""
 
     def script(self, with_weights: bool = True) -> str:
-        """Return the module. Without weights, they must be put into `MODEL.data` before it loads."""
-        facts = {**self._facts, "data": self.weights if with_weights else ""}
+        """Return the module. Without weights, they must be put into `MODEL.data` before it loads, as bytes."""
+        facts = {**self._facts, "data": base64.b64encode(self.data).decode() if with_weights else ""}
         # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
         constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -176,6 +183,8 @@ def _facts(model: SavedModel) -> dict[str, Any]:
             # the low one of `RECURRING_WORDS` relies on new-word-p, which the engine does not have
             "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",
+            "finishesSentences": model.writing.finish_sentence,
+            "charactersPerToken": model.writing.characters_per_token,
             "labels": list(model.about.get("labels") or ()),
         },
     }

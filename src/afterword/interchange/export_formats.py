@@ -3,53 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import ModuleSettings, PageSettings, write_html, write_js
+from afterword.interchange.browser import PageSettings, write_html, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
 from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import SavedModel
+from afterword.settings import kinds_of
 
-
-@dataclass(frozen=True)
-class Format:
-    """A way to write a model for other programs."""
-
-    write: Callable[..., list[str]]
-    """Write the model to a path, atomically, and return what its user should know, a sentence each.
-
-    It takes the `SavedModel`, the path and, if the format has some, its settings.
-
-    Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
-    """
-    settings: type[ModuleSettings] | None = None
-
-    @property
-    def options(self) -> set[str]:
-        """Return the names of its settings."""
-        return {field.name for field in fields(self.settings)} if self.settings else set()
-
-
-FORMATS: dict[str, Format] = {
-    "html": Format(write_html, PageSettings),
-    "js": Format(write_js, ModuleSettings),
-    "onnx": Format(write_onnx),
-    "keras": Format(write_keras),
-    "keras_stateful": Format(partial(write_keras, stateful=True)),
-    "torch": Format(write_torch),
+FORMATS: dict[str, Callable[..., list[str]]] = {
+    "html": write_html,
+    "js": write_js,
+    "onnx": write_onnx,
+    "keras": write_keras,
+    "keras_stateful": partial(write_keras, stateful=True),
+    "torch": write_torch,
 }
+"""A function for each format: it takes the `SavedModel`, the path and, if the format has some, its settings.
+
+It writes the model to the path, atomically, and returns notes for the user, one sentence each. Raises OptionError
+for a model that the format cannot hold, or if a package is missing; StorageError.
+"""
 
 
-def export(model: SavedModel, name: str, path: Path, options: dict[str, Any]) -> list[str]:
-    """Write `model` in the format of that name, with its settings. Raises as `Format.write`."""
+def options_of(name: str) -> list[str]:
+    """Return the names of the settings of a format."""
+    return [field.name for field, _ in kinds_of(PageSettings) if name in field.metadata["needs"].split(" or ")]
+
+
+def export(model: SavedModel, name: str, path: Path, settings: PageSettings) -> list[str]:
+    """Write `model` in the format of that name. Raises OptionError, and as the format's function."""
     if name not in FORMATS:
         raise OptionError(f"format must be one of {', '.join(FORMATS)}, not {str(name)[:40]}")
-    format = FORMATS[name]
-    if wrong := options.keys() - format.options:
+    options = options_of(name)
+    if wrong := set(settings.given_names).difference(options):
         raise OptionError(f"`{min(wrong)}` is not an option of {name}: leave it out")
-    return format.write(model, path, *([format.settings(**options)] if format.settings else []))
+    return FORMATS[name](model, path, *([settings] if options else []))

@@ -6,6 +6,7 @@ Arrays are time-major, [T, B], as the LSTM kernels like them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
+MOST_COUNTED = 2**22  # tokens that are examined to count the steps of a pass over lines
 PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each, that are read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
@@ -268,6 +270,18 @@ def training_batches(encoded: EncodedCorpus, recipe: Recipe) -> Batches:
     if encoded.lines:
         return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=boundary, seed=seed)
     return Lanes(ids, recipe, boundary=boundary, newline=int(encoded.tokenizer.encode("\n")[0]))
+
+
+def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int, windows: bool = False) -> float:
+    """Return the number of steps in a pass over the training part."""
+    if windows:
+        return math.ceil((len(encoded.training) - seq_length) / batch_size)
+    if not encoded.lines:
+        return len(encoded.training) / (batch_size * seq_length)
+    part = encoded.beginning(MOST_COUNTED)
+    assert encoded.tokenizer.end is not None
+    lines = Lines(part.training, batch_size, seq_length, boundary=encoded.tokenizer.end, seed=0)
+    return lines.steps_in_epoch * len(encoded.training) / len(part.training)
 
 
 def held_out_batches(encoded: EncodedCorpus, recipe: Recipe) -> Sequence[Batch]:

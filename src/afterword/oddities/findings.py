@@ -9,6 +9,7 @@ listed. Lines with the same oddity are one finding. New kinds of line that come 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.oddities.fields import LONGEST, LONGEST_WORD, split
-from afterword.oddities.rates import Counted, Rates
+from afterword.oddities.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
+from afterword.oddities.rates import Counted
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.text.documents import counted
 
+DIGITS = re.compile(r"\d+")
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
 KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
@@ -31,6 +33,7 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
+SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -50,7 +53,10 @@ class TextCost(NamedTuple):
     """Its costliest parts."""
 
 
-@dataclass
+Pieces = Sequence[tuple[int, int]]
+
+
+@dataclass(eq=False)
 class Oddity:
     """Lines in which the same is odd."""
 
@@ -63,32 +69,30 @@ class Oddity:
     count: int = 0
     parts: list[Oddity] = field(default_factory=list)
     """The findings of an episode."""
-    oddest: int = 0
-    """Its place in `lines`, as they are read."""
+    odd_pieces: Pieces = ()
+    """The odd parts of the oddest line, as places in its text."""
+    oddest: Placed | None = None
 
     @property
     def rank(self) -> tuple[float, float]:
         return self.p_value, -self.figure
 
 
-def judge(usual: UsualLines | None, text: str, hidden: str, cost: TextCost, rate: float) -> list[Verdict]:
-    """Return what is odd about a line, the oddest first. `hidden` is its text as the model read it.
+def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
+    """Return what is odd about a line, the oddest first.
 
-    A new kind says more than its text, and so does a value that is odd at this `rate` of false alarms. If several
-    values are odd, each is a verdict: one of them may be new in all lines, such as a date.
+    A new kind of line takes precedence over an odd text, and so does a value that is odd at this `rate` of false
+    alarms. If several values are odd, each has a verdict, because one of them, such as a date, may be new in all lines.
     """
     words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
-    odd_text = Verdict("text", f"odd text{where}", hidden, cost.figure, cost.p_value)
-    if usual is None:
-        return [odd_text]
-    line = split(text)
-    if where and not usual.is_plain:
-        odd_text = odd_text._replace(key=f"{line.kind} {where}")
+    line, hidden = split(text), usual.hide(text)
+    key = f"{line.kind} {DIGITS.sub('#', where)}" if where and not usual.is_plain else hidden
+    odd_text = Verdict("text", f"odd text{where}", key, cost.figure, cost.p_value)
     if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
         odd_text = odd_text._replace(p_value=1.0)
     found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
-    if line.kind not in usual.kinds and line.kind not in usual.harmless:
+    if usual.places and line.kind not in usual.places and line.kind not in usual.harmless:
         found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
     elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
         found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
@@ -104,59 +108,44 @@ def whole_word(text: str, start: int, stop: int) -> str:
     return text[first : len(text) if last < 0 else last].strip()
 
 
-def placed(pieces: Sequence[str], text: str) -> list[tuple[int, int]]:
-    """Return the start and stop in `text` of each of the `pieces` that is found there."""
-    found, last = [], 0
-    for piece in pieces:
-        if piece and (start := text.find(piece, last)) >= 0:
-            last = start + len(piece)
-            found.append((start, last))
-    return found
-
-
-Key = tuple[bool, Detector, str]  # whether it is listed, what found it, and what is the same in all its lines
-
-
 class Findings:
     """The findings of all lines, as they are read."""
 
-    def __init__(self, usual: UsualLines | None, rate: float, others: int) -> None:
+    def __init__(self, usual: UsualLines, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
         self._usual, self._rate, self._others = usual, rate, others
-        self._found: dict[Key, Oddity] = {}
-        self._new: list[tuple[int, Key, Placed]] = []  # odd lines and those of new kinds, by number in all files
-        self._rates = usual.rates if usual else Rates()
-        self._counted: Counted[Placed] = self._rates.counting()
+        self._found: dict[tuple[bool, Detector, str], Oddity] = {}
+        """The key says whether they are listed, what found them, and what all their lines have in common."""
+        self._new: list[tuple[int, Oddity, Placed]] = []  # odd lines and those of new kinds, by number in all files
+        self._counted: Counted[Placed] = usual.rates.counting()
         self.lines = 0
 
-    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
+    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict], pieces: Pieces = ()) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
-        for verdict in verdicts:
-            self._take(line, verdict)
-        if self._usual is not None and not self._usual.is_harmless(split(masked)):
-            self._counted.add(line, *self._usual.repeated(masked))
-            if (first := verdicts[0]).p_value <= self._rate or first.detector == "template":
-                self._new.append((self.lines, self._key(first), line))
+        first, *_ = [self._take(line, verdict, pieces) for verdict in verdicts]
+        if not self._usual.is_harmless(split(masked)):
+            equal, kind = self._usual.repeated(masked)
+            self._counted.add(line, equal[self._usual.rates.timed], kind)
+            if verdicts[0].p_value <= self._rate or first.detector == "template":
+                self._new.append((self.lines, first, line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
             for each in others[self._others :]:
                 del self._found[each]
 
-    def _key(self, verdict: Verdict) -> Key:
-        return verdict.p_value <= self._rate, verdict.detector, verdict.key
-
-    def _take(self, line: Placed, verdict: Verdict) -> None:
-        same = self._found.get(key := self._key(verdict))
-        if same is None:
-            same = self._found[key] = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
+    def _take(self, line: Placed, verdict: Verdict, pieces: Pieces) -> Oddity:
+        is_listed = verdict.p_value <= self._rate
+        new = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
+        same = self._found.setdefault((is_listed, verdict.detector, verdict.key), new)
         same.count += 1
-        odder = (verdict.p_value, -verdict.figure) < same.rank
-        if odder or key[0] or same.count <= KEPT_ALIKE:
+        odder = same is new or new.rank < same.rank
+        if odder or is_listed or same.count <= KEPT_ALIKE:
             same.lines.append(line)
         if odder:
-            same.figure, same.p_value, same.why = verdict.figure, verdict.p_value, verdict.why
-            same.oddest = len(same.lines) - 1
+            same.figure, same.p_value, same.why, same.odd_pieces = new.figure, new.p_value, new.why, pieces
+            same.oddest = line
+        return same
 
     def listed(self, open_episodes: bool = False) -> tuple[list[Oddity], list[Oddity]]:
         """Return the findings within the rate, the oddest first, and the next-oddest ones.
@@ -164,13 +153,21 @@ class Findings:
         With `open_episodes`, the findings of an episode follow it.
         """
         for one in self._found.values():
-            one.lines.insert(0, one.lines.pop(one.oddest))
-            one.oddest = 0
-        found = [*self._episodes()]  # they take theirs out
-        for p_value, why, lines in self._rates.odd(self._counted):
+            one.lines.sort(key=lambda line: line is not one.oddest)
+        places = Counter[str]()
+        for key, one in sorted(self._found.items(), key=lambda item: item[1].rank):
+            place, tab, _ = key[-1].partition("\t")
+            if tab and one.detector == "value":  # if many words are new at a place, each is less odd
+                places[place] += 1
+                one.p_value *= places[place]
+        found = [*self._episodes()]
+        taken = {part for one in found for part in one.parts}
+        for p_value, why, lines in self._usual.rates.odd(self._counted):
             found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
         ranked, smallest = list[Oddity](), dict[Placed, int]()
-        for one in sorted([*found, *self._found.values()], key=lambda one: one.rank):
+        for one in sorted(
+            [*found, *(one for one in self._found.values() if one not in taken)], key=lambda one: one.rank
+        ):
             if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
                 if all(smallest.get(line, one.count + 1) <= one.count for line in one.lines):
                     continue
@@ -183,50 +180,54 @@ class Findings:
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
         """Return why far more lines are listed than the rate promises, or None if they are not."""
-        because = {
-            "template": "are of kinds that no good line has",
-            "value": "have values that no good line has",
-            "text": "have a text that costs more than that of the last good lines",
-        }
-        lines = {name: {line for one in listed if one.detector == name for line in one.lines} for name in because}
-        count = len(set().union(*lines.values()))
+        of_lines = [one for one in listed if one.detector not in ("episode", "rate")]
+        count = len({line for one in of_lines for line in one.lines})
         if count <= max(OFTEN * self._rate * self.lines, FEW):
             return None
-        most = max(lines, key=lambda name: len(lines[name]))
-        most_of = max((one for one in listed if one.detector == most), key=lambda one: one.count)
+        most = max(of_lines, key=lambda one: one.count)
         return (
-            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: {len(lines[most]):,} "
-            f"{because[most]} (most often: {most_of.why}, {counted(most_of.count, 'line')}); add newer good lines, or "
-            "accept what is harmless"
+            f"{count / self.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: the largest finding "
+            f"({most.why}) has {counted(most.count, 'line')}; add newer good lines, or accept what is harmless"
         )
 
     def _episodes(self) -> Iterator[Oddity]:
-        """Yield the episodes, and take their findings out of the others."""
-        stretches: list[list[tuple[int, Key, Placed]]] = []
-        for one in self._new:
-            if not stretches or one[0] - stretches[-1][-1][0] > STRETCH:
+        """Yield the parts of the log in which several new kinds of line occur close together."""
+        stretches: list[list[tuple[int, Oddity, Placed]]] = []
+        for each in self._new:
+            if not stretches or each[0] - stretches[-1][-1][0] > STRETCH:
                 stretches.append([])
-            stretches[-1].append(one)
+            stretches[-1].append(each)
         for some in stretches:
-            keys = [key for key in dict.fromkeys(key for _, key, _ in some) if key in self._found]
-            new = [key for key in keys if key[1] == "template"]
+            here = Counter(one for _, one, _ in some)
+            new = [one for one in here if one.detector == "template"]
             if len(new) < TOGETHER:
                 continue
-            figures = np.array([self._found[key].figure for key in new])
+            figures = np.array([one.figure for one in new])
             most = np.median(figures) + APART * np.median(np.abs(figures - np.median(figures)))
-            here = Counter(key for _, key, _ in some)
-            keys = [key for key in keys if key[1] != "value" and 2 * here[key] >= self._found[key].count]
-            keys = [key for key in keys if key[1] != "template" or self._found[key].figure <= most]
             within = some[-1][0] - some[0][0] + 1
-            assert self._usual is not None
+            apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
+            apart |= {one for one in here if one.detector == "value" and one.p_value * within <= self._rate}
+            parts = sorted(here.keys() - apart, key=lambda one: one.rank)
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
-            if p_value > self._rate:
-                continue
-            lines = [line for _, key, line in some if key in keys]
-            parts = sorted((self._found.pop(key) for key in keys), key=lambda one: one.rank)
-            why = f"episode: {len(lines):,} odd lines of {len(keys):,} kinds within {within:,} lines"
-            yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+            if p_value <= self._rate:
+                lines = [line for _, one, line in some if one not in apart]
+                why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
+                why += _about([line.text for line in lines], self._usual)
+                yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+
+
+def _about(texts: Sequence[str], usual: UsualLines) -> str:
+    """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
+    lines = [split(text).fields for text in texts]
+    times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
+    words = Counter(
+        word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
+    )
+    often = (word for word, count in words.items() if count > SHARED * len(lines))
+    shared = [shown for shown, word in often if shown != word or usual.share(word) < SHARED]
+    when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
+    return f"{when and f', {when}'}{who and f', from {who}'}"
 
 
 def _bits(p_value: float) -> float:

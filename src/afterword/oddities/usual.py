@@ -9,28 +9,30 @@ a thousand lines from one with nine hundred.
 from __future__ import annotations
 
 import bisect
+import json
 import math
 import re
-import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
-from afterword.text.lines import MARK
+from afterword.records import fact, read_json
+from afterword.text.lines import MARK, Masks
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
 MOST_KINDS = 10_000
 MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
-FEW = 10  # values; more of them, which hardly repeat or only grow, are masked
+FEW = 10  # values: if there are more, and they rarely repeat or drift, they are masked
 LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
 LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
-REPEATED = 20  # times, on average, that a value repeats which is not masked
+FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
+REPEATED = 20  # uses of each value, on average, from which the values are not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
 
@@ -43,70 +45,72 @@ class ValuePlace:
     values: dict[str, int] = field(default_factory=dict)
     """Each different value and how often it came, up to `MOST_VALUES` of them."""
     ordered: list[float] = field(default_factory=list)
-    """The different numbers, in order."""
-    grows: bool = True
-    """Whether no number was below the one before."""
-    different: int = 0
-    last: float = -sys.float_info.max
+    """The lowest and the highest different numbers, in order."""
     records: int = 0
     """How often a number was outside of those before, once there were some."""
 
     def add(self, text: str, number: float | None) -> None:
         self.count += 1
-        self.different += text not in self.values
         if text in self.values or len(self.values) < MOST_VALUES:
             self.values[text] = self.values.get(text, 0) + 1
         if number is not None:
-            self.grows &= number >= self.last
-            self.last = number
             self.records += len(self.ordered) > 2 * FEW and not self.ordered[0] <= number <= self.ordered[-1]
             at = bisect.bisect_left(self.ordered, number)
             if self.ordered[at : at + 1] != [number]:
                 self.ordered.insert(at, number)
+                del self.ordered[TAIL + 1 : -TAIL - 1]
 
     @property
-    def bucket(self) -> str:
-        """The places that are like this one: with as many values and as many different ones, in powers of two."""
-        return f"{self.count.bit_length()} {len(self.values).bit_length()}"
+    def drifts(self) -> bool:
+        """True if numbers leave the earlier range more often than in random order, as a counter does."""
+        return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
 
     @property
     def changes(self) -> bool:
-        """Whether the values hardly repeat or only grow, so that they tell nothing."""
-        return self.different > FEW and ((self.grows and bool(self.ordered)) or self.different * REPEATED > self.count)
+        """True if the values rarely repeat, or drift, so that a new one means nothing."""
+        different = len(self.values)
+        hardly_repeat = different == MOST_VALUES or different * REPEATED > self.count
+        return different > FEW and (self.drifts or hardly_repeat)
 
-    def drifts(self, number: float | None) -> bool:
-        """Return whether numbers such as `number` leave the range more often than they would in random order."""
-        if number is None or not self.ordered or number < 0 <= self.ordered[0]:
-            return False
-        return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
+    @property
+    def bucket(self) -> str:
+        """The name of the group of similar places: as many values and as many different ones, in powers of two."""
+        return f"{self.drifts:d} {self.count.bit_length()} {len(self.values).bit_length()}"
 
-    def has_ids(self, name: str, number: float) -> bool:
-        """Return whether a number such as this is a process id, or too large to count anything, so has no range."""
-        is_id = self.ordered[-1] > LARGEST_COUNT or (name == PID and number <= LARGEST_PID)
-        return is_id and number >= 0 and self.different > FEW
+    def level(self, one: Field) -> int:
+        """Return 0 for a usual value, 1 for a new one, and more for a number that is far outside."""
+        is_new = one.text not in self.values and len(self.values) < MOST_VALUES
+        few = 2 * FEW if one.kind == ADDRESS else 0
+        if one.number is None or not self.ordered or len(self.values) <= few:
+            return int(is_new)
+        outside = self._outside(one.number, one.name == PID)
+        return min(MOST_LEVEL, is_new + math.ceil(4 * math.log2(1 + outside)))
 
-    def outside(self, number: float) -> float:
-        """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ."""
+    def _outside(self, number: float, is_pid: bool) -> float:
+        """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ.
+
+        A number less than a unit outside counts as inside. Ids have no range, and numbers that drift may continue.
+        """
         low, high = self.ordered[0], self.ordered[-1]
-        if low <= number <= high:
+        beyond = max(number - high, low - number, 0.0)
+        if number < 0 <= low:
+            beyond += high - low
+        elif len(self.values) > FEW and (high > LARGEST_COUNT or (is_pid and number <= LARGEST_PID)):
             return 0.0
-        beyond = number - high if number > high else low - number
-        if self.drifts(number):  # new lines may be as many as good ones
-            return max(0.0, beyond / (high - low) - 1)
+        elif self.drifts:
+            return max(0.0, beyond / (FARTHER * (high - low)) - 1)
         m = min(TAIL, len(self.ordered) - 1)
         apart = high - self.ordered[-1 - m] if number > high else self.ordered[m] - low
-        return beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 1000)
+        return max(0.0, beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 100) - 1)
 
 
 class NewValue(NamedTuple):
     """Something that a place never had."""
 
     field: Field
+    place: ValuePlace
     bucket: str
-    different: int
-    """How many different values the place had."""
     level: int
-    """1 for a new value, and more for a number that is far outside."""
 
 
 Detector = Literal["template", "value", "text", "rate", "episode"]
@@ -118,23 +122,21 @@ class Verdict(NamedTuple):
     detector: Detector
     why: str
     key: str
-    """The same for all lines in which the same is odd."""
+    """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
     figure: float
     p_value: float
-    value: str = ""
-    """The odd value, if it is one."""
+    at: tuple[int, int] | None = None
+    """The place of the odd value in the line; None if something else is odd."""
 
 
 @dataclass
 class UsualLines:
     """The kinds, values and rates that are usual in the good lines, and the lines that were accepted."""
 
-    kinds: dict[str, int] = field(default_factory=dict)
-    """How many lines there are of each kind."""
     places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
-    """By kind, and by place in it."""
+    """By kind of line, and by place in it."""
     levels: dict[str, list[int]] = field(default_factory=dict)
-    """By what is alike, how often each level of `NewValue` came in late lines; 0 if nothing was new."""
+    """For each group of similar places, the count of each level of `NewValue` in late lines; level 0 is not new."""
     masked: dict[str, bool] = field(default_factory=dict)
     """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
     late: int = 0
@@ -162,12 +164,12 @@ class UsualLines:
             repeated.append(usual.repeated(text))
             if number >= begin:
                 usual.late += 1
-                if line.kind not in usual.kinds:
+                if line.kind not in usual.places:
                     usual.late_kinds.append(text)
                 usual.late_texts.add(_checksum(usual.hide(text)))
                 found.append([*usual.surprises(line, usual.levels)])
             usual.add(line)
-        usual.rates = Rates.of(repeated, usual.late)
+        usual.rates = Rates.of(repeated)
         usual.late_bits = sorted(filter(None, map(usual.all_bits, found)))
         return usual
 
@@ -179,24 +181,44 @@ class UsualLines:
         """Return `text` with what always changes replaced by `MARK`."""
         return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
 
+    def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
+        """Return two functions of a line. One hides what `masks` and this mask; the other returns, for each character
+        of that result, its span in the line."""
+
+        def origins(line: str) -> list[tuple[int, int]]:
+            outer, inner, last = masks.origins(line), list[tuple[int, int]](), 0
+            for one in filter(self._is_masked, split(masks(line)).fields if self.masked else ()):
+                end = one.start + len(one.text)
+                inner += [*outer[last : one.start], *[(outer[one.start][0], outer[end - 1][1])] * len(MARK)]
+                last = end
+            return inner + outer[last:]
+
+        return lambda line: self.hide(masks(line)), origins
+
     def _is_masked(self, one: Field) -> bool:
         return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))
 
     @property
     def masked_names(self) -> list[str]:
-        """What people call the fields that are masked."""
+        """The names of the masked fields, in words that people use."""
         found = dict[str, None]()
         for around in (around for around, is_masked in self.masked.items() if is_masked):
             name, tab, chunk = around.partition("\t")
             found[NAMED.get(around) or (readable(name or chunk) if tab else "number")] = None
         return [*found]
 
-    def trimmed(self) -> UsualLines:
-        """Return the same without numbers that make no difference, for a file."""
-        for places in self.places.values():
-            for place in places.values():
-                place.ordered = [*place.ordered[: TAIL + 1], *place.ordered[TAIL + 1 :][-TAIL - 1 :]]
-        return self
+    @staticmethod
+    def from_json(content: bytes) -> UsualLines | None:
+        """Read what is in a model's folder; None if an early version wrote it, whose counts mean something else.
+
+        Raises ValueError.
+        """
+        try:
+            return read_json(UsualLines, content)
+        except ValueError:
+            if isinstance(fact(json.loads(content), "rates", "most"), list):
+                return None
+            raise
 
     @cached_property
     def is_plain(self) -> bool:
@@ -214,6 +236,11 @@ class UsualLines:
         beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
 
+    def share(self, word: str) -> float:
+        """Return the fraction of good lines that contain `word`; it counts twice in a line that contains it twice."""
+        found = (place.values.get(word, 0) for places in self.places.values() for place in places.values())
+        return sum(found) / max(1, self.rates.lines)
+
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
         """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
@@ -222,42 +249,32 @@ class UsualLines:
 
     def add(self, line: Line) -> None:
         """Count a line."""
-        if len(self.kinds) >= MOST_KINDS and line.kind not in self.kinds:
-            return
-        self.kinds[line.kind] = self.kinds.get(line.kind, 0) + 1
-        places = self.places.setdefault(line.kind, {})
-        for one in line.fields:
-            if one.kind not in (TIME, ID):
-                places.setdefault(one.place, ValuePlace()).add(one.text, one.number)
+        if len(self.places) < MOST_KINDS or line.kind in self.places:
+            places = self.places.setdefault(line.kind, {})
+            for one in line.fields:
+                if one.kind not in (TIME, ID):
+                    places.setdefault(one.place, ValuePlace()).add(one.text, one.number)
 
     def surprises(self, line: Line, levels: dict[str, list[int]] | None = None) -> Iterator[NewValue]:
         """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
+        places = self.places.get(line.kind, {})
         for one in line.fields:
-            place = self.places.get(line.kind, {}).get(one.place)
-            if place is None or one.kind in (TIME, ID):
+            if (place := places.get(one.place)) is None:
                 continue
-            is_new = one.text not in place.values and len(place.values) < MOST_VALUES
-            found = [(f"{MARKERS.index(one.kind)} ", int(is_new))]
-            enough = place.ordered and place.different > (2 * FEW if one.kind == ADDRESS else 0)
-            if one.number is not None and enough and not place.has_ids(one.name, one.number):
-                outside = min(MOST_LEVEL, math.ceil(4 * math.log2(1 + place.outside(one.number))))
-                found.append((f"range {MARKERS.index(one.kind)} ", outside))
-            for what, level in found:
-                bucket = ("drifting " if place.drifts(one.number) else "") + what + place.bucket
-                if levels is not None:
-                    counts = levels.setdefault(bucket, [])
-                    counts += [0] * (level + 1 - len(counts))
-                    counts[level] += 1
-                if level:
-                    yield NewValue(one, bucket, place.different, level)
+            level, bucket = place.level(one), f"{MARKERS.index(one.kind)} {place.bucket}"
+            if levels is not None:
+                counts = levels.setdefault(bucket, [])
+                counts += [0] * (level + 1 - len(counts))
+                counts[level] += 1
+            if level:
+                yield NewValue(one, place, bucket, level)
 
     def bits(self, one: NewValue) -> float:
         """Return how seldom a level as high comes at places like this, in bits."""
         counts = self.levels.get(one.bucket, [])
-        as_high = sum(counts[one.level :])
         beyond = max(0, one.level - max(len(counts) - 1, 1)) / 4  # the logarithm of how much farther it is
-        beyond = min(beyond, math.log2(1 + one.different))  # a few values tell little of their range
-        return math.log2((sum(counts) + 1) / (as_high + 0.5)) + beyond
+        beyond = min(beyond, math.log2(1 + len(one.place.values)))  # a few values show little of their range
+        return math.log2((sum(counts) + 1) / (sum(counts[one.level :]) + 0.5)) + beyond
 
     def all_bits(self, found: Sequence[NewValue]) -> float:
         """Return the bits of what is new in a line: those of the oddest, and a little of the others."""
@@ -268,7 +285,7 @@ class UsualLines:
     def harmless(self) -> set[str]:
         """The accepted lines, and what is new in them: their kinds and their values."""
         lines = [*map(split, self.accepted)]
-        new = {line.kind for line in lines if line.kind not in self.kinds}
+        new = {line.kind for line in lines if line.kind not in self.places}
         found = (one for line in lines for one in self.surprises(line))
         less = (one._replace(level=level) for one in found for level in range(1, one.level + 1))
         return {*self.accepted, *new, *map(_said, less)}
@@ -283,24 +300,22 @@ class UsualLines:
         of the others."""
         found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
         found.sort(key=self.bits, reverse=True)
-        more = self.all_bits(found)
-        return [self._described(line, one, self.bits(one) if k else more) for k, one in enumerate(found)]
+        return [
+            _described(line, one, bits, self.p_value(bits))
+            for one, bits in zip(found, [self.all_bits(found), *map(self.bits, found[1:])], strict=False)
+        ]
 
-    def _described(self, line: Line, one: NewValue, bits: float) -> Verdict:
-        place = self.places[line.kind][one.field.place]
-        name, value = (readable(text) for text in (one.field.name or "value", one.field.text))
-        if one.field.kind == NUMBER and place.ordered and len(place.values) > 5:
-            seen = f"{place.ordered[0]:,.10g} to {place.ordered[-1]:,.10g}"
-        else:
-            often = sorted(place.values, key=place.values.__getitem__, reverse=True)
-            seen = ", ".join(readable(each) for each in often[:3])
-            seen += f" and {len(often) - 3:,} more" if len(often) > 3 else ""
-        if one.field.kind == WORD:
-            return Verdict("value", f"{value}: seen {seen}", f"{name} {value}", bits, self.p_value(bits), value)
-        below = one.field.number is not None and bool(place.ordered) and one.field.number < place.ordered[0]
-        where = PREFIX.sub("", one.field.name) or f"{line.kind} {one.field.place}"
-        key = f"{where} {below} {one.level // 8}"
-        return Verdict("value", f"{name} {value}: seen {seen}", key, bits, self.p_value(bits), value)
+
+def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdict:
+    """Return the verdict on a new value."""
+    value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
+    said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
+    if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
+        said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
+    key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
+    key += f"\t{value.text}" if value.kind == WORD else ""
+    at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
+    return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, at)
 
 
 def _replaced(text: str, fields: Iterable[Field], mark: str) -> str:
@@ -328,7 +343,7 @@ def _around(one: Field) -> str:
 
 
 def _masked(lines: Sequence[str]) -> dict[str, bool]:
-    """Return whether the numbers and addresses in each surrounding hardly repeat or only grow."""
+    """Return, by surroundings, whether numbers and addresses rarely repeat, or drift."""
     found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
     for text in lines:
         for one in split(text).fields:

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import Annotated
 
 from afterword.errors import OptionError, TextError
+from afterword.oddities.findings import Placed
 from afterword.operations.calibrate import writable
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
 from afterword.operations.work import Work
@@ -51,16 +52,10 @@ class Accepted(Record, kw_only=True):
         return f"{counted(self.accepted, 'accepted line')}, {change}"
 
 
-class Listed(Record):
-    """A line of a finding."""
-
-    text: str
-
-
 class ListedFinding(Record):
     """The part of a finding that is read back."""
 
-    lines: list[Listed]
+    lines: list[Placed]
 
 
 @operation(Accept)

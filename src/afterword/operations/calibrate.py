@@ -83,7 +83,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     Masks(request.mask)
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
-        check_kind(request, loaded, ("mask", "encoding", "encoding_errors"))
+        check_kind(request, loaded, ("mask", "encoding", "encoding_errors", "markup"))
         if loaded.unit == "value":
             readings = [one for file in files for one in read_values(loaded, file, request, work)[1]]
             calibrated, p_values = calibrated_on(loaded, readings, calibrated_with)

@@ -12,18 +12,10 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import (
-    Facts,
-    Scored,
-    engine_of,
-    file_of,
-    filled,
-    highest,
-    judge_of,
-    watched,
-)
+from afterword.operations.score import Facts, Scored, engine_of, judge_of, ranking, scored_lines, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
+from afterword.scoring.costs import LineScore
 from afterword.settings import setting
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted
@@ -120,7 +112,7 @@ def _whole(
     for file in (files := listed(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            parts, on_part = watched(file, work.parts(file, request, models[0].lines), on_progress)
+            parts, on_part = watched(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
             for part in parts:
                 comparison.read(part, on_part)
         several = {"file": file} if len(files) > 1 else {}
@@ -136,33 +128,24 @@ def _whole(
 def _by_line(
     request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: Facts
 ) -> Iterator[ComparedLine]:
-    judges, files = [judge_of(model, request.mask) for model in models], listed(request.file)
+    judges = [judge_of(model, request.mask) for model in models]
     likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
 
-    def rows() -> Iterator[ComparedLine]:
-        read = 0
-        for file, before, lines in work.lines(files, request):
-            scores = [judges[0](lines, on_progress=work.still_wanted)]
-            texts = [one.text for one in scores[0]]  # without their labels, if the first model knows labels
-            scores += [judge(texts, on_progress=work.still_wanted) for judge in judges[1:]]
-            for each in zip(*scores, strict=True):
-                text, bits = each[0].text, {name: one.bits for name, one in zip(names, each, strict=True)}
-                best = min(names, key=bits.__getitem__)
-                ratio = min(bits[name] for name in names[1:]) - bits[names[0]]
-                likeliest[best] += bool(text)
-                place = {"line": before + each[0].line, **file_of(file, files)}
-                yield ComparedLine(text=text, bits=bits, ratio_bits=ratio, best=best, **place, **facts)
-            read += len(lines)
-            on_progress(None, read)
+    def judged(lines: list[str]) -> list[Sequence[LineScore]]:
+        first = judges[0](lines, on_progress=work.still_wanted)
+        texts = [one.text for one in first]  # without their labels, if the first model knows labels
+        return [first, *(judge(texts, on_progress=work.still_wanted) for judge in judges[1:])]
 
-    with work.progress("scoring lines", "lines", streams=request.top is None) as on_progress:
-        found = rows()
-        if request.top is None:
-            yield from found
-        else:
-            kept = (row for row in found if filled(row.text, models[0].lines))
-            found = iter(highest(kept, "ratio_bits", request.top))
-    yield from found  # below the bar
+    def rows() -> Iterator[ComparedLine]:
+        each = scored_lines(listed(request.file), request, work, judged, streams=request.top is None)
+        for place, scores in each:
+            text, bits = scores[0].text, {name: one.bits for name, one in zip(names, scores, strict=True)}
+            best = min(names, key=bits.__getitem__)
+            ratio = min(bits[name] for name in names[1:]) - bits[names[0]]
+            likeliest[best] += bool(text)
+            yield ComparedLine(text=text, bits=bits, ratio_bits=ratio, best=best, **place, **facts)
+
+    yield from rows() if request.top is None else ranking(rows(), "ratio_bits", request.top, models[0].lines)
     for name, number in likeliest.items():
         work.say(f"{name} is likeliest for {number:,} of {counted(sum(likeliest.values()), 'line')}")
 

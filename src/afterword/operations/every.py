@@ -25,6 +25,7 @@ ORDER = (
         "score",
         "surprises",
         "compare",
+        "voice",
         "odd",
         "accept",
         "calibrate",

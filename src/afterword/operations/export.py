@@ -7,7 +7,7 @@ from typing import Annotated
 
 from afterword.errors import OptionError
 from afterword.interchange.browser import PageSettings
-from afterword.interchange.export_formats import FORMATS
+from afterword.interchange.export_formats import FORMATS, options_of
 from afterword.operations.operation import FOLDER, ModelName, Output, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
@@ -46,6 +46,6 @@ def export(request: Export, work: Work) -> None:
         raise OptionError(f"missing format: give one and a file, such as `onnx` book.onnx; the formats are {formats}")
     model = work.model(request.model)
     for name, path in paths.items():
-        notes = model.export(name, path, **{option: getattr(request, option) for option in FORMATS[name].options})
+        notes = model.export(name, path, **{option: getattr(request, option) for option in options_of(name)})
         work.say(f"wrote {path}")
         work.note(*notes)

@@ -18,7 +18,7 @@ from afterword.operations.plan import summary
 from afterword.operations.work import Work
 from afterword.runs.run import Run
 from afterword.series.drawing import write_html, write_png
-from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts, parse_levels
+from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts
 from afterword.series.forecasts import Forecast as Found
 from afterword.series.frames import as_frame, write_rows
 from afterword.series.sheets import without_pyarrow
@@ -99,8 +99,8 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(*summary(run))
         work.train(run, kept=False)
 
-    levels, columns = parse_levels(request.levels), made(Columns, vars(request))
-    found = forecasts(source, made(ForecastSettings, vars(request)), columns, levels, model, train)
+    settings, columns = made(ForecastSettings, vars(request)), made(Columns, vars(request))
+    found = forecasts(source, settings, columns, request.levels, model, train)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from afterword.bars import as_time
 from afterword.errors import OptionError, TextError, WorkError
+from afterword.generation.poem import Verse
 from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
@@ -26,6 +27,7 @@ from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
+from afterword.text.unwrap import unwrapped
 
 REPORT_EVERY = 10.0  # seconds between lines about rejected texts
 TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
@@ -33,7 +35,7 @@ FEW = 8  # samples that are written one by one; more are written in parallel
 
 
 @dataclass(frozen=True)
-class Generate(Sampling, Predicting, Engine, Holding, Request):
+class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
     hf://USER/NAME.
 
@@ -50,9 +52,14 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     model draws the label too, and writes label, tab and line.
 
     Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
-    can match, at the end of a line, or at `max_tokens`. Rules distort the model's distribution: they can force an
-    unlikely continuation. With `reject`, the model writes without the rules, discards texts that break them, reports
-    how many obeyed, and stops after 2 minutes without one that does.
+    can match, at the end of a line, or at `max_tokens`. Without `max_tokens` or `pattern`, running text ends with a
+    sentence. Rules distort the model's distribution: they can force an unlikely continuation. With `reject`, the model
+    writes without the rules, discards texts that break them, reports how many obeyed, and stops after 2 minutes without
+    one that does.
+
+    A `poem` is written line by line. For each line, the model writes several candidates, and the likeliest one of the
+    usual length is kept. With `rhyme`, two lines rhyme if their last words have the same spelling from the last vowels
+    on.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules and
     `min_tokens` forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
@@ -75,7 +82,10 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
     seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
     best_of: int = setting(
-        1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
+        1,
+        "write this many texts for each sample, and keep the one whose tokens are likeliest on average",
+        minimum=1,
+        excludes=("poem",),
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
@@ -115,12 +125,15 @@ class WrittenPiece(Record, kw_only=True):
 def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     prompts = _prompts(request, work)
     model = work.model(request.model, request.using, request.engine, request.hold)
+    if model.unwraps and request.prompt_file is not None:
+        prompts = [unwrapped(text) for text in prompts if text is not None]
     facts, label, starts = engine_of(model, work), request.label, list[PromptLike](prompts)
     if label is not None:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)
         facts = {"label": label} | facts
-    writer = model.writer(made(Sampling, vars(request)))
+    sampling = made(Sampling, vars(request))
+    writer = model.writer(sampling)
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _accept(request, model, label, work)
@@ -133,7 +146,10 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         tally.on_text = _told_of_rules(tally, wanted, work)
     few = wanted <= FEW and accept is None and request.best_of == 1 and not request.reject
     samples: Iterator[str | Sample] = iter(())
-    if few:
+    if request.poem:
+        each = [start for start in starts for _ in range(request.num)]
+        samples = (model.poem(sampling, request, start, (first + k) % 2**64) for k, start in enumerate(each))
+    elif few:
         samples = _one_by_one(writer, [text for text in starts for _ in range(request.num)], first, work.streams)
     else:
         samples = writer.samples(starts, request.num, first, request.best_of, None, accept, tally)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,6 +102,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     first, last = _ends(request.stretch or ":")
     if (request.text is None) == (request.file is None):
         raise OptionError("give either a text to read, or a file with `file`")
+    if request.text is not None and os.path.isfile(request.text):
+        work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     model = work.model(request.model, hold=request.hold)
     check_kind(request, model, ("keeps", "after", "instead"))
     named = named_units(request.units, model.config) if request.units else None
@@ -109,7 +112,8 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         line = _line_of(SeriesFacts.of(model), request, slice(first, last), work)
         read = line.text
     else:
-        read = (request.text if request.text is not None else work.text(str(request.file), last))[first:last]
+        given = request.text
+        read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:

@@ -95,7 +95,8 @@ def novelty(request: Novelty, work: Work) -> Copied:
     with work.progress("reading the training text"):
         learned = model.learned_from()
     if request.file is not None:
-        name, text = str(request.file), learned.tokenizer.normalise(work.text(str(request.file)))
+        name = str(request.file)
+        text = learned.tokenizer.normalise(work.text(name, unwrap=model.unwraps))
         return copied(learned, name, text.splitlines() if learned.lines else [text], work)
     num = request.num or (LINES if learned.lines else TEXTS)
     with work.progress("writing", "texts") as on_progress:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.model.folder.calibration import LEAST_RATE, Normal, check_enough, check_false_alarms
-from afterword.oddities.findings import Findings, Placed, TextCost, judge, placed, whole_word
+from afterword.oddities.findings import Findings, Placed, TextCost, judge, whole_word
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
@@ -45,7 +45,7 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
-SHOWN, MOST_PIECES = 3, 1000  # odd pieces of a line that its finding shows, and that are placed in it
+SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
@@ -98,12 +98,12 @@ class OddFinding(Record, kw_only=True):
     """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
     `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
-    is first, and the others follow in order.
+    is first, and the others follow in order. `odd_pieces` are the odd parts of that first line, as places in its text.
     """
 
     rows: ClassVar = "findings"
     served: ClassVar = False
-    in_json: ClassVar = ("lines", "engine")
+    in_json: ClassVar = ("lines", "odd_pieces", "engine")
 
     finding: int
     detector: Detector
@@ -114,6 +114,7 @@ class OddFinding(Record, kw_only=True):
     odd: bool
     kind: str | UnsetType | None = UNSET
     lines: list[Placed]
+    odd_pieces: list[tuple[int, int]]
     engine: str | UnsetType = UNSET
 
 
@@ -189,12 +190,12 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield from _each(request, work, model, kind_of, facts)
         return
     most = request.top or READ
-    found = Findings(model.usual, request.false_alarms, most)
+    found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
-            for line in _judged(model, some, request.false_alarms, work.still_wanted):
-                if line.cost.text:
-                    found.add(Placed(file, before + line.cost.line, line.cost.text), line.masked, line.verdicts)
+            for line, masked, verdicts in _judged(model, some, request.false_alarms, work.still_wanted):
+                if line.text:
+                    found.add(Placed(file, before + line.line, line.text), masked, verdicts, line.odd_pieces)
             on_progress(None, found.lines)
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
@@ -210,39 +211,22 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
 
 
-class Judged(NamedTuple):
-    """A line, the cost of its text, and the verdict."""
-
-    cost: OddLine
-    masked: str
-    """Its text, with what the user masks hidden."""
-    verdicts: list[Verdict]
-    """The oddest first."""
-
-
-def _judged(model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress) -> Iterator[Judged]:
-    """Yield the verdict on each of `lines`."""
-    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual
-    hide = Masks(calibration.masks)
-    masked = [*map(hide, lines)] if usual else lines
-    hidden = [*map(usual.hide, masked)] if usual else lines
-    least = 1 / (len(calibration.figures) + 1)
-    for text, known, read, cost in zip(
-        lines, masked, hidden, model.odd_lines(hidden, max(rate, least), on_progress=on_progress), strict=True
-    ):
-        words = [whole_word(read, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
-        verdicts = judge(usual, known, hide(read), TextCost(cost.figure, cost.p_value, words), rate)
-        verdict = verdicts[0]
-        pieces = (
-            [verdict.value] if verdict.value else [read[start:stop] for start, stop in cost.odd_pieces[:MOST_PIECES]]
-        )
-        places = cost.odd_pieces if read == text and not verdict.value else placed(pieces, text)
+def _judged(
+    model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress
+) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
+    """Yield the cost of each of `lines`, the line with the user's masks applied, and its verdicts, the oddest first."""
+    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
+    masks, least = Masks(calibration.masks), 1 / (len(calibration.figures) + 1)
+    for text, cost in zip(lines, model.odd_lines(lines, max(rate, least), on_progress=on_progress), strict=True):
+        known, places = masks(text), cost.odd_pieces
+        words = [whole_word(text, start, stop) for start, stop in places[:SHOWN]]
+        verdict, *_ = verdicts = judge(usual, known, TextCost(cost.figure, cost.p_value, words), rate)
+        if verdict.at:
+            spans = masks.origins(text)
+            places = [(spans[verdict.at[0]][0], spans[verdict.at[1] - 1][1])]
         is_odd = bool(verdict.p_value <= rate and text)
-        yield Judged(
-            replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=places if is_odd else ()),
-            known,
-            verdicts,
-        )
+        pieces = places if is_odd else ()
+        yield replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
 
 
 def _each(
@@ -254,7 +238,7 @@ def _each(
         read = 0
         for file, before, lines in work.lines(listed(request.files), request):
             judged = [*_judged(model, lines, request.false_alarms, work.still_wanted)]
-            whole = [total([*whole, *(line.cost for line in judged)])]
+            whole = [total([*whole, *(line for line, _, _ in judged)])]
             for one, _, (verdict, *_) in judged:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}

@@ -127,7 +127,7 @@ class ScoredSeries(Record, kw_only=True):
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors"))
+    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
     if free.unit == "value":
         yield from _of_tables(request, free, work)
         return
@@ -175,7 +175,7 @@ def _whole(
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[Cost | None] = [None] * len(scorers)
             costs: list[Cost] = []
-            parts, on_part = watched(file, work.parts(file, request, model.lines), on_progress)
+            parts, on_part = watched(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
             for part in parts:
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
@@ -220,46 +220,54 @@ def _by_line(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored | ScoredLine]:
     """Yield the cost of each line, and at the end that of all lines."""
-    judges, files = [judge_of(one, request.mask) for one in scorers], listed(request.files)
+    judges = [judge_of(one, request.mask) for one in scorers]
     whole: list[Cost] = []
 
-    def rows(on_progress: Callable[..., object]) -> Iterator[ScoredLine]:
-        read = 0
-        for file, before, lines in work.lines(files, request):
-            scores = [judge(lines, on_progress=work.still_wanted) for judge in judges]
-            whole[:] = [total([*whole, *scores[0]])]
-            for each in zip(*scores, strict=True):
-                place = {"line": before + each[0].line, **file_of(file, files)}
-                yield ScoredLine.of(each[0], **_free(each), **place, **facts)
-            read += len(lines)
-            on_progress(None, read)
+    def judged(lines: list[str]) -> list[Sequence[LineScore]]:
+        scores = [judge(lines, on_progress=work.still_wanted) for judge in judges]
+        whole[:] = [total([*whole, *scores[0]])]
+        return scores
 
     ranked = request.top is not None or request.sort is not None
-    with work.progress("scoring lines", "lines", streams=not ranked) as on_progress:
-        found = rows(on_progress)
-        if model.labels and not request.adapt:
-            found = _with_accuracy(found, work)
-        if ranked:
-            key = (request.sort or "bits-per-character").replace("-", "_")
-            found = iter(highest((row for row in found if filled(row.text, model.lines)), key, request.top))
-        else:
-            yield from found
-    yield from found  # below the bar
+    each = scored_lines(listed(request.files), request, work, judged, streams=not ranked)
+    found: Iterator[ScoredLine] = (
+        ScoredLine.of(scores[0], **_free(scores), **place, **facts) for place, scores in each
+    )
+    if model.labels and not request.adapt:
+        found = _with_accuracy(found, work)
+    key = (request.sort or "bits-per-character").replace("-", "_")
+    yield from ranking(found, key, request.top, model.lines) if ranked else found
     yield Scored.of(whole[0], **whole[0].apart)
 
 
-def file_of(file: str, files: Sequence[str]) -> Facts:
-    """Return the name of a file for the record of a line, if there are several or a folder of them."""
-    return {"file": file} if len(files) > 1 or os.path.isdir(files[0]) else {}
+def scored_lines(
+    files: Sequence[str],
+    decoding: Decoding,
+    work: Work,
+    judged: Callable[[list[str]], Sequence[Sequence[LineScore]]],
+    streams: bool,
+) -> Iterator[tuple[Facts, tuple[LineScore, ...]]]:
+    """Yield the place of each line of `files` and its score by each model. `judged` scores a batch of lines.
 
-
-def filled(text: str, lines: bool) -> bool:
-    """Return whether a line takes part in a ranking by cost.
-
-    Empty lines do not: they cost much for their length, and training leaves them out too. Without a model of `lines`,
-    blank ones do not either.
+    A bar shows the progress until the last line is scored, unless the lines are printed as they come (`streams`).
     """
-    return bool(text if lines else text.strip())
+    read = 0
+    with work.progress("scoring lines", "lines", streams=streams) as on_progress:
+        for file, before, lines in work.lines(files, decoding):
+            several = {"file": file} if len(files) > 1 or os.path.isdir(files[0]) else {}
+            for scores in zip(*judged(lines), strict=True):
+                yield {"line": before + scores[0].line, **several}, scores
+            read += len(lines)
+            on_progress(None, read)
+
+
+def ranking(rows: Iterable[Any], column: str, top: int | None, lines: bool) -> list[Any]:
+    """Return the `top` lines by `column`, without those that a ranking leaves out.
+
+    Empty lines are left out: they cost much for their length, and training leaves them out too. Unless the model is one
+    of `lines`, blank lines are left out too.
+    """
+    return highest((row for row in rows if (row.text if lines else row.text.strip())), column, top)
 
 
 def highest(rows: Iterable[Row], column: str, top: int | None) -> list[Row]:

@@ -115,7 +115,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
-    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors"))
+    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors", "markup"))
     if model.unit == "value":
         yield from _of_tables(request, model, work)
         return
@@ -123,7 +123,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
     for file in files:
-        text = work.text(file, decoding=request)
+        text = work.text(file, decoding=request, unwrap=model.unwraps)
         work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0

@@ -44,7 +44,7 @@ def units(request: Units, work: Work) -> Iterator[Found]:
     asked += map(questions.ready_made, request.asking)
     model = work.model(request.model)
     model.check_of_text()
-    text = work.text(str(request.file), MOST_TRACED + 1)
+    text = work.text(str(request.file), MOST_TRACED + 1, unwrap=model.unwraps)
     read = beginning(model, text[:MOST_TRACED])
     if len(read) < len(text):
         work.note(f"only the first {len(read):,} characters are read")

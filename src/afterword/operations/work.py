@@ -131,13 +131,14 @@ class Work:
     def _reader(self, decoding: Decoding) -> Reader:
         return Reader(decoding)
 
-    def text(self, file: str, most: int | None = None, decoding: Decoding | None = None) -> str:
-        """Return the text of `file`, or its first `most` characters.
+    def text(self, file: str, most: int | None = None, decoding: Decoding | None = None, unwrap: bool = False) -> str:
+        """Return the text of `file`, or its first `most` characters. With `unwrap`, join the lines of wrapped prose.
 
         Raises TextError. Without `most`, also raises it for a text that is too long to be held in memory.
         """
         pieces, length, limit = [], 0, MOST_AT_ONCE + 1 if most is None else most
         with self.reader(decoding or Decoding()) as reader:
+            reader.unwraps = unwrap
             for piece in reader.read([file]):
                 pieces.append(piece)
                 length += len(piece)
@@ -147,12 +148,14 @@ class Work:
             raise TextError(f"{source_name(file)} has more than {MOST_AT_ONCE:,} characters: split it")
         return "".join(pieces)[:limit]
 
-    def parts(self, file: str, decoding: Decoding, lines: bool) -> Iterator[Part]:
+    def parts(self, file: str, decoding: Decoding, lines: bool, unwrap: bool = False) -> Iterator[Part]:
         """Yield the text of `file` in parts; with `lines`, some lines at a time, without empty lines, as in training.
 
+        With `unwrap`, join the lines of wrapped prose.
         Raises TextError if the file is empty.
         """
         with self.reader(decoding) as reader:
+            reader.unwraps = unwrap
             pieces = reader.read([file])
             each: Iterator[Part] = _some(filled_lines(pieces)) if lines else parts(pieces)
             first = next(each, "")

@@ -43,7 +43,9 @@ def base_asked_for(settings: TrainingSettings, text: CorpusSettings) -> Base | N
 class Begun:
     """The beginning of a run, with the figures that decided it."""
 
-    base: Choice[Base | None]
+    base: Base | None
+    why: str
+    """The reason for using this base, or none."""
     untrained: Untrained | None = None
     """The base on held-out text; None without either."""
     ngram: Ngram | None = None
@@ -57,7 +59,7 @@ class Begun:
         return None if self.untrained is None else self.untrained.tokenizer
 
 
-SCRATCH = Begun(Choice(None, AS_ASKED))
+SCRATCH = Begun(None, AS_ASKED)
 
 
 def begun_from(
@@ -69,7 +71,7 @@ def begun_from(
     """
     tried, why, problems = ([base], AS_ASKED, []) if base else _candidates(settings, vocabulary)
     if not tried:
-        return Begun(Choice(None, why), problems=problems)
+        return Begun(None, why, problems=problems)
     check_threads_fit(2)
     with ThreadPoolExecutor(2) as others:  # PyTorch loads, mostly in Python, while NumPy reads and counts
         others.submit(importlib.import_module, "afterword.learning.learner")
@@ -84,12 +86,12 @@ def begun_from(
         untrained = Untrained.read(best, encoded, TO_JUDGE)
         ngram = counting.result()
     if base is not None:
-        return Begun(Choice(base, why), untrained, ngram)
+        return Begun(base, why, untrained, ngram)
     untouched = untrained.with_ngram(ngram, encoded.tokenizer) if untrained else None
-    choice = decided(best, untouched, why)
-    if choice.value is None or untrained is None:
-        return Begun(choice, ngram=ngram, problems=problems)
-    return Begun(choice, untrained, ngram if untrained.tokenizer == encoded.tokenizer else None, problems)
+    helps, why = decided(best, untouched, why)
+    if not helps or untrained is None:
+        return Begun(None, why, ngram=ngram, problems=problems)
+    return Begun(best, why, untrained, ngram if untrained.tokenizer == encoded.tokenizer else None, problems)
 
 
 def _candidates(settings: TrainingSettings, vocabulary: str | None) -> tuple[list[Base], str, list[str]]:
@@ -106,19 +108,19 @@ def _candidates(settings: TrainingSettings, vocabulary: str | None) -> tuple[lis
     return fitting, "" if fitting else why or "no base is installed", problems
 
 
-def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choice[Base | None]:
+def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choice[bool]:
     """Decide whether to begin from `base`, by its gain as it is on a sample of the held-out text.
 
     `untouched` is the cost of that sample to base and n-gram; None if nothing is held out. `preferred` says why this
     base was tried and no other.
     """
     if untouched is None or untouched.ngram is None:
-        return Choice(None, f"a base cannot be tested without held-out text; --base {base.name} uses it untested")
+        return False, f"a base cannot be tested without held-out text; --base {base.name} uses it untested"
     figures = f"as it is, {base.name} lowers the cost of the n-gram alone by {untouched.gain:.1%}"
     figures += f", and {preferred}" if preferred else ""
     if untouched.gain < LEAST_FROM_BASE:
-        return Choice(None, f"{figures}; it takes {LEAST_FROM_BASE:.1%} to be worth it")
-    return Choice(base, figures)
+        return False, f"{figures}; it takes {LEAST_FROM_BASE:.1%} to be worth it"
+    return True, figures
 
 
 def _conflict(base: Base, settings: TrainingSettings, vocabulary: str | None) -> str | None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from afterword.errors import OptionError
+from afterword.learning.batches import steps_per_pass
 from afterword.learning.device import chosen_device
 from afterword.learning.recipe import Recipe
 from afterword.planning.machine import available_threads, check_memory, step_time
@@ -35,7 +36,8 @@ def text_settings(text: TextSettings) -> TextSettings:
         raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
     if text.vocabulary not in (None, "char", "classic"):
         raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
-    return dataclasses.replace(text, lowercase=True, vocabulary="classic")
+    unwrap = "no" if text.unwrap == "auto" else text.unwrap
+    return dataclasses.replace(text, lowercase=True, vocabulary="classic", unwrap=unwrap)
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
@@ -45,22 +47,17 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     """
     recipe = recipe_without_steps(settings)
     check_memory(recipe, encoded.tokenizer)
-    per_pass = steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)
+    per_pass = steps_per_pass(encoded, recipe.batch_size, recipe.seq_length, windows=True)
     most = math.ceil((settings.epochs or 1) * per_pass)
     steps = settings.steps or most
     if recipe.minutes is not None:
         steps = max(1, int(recipe.minutes * 60 / step_time(encoded, recipe).now))
     steps = min(steps, most)
     following = of_steps(steps, len(encoded.training) / per_pass, len(encoded.validation))
-    evaluation = {name: following[name].value for name in ("validation_tokens", "evaluate_every", "report_every")}
+    evaluation = {name: following[name][0] for name in ("validation_tokens", "evaluate_every", "report_every")}
     recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
     by_hand = {*asked(settings), *(["base"] if settings.base == NONE else [])}
     return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in SHOWN_NUMBERS})
-
-
-def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int) -> int:
-    """Return the number of steps that take each window once."""
-    return math.ceil((len(encoded.training) - seq_length) / batch_size)
 
 
 def recipe_without_steps(settings: TrainingSettings) -> Recipe:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from afterword.errors import OptionError
-from afterword.learning.recipe import Recipe
 from afterword.planning import auto, classic
 from afterword.planning.base_choice import SCRATCH, Begun
 from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
+
+HELD_OUT = "0.1"  # fraction of the text under auto, if nothing else is held out
 
 
 def text_settings(text: CorpusSettings, settings: TrainingSettings) -> CorpusSettings:
@@ -16,7 +17,9 @@ def text_settings(text: CorpusSettings, settings: TrainingSettings) -> CorpusSet
     if settings.recipe == "classic":
         assert isinstance(text, TextSettings)  # others do not suit this recipe
         return classic.text_settings(text)
-    return auto.text_settings(text)
+    if text.vocabulary == "classic":
+        raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
+    return text.holding_out(HELD_OUT)
 
 
 def check_length(characters: int, text: CorpusSettings, settings: TrainingSettings) -> None:
@@ -25,12 +28,6 @@ def check_length(characters: int, text: CorpusSettings, settings: TrainingSettin
     for option, value in (("seq-length", settings.seq_length or window), ("batch-size", settings.batch_size)):
         if value is not None and value >= characters and not text.lines:
             raise OptionError(f"{option} {value} is too large for {characters} characters of training text")
-
-
-def steps_in(passes: float, encoded: EncodedCorpus, recipe: Recipe) -> int:
-    """Return the number of steps of `recipe` in `passes` over the training part."""
-    steps_per_pass = classic.steps_per_pass if recipe.recipe == "classic" else auto.steps_per_pass
-    return max(1, round(passes * steps_per_pass(encoded, recipe.batch_size, recipe.seq_length)))
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:

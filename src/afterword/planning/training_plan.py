@@ -13,7 +13,7 @@ from afterword.learning.recipe import Recipe
 from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
-from afterword.planning.tuning import Choice, Choices
+from afterword.planning.tuning import Choices
 from afterword.settings import SEEDS, Settings, setting
 from afterword.text.corpus import Corpus
 from afterword.text.documents import Source
@@ -122,19 +122,9 @@ class Plan:
 def asked(settings: TrainingSettings) -> Choices:
     """Return the numbers of the recipe that the user set."""
     own = {field.name for field in dataclasses.fields(Recipe)} - {"recipe", "minutes", "device"}
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     return {
-        field.name: Choice(getattr(settings, field.name), AS_ASKED)
-        for field in dataclasses.fields(settings)
-        if field.name in own and getattr(settings, field.name) != field.default
+        name: (value, AS_ASKED)
+        for name, value in values.items()
+        if name in own and value != getattr(TrainingSettings, name)
     }
-
-
-def recipe_of(choices: Choices) -> Recipe:
-    """Return the recipe of these numbers."""
-    return Recipe(**{name: choice.value for name, choice in choices.items()})
-
-
-def reasons(choices: Choices) -> dict[str, str]:
-    """Return the reasons that are not empty, by name, in the order of a recipe."""
-    order = [field.name for field in dataclasses.fields(Recipe)]
-    return {name: choices[name].reason for name in order if choices[name].reason}

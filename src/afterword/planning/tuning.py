@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
@@ -30,14 +29,8 @@ ALL_HELD_OUT = 20_000  # tokens: a held-out text up to this counts whole in a sh
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Choice(Generic[T]):
-    """A number of a recipe, and the reason for it."""
-
-    value: T
-    reason: str = ""
-
-
+Choice = tuple[T, str]
+"""A number of a recipe, and the reason for it, which may be empty."""
 Choices = dict[str, Choice[Any]]  # by the names of a recipe's numbers
 
 
@@ -61,20 +54,20 @@ def size_in_time(tokens: int, tokens_read: Callable[[int], float], num_layers: i
     weighed = [size for size in sizes if tokens_read(size) >= TOKENS_PER_WEIGHT * weights(size, num_layers)]
     size = max(passes + weighed, default=sizes[0])
     if size == sizes[-1]:
-        return Choice(size, f"a text of {tokens:,} tokens is too short for more")
+        return size, f"a text of {tokens:,} tokens is too short for more"
     if size in passes:
-        return Choice(size, f"the largest size with enough time for {MOST_PASSES:g} passes")
+        return size, f"the largest size with enough time for {MOST_PASSES:g} passes"
     if size in weighed:
-        return Choice(size, f"the largest size with enough time to read {TOKENS_PER_WEIGHT:g} tokens per weight")
-    return Choice(size, "the smallest size, because there is little time")
+        return size, f"the largest size with enough time to read {TOKENS_PER_WEIGHT:g} tokens per weight"
+    return size, "the smallest size, because there is little time"
 
 
 def size_untimed(tokens: int) -> Choice[int]:
     """Return the units if steps or passes are given and no time."""
     most = largest_size(tokens)
     if most <= UNTIMED_SIZE:
-        return Choice(most, f"a text of {tokens:,} tokens is too short for more")
-    return Choice(UNTIMED_SIZE, f"the usual size without a time limit; the text is long enough for {most}")
+        return most, f"a text of {tokens:,} tokens is too short for more"
+    return UNTIMED_SIZE, f"the usual size without a time limit; the text is long enough for {most}"
 
 
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
@@ -82,7 +75,7 @@ def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     some = 32 if from_base else 16  # a run from a base gains more from more text than from more steps
     wanted = 32 if tokens >= 3_000_000 else some if tokens >= LONG else 8
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
-    return Choice(
+    return (
         max(1, min(wanted, tokens // (least_steps * seq_length))),
         "lanes, each reading from its own place: fewer for a short text, so that a pass has enough steps",
     )
@@ -91,26 +84,26 @@ def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
 def lines_per_step(mean_length: float) -> Choice[int]:
     """Return the number of lines per step, by their mean number of tokens: about the tokens of running text."""
     lines = max(8, min(128, 1 << max(0, round(math.log2(1_500 / max(mean_length, 1))))))
-    return Choice(lines, "lines: about as many tokens per step as with running text")
+    return lines, "lines: about as many tokens per step as with running text"
 
 
-IN_PIECES = Choice(256, "longer lines are read in pieces")
+IN_PIECES = "longer lines are read in pieces"
 STEPS_OF_VALUES = 25  # per pass, at least: few values would else be learned from in a hundred steps
 
 
 def values_per_step(tokens: int, mean_length: float) -> Choices:
     """Return the number of lines per step, and of values of each, by the number of all and of each on average."""
-    lines, wanted = lines_per_step(mean_length), tokens / STEPS_OF_VALUES
-    if wanted >= lines.value * min(256, mean_length):
-        return {"batch_size": lines, "seq_length": IN_PIECES}
-    few = Choice(max(2, min(lines.value, int(wanted / min(128, mean_length)))), "lines: few, for enough steps per pass")
-    return {"batch_size": few, "seq_length": Choice(128, IN_PIECES.reason)}
+    (lines, why), wanted = lines_per_step(mean_length), tokens / STEPS_OF_VALUES
+    if wanted >= lines * min(256, mean_length):
+        return {"batch_size": (lines, why), "seq_length": (256, IN_PIECES)}
+    few = max(2, min(lines, int(wanted / min(128, mean_length))))
+    return {"batch_size": (few, "lines: few, for enough steps per pass"), "seq_length": (128, IN_PIECES)}
 
 
 def learning_rate(hidden_size: int) -> Choice[float]:
     """Return the peak rate: 0.02 for 256 units, falling with the square root of their number."""
     rate = float(f"{min(0.03, 0.02 * math.sqrt(256 / hidden_size)):.2g}")
-    return Choice(rate, "at its peak: 0.02 for 256 units, falling with the square root of their number")
+    return rate, "at its peak: 0.02 for 256 units, falling with the square root of their number"
 
 
 def dropout(passes: float, from_base: bool = False) -> Choice[float]:
@@ -120,7 +113,7 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
     """
     at, there, per_doubling, most = (2, 0.0, 0.1, 0.3) if from_base else (3.3, 0.2, 0.12, 0.6)
     fraction = round(min(most, max(0.0, there + per_doubling * math.log2(max(passes, 0.1) / at))), 2)
-    return Choice(fraction, "fraction dropped: it grows with the number of passes")
+    return fraction, "fraction dropped: it grows with the number of passes"
 
 
 def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> Choice[float]:
@@ -130,7 +123,7 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
     over the same text then has fewer steps, which must go as far. Bytes, shorter than characters, change nothing.
     """
     rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * max(1.0, characters / tokens)
-    return Choice(
+    return (
         float(f"{min(max(rate, 0.001), 0.005):.2g}"),
         "at its peak: lower for a short text, so that less of the base is lost, and higher for longer tokens, "
         "whose passes have fewer steps",
@@ -152,8 +145,8 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     need no teacher.
     """
     if passes <= UNTAUGHT_PASSES:
-        return Choice(0.0, "so few passes over the text memorize little, so the base does not teach")
-    return Choice(
+        return 0.0, "so few passes over the text memorize little, so the base does not teach"
+    return (
         round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
         "weight of the base's predictions in the targets: it grows with what the untrained base saves",
     )
@@ -172,11 +165,9 @@ def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choice
     evaluate_every = max(1, min(math.ceil(every), steps))
     averaging = min(0.9998, max(0.9, 1 - 5 / steps))
     return {
-        "warmup": Choice(min(100, steps // 10), "steps to the peak rate: a hundred, or a tenth of all"),
-        "averaging": Choice(
-            averaging, f"decay of the weights' moving average, over about {1 / (1 - averaging):,.0f} steps"
-        ),
-        "validation_tokens": Choice(validation_tokens, "of the held-out text, per evaluation"),
-        "evaluate_every": Choice(evaluate_every, f"steps: evaluations take {EVALUATION_SHARE:.0%} of the time at most"),
-        "report_every": Choice(max(1, min(steps // 200, evaluate_every)), "steps"),
+        "warmup": (min(100, steps // 10), "steps to the peak rate: a hundred, or a tenth of all"),
+        "averaging": (averaging, f"decay of the weights' moving average, over about {1 / (1 - averaging):,.0f} steps"),
+        "validation_tokens": (validation_tokens, "of the held-out text, per evaluation"),
+        "evaluate_every": (evaluate_every, f"steps: evaluations take {EVALUATION_SHARE:.0%} of the time at most"),
+        "report_every": (max(1, min(steps // 200, evaluate_every)), "steps"),
     }

@@ -84,6 +84,7 @@ def _planned(
             check_ranks(plan.recipe)
             seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
             settings = {"sources": corpus.sources, **asdict(text), "vocabulary": _vocabulary(text, encoded.tokenizer)}
+            settings |= {"unwrap": "no" if corpus.unwrapped is None else "yes"} if encoded.is_text else {}
             yield new, Preview(plan, encoded, notes, seconds, settings)
 
 

@@ -11,15 +11,14 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from afterword.bases.base import load_base
 from afterword.errors import ModelError, OptionError, RunError
+from afterword.learning.batches import steps_per_pass
 from afterword.learning.device import check_device, precision_on, why_no_gpu
 from afterword.learning.recipe import Schedule
-from afterword.planning.recipes import steps_in
 from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
 from afterword.runs.folder import RunFolder, held
@@ -59,8 +58,11 @@ class More(Settings):
 
 
 NO_MORE = More()
-text_settings_of = partial(made, TextSettings)
-"""Returns the settings of the text that a run has recorded."""
+
+
+def text_settings_of(recorded: Mapping[str, Any]) -> TextSettings:
+    """Return the settings of the text that a run has `recorded`; early runs read every text as it was."""
+    return made(TextSettings, {"unwrap": "no", **recorded})
 
 
 def resume(
@@ -207,7 +209,9 @@ def extend(run: Run, more: More) -> None:
     minutes: float | None = None
     steps = ended_at + (more.more_steps or 0)
     if more.more_epochs is not None:
-        steps += steps_in(more.more_epochs, run.encoded, run.recipe)
+        recipe = run.recipe
+        per_pass = steps_per_pass(run.encoded, recipe.batch_size, recipe.seq_length, recipe.windows)
+        steps += max(1, round(more.more_epochs * per_pass))
     if more.more_minutes is not None:
         steps += max(1, round(more.more_minutes * 60 / pace))
         planned = None if step == ended_at else run.minutes  # one that ended may have ended early

@@ -211,6 +211,7 @@ class Run:
             "base": None if self.record.base is None else asdict(self.record.base),
             "lines": encoded.lines,
             "labels": encoded.labels or None,
+            **({"unwrapped": encoded.unwrapped} if encoded.unwrapped is not None else {}),
             **encoded.about,
             "corpus": {
                 "sources": encoded.sources,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from afterword.settings import OnProgress, ignore_progress
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer
 
+Origins = Callable[[str], Sequence[tuple[int, int]]]
+"""A function that returns, for each character of the masked line, its span in the line."""
+
 AT_ONCE = 1000  # lines
+LONGEST = 20_000  # characters of a line that are read, because more would take seconds
 LOOKED_INTO = 10_000  # lines whose single tokens are counted too
 
 
@@ -32,10 +36,6 @@ class OddLine(LineScore):
     """Whether the p-value is within the rate of false alarms."""
     odd_pieces: Sequence[tuple[int, int]] = ()
     """The pieces of an odd line, as (start, stop) in `text`, that cost more than those of normal lines."""
-
-    def at(self, line: int) -> OddLine:
-        """Return the same with another number, without the costs of its tokens."""
-        return replace(self, line=line, token_nats=np.empty(0))
 
     def __repr__(self) -> str:
         return f"OddLine({self.line}: {reprlib.repr(self.text)}, figure {self.figure:.1f}, p {self.p_value:.2g})"
@@ -65,11 +65,16 @@ def judge(
     tokenizer: Tokenizer,
     lines: Sequence[str],
     rate: float,
+    hide: Callable[[str], str],
+    origins: Origins,
     on_progress: OnProgress = ignore_progress,
 ) -> list[OddLine]:
-    """Compare the masked cost of each of `lines` with normal lines. Odd are those within `rate`, of false alarms."""
-    masks = Masks(calibration.masks)
-    scores = score_lines(network, tokenizer, map(masks, lines), on_progress, entropies=True)
+    """Compare the cost of each of `lines` with normal lines. Odd are those within `rate`, of false alarms.
+
+    `hide` masks a line. The first `LONGEST` characters of what it returns are read.
+    """
+    hidden = [hide(line)[:LONGEST] for line in lines]
+    scores = score_lines(network, tokenizer, hidden, on_progress, entropies=True)
     figures = calibration.figure(_costs(scores))
     p_values = calibration.p_values(figures)
     return [
@@ -78,25 +83,25 @@ def judge(
             figure=float(figure),
             p_value=float(p_value),
             odd=(odd := bool(p_value <= rate and line)),
-            odd_pieces=_odd_pieces(calibration, tokenizer, masks, line, score) if odd else (),
+            odd_pieces=_odd_pieces(calibration, tokenizer, origins, line, score) if odd else (),
         )
         for number, (line, score, figure, p_value) in enumerate(zip(lines, scores, figures, p_values, strict=True), 1)
     ]
 
 
 def _odd_pieces(
-    calibration: Calibration, tokenizer: Tokenizer, masks: Masks, line: str, score: LineScore
+    calibration: Calibration, tokenizer: Tokenizer, origins: Origins, line: str, score: LineScore
 ) -> list[tuple[int, int]]:
     """Return the pieces of `line` whose tokens cost more than those of normal lines, or else its costliest piece."""
     starts = tokenizer.starts(score.text)
     token_bits = score.token_nats[: len(starts)] / math.log(2)  # without the end of the line
     threshold = min(calibration.odd_bits, float(score.token_nats.max()) / math.log(2))
-    origins = masks.origins(line) if masks.patterns else None
+    spans = origins(line)
     pieces: list[tuple[int, int]] = []
     for start in np.unique(starts[token_bits >= threshold]).tolist():
         after = int(np.searchsorted(starts, start, side="right"))
         stop = int(starts[after]) if after < len(starts) else len(score.text)
-        first, last = (start, stop) if origins is None else (origins[start][0], origins[stop - 1][1])
+        first, last = spans[start][0], spans[stop - 1][1]
         if pieces and first <= pieces[-1][1]:
             first = pieces.pop()[0]
         pieces.append((first, last))

@@ -21,7 +21,7 @@ import numpy as np
 from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
-from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.bands import offsets
@@ -34,7 +34,7 @@ from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
 from afterword.series.trials import Trials, combined
-from afterword.settings import Settings, setting
+from afterword.settings import SEEDS, Settings, setting
 from afterword.text.documents import counted
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class ForecastSettings(Settings):
     horizon: int | None = setting(
         None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
     )
-    minutes: float = setting(5.0, "minutes of training, where an LSTM is trained", above=0, maximum=525_600)
-    seed: int = setting(0, "seed of the training and of the sampled paths", minimum=0, maximum=2**64 - 1)
+    minutes: float = setting(DEFAULT_MINUTES, "minutes of training, where an LSTM is trained", above=0, maximum=525_600)
+    seed: int = setting(0, "seed of the training and of the sampled paths", **SEEDS)
     season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
     method: str = setting(
         AUTO, "one method, or auto: the mean of the best few in the backtest", choices=(AUTO, LSTM, *METHODS)
@@ -147,7 +147,7 @@ def forecasts(
     source: Any,
     settings: ForecastSettings,
     columns: Columns,
-    levels: Sequence[float] = LEVELS,
+    levels: str | Sequence[float] = LEVELS,
     model: LanguageModel | str | os.PathLike[str] | None = None,
     train: Callable[[Run], object] = lambda run: train_shown(run, None),
 ) -> Forecast:

@@ -113,12 +113,16 @@ def corpus_settings(text: TextSettings, table: SeriesSettings) -> CorpusSettings
     for name in ("labels", "lowercase", "validation", "vocabulary"):
         if getattr(text, name):
             raise OptionError(f"`{name}` does not suit a table of numbers: leave it out")
+    if text.unwrap == "yes":
+        raise OptionError("`unwrap` does not suit a table of numbers: leave it out")
     return table
 
 
 def recorded_settings(recorded: Mapping[str, Any]) -> CorpusSettings:
     """Return the settings of the text or table that a run has `recorded`."""
-    return made(SeriesSettings, recorded) if recorded.get("series") else made(TextSettings, recorded)
+    return (
+        made(SeriesSettings, recorded) if recorded.get("series") else made(TextSettings, {"unwrap": "no", **recorded})
+    )
 
 
 def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[str]]:

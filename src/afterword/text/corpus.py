@@ -127,6 +127,7 @@ class Census:
 
 
 MINIMUM = 64  # characters
+FAIR = 0.05  # fraction of all lines from which `unwrap` auto joins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,9 @@ class TextSettings(Decoding):
     vocabulary: str | None = setting(
         None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
     )
+    unwrap: Literal["auto", "yes", "no"] = setting(
+        "auto", "join the lines of wrapped prose; auto: if at least one line in twenty is joined"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,6 +156,15 @@ class TextSettings(Decoding):
         parse_validation(self.validation)
         if self.vocabulary is not None:
             vocabulary_asked_for(self.vocabulary)
+        if self.unwrap == "yes" and not self.may_unwrap:
+            raise OptionError(
+                "`unwrap` yes is for running text: leave it out, or leave out `lines`, `labels` or `vocabulary` byte"
+            )
+
+    @property
+    def may_unwrap(self) -> bool:
+        """True if wrapped prose may be joined. It never is if lines are documents or bytes are tokens."""
+        return self.unwrap != "no" and not self.lines and self.vocabulary != "byte"
 
     def suited(self, training: Training) -> Training:
         """Return the settings of a training on a text: any will do."""
@@ -198,6 +211,8 @@ class Corpus(AbstractContextManager["Corpus"]):
     _kept: ExitStack = field(repr=False, default_factory=ExitStack)
     kind: str = "text"  # the noun for what was read
     unit: str = "character"  # the noun for what is predicted, one after another
+    unwrapped: int | None = None
+    """The number of lines of wrapped prose that were joined to the line before; None if the text was read unchanged."""
     about: dict[str, Any] = field(default_factory=dict)
     """What a model should know of what it has learned from, if that is not a text. JSON values only."""
 
@@ -221,6 +236,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
     validation = parse_validation(settings.validation)
     held_out: list[Source] = [validation] if isinstance(validation, Path) else []
     reader = Reader(settings)
+    reader.unwraps = settings.may_unwrap
     with ExitStack() as kept:
         documents = reader.find([*sources, *held_out], kept)
         names = [source_name(source) for source in sources]
@@ -233,7 +249,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         pieces: Pieces
         if isinstance(validation, Path):
             pieces = partial(by_file, texts, partial(reader.text, documents[-1]), settings.lines)
-            census = Census(pieces)
+            census = _census(pieces, reader, settings)
             _check_length(names, census.training)
             if not census.validation:
                 raise TextError(f"{source_name(validation)} is empty: name a file with text to validate on")
@@ -245,7 +261,7 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
                 by_hash.move_one_line("training" if census.training else "validation")
                 census = Census(pieces)
         else:
-            census = Census(partial(by_position, texts, sys.maxsize))
+            census = _census(partial(by_position, texts, sys.maxsize), reader, settings)
             _check_length(names, census.training)
             if validation:
                 census.hold_out(max(1, round(validation * census.training)))
@@ -256,7 +272,20 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
         training = (text for part, text in pieces() if part == "training")
         labels = count_labels(training, settings.lowercase) if settings.labels else {}
         counts = census.training, census.validation
-        return Corpus(names, reader.notes.lines(), settings.lines, labels, characters, *counts, pieces, kept.pop_all())
+        facts = reader.notes.lines(), settings.lines, labels, characters
+        joined = reader.notes.line_ends[0] if reader.unwraps else None
+        return Corpus(names, *facts, *counts, pieces, kept.pop_all(), unwrapped=joined)
+
+
+def _census(pieces: Pieces, reader: Reader, settings: TextSettings) -> Census:
+    """Count the text. With `unwrap` auto, decide whether wrapped prose is joined, now and whenever it is read again."""
+    census = Census(pieces)
+    ends, others = reader.notes.line_ends
+    if settings.unwrap == "auto" and ends <= FAIR * (ends + others):
+        reader.unwraps = False
+        reader.notes.forget_joined()
+        return Census(pieces) if ends else census
+    return census
 
 
 def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:

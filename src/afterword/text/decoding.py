@@ -17,8 +17,11 @@ from itertools import chain
 
 from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting
-from afterword.text.documents import Document, Notes, Source, find_documents, reason
+from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason, with_article
 from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
+from afterword.text.gutenberg import without_frame
+from afterword.text.markup import MOST, SOURCES, kind_of, text_of
+from afterword.text.unwrap import unwrapped_parts
 
 REPLACEMENT = "\ufffd"
 # encodings that Python lists as text encodings, although they are for single names, for source code or for nothing
@@ -35,6 +38,9 @@ class Decoding(Settings):
         "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
         choices=("strict", "replace"),
     )
+    markup: str = setting(
+        "text", "read HTML and Markdown files as their text, or keep their source", choices=("text", "keep")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,14 +54,6 @@ class Decoding(Settings):
 
 
 UTF_8 = Decoding()
-
-
-class NotTextError(TextError):
-    """The bytes are not text in that encoding; `kind` describes them in a few words."""
-
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class TextDecoder:
@@ -121,6 +119,9 @@ class Reader:
     It refuses NUL and bytes that are invalid in the encoding, or replaces them with U+FFFD and counts the places.
     """
 
+    unwraps = False
+    """True if the lines of wrapped prose in running text are joined."""
+
     def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
         """Read `piece` bytes at a time."""
         self.notes = Notes()
@@ -138,11 +139,24 @@ class Reader:
         """Yield the text of all documents, with a newline after each that does not end in one and is not the last."""
         last = "\n"
         for document in documents:
-            for number, text in enumerate(self.pieces(document)):
+            for number, text in enumerate(self._running(document)):
                 if number == 0 and last != "\n":
                     yield "\n"
                 yield text
                 last = text[-1]
+
+    def _running(self, document: Document) -> Iterator[str]:
+        """Yield pieces of text without Project Gutenberg's frame and, if it `unwraps`, with wrapped prose joined."""
+        frame = "left out Project Gutenberg's header and licence from {}"
+        texts = without_frame(self.pieces(document), lambda: self.notes.changed(document.name, frame))
+        if not self.unwraps:
+            yield from texts
+            return
+        ends = others = 0
+        for text, joined in unwrapped_parts(texts):
+            yield text
+            ends, others = ends + joined, others + text.count("\n")
+        self.notes.joined(document.name, ends, others)
 
     def pieces(self, document: Document) -> Iterator[str]:
         """Yield the document's text without its byte order mark, in pieces as they come; none is empty."""
@@ -165,10 +179,19 @@ class Reader:
 
     def _decoded(self, file: BufferedIOBase, name: str) -> Iterator[str]:
         raw = first_bytes(file, self._piece)
-        if found := recognised(raw):
-            kind, advice = found
-            article = "an" if kind[0] in "AEIOU" else "a"
-            raise NotTextError(f"{name} is {article} {kind}, not plain text: {advice}", kind)
+        what, advice = recognised(raw) or ("", "")
+        kind = kind_of(name, what, raw)
+        if kind is not None and not (kind in SOURCES and self._decoding.markup == "keep"):
+            pieces = self._plain(raw, file, name) if kind in SOURCES else None
+            content = raw + file.read(MOST + 1 - len(raw)) if pieces is None else "".join(pieces).encode()
+            yield from filter(None, [text_of(kind, content, name, self.notes)])
+        elif what:
+            raise NotTextError(f"{name} is {with_article(what)}, not plain text: {advice}", what)
+        else:
+            yield from self._plain(raw, file, name)
+
+    def _plain(self, raw: bytes, file: BufferedIOBase, name: str) -> Iterator[str]:
+        """Decode a plain text that begins with `raw`."""
         encoding = self._decoding.encoding
         if codecs.lookup(encoding).name == "utf-8":
             marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)

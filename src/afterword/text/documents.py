@@ -24,6 +24,14 @@ from afterword.errors import StorageError, TextError
 NAMED = 3  # documents that a note names
 
 
+class NotTextError(TextError):
+    """The bytes are not text in the encoding that was given; `kind` describes them in a few words."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class Notes:
     """A record of what was done to which documents. A document that is read again is counted once."""
 
@@ -31,6 +39,7 @@ class Notes:
         self._skipped: dict[str, set[str]] = defaultdict(set)  # reason: names
         self._changed: dict[str, set[str]] = defaultdict(set)  # change: names
         self._replaced: dict[str, int] = {}  # name: places
+        self._joined: dict[str, tuple[int, int]] = {}  # name: line ends of wrapped prose, and all others
 
     def skipped(self, name: str, reason: str) -> None:
         """Record that the file or folder `name` was left out."""
@@ -43,6 +52,19 @@ class Notes:
     def replaced(self, name: str, places: int) -> None:
         """Record how many places of the document were invalid, from its start to where it has been read."""
         self._replaced[name] = places
+
+    def joined(self, name: str, ends: int, others: int) -> None:
+        """Record how many line ends of wrapped prose became spaces, and how many other line ends the document has."""
+        self._joined[name] = ends, others
+
+    @property
+    def line_ends(self) -> tuple[int, int]:
+        """The number of line ends that became spaces, and of the others, in all documents that were unwrapped."""
+        return sum(ends for ends, _ in self._joined.values()), sum(others for _, others in self._joined.values())
+
+    def forget_joined(self) -> None:
+        """Forget which documents were unwrapped: they are read again as they are."""
+        self._joined.clear()
 
     @property
     def places(self) -> int:
@@ -57,6 +79,10 @@ class Notes:
             changed.append(
                 f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self._replaced)}"
             )
+        if self.line_ends[0]:
+            names = listed_names(name for name, (ends, _) in self._joined.items() if ends)
+            ends = counted(self.line_ends[0], "line")
+            changed.append(f"wrapped prose: joined {ends} to the ones before, in {names}; the others are unchanged")
         return skipped + changed
 
 
@@ -66,6 +92,11 @@ def listed_names(names: Iterable[str]) -> str:
     if len(more) < NAMED:
         return " and ".join(filter(None, [", ".join([first, *more[:-1]]), *more[-1:]]))
     return f"{', '.join([first, *more[: NAMED - 1]])} and {len(more) - NAMED + 1} more"
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a kind of file with its article: "a Word document", "an EPUB book"."""
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def counted(number: int, one: str) -> str:

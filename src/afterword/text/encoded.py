@@ -67,6 +67,7 @@ class CorpusFacts:
     labels: dict[str, int]  # the number of lines per label in the training part; empty without labels
     kind: str = "text"  # the noun for what was read
     unit: str = "character"  # the noun for what is predicted, one after another
+    unwrapped: int | None = None  # the lines of wrapped prose that were joined to the line before; None: read unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         labels=corpus.labels,
         kind=corpus.kind,
         unit=corpus.unit,
+        unwrapped=corpus.unwrapped,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", dataclasses.asdict(facts) | corpus.about)

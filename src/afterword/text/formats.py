@@ -26,7 +26,7 @@ SIGNATURES = {
     b"%PDF-": ("PDF document", "extract its text first, for instance with pdftotext"),
     b"%!PS-Adobe": ("PostScript document", "extract its text first, for instance with ps2ascii"),
     b"{\\rtf": ("rich text document (RTF)", SAVE_AS_TEXT),  # text by its bytes: a model would learn the markup
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("document of an older Microsoft Office", SAVE_AS_TEXT),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("document of an older Microsoft Office, or encrypted", SAVE_AS_TEXT),
     b"BZh91AY&SY": ("bzip2 file", "unpack it first, with bunzip2"),
     b"\xfd7zXZ\0": ("xz file", "unpack it first, with unxz"),
     b"\x28\xb5\x2f\xfd": ("Zstandard file", "unpack it first, with unzstd"),

@@ -7,12 +7,13 @@ colour-blind readers are not used together.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
-SHEET = ("words", "shades", "shaded", "sheet", "history")  # its scripts, in the order of their imports
-IMPORT = re.compile(r'^import \{(.*)\} from "\./(\w+)\.js";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?:const|(?:async )?function|class) (\w+)", re.MULTILINE)
+IMPORT = re.compile(r'^import \{(.*)\} from "\./(?:vendor/)?(\w+)\.js";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:const|(?:async )?function\*?|class) (\w+)", re.MULTILINE)
+EXPORTS = re.compile(r"export\{([^}]*)\};?\s*\Z")  # of a package from elsewhere
+BLANK = re.compile(r"^ *(?:(?://[^\n]*|/\*\*.*?\*/)?\n)?", re.MULTILINE | re.DOTALL)  # comments, indentation
 
 MOST_BITS, LEVELS = 8.0, 12  # the strongest shade, and the number of shades; as in shades.js
 # surprises, as elements and as highlights; positive and negative values, and gates
@@ -50,14 +51,27 @@ def level(bits: float) -> int:
     return min(LEVELS, round(bits / MOST_BITS * LEVELS))
 
 
-def bundle(names: Sequence[str] = SHEET) -> str:
-    """Return scripts of the sheet as one script. Each keeps its own scope, and runs only in a page."""
+def bundle(names: Sequence[str], own: Mapping[str, str] = {}) -> str:
+    """Return scripts as one. Each keeps its own scope, and runs only in a page.
+
+    `names` are in the order of their imports. The scripts are files of this package, unless `own` has them.
+    """
     found = []
     for name in names:
-        code = imported(read("afterword.web", f"{name}.js"))
-        body = f"{not_exported(code)}return {{ {', '.join(EXPORT.findall(code))} }};"
-        found.append(f"const ${name} = globalThis.document ? (() => {{\n{body}\n}})() : {{}};\n")
+        code = imported(own.get(name) or read("afterword.web", *f"{name}.js".split("/")))
+        if packed := EXPORTS.search(code):
+            exported = [": ".join(reversed(one.split(" as "))) for one in packed[1].split(",")]
+            body = f"/*\n{read('afterword.web', *f'{name}.LICENSE.txt'.split('/'))}*/\n{code[: packed.start()]}\n"
+        else:
+            exported, body = EXPORT.findall(code), not_exported(code)
+        closed = f"(() => {{\n{body}return {{ {', '.join(exported)} }};\n}})()"
+        found.append(f"const ${name.rpartition('/')[2]} = globalThis.document ? {closed} : {{}};\n")
     return "\n".join(found)
+
+
+def lean(code: str) -> str:
+    """Return `code` without comments and indentation."""
+    return BLANK.sub("", code)
 
 
 def not_exported(code: str) -> str:

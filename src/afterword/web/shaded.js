@@ -1,6 +1,6 @@
 // Text with shades. Each line is an element, so that an edit changes few of them. Only lines near the view are shaded,
 // so that a long text costs no more than a short one. The shades are custom highlights, which leave text and layout
-// unchanged; if the browser lacks them, a line is split into spans.
+// unchanged; a browser that lacks them shows the text without shades.
 
 import { LEVELS, runs } from "./shades.js";
 import { firstAfter } from "./words.js";
@@ -9,12 +9,8 @@ const MARGIN = 100; // pixels above and below the view that are shaded too
 const hasHighlights = "highlights" in CSS && "StaticRange" in window;
 
 /** The highlight of each level, shared by all texts of the page. */
-const levels = Array.from({ length: LEVELS + 1 }, (_, level) => {
-  if (!hasHighlights || !level) return null;
-  const highlight = new Highlight();
-  CSS.highlights.set(`s${level}`, highlight);
-  return highlight;
-});
+const levels = Array.from({ length: hasHighlights ? LEVELS + 1 : 0 }, () => new Highlight());
+levels.forEach((highlight, level) => level && CSS.highlights.set(`s${level}`, highlight));
 
 export class ShadedText {
   /** `element` contains the lines; `view` is the element that scrolls, or null for the page. */
@@ -26,7 +22,7 @@ export class ShadedText {
     this.isShown = true; // whether the shades are shown
     this.lines = [""];
     this.starts = [0];
-    this.shaded = new Map(); // from a line's element to the [level, range] of its runs, or null if it has spans
+    this.shaded = new Map(); // from a line's element to the [level, range] of its runs
     this.waits = false;
     element.replaceChildren(lineOf(""));
     const soon = () => this.#shadeSoon();
@@ -84,8 +80,9 @@ export class ShadedText {
     const [number, at] = this.place(from);
     const line = this.element.children[number];
     const range = document.createRange();
-    range.setStart(...pointIn(line, at));
-    range.setEnd(...pointIn(line, Math.min(at + to - from, this.lines[number].length)));
+    const text = line.firstChild ?? line; // an empty line has no text
+    range.setStart(text, at);
+    range.setEnd(text, Math.min(at + to - from, this.lines[number].length));
     const found = [...range.getClientRects()].at(from === to ? -1 : 0);
     return found ?? line.getBoundingClientRect();
   }
@@ -107,10 +104,7 @@ export class ShadedText {
     const line = (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)?.closest?.(".line");
     if (!line || line.parentElement !== this.element) return -1;
     const number = [...this.element.children].indexOf(line);
-    const upTo = document.createRange();
-    upTo.setStart(line, 0);
-    upTo.setEnd(node, offset);
-    return this.unitAt(this.starts[number] + upTo.toString().length, x, y);
+    return this.unitAt(this.starts[number] + (node === line ? offset * this.lines[number].length : offset), x, y);
   }
 
   /** Return the index of the unit before or after `gap`, where a pointer's caret would be, that contains the point, or -1. */
@@ -144,7 +138,7 @@ export class ShadedText {
   }
 
   #shadeView() {
-    if (!this.element.isConnected || !this.element.offsetParent) return;
+    if (!hasHighlights || !this.element.isConnected || !this.element.offsetParent) return;
     const view = this.view?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
     const { children } = this.element;
     const isAbove = k => children[k].getBoundingClientRect().bottom < view.top - MARGIN;
@@ -164,30 +158,9 @@ export class ShadedText {
 
   #shade(line, number) {
     const start = this.starts[number];
-    const found = runs(this.shades, start, start + this.lines[number].length);
-    if (!found.length) return;
-    if (!hasHighlights) {
-      let done = start;
-      const parts = [];
-      for (const [level, from, to] of found) {
-        const span = document.createElement("b");
-        span.className = `s${level}`;
-        span.textContent = this.text.slice(from, to);
-        parts.push(this.text.slice(done, from), span);
-        done = to;
-      }
-      line.replaceChildren(...parts, this.text.slice(done, start + this.lines[number].length));
-      this.shaded.set(line, null);
-      return;
-    }
     const node = line.firstChild;
-    const ranges = found.map(([level, from, to]) => {
-      const range = new StaticRange({
-        startContainer: node,
-        startOffset: from - start,
-        endContainer: node,
-        endOffset: to - start,
-      });
+    const ranges = runs(this.shades, start, start + this.lines[number].length).map(([level, from, to]) => {
+      const range = new StaticRange({ startContainer: node, startOffset: from - start, endContainer: node, endOffset: to - start });
       levels[level].add(range);
       return [level, range];
     });
@@ -195,10 +168,7 @@ export class ShadedText {
   }
 
   #unshade(line) {
-    if (!this.shaded.has(line)) return;
-    const ranges = this.shaded.get(line);
-    if (ranges) for (const [level, range] of ranges) levels[level].delete(range);
-    else line.textContent = line.textContent; // the spans become text again
+    for (const [level, range] of this.shaded.get(line) ?? []) levels[level].delete(range);
     this.shaded.delete(line);
   }
 }
@@ -208,14 +178,4 @@ function lineOf(text) {
   line.className = "line";
   line.textContent = text;
   return line;
-}
-
-/** Return the node and offset of the place `at` in a line, which may contain spans. */
-function pointIn(line, at) {
-  const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    if (at < node.length || (at === node.length && node === line.lastChild)) return [node, at];
-    at -= node.length;
-  }
-  return [line, line.childNodes.length];
 }

@@ -34,9 +34,7 @@ export function characterAt(shades, index) {
 
 /** Return the level at `index`, or -1 if it is unknown. */
 export function levelAt(shades, index) {
-  let from = index;
-  while (from > 0 && continues(shades[from])) from -= 1;
-  return levelOfShade(shades[from]);
+  return levelOfShade(shades[characterAt(shades, index)[0]]);
 }
 
 function levelOfShade(shade) {

@@ -4,13 +4,14 @@
 import { ShadedText } from "./shaded.js";
 import { difference } from "./words.js";
 
-/** Move the focus among the buttons in `element` if `event` is an arrow key up or down; return whether it is. */
+/** Move the focus among the buttons in `element` if `event` is an arrow key up or down, Home or End; return whether it is. */
 export function moveFocus(event, element) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return false;
-  event.preventDefault();
   const buttons = [...element.querySelectorAll("button")];
-  buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
+  const at = buttons.indexOf(document.activeElement);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+  if (to === undefined) return false;
+  event.preventDefault();
+  buttons.at(to % buttons.length).focus();
   return true;
 }
 

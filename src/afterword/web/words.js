@@ -1,10 +1,9 @@
 // Words, lines and numbers as text, and characters made visible.
 
-const segmenter = "Segmenter" in Intl ? new Intl.Segmenter(undefined, { granularity: "word" }) : null;
+const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 
 /** Return the first word of `text` with the space before it and the punctuation after it. */
 export function nextWord(text) {
-  if (!segmenter) return /^\s*\S+/.exec(text)?.[0] ?? text;
   let length = 0;
   let hasWord = false;
   for (const { segment, isWordLike } of segmenter.segment(text)) {
@@ -16,13 +15,47 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
+/** Return [from, to] of the word or punctuation mark at `at` or just before it, with the spaces before it. */
+export function wordAt(text, at) {
+  const [start, end] = [lineStart(text, at), lineEnd(text, at)];
+  const line = text.slice(start, end);
+  const parts = segmenter ? segmenter.segment(line) : Array.from(line.matchAll(/\s+|\S+/gu), one => ({ segment: one[0], index: one.index }));
+  let from = start;
+  for (const { segment, index } of parts) {
+    const to = start + index + segment.length;
+    if (!segment.trim()) continue; // a space belongs to the word after it
+    if (to >= at) return [from, to];
+    from = to;
+  }
+  return [at, at];
+}
+
+const SPEAKER = /^(\p{Lu}[\p{L}\p{M}\p{N}'’-]*(?: [\p{Lu}\p{N}][\p{L}\p{M}\p{N}'’-]*){0,3})([:.])( *)(?=(\S?))/u;
+
+/**
+ * Return the speakers in `text`, the latest first, as {name, head}: a name starts a line, as in "ROMEO:" or
+ * "ROMEO.", and `head` is the text that begins a speech after the line before it.
+ */
+export function speakers(text) {
+  const found = new Map();
+  let [gap, isRepeated] = ["", false];
+  for (const [, ends, line] of text.matchAll(/(^|\n+)(.+)/g)) {
+    const [head, name, sign, , next] = SPEAKER.exec(line) ?? [];
+    if (!head || (sign === "." && name !== name.toUpperCase())) continue; // a short sentence ends with a full stop too
+    [gap, isRepeated] = [ends || "\n", isRepeated || found.delete(name)];
+    found.set(name, next ? head : `${head}\n`);
+  }
+  if (!isRepeated || found.size < 2) return [];
+  return [...found].reverse().map(([name, head]) => ({ name, head: gap + head }));
+}
+
 // In scripts without spaces between words, there is no end of a word to wait for.
 const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-]$/u;
 
 /** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {
-  constructor({ pattern, finish_sentence }, most) {
-    this.left = pattern || finish_sentence ? Infinity : most; // tokens
+  constructor({ pattern, finish_sentence, sentences, poem }, most) {
+    this.left = pattern || finish_sentence || sentences || poem ? Infinity : most; // tokens
     this.from = Infinity; // character from which the text may end
     this.text = "";
     this.isOver = false;

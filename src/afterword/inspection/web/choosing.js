@@ -79,8 +79,6 @@ function theme(next) {
   document.documentElement.dataset.theme = next;
   $("theme").textContent = next === "dark" ? "light" : "dark";
   $("theme").title = `${$("theme").textContent} colours (key t)`;
-  const accent = property("--accent");
-  document.documentElement.style.setProperty("--accent-rgb", accent.match(/\w\w/g).map(x => parseInt(x, 16)).join(" "));
 }
 const nextOf = (list, now) => list[(list.indexOf(now) + 1) % list.length];
 

@@ -11,7 +11,7 @@ function find() {
   }
   const found = D.layers.flatMap(({ units }, layer) => units.map((_, row) => ({ layer, row, ...judged(series(S.part, layer, row), a, b) })));
   const best = found.sort((x, y) => (y.on - y.off) - (x.on - x.off)).slice(0, 10);
-  $("foundhead").innerHTML = `By the ${NAMES[S.part]}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
+  $("foundhead").innerHTML = `By the ${nameOf(S.part)}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
   $("found").replaceChildren(...best.map(one => button(
     `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ` +
     `${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,

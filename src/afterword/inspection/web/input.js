@@ -44,7 +44,6 @@ function hover(t, row = S.unit) {
   if (hovered) hovered.classList.remove("hover");
   hovered = t < 0 ? null : spans[t];
   if (hovered) hovered.classList.add("hover");
-  S.hover = t;
   t < 0 ? (showHere(), drawOver()) : (showHere(t, row), drawOver(t, row));
 }
 $("text").addEventListener("mousedown", event => {

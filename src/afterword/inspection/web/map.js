@@ -130,7 +130,7 @@ function drawMeans() {
   context.strokeStyle = property("--mark");
   line(context, (S.at + .5) / T * room, 0, (S.at + .5) / T * room, high);
   const [what, highest] = GATES.has(S.part) ? ["mean", "1"] : ["mean size", number(D.meanScale[S.part])];
-  $("curves").textContent = `${what} of the ${NAMES[S.part]} along the whole text, 0 to ${highest}`;
+  $("curves").textContent = `${what} of the ${nameOf(S.part)} along the whole text, 0 to ${highest}`;
   $("lines").innerHTML = D.layers.map((_, k) => `<svg width="30" height="8"><line x1="0" x2="30" y1="4" y2="4"
     stroke="${hue(k)}" stroke-width="2" stroke-dasharray="${DASHES[k % 4]}"/></svg>l${k}`).join(" ");
 }

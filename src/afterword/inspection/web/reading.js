@@ -14,21 +14,21 @@ function showHere(t = S.at, row = S.unit) {
   $("here").innerHTML = `<p><b>${D.unit} ${escape(placeOf(t))}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
     · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
-    <dl aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
+    <dl class="figures" aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
     ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
     <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>`;
   const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));
   const wide = v => Math.abs(v) / most * 50; // in percent of a track, whose middle is 0
   const bar = (v, colour, extra = "") => `<span class="track"><i style="left:${v < 0 ? 50 - wide(v) : 50}%;
-    width:${wide(v)}%;background:rgb(var(--${colour}))"></i>${extra}</span>`;
+    width:${wide(v)}%;background:${colour}"></i>${extra}</span>`;
   const lost = kept * old < 0 ? "" : `<i class="gone" title="dropped" style="width:${wide(gone)}%;
     left:${old < 0 ? 50 - wide(old) : 50 + wide(kept)}%"></i>`;
   $("bars").innerHTML = `<p class="soft">The cell held ${number(old)} and dropped ${number(gone)} (dashed).
     What it kept and what was added is the cell now:</p><div class="sum" role="table">
-    <span>kept = forget · cell</span>${bar(kept, "low", lost)}<span>${number(kept)}</span>
-    <span>+ added = input · cand.</span>${bar(added, "high")}<span>${number(added)}</span>
-    <span>= cell</span>${bar(c, "accent-rgb")}<span>${number(kept + added)}</span></div>`;
+    <span>kept = forget · cell</span>${bar(kept, "rgb(var(--low))", lost)}<span>${number(kept)}</span>
+    <span>+ added = input · cand.</span>${bar(added, "rgb(var(--high))")}<span>${number(added)}</span>
+    <span>= cell</span>${bar(c, "var(--accent)")}<span>${number(kept + added)}</span></div>`;
   $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
 }
 function keeps(tau) {

@@ -3,14 +3,6 @@ const $ = id => document.getElementById(id);
 const D = JSON.parse($("data").textContent);
 const T = D.tokens.length, L = D.layers.length;
 const PARTS = ["forget", "input", "candidate", "output", "cell", "hidden"];
-const NAMES = {
-  forget: "forget gate",
-  input: "input gate",
-  candidate: "candidate",
-  output: "output gate",
-  cell: "cell state",
-  hidden: "hidden state"
-};
 const MEANINGS = {
   forget: "The forget gate sets how much of its old cell state a unit keeps: 1 all of it, 0 nothing.",
   input: "The input gate sets how much of the candidate is added to the cell state: 1 all of it, 0 nothing.",
@@ -20,12 +12,12 @@ const MEANINGS = {
   hidden: "The hidden state is what the others see of the unit: its output gate × tanh of its cell state.",
 };
 const GATES = new Set(["forget", "input", "output"]);
+const nameOf = part => part === "candidate" ? part : `${part} ${GATES.has(part) ? "gate" : "state"}`;
 const S = {
   part: "forget",
   layer: 0,
   unit: 0,  // rows of the page's units, not their names
   at: 0,
-  hover: -1,
   from: -1,  // the selection, to included
   to: -1,
   paint: "surprise",

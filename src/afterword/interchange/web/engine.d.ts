@@ -49,6 +49,8 @@ export interface Model {
   split(text: string): Promise<string[]>;
   /** The characters that can follow, the likeliest first; "" is the end of a line. */
   next(prompt: string, options?: { signal?: AbortSignal }): Promise<{ text: string; probability: number }[]>;
+  /** The likeliest words that can follow, with the space before them: 8, or `count` of them. */
+  words(prompt: string, options?: { count?: number; signal?: AbortSignal }): Promise<{ text: string; probability: number }[]>;
 }
 
 /** Load the model of this file. `wasm: false` runs it in plain JavaScript, with the same results. */

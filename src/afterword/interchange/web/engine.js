@@ -8,11 +8,15 @@
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
 const [MISSED, MOST_STEPS] = [1e-3, 96]; // of the probability of all spellings of a prompt's end; steps to find them
+const [RAREST, MOST_BEGUN] = [1e-5, 400]; // the least probability of a word's beginning, and the most beginnings that are read
+const WORD = /\s*(?:[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|[^\p{L}\p{M}\p{N}_\s]+)/uy; // punctuation counts as words
+const BEGUN = /[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*['’]?$/u;
 const OPTIONS = {
   load: ["wasm"],
   generate: ["prompt", "maxTokens", "temperature", "minP", "seed", "stop", "signal", "onToken"],
   score: ["signal"],
   next: ["signal"],
+  words: ["count", "signal"],
 };
 
 /** Return the model in this file. `wasm: false` runs it in plain JavaScript. */
@@ -187,7 +191,7 @@ class Reading {
 class Model {
   constructor(facts, kernelOf) {
     const { layers, hidden, embedding, rows, parts } = facts;
-    const bytes = bytesOf(facts.data);
+    const bytes = typeof facts.data === "string" ? bytesOf(facts.data) : facts.data;
     let at = 0;
     const take = (Kind, count) => new Kind(bytes.slice(at, (at += count * Kind.BYTES_PER_ELEMENT)).buffer);
     const matrices = [];
@@ -345,6 +349,46 @@ class Model {
       });
     }
     return [...found].map(([text, probability]) => ({ text, probability })).sort((a, b) => b.probability - a.probability);
+  }
+
+  /** The same search as in generation/next_words.py: a beginning is at least as likely as each word that begins with it. */
+  async words(prompt, options = {}) {
+    const { count = 8, signal } = checked(options, "words");
+    const [turn, begun, found, ahead] = [turns(signal), BEGUN.exec(prompt)?.[0] ?? "", new Map(), []];
+    const add = (reading, before, p, chance, rest = "") => {
+      without(p, this.facts.masked).forEach((value, id) => {
+        if (value * chance < RAREST) return;
+        const text = before + (id === this.facts.boundary ? "\n" : this.tokenizer.texts[id].slice(rest.length));
+        const end = wordEnd(text, begun.length);
+        const word = text.slice(begun.length, end);
+        if (end >= 0) found.set(word, (found.get(word) ?? 0) + value * chance);
+        else if (text !== before) ahead.push({ reading, id, text, chance: value * chance });
+      });
+    };
+    const rarer = this.tokenizer.kind in PARTS ? 8 : 1; // a word of subwords has several spellings, some rarer
+    const likeliest = () => [...found].sort(([, a], [, b]) => b - a).slice(0, count);
+    for (const { reading, rest, p } of await this.#ways(prompt, turn)) add(reading, begun, p, 1, rest);
+    for (let steps = 0; steps < MOST_BEGUN && ahead.length; steps += 1) {
+      const first = ahead.reduce((best, { chance }, k) => (chance > ahead[best].chance ? k : best), 0);
+      const [{ reading: before, id, text, chance }] = ahead.splice(first, 1);
+      if (chance < (likeliest()[count - 1]?.[1] ?? 0) / rarer) break;
+      const reading = new Reading(this, before);
+      reading.push(id);
+      await turn();
+      add(reading, text, reading.p, chance);
+    }
+    return likeliest().map(([text, probability]) => ({ text, probability }));
+  }
+}
+
+/** Return the end of the first word of `text` that ends after `begun` characters, or -1 if that depends on what follows. */
+function wordEnd(text, begun) {
+  for (let at = 0; ; at = begun) {
+    WORD.lastIndex = at;
+    if (!WORD.test(text)) return -1;
+    const end = WORD.lastIndex;
+    if (end === text.length || (/^['’]$/.test(text.slice(end)) && BEGUN.test(text))) return -1;
+    if (end > begun) return end; // else the prompt ends with a whole word
   }
 }
 

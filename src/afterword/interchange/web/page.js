@@ -1,16 +1,21 @@
-// The page around the engine: a sheet on which a person and the model write. The engine runs in a worker, whose script
-// is this same one; without workers, it runs here.
+// The page around the engine: the sheet of the server's page, and the model in a worker that runs this same script.
+// Without workers, the model runs here.
 
-import { History } from "./history.js";
-import { characterAt, shadesOf } from "./shades.js";
-import { moveFocus, Sheet } from "./sheet.js";
-import { lineEnd, lineStart, number, percent, spaced, WordEnd } from "./words.js";
+import { handle, root } from "./api.js";
+import { ask } from "./dialogs.js";
+import { found, keep } from "./keeping.js";
+import { Faces } from "./look.js";
+import { page, Store, useStore } from "./state.js";
+import { Steer } from "./steer.js";
+import { Tree } from "./tree.js";
+import { html, render } from "./vendor/preact.js";
+import { begin, startAnew } from "./write.js";
+import { Writer } from "./writer.js";
 
-const SHOWN = 9; // alternatives
-const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
-const METHODS = ["generate", "score", "split", "next"];
+const LONGEST = 100_000; // tokens of a text
+const METHODS = ["generate", "score", "split", "next", "words"];
 
-if (globalThis.document) engine().then(begin);
+if (globalThis.document) engine().then(open);
 else serve();
 
 /** In the worker: answer calls of the engine's methods, once the weights have come. */
@@ -32,9 +37,8 @@ function serve() {
     running.delete(id);
   };
   async function start(weights) {
-    MODEL.data = weights;
     try {
-      model = await load();
+      model = await unpacked(weights);
     } catch (error) {
       return setTimeout(() => reportError(error)); // so that the page runs the model itself
     }
@@ -55,9 +59,15 @@ async function engine() {
       worker.postMessage({ weights });
     });
   } catch {
-    MODEL.data = weights;
-    return load();
+    return unpacked(weights);
   }
+}
+
+/** Return the model with these weights, which are compressed. */
+async function unpacked(weights) {
+  const stream = new Blob([bytesOf(weights)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  MODEL.data = new Uint8Array(await new Response(stream).arrayBuffer());
+  return load();
 }
 
 /** Return the methods of the model in `worker`. */
@@ -83,239 +93,68 @@ function remote(worker, { kernel, facts }) {
   return { kernel, facts, ...Object.fromEntries(METHODS.map(method => [method, call(method)])) };
 }
 
-function begin(model) {
+function open(model) {
   globalThis.afterword = model;
-  const $ = id => document.getElementById(id);
-  const [history, { writing }] = [new History(), model.facts];
-  const { isOfLines } = writing;
-  let abort = null; // of what the model is doing
-  let choice = null; // [from, to] of the character whose alternatives are shown
-
-  const sheet = new Sheet(
-    { area: $("area"), layer: $("layer"), view: $("view") },
-    {
-      edited: (at, removed, inserted) => {
-        stop();
-        history.edit(at, removed, inserted);
-        show();
-      },
-      moved: () => close(),
-      undo: () => step(history.undo()),
-      redo: () => step(history.redo()),
-      chosen: index => index >= 0 && choose(...characterAt(history.shades, index)),
-    },
-  );
-
-  function show(caret = null) {
-    sheet.show(history.text, history.shades, caret);
-    $("undo").disabled = !history.canUndo;
-    $("redo").disabled = !history.canRedo;
-    for (const id of ["shade", "copy"]) $(id).disabled = !history.text;
-    $("write").hidden = Boolean(abort);
-    $("stop").hidden = !abort;
-  }
-
-  function step(caret) {
-    stop();
-    if (caret !== null) show(caret);
-  }
-
-  function stop() {
-    abort?.abort();
-    abort = null;
-    close();
-  }
-
-  /** Let the model do something that can be stopped; say what fails. */
-  async function run(work) {
-    stop();
-    const own = (abort = new AbortController());
-    say("");
-    show();
-    try {
-      await work(own.signal);
-    } catch (error) {
-      if (error.name !== "AbortError") say(error.message);
-    }
-    if (abort === own) abort = null;
-    show();
-  }
-
-  const say = (text, className = "") => $("said").replaceChildren(...(text ? [element("span", { className }, text)] : []));
-
-  /** Return the text that a prediction at `at` depends on: a model of lines reads one line, after its label. */
-  function before(at) {
-    const text = history.text.slice(0, at);
-    return isOfLines ? label() + text.slice(lineStart(text, at)) : text;
-  }
-
-  const label = () => ($("label").value ? `${$("label").value}\t` : "");
-
-  function options() {
-    const given = Object.fromEntries(["temperature", "minP", "maxTokens"].map(id => [id, Number($(id).value)]));
-    return { ...given, stop: $("end").value, seed: $("seed").value || Math.floor(Math.random() * 2 ** 32) };
-  }
-
-  const write = () =>
-    run(async signal => {
-      const { maxTokens, ...given } = options();
-      const [end, abort] = [new WordEnd({}, maxTokens), new AbortController()];
-      const from = sheet.caret;
-      let [at, read, waiting] = [from, 0, []]; // the place, the characters so far, and what the next frame shows
-      signal.addEventListener("abort", () => abort.abort());
-      history.seal();
-      const insert = () => {
-        if (signal.aborted) return;
-        for (const { text, logProbability } of waiting) {
-          history.edit(at, 0, text, { shades: shadesOf(text.length, logProbability, true), kind: "written", join: true });
-          at += text.length;
-        }
-        waiting = [];
-        show(at);
-      };
-      const onToken = ({ text, logProbability }) => {
-        const part = end.push(text, { tokens: [text], text_offset: [read] });
-        read += Array.from(text).length;
-        if (part && waiting.push({ text: part, logProbability }) === 1) requestAnimationFrame(insert);
-        if (end.isOver) abort.abort();
-      };
-      const asked = { ...given, maxTokens: maxTokens + MOST_TO_END, prompt: before(at) || undefined, signal: abort.signal, onToken };
-      const done = await model.generate(asked).catch(error => {
-        if (!end.isOver) throw error;
-      });
-      if (isOfLines && done?.finishReason === "stop") waiting.push({ text: "\n", logProbability: null });
-      insert();
-      history.seal();
-      say(`${number(at - from)} characters, seed ${given.seed}.`, "soft");
-    });
-
-  const shadeAll = () =>
-    run(async signal => {
-      const { text } = history;
-      const lines = isOfLines ? text.split("\n") : [text];
-      const shades = [];
-      const { length } = await model.split(label());
-      for (const line of lines) {
-        const [tokens, nats] = [await model.split(label() + line), await model.score(label() + line, { signal })];
-        shades.push(shadesOfText(line, tokens.slice(length), nats.slice(length)));
-      }
-      if (!signal.aborted && history.text === text) history.shade(shades.join(" "));
-    });
-
-  /** Show the alternatives to the text from `from` to `to`. */
-  const choose = (from, to) =>
-    run(async signal => {
-      const found = await model.next(before(from), { signal });
-      if (signal.aborted) return;
-      choice = [from, to];
-      const chosen = history.text.slice(from, to);
-      const own = found.findIndex(({ text }) => text === chosen);
-      const shown = found.slice(0, SHOWN).concat(own >= SHOWN ? found[own] : []);
-      const facts = own < 0 ? "next at the cursor" : `${percent(found[own].probability)}, ${number(-Math.log2(found[own].probability), 1)} bits`;
-      $("choosing").replaceChildren(
-        element("p", {}, element("code", {}, spaced(chosen)), " ", element("span", { className: "soft" }, facts)),
-        element("ul", { className: "bars" }, ...shown.map(one => element("li", {}, bar(one, found[0].probability, chosen)))),
-      );
-      $("choosing").hidden = false;
-      sheet.layer.putBeside($("choosing"), from, to);
-    });
-
-  function bar({ text, probability }, most, chosen) {
-    const track = element("i", { className: "own" });
-    track.style.width = `${(100 * probability) / most}%`;
-    const name = text ? spaced(text) : "end of line";
-    const row = element("button", { className: "row", title: `continue with “${name}”` });
-    row.append(element("code", {}, name), element("span", { className: "track" }, track), element("span", {}, percent(probability)));
-    if (text === chosen) row.setAttribute("aria-current", "true");
-    row.addEventListener("click", () => pick(text || "\n", probability));
-    return row;
-  }
-
-  /** Put an alternative in its place, without the text that followed. */
-  function pick(text, probability) {
-    const [from] = choice;
-    close();
-    history.seal();
-    const end = isOfLines ? lineEnd(history.text, from) : history.text.length;
-    history.edit(from, end - from, text, { shades: shadesOf(text.length, Math.log(probability), false) });
-    history.seal();
-    show(from + text.length);
-    sheet.focus();
-  }
-
-  function close() {
-    $("choosing").hidden = true;
-    choice = null;
-  }
-
-  const atCursor = async () => {
-    await choose(sheet.caret, sheet.caret < history.text.length ? characterAt(history.shades, sheet.caret)[1] : sheet.caret);
-    $("choosing").querySelector("button")?.focus();
-  };
-
-  const actions = { write, stop: () => (stop(), show()), alternatives: atCursor, shade: shadeAll };
-  actions.undo = () => step(history.undo());
-  actions.redo = () => step(history.redo());
-  actions.shading = () => {
-    const isShaded = $("shading").ariaPressed !== "true";
-    $("shading").ariaPressed = String(isShaded);
-    sheet.layer.show(isShaded);
-  };
-  actions.copy = async () => {
-    const { selectionStart, selectionEnd } = sheet.area;
-    if (selectionStart === selectionEnd) sheet.area.select();
-    if (document.execCommand("copy")) say("Copied.", "soft");
-    else say("Your browser does not allow copying here.");
-    sheet.area.setSelectionRange(selectionStart, selectionEnd);
-  };
-  for (const [id, action] of Object.entries(actions)) {
-    $(id).addEventListener("click", () => {
-      if (id !== "alternatives") sheet.focus();
-      action();
-    });
-  }
-
-  document.addEventListener("keydown", event => {
-    const command = event.ctrlKey || event.metaKey;
-    const inPopup = $("choosing").contains(event.target);
-    if (event.key === "Enter" && command) write();
-    else if (event.key === "." && command) atCursor();
-    else if (event.key === "Escape") stop(), show(), inPopup && sheet.focus();
-    else if (!inPopup || !moveFocus(event, $("choosing"))) return;
-    event.preventDefault();
+  const byId = id => document.getElementById(id);
+  const { temperature, minP, maxTokens, isOfLines, finishesSentences, charactersPerToken, labels, hottest } = model.facts.writing;
+  const isPoems = document.querySelector("main").classList.contains("poems"); // which has only the simple view
+  const own = { label: "", end: "" }; // settings that only this page has
+  const told = new Store({ text: "" });
+  handle({ model, isOfLines, own, wrote: seed => told.set({ text: isPoems ? "" : `Seed ${seed}` }) });
+  const writing = { temperature, min_p: minP, max_tokens: maxTokens, finish_sentence: finishesSentences };
+  const about = { writing, lines: isOfLines, characters_per_token: charactersPerToken, vocabulary: "bpe" }; // any is scored by characters
+  const face = !isPoems && remembered() === "all" ? "all" : "simple";
+  document.documentElement.dataset.face = face;
+  page.set({
+    face,
+    models: [{ id: document.title, afterword: about }],
+    model: document.title,
+    numbers: [
+      { name: "temperature", label: "temperature", least: 0, most: Math.min(2, hottest), step: 0.05, off: 1, isInNext: true,
+        hint: "lower is safer, higher is wilder; 0 takes the likeliest token" },
+      { name: "min_p", label: "min-p", least: 0, most: 0.5, step: 0.01, off: 0, isInNext: true,
+        hint: "drop tokens below this fraction of the highest probability" },
+    ],
+    mostWritten: LONGEST,
+    mostShaded: Infinity,
   });
-  $("view").addEventListener("scroll", close, { passive: true });
-  document.addEventListener("pointerdown", ({ target }) => target.closest(".around") || close());
 
-  $("label").append(...["", ...writing.labels].map(name => element("option", {}, name)));
-  $("label").parentElement.hidden = !writing.labels.length;
-  for (const id of ["temperature", "minP", "maxTokens"]) {
-    const shown = document.querySelector(`output[for=${id}]`);
-    const tell = () => shown && (shown.value = Number($(id).value).toFixed(2));
-    $(id).value = writing[id];
-    $(id).addEventListener("input", tell);
-    tell();
-  }
-  show(0);
+  const { history, problem } = found();
+  const writer = new Writer(history);
+  const keeper = keep(writer, problem, byId("notices"));
+  begin(writer, keeper);
+  if (!isPoems) render(html`<${Faces} />`, byId("look"));
+  const set = name => event => (own[name] = event.currentTarget.value);
+  const settings = html`
+    ${labels.length > 0 && html`<label class="wide">label <select id="label" title="the label of the lines that the model writes" onChange=${set("label")}>
+      ${["", ...labels].map(name => html`<option value=${name}>${name}</option>`)}</select></label>`}
+    <label class="wide">end before <input id="end" autocomplete="off" placeholder="a text, such as ACT" title="writing ends before this text"
+      onInput=${set("end")} /></label>`;
+  render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
+  render(html`<${Steer} writer=${writer} details=${byId("steering")} own=${settings} />`, byId("steer"));
+  render(html`<${Kept} writer=${writer} keeper=${keeper} told=${told} />`, byId("kept"));
   document.documentElement.dataset.ready = Math.ceil(performance.now()); // milliseconds after the page was opened
 }
 
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+function remembered() {
+  try {
+    return localStorage.getItem("afterword.face");
+  } catch {
+    return null; // a frame without storage
+  }
 }
 
-/** Return the shades of `text` from the nats of its tokens; a token of "" is one byte of a character. */
-function shadesOfText(text, tokens, nats) {
-  const characters = Array.from(text);
-  let shades = "";
-  for (let k = 0; k < tokens.length && characters.length; ) {
-    const bytes = tokens[k] ? 1 : new TextEncoder().encode(characters[0]).length;
-    const own = tokens[k] ? characters.splice(0, Array.from(tokens[k]).length) : characters.splice(0, 1);
-    const each = nats.slice(k, k + bytes).reduce((a, b) => a + b) / own.length;
-    shades += own.map(one => shadesOf(one.length, -each, false)).join("");
-    k += bytes;
-  }
-  return shades + " ".repeat(text.length - shades.length);
+/** A note on where the text is stored, with buttons to copy and remove it. */
+function Kept({ writer, keeper, told }) {
+  const { text } = useStore(told);
+  const copy = () => {
+    const { area, selection: [from, to] } = writer.sheet;
+    if (from === to) area.select();
+    told.set({ text: document.execCommand("copy") ? "Copied" : "Your browser does not allow copying here" });
+    area.setSelectionRange(from, to);
+  };
+  return html`<span>A small LSTM writes in your browser. Your text is stored only in this browser.</span>
+    <button id="copy" onClick=${() => (writer.sheet.focus(), copy())}>Copy</button>
+    <button id="clear" title="remove the text and its branches from this browser" onClick=${() => startAnew(writer, keeper)}>Clear</button>
+    <span id="told" role="status">${text}</span>`;
 }

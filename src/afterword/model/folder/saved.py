@@ -153,6 +153,7 @@ class SavedModel:
             "lowercase": self.tokenizer.lowercase,
             "lines": bool(self.about.get("lines")),
             "labels": dict(self.about.get("labels") or {}) or None,
+            "unwrapped": self.about.get("unwrapped"),
             **({"series": self.about["series"]} if self.about.get("series") is not None else {}),
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
@@ -200,7 +201,7 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
         if model.calibration is not None:
             write_tensors(new / CALIBRATION, *model.calibration.record())
         if model.usual is not None:
-            write_bytes(new / LINES, msgspec.json.encode(model.usual.trimmed()))
+            write_bytes(new / LINES, msgspec.json.encode(model.usual))
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
@@ -308,7 +309,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
         if checksums != _checksums(values, vocabulary, ngram, calibration):
             raise ModelError(f"{CONFIG} or another file has been changed")
         has_lines = calibrated and os.path.exists(place / LINES)
-        usual = read_json(UsualLines, content(place / LINES)) if has_lines else None
+        usual = UsualLines.from_json(content(place / LINES)) if has_lines else None
         config, rest = as_record(Config, values), as_record(ConfigFile, values)
         parts = (config, _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
         _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration, usual))

@@ -11,7 +11,7 @@ from importlib import resources
 from starlette.responses import Response
 
 from afterword.serving.http.failures import JSON, ApiError
-from afterword.web.pages import style
+from afterword.web.pages import read, style
 
 HTML = "text/html; charset=utf-8"
 KINDS = {
@@ -26,6 +26,7 @@ STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]{1,40}/)?[A-Za-z0-9_][A-Za-z0-9._
 
 IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";', re.MULTILINE)
 PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first modules, which are then fetched together
+SHEET = b"<!-- sheet -->"  # replaced by the sheet, which exported pages share
 
 
 def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_path: str = "") -> Response:
@@ -56,6 +57,7 @@ def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
     if PRELOADS in plain:
         links = [f'<link rel="modulepreload" href="static/{module}">' for module in sorted(_modules("main.js"))]
         plain = plain.replace(PRELOADS, "\n".join(links).encode())
+        plain = plain.replace(SHEET, read("afterword.web", "sheet.template").encode())
     if root_path:
         plain = plain.replace(b"<head>", f'<head>\n<base href="{root_path}/">'.encode())
     return plain, gzip.compress(plain, mtime=0)

@@ -7,18 +7,13 @@ const SKIPPED = 0.06; // of the reports at the start, which are so high that the
 
 let loading = null;
 
-function loaded() {
-  loading ??= new Promise((resolve, reject) => {
-    const style = document.createElement("link");
-    Object.assign(style, { rel: "stylesheet", href: "static/vendor/uplot.css" });
-    const script = document.createElement("script");
-    script.src = "static/vendor/uplot.js";
-    script.addEventListener("load", () => resolve(window.uPlot));
-    script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
-    document.head.append(style, script);
-  });
-  return loading;
-}
+const loaded = () => (loading ??= new Promise((resolve, reject) => {
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "static/vendor/uplot.css" });
+  const script = Object.assign(document.createElement("script"), { src: "static/vendor/uplot.js" });
+  script.addEventListener("load", () => resolve(window.uPlot));
+  script.addEventListener("error", () => reject(new Error("the chart library cannot be loaded")));
+  document.head.append(style, script);
+}));
 
 const colour = name => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const bits = nats => (nats === null || nats === undefined ? null : nats / Math.LN2);
@@ -26,19 +21,10 @@ const bits = nats => (nats === null || nats === undefined ? null : nats / Math.L
 /** Return the columns of the chart: steps, training, held out, LSTM only, and the forecast. */
 export function columns(reports, expected, steps) {
   const x = reports.map(({ step }) => step);
-  const column = name => reports.map(report => bits(report[name]));
   if (x.length && x.at(-1) < steps) x.push(steps); // show the whole length of the run from the start
-  const level = value => x.map(() => (expected ? bits(value) : null));
-  const padded = values => (values.length < x.length ? [...values, null] : values);
-  return [
-    x,
-    padded(column("loss")),
-    padded(column("validation")),
-    padded(column("lstm")),
-    level(expected?.likely),
-    level(expected?.low),
-    level(expected?.high),
-  ];
+  const columns = ["loss", "validation", "lstm"].map(name => x.map((_, k) => bits(reports[k]?.[name])));
+  const levels = ["likely", "low", "high"].map(name => x.map(() => bits(expected?.[name])));
+  return [x, ...columns, ...levels];
 }
 
 /** Return the lowest and the highest value to show. */
@@ -51,13 +37,12 @@ export function range(data) {
   return [Math.max(0, low - room), high + room];
 }
 
-/** Show the last step with a held-out cost in the legend until the user points at a step. */
+/** While the user does not point at a step, show the last one with a held-out cost in the legend. */
 function showLatest(chart) {
-  if (!chart || Number.isInteger(chart.cursor.idx)) return;
-  const [, training, heldOut] = chart.data;
   const last = values => values.findLastIndex(value => value !== null);
-  const idx = last(heldOut) >= 0 ? last(heldOut) : last(training);
-  if (idx >= 0) chart.setLegend({ idx });
+  const [, training, heldOut] = chart.data.map(last);
+  const idx = heldOut >= 0 ? heldOut : training;
+  if (idx >= 0 && idx !== chart.legend.idx && !Number.isInteger(chart.cursor.idx)) chart.setLegend({ idx });
 }
 
 export function Chart({ data, label }) {
@@ -81,6 +66,7 @@ export function Chart({ data, label }) {
           scales: { x: { time: false }, y: { range: () => range(latest.current) } },
           axes: [axis, { ...axis, size: 46 }],
           legend: { live: true },
+          hooks: { setLegend: [showLatest] },
           cursor: { y: false },
           series: [
             { label: "step", value: (_, v) => (v === null || v === undefined ? "–" : v.toLocaleString("en")) },
@@ -96,7 +82,6 @@ export function Chart({ data, label }) {
         latest.current,
         element.current,
       );
-      showLatest(chart.current);
       resized.observe(element.current);
       themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     });
@@ -108,9 +93,6 @@ export function Chart({ data, label }) {
       chart.current = null;
     };
   }, []);
-  useEffect(() => {
-    chart.current?.setData(data);
-    showLatest(chart.current);
-  }, [data]);
+  useEffect(() => void chart.current?.setData(data), [data]);
   return html`<div class="chart" ref=${element} role="img" aria-label=${label}></div>`;
 }

@@ -1,7 +1,7 @@
 // The gates while the model reads the text: the page of `afterword inspect --html`, in a frame. Above it, how much of a
 // word the model still holds.
 
-import { call, isAbort } from "./api.js";
+import { call } from "./api.js";
 import { steering } from "./settings.js";
 import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
@@ -20,7 +20,6 @@ function Inside({ writer }) {
   const [most, setMost] = useState(USUAL);
   const { found: shown, error, isBusy, ask } = useRequest(); // {html, key, length}
   const [drawn, setDrawn] = useState(null); // the key of what the frame drew last
-  const looked = useRef(null);
   const frame = useRef(null);
 
   const part = () => {
@@ -37,17 +36,8 @@ function Inside({ writer }) {
     const { model, hold, with: which } = steering();
     const body = { model, text, format: "html", hold, with: which };
     const key = JSON.stringify(body);
-    if (key === looked.current) return;
-    looked.current = key;
-    ask(async signal => {
-      if (!text) return null;
-      try {
-        return { html: (await call("POST", "/v1/gates", body, signal)).html, key, length: text.length };
-      } catch (problem) {
-        if (!isAbort(problem)) looked.current = null;
-        throw problem;
-      }
-    });
+    if (key === shown?.key) return;
+    ask(async signal => (text ? { ...(await call("POST", "/v1/gates", body, signal)), key, length: text.length } : null));
   };
   useEffect(() => {
     if (tab === "inside") look();

@@ -2,15 +2,13 @@
 
 import { call, handle, root } from "./api.js";
 import { ask } from "./dialogs.js";
-import { dropping } from "./files.js";
-import { found, Keeper } from "./keeping.js";
+import { found, keep } from "./keeping.js";
+import { Faces } from "./look.js";
 import { limitsIn } from "./settings.js";
 import { modelOf, page, useStore } from "./state.js";
-import { Steer } from "./steer.js";
-import { Tree } from "./tree.js";
 import { html, render } from "./vendor/preact.js";
 import { number } from "./words.js";
-import { begin, openFile } from "./write.js";
+import { begin } from "./write.js";
 import { Writer, writing } from "./writer.js";
 
 const MODEL = `afterword.model${root}`; // the name under which the browser stores it
@@ -19,11 +17,7 @@ const byId = id => document.getElementById(id);
 
 const { history, problem } = found();
 const writer = new Writer(history);
-const notices = { problem, elsewhere: false };
-const keeper = new Keeper(writer, {
-  failed: message => notice({ problem: message }),
-  elsewhere: () => notice({ elsewhere: true }),
-});
+const keeper = keep(writer, problem, byId("notices"));
 
 handle({
   askKey: wasWrong =>
@@ -51,6 +45,11 @@ async function lookForServer() {
   } else setTimeout(lookForServer, TRY_AGAIN);
 }
 
+function chooseModel(id) {
+  page.set({ model: id });
+  localStorage.setItem(MODEL, id);
+}
+
 /** Fetch the models and the runs. After an error they stay as they were. */
 export async function refresh() {
   try {
@@ -60,40 +59,20 @@ export async function refresh() {
     page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
+    if (trains && !byId("training").firstChild) (await import("./train.js")).begin(byId("training"), writer, refresh, chooseModel);
   } catch (error) {
     // a notice already says that the server does not answer
     if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
   }
 }
 
-// Notices at the top, each with its remedy.
-
-function notice(changes) {
-  Object.assign(notices, changes);
-  render(html`<${Notices} />`, byId("notices"));
-}
-
-function Notices() {
-  const { isReached } = useStore(page);
-  return html`<div role="status">
-    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe in this browser; the page reconnects by itself.</p>`}
-    ${notices.problem && html`<p class="notice">${notices.problem} <button onClick=${() => keeper.save()}>Save to a file</button></p>`}
-    ${notices.elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose a version, this tab saves nothing.
-      <button onClick=${() => location.reload()}>Use the other version</button>
-      <button onClick=${() => (keeper.takeOver(), notice({ elsewhere: false }))}>Keep this version</button></p>`}
-  </div>`;
-}
-
-// The model and the theme.
+// The model, the view and the theme.
 
 function Model() {
   const { models } = useStore(page);
   const chosen = modelOf(page.get());
   if (!chosen) return null;
-  const choose = event => {
-    page.set({ model: event.currentTarget.value });
-    localStorage.setItem(MODEL, event.currentTarget.value);
-  };
+  const choose = event => chooseModel(event.currentTarget.value);
   const about = chosen.afterword ?? {};
   const facts = [
     about.num_layers && `${about.num_layers} × ${about.hidden_size} ${(about.cell ?? "lstm").toUpperCase()}`,
@@ -106,7 +85,7 @@ function Model() {
           ${models.map(({ id }) => html`<option value=${id}>${id}</option>`)}
         </select>`
       : html`<b>${chosen.id}</b>`}
-    ${" "}<span>${facts.filter(Boolean).join(", ")}</span>
+    ${" "}<span class="more">${facts.filter(Boolean).join(", ")}</span>
   </p>`;
 }
 
@@ -118,7 +97,8 @@ function Look() {
     localStorage.setItem("afterword.theme", other);
     page.set({ theme: other });
   };
-  return html`<button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
+  return html`<${Faces} turned=${() => show("write")} />
+    <button id="theme" title=${`use ${other} colours`} onClick=${flip}>${other}</button>`;
 }
 
 // Tabs. The module of a tab is fetched when the tab is first opened.
@@ -160,22 +140,29 @@ function Tabs() {
   </div>`;
 }
 
+/** Fill the parts that only the full view shows. */
+async function furnish() {
+  if (page.get().face !== "all" || byId("tree").firstChild) return;
+  const [{ Tree }, { Steer }] = await Promise.all([import("./tree.js"), import("./steer.js")]);
+  render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
+  render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
+}
+
+/** Hide the sheet until there is a model to write with. */
+function showSheet({ models, trains }) {
+  document.body.classList.toggle("untrained", trains && !models.length && !writer.text);
+}
+
 const isWide = matchMedia("(min-width: 900px)").matches;
-byId("branches").open = byId("steering").open = isWide;
 render(html`<${Tabs} />`, byId("tabs"));
 render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
-notice({});
 begin(writer, keeper);
-render(html`<${Tree} writer=${writer} details=${byId("branches")} />`, byId("tree"));
-render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
 
-const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
-byId("view").addEventListener("dragover", onDragOver);
-byId("view").addEventListener("dragleave", onDragLeave);
-byId("view").addEventListener("drop", onDrop);
 addEventListener("focus", () => page.get().isReached && refresh());
 
+page.listen(showSheet);
+page.listen(furnish);
+await Promise.all([refresh(), furnish()]);
 if (isWide) writer.sheet.focus();
-await refresh();
 document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -1,32 +1,127 @@
-// Training a new model, if the server was started with --train.
+// The first screen of a server that was started with --train: training a new model, and the state of its run.
 
-import { call } from "./api.js";
+import { call, isAbort } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
-import { useRequest } from "./state.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
-import { number, runName } from "./words.js";
+import { page, useRequest, useStore } from "./state.js";
+import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
+import { number, runName, span } from "./words.js";
+import { writing } from "./writer.js";
 
 const PAUSE = 400; // milliseconds without a change before a plan is requested
 
-export function Train({ writer, started, isBusy }) {
+const LIVE = 1000; // milliseconds between two requests for a run that trains
+const QUIET = 10_000; // and for other runs
+const FIRST = { reports: [], next: 0 };
+
+export function begin(panel, writer, refresh, choose) {
+  render(html`<${Training} writer=${writer} refresh=${refresh} choose=${choose} />`, panel);
+}
+
+function Training({ writer, refresh, choose }) {
+  const { runs, tab } = useStore(page);
+  const [own, setOwn] = useState(null); // the run that was started here
+  const training = runs.find(({ state }) => state === "training")?.id;
+  const id = training ?? own;
+  const started = async id => {
+    setOwn(id);
+    await refresh();
+  };
+  return html`<div hidden=${tab !== "write" && tab !== "watch"}>${id && tab === "write"
+    ? html`<${Progress} key=${id} id=${id} refresh=${refresh} choose=${id === own && choose} close=${() => setOwn(null)} />`
+    : html`<${Train} writer=${writer} started=${started} isBusy=${Boolean(training)} />`}</div>`;
+}
+
+/** A run in one line. If it was started here, its model is selected as soon as it exists. */
+function Progress({ id, refresh, choose, close }) {
+  const [run, lookAgain] = useRun(id, "write");
+  const { state, step, steps, model, message, error } = run;
+  useEffect(() => {
+    if (model) refresh().then(() => choose && choose(model));
+  }, [model, state]);
+  const stop = async () => {
+    await call("POST", `/v1/runs/${encodeURIComponent(id)}/stop`, {});
+    lookAgain();
+  };
+  const isTraining = state === "training";
+  return html`<section class="box" id="progress" aria-label=${`Run ${id}`}>
+    <div class="apart"><span role="status"><b>${id}</b> ${state && summary(run)} ${isTraining && model && "You can write with it already."}</span>
+      ${isTraining ? html`<button id="train-stop" onClick=${stop}>Stop training</button>`
+        : html`<button id="train-again" disabled=${!state} onClick=${close}>Train another</button>`}</div>
+    <progress aria-label="progress" value=${step ?? 0} max=${steps || 1}></progress>
+    ${(message ?? error) && html`<p class="error">${message ?? error}</p>`}
+  </section>`;
+}
+
+/** The state of a run, requested repeatedly while `shownIn`, the tab that shows it, is visible. */
+export function useRun(id, shownIn) {
+  const { tab, isReached } = useStore(page);
+  const [run, setRun] = useState({ ...FIRST, error: null });
+  const [again, setAgain] = useState(0); // grows when the user stops or resumes the run
+  useEffect(() => {
+    if (tab !== shownIn || !isReached) return;
+    const abort = new AbortController();
+    let timer = 0;
+    let known = { reports: run.reports, next: run.next };
+    const look = async () => {
+      clearTimeout(timer);
+      if (document.hidden) return; // a visible tab asks again
+      try {
+        const path = `/v1/runs/${encodeURIComponent(id)}`;
+        let found = await call("GET", `${path}?after=${known.next}`, undefined, abort.signal);
+        if (found.next < known.next) {
+          // the run continued from a checkpoint, or began again
+          known = FIRST;
+          found = await call("GET", `${path}?after=0`, undefined, abort.signal);
+        }
+        known = { reports: found.reports.length ? [...known.reports, ...found.reports] : known.reports, next: found.next };
+        setRun({ ...found, ...known, error: null });
+        timer = setTimeout(look, found.state === "training" ? LIVE : QUIET);
+      } catch (error) {
+        if (isAbort(error)) return;
+        setRun(last => ({ ...last, error: error.message }));
+        timer = setTimeout(look, QUIET);
+      }
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [id, tab, isReached, again]);
+  return [run, () => setAgain(again + 1)];
+}
+
+export function summary({ state, step, steps, seconds, seconds_left: left }) {
+  const where = `step ${number(step ?? 0)}${steps ? ` of ${number(steps)}` : ""}`;
+  if (state === "training") return `Training: ${where}, ${span(left ?? 0)} left.`;
+  const what = { ended: "Finished", stopped: "Stopped", failed: "Failed" }[state] ?? state;
+  return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
+}
+
+function Train({ writer, started, isBusy }) {
   const [text, setText] = useState(null);
   const [source, setSource] = useState("");
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
+  const timer = useRef(0);
   const { found: plan, error, set, ask } = useRequest();
   const body = { text, name, minutes, lines };
+  const hasModel = useStore(page).models.length > 0;
+  useStore(writing); // the sheet's text may be used as soon as there is one
 
   useEffect(() => {
+    set({ found: null, error: null });
     if (text === null || !name) return;
-    const timer = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
-    return () => clearTimeout(timer);
+    timer.current = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
+    return () => clearTimeout(timer.current);
   }, [text, name, minutes, lines]);
 
   const take = (found, from, called) => {
     setText(found);
     setSource(from);
-    set({ found: null, error: null });
     if (!name) setName(called);
   };
   const takeFile = async file => {
@@ -37,6 +132,7 @@ export function Train({ writer, started, isBusy }) {
     }
   };
   const start = () => ask(async () => {
+    clearTimeout(timer.current); // do not plan with a name that is now taken
     const { id } = await call("POST", "/v1/runs", body);
     setText(null);
     setName("");
@@ -44,10 +140,10 @@ export function Train({ writer, started, isBusy }) {
     return null;
   });
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
-    <h2>Train a model</h2>
-    <p class="soft">${text === null ? "Drop a text here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</p>
     <div class="bar">
-      <button id="train-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
+      <h2>Train a model</h2>
+      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</span>
+      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
       <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The sheet", "sheet")}>Use the sheet's text</button>
     </div>
     ${text !== null && html`

@@ -11,7 +11,7 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -24,10 +24,10 @@ from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import Work
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import check_at_most
-from afterword.serving.routes.wanted import Holds, ModelName, limits_of, variant
+from afterword.serving.routes.wanted import ModelName, body_field, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
-from afterword.settings import Kind, kinds_of
+from afterword.settings import kinds_of
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Source
 
@@ -123,16 +123,13 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
 
 
 def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
-    """Return the type of the body: the text, the model, and the fields that are served. A null field counts as
-    missing."""
+    """Return the type of the body: the text, the model, and the fields that are served."""
     most = most_characters(request)
     text = msgspec.Meta(extra_json_schema={} if most is None else {"x-most-characters": most})
     fields: list[Any] = [("text", Annotated[str, text]), ("model", ModelName, None)]
     for field, kind in kinds_of(request):
         if field.metadata["served"]:
-            meaning = msgspec.Meta(description=field.metadata["help"], extra_json_schema=limits_of(field))
-            name = field.metadata["flag"]
-            fields.append((field.name, Annotated[_type(kind), meaning] | None, msgspec.field(default=None, name=name)))
+            fields.append(body_field(field, kind))
     namespace = {"__doc__": about}
     return msgspec.defstruct(
         f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace
@@ -142,14 +139,6 @@ def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
 def most_characters(request: type[Any]) -> int | None:
     """Return how long the text of a body may be; None if only the size of the body limits it."""
     return next((one.most_served for one, _ in arguments_of(request).values() if one.most_served), None)
-
-
-def _type(kind: Kind) -> Any:
-    if kind.several:
-        return Holds
-    if kind.choices:
-        return Literal[kind.choices]
-    return next(one for one in (bool, int, float, str) if one in kind.types)
 
 
 def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:

@@ -20,7 +20,8 @@ from msgspec.structs import astuple
 
 from afterword import __version__
 from afterword.generation.continuation import Policy
-from afterword.generation.ending import BEYOND
+from afterword.generation.ending import BEYOND, BEYOND_RULED
+from afterword.generation.poem import Rhyme, Verse
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -30,6 +31,7 @@ from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, wi
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
+from afterword.settings import kinds_of
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
@@ -38,6 +40,19 @@ QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
+MOST_VERSES = 100  # lines of a poem
+WITHOUT_POEM = (
+    "stream",
+    "best_of",
+    "echo",
+    "logprobs",
+    "stop",
+    "pattern",
+    "max_tokens",
+    "sentences",
+    "finish_sentence",
+)
+VERSE = [field.name for field, _ in kinds_of(Verse)]
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
 Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
@@ -66,9 +81,19 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
+    poem: bool | None = None
+    stanzas: Whole | None = None
+    stanza_lines: Whole | None = None
+    rhyme: Rhyme | None = None
     suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
+
+    @property
+    def longest(self) -> int:
+        """The most tokens of a text; with a pattern, characters."""
+        beyond = BEYOND if self.pattern is None else BEYOND_RULED
+        return (DEFAULT_TOKENS if self.max_tokens is None else self.max_tokens) + beyond * bool(self.finish_sentence)
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,12 +134,14 @@ class Completion(msgspec.Struct):
 async def complete(call: Call[Service], body: CompletionRequest) -> Completion | Events:
     """Continue each prompt with a text; with `stream`, send it as it is written."""
     check(body)
+    if form := {name: value for name in VERSE if (value := getattr(body, name)) is not None and value is not False}:
+        return await call.work(partial(poem, call, body, Verse(**form)))
     order = Order(asyncio.Event(), bool(body.stream))
     if is_quick(call.service, body):  # another thread would cost more than it saves
         served, starts, prompts = prepared(call.service, body, order)
     elif body.pattern is not None:
         texts = (body.best_of or body.n or 1) * len(given(body.prompt))
-        call.service.admit_rules(call, texts * most_states(body.max_tokens or DEFAULT_TOKENS))
+        call.service.admit_rules(call, texts * most_states(body.longest))
         preparing = partial(prepared, call.service, body, order)
         served, starts, prompts = await call.service.compilers.run(preparing, call.check)
     else:
@@ -129,6 +156,25 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)
     return Events(builder.chunks()) if body.stream else await builder.whole()
+
+
+def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
+    """Return one whole poem after the prompt. Raises ApiError for a stream, several texts or too many lines."""
+    prompts = given(body.prompt)
+    wrong = [name for name in WITHOUT_POEM if (value := getattr(body, name)) is not None and value is not False]
+    for name in [*wrong, *["n"] * ((body.n or 1) > 1), *["prompt"] * (len(prompts) > 1)]:
+        raise ApiError(400, f"{name} cannot be used with poem: leave it out, or ask for one text", name)
+    check_at_most(
+        MOST_VERSES, verse.stanzas * verse.stanza_lines, "a poem may have at most {} lines", "ask in parts", "stanzas"
+    )
+    served, seed = call.service.models.find(body.model), random_seed() if body.seed is None else body.seed
+    ids, text = encoded(served, prompts[0], call.service.limits)
+    model = variant(served, body.using, body.hold).model
+    found = model.poem(body.sampling(), verse, text or None, seed, call.check)
+    choice = CompletionChoice(0, found.text, None, "stop", seed)
+    usage = Usage(len(ids), found.tokens, len(ids) + found.tokens)
+    id, version = f"cmpl-{secrets.token_hex(12)}", f"afterword-{__version__}"
+    return Completion(id, "text_completion", int(time.time()), served.name, [choice], usage, version)
 
 
 def is_quick(service: Service, body: CompletionRequest) -> bool:
@@ -150,11 +196,10 @@ def prepared(
         raise ApiError(400, "best_of must be at least n, and equal to n in a stream", "best_of")
     count, most = number * len(each), min(MOST_CHOICES, limits.max_requests)
     check_at_most(most, count, "one request may ask for at most {} texts", "ask in parts", "n")
-    max_tokens = DEFAULT_TOKENS if body.max_tokens is None else body.max_tokens
-    if count * (max_tokens + (BEYOND if body.finish_sentence else 0)) > limits.max_output:
+    if count * body.longest > limits.max_output:
         message = f"one request may ask for at most {limits.max_output:,} tokens in all: give a lower max_tokens"
         raise ApiError(400, message, "max_tokens")
-    chosen, policy = settings(served, body, max_tokens)
+    chosen, policy = settings(served, body)
     seed = random_seed() if body.seed is None else body.seed
     starts: list[Start] = []
     prompts: list[RequestedPrompt] = []
@@ -185,7 +230,7 @@ def check(body: CompletionRequest) -> None:
         check_at_most(MOST_STOPS, len(body.stop), "stop may have at most {} texts", "leave some out", "stop")
 
 
-def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[Variant, Policy]:
+def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
     """Return the model as the request asks for it, and its writing settings."""
     tokenizer = served.model.tokenizer
     biases = {}
@@ -195,7 +240,7 @@ def settings(served: Served, body: CompletionRequest, max_tokens: int) -> tuple[
             raise ApiError(400, message, "logit_bias")
         biases[tokenizer.names[int(id)]] = bias
     sampling = body.sampling(
-        max_tokens=max_tokens,
+        max_tokens=DEFAULT_TOKENS if body.max_tokens is None else body.max_tokens,
         logit_bias=biases,
         stop=() if body.stop is None else body.stop,
         pattern=body.pattern,

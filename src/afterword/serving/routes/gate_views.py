@@ -15,7 +15,7 @@ from starlette.responses import Response
 from afterword.inspection.gates import Gates
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
-from afterword.inspection.trace import openness
+from afterword.inspection.trace import GateOpenness, openness
 from afterword.language_model import LanguageModel
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
@@ -41,18 +41,10 @@ class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
     hold: Holds | None = None
 
 
-class GateSummary(msgspec.Struct):
-    """A gate of a layer: its mean, and the units in which it always stays below 0.1 (shut) or above 0.9 (open)."""
-
-    mean: float
-    shut: list[int]
-    open: list[int]
-
-
 class LayerSummary(msgspec.Struct):
     """A layer: its gates by name, and the number of characters that each of its units remembers."""
 
-    gates: dict[str, GateSummary]
+    gates: dict[str, GateOpenness]
     memory: list[float]
 
 
@@ -134,13 +126,7 @@ def _check_length(model: LanguageModel, text: str, most: int) -> None:
 
 
 def _summary(name: str, trace: Gates) -> GatesReply:
-    layers = [
-        LayerSummary(
-            {gate: GateSummary(one.mean, one.shut.tolist(), one.open.tolist()) for gate, one in layer.gates.items()},
-            layer.memory.round(1).tolist(),
-        )
-        for layer in openness(trace)
-    ]
+    layers = [LayerSummary(layer.gates, layer.memory.round(1).tolist()) for layer in openness(trace)]
     means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in GATES_AND_STATES}
     return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
 

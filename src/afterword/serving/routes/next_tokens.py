@@ -1,12 +1,15 @@
-"""`POST /v1/next`: the probabilities of the next token, before and after the writing settings."""
+"""`POST /v1/next`: the probabilities of the next token, before and after the writing settings, and the next words."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
+from typing import Annotated
 
 import msgspec
 
+from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.prefill import next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
@@ -17,12 +20,14 @@ from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
 
 LIKELIEST = 20
+WORDS = "also list this many of the likeliest next words"
 
 
 class NextRequest(Wanted):
     """A text, and the writing settings of a completion."""
 
     prompt: str | TokenIds | None = None
+    words: Annotated[int, msgspec.Meta(ge=1, le=LIKELIEST, description=WORDS)] | None = None
 
 
 class Expected(msgspec.Struct):
@@ -42,6 +47,8 @@ class Next(msgspec.Struct):
     """The likeliest tokens by the model's own probabilities, the likeliest first."""
 
     data: list[Expected]
+    words: list[NextWord] | msgspec.UnsetType = msgspec.UNSET
+    """The likeliest words by the model's own probabilities, if they were asked for."""
 
 
 async def expect(call: Call[Service], body: NextRequest) -> Next:
@@ -61,9 +68,13 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     assert prompt.reading is not None
     tokenizer, names = served.model.tokenizer, served.token_names
     found = next_characters(tokenizer, reply.policy.sampler, prompt.reading)[:LIKELIEST]
-    return Next(
+    answer = Next(
         [Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found]
     )
+    if body.words is not None:  # a remembered reading has no prompt
+        reading = replace(prompt.reading, prompt=prompt.prompt)
+        answer.words = await call.work(partial(next_words, tokenizer, reading, body.words))
+    return answer
 
 
 def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Reply, RequestedPrompt]:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from afterword.errors import RunError
-from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
 from afterword.serving.routes.wanted import Name
@@ -17,7 +17,6 @@ from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service
 
-MINUTES = 5.0
 POLL = 0.1  # seconds between two checks of a process
 
 
@@ -144,7 +143,7 @@ def _wish(body: RunRequest) -> Wish:
     if not RUN_NAME.fullmatch(body.name):
         rule = "name must be 1 to 64 letters (a to z), digits, - and _, and must not begin with -"
         raise ApiError(400, f"{rule}, not {body.name[:80]!r}", "name")
-    minutes = MINUTES if body.minutes is None else body.minutes
+    minutes = DEFAULT_MINUTES if body.minutes is None else body.minutes
     TrainingSettings(minutes=minutes)
     try:
         text = body.text.encode()

@@ -16,7 +16,7 @@ from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.serving.http.failures import ApiError
 from afterword.serving.writing.models import Served, Variant
-from afterword.settings import kinds_of
+from afterword.settings import Kind, kinds_of
 
 TokenIds = list[int]
 Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
@@ -31,21 +31,20 @@ SETTINGS = {field.name: (field, kind) for field, kind in kinds_of(Sampling) if f
 LIMITS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 
 
-def limits_of(field: dataclasses.Field[Any]) -> dict[str, float]:
-    """Return the limits of a number setting, as a JSON schema names them."""
-    return {key: field.metadata[limit] for limit, key in LIMITS.items() if field.metadata[limit] is not None}
+def body_field(field: dataclasses.Field[Any], kind: Kind) -> tuple[str, Any, Any]:
+    """Return the name, type and default of a body's field for a setting. A null field counts as missing."""
+    about = field.metadata
+    limits = {key: about[limit] for limit, key in LIMITS.items() if about[limit] is not None}
+    help = re.sub(r" \([^()]*\)$", "", about["help"])  # without a remark in parentheses, which is about the option
+    given: Any = Holds if kind.several else next(one for one in (bool, int, float, str) if one in kind.types)
+    schema = msgspec.Meta(description=help, extra_json_schema=limits)
+    hint: Any = Annotated[Literal[kind.choices] if kind.choices else given, schema]
+    return field.name, hint | None, msgspec.field(default=about["off"], name=about["flag"])
 
 
 def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
     """Return a decorator that adds number settings of `Sampling` to a request; the default is the value that is off."""
-
-    def field(name: str) -> tuple[str, Any, float]:
-        own, kind = SETTINGS[name]
-        help = re.sub(r" \([^()]*\)$", "", own.metadata["help"])  # which ends with the model's defaults
-        schema = msgspec.Meta(description=help, extra_json_schema=limits_of(own))
-        return name, Annotated[int if int in kind.types else float, schema] | None, own.metadata["off"]
-
-    fields = [field(name) for name in names]
+    fields = [body_field(*SETTINGS[name]) for name in names]
 
     def decorated(request: type[Request]) -> type[Request]:
         own = {"__doc__": request.__doc__, "__module__": request.__module__}

@@ -1,6 +1,7 @@
-// The alternatives to a character, in a small list next to it. The focus stays where it was.
+// The alternatives to a word or a character, in a small list next to it. The focus stays where it was.
 
 import { Bars } from "./bars.js";
+import { Units } from "./next.js";
 import { moveFocus } from "./sheet.js";
 import { useStore } from "./state.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
@@ -21,7 +22,7 @@ export function Choosing({ writer }) {
     return () => writer.sheet.view.removeEventListener("scroll", close);
   }, []);
   useEffect(() => {
-    if (choosing?.options && choosing.wantsFocus) box.current.querySelector("button")?.focus();
+    if (choosing?.options && choosing.wantsFocus) box.current.querySelector(".row")?.focus();
   }, [choosing?.options]);
   if (!choosing) return null;
   const chosen = writer.text.slice(choosing.from, choosing.to);
@@ -48,6 +49,7 @@ export function Choosing({ writer }) {
         ${choosing.options && !found && (chosen ? `below ${percent(least)}` : "next at the cursor")}
       </span>
     </p>
-    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen || null} verb="continue with" pick=${one => writer.pick(one)} />`}
+    <${Units} unit=${choosing.unit} choose=${unit => writer.chooseAmong(unit)} />
+    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen || null} verb=${choosing.unit === "words" ? "put" : "continue with"} pick=${one => writer.pick(one)} />`}
   </div>`;
 }

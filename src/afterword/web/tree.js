@@ -1,6 +1,7 @@
 // The list of branches.
 
 import { rows } from "./branches.js";
+import { moveFocus } from "./sheet.js";
 import { useOpen, useStore } from "./state.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { number, spaced, visible } from "./words.js";
@@ -30,16 +31,8 @@ export function Tree({ writer, details }) {
     setDrawn(writer.history.changes);
     writer.sheet.focus();
   };
-  const keys = event => {
-    const buttons = [...list.current.querySelectorAll("button")];
-    const at = buttons.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    buttons[to]?.focus();
-  };
   const reachable = Math.max(0, found.findIndex(({ here }) => here));
-  return html`<ol class="tree" ref=${list} onKeyDown=${keys} aria-label="Branches; use the arrow keys">
+  return html`<ol class="tree" ref=${list} onKeyDown=${event => moveFocus(event, list.current)} aria-label="Branches; use the arrow keys">
     ${found.map((row, k) => {
       const isFork = row.id === null;
       const shown = row.piece.trim() ? visible : spaced;

@@ -2,6 +2,8 @@
 
 import { root } from "./api.js";
 import { History } from "./history.js";
+import { page, useStore } from "./state.js";
+import { html, render } from "./vendor/preact.js";
 
 const KEY = `afterword.text${root}`;
 const UNREAD = `afterword.text.unread${root}`;
@@ -27,7 +29,30 @@ export function found() {
   }
 }
 
-export class Keeper {
+/** Store the text of `writer` from now on. If that fails, show the reason and the remedy in `place`. */
+export function keep(writer, problem, place) {
+  const notices = { problem, elsewhere: false };
+  const notice = changes => {
+    Object.assign(notices, changes);
+    render(html`<${Notices} ...${notices} keeper=${keeper} kept=${() => notice({ elsewhere: false })} />`, place);
+  };
+  const keeper = new Keeper(writer, { failed: message => notice({ problem: message }), elsewhere: () => notice({ elsewhere: true }) });
+  notice({});
+  return keeper;
+}
+
+function Notices({ problem, elsewhere, keeper, kept }) {
+  const { isReached } = useStore(page);
+  return html`<div role="status">
+    ${!isReached && html`<p class="notice">The server does not answer. Your text is safe in this browser; the page reconnects by itself.</p>`}
+    ${problem && html`<p class="notice">${problem} <button onClick=${() => keeper.save()}>Save to a file</button></p>`}
+    ${elsewhere && html`<p class="notice">This text was changed in another tab. Until you choose a version, this tab saves nothing.
+      <button onClick=${() => location.reload()}>Use the other version</button>
+      <button onClick=${() => (keeper.takeOver(), kept())}>Keep this version</button></p>`}
+  </div>`;
+}
+
+class Keeper {
   /** `on.failed(message)` is called if the text cannot be stored, `on.elsewhere()` if another page changed it. */
   constructor(writer, on) {
     this.writer = writer;
@@ -71,7 +96,7 @@ export class Keeper {
     }
   }
 
-  /** Store this page's text in place of another page's. */
+  /** Store this page's text instead of another page's. */
   takeOver() {
     this.isPaused = false;
     this.kept = -1;

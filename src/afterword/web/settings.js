@@ -5,7 +5,7 @@ import { modelOf, page, Store } from "./state.js";
 
 const KEY = `afterword.settings${root}`;
 
-const ENDS = { min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
+const ENDS = { temperature: 2, min_p: 0.5, repetition_penalty: 20 }; // of sliders, if larger values are rarely useful
 
 /** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded. The number settings are the fields of a completion whose default is a number. */
 export function limitsIn({ components: { schemas } }) {
@@ -18,7 +18,8 @@ export function limitsIn({ components: { schemas } }) {
     return { name, label: name.replaceAll("_", "-"), least, most, step, off, hint: description, isInNext: name in NextRequest.properties };
   });
   const [{ maximum: mostWritten }] = CompletionRequest.properties.max_tokens.anyOf;
-  return { numbers, mostWritten, mostShaded: SurprisesRequest.properties.text["x-most-characters"] };
+  const hasPoems = "poem" in CompletionRequest.properties;
+  return { numbers, mostWritten, hasPoems, mostShaded: SurprisesRequest.properties.text["x-most-characters"] };
 }
 
 const EMPTY = {
@@ -31,6 +32,10 @@ const EMPTY = {
   offerLength: 48, // characters of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
+  rhyme: "", // of poems; "" writes running text
+  stanzas: 3,
+  stanza_lines: 4,
+  unit: "words", // of what is shown at the cursor, or "characters"
 };
 
 export const settings = new Store({ ...EMPTY, ...kept() });
@@ -95,9 +100,15 @@ export function steering({ isNext = false } = {}) {
 
 export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
 
+/** Return the form of the poem that is written instead of running text, as fields of a completion, or null. */
+export function verse() {
+  const { rhyme, stanzas, stanza_lines } = settings.get();
+  return rhyme && page.get().hasPoems && !modelOf(page.get())?.afterword?.lines ? { poem: true, rhyme, stanzas, stanza_lines } : null;
+}
+
 /** Return to the model's settings; the look of the page stays. */
 export function reset() {
-  const { offers, offerLength, offersByThemselves, isShaded } = settings.get();
+  const { offers, offerLength, offersByThemselves, isShaded, unit } = settings.get();
   const numbers = page.get().numbers.map(({ name }) => [name, null]);
-  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded });
+  settings.set({ ...EMPTY, ...Object.fromEntries(numbers), offers, offerLength, offersByThemselves, isShaded, unit });
 }

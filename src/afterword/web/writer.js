@@ -2,24 +2,27 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
-import { Aligner, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
+import { inForce, mostTokens, settings, steering, tokensFor, verse } from "./settings.js";
+import { sentenceEnds } from "./sentences.js";
+import { Aligner, blank, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
-import { lineEnd, lineStart, nextWord, WordEnd } from "./words.js";
+import { lineEnd, lineStart, nextWord, wordAt, WordEnd } from "./words.js";
 
 const OFFER_AFTER = 650; // milliseconds without a keystroke
 const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
+const WORDS = 8; // alternatives
 const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as a branch
 
 export const writing = new Store({
   isBusy: false,
-  isReading: false, // the whole text, to shade it
+  doing: "", // the name of a long operation, for the user
   offers: [], // {text, shades}: the rest of each continuation
   selected: 0,
   isOffering: false,
   revision: 0, // grows with every change of the text or the caret
   complaint: null, // {text, param} of the last request that failed
-  choosing: null, // {from, to, options, error}: the character whose alternatives are shown
+  choosing: null, // {at, from, to, unit, options, error}: the word or character whose alternatives are shown
+  words: [], // the words at the cursor, with their places, if they are shown
 });
 
 export class Writer {
@@ -31,6 +34,7 @@ export class Writer {
     this.offerAbort = null;
     this.offerAt = -1;
     this.timer = 0;
+    this.again = changes => this.write(changes); // repeats the last way of writing
     this.listeners = new Set();
   }
 
@@ -139,7 +143,7 @@ export class Writer {
     this.abort = null;
     this.#abortOffer();
     clearTimeout(this.timer);
-    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, isReading: false, isOffering: false });
+    if (writing.get().isBusy || writing.get().isOffering) writing.set({ isBusy: false, doing: "", isOffering: false });
   }
 
   #abortOffer() {
@@ -155,8 +159,46 @@ export class Writer {
   }
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
-  async write() {
-    await this.#write(mostTokens(), [], settings.get().max_tokens === null && inForce("finish_sentence"));
+  async write(changes = {}) {
+    const form = verse();
+    if (form) return this.#write(Infinity, [], false, { ...form, ...changes });
+    const finishes = (settings.get().max_tokens === null || page.get().face === "simple") && inForce("finish_sentence");
+    await this.#write(mostTokens(), [], finishes, changes);
+  }
+
+  /** True if the model made the last change. */
+  get canTryAgain() {
+    return this.history.current.kind === "written" && !writing.get().isBusy;
+  }
+
+  /** Undo what the model wrote last, and write something else there. Both versions stay in the tree. */
+  async another() {
+    if (!this.canTryAgain) return;
+    this.undo();
+    const { seed } = settings.get();
+    await this.again(seed === null ? {} : { seed: seed + this.history.current.children.length });
+  }
+
+  /** Rewrite the rest of the sentence at the cursor. */
+  async ending() {
+    const { text } = this;
+    const at = Math.max(this.caret, this.here[1]);
+    const line = lineEnd(text, at);
+    const end = this.#isOfLines ? line : (sentenceEnds(text).find(end => end > at) ?? line);
+    this.sheet.area.setSelectionRange(at, end);
+    this.sheet.focus();
+    await this.#write(mostTokens(), this.#isOfLines ? ["\n"] : [], false, this.#isOfLines ? {} : { sentences: 1 });
+  }
+
+  /** Begin a speech of one of the `speakers`, and continue it. */
+  async speak({ head }) {
+    this.#interrupt();
+    const ends = /\n*$/.exec(this.text.slice(0, this.caret))[0].length;
+    const begun = head.slice(Math.min(ends, head.search(/[^\n]/)));
+    this.history.seal();
+    this.#insert(begun, blank(begun.length), "speaker");
+    this.sheet.focus();
+    await this.write();
   }
 
   /** Finish the line, beginning with the selected continuation. */
@@ -175,10 +217,11 @@ export class Writer {
   }
 
   /** Write at the cursor; return the number of units written, or NaN if writing was stopped or failed. */
-  async #write(most, stop = [], finishes = false) {
+  async #write(most, stop = [], finishes = false, changes = {}) {
     this.#interrupt();
+    this.again = more => this.#write(most, stop, finishes, { ...changes, ...more });
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, complaint: null });
+    writing.set({ isBusy: true, doing: changes.poem ? "Writing a poem…" : "", complaint: null });
     let [from, to] = this.sheet.selection;
     if (from !== to) {
       this.history.keep();
@@ -188,19 +231,23 @@ export class Writer {
     this.history.seal();
     let at = from;
     const aligner = new Aligner(true);
-    const body = this.#continuing(at, most);
+    const poem = changes.poem && { ...steering(), pattern: undefined, prompt: this.promptAt(at) };
+    const body = { ...(poem ?? this.#continuing(at, most)), ...changes };
     if (finishes && !body.pattern) [body.max_tokens, body.finish_sentence] = [most, true];
     const ending = new WordEnd(body, most);
     if (stop.length) body.stop = stop;
     try {
-      for await (const { choices } of stream(body, abort.signal)) {
+      for await (const { choices } of poem ? whole(body, abort.signal) : stream(body, abort.signal)) {
         if (abort.signal.aborted) return NaN;
-        for (const { text: sent, logprobs } of choices) {
+        for (const { text: sent, logprobs, finish_reason: reason } of choices) {
           if (logprobs) aligner.push(logprobs.tokens, logprobs.token_logprobs);
-          const text = ending.push(sent, logprobs);
+          let text = ending.push(sent, logprobs);
+          let shades = aligner.take(text);
+          const isEnd = reason === "stop" && this.#isOfLines && !stop.length && !ending.isOver && at === this.text.length;
+          if (isEnd) [text, shades] = [text + "\n", shades + "A"]; // the next line is a text of its own
           if (!text) continue;
           const isFollowed = this.caret === at;
-          this.history.edit(at, 0, text, { shades: aligner.take(text), kind: "written", join: true });
+          this.history.edit(at, 0, text, { shades, kind: "written", join: true });
           at += text.length;
           this.#changed(isFollowed ? at : null);
         }
@@ -213,7 +260,7 @@ export class Writer {
       this.history.seal();
       if (this.abort === abort) {
         this.abort = null;
-        writing.set({ isBusy: false });
+        writing.set({ isBusy: false, doing: "" });
         this.offerSoon();
       }
     }
@@ -239,7 +286,7 @@ export class Writer {
     const { text } = this;
     if (!text) return;
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, isReading: true, complaint: null });
+    writing.set({ isBusy: true, doing: "Reading the text…", complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = this.#isOfLines;
     const isOfSubwords = ["bpe", "words"].includes(modelOf(page.get())?.afterword?.vocabulary);
@@ -272,7 +319,7 @@ export class Writer {
     } finally {
       if (this.abort === abort) {
         this.abort = null;
-        writing.set({ isBusy: false, isReading: false });
+        writing.set({ isBusy: false, doing: "" });
       }
     }
   }
@@ -295,7 +342,8 @@ export class Writer {
 
   offerSoon() {
     clearTimeout(this.timer);
-    if (!settings.get().offersByThemselves || page.get().tab !== "write") return;
+    const { tab, face } = page.get();
+    if (!settings.get().offersByThemselves || tab !== "write" || face === "simple") return;
     this.timer = setTimeout(() => {
       const [from, to] = this.sheet.selection;
       const { isBusy, offers, isOffering, choosing } = writing.get();
@@ -419,24 +467,39 @@ export class Writer {
   /** Show the alternatives to the character at `index`. */
   async choose(index) {
     if (index < 0 || index >= this.text.length) return this.closeAlternatives();
-    await this.#choose(...characterAt(this.history.shades, index));
+    const isWord = settings.get().unit === "words";
+    await this.#choose(index, ...(isWord ? wordAt(this.text, index + 1) : characterAt(this.history.shades, index)));
+  }
+
+  /** Return [from, to] of the word at the cursor, which another may replace; at the end of a line, where the next would be. */
+  get here() {
+    const { caret, text } = this;
+    return text.slice(caret, lineEnd(text, caret)).trim() ? wordAt(text, caret) : [caret, caret];
   }
 
   /** Show the alternatives at the cursor, which the settings show too: to the character after it, if there is one. */
   async chooseNext() {
     const { caret, text } = this;
-    await this.#choose(caret, caret < text.length ? characterAt(this.history.shades, caret)[1] : caret);
+    if (settings.get().unit === "words") return this.#choose(null, ...this.here);
+    await this.#choose(null, caret, caret < text.length ? characterAt(this.history.shades, caret)[1] : caret);
   }
 
-  async #choose(from, to) {
+  /** Show words or characters as alternatives from now on. */
+  async chooseAmong(unit) {
+    const { at } = writing.get().choosing;
+    settings.set({ unit });
+    await (at === null ? this.chooseNext() : this.choose(at));
+  }
+
+  async #choose(at, from, to) {
     if (isLow(this.text.charCodeAt(from))) from -= 1;
     if (isLow(this.text.charCodeAt(to))) to += 1;
-    const choosing = { from, to, options: null, error: null };
+    const { unit } = settings.get();
+    const choosing = { at, from, to, unit, options: null, error: null };
     writing.set({ choosing });
     this.stop();
     try {
-      const { data } = await this.next(from);
-      choosing.options = data;
+      choosing.options = await this.next(from, unit);
     } catch (error) {
       if (isAbort(error)) return;
       choosing.error = error.message;
@@ -448,16 +511,30 @@ export class Writer {
     if (writing.get().choosing) writing.set({ choosing: null });
   }
 
-  /** Return the likeliest characters after the text up to `at`, with the settings. */
-  async next(at, signal) {
-    return call("POST", "/v1/next", { ...steering({ isNext: true }), prompt: this.promptAt(at) }, signal);
+  /** Return the likeliest words or characters after the text up to `at`, with the settings. */
+  async next(at, unit, signal) {
+    const body = { ...steering({ isNext: true }), prompt: this.promptAt(at) };
+    if (unit === "words") body.words = WORDS;
+    const { data, words } = await call("POST", "/v1/next", body, signal);
+    return unit === "words" ? words : data;
+  }
+
+  /** Put a word in the place of the units from `from` to `to`. The text after it stays. */
+  swap({ text, probability }, [from, to]) {
+    this.#interrupt();
+    if (from < to) this.history.keep();
+    this.history.edit(from, to - from, text, { shades: shadesOfOne(text, probability), kind: "picked" });
+    this.#changed(from + text.length);
+    this.sheet.focus();
+    this.offerSoon();
   }
 
   /** Replace a character by one of its alternatives and continue from there. The old text stays in the tree. */
   async pick({ text, token, probability }) {
     const { choosing } = writing.get();
     if (!choosing) return;
-    const { from } = choosing;
+    const { from, to, unit } = choosing;
+    if (unit === "words") return this.swap({ text, probability }, [from, to]);
     this.#interrupt();
     const inserted = token === BOUNDARY ? "\n" : text;
     const end = this.#isOfLines ? lineEnd(this.text, from) : this.text.length; // other lines are texts of their own
@@ -474,9 +551,14 @@ export class Writer {
     if (!inserted) return;
     this.stop();
     this.dropOffers();
-    this.#insert(inserted, shadesOfOne(inserted, probability), "written");
+    this.#insert(inserted, shadesOfOne(inserted, probability), "picked");
     this.offerSoon();
   }
+}
+
+/** Yield the one chunk of a poem, which is not sent as a stream. */
+async function* whole(body, signal) {
+  yield await call("POST", "/v1/completions", body, signal);
 }
 
 const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character

@@ -1,15 +1,13 @@
-// The writing settings, and their effect on the next token.
+// The writing settings.
 
-import { Bars } from "./bars.js";
-import { hasNgram, inForce, mostTokens, reset, settings, steering } from "./settings.js";
-import { page, useOpen, useRequest, useStore } from "./state.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { Next } from "./next.js";
+import { hasNgram, inForce, mostTokens, reset, settings } from "./settings.js";
+import { page, useStore } from "./state.js";
+import { html, useState } from "./vendor/preact.js";
 import { writing } from "./writer.js";
 
-const SHOWN = 12;
-const PAUSE = 120; // milliseconds
-
-export function Steer({ writer, details }) {
+/** `own` are the extra settings of a page without a server; the settings of a server are then left out. */
+export function Steer({ writer, details, own = null }) {
   const values = useStore(settings);
   const { numbers, mostWritten } = useStore(page);
   const { complaint } = useStore(writing);
@@ -31,7 +29,14 @@ export function Steer({ writer, details }) {
         <option value="both">LSTM and n-gram</option><option value="lstm">LSTM only</option>
         <option value="ngram">n-gram only</option></select></label>`}
     </div>
-    <label class="wide">pattern
+    ${own ?? html`<${Rules} values=${values} complaint=${complaint} />`}
+    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>Use the model's settings</button></p>
+  `;
+}
+
+/** The rules that a text must obey, and the gates and units that are held at a value while it is written. */
+function Rules({ values, complaint }) {
+  return html`<label class="wide">pattern
       <${Field} id="pattern" value=${values.pattern} placeholder="a regular expression such as [A-Z]+\\..*" autocomplete="off" spellcheck=${false}
         aria-invalid=${String(complaint?.param === "pattern")} aria-describedby="pattern-error"
         title="the text written matches this regular expression from its first character"
@@ -40,9 +45,7 @@ export function Steer({ writer, details }) {
           if (complaint?.param === "pattern") writing.set({ complaint: null });
         }} /></label>
     <p class="error" id="pattern-error" role="status">${complaint?.param === "pattern" ? complaint.text : ""}</p>
-    <${Holds} hold=${values.hold} complaint=${complaint} />
-    <p><button id="reset" disabled=${!isChanged} onClick=${reset}>Use the model's settings</button></p>
-  `;
+    <${Holds} hold=${values.hold} complaint=${complaint} />`;
 }
 
 /** An input that keeps what is being typed into it when the page is drawn anew. */
@@ -91,7 +94,7 @@ function Holds({ hold, complaint }) {
       <label class="wide grow">hold units and gates
         <input id="hold" value=${draft} placeholder="forget=1, l0.u42=-1" autocomplete="off" spellcheck=${false}
           aria-invalid=${String(Boolean(error))} aria-describedby="hold-error"
-          title="keep a gate or a unit at a value while the model writes; the tab Gates shows them"
+          title="hold a gate or a unit at a value while the model writes; the Gates tab shows them"
           onInput=${event => setDraft(event.currentTarget.value)}
           onKeyDown=${event => event.key === "Enter" && add(event)} />
       </label>
@@ -102,34 +105,5 @@ function Holds({ hold, complaint }) {
         <button class="quiet" aria-label=${`release ${one}`} title="release" onClick=${() => change(hold.filter(other => other !== one))}>×</button></li>`)}
     </ul>`}
     <p class="error" id="hold-error" role="status">${error}</p>
-  </div>`;
-}
-
-/** The distribution of the next token, fetched while it is visible. */
-function Next({ writer, details }) {
-  const { revision, isBusy } = useStore(writing);
-  const { model, tab, isReached } = useStore(page);
-  const { found: options, error, ask } = useRequest();
-  const isOpen = useOpen(details);
-  const { hold } = useStore(settings);
-  useEffect(() => {
-    if (!isOpen || isBusy || tab !== "write" || !model || !isReached) return;
-    const next = async signal => {
-      try {
-        return (await writer.next(writer.caret, signal)).data;
-      } catch (error) {
-        if (!hold.length || error.status !== 400) throw error;
-        writing.set({ complaint: { text: error.message, param: "hold" } }); // nothing else of this request can be refused
-        return [];
-      }
-    };
-    const timer = setTimeout(() => ask(next), PAUSE);
-    return () => clearTimeout(timer);
-  }, [revision, isBusy, isOpen, model, tab, isReached, JSON.stringify(steering({ isNext: true }))]);
-  return html`<div id="next" role="group" aria-label="Next token">
-    <p class="soft apart"><span>Next at the cursor</span>
-      <span class="legend"><i class="own"></i>model <i class="after"></i>with settings</span></p>
-    ${error && html`<p class="error">${error}</p>`}
-    <${Bars} options=${(options ?? []).slice(0, SHOWN)} hasAfter=${true} verb="write" pick=${one => writer.put(one)} />
   </div>`;
 }

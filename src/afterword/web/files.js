@@ -7,7 +7,7 @@ export async function textOf(file, most = 50_000_000) {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r\n?/g, "\n");
   } catch {
-    throw new Error(`${file.name} is not a UTF-8 text`);
+    throw new Error(`${file.name} is not a UTF-8 text: save it as plain text`);
   }
 }
 

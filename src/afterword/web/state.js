@@ -44,22 +44,30 @@ export function useStore(store) {
 }
 
 /**
- * Return in a component the state of its requests: what the latest one `found`, its error, and whether it is under way;
- * `set` changes these. `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before.
+ * Return in a component the state of its requests: the result of the latest one (`found`), its error, and whether it is in progress.
+ * `ask(work)` calls `work(signal)`, which makes a request, and aborts the one before. `set` changes the state; a new
+ * `found`, such as null, aborts the request that was in progress when the component was drawn. So does removing the component.
  */
 export function useRequest() {
   const [state, setState] = useState({ found: null, error: null, isBusy: false });
-  const abort = useRef(null);
-  const set = changes => setState(before => ({ ...before, ...changes }));
+  const abort = useRef(new AbortController());
+  const drawn = abort.current;
+  useEffect(() => () => abort.current.abort(), []);
+  const change = changes => setState(before => ({ ...before, ...changes }));
+  const set = changes => {
+    if (!("found" in changes)) return change(changes);
+    drawn.abort();
+    if (drawn === abort.current) change({ ...changes, isBusy: false }); // else a later request was made meanwhile
+  };
   const ask = async work => {
-    abort.current?.abort();
+    abort.current.abort();
     const { signal } = (abort.current = new AbortController());
-    set({ error: null, isBusy: true });
+    change({ error: null, isBusy: true });
     try {
       const found = await work(signal);
-      if (!signal.aborted) set({ found, isBusy: false });
+      if (!signal.aborted) change({ found, isBusy: false });
     } catch (problem) {
-      if (!signal.aborted && !isAbort(problem)) set({ found: null, error: problem.message, isBusy: false });
+      if (!signal.aborted && !isAbort(problem)) change({ found: null, error: problem.message, isBusy: false });
     }
   };
   return { ...state, set, ask };
@@ -82,10 +90,12 @@ export const page = new Store({
   numbers: [], // the number settings in the API document
   mostWritten: Infinity, // the largest number of tokens of a request, from there too
   mostShaded: 0, // the largest number of characters that are scored one by one, from there too
+  hasPoems: false, // whether poems are written here
   runs: [],
   trains: false,
   tab: "write",
   theme: document.documentElement.dataset.theme,
+  face: document.documentElement.dataset.face, // "simple" or "all"
   isReached: true, // whether the server answers
 });
 

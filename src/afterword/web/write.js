@@ -2,10 +2,11 @@
 
 import { Choosing } from "./choosing.js";
 import { ask } from "./dialogs.js";
-import { chosenFile, textOf } from "./files.js";
+import { chosenFile, dropping, textOf } from "./files.js";
 import { History } from "./history.js";
 import { historyOf } from "./keeping.js";
-import { settings } from "./settings.js";
+import { Another, Here } from "./next.js";
+import { inForce, settings, tokensFor } from "./settings.js";
 import { Sheet } from "./sheet.js";
 import { page, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
@@ -23,13 +24,15 @@ export function begin(writer, keeper) {
       moved: () => writer.moved(),
       undo: () => writer.undo(),
       redo: () => writer.redo(),
-      chosen: index => settings.get().isShaded && writer.choose(index),
+      chosen: index => isShaded() && writer.choose(index),
     },
   );
   writer.sheet = sheet;
   sheet.show(writer.history.text, writer.history.shades, writer.history.text.length);
-  const shade = () => sheet.layer.show(settings.get().isShaded);
+  const isShaded = () => settings.get().isShaded && page.get().face === "all";
+  const shade = () => sheet.layer.show(isShaded());
   settings.listen(shade);
+  page.listen(shade);
   shade();
   sheet.area.addEventListener("keydown", event => key(event, writer));
   document.addEventListener("keydown", event => {
@@ -38,7 +41,13 @@ export function begin(writer, keeper) {
   document.addEventListener("pointerdown", ({ target }) => {
     if (!target.closest(".around")) writer.closeAlternatives();
   });
+  const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
+  sheet.view.addEventListener("dragover", onDragOver);
+  sheet.view.addEventListener("dragleave", onDragLeave);
+  sheet.view.addEventListener("drop", onDrop);
+  byId("branches").open = byId("steering").open = matchMedia("(min-width: 900px)").matches;
   render(html`<${Tools} writer=${writer} keeper=${keeper} />`, byId("tools"));
+  render(html`<${Here} writer=${writer} />`, byId("here"));
   render(html`<${Offers} writer=${writer} />`, byId("offers"));
   render(html`<${Choosing} writer=${writer} />`, byId("choosing"));
   render(html`<${Said} />`, byId("said"));
@@ -48,7 +57,7 @@ function key(event, writer) {
   if (event.isComposing) return;
   const { key: name, shiftKey, altKey } = event;
   const command = event.ctrlKey || event.metaKey;
-  const { selected, offers } = writing.get();
+  const { selected, offers, words } = writing.get();
   let done = true;
   if (name === "Tab" && !shiftKey && !command && !altKey && writer.hasOffer) writer.takeWord();
   else if (name === "Enter" && command && shiftKey) writer.write();
@@ -60,6 +69,7 @@ function key(event, writer) {
   else if (altKey && !command && Number(event.code.slice(-1)) >= 1 && event.code.startsWith("Digit")) {
     const index = Number(event.code.slice(-1)) - 1;
     if (offers[index]) writer.takeOffer(index);
+    else if (words[index]?.revision === writing.get().revision) writer.swap(words[index], words[index].place);
     else done = false;
   } else done = false;
   if (done) event.preventDefault();
@@ -82,13 +92,14 @@ function escape(writer) {
 function Tools({ writer, keeper }) {
   const { isBusy } = useStore(writing);
   const { isShaded, offersByThemselves, offers } = useStore(settings);
+  const isSimple = useStore(page).face === "simple";
   const { history } = writer;
   const isEmpty = !history.text && history.id === 0;
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
       ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => after(writer, writer.stop())}>Stop</button>`
       : html`<button class="primary" id="write" title="continue at the cursor (Ctrl Shift Enter)" onClick=${() => after(writer, writer.write())}>Continue</button>`}
-    <button id="line" title="write to the end of the line (Ctrl Enter)" onClick=${() => after(writer, writer.writeLine())}>Finish line</button>
+    ${isSimple ? html`<${Another} writer=${writer} />` : html`<button id="line" title="write to the end of the line (Ctrl Enter)" onClick=${() => after(writer, writer.writeLine())}>Finish line</button>
     <span class="choice">
       <button id="offer" title="show several continuations to choose from (Ctrl Space)" onClick=${() => after(writer, writer.offer())}>Continuations</button>
       <select id="offer-count" aria-label="number of continuations" value=${offers}
@@ -97,23 +108,45 @@ function Tools({ writer, keeper }) {
       </select>
       <button id="by-themselves" aria-pressed=${String(offersByThemselves)} title="show continuations whenever you pause"
         onClick=${() => settings.set({ offersByThemselves: !offersByThemselves })}>auto</button>
-    </span>
+    </span>`}
     <span class="choice">
       <button id="undo" disabled=${!history.canUndo} title="undo (Ctrl Z)" onClick=${() => after(writer, writer.undo())}>Undo</button>
       <button id="redo" disabled=${!history.canRedo} title="redo (Ctrl Shift Z)" onClick=${() => after(writer, writer.redo())}>Redo</button>
     </span>
-    <span class="choice">
+    ${!isSimple && html`<span class="choice">
       <button id="shading" aria-pressed=${String(isShaded)} onClick=${() => settings.set({ isShaded: !isShaded })}
         title="shade each character by its improbability; click a character to see the alternatives">Shading</button>
       <button id="shade" disabled=${!history.text || isBusy} title="let the model read the whole text, and shade it"
         onClick=${() => writer.shadeAll()}>Shade all</button>
-    </span>
+    </span>`}
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
       <button id="open" title="open a saved file or any text file" onClick=${() => open(writer, keeper)}>Open</button>
-      <button id="save" disabled=${isEmpty} title="save the text and all its branches to a file" onClick=${() => keeper.save()}>Save</button>
-      <button id="save-text" disabled=${!history.text} aria-label="save as text" title="save the text alone to a plain text file" onClick=${() => keeper.saveText()}>.txt</button>
+      ${!isSimple && html`<button id="save" disabled=${isEmpty} title="save the text and all its branches to a file" onClick=${() => keeper.save()}>Save</button>`}
+      <button id="save-text" disabled=${!history.text} aria-label="save as text" title="save the text alone to a plain text file" onClick=${() => keeper.saveText()}>
+        ${isSimple ? "Save" : ".txt"}</button>
     </span>
+  </div>
+  ${isSimple && html`<${Manner} />`}`;
+}
+
+const LENGTHS = { "a sentence or two": 120, "a paragraph": null, "a page": 2000 }; // characters; null is the model's own length
+
+/** The settings of the simple view. */
+function Manner() {
+  const { max_tokens: length } = useStore(settings);
+  useStore(page);
+  const tokens = Object.values(LENGTHS).map(characters => characters && tokensFor(characters));
+  const temperature = inForce("temperature") ?? 0.8;
+  return html`<div class="bar manner">
+    <label for="wildness">calm</label>
+    <input type="range" id="wildness" aria-label="from calm to wild" aria-valuetext=${`temperature ${temperature}`} min="0.2" max="1.4" step="0.05"
+      value=${temperature} onInput=${event => settings.set({ temperature: event.currentTarget.valueAsNumber })} />
+    <label for="wildness">wild</label>
+    <select id="roughly" aria-label="length" value=${String(length)} onChange=${event => settings.set({ max_tokens: JSON.parse(event.currentTarget.value) })}>
+      ${Object.keys(LENGTHS).map((name, k) => html`<option value=${String(tokens[k])}>${name}</option>`)}
+      ${!tokens.includes(length) && html`<option value=${String(length)}>${length} tokens</option>`}
+    </select>
   </div>`;
 }
 
@@ -140,7 +173,7 @@ async function mayReplace(writer, keeper, what) {
   return answer !== null;
 }
 
-async function startAnew(writer, keeper) {
+export async function startAnew(writer, keeper) {
   if (!(await mayReplace(writer, keeper, "Start a new text"))) return;
   writer.open(new History());
   keeper.changedHistory(true);
@@ -152,8 +185,8 @@ async function open(writer, keeper) {
   if (file) await openFile(writer, keeper, file);
 }
 
-/** Open a file in place of the text. */
-export async function openFile(writer, keeper, file) {
+/** Open a file instead of the current text. */
+async function openFile(writer, keeper, file) {
   try {
     const { history, isWhole } = historyOf(await textOf(file));
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
@@ -185,9 +218,9 @@ function Offers({ writer }) {
 }
 
 function Said() {
-  const { complaint, isReading } = useStore(writing);
+  const { complaint, doing } = useStore(writing);
   const { isReached } = useStore(page);
-  if (isReading) return html`<span class="soft">Reading the text…</span>`;
+  if (doing) return html`<span class="soft">${doing}</span>`;
   if (!isReached || !complaint) return null;
   return html`${complaint.text}`;
 }

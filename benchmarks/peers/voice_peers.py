@@ -1,0 +1,96 @@
+"""Other ways to verify an author, run by benchmarks/voice.py in an environment that has pyppmd and scikit-learn.
+
+python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …]}. All passages have the
+same length. Prints {METHOD: [for each author, the likeness of each passage]}; a higher one is more alike. The
+regression learns each author against the eleven others.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyppmd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+ORDER, MEMORY = 6, 16 << 20
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+
+
+def bits(text):
+    return 8 * len(pyppmd.compress(text.encode(), max_order=ORDER, mem_size=MEMORY))
+
+
+def compression(own, passages):
+    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003)."""
+    before = {author: bits(text) for author, text in own.items()}
+    return [[before[author] - bits(text + one) for one in passages] for author, text in own.items()]
+
+
+def compression_distance(own, passages):
+    """Return the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005)."""
+    alone = np.array([bits(one) for one in passages])
+    return (np.array(compression(own, passages)) / alone).tolist()
+
+
+def cosine(own, passages):
+    """Return the cosine of TF-IDF counts of character 4-grams: the baseline of PAN 2020 to 2023."""
+    counted = TfidfVectorizer(analyzer="char", ngram_range=(4, 4), max_features=3000).fit(cut(own, len(passages[0]))[0])
+    return (counted.transform(own.values()) @ counted.transform(passages).T).toarray().tolist()
+
+
+def regression(own, passages):
+    """Return the scores of logistic regression on character 2- to 5-grams of pieces as long as the passages."""
+    pieces, authors = cut(own, len(passages[0]))
+    counted = TfidfVectorizer(analyzer="char", ngram_range=(2, 5), sublinear_tf=True, min_df=2, max_features=100_000)
+    learned, asked = counted.fit_transform(pieces), counted.transform(passages)
+    found = []
+    for author in own:
+        judge = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
+        found.append(judge.fit(learned, np.array(authors) == author).decision_function(asked).tolist())
+    return found
+
+
+def delta(own, passages, most=150, angle=False):
+    """Return minus Burrows's Delta (2002) on the commonest words; with `angle`, its cosine (Evert et al. 2017)."""
+    words = [word for word, _ in Counter(WORD.findall(" ".join(own.values()).lower())).most_common(most)]
+
+    def rates(text):
+        found = Counter(WORD.findall(text.lower()))
+        return np.array([found[word] for word in words]) / max(found.total(), 1)
+
+    pieces = np.array([rates(piece) for piece in cut(own, len(passages[0]))[0]])
+    mean, spread = pieces.mean(axis=0), pieces.std(axis=0) + 1e-12
+    ours, theirs = ((np.array([rates(one) for one in some]) - mean) / spread for some in (own.values(), passages))
+    if angle:
+        ours, theirs = (some / (np.linalg.norm(some, axis=1, keepdims=True) + 1e-12) for some in (ours, theirs))
+        return (ours @ theirs.T).tolist()
+    return [(-np.abs(theirs - one).mean(axis=1)).tolist() for one in ours]
+
+
+def cut(own, length):
+    """Return pieces of each author's text of about `length` characters, and their authors."""
+    found = [
+        (text[k : k + length], author) for author, text in own.items() for k in range(0, len(text) - length, length)
+    ]
+    return tuple(zip(*found, strict=True))
+
+
+if __name__ == "__main__":
+    texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    own, passages = texts["own"], texts["passages"]
+    print(
+        json.dumps(
+            {
+                "PPMd": compression(own, passages),
+                "PPMd, distance": compression_distance(own, passages),
+                "4-grams, cosine": cosine(own, passages),
+                "logistic regression": regression(own, passages),
+                "Burrows's Delta": delta(own, passages),
+                "cosine Delta": delta(own, passages, 500, angle=True),
+            }
+        )
+    )

@@ -1,0 +1,204 @@
+"""Measure how well `voice` recognises an author, as in authorship verification: the tables of docs/voice.md.
+
+    python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
+    python -m benchmarks.voice --speakers                         the speakers of two texts of plays, in seconds
+
+The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
+number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
+and are evenly spread over each book. The passages of 300, 1,000 and 3,000 characters are the beginnings of those of
+4,000. For each author:
+
+    AUC    the probability that a passage by the author scores higher than one by the eleven others
+    EER    the equal error rate: as many of the author's passages are rejected as of the others' are accepted
+    of 12  the fraction of passages of 4,000 characters whose highest-scoring author is the true one
+
+The networks read all passages side by side, without the n-gram, whose weight is a few hundredths.
+
+`voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have their own environment,
+.venv-voice-peers. The regression, Delta and the weights of the 4-grams also know the texts of the eleven others.
+`voice, knowing the others` compares the author's model with the mean of all twelve. Each figure is a line in
+benchmarks/results/voice.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.language_model import LanguageModel, load
+from afterword.scoring.speakers import Speakers
+from afterword.scoring.voice import Gains
+from benchmarks.commands import (
+    DATA,
+    as_written,
+    echo_row,
+    echo_table,
+    measured_here,
+    peer_python,
+    run_afterword,
+    run_peer,
+    write_result,
+)
+from benchmarks.detection import auc
+
+LENGTHS, WHOLE = (3000, 1000, 300), 4000  # characters
+PLACES = 10  # in each book; a passage begins at every second one
+STEPS = 280  # about what a minute gives on two quiet cores
+
+Likeness = NDArray[np.float64]  # [authors, passages]
+
+
+class Passage(NamedTuple):
+    """A passage of an author."""
+
+    author: str
+    book: str
+    text: str
+
+
+def text_of(author: str, book: str) -> str:
+    return lzma.open(DATA / "voice" / f"{author}.{book}.txt.xz").read().decode()
+
+
+def authors() -> list[str]:
+    return sorted(file.name.partition(".")[0] for file in (DATA / "voice").glob("*.own.txt.xz"))
+
+
+def passages_of(author: str) -> Iterator[Passage]:
+    """Yield the passages of an author, each from the beginning of a paragraph."""
+    for book in ("other-1", "other-2"):
+        text = text_of(author, book)
+        for place in range(0, PLACES, 2):
+            begin = text.index("\n\n", place * (len(text) - WHOLE - 2000) // (PLACES - 1)) + 2
+            yield Passage(author, book, text[begin : begin + WHOLE])
+
+
+def trained(author: str, place: Path) -> Path:
+    """Return the run on an author's text; train it if it is missing."""
+    run = place / f"{author}-{STEPS}"
+    if not (run / "model").exists():
+        (place / f"{author}.own.txt").write_text(text_of(author, "own"), encoding="utf-8")
+        run_afterword("train", place / f"{author}.own.txt", "--steps", STEPS, "--out", run)
+    return run
+
+
+def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> Likeness:
+    """Return the cost [passages, WHOLE] of each character to an author's network, or to the base; kept in `place`."""
+    kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npy"
+    if not kept.exists():
+        model = load("english" if author is None else trained(author, place))
+        np.save(kept, read_by_torch(model, [one.text for one in passages]).astype(np.float32))
+    found: Likeness = np.load(kept).astype(np.float64)
+    return found
+
+
+def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
+    """Return the nats of each character of `texts`, which are equally long, read side by side in bfloat16."""
+    import torch
+
+    from afterword.learning.trainable import TrainableNetwork
+
+    network = TrainableNetwork(model.config).load(model._saved.weights).to(torch.bfloat16)
+    each = [np.concatenate([[model.tokenizer.end], model.tokenizer.encode(text)]) for text in texts]
+    rows = np.zeros((max(map(len, each)), len(each)), np.int64)  # some characters are several tokens
+    for lane, ids in enumerate(each):
+        rows[: len(ids), lane] = model.predictor.rows(ids)
+    state, nats = [(h.bfloat16(), c.bfloat16()) for h, c in network.empty_state(len(texts))], []
+    with torch.no_grad():
+        for some in torch.split(torch.from_numpy(rows), 100):
+            found, state = network(some, state)
+            nats.append(-found.float().log_softmax(-1))
+    costs = torch.cat(nats)[:-1].gather(-1, torch.from_numpy(rows[1:, :, None]))[..., 0].numpy()
+    lanes = enumerate(texts)
+    return np.array(
+        [np.bincount(model.tokenizer.starts(one), costs[: len(each[k]) - 1, k], len(one)) for k, one in lanes]
+    )
+
+
+def gains_of(author: str, place: Path, passages: Sequence[Passage]) -> list[Gains]:
+    nats = (nats_of(one, place, passages) for one in (author, None))
+    return [Gains.between(one.text, *each) for one, *each in zip(passages, *nats, strict=True)]
+
+
+def by_voice(gains: Mapping[str, Sequence[Gains]], length: int) -> Likeness:
+    """Return the gain per character of the first `length` characters for each author."""
+    return np.array([[one.bits[:length].sum() / one.counted[:length].sum() for one in each] for each in gains.values()])
+
+
+def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str, Likeness]:
+    """Return the likeness [authors, passages] that each peer finds; kept in `place`."""
+    kept = place / f"peers-{length}.json"
+    if not kept.exists():
+        own, file = {author: text_of(author, "own") for author in authors()}, place / "texts.json"
+        asked = {"own": own, "passages": [one.text[:length] for one in passages]}
+        file.write_text(json.dumps(asked), encoding="utf-8")
+        python = peer_python("voice-peers", "pyppmd==1.3.1", "scikit-learn==1.9.1")
+        kept.write_text(run_peer(python, "voice_peers.py", file), encoding="utf-8")
+    return {name: np.array(each) for name, each in json.loads(kept.read_text("utf-8")).items()}
+
+
+def equal_error_rate(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return the mean of both rates of errors at the threshold where they differ least."""
+    thresholds = np.sort(np.concatenate([own, others]))
+    refused, taken = ((own[:, None] < thresholds).mean(axis=0), (others[:, None] >= thresholds).mean(axis=0))
+    best = np.abs(refused - taken).argmin()
+    return float(refused[best] + taken[best]) / 2
+
+
+def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passage]) -> dict[str, float]:
+    """Return the mean AUC and equal error rate of the `learned` authors, and how often the best one is the true one."""
+    written = np.array([one.author for one in passages])
+    each = [(row[written == author], row[written != author]) for author, row in zip(learned, likeness, strict=True)]
+    right = (np.array(learned)[likeness.argmax(axis=0)] == written)[np.isin(written, learned)]
+    return {
+        "auc": float(np.mean([auc(own, others) for own, others in each])),
+        "eer": float(np.mean([equal_error_rate(own, others) for own, others in each])),
+        "right": float(right.mean()),
+    }
+
+
+@click.command(help=as_written(__doc__))
+@click.option("--models", type=click.Path(path_type=Path), help="keep the runs here, and reuse those that exist")
+@click.option("--only", multiple=True, help="train only this author (repeatable)")
+@click.option(
+    "--speakers", "of_speakers", is_flag=True, help="count the speeches that sound like their speaker instead"
+)
+def main(models: Path | None, only: Sequence[str], of_speakers: bool) -> None:
+    if of_speakers:
+        for name in ("julius_caesar.txt", "tinyshakespeare.txt"):
+            heard = Speakers((DATA / name).read_text("utf-8"))
+            right, count = int(heard.errors.trace()), int(heard.errors.sum())
+            write_result("voice", **measured_here(), way="speakers", text=name, speeches=count, right=right / count)
+            click.echo(f"{name}: {heard.says}")
+        return
+    passages = [one for author in authors() for one in passages_of(author)]
+    learned = list(only) or authors()
+    chosen = [authors().index(author) for author in learned]
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = (models or Path(folder)).absolute()
+        gains = {author: gains_of(author, place, passages) for author in learned}
+        for length in (*LENGTHS, WHOLE):
+            voice = by_voice(gains, length)
+            ways = {"voice": voice, "voice, knowing the others": voice - voice.mean(axis=0)}
+            ways |= {name: each[chosen] for name, each in by_peers(place, passages, length).items()}
+            for name, likeness in ways.items():
+                found.setdefault(name, {})[length] = figures(likeness, learned, passages)
+    echo_table(["", *(f"AUC {n:,}" for n in LENGTHS), *(f"EER {n:,}" for n in LENGTHS), f"of {len(learned)}"])
+    for name, each in found.items():
+        for length, row in each.items():
+            write_result("voice", **measured_here(), way=name, length=length, authors=len(learned), **row)
+        cells = [f"{each[n][figure]:.3f}" for figure in ("auc", "eer") for n in LENGTHS]
+        echo_row([name, *cells, f"{each[WHOLE]['right']:.0%}"])
+
+
+if __name__ == "__main__":
+    main()

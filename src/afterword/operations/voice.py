@@ -1,0 +1,184 @@
+"""Measure how much a draft sounds like the writer of a model's text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from afterword.generation.copying import copied_spans
+from afterword.operations.operation import (
+    ModelName,
+    Output,
+    Record,
+    Request,
+    Source,
+    Sources,
+    argument,
+    listed,
+    operation,
+)
+from afterword.operations.options import Engine, Overwriting
+from afterword.operations.work import Work
+from afterword.scoring.voice import Gains, OwnVoice, Span
+from afterword.scoring.voice_page import Shown, voice_html
+from afterword.settings import setting
+from afterword.storage import output
+from afterword.text.decoding import Decoding
+from afterword.text.documents import source_name
+
+MOST_HEARD = 20_000  # characters of a text that comes over HTTP
+TELLING = 1000  # characters from which a text can be judged; see docs/voice.md
+COPY = 12  # characters of a copy that is marked
+LIKE_OWN = 0.1  # fraction of the writer's passages: a sentence in the highest or lowest of them shows a phrase
+
+
+@dataclass(frozen=True)
+class Voice(Engine, Overwriting, Decoding, Request):
+    """Measure how much a draft sounds like the writer of a model's text, sentence by sentence.
+
+    MODEL is the folder of a run. DRAFT is a text, also .gz, or - for standard input. The draft is read by the model and
+    by the base from which it was trained. A part that costs the model less than the base sounds like the writer. Its
+    place is the percentage of the writer's own passages of similar length that sound less like the writer. These
+    passages are from the text that the run held out, or from `own`.
+
+    Names and line ends do not count. With `html`, words are coloured by whether they sound like the writer, and copies
+    from the training text are underlined. A text of fewer than 1,000 characters is too short to judge. In a play or
+    a script, each speech gets the speaker that it sounds like. This is made for your own drafts: it proves nothing
+    about who wrote a text, or whether a machine did.
+    """
+
+    model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
+    files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, most_served=MOST_HEARD)]
+    _: KW_ONLY
+    own: Source | None = setting(None, "other text by the writer, which the model has not learned", metavar="FILE")
+    against: ModelName | None = setting(
+        None, "the model to compare with (default: the base, or english)", metavar="MODEL"
+    )
+    html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
+
+
+class HeardWord(msgspec.Struct):
+    """A word at `start` in the text. Its bits are positive if it sounds like the writer."""
+
+    start: int
+    text: str
+    bits: float
+
+
+class Heard(Record, kw_only=True):
+    """The result for a text, or for a paragraph or sentence of it."""
+
+    rows: ClassVar = "parts"
+    in_json: ClassVar = ("start", "own_gain", "words", "speaker", "sounds_like", "confusion", "copies")
+
+    file: str | UnsetType = UNSET
+    part: Literal["text", "paragraph", "sentence"]
+    start: int
+    characters: int
+    gain: float
+    """The cost to the base less the cost to the model, in bits per character; positive if it sounds like the writer."""
+    own_gain: float | UnsetType = UNSET
+    """The gain of the writer's own held-out text. It is given only with a whole text, as are margin and copies."""
+    margin_of_error: float | UnsetType | None = UNSET
+    """Half of the 95 % interval of the gain; null for fewer than 20 sentences."""
+    place: float
+    """The fraction of the writer's own passages of similar length that sound less like the writer."""
+    says: str
+    text: str
+    words: list[HeardWord] | UnsetType = UNSET
+    speaker: str | UnsetType = UNSET
+    """The speaker that a paragraph names at its head, in a play or a script."""
+    sounds_like: str | UnsetType = UNSET
+    """The speaker of the writer's text that the paragraph sounds like, if its speakers differ enough."""
+    confusion: dict[str, dict[str, int]] | UnsetType = UNSET
+    """By speaker, how many of the learned speeches sound like each speaker; only of a whole text."""
+    copies: list[tuple[int, int]] | UnsetType = UNSET
+    """Copies from the training text, of 12 characters or more, each as its start and its end."""
+
+    def __str__(self) -> str:
+        if self.part == "text":
+            return f"{self.file}: {self.says}" if isinstance(self.file, str) else self.says
+        return f"\n{self.says}" if self.part == "paragraph" else f"  {self.says:<35}  {self.text}"
+
+
+@operation(Voice, path="/v1/voice")
+def voice(request: Voice, work: Work) -> Iterator[Heard]:
+    files = listed(request.files)
+    work.check(files)
+    model = work.model(request.model, "lstm", request.engine)
+    texts = list[str]()
+    for file in files:  # all of them, before the writer's own text is read, which takes seconds
+        texts.append(model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps)))
+        work.check_filled(file, texts[-1].strip())
+    own = None
+    if request.own is not None:
+        own = work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
+        work.check_filled(os.fspath(request.own), own.strip())
+    with work.progress("reading the writer's own text") as on_progress:
+        writer = model.voice(own, os.fspath(request.against or ""), on_progress)
+    drawn = []
+    for file, text in zip(files, texts, strict=True):
+        with work.progress(f"reading {file}") as on_progress:
+            heard = replace(writer.hear(text, on_progress), heads=writer.speakers.heads(text))
+        copies = copied_spans(text, writer.learned, COPY)
+        parts = [*_parts(writer, heard, copies)]
+        drawn.append(Shown(source_name(file), heard, [(one.start, one.says) for one in parts], copies))
+        for one in parts:
+            one.file = file if len(files) > 1 else UNSET
+            yield one
+    if isinstance(request.html, Path):
+        with output(request.html) as written:
+            written.write(voice_html(drawn).encode())
+        work.say(f"wrote {request.html}")
+
+
+def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Iterator[Heard]:
+    """Yield the whole text, then each paragraph, followed by its sentences."""
+    usual, length, margin = writer.own.gain, len(heard.text), heard.margin_of_error
+    whole = _part(writer, heard, "text", Span(0, length))
+    about = f"{whole.gain:+.3f}{'' if margin is None else f' ± {margin:.3f}'} bits per character, your own {usual:+.3f}"
+    whole.says = f"{about}: {whole.says} passages of this length"
+    if length < TELLING:
+        whole.says += f"; but {length:,} characters are too short to judge: give {TELLING:,} or more"
+    whole.own_gain, whole.margin_of_error, whole.copies = usual, margin, copies
+    speakers = writer.speakers
+    if speakers.says:
+        whole.says += f"; {speakers.says}"
+        rows = zip(speakers.names, speakers.errors.tolist(), strict=True)
+        whole.confusion = {name: dict(zip(speakers.names, row, strict=True)) for name, row in rows if any(row)}
+    yield whole
+    spoken = speakers.heard([heard.text[slice(*one)] for one in heard.paragraphs])
+    sentences = iter([*heard.sentences, Span(length, length)])
+    sentence = next(sentences)
+    for paragraph, (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
+        part = _part(writer, heard, "paragraph", paragraph)
+        part.speaker, part.sounds_like = speaker or UNSET, like or UNSET
+        if like:
+            part.says += f"; {speaker or 'it'} sounds like {like}"
+        yield part
+        while sentence.start < paragraph.stop:
+            yield _part(writer, heard, "sentence", sentence)
+            sentence = next(sentences)
+
+
+def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "sentence"], span: Span) -> Heard:
+    bits, counted = (float(each[0]) for each in heard.sums([span]))
+    place = writer.place(bits, counted)
+    than = f"more like you than {place:.0%}" if place >= 0.5 else f"less like you than {1 - place:.0%}"
+    text, about = heard.text[span.start : span.stop], f"{than} of your own"
+    found = Heard(
+        part=part, start=span.start, characters=len(text), gain=bits / counted, place=place, says=about, text=text
+    )
+    if part == "sentence":
+        if not LIKE_OWN < place < 1 - LIKE_OWN:
+            found.says += f" ({heard.phrase(span, writer.own.gain)})"
+        words = heard.words(span)
+        each = zip(words, heard.sums(words)[0].tolist(), strict=True)
+        found.words = [HeardWord(start, heard.text[start:stop], gain) for (start, stop), gain in each]
+    return found

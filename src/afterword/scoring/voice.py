@@ -1,0 +1,160 @@
+"""The voice of a writer: what a text costs a model of the writer's text, compared with what it costs a base.
+
+The model was trained from the base, which knows the language but not the writer. A text's gain is its cost to the base
+less its cost to the model, in bits per character. It is compared with the gains of passages from the writer's own
+held-out text: sentences in a row that are about as long.
+
+Names and line ends do not count, because they show what a text is about and how it is laid out. One character counts
+for at most one bit, so that no rare word decides. Only the LSTM reads the text. The n-gram knows phrases of one work by
+heart, and made authors harder to recognise in their other works (`python -m benchmarks.voice`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, pairwise
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from afterword.errors import TextError
+from afterword.model.arrays import Floats
+from afterword.scoring.comparing import Comparable, Difference
+from afterword.scoring.speakers import BLANK_LINE, Speakers
+from afterword.settings import OnProgress, ignore_progress
+from afterword.text.sentences import sentence_ends
+
+MOST_OWN = 20_000  # characters of the writer's own text that are read
+FEWEST_OWN = 20  # passages of it that a text is compared with, at least
+ALIKE = 1.5  # factor by which the lengths of compared passages differ, at most
+PHRASE = 4  # words in a phrase, at most
+MOST_BITS = 1.0  # of one character, for or against the writer
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
+# a word with a capital letter within a sentence
+NAME = regex.compile(r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
+
+
+class Span(NamedTuple):
+    """A part of a text, from one character up to another."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Gains:
+    """A text and the gain of each character: its cost to the base less its cost to the model, in bits."""
+
+    text: str
+    bits: Annotated[Floats, "N"]
+    counted: Annotated[NDArray[np.bool_], "N"]
+    """True for each character that counts; the bits of the others are 0."""
+    heads: Sequence[int] = ()
+    """Where a speaker's name begins a line, and so a paragraph."""
+
+    @staticmethod
+    def between(text: str, model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> Gains:
+        """Return the gains of `text`, whose characters cost `model` and `base` nats."""
+        counted = np.array([character not in "\r\n" for character in text], bool)
+        for name in NAME.finditer(text):
+            counted[name.start() : name.end()] = False
+        bits = np.clip((base - model) / math.log(2), -MOST_BITS, MOST_BITS)
+        return Gains(text, bits * counted, counted)
+
+    def sums(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
+        """Return the bits of each of the `spans` , and the number of its characters that count."""
+        edges = np.array(spans, np.intp).reshape(-1, 2)
+        bits, counted = (np.concatenate([[0.0], one.cumsum()])[edges] for one in (self.bits, self.counted))
+        return bits[:, 1] - bits[:, 0], counted[:, 1] - counted[:, 0]
+
+    @property
+    def gain(self) -> float:
+        """The bits per character that counts; 0 if none does."""
+        return float(self.bits.sum()) / max(int(self.counted.sum()), 1)
+
+    @cached_property
+    def paragraphs(self) -> list[Span]:
+        """The parts between blank lines, or the lines if no line is blank."""
+        between = BLANK_LINE if BLANK_LINE.search(self.text.strip()) else regex.compile("\n")
+        gaps = [*(one.span() for one in between.finditer(self.text)), *((head, head) for head in self.heads)]
+        edges = [0, *chain.from_iterable(sorted(gaps)), len(self.text)]
+        return [*self._filled(zip(edges[::2], edges[1::2], strict=True))]
+
+    @cached_property
+    def sentences(self) -> list[Span]:
+        """The sentences of all paragraphs."""
+        found = list[Span]()
+        for start, stop in self.paragraphs:
+            ends = sorted({start, *(start + end for end in sentence_ends(self.text[start:stop])), stop})
+            found += self._filled(pairwise(ends))
+        return found
+
+    def words(self, span: Span) -> list[Span]:
+        """Return the words within `span`."""
+        return [Span(*word.span()) for word in WORD.finditer(self.text, *span)]
+
+    @property
+    def margin_of_error(self) -> float | None:
+        """Half of the 95 % interval of the gain, from the variation between sentences; None if they are too few."""
+        return Difference(*self.sums(self.sentences)).margin_of_error
+
+    def phrase(self, span: Span, usual: float) -> str:
+        """Return the words in a row within `span` that contribute most to its difference from the `usual` gain."""
+        words = self.words(span)
+        bits, counted = self.sums(words)
+        away = np.concatenate([[0.0], (bits - usual * counted).cumsum()])
+        side = 1 if away[-1] > 0 else -1
+        found = [(side * (away[j] - away[i]), i, j) for j in range(1, len(away)) for i in range(max(0, j - PHRASE), j)]
+        _, first, last = max(found, default=(0.0, 0, 0))
+        return self.text[words[first].start : words[last - 1].stop] if last else ""
+
+    def _filled(self, spans: Iterator[tuple[int, int]]) -> Iterator[Span]:
+        """Yield the `spans` that contain a character that counts, without the spaces around them."""
+        for start, stop in spans:
+            text = self.text[start:stop]
+            one = Span(start + len(text) - len(text.lstrip()), start + len(text.rstrip()))
+            if one.start < one.stop and self.counted[one.start : one.stop].any():
+                yield one
+
+
+class OwnVoice:
+    """The voice of a writer: other texts are compared with the writer's own held-out text."""
+
+    def __init__(self, model: Comparable, base: Comparable, own: str, learned: str, on_progress: OnProgress) -> None:
+        """`own` is the held-out text, and `learned` the training text or "". Raises TextError for too few sentences."""
+        self._models, self.learned = (model, base), learned
+        self.own = self.hear(own, on_progress)
+        if (count := len(self.own.sentences)) < FEWEST_OWN:
+            needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
+            raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
+        sums = self.own.sums(self.own.sentences)
+        self._bits, self._counted = (np.concatenate([[0.0], each.cumsum()]) for each in sums)
+        self.speakers = Speakers(learned)
+
+    def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
+        """Return the gains of `text`, which both models read from start to end. Raises TextError as `score` does."""
+        nats = list[Floats]()
+        for before, one in enumerate(self._models):
+            found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
+            nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)).astype(np.float64))
+        return Gains.between(text, *nats)
+
+    def place(self, bits: float, counted: float) -> float:
+        """Return the place of a text with these `bits` and as many `counted` characters: the fraction of the writer's
+        own passages of similar length that sound less like the writer. Equal ones count half."""
+        starts = np.arange(len(self._counted) - 1)
+        stops = np.searchsorted(self._counted, self._counted[:-1] + counted)  # the nearest end of a sentence
+        stops = np.clip(stops, starts + 1, starts[-1] + 1)
+        nearer = self._counted[stops] + self._counted[stops - 1] > 2 * (self._counted[:-1] + counted)
+        stops = np.maximum(stops - nearer, starts + 1)
+        lengths = self._counted[stops] - self._counted[:-1]
+        unlike = np.abs(np.log(lengths / counted))
+        alike = unlike <= max(math.log(ALIKE), np.sort(unlike)[:FEWEST_OWN][-1])
+        figures = ((self._bits[stops] - self._bits[:-1]) / lengths)[alike]
+        figure = bits / counted
+        return float((figures < figure).mean() + (figures == figure).mean() / 2)

@@ -1,0 +1,105 @@
+"""Laws of poems: their form is what was asked for, and their seed writes them again."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from afterword.errors import OptionError, WorkError
+from afterword.generation.poem import Verse, rhymes, write_poem
+from afterword.generation.sampling import Sampling
+from afterword.generation.texts import Sample
+from afterword.model.folder.defaults import LINES
+from afterword.operations.generate import Generate, Written, generate
+from tests.generation.test_ending import model
+
+VERSES = "And on the hill the grass was long,\nAnd in the wood a blackbird sang its song;\n"
+VERSE = model("\n aebdgAB")._saved
+BIAS = np.array([-1.5, 0.7, -1, -1, 1, 2, 1.5, 1.5, 1.5, -9, -9], np.float32)[: VERSE.config.vocabulary_size]
+
+
+def written(seed: int = 1, prompt: str | None = "Abe\n", **form: Any) -> Sample:
+    saved = dataclasses.replace(VERSE, weights={**VERSE.weights, "output.bias": BIAS})
+    return write_poem(
+        saved, saved.predictor(), Sampling(temperature=1, min_p=0, new_word_p=0), Verse(poem=True, **form), prompt, seed
+    )
+
+
+@pytest.mark.parametrize(("stanzas", "lines"), [(1, 1), (2, 3), (3, 2)])
+def test_a_poem_has_so_many_stanzas_of_so_many_lines(stanzas: int, lines: int) -> None:
+    poem = written(stanzas=stanzas, stanza_lines=lines).text
+    assert [len(stanza.split("\n")) for stanza in poem.split("\n\n")] == [lines] * stanzas
+    each = [line for line in poem.split("\n") if line]
+    assert len({line.split()[-1].lower() for line in each}) == len(each)
+    assert all(line[0].isalpha() and 12 <= len(line) <= 60 for line in each)
+
+
+def test_the_same_seed_writes_the_same_poem() -> None:
+    assert written(3, stanzas=1).text == written(3, stanzas=1).text != written(4, stanzas=1).text
+
+
+def test_a_poem_begins_with_its_prompt() -> None:
+    poem = written(prompt="Ab\nda be", stanzas=1, stanza_lines=2)
+    assert poem.prompt == "Ab\nda be"
+    assert all(12 <= len(line) <= 60 for line in str(poem).split("\n")[1:])
+
+
+def test_lines_rhyme_as_asked_for() -> None:
+    def pairs(rhyme: str) -> tuple[int, int]:
+        """Count the lines that rhyme with the next one, and with the one after it."""
+        poems = [written(seed, rhyme=rhyme, stanzas=3).text for seed in range(1, 4)]
+        each = [stanza.split("\n") for poem in poems for stanza in poem.split("\n\n")]
+        nexts = sum(rhymes(lines[k], lines[k + 1]) for lines in each for k in (0, 2))
+        return nexts, sum(rhymes(lines[k], lines[k + 2]) for lines in each for k in (0, 1))
+
+    by_chance = pairs("none")  # of 18 each; most candidates of this tiny model rhyme with nothing
+    assert pairs("couplets")[0] > 2 * by_chance[0]
+    assert pairs("alternate")[1] > 2 * by_chance[1]
+
+
+def test_a_rhyme_is_spelled_alike_from_the_last_vowels_on_and_is_not_the_same_word() -> None:
+    for one, two in [
+        ("the night,", "a light."),
+        ("in May", "the way!"),
+        ("my love;", "the dove"),
+        ("it's bliss", "a kiss'"),
+    ]:
+        assert rhymes(one, two)
+    for one, two in [
+        ("the night", "a night."),
+        ("the sky", "a fly"),
+        ("a stone", "a storm"),
+        ("…", "—"),
+        ("her", "daughter"),
+        ("father", "water"),
+        ("a brr", "a grr"),
+    ]:
+        assert not rhymes(one, two)
+
+
+def test_models_that_write_no_verse_are_refused() -> None:
+    lines = dataclasses.replace(VERSE)
+    lines.writing = LINES
+    with pytest.raises(OptionError, match=r"poem=? is for models of running text"):
+        write_poem(lines, lines.predictor(), Sampling(), Verse(poem=True), None, 0)
+    endless = model("abAB")._saved
+    for prompt, why in ((None, "hardly writes verse by itself"), ("a", "no line of .* characters was written")):
+        with pytest.raises(WorkError, match=why):
+            write_poem(endless, endless.predictor(), Sampling(temperature=1), Verse(poem=True), prompt, 0)
+
+
+def test_the_form_needs_a_poem_which_excludes_other_ends() -> None:
+    with pytest.raises(OptionError, match=r"stanzas.*needs.*poem"):
+        Generate("english", stanzas=2)
+    for other in ({"max_tokens": 9}, {"sentences": 1}, {"contains": "a"}, {"stop": "a"}, {"best_of": 2}):
+        with pytest.raises(OptionError, match="cannot be used with"):
+            Generate("english", poem=True, **other)
+
+
+def test_generate_writes_poems() -> None:
+    poems = list(generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, num=2, seed=5))
+    assert len({poem.text for poem in poems}) == 2
+    assert all(isinstance(poem, Written) and "\n" not in poem.text for poem in poems)

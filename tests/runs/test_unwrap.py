@@ -1,0 +1,112 @@
+"""A model of joined prose reads texts as its own text was read; its run and its folder remember that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import afterword
+from afterword.language_model import LanguageModel
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs import begin, resume
+from afterword.runs.folder import RunFolder
+from afterword.text.corpus import TextSettings
+from tests.text.test_unwrap import VERSE, paragraphs, wrapped
+
+SMALL = TrainingSettings(steps=4, hidden_size=8, threads=1, base="none", ngram=0, batch_size=2, seq_length=16)
+NOVEL = paragraphs(60)
+DRAFT = paragraphs(4, seed=9)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("unwrap") / "novel.txt"
+    path.write_text(wrapped(NOVEL), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(book: Path) -> Path:
+    return trained(book, "run")
+
+
+def trained(book: Path, name: str, text: TextSettings = TextSettings()) -> Path:  # noqa: B008
+    from afterword.runs.loop import train_run
+
+    place = book.parent / name
+    for _ in train_run(begin.begin([book], place, text, SMALL)):
+        pass
+    return place
+
+
+def test_the_run_and_the_model_record_what_was_decided(run: Path) -> None:
+    assert RunFolder(run).read_record().text["unwrap"] == "yes"
+    model = afterword.load(run)
+    assert model.unwraps
+    joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
+    assert model.about["unwrapped"] == joined
+    assert model.info()["unwrapped"] == joined
+
+
+def test_a_run_of_joined_prose_is_that_of_the_text_without_its_wrapping(run: Path, book: Path) -> None:
+    plain = book.parent / "plain.txt"
+    plain.write_text(NOVEL, encoding="utf-8")
+    other = trained(plain, "plain")
+    assert not afterword.load(other).unwraps
+    assert RunFolder(other).read_record().fingerprint == RunFolder(run).read_record().fingerprint
+
+
+def test_the_setting_changes_the_fingerprint(run: Path, book: Path) -> None:
+    kept = trained(book, "kept", TextSettings(unwrap="no"))
+    assert not afterword.load(kept).unwraps
+    assert RunFolder(kept).read_record().fingerprint != RunFolder(run).read_record().fingerprint
+
+
+def test_texts_and_prompts_are_read_as_the_models_own_text_was(run: Path, tmp_path: Path) -> None:
+    (folded := tmp_path / "folded.txt").write_text(wrapped(DRAFT), encoding="utf-8")
+    (joined := tmp_path / "joined.txt").write_text(DRAFT, encoding="utf-8")
+    call: dict[str, Any] = {name: getattr(afterword, name) for name in ("score", "compare", "surprises", "generate")}
+    found = []
+    for file in (folded, joined):
+        [scored] = call["score"](run, [file])
+        compared = [one.bits_per_byte for one in call["compare"](run, "english", file=[file])]
+        text = "".join(one.text for one in call["surprises"](run, [file]) if hasattr(one, "alternatives"))
+        [written] = call["generate"](run, prompt_file=file, max_tokens=3, seed=1)
+        assert text == DRAFT
+        found.append((scored.bits_per_character, compared, written.prompt, written.text))
+    assert found[0] == found[1]
+
+
+def test_it_resumes_with_its_text_and_is_repeated(run: Path, book: Path) -> None:
+    again = resume.resume(run, {}, [book])
+    assert again.encoded.unwrapped
+    copy = begin.repeat(run, book.parent / "again")
+    assert copy.encoded.unwrapped == again.encoded.unwrapped
+
+
+def test_a_run_and_a_model_from_before_read_every_text_as_it_is(book: Path) -> None:
+    kept = trained(book, "before", TextSettings(unwrap="no"))
+    record = json.loads((kept / "run.json").read_text())
+    del record["text"]["unwrap"], record["asked"]["unwrap"]
+    (kept / "run.json").write_text(json.dumps(record))
+    corpus = json.loads((kept / "corpus" / "corpus.json").read_text())
+    del corpus["unwrapped"]
+    (kept / "corpus" / "corpus.json").write_text(json.dumps(corpus))
+    assert resume.resume(kept, {}, [book]).encoded.unwrapped is None
+    assert not LanguageModel.load(kept).unwraps
+
+
+def test_the_plan_says_what_was_recognised(book: Path) -> None:
+    found = afterword.plan([book], steps=4, base="none", threads=1)
+    joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
+    assert found.text["unwrapped"] == joined
+    assert found.text["looks_like"] == "prose"
+    assert f"recognised: prose; {joined:,} lines joined; 0.0% unusual characters" in found.printed
+    poem = book.parent / "poem.txt"
+    poem.write_text(f"Chapter {{}}\n\n{VERSE} §\n\n".format("II") * 40, encoding="utf-8")
+    found = afterword.plan([poem], steps=4, base="none", threads=1)
+    assert (found.text["looks_like"], found.text["heads"], found.text["unwrapped"]) == ("short lines", 36, None)
+    assert 0.001 < found.text["other_characters"] < 0.01

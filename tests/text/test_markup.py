@@ -1,0 +1,179 @@
+"""Documents with markup are read as their text, with a note of what was left out."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from afterword.errors import TextError
+from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.decoding import Decoding, read_text
+
+docx = pytest.importorskip("docx")
+pytest.importorskip("striprtf")
+
+OPEN = "urn:oasis:names:tc:opendocument:xmlns"
+CONTENT = f"""<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="{OPEN}:office:1.0" xmlns:text="{OPEN}:text:1.0" xmlns:table="{OPEN}:table:1.0"
+ xmlns:draw="{OPEN}:drawing:1.0"><office:body><office:text>
+<text:h text:outline-level="1">Chapter I</text:h><text:p>It was <text:span>a dark</text:span> night<text:note><text:p>
+Not so dark.</text:p></text:note>.</text:p><text:p/><table:table><table:table-row/></table:table>
+<text:p>One<text:line-break/>two<text:tab/>three.<draw:frame/></text:p></office:text></office:body>
+</office:document-content>"""
+MANIFEST = "<manifest:manifest xmlns:manifest='urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'/>"
+PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf"><manifest>
+<item id="b" href="text/two%20b.xhtml"/><item id="a" href="text/one.xhtml"/><item id="n" href="nav.xhtml"/></manifest>
+<spine><itemref idref="a"/><itemref idref="n" linear="no"/><itemref idref="b"/></spine></package>"""
+BOOK = {
+    "mimetype": "application/epub+zip",
+    "META-INF/container.xml": "<container xmlns='urn:oasis:names:tc:opendocument:xmlns:container'><rootfiles>"
+    "<rootfile full-path='OEBPS/book.opf'/></rootfiles></container>",
+    "OEBPS/book.opf": PACKAGE,
+    "OEBPS/text/one.xhtml": "<?xml version='1.0' encoding='utf-8'?><html xmlns='http://www.w3.org/1999/xhtml'><head>"
+    "<title>no</title></head><body><h2>I</h2><p>First&nbsp;page,\nwith a <i>word</i>.</p><aside>A note.</aside></body>",
+    "OEBPS/text/two b.xhtml": "<html><body><div class='stanza'><div>Roses é</div><div>Violets</div></div></body>",
+    "OEBPS/nav.xhtml": "<html><body><p>contents</p></body></html>",
+}
+PAGE = """<!DOCTYPE html><html><head><title>no</title><style>p {}</style></head><body><nav>no</nav><h1>The   House</h1>
+<p>One <b>bold</b> word,
+and another.<br>
+A new line.<script>no()</script><!-- no --></p><table><tr><td>no</td></tr></table><ul><li>bread<li>butter</ul>
+<pre>a  b
+  c</pre><p>caf&eacute;<img src="http://example.com/x.png"></p></body></html>"""
+MARKDOWN = """---
+title: no
+---
+# The House
+
+One *bold* word,
+and another.
+
+- bread
+- butter
+
+| no | no |
+| -- | -- |
+| no | no |
+
+Roses\\
+Violets
+"""
+RTF = rb"""{\rtf1\ansi{\fonttbl\f0 Times;}{\info{\title no}}
+\f0 It was {\b a dark} night.{\footnote no}\par Caf\'e9 \u8212? one.\par
+\trowd\cellx100 no\cell\row The end.\par}"""
+
+
+def zipped(path: Path, files: Mapping[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def word(path: Path) -> Path:
+    document = docx.Document()
+    document.add_heading("Chapter I", 1)
+    paragraph = document.add_paragraph("It was a ")
+    paragraph.add_run("dark").bold = True
+    paragraph.add_run(" night.\tAnd")
+    paragraph.add_run().add_break()
+    paragraph.add_run("late.")
+    document.add_paragraph("")
+    document.add_table(2, 2).cell(0, 0).text = "no"
+    document.add_paragraph("The end.")
+    document.save(str(path))
+    return path
+
+
+def test_a_word_document(tmp_path: Path) -> None:
+    path = word(tmp_path / "novel.docx")
+    text, notes = read_text([path])
+    assert text == "Chapter I\nIt was a dark night. And\nlate.\n\nThe end.\n".replace(". And", ".\tAnd")
+    assert notes == [f"read the text of {path}, without 1 table"]
+
+
+def test_an_open_document(tmp_path: Path) -> None:
+    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
+    path = zipped(tmp_path / "novel.odt", {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": CONTENT})
+    text, notes = read_text([stored(path)])
+    assert text == "Chapter I\nIt was a dark night.\n\nOne\ntwo\tthree.\n"
+    assert notes == [f"read the text of {path}, without 1 note and 1 picture and 1 table"]
+
+
+def stored(path: Path) -> Path:
+    """Write the archive anew, with its media type first and not compressed, as both formats ask for."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content, zipfile.ZIP_STORED if name == "mimetype" else None)
+    return path
+
+
+def test_a_book_in_the_order_of_its_spine(tmp_path: Path) -> None:
+    path = stored(zipped(tmp_path / "book.epub", BOOK))
+    text, notes = read_text([path])
+    assert text == "I\n\nFirst\xa0page, with a word.\n\n\nRoses é\nViolets\n"
+    assert notes == [f"read the text of {path}, without 1 note"]
+
+
+def test_a_page(tmp_path: Path) -> None:
+    (path := tmp_path / "house.html").write_text(PAGE, encoding="utf-8")
+    text, notes = read_text([path])
+    body = "bold word, and another.\nA new line.\n\nbread\nbutter\n\na  b\n  c\n\ncafé\n"
+    assert text == f"The House\n\nOne {body}"
+    assert notes == [f"read the text of {path}, without 1 picture and 1 table"]
+    (unnamed := tmp_path / "house").write_text(PAGE, encoding="utf-8")
+    assert read_text([unnamed])[0] == text
+
+
+def test_markdown(tmp_path: Path) -> None:
+    (path := tmp_path / "README.md.gz").write_bytes(gzip.compress(MARKDOWN.encode()))
+    text, notes = read_text([path])
+    assert text == "The House\n\nOne bold word, and another.\n\nbread\nbutter\n\nRoses\nViolets\n"
+    assert notes == [f"read the text of {path}, without 1 table"]
+
+
+def test_rich_text(tmp_path: Path) -> None:
+    (path := tmp_path / "novel.rtf").write_bytes(RTF)
+    text, notes = read_text([path])
+    assert text.split() == ["It", "was", "a", "dark", "night.", "Café", "—", "one.", "The", "end."]
+    assert notes == [f"read the text of {path}, without 1 note and 1 table"]
+
+
+@pytest.mark.parametrize(("name", "source"), [("a.html", PAGE), ("a.md", MARKDOWN)])
+def test_the_source_of_pages_and_markdown_is_kept_if_asked_for(tmp_path: Path, name: str, source: str) -> None:
+    (path := tmp_path / name).write_text(source, encoding="utf-8")
+    assert read_text([path], Decoding(markup="keep")) == (source, [])
+
+
+def test_a_corpus_reads_documents_and_a_folder_of_them(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(MARKDOWN * 3, encoding="utf-8")
+    word(tmp_path / "b.docx")
+    zipped(tmp_path / "c.docx", {"[Content_Types].xml": "", "word/document.xml": "<x>"})
+    with read_corpus([tmp_path], TextSettings()) as corpus:
+        text = "".join(text for _, text in corpus.pieces())
+    assert text.startswith("The House\n\n")
+    assert text.endswith("The end.\n")
+    assert f"skipped (damaged Word document): {tmp_path / 'c.docx'}" in corpus.notes
+
+
+@pytest.mark.parametrize("name", ["novel.docx", "a.md"])
+def test_without_the_extra_one_line_names_it(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
+    word(tmp_path / "novel.docx")
+    monkeypatch.setitem(sys.modules, "lxml", None)
+    with pytest.raises(TextError, match=r"pip install 'afterword\[documents\]'"):
+        read_text([tmp_path / name])
+
+
+def test_a_stream_is_read_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = word(tmp_path / "novel.docx").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert read_text(["-"])[0] == read_text([tmp_path / "novel.docx"])[0]
