@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ SHORT = 24  # the longest season that smoothing and ARIMA can follow; MSTL takes
 RECENT = 1000  # values, or six seasons if that is more, from which statsforecast's methods learn
 MANY_ZEROS = 0.3  # of the values
 CHANCE = 0.001  # of a phase with always the same value
+EXACT = 1e-9  # of the largest value: what rounding leaves
 CYCLE = 0.3  # the least autocorrelation after a cycle
 MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of the library: about ten minutes
 AFFORDABLE = {"arima": 20_000, "ets": 100_000}  # the same for the slowest two
@@ -50,28 +51,20 @@ class Candidate:
         seasons = "/".join(f"{season}" for season in self.seasons if season > 1)
         return " ".join(filter(None, ("log" * self.logs, self.method, seasons)))
 
-    @property
-    def is_simple(self) -> bool:
-        """Whether it needs no fitting."""
-        return self.method in SIMPLE
-
     def forecast(self, values: Floats, horizon: int) -> Floats:
         """Return the forecast of the `horizon` values after `values`. [n] -> [horizon]
 
         It is the naive one where the method fails: statsforecast raises errors of many kinds for unusual values.
         """
         season = self.seasons[-1]
-        if self.method == "last":
-            return np.repeat(values[-1:], horizon)
         if self.method == "median":
             return np.full(horizon, np.median(values[-max(USUAL, 2 * season) :]))
-        if self.method in ("naive", "average"):
+        if self.method in SIMPLE:
             return seasonal(values, season, horizon, AVERAGED if self.method == "average" else 1)
         known = values[-max(RECENT, 6 * season) :]
         try:
-            logs = self.logs and known.min() > 0
-            found = self._engine().forecast(y=np.log(known) if logs else known, h=horizon)["mean"]
-            answer = np.asarray(np.exp(found) if logs else found, np.float64)
+            found = self._engine().forecast(y=np.log(known) if self.logs else known, h=horizon)["mean"]
+            answer = np.asarray(np.exp(found) if self.logs else found, np.float64)
         except Exception:
             answer = np.full(horizon, np.nan)
         reach = np.abs(values).max() * 100  # further than this is a failure too
@@ -110,23 +103,20 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> I
     if zeros:
         yield Candidate("croston")
     growing = all(values.min() > 0 for values in series)
-    for season in (1, *(season for season in seasons if season <= SHORT)):
-        for method in ("ets", "theta", "ces", "arima"):
-            if fits <= AFFORDABLE.get(method, fits):
-                yield Candidate(method, (season,))
-        if growing:
-            yield Candidate("theta", (season,), logs=True)
-    if seasons:
-        for logs in (False, True)[: 1 + growing]:
-            yield Candidate("mstl", tuple(seasons), logs)
+    season = next((season for season in seasons if season <= SHORT), 1)
+    for method in ("ets", "theta", "ces", "arima"):
+        if fits <= AFFORDABLE.get(method, fits):
+            yield Candidate(method, (season,))
+    for logs in (False, True)[: 1 + growing] if seasons else ():
+        yield Candidate("mstl", tuple(seasons), logs)
 
 
 def forecast_all(tried: Sequence[Candidate], series: Sequence[Floats], horizon: int) -> Floats:
     """Return the forecasts of N series by C candidates. [C, N, horizon]"""
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # most of the library computes without the GIL
         warnings.simplefilter("ignore")
-        found = [pool.map(partial(one.forecast, horizon=horizon), series) for one in tried]
-        return np.stack([np.stack([*each]) for each in found])
+        found = [*pool.map(lambda job: job[0].forecast(job[1], horizon), product(tried, series))]
+    return np.reshape(found, (len(tried), len(series), horizon))
 
 
 def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:
@@ -145,21 +135,13 @@ def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:
 
 
 def cycle_of(series: Sequence[Floats]) -> int:
-    """Return the number of values after which undated series repeat, by their autocorrelation; 0 if it is weak."""
-    longest = max(map(len, series))
-    sums, counts = np.zeros(longest // 3), np.zeros(longest // 3)
-    for values in series:
-        size = len(values) // 3
-        steps = np.arange(len(values))
-        rest = values - np.polynomial.Polynomial.fit(steps, values, 1)(steps) if size > 3 else values[:0]
-        power = np.abs(np.fft.rfft(rest, 2 * len(values))) ** 2 if rest.any() else np.zeros(1)
-        if power.any():
-            found = np.fft.irfft(power)[:size]
-            sums[:size] += found / found[0]
-            counts[:size] += 1
-    mean = sums / np.maximum(counts, 1)
-    below = np.flatnonzero(mean < 0)
-    if not len(below):
+    """Return after how many values undated series repeat, by the autocorrelation of the longest; 0 if that is weak."""
+    values = max(series, key=len)[-RECENT:]
+    steps = np.arange(len(values))
+    rest = values - np.polyval(np.polyfit(steps, values, 1), steps)
+    if np.abs(rest).max() <= EXACT * np.abs(values).max():
         return 0
-    best = int(below[0] + mean[below[0] :].argmax())
-    return best if mean[best] > CYCLE else 0
+    found = np.correlate(rest, rest, "full")[len(rest) - 1 :][: len(rest) // 3] / (rest @ rest)
+    below = int((found >= 0).argmin())
+    best = below + int(found[below:].argmax()) if below else 0
+    return best if best and found[best] > CYCLE else 0

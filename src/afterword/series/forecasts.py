@@ -33,7 +33,7 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
-from afterword.series.trials import Trials, combined
+from afterword.series.trials import NOISE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
 from afterword.text.documents import counted
 
@@ -69,8 +69,8 @@ class Figures:
     cut_offs: int
     mase: float
     smape: float
-    weighted_quantile_loss: float  # this and the next are those of the forecast that is used
-    coverage: dict[str, float]  # the fraction of values within each band, by level
+    weighted_quantile_loss: float = math.nan  # this and the next only for the forecast that is used
+    coverage: dict[str, float] = field(default_factory=dict)  # the fraction of values within each band, by level
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Backtest:
         rows: list[tuple[str, ...]] = [head]
         for name, one in self.figures.items():
             errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
-            within = (_shown(one.coverage[band], ".0%") for band in bands)
+            within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
             rows.append((name, f"{one.cut_offs}", *errors, *within))
         return rows
 
@@ -199,7 +199,7 @@ def forecasts(
         if trials is None:
             what = f"`method` {settings.method} needs statsforecast, or a season, or many zeros"
             raise OptionError(f"{what}: give another")
-        answer = _answer(table, trials, bands, settings.method, table.calendar.season)
+        answer = _answer(table, trials, bands, settings.method)
     return replace(answer, notes=[*notes, *answer.notes])
 
 
@@ -236,21 +236,20 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     return ""
 
 
-def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str, season: int) -> Forecast:
-    """Return the forecasts by the best few candidates, or by `method`."""
-    series, names = [one.values for one in table.series], trials.names
-    total, tested, horizon = trials.actual.shape
+def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str) -> Forecast:
+    """Return the forecasts by the good candidates, or by `method`."""
+    names, season = trials.names, table.calendar.season
     plain = next((k for k, name in enumerate(names) if name.startswith(NAIVE)), 0)
-    only = plain if not tested else len(names) - 1 if method == LSTM else None
-    as_good = None
+    only, alike = plain if not trials.cuts else len(names) - 1 if method == LSTM else None, None
     if only is None:
-        best = trials.best_few() if method == AUTO else 1
-        weights, past = trials.weights(best), trials.backtested(best)
-        only = as_good = trials.as_good(past) if method == AUTO else None
+        worst = WORST if method == AUTO else 1.0
+        shares, past = trials.shares(worst), trials.backtested(worst)
+        if method == AUTO:
+            only, alike = trials.simplest(past, -NOISE), trials.simplest(past, NOISE)
     if only is not None:
-        weights, past = trials.only(only), trials.past[only]
-    point, notes = combined(weights, trials.future), []
-    methods = ["+".join(names[k] for k in np.argsort(-each, kind="stable") if each[k]) for each in weights.T]
+        shares, past = trials.only(only), trials.past[only]
+    point, notes, total = combined(shares, trials.future), [], len(trials.series)
+    methods = ["+".join(names[k] for k in np.argsort(-each, kind="stable") if each[k]) for each in shares.T]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
@@ -259,87 +258,63 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
     if closed := trials.closed.any(axis=1).sum():
         always = f"{closed:,} of {total:,} series have always had the same value at some places of the season"
         notes.append(f"{always}, as on closed days: it is forecast there")
-    futures = _futures(trials, point, trials.actual - past, trials.cuts, series, levels)
+    quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
     backtest = None
-    if tested:
-        figures = {
-            name: _figures(trials, one, series, season, levels) for name, one in zip(names, trials.past, strict=True)
-        }
-        ordered = dict(sorted(figures.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
-        used = _figures(trials, past, series, season, levels, with_bands=True)
+    if trials.cuts:
+        scales = seasonal_scale([values[: -trials.cuts[0]] for values in trials.series], season)
+        each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
+        ordered = dict(sorted(each.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
+        used = _with_bands(_figures(trials, past, scales), trials, past, quantiles, levels)
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: used, **ordered})
-    reason = _reason(backtest, names[plain], methods, as_good is not None)
-    return Forecast(table, season, horizon, levels, futures, methods, trials, backtest, reason, notes)
+    reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
+    futures = _futures(trials, point, past, quantiles)
+    return Forecast(table, season, point.shape[1], levels, futures, methods, trials, backtest, reason, notes)
 
 
 def _futures(
-    trials: Trials,
-    point: Floats,
-    errors: Floats,
-    cuts: Sequence[int],
-    series: Sequence[Floats],
-    levels: Sequence[float],
-    at: int = 0,
+    trials: Trials, point: Floats, past: Floats, quantiles: Sequence[float], without: int | None = None
 ) -> Futures:
-    """Return the mean and quantiles around the `point` forecasts [N, h], which begin `at` values before the end.
+    """Return the mean and quantiles around the `point` forecasts [N, h], from the errors of the `past` ones [N, K, h].
 
-    Only where many values are 0 does the point move to the median: the errors of a few cut-offs say little of it.
+    A cut-off may be left out: the point forecasts then begin there. Only where many values are 0 does the median differ
+    from the point: the errors of a few cut-offs say little of it.
     """
-    quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
-    scales = np.array([scale_of(values, 1) for values in series])
-    *found, mean = offsets(errors, cuts, scales, trials.seasons[0] if trials.seasons else 1, quantiles, at)
-    middle = found[quantiles.index(0.5)]
-    if has_many_zeros(series):
-        point, found, mean = point + middle, [each - middle for each in found], mean - middle
-    else:
-        mean = mean - middle
-    if at == 0:
-        found, mean = [np.where(trials.closed, 0.0, each) for each in found], np.where(trials.closed, 0.0, mean)
-    answer = {
-        q: point + (np.minimum(each, 0) if q < 0.5 else np.maximum(each, 0))
-        for q, each in zip(quantiles, found, strict=True)
-    }
-    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in series])[:, None]
-    return Futures(
-        np.maximum(point + mean, lowest),
-        {q: np.maximum(each, lowest) for q, each in answer.items()} | {0.5: np.maximum(point, lowest)},
-    )
+    kept = [k for k in range(len(trials.cuts)) if k != without]
+    season, at = (trials.seasons or [1])[0], 0 if without is None else trials.cuts[without]
+    errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
+    changes = np.array([scale_of(values, 1) for values in trials.series])
+    found = point + offsets(errors, cuts, changes, season, quantiles, at)
+    if not has_many_zeros(trials.series):
+        found += point - found[quantiles.index(0.5)]
+    if without is None:
+        found = np.where(trials.closed, point, found)
+    found = np.maximum(found, np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None])
+    return Futures(found[-1], dict(zip(quantiles, found[:-1], strict=True)))
 
 
-def _figures(
-    trials: Trials,
-    past: Floats,
-    series: Sequence[Floats],
-    season: int,
-    levels: Sequence[float],
-    with_bands: bool = False,
+def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
+    """Return the figures of forecasts [N, K, h] without bands."""
+    errors = np.abs(trials.actual - past).mean(axis=2)
+    count = int((~np.isnan(errors)).any(axis=0).sum())
+    return Figures(count, average(errors / scales[:, None]), average(smape(past, trials.actual)))
+
+
+def _with_bands(
+    figures: Figures, trials: Trials, past: Floats, quantiles: Sequence[float], levels: Sequence[float]
 ) -> Figures:
-    """Return the figures of forecasts [N, K, h]. Each cut-off's bands come from the errors at the others."""
-    errors = trials.actual - past
-    scales = seasonal_scale([values[: -trials.cuts[0]] for values in series], season)
-    count = int((~np.isnan(errors)).any(axis=(0, 2)).sum())
-    mase = average(np.abs(errors).mean(axis=2) / scales[:, None])
-    percent = average(smape(past, trials.actual))
-    loss, within = math.nan, {f"{level:g}": math.nan for level in levels}
-    if with_bands and count > 1:
-        tested = ~np.isnan(errors).all(axis=(1, 2))
-        series, past, errors = [series[k] for k in np.flatnonzero(tested).tolist()], past[tested], errors[tested]
-        found = []
-        for k, cut in enumerate(trials.cuts):
-            others = [place for place in range(len(trials.cuts)) if place != k]
-            found.append(
-                _futures(trials, past[:, k], errors[:, others], [trials.cuts[o] for o in others], series, levels, cut)
-            )
-        known = ~np.isnan(errors).any(axis=2)  # [N, K]
-        quantiles = {q: np.stack([one.quantiles[q] for one in found], axis=1)[known] for q in found[0].quantiles}
-        actual = trials.actual[tested][known]
-        loss = weighted_quantile_loss(np.stack([quantiles[q] for q in DECILES], axis=1), DECILES, actual)
-        ends = {level: [quantiles[q] for q in band(level)] for level in levels}
-        within = {f"{level:g}": coverage(low, high, actual) for level, (low, high) in ends.items()}
-    return Figures(count, mase, percent, loss, within)
+    """Add the figures of bands, which come from the errors at the other cut-offs."""
+    known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
+    if known.any(axis=0).sum() < 2:
+        return figures
+    found = [_futures(trials, past[:, k], past, quantiles, k).quantiles for k in range(len(trials.cuts))]
+    each = {q: np.stack([one[q] for one in found], axis=1)[known] for q in quantiles}
+    actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
+    ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
+    within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}
+    return replace(figures, coverage=within, weighted_quantile_loss=weighted_quantile_loss(deciles, DECILES, actual))
 
 
-def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], as_good: bool) -> str:
+def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:
     """Return the first line: what is used, its error and those of the next, and how much that rests on."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
@@ -347,14 +322,13 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], as_go
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
     which = f"the mean of {most.replace('+', ', ')} is used" if "+" in most else f"{most} is used"
-    if as_good:
-        which = f"no method is better than {most} by more than the noise: it is used"
-    elif len({*methods}) > 1:
+    if len({*methods}) > 1:
         which = f"each series has its own method, most often {most.replace('+', ', ')}"
     rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
     next_ = f"; others: {', '.join(others[:SHOWN])}" if others else ""
-    return f"{which}; its MASE is {used.mase:.3f} {rests}{next_}"
+    noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
+    return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
 
 
 def band(level: float) -> tuple[float, float]:

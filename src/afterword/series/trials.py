@@ -1,6 +1,6 @@
-"""A backtest of all candidates at several cut-offs, in time order, and the weights of the best few that follow from it.
+"""A backtest of all candidates at several cut-offs, in time order, and the shares of a forecast that follow from it.
 
-    series ──cut-offs──► each candidate's forecasts ──errors──► weights of the best few, per series ──► one forecast
+    series ──cut-offs──► each candidate's forecasts ──errors──► shares of the good ones, per series ──► one forecast
 
 Letters: C candidates, N series, K cut-offs, h steps ahead. A cut-off counts the values after it in each series.
 """
@@ -14,22 +14,24 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.series.candidates import Candidate, candidates, fixed_phases, forecast_all
+from afterword.series.candidates import SIMPLE, Candidate, candidates, fixed_phases, forecast_all
 from afterword.series.tokens import Floats
 
 TESTED = 1000  # series, at most, evenly spread
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
-FEW = (2, 3, 5, 8)  # candidates that may share a forecast: the backtest chooses how many
+WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 SHARPNESS = 4  # the power of their errors by which they share
-SHRUNK = 4.0  # cut-offs whose evidence the whole table's figures have, for a single series
-NOISE = 0.5  # standard errors by which a forecast has to be better than a simple one
+SHRUNK = 4.0  # cut-offs whose evidence the whole table's errors have, for a single series
+EXACT = 1e-6  # the error that counts as none
+NOISE = 1.0  # standard errors, within which two forecasts are equally good
 
 
 @dataclass(frozen=True, eq=False)
 class Trials:
     """What each candidate forecasts of N series, from their ends and from each cut-off."""
 
+    series: Sequence[Floats]  # [n] each
     names: list[str]  # of the candidates, the simplest first
     simple: int  # of these, candidates that need no fitting
     seasons: list[int]
@@ -51,28 +53,31 @@ class Trials:
         """Forecast with each candidate that `suits`, and with the `network`, which has seen the values before the first
         cut-off. Return None if there is no candidate.
         """
-        total, tested = len(series), spread(len(series), TESTED)
+        tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
         tried = [*filter(suits, candidates(series, seasons, (1 + len(cuts)) * sum(map(len, series))))]
         if not tried:
             return None
-        # from their ends, and then those that are tested, from each cut-off
-        places = [(k, place) for place, cut in enumerate(cuts) for k in tested if len(series[k]) > cut + 1]
-        parts = [*series, *(series[k][: -cuts[place]] for k, place in places)]
-        names, found = [one.name for one in tried], forecast_all(tried, parts, horizon)  # [C, M, h]
-        if network is not None:
-            unseen = total + sum(place == 0 for _, place in places)
-            rest = np.full((len(parts) - unseen, horizon), np.nan)
-            names, found = [*names, "lstm"], np.stack([*found, np.concatenate([network(parts[:unseen]), rest])])
-        fixed = np.stack([fixed_phases(values, seasons[0] if seasons else 1, horizon) for values in parts])
-        found = np.where(np.isnan(fixed) | np.isnan(found), found, fixed)
-        actual = np.full((total, len(cuts), horizon), np.nan)
-        past = np.full((len(names), *actual.shape), np.nan)
-        for (k, place), forecast in zip(places, found[:, total:].swapaxes(0, 1), strict=True):
-            start = len(series[k]) - cuts[place]
-            actual[k, place], past[:, k, place] = series[k][start : start + horizon], forecast
-        simple = sum(one.is_simple for one in tried)
-        return cls(names, simple, seasons, cuts, actual, past, found[:, :total], ~np.isnan(fixed[:total]))
+        names, simple = [one.name for one in tried], sum(one.method in SIMPLE for one in tried)
+
+        def forecasts(parts: Sequence[Floats], seen: bool) -> tuple[Floats, Floats]:
+            """Return the forecasts [C, n, horizon] of n series, and values that are certain [n, horizon]."""
+            found = forecast_all(tried, parts, horizon)
+            if network is not None:
+                last = network(parts) if seen else np.full(found.shape[1:], np.nan)
+                found = np.concatenate([found, last[None]])
+            fixed = np.stack([fixed_phases(values, seasons[0] if seasons else 1, horizon) for values in parts])
+            return np.where(np.isnan(fixed) | np.isnan(found), found, fixed), fixed
+
+        future, fixed = forecasts(series, True)
+        actual = np.full((len(series), len(cuts), horizon), np.nan)
+        past = np.full((len(future), *actual.shape), np.nan)
+        for place, cut in enumerate(cuts):
+            some = [k for k in tested if len(series[k]) > cut + 1]
+            past[:, some, place] = forecasts([series[k][:-cut] for k in some], place == 0)[0]
+            actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
+        names += ["lstm"] * (len(future) - len(names))
+        return cls(series, names, simple, seasons, cuts, actual, past, future, ~np.isnan(fixed))
 
     @cached_property
     def usual(self) -> Floats:
@@ -85,8 +90,8 @@ class Trials:
         """The mean absolute errors in units of the `usual` ones. [C, N, K]"""
         return np.asarray(np.abs(self.past - self.actual).mean(axis=3) / self.usual)
 
-    def weights(self, best: int, without: int | None = None) -> Floats:
-        """Return the shares of the `best` candidates in each series' forecast. [C, N]
+    def shares(self, worst: float = WORST, without: int | None = None) -> Floats:
+        """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
         A series' own errors count as much as it has cut-offs, the whole table's as `SHRUNK`. The errors of one cut-off
         may be left out, except for candidates that have no others.
@@ -95,44 +100,37 @@ class Trials:
         out = several[:, None, None] & (np.arange(len(self.cuts)) == without)
         errors = np.where(out, np.nan, self.errors)
         counts = (~np.isnan(errors)).sum(axis=2)
-        table = np.nanmean(errors, axis=(1, 2))[:, None]
-        found = (np.nansum(errors, axis=2) + SHRUNK * table) / (counts + SHRUNK)
-        ranks = np.argsort(np.argsort(found, axis=0, kind="stable"), axis=0)
-        return np.where(ranks < best, np.maximum(found, 1e-6) ** -SHARPNESS, 0.0)
+        found = np.nansum(errors, axis=2) + SHRUNK * np.nanmean(errors, axis=(1, 2))[:, None]
+        found = np.maximum(found / (counts + SHRUNK), EXACT)
+        relative = found / np.nanmin(found, axis=0)
+        return np.where(relative <= worst, relative**-SHARPNESS, 0.0)
 
-    def backtested(self, best: int) -> Floats:
-        """Return the forecasts from each cut-off with weights that come from the others. [N, K, h]"""
-        each = [combined(self.weights(best, k), self.past[:, :, k]) for k in range(len(self.cuts))]
+    def backtested(self, worst: float = WORST) -> Floats:
+        """Return the forecasts from each cut-off with shares that come from the others. [N, K, h]"""
+        each = [combined(self.shares(worst, k), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
-
-    def best_few(self) -> int:
-        """Return the number of candidates whose mean is the best in the backtest."""
-        return min(FEW, key=lambda best: self.error(self.backtested(best)))
-
-    def error(self, past: Floats) -> float:
-        """Return the mean error of the forecasts `past` [N, K, h], in units of the `usual` ones."""
-        return float(np.nanmean(np.abs(past - self.actual).mean(axis=2) / self.usual))
 
     def only(self, candidate: int) -> Floats:
         """Return the shares with which one candidate forecasts all series. [C, N]"""
         return np.repeat(np.eye(len(self.names))[candidate][:, None], len(self.actual), axis=1)
 
-    def as_good(self, past: Floats) -> int | None:
-        """Return the first simple candidate that the forecasts `past` [N, K, h] are not better than, beyond noise."""
+    def simplest(self, past: Floats, noise: float) -> int | None:
+        """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
+
+        `past` is [N, K, h]. With noise below 0, the candidate has to be better.
+        """
         errors = np.abs(past - self.actual).mean(axis=2) / self.usual
         for k in range(self.simple):
             worse = (self.errors[k] - errors)[~np.isnan(errors)]
-            if worse.mean() <= NOISE * worse.std() / np.sqrt(len(worse)):
+            if worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
                 return k
         return None
 
 
-def combined(weights: Floats, forecasts: Floats) -> Floats:
-    """Return the means of forecasts by weights; NaN where no candidate has one. [C, N], [C, N, …, h] -> [N, …, h]"""
-    shares = weights.reshape(*weights.shape, *[1] * (forecasts.ndim - 2))
-    shares = np.where(np.isnan(forecasts), 0.0, shares)
-    total = shares.sum(axis=0)
-    return np.asarray((shares * np.nan_to_num(forecasts)).sum(axis=0) / np.where(total > 0, total, np.nan))
+def combined(shares: Floats, forecasts: Floats) -> Floats:
+    """Return the means of forecasts by shares; NaN where no candidate has one. [C, N], [C, N, h] -> [N, h]"""
+    known = np.where(np.isnan(forecasts), 0.0, shares[:, :, None])
+    return np.asarray(np.nansum(known * forecasts, axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
 
 
 def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
