@@ -132,7 +132,7 @@ def test_a_simple_method_is_used_where_it_is_better_and_named_where_it_is_as_goo
     assert answer.reason.startswith("last is used; its MASE is")
     noise = np.random.default_rng(3).normal(size=(SERIES, LENGTH))
     assert (
-        "; average 12 is as good, within the noise; others: "
+        "; average 12 is as good, within the noise; single methods: "
         in found(table(tmp_path, noise), None, horizon=HORIZON).reason
     )
     rising = np.tile(np.arange(LENGTH) % SEASON, (SERIES, 1)) + np.arange(SERIES)[:, None]

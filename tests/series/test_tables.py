@@ -499,3 +499,20 @@ def test_without_pandas_one_line_names_the_extra(command: str, tmp_path: Path) -
     done = finished([sys.executable, "-c", hidden, *command.split()], env=environment, cwd=tmp_path, fresh=True)
     assert done.returncode == 2
     assert done.stderr.decode() == "error: tables need pandas: pip install 'afterword[series]'\n"
+
+
+def test_days_that_never_have_a_value_are_closed() -> None:
+    dates = pandas.date_range("2023-01-02", periods=70)
+    rows = pandas.DataFrame({"ds": dates, "y": 5.0 + np.arange(70) % 7})
+    table = read_table(rows[np.arange(70) % 7 < 6].drop(9))
+    values = table.series[0].values
+    np.testing.assert_array_equal(values[6::7], 0.0)
+    assert values[9] == values[2]
+    closed = "1 of 1 series never have values at some places of the season, as on closed days: taken as 0"
+    assert table.notes == ("1 of 69 values is missing in 1 of 1 series: filled from the season before", closed)
+
+
+def test_a_table_with_too_many_columns_is_refused() -> None:
+    wide = pandas.DataFrame(np.ones((2, sheets.MOST_COLUMNS + 1)))
+    with pytest.raises(TableError, match="has 20,001 columns, and at most 20,000 are read: give a long table"):
+        read_table(wide)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pandas
 
 AUTO, LSTM, NAIVE = "auto", "lstm", "naive"
-SHOWN = 3  # other candidates that the first line names
+SHOWN = 3  # candidates that are named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
@@ -249,7 +249,7 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
     if only is not None:
         shares, past = trials.only(only), trials.past[only]
     point, notes, total = combined(shares, trials.future), [], len(trials.series)
-    methods = ["+".join(names[k] for k in np.argsort(-each, kind="stable") if each[k]) for each in shares.T]
+    methods = [_joined([names[k] for k in np.flatnonzero(each)]) for each in shares.T]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
@@ -321,14 +321,16 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
     used, most = backtest.figures[USED], max({*methods}, key=methods.count)
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
-    which = f"the mean of {most.replace('+', ', ')} is used" if "+" in most else f"{most} is used"
-    if len({*methods}) > 1:
-        which = f"each series has its own method, most often {most.replace('+', ', ')}"
+    which = f"each series has its own method, most often {most}" if len({*methods}) > 1 else f"{most} is used"
     rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
-    next_ = f"; others: {', '.join(others[:SHOWN])}" if others else ""
+    next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
     return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "+".join(names) if len(names) <= SHOWN else f"mean of {len(names)}"
 
 
 def band(level: float) -> tuple[float, float]:

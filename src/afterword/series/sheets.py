@@ -33,6 +33,7 @@ Kind = Literal["csv", "parquet", "pandas", "polars"]
 LARGEST = 2**31  # bytes of a file, unpacked
 CELL = 64  # approximate bytes of memory per cell while a Parquet file is read; equal texts count once
 FIRST = 100  # texts that show what a column holds
+MOST_COLUMNS = 20_000  # more take minutes
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -234,6 +235,9 @@ def _from_library(library: Any, frame: Any) -> Sheet:
 
 def _sheet(sheet: Sheet) -> Sheet:
     """Return the sheet without columns that have neither a name nor content. Raises TableError."""
+    if (count := sheet.frame.shape[1]) > MOST_COLUMNS:
+        has = f"it has {count:,} columns, and at most {MOST_COLUMNS:,} are read"
+        raise sheet.error(f"{has}: give a long table, with the columns unique_id, ds and y")
     frame = sheet.frame.set_axis([str(name) for name in sheet.frame], axis="columns")
     frame = frame.iloc[:, [k for k, name in enumerate(frame) if k == 0 or name or any(frame.iloc[:, k])]]
     if (twice := frame.columns.duplicated()).any():

@@ -32,6 +32,7 @@ USUAL_TIMES = {
     "period",
     "index",
 }
+CLOSED = 4  # seasons, at least, in which a phase never has a value if it is closed, such as Sundays
 MOST_FILLED = 0.5  # fraction of a series that may be missing
 MOST_NAMED = 8  # columns that an error lists
 
@@ -65,6 +66,7 @@ class Series:
     filled: int = 0  # values that were missing
     repeated: int = 0  # of these, those that repeat the season before
     moved: int = 0  # dates that differ from the table's
+    closed: int = 0  # values that are 0 because their phase of the season never has one
 
 
 @dataclass(frozen=True)
@@ -268,7 +270,8 @@ def _regular(
     """Return the regular series of `rows`. `counts` has the steps between neighbouring dates; `fits`, which suit.
 
     A missing value repeats the value a season before. In the first season, and without a season, it is interpolated
-    between its neighbours. Raises TableError if more than half of the values are missing, or the dates are irregular.
+    between its neighbours. A phase of the season that never has a value, such as Sundays, is closed: its values are 0.
+    Raises TableError if more than half of the values are missing, or the dates are irregular.
     """
     name, dates = rows.name, rows.dates
     length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
@@ -286,10 +289,15 @@ def _regular(
     values[positions] = rows.values
     missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
     values[missing] = np.interp(missing, known, values[known])
-    late = missing[missing >= calendar.season] if calendar.season > 1 else missing[:0]
+    season = calendar.season
+    closed = missing[~np.isin(missing % season, known % season)] if length >= CLOSED * season else missing[:0]
+    values[closed] = 0.0
+    missing = np.setdiff1d(missing, closed)
+    late = missing[missing >= season] if season > 1 else missing[:0]
     for place in late.tolist():  # in order, so that a filled value serves the next season
-        values[place] = values[place - calendar.season]
-    return Series(name, regular, values, len(missing), len(late), int((regular[positions] != dates).sum()))
+        values[place] = values[place - season]
+    moved = int((regular[positions] != dates).sum())
+    return Series(name, regular, values, len(missing), len(late), moved, len(closed))
 
 
 def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
@@ -301,6 +309,9 @@ def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
         are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
         how = " or ".join(way for way, count in ways if count)
         yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
+    if shut := sum(one.closed > 0 for one in series):
+        never = f"{shut:,} of {len(series):,} series never have values at some places of the season"
+        yield f"{never}, as on closed days: taken as 0"
     if moved:
         dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
         yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"
