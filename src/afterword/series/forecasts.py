@@ -286,6 +286,9 @@ def _futures(
     found = point + offsets(errors, cuts, changes, season, quantiles, at)
     if not has_many_zeros(trials.series):
         found += point - found[quantiles.index(0.5)]
+    elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
+        sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
+        found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
     if without is None:
         found = np.where(trials.closed, point, found)
     found = np.maximum(found, np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from afterword.series.candidates import SIMPLE, Candidate, candidates, fixed_phases, forecast_all
 from afterword.series.tokens import Floats
 
-TESTED = 1000  # series, at most, evenly spread
+TESTED = 200  # series, at most, evenly spread
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
@@ -55,7 +55,8 @@ class Trials:
         """
         tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
-        tried = [*filter(suits, candidates(series, seasons, (1 + len(cuts)) * sum(map(len, series))))]
+        fits = sum(map(len, series)) + len(cuts) * sum(len(series[k]) for k in tested)
+        tried = [*filter(suits, candidates(series, seasons, fits))]
         if not tried:
             return None
         names, simple = [one.name for one in tried], sum(one.method in SIMPLE for one in tried)
