@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -19,11 +19,13 @@ import numpy as np
 
 from afterword.series.tokens import Floats
 
+Method = Callable[[Floats, int], Floats]  # from the values of a series and a horizon to their forecast
+
 SIMPLE = ("last", "naive", "average", "median")
-LIBRARY = {"ets": "AutoETS", "theta": "AutoTheta", "ces": "AutoCES", "arima": "AutoARIMA", "croston": "CrostonSBA"}
-METHODS = (*SIMPLE, *LIBRARY, "mstl")
+LIBRARY = {"ets": "AutoETS", "theta": "AutoTheta", "ces": "AutoCES", "arima": "AutoARIMA"}
+METHODS = (*SIMPLE, *LIBRARY, "croston", "mstl")
 AVERAGED = 4  # seasons
-USUAL = 56  # values, or two seasons if that is more, whose median is the usual value
+USUAL = 56  # values, whose median is the usual one
 SHORT = 24  # the longest season that smoothing and ARIMA can follow; MSTL takes out longer ones
 RECENT = 1000  # values, or six seasons if that is more, from which statsforecast's methods learn
 MANY_ZEROS = 0.3  # of the values
@@ -34,88 +36,61 @@ MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of th
 AFFORDABLE = {"arima": 20_000, "ets": 100_000, "theta": 300_000}  # the same for the slowest
 
 
-def is_installed() -> bool:
-    return importlib.util.find_spec("statsforecast") is not None
+def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Method]:
+    """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
+
+    Each is to be fitted to `fits` values. A name is the method's, with its seasons.
+    """
+    found: dict[str, Method] = {"last": partial(seasonal, 1, 1)}
+    for season in seasons:
+        found[f"naive {season}"] = partial(seasonal, season, 1)
+        found[f"average {season}"] = partial(seasonal, season, AVERAGED)
+    if zeros := has_many_zeros(series):
+        found["median"] = lambda values, horizon: np.full(horizon, np.median(values[-USUAL:]))
+    if importlib.util.find_spec("statsforecast") is None or fits > MOST_FITTED:
+        return found
+    from statsforecast import models
+
+    short = next((season for season in seasons if season <= SHORT), 1)
+    shown = f" {short}" if short > 1 else ""
+    for method, name in LIBRARY.items():
+        if fits <= AFFORDABLE.get(method, fits):
+            found[method + shown] = partial(_fitted, partial(getattr(models, name), season_length=short), short)
+    if zeros:
+        found["croston"] = partial(_fitted, models.CrostonSBA, short)
+    if seasons:
+        name = "mstl " + "/".join(map(str, seasons))
+        rest = partial(models.AutoETS, model="ZZN")
+        found[name] = partial(_fitted, lambda: models.MSTL([*seasons], trend_forecaster=rest()), seasons[-1])
+    return found
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A method with the seasons that it repeats, shortest first; (1,) for none."""
-
-    method: str
-    seasons: tuple[int, ...] = (1,)
-    logs: bool = False  # of logarithms, so that seasons and trends multiply
-
-    @property
-    def name(self) -> str:
-        seasons = "/".join(f"{season}" for season in self.seasons if season > 1)
-        return " ".join(filter(None, ("log" * self.logs, self.method, seasons)))
-
-    def forecast(self, values: Floats, horizon: int) -> Floats:
-        """Return the forecast of the `horizon` values after `values`. [n] -> [horizon]
-
-        It is the naive one where the method fails: statsforecast raises errors of many kinds for unusual values.
-        """
-        season = self.seasons[-1]
-        if self.method == "median":
-            return np.full(horizon, np.median(values[-max(USUAL, 2 * season) :]))
-        if self.method in SIMPLE:
-            return seasonal(values, season, horizon, AVERAGED if self.method == "average" else 1)
-        known = values[-max(RECENT, 6 * season) :]
-        try:
-            found = self._engine().forecast(y=np.log(known) if self.logs else known, h=horizon)["mean"]
-            answer = np.asarray(np.exp(found) if self.logs else found, np.float64)
-        except Exception:
-            answer = np.full(horizon, np.nan)
-        reach = np.abs(values).max() * 100  # further than this is a failure too
-        return answer if (np.abs(answer) <= reach).all() else seasonal(values, season, horizon)
-
-    def _engine(self) -> Any:
-        from statsforecast import models
-
-        if self.method == "mstl":
-            return models.MSTL([*self.seasons], trend_forecaster=models.AutoETS(model="ZZN"))
-        make = getattr(models, LIBRARY[self.method])
-        return make() if self.method == "croston" else make(season_length=self.seasons[-1])
-
-
-def seasonal(values: Floats, season: int, horizon: int, averaged: int = 1) -> Floats:
+def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats:
     """Return the average of the last seasons of `values`, repeated; with less than a season, the last value."""
     season = season if len(values) >= season else 1
     count = min(averaged, len(values) // season)
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
+def _fitted(make: Callable[[], Any], season: int, values: Floats, horizon: int) -> Floats:
+    """Return the forecast of a model of statsforecast, or the last season's: the library fails in many ways."""
+    try:
+        answer = make().forecast(y=values[-max(RECENT, 6 * season) :], h=horizon)["mean"]
+    except Exception:
+        answer = np.full(horizon, np.nan)
+    reach = np.abs(values).max() * 100  # further than this is a failure too
+    return np.asarray(answer if (np.abs(answer) <= reach).all() else seasonal(season, 1, values, horizon), np.float64)
+
+
 def has_many_zeros(series: Sequence[Floats]) -> bool:
     return bool(np.mean([(values == 0).mean() for values in series]) > MANY_ZEROS)
 
 
-def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> Iterator[Candidate]:
-    """Yield the candidates for series whose patterns may repeat after `seasons`; each is fitted to `fits` values."""
-    yield Candidate("last")
-    for season in seasons:
-        yield Candidate("naive", (season,))
-        yield Candidate("average", (season,))
-    if zeros := has_many_zeros(series):
-        yield Candidate("median")
-    if not is_installed() or fits > MOST_FITTED:
-        return
-    if zeros:
-        yield Candidate("croston")
-    growing = all(values.min() > 0 for values in series)
-    season = next((season for season in seasons if season <= SHORT), 1)
-    for method in ("ets", "theta", "ces", "arima"):
-        if fits <= AFFORDABLE.get(method, fits):
-            yield Candidate(method, (season,))
-    for logs in (False, True)[: 1 + growing] if seasons else ():
-        yield Candidate("mstl", tuple(seasons), logs)
-
-
-def forecast_all(tried: Sequence[Candidate], series: Sequence[Floats], horizon: int) -> Floats:
+def forecast_all(tried: Sequence[Method], series: Sequence[Floats], horizon: int) -> Floats:
     """Return the forecasts of N series by C candidates. [C, N, horizon]"""
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # most of the library computes without the GIL
         warnings.simplefilter("ignore")
-        found = [*pool.map(lambda job: job[0].forecast(job[1], horizon), product(tried, series))]
+        found = [*pool.map(lambda job: job[0](job[1], horizon), product(tried, series))]
     return np.reshape(found, (len(tried), len(series), horizon))
 
 

@@ -25,7 +25,7 @@ from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.bands import offsets
-from afterword.series.candidates import METHODS, Candidate, cycle_of, has_many_zeros
+from afterword.series.candidates import METHODS, cycle_of, has_many_zeros
 from afterword.series.frames import stacked
 from afterword.series.futures import DECILES, Futures, lstm_forecasts, rounded
 from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
@@ -33,14 +33,14 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
-from afterword.series.trials import NOISE, WORST, Trials, combined
+from afterword.series.trials import AUTO, LSTM, NOISE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
 from afterword.text.documents import counted
 
 if TYPE_CHECKING:
     import pandas
 
-AUTO, LSTM, NAIVE = "auto", "lstm", "naive"
+NAIVE = "naive"
 SHOWN = 3  # candidates that are named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
@@ -177,7 +177,7 @@ def forecasts(
         notes.append(f"the values seem to repeat after {found:,}: if not, give --season 1")
     elif table.calendar.unit == "number" and settings.season is None and not facts:
         notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
-    if facts and horizon > facts.held_out and settings.method in ("auto", LSTM):
+    if facts and horizon > facts.held_out and settings.method in (AUTO, LSTM):
         notes.append(
             f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
             f"if this is that table, the backtest on the last {horizon:,} is too favourable"
@@ -187,24 +187,19 @@ def forecasts(
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give another `method`")
     pays = len(series) >= PAYS[0] and sum(map(len, series)) >= PAYS[1]
-    if why or settings.method not in ("auto", LSTM):
+    if why or settings.method not in (AUTO, LSTM):
         model = None
     elif model is None and (pays or settings.method == LSTM):
         model = _trained(table, facts, settings, train)
     with waiting("forecasting"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, of means without values
-        suits = partial(_suits, settings.method)
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
-        trials = Trials.run(series, seasons, horizon, suits, network)
+        trials = Trials.run(series, seasons, horizon, settings.method, network)
         if trials is None:
             what = f"`method` {settings.method} needs statsforecast, or a season, or many zeros"
             raise OptionError(f"{what}: give another")
         answer = _answer(table, trials, bands, settings.method)
     return replace(answer, notes=[*notes, *answer.notes])
-
-
-def _suits(method: str, candidate: Candidate) -> bool:
-    return method in ("auto", LSTM, candidate.method)
 
 
 def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
@@ -247,7 +242,7 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         if method == AUTO:
             only, alike = trials.simplest(past, -NOISE), trials.simplest(past, NOISE)
     if only is not None:
-        shares, past = trials.only(only), trials.past[only]
+        shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
     point, notes, total = combined(shares, trials.future), [], len(trials.series)
     methods = [_joined([names[k] for k in np.flatnonzero(each)]) for each in shares.T]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them

@@ -14,9 +14,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.series.candidates import SIMPLE, Candidate, candidates, fixed_phases, forecast_all
+from afterword.series.candidates import SIMPLE, candidates, fixed_phases, forecast_all
 from afterword.series.tokens import Floats
 
+AUTO, LSTM = "auto", "lstm"
 TESTED = 200  # series, at most, evenly spread
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
@@ -47,23 +48,24 @@ class Trials:
         series: Sequence[Floats],
         seasons: Sequence[int],
         horizon: int,
-        suits: Callable[[Candidate], bool],
+        method: str = AUTO,
         network: Callable[[Sequence[Floats]], Floats] | None = None,
     ) -> Trials | None:
-        """Forecast with each candidate that `suits`, and with the `network`, which has seen the values before the first
-        cut-off. Return None if there is no candidate.
+        """Forecast with each candidate, or those of a method, and with the `network`, which has seen what is before the
+        first cut-off. Return None if there is no candidate.
         """
         tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
         fits = sum(map(len, series)) + len(cuts) * sum(len(series[k]) for k in tested)
-        tried = [*filter(suits, candidates(series, seasons, fits))]
+        tried = candidates(series, seasons, fits)
+        tried = {name: one for name, one in tried.items() if method in (AUTO, LSTM, name.split()[0])}
         if not tried:
             return None
-        names, simple = [one.name for one in tried], sum(one.method in SIMPLE for one in tried)
+        names, simple = [*tried], sum(name.split()[0] in SIMPLE for name in tried)
 
         def forecasts(parts: Sequence[Floats], seen: bool) -> tuple[Floats, Floats]:
             """Return the forecasts [C, n, horizon] of n series, and values that are certain [n, horizon]."""
-            found = forecast_all(tried, parts, horizon)
+            found = forecast_all([*tried.values()], parts, horizon)
             if network is not None:
                 last = network(parts) if seen else np.full(found.shape[1:], np.nan)
                 found = np.concatenate([found, last[None]])
@@ -77,19 +79,18 @@ class Trials:
             some = [k for k in tested if len(series[k]) > cut + 1]
             past[:, some, place] = forecasts([series[k][:-cut] for k in some], place == 0)[0]
             actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
-        names += ["lstm"] * (len(future) - len(names))
+        names += [LSTM] * (len(future) - len(names))
         return cls(series, names, simple, seasons, cuts, actual, past, future, ~np.isnan(fixed))
 
     @cached_property
     def usual(self) -> Floats:
-        """The usual error of a candidate at each cut-off, by which errors are divided. [N, K]"""
+        """The usual error of a candidate at each cut-off. [N, K]"""
         usual = np.nanmedian(np.abs(self.past - self.actual).mean(axis=3), axis=0)
         return np.where(usual > 0, usual, 1.0)
 
-    @cached_property
-    def errors(self) -> Floats:
-        """The mean absolute errors in units of the `usual` ones. [C, N, K]"""
-        return np.asarray(np.abs(self.past - self.actual).mean(axis=3) / self.usual)
+    def errors(self, past: Floats) -> Floats:
+        """Return the mean errors of forecasts in units of the `usual` ones. […, N, K, h] -> […, N, K]"""
+        return np.asarray(np.abs(past - self.actual).mean(axis=-1) / self.usual)
 
     def shares(self, worst: float = WORST, without: int | None = None) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
@@ -97,9 +98,9 @@ class Trials:
         A series' own errors count as much as it has cut-offs, the whole table's as `SHRUNK`. The errors of one cut-off
         may be left out, except for candidates that have no others.
         """
-        several = (~np.isnan(self.errors)).any(axis=1).sum(axis=1) > 1
-        out = several[:, None, None] & (np.arange(len(self.cuts)) == without)
-        errors = np.where(out, np.nan, self.errors)
+        errors = self.errors(self.past)
+        if without is not None:
+            errors[(~np.isnan(errors)).any(axis=1).sum(axis=1) > 1, :, without] = np.nan
         counts = (~np.isnan(errors)).sum(axis=2)
         found = np.nansum(errors, axis=2) + SHRUNK * np.nanmean(errors, axis=(1, 2))[:, None]
         found = np.maximum(found / (counts + SHRUNK), EXACT)
@@ -111,18 +112,13 @@ class Trials:
         each = [combined(self.shares(worst, k), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
 
-    def only(self, candidate: int) -> Floats:
-        """Return the shares with which one candidate forecasts all series. [C, N]"""
-        return np.repeat(np.eye(len(self.names))[candidate][:, None], len(self.actual), axis=1)
-
     def simplest(self, past: Floats, noise: float) -> int | None:
         """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
 
         `past` is [N, K, h]. With noise below 0, the candidate has to be better.
         """
-        errors = np.abs(past - self.actual).mean(axis=2) / self.usual
-        for k in range(self.simple):
-            worse = (self.errors[k] - errors)[~np.isnan(errors)]
+        for k, each in enumerate(self.errors(self.past[: self.simple]) - self.errors(past)):
+            worse = each[~np.isnan(each)]
             if worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
                 return k
         return None
