@@ -1,11 +1,13 @@
-"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--only NAME…] | hourly [--seed N…]
+"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--only NAME…] | hourly [--seed N…] | show
 
 tables: real series from PyPI's packages and seeded ones of common kinds (`benchmarks.series_tables`). Each is one run
 of afterword forecast, as it comes: only the horizon is given. The last horizon of each table is held out. The peers are
 the seasonal naive forecast with each season that a person would try, and statsforecast's AutoETS, AutoTheta, AutoARIMA
-and Croston's method. The last rows give the ratio of the MASE to that of the best peer: its mean, and the worst.
+and Croston's method.
 
 hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/data/series, with five seeds.
+
+show: the newest results, from results/series.jsonl, with the ratio of the MASE to that of the best peer.
 
 Peers live in an environment of their own, .venv-series, which is made if it is missing. Their forecasts are kept in
 .cache/series: AutoARIMA takes up to five minutes per table, and is then stopped. Needs the machine to itself.
@@ -28,7 +30,18 @@ from numpy.typing import NDArray
 
 from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
 from afterword.series.table import read_table
-from benchmarks.commands import CACHE, DATA, as_written, echo_row, echo_table, machine, peer_python, run_peer
+from benchmarks.commands import (
+    CACHE,
+    DATA,
+    as_written,
+    echo_row,
+    echo_table,
+    measured_here,
+    peer_python,
+    results,
+    run_peer,
+    write_result,
+)
 from benchmarks.series_tables import BenchTable, tables
 
 LEVELS = (20, 40, 60, 80, 95)
@@ -36,6 +49,8 @@ DECILES = np.arange(1, 10) / 10
 PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima")
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
 LIMIT = 300  # seconds of a peer
+OURS, HOURLY, RESULTS = "afterword", "M4 hourly", "series"
+JUDGED = ("naive", "AutoETS", "AutoTheta", "AutoARIMA")  # the best of which is the unit of ratios
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
 
@@ -97,17 +112,17 @@ def by_peer(table: BenchTable, name: str, python: Path) -> tuple[Found, float] |
     return found and ({key: np.array(found[key]) for key in COLUMNS}, found["seconds"])
 
 
-def figures(found: Found, table: BenchTable) -> list[str]:
+def figures(found: Found, table: BenchTable) -> dict[str, float]:
     quantiles = np.stack([found[column(q)] for q in DECILES], axis=1)
     low, high, after = found["lo-80"], found["hi-80"], table.after
-    return [
-        f"{error(found['median'], table):.3f}",
-        f"{average(smape(found['median'], after)):.2f}",
-        f"{weighted_quantile_loss(quantiles, DECILES, after):.4f}",
-        f"{coverage(low, high, after):.1%}",
-        f"{coverage(found['lo-95'], found['hi-95'], after):.1%}",
-        f"{interval_score(low, high, after):.4g}",
-    ]
+    return {
+        "MASE": error(found["median"], table),
+        "sMAPE": average(smape(found["median"], after)),
+        "quantile loss": weighted_quantile_loss(quantiles, DECILES, after),
+        "in 80 %": coverage(low, high, after),
+        "in 95 %": coverage(found["lo-95"], found["hi-95"], after),
+        "interval score": interval_score(low, high, after),
+    }
 
 
 def interval_score(low: Floats, high: Floats, after: Floats) -> float:
@@ -121,6 +136,22 @@ def error(median: Floats, table: BenchTable) -> float:
     return average(mase(median, table.after, before, table.seasons[0]))
 
 
+def keep(table: BenchTable, method: str, **found: object) -> None:
+    """Write a result to results/series.jsonl, and print it."""
+    write_result(RESULTS, table=table.name, values=table.after.size, method=method, **found, **measured_here())
+    click.echo(f"{table.name}: {method}: " + ", ".join(f"{key} {value}" for key, value in found.items()), err=True)
+
+
+def keep_peers(table: BenchTable, python: Path, names: Sequence[str]) -> None:
+    for name, median in naive(table):
+        keep(table, name, MASE=error(median, table))
+    for name in names:
+        answer = by_peer(table, name, python)
+        keep(
+            table, name, **({"seconds": None} if answer is None else figures(answer[0], table) | {"seconds": answer[1]})
+        )
+
+
 @click.group(help=as_written(__doc__))
 def main() -> None:
     pass
@@ -131,31 +162,12 @@ def main() -> None:
 @click.option("--minutes", default=1.0, show_default=True, help="of training, where it pays")
 def all_tables(only: Sequence[str], minutes: float) -> None:
     """Forecast tables as they come, beside the peers."""
-    click.echo(f"{machine('torch')}; --minutes {minutes:g}\n")
-    python, ratios = peer_python("series", *PACKAGES), dict[str, float]()
-    columns = ["table", "method", "MASE", "sMAPE, %", "quantile loss", "in 80 %", "in 95 %", "interval score"]
-    echo_table([*columns, "seconds", "÷ best"])
+    python = peer_python("series", *PACKAGES)
     for table in tables(python):
-        if only and table.name not in only:
-            continue
-        errors = {name: error(median, table) for name, median in naive(table)}
-        for name, mean in errors.items():
-            echo_row([table.name, name, f"{mean:.3f}", "", "", "", "", "", "", ""])
-        for name in PEERS:
-            answer = by_peer(table, name, python)
-            if answer is None:
-                echo_row([table.name, name, f"not in {LIMIT} s", "", "", "", "", "", "", ""])
-                continue
-            errors[name] = error(answer[0]["median"], table)
-            echo_row([table.name, name, *figures(answer[0], table), f"{answer[1]:.0f}", ""])
-        found, used, seconds = by_afterword(table, "--minutes", minutes)
-        best = min(mean for name, mean in errors.items() if not name.startswith("Croston"))
-        ratios[table.name] = error(found["median"], table) / best
-        row = [table.name, f"**afterword**: {used}", *figures(found, table), f"{seconds:.0f}"]
-        echo_row([*row, f"{ratios[table.name]:.3f}"])
-    worst = max(ratios, key=lambda name: ratios[name])
-    click.echo(f"\n{len(ratios)} tables: mean ratio {average([*ratios.values()]):.3f}; ", nl=False)
-    click.echo(f"worst {ratios[worst]:.3f} ({worst})")
+        if not only or table.name in only:
+            found, used, seconds = by_afterword(table, "--minutes", minutes)
+            keep(table, OURS, used=used, **figures(found, table), seconds=seconds)
+            keep_peers(table, python, PEERS)
 
 
 @main.command()
@@ -165,23 +177,39 @@ def all_tables(only: Sequence[str], minutes: float) -> None:
 @click.option("--peers/--no-peers", default=True, help="also measure the other methods")
 def hourly(minutes: float, seeds: Sequence[int], method: str, peers: bool) -> None:
     """Forecast M4's hourly series."""
-    click.echo(f"{machine('torch')}; --minutes {minutes:g}\n")
-    echo_table(["method", "MASE", "sMAPE, %", "quantile loss", "in 80 %", "in 95 %", "interval score", "seconds"])
     parts = [read_table(DATA / "series" / f"hourly-{part}.csv", season=24).series for part in ("train", "test")]
     longest = max(len(one.values) for one in parts[0])
     # series of different lengths end together, and begin with missing values
     values = np.full((len(parts[0]), longest + 48), np.nan)
     for row, before, after in zip(values, *parts, strict=True):
         row[longest - len(before.values) :] = [*before.values, *after.values]
-    table = BenchTable("M4 hourly", "2015-01-01", "h", (24, 168), 48, values)
+    table = BenchTable(HOURLY, "2015-01-01", "h", (24, 168), 48, values)
     for seed in seeds:
         found, used, seconds = by_afterword(table, "--minutes", minutes, "--seed", seed, "--method", method)
-        echo_row([f"afterword, seed {seed}: {used}", *figures(found, table), f"{seconds:.0f}"])
-    for name, median in naive(table) if peers else ():
-        echo_row([name, f"{error(median, table):.3f}", "", "", "", "", "", ""])
-    for name in PEERS[:2] if peers else ():
-        if answer := by_peer(table, name, peer_python("series", *PACKAGES)):
-            echo_row([name, *figures(answer[0], table), f"{answer[1]:.0f}"])
+        keep(table, f"{OURS}, {method}, seed {seed}", used=used, **figures(found, table), seconds=seconds)
+    if peers:
+        keep_peers(table, peer_python("series", *PACKAGES), PEERS[:2])
+
+
+@main.command("show")
+def show_results() -> None:
+    """Print the newest results, and the ratio of each table's MASE to that of its best peer."""
+    columns = ["MASE", "sMAPE", "quantile loss", "in 80 %", "in 95 %", "interval score", "seconds"]
+    newest = {(one["table"], one["method"]): one for one in results(RESULTS)}
+    names, ratios = list(dict.fromkeys(table for table, _ in newest)), dict[str, float]()
+    echo_table(["table", "values", "method", *columns, "÷ best"])
+    for name in names:
+        rows = {method: one for (table, method), one in newest.items() if table == name}
+        best = min(one["MASE"] for method, one in rows.items() if method.startswith(JUDGED) and "MASE" in one)
+        for method, one in rows.items():
+            ratio = f"{one['MASE'] / best:.3f}" if method.startswith(OURS) else ""
+            cells = [f"{one[key]:.4g}" if one.get(key) is not None else "" for key in columns]
+            echo_row([name, f"{one['values']:,}", f"{method}: {one['used']}" if ratio else method, *cells, ratio])
+        if OURS in rows:
+            ratios[name] = rows[OURS]["MASE"] / best
+    worst = max(ratios, key=lambda name: ratios[name])
+    mean = average([*ratios.values()])
+    click.echo(f"\n{len(ratios)} tables: mean ratio {mean:.3f}; worst {ratios[worst]:.3f} ({worst})")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 @given(st.lists(numbers, min_size=2, max_size=12), st.integers(1, 30))
 def test_seasonal_naive_is_exact_on_what_only_repeats(season: list[float], horizon: int) -> None:
     values = np.tile(season, 4)
-    forecast = seasonal(values, len(season), horizon)
+    forecast = seasonal(len(season), 1, values, horizon)
     truth = np.tile(season, 30)[:horizon]
     np.testing.assert_array_equal(forecast, truth)
     noisy = np.append(values, season[0] + 1)  # so that the scale is not 0
@@ -65,7 +65,7 @@ def test_coverage_counts_both_ends() -> None:
 
 @pytest.mark.parametrize("values", [[3.0], [3.0, 4.0]])
 def test_less_than_a_season_repeats_the_last_value(values: list[float]) -> None:
-    np.testing.assert_array_equal(seasonal(np.array(values), 7, 3), [values[-1]] * 3)
+    np.testing.assert_array_equal(seasonal(7, 1, np.array(values), 3), [values[-1]] * 3)
 
 
 @pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")
@@ -73,7 +73,7 @@ def test_seasonal_naive_on_m4_hourly_has_the_published_error() -> None:
     table = read_table(M4 / "hourly-train.csv")
     with open(M4 / "hourly-test.csv", newline="") as file:
         actual = np.array([row[1:] for row in csv.reader(file)][1:], dtype=float)
-    forecast = np.array([seasonal(one.values, 24, 48) for one in table.series])
+    forecast = np.array([seasonal(24, 1, one.values, 48) for one in table.series])
     histories = [one.values for one in table.series]
     assert average(mase(forecast, actual, histories, 24)) == pytest.approx(1.193, abs=0.001)  # of M4's organisers
     assert average(smape(forecast, actual)) == pytest.approx(13.912, abs=0.01)

@@ -508,8 +508,8 @@ def test_days_that_never_have_a_value_are_closed() -> None:
     values = table.series[0].values
     np.testing.assert_array_equal(values[6::7], 0.0)
     assert values[9] == values[2]
-    closed = "1 of 1 series never have values at some places of the season, as on closed days: taken as 0"
-    assert table.notes == ("1 of 69 values is missing in 1 of 1 series: filled from the season before", closed)
+    how = "from the season before or with 0 where no season has a value, as on closed days"
+    assert table.notes == (f"10 of 69 values are missing in 1 of 1 series: filled {how}",)
 
 
 def test_a_table_with_too_many_columns_is_refused() -> None:

@@ -86,12 +86,13 @@ def has_many_zeros(series: Sequence[Floats]) -> bool:
     return bool(np.mean([(values == 0).mean() for values in series]) > MANY_ZEROS)
 
 
-def forecast_all(tried: Sequence[Method], series: Sequence[Floats], horizon: int) -> Floats:
-    """Return the forecasts of N series by C candidates. [C, N, horizon]"""
+def forecast_all(tried: Sequence[Method], series: Sequence[Floats], season: int, horizon: int) -> Floats:
+    """Return the forecasts of N series by C candidates, with what is certain by `fixed_phases`. [C, N, horizon]"""
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # most of the library computes without the GIL
         warnings.simplefilter("ignore")
         found = [*pool.map(lambda job: job[0](job[1], horizon), product(tried, series))]
-    return np.reshape(found, (len(tried), len(series), horizon))
+    fixed = np.stack([fixed_phases(values, season, horizon) for values in series])
+    return np.where(np.isnan(fixed), np.reshape(found, (len(tried), len(series), horizon)), fixed)
 
 
 def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:

@@ -25,7 +25,7 @@ from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.bands import offsets
-from afterword.series.candidates import METHODS, cycle_of, has_many_zeros
+from afterword.series.candidates import METHODS, cycle_of, fixed_phases, has_many_zeros
 from afterword.series.frames import stacked
 from afterword.series.futures import DECILES, Futures, lstm_forecasts, rounded
 from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
@@ -172,7 +172,8 @@ def forecasts(
     notes = []
     series = [one.values for one in table.series]
     seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(max(map(len, series)))
-    if seasons in ([], [1]) and settings.season is None and (found := cycle_of(series)):
+    seasons = [season for season in seasons if season > 1]
+    if not seasons and settings.season is None and (found := cycle_of(series)):
         seasons = [found]
         notes.append(f"the values seem to repeat after {found:,}: if not, give --season 1")
     elif table.calendar.unit == "number" and settings.season is None and not facts:
@@ -250,7 +251,8 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
         those = f"{left.sum():,} of {total:,} series are constant, or no longer than a season"
         notes.append(f"{those}: their forecasts are by {names[plain]}")
-    if closed := trials.closed.any(axis=1).sum():
+    fixed = np.stack([fixed_phases(values, trials.season, point.shape[1]) for values in trials.series])
+    if closed := (~np.isnan(fixed)).any(axis=1).sum():
         always = f"{closed:,} of {total:,} series have always had the same value at some places of the season"
         notes.append(f"{always}, as on closed days: it is forecast there")
     quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
@@ -262,32 +264,30 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         used = _with_bands(_figures(trials, past, scales), trials, past, quantiles, levels)
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: used, **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
-    futures = _futures(trials, point, past, quantiles)
+    *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles), fixed)
+    futures = Futures(mean, dict(zip(quantiles, found, strict=True)))
     return Forecast(table, season, point.shape[1], levels, futures, methods, trials, backtest, reason, notes)
 
 
-def _futures(
+def _banded(
     trials: Trials, point: Floats, past: Floats, quantiles: Sequence[float], without: int | None = None
-) -> Futures:
-    """Return the mean and quantiles around the `point` forecasts [N, h], from the errors of the `past` ones [N, K, h].
+) -> Floats:
+    """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
     A cut-off may be left out: the point forecasts then begin there. Only where many values are 0 does the median differ
-    from the point: the errors of a few cut-offs say little of it.
+    from the point: the errors of a few cut-offs say little of it. [N, K, h] -> [Q + 1, N, h]
     """
     kept = [k for k in range(len(trials.cuts)) if k != without]
-    season, at = (trials.seasons or [1])[0], 0 if without is None else trials.cuts[without]
+    at = 0 if without is None else trials.cuts[without]
     errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
     changes = np.array([scale_of(values, 1) for values in trials.series])
-    found = point + offsets(errors, cuts, changes, season, quantiles, at)
+    found = point + offsets(errors, cuts, changes, trials.season, quantiles, at)
     if not has_many_zeros(trials.series):
         found += point - found[quantiles.index(0.5)]
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
         sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
         found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
-    if without is None:
-        found = np.where(trials.closed, point, found)
-    found = np.maximum(found, np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None])
-    return Futures(found[-1], dict(zip(quantiles, found[:-1], strict=True)))
+    return np.maximum(found, np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None])
 
 
 def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
@@ -304,8 +304,8 @@ def _with_bands(
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
         return figures
-    found = [_futures(trials, past[:, k], past, quantiles, k).quantiles for k in range(len(trials.cuts))]
-    each = {q: np.stack([one[q] for one in found], axis=1)[known] for q in quantiles}
+    found = np.stack([_banded(trials, past[:, k], past, quantiles, k) for k in range(len(trials.cuts))], axis=2)
+    each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
     ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
     within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}

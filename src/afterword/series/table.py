@@ -292,8 +292,7 @@ def _regular(
     season = calendar.season
     closed = missing[~np.isin(missing % season, known % season)] if length >= CLOSED * season else missing[:0]
     values[closed] = 0.0
-    missing = np.setdiff1d(missing, closed)
-    late = missing[missing >= season] if season > 1 else missing[:0]
+    late = np.setdiff1d(missing[missing >= season] if season > 1 else missing[:0], closed)
     for place in late.tolist():  # in order, so that a filled value serves the next season
         values[place] = values[place - season]
     moved = int((regular[positions] != dates).sum())
@@ -302,16 +301,15 @@ def _regular(
 
 def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
     """Yield what was changed to make the series regular, a line each."""
-    missing, repeated, moved = (sum(getattr(one, name) for one in series) for name in ("filled", "repeated", "moved"))
+    names = ("filled", "repeated", "closed", "moved")
+    missing, repeated, closed, moved = (sum(getattr(one, name) for one in series) for name in names)
     if missing:
         total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
-        ways = [("from the season before", repeated), ("between their neighbours", missing - repeated)]
+        ways = [("from the season before", repeated), ("between their neighbours", missing - repeated - closed)]
+        ways.append(("with 0 where no season has a value, as on closed days", closed))
         are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
         how = " or ".join(way for way, count in ways if count)
         yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
-    if shut := sum(one.closed > 0 for one in series):
-        never = f"{shut:,} of {len(series):,} series never have values at some places of the season"
-        yield f"{never}, as on closed days: taken as 0"
     if moved:
         dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
         yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"

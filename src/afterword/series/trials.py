@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from afterword.series.candidates import SIMPLE, candidates, fixed_phases, forecast_all
+from afterword.series.candidates import SIMPLE, candidates, forecast_all
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
@@ -34,13 +33,11 @@ class Trials:
 
     series: Sequence[Floats]  # [n] each
     names: list[str]  # of the candidates, the simplest first
-    simple: int  # of these, candidates that need no fitting
-    seasons: list[int]
+    season: int  # the shortest; 1 for none
     cuts: list[int]
     actual: Floats  # after each cut-off, [N, K, h]; NaN where a series is too short, or was not tested
     past: Floats  # the forecasts of these values, [C, N, K, h]; NaN where a candidate has none
     future: Floats  # [C, N, h]; NaN where a candidate has none
-    closed: NDArray[np.bool_]  # steps ahead whose phase of the season has always had the same value, [N, h]
 
     @classmethod
     def run(
@@ -61,26 +58,20 @@ class Trials:
         tried = {name: one for name, one in tried.items() if method in (AUTO, LSTM, name.split()[0])}
         if not tried:
             return None
-        names, simple = [*tried], sum(name.split()[0] in SIMPLE for name in tried)
-
-        def forecasts(parts: Sequence[Floats], seen: bool) -> tuple[Floats, Floats]:
-            """Return the forecasts [C, n, horizon] of n series, and values that are certain [n, horizon]."""
-            found = forecast_all([*tried.values()], parts, horizon)
-            if network is not None:
-                last = network(parts) if seen else np.full(found.shape[1:], np.nan)
-                found = np.concatenate([found, last[None]])
-            fixed = np.stack([fixed_phases(values, seasons[0] if seasons else 1, horizon) for values in parts])
-            return np.where(np.isnan(fixed) | np.isnan(found), found, fixed), fixed
-
-        future, fixed = forecasts(series, True)
+        names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
-        past = np.full((len(future), *actual.shape), np.nan)
+        past, future = (
+            np.full((len(names), *shape, horizon), np.nan) for shape in (actual.shape[:2], actual.shape[:1])
+        )
+        future[: len(tried)] = forecast_all([*tried.values()], series, season, horizon)
         for place, cut in enumerate(cuts):
             some = [k for k in tested if len(series[k]) > cut + 1]
-            past[:, some, place] = forecasts([series[k][:-cut] for k in some], place == 0)[0]
+            before = [series[k][:-cut] for k in some]
+            past[: len(tried), some, place] = forecast_all([*tried.values()], before, season, horizon)
             actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
-        names += [LSTM] * (len(future) - len(names))
-        return cls(series, names, simple, seasons, cuts, actual, past, future, ~np.isnan(fixed))
+            if network is not None and place == 0:
+                past[-1, some, 0], future[-1] = network(before), network(series)
+        return cls(series, names, season, cuts, actual, past, future)
 
     @cached_property
     def usual(self) -> Floats:
@@ -117,8 +108,8 @@ class Trials:
 
         `past` is [N, K, h]. With noise below 0, the candidate has to be better.
         """
-        for k, each in enumerate(self.errors(self.past[: self.simple]) - self.errors(past)):
-            worse = each[~np.isnan(each)]
+        for k in [k for k, name in enumerate(self.names) if name.split()[0] in SIMPLE]:
+            worse = (self.errors(self.past[k]) - self.errors(past))[~np.isnan(past[..., 0])]
             if worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
                 return k
         return None
