@@ -140,14 +140,14 @@ def test_one_candidate_that_fails_repeats_its_last_season() -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    np.testing.assert_array_equal(candidates._fitted(fail, 4, np.arange(12.0), 6), [8, 9, 10, 11, 8, 9])
+    np.testing.assert_array_equal(candidates._fitted(fail, 4, False, np.arange(12.0), 6), [8, 9, 10, 11, 8, 9])
 
 
 def test_every_candidate_of_the_library_forecasts() -> None:
     pytest.importorskip("statsforecast")
     wave: Floats = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + RANDOM.normal(size=72)
     trials = run([wave], [12], 6)
-    assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12"} <= {*trials.names}
+    assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "mstl 12 of logs"} <= {*trials.names}
     assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
     zeros: Floats = ((RANDOM.random(200) < 0.3) * 2.0).astype(np.float64)
     assert {"croston", "median"} <= {*run([zeros], [7], 6).names}

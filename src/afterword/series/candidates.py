@@ -2,7 +2,7 @@
 
 last, naive, average, median       written here: they repeat the last value, season, average season or usual value
 ets, theta, ces, arima, croston    statsforecast's: exponential smoothing (also complex), Theta, ARIMA, Croston's method
-mstl                               statsforecast's: ets on what remains when several or long seasons are taken out
+mstl                               statsforecast's: ets on what remains when several or long seasons are out, also of logs
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHANCE = 0.001  # of a phase with always the same value
 EXACT = 1e-9  # of the largest value: what rounding leaves
 CYCLE = 0.3  # the least autocorrelation after a cycle
 MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of the library: about ten minutes
-AFFORDABLE = {"arima": 20_000, "ets": 100_000, "theta": 300_000}  # the same for the slowest
+AFFORDABLE = {"arima": 20_000, "ets": 100_000, "theta": 300_000, "logs": 300_000}  # the same for some
 
 
 def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Method]:
@@ -55,13 +55,16 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> d
     shown = f" {short}" if short > 1 else ""
     for method, name in LIBRARY.items():
         if fits <= AFFORDABLE.get(method, fits):
-            found[method + shown] = partial(_fitted, partial(getattr(models, name), season_length=short), short)
+            found[method + shown] = partial(_fitted, partial(getattr(models, name), season_length=short), short, False)
     if zeros:
-        found["croston"] = partial(_fitted, models.CrostonSBA, short)
+        found["croston"] = partial(_fitted, models.CrostonSBA, short, False)
     if seasons:
         name = "mstl " + "/".join(map(str, seasons))
         rest = partial(models.AutoETS, model="ZZN")
-        found[name] = partial(_fitted, lambda: models.MSTL([*seasons], trend_forecaster=rest()), seasons[-1])
+        mstl = partial(_fitted, lambda: models.MSTL([*seasons], trend_forecaster=rest()), seasons[-1])
+        found[name] = partial(mstl, False)
+        if fits <= AFFORDABLE["logs"] and all(values.min() > 0 for values in series):
+            found[f"{name} of logs"] = partial(mstl, True)
     return found
 
 
@@ -72,14 +75,16 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
-def _fitted(make: Callable[[], Any], season: int, values: Floats, horizon: int) -> Floats:
+def _fitted(make: Callable[[], Any], season: int, logs: bool, values: Floats, horizon: int) -> Floats:
     """Return the forecast of a model of statsforecast, or the last season's: the library fails in many ways."""
+    known = values[-max(RECENT, 6 * season) :]
     try:
-        answer = make().forecast(y=values[-max(RECENT, 6 * season) :], h=horizon)["mean"]
+        answer = make().forecast(y=np.log(known) if logs else known, h=horizon)["mean"]
+        answer = np.asarray(np.exp(answer) if logs else answer, np.float64)
     except Exception:
         answer = np.full(horizon, np.nan)
     reach = np.abs(values).max() * 100  # further than this is a failure too
-    return np.asarray(answer if (np.abs(answer) <= reach).all() else seasonal(season, 1, values, horizon), np.float64)
+    return answer if (np.abs(answer) <= reach).all() else seasonal(season, 1, values, horizon)
 
 
 def has_many_zeros(series: Sequence[Floats]) -> bool:

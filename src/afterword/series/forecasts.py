@@ -287,7 +287,8 @@ def _banded(
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
         sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
         found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
-    return np.maximum(found, np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None])
+    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])
+    return np.asarray(np.maximum(found, lowest[:, None]))
 
 
 def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
