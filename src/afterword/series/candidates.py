@@ -2,7 +2,7 @@
 
 last, naive, average, median       written here: they repeat the last value, season, average season or usual value
 ets, theta, ces, arima, croston    statsforecast's: exponential smoothing (also complex), Theta, ARIMA, Croston's method
-mstl                               statsforecast's: ets on what remains when several or long seasons are out, also of logs
+mstl                               statsforecast's: ets on what several or long seasons leave, also of logarithms
 """
 
 from __future__ import annotations
