@@ -31,6 +31,8 @@ def offsets(
     are the usual changes of the series, 0 for constant ones. [N]
     """
     steps = np.arange(errors.shape[2])
+    if not scales.any():
+        return np.zeros((len(quantiles) + 1, len(errors), len(steps)))
     if np.isnan(errors).all():
         cuts, assumed = [0] * 41, np.linspace(-UNTESTED, UNTESTED, 41)[:, None]
         errors = scales[:, None, None] * assumed * np.sqrt(1 + steps)

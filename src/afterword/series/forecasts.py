@@ -320,7 +320,8 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
     used, most = backtest.figures[USED], max({*methods}, key=methods.count)
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
-    which = f"each series has its own method, most often {most}" if len({*methods}) > 1 else f"{most} is used"
+    shown = f"the {most} methods" if most.startswith("mean") else most
+    which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
     rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
     next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
