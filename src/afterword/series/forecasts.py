@@ -33,7 +33,7 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
-from afterword.series.trials import AUTO, LSTM, NOISE, WORST, Trials, combined
+from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
 from afterword.text.documents import counted
 
@@ -44,6 +44,7 @@ NAIVE = "naive"
 SHOWN = 3  # candidates that are named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
+LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
 
@@ -280,6 +281,10 @@ def _banded(
     kept = [k for k in range(len(trials.cuts)) if k != without]
     at = 0 if without is None else trials.cuts[without]
     errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
+    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None]
+    # errors grow with the root of the level, unless there are values below 0
+    levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
+    errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
     changes = np.array([scale_of(values, 1) for values in trials.series])
     found = point + offsets(errors, cuts, changes, trials.season, quantiles, at)
     if not has_many_zeros(trials.series):
@@ -287,8 +292,7 @@ def _banded(
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
         sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
         found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
-    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])
-    return np.asarray(np.maximum(found, lowest[:, None]))
+    return np.asarray(np.maximum(found, lowest))
 
 
 def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
