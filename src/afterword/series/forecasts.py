@@ -308,7 +308,7 @@ def _with_bands(
     """Add the figures of bands, which come from the errors at the other cut-offs."""
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
-        return figures
+        return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
     found = np.stack([_banded(trials, past[:, k], past, quantiles, k) for k in range(len(trials.cuts))], axis=2)
     each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
