@@ -24,7 +24,7 @@ WORST = 1.5  # times the error of the best, up to which candidates share a forec
 SHARPNESS = 4  # the power of their errors by which they share
 SHRUNK = 4.0  # cut-offs whose evidence the whole table's errors have, for a single series
 EXACT = 1e-6  # the error that counts as none
-NOISE = 1.0  # standard errors, within which two forecasts are equally good
+NOISE = 2.0  # standard errors, within which two forecasts are equally good
 
 
 @dataclass(frozen=True, eq=False)
