@@ -123,7 +123,6 @@ def cycle_of(series: Sequence[Floats]) -> int:
     if np.abs(rest).max() <= EXACT * np.abs(values).max():
         return 0
     found = np.correlate(rest, rest, "full")[len(rest) - 1 :][: len(rest) // 3] / (rest @ rest)
-    found = found / (1 - steps[: len(found)] / len(rest))  # later sums have fewer terms
     below = int((found >= 0).argmin())
     best = below + int(found[below:].argmax()) if below else 0
     return best if best and found[best] > CYCLE else 0
