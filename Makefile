@@ -258,11 +258,14 @@ docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
 	rm -rf docs/_build/subjects
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
-# The wheel and the source archive, in dist/.
+# The wheels and the source archives of Afterword and of each base that has a package of its own, in dist/: built, checked,
+# installed into an empty environment, and tried.
 dist: .venv/ready-dev
 	rm -rf dist
 	$(BIN)/python -m build
+	for base in bases/*/pyproject.toml; do $(BIN)/python -m build --outdir dist $$(dirname $$base) || exit 1; done
 	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m benchmarks.installing dist
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs
