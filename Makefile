@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -39,6 +39,15 @@ test-newest:
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	.venv-newest/bin/pip list --disable-pip-version-check
 	.venv-newest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+# The tests with the oldest versions that pyproject.toml allows, which uv finds.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --torch-backend cpu -e '.[all]'
+	.venv-oldest/bin/pip freeze --exclude-editable > .venv-oldest/oldest.txt
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-oldest/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 # The slow tests of exported and imported files, with the real Keras in an environment of its own.
 test-keras:

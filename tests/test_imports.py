@@ -80,7 +80,8 @@ def test_using_a_model_loads_no_torch_and_no_server(command: str, model: Path, t
     assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas", "starlette", "uvicorn"}
 
 
-ON_WINDOWS = """import sys, signal, asyncio, subprocess, tempfile, os, safetensors.numpy, uvicorn, starlette.applications
+ON_WINDOWS = """import sys, os, signal, asyncio, subprocess, tempfile, safetensors.numpy, uvicorn, starlette
+import starlette.applications
 import click, numpy, regex, msgspec, gzip, logging, prometheus_client, multiprocessing
 from uvicorn.protocols.http import h11_impl
 sys.modules["fcntl"] = sys.modules["resource"] = sys.modules["termios"] = sys.modules["pwd"] = None
