@@ -36,7 +36,7 @@ def main(folder: Path, tools: tuple[str, ...]) -> None:
     click.echo(machine())
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # which would make each start compile everything
     with tempfile.TemporaryDirectory() as place:
-        pip = [sys.executable, "-m", "pip", "download", *QUIET, "--dest", Path(place, "cached")]
+        pip = [sys.executable, "-m", "pip", "download", *QUIET, "--dest", f"{place}/cached"]
         subprocess.run([*pip, *wheels], check=True)
         (ours,) = (wheel for wheel in wheels if wheel.name.startswith("afterword-"))
         began = time.perf_counter()
@@ -48,11 +48,11 @@ def main(folder: Path, tools: tuple[str, ...]) -> None:
         if missing := [base for base in bases if base not in listed]:
             raise click.ClickException(f"afterword bases does not list {', '.join(missing)}:\n{listed}")
         for tool in tools:
-            bin, tools = Path(place, tool), Path(place, f"{tool}-tools")
+            bin, own = Path(place, tool), Path(place, f"{tool}-tools")
             os.environ |= {
-                "PIPX_HOME": f"{tools}",
+                "PIPX_HOME": f"{own}",
                 "PIPX_BIN_DIR": f"{bin}",
-                "UV_TOOL_DIR": f"{tools}",
+                "UV_TOOL_DIR": f"{own}",
                 "UV_TOOL_BIN_DIR": f"{bin}",
             }
             began = time.perf_counter()

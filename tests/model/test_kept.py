@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import afterword
+from afterword.operations.odd import OddFinding
 
 KEPT = sorted((Path(__file__).parent / "kept").iterdir())
 
@@ -26,5 +27,6 @@ def test_it_scores_and_writes_as_on_the_day_it_was_made(place: Path) -> None:
 def test_its_calibration_finds_odd_lines(place: Path, tmp_path: Path) -> None:
     (tmp_path / "today.log").write_text("open file3 by ann\nqqqq zzzz!!\nopen file3 by bob\n")
     (finding,) = afterword.odd(place / "lines", tmp_path / "today.log")
+    assert isinstance(finding, OddFinding)
     assert [placed.line for placed in finding.lines] == [2]
     assert finding.odd
