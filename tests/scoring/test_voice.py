@@ -47,10 +47,10 @@ def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
 
 
 def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
-    text = 'Then Mr. Bob and I met Ann\'s friend Zoë, but "Tom" stayed. Paul left.'
+    text = 'Then Mr. Bob and I met Ann\'s friend Zoë, but "Tom" stayed. Paul left. Why? He saw J. Lee.'
     counted = Gains.between(text, np.zeros(len(text)), np.ones(len(text))).counted
     names = "".join(c if is_counted else "_" for c, is_counted in zip(text, counted, strict=True))
-    assert names == 'Then __. Bob and I met _____ friend ___, but "Tom" stayed. Paul left.'
+    assert names == 'Then __. ___ and I met _____ friend ___, but "Tom" stayed. Paul left. Why? He saw _. ___.'
 
 
 def test_no_character_counts_for_more_than_the_limit() -> None:
@@ -61,10 +61,10 @@ def test_no_character_counts_for_more_than_the_limit() -> None:
 def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:
     text = "  One is here. Two\nis there.\n\n\nThree?  \n \n\n"
     heard = Gains.between(text, np.zeros(len(text)), np.zeros(len(text)))
-    assert [text[slice(*one)] for one in heard.paragraphs] == ["One is here. Two\nis there.", "Three?"]
+    assert [text[slice(*one)] for one, _ in heard.paragraphs] == ["One is here. Two\nis there.", "Three?"]
     assert [text[slice(*one)] for one in heard.sentences] == ["One is here.", "Two\nis there.", "Three?"]
     lines = Gains.between("One.\nTwo\n", np.zeros(9), np.zeros(9))
-    assert lines.paragraphs == [Span(0, 4), Span(5, 8)]
+    assert lines.paragraphs == [(one, [one]) for one in (Span(0, 4), Span(5, 8))]
 
 
 def test_a_place_grows_with_the_gain_from_none_to_all() -> None:

@@ -112,14 +112,14 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, "lstm", request.engine)
-    texts = list[str]()
-    for file in files:  # all of them, before the writer's own text is read, which takes seconds
-        texts.append(model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps)))
-        work.check_filled(file, texts[-1].strip())
-    own = None
-    if request.own is not None:
-        own = work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
-        work.check_filled(os.fspath(request.own), own.strip())
+
+    def text(source: Source) -> str:
+        found = work.text(os.fspath(source), decoding=request, unwrap=model.unwraps)
+        work.check_filled(os.fspath(source), found.strip())
+        return found
+
+    texts = [model.tokenizer.normalise(text(file)) for file in files]  # before the writer's own, which takes seconds
+    own = None if request.own is None else text(request.own)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []
@@ -153,18 +153,15 @@ def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Ite
         rows = zip(speakers.names, speakers.errors.tolist(), strict=True)
         whole.confusion = {name: dict(zip(speakers.names, row, strict=True)) for name, row in rows if any(row)}
     yield whole
-    spoken = speakers.heard([heard.text[slice(*one)] for one in heard.paragraphs])
-    sentences = iter([*heard.sentences, Span(length, length)])
-    sentence = next(sentences)
-    for paragraph, (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
+    spoken = speakers.heard([heard.text[slice(*paragraph)] for paragraph, _ in heard.paragraphs])
+    for (paragraph, sentences), (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
         part = _part(writer, heard, "paragraph", paragraph)
         part.speaker, part.sounds_like = speaker or UNSET, like or UNSET
         if like:
             part.says += f"; {speaker or 'it'} sounds like {like}"
         yield part
-        while sentence.start < paragraph.stop:
+        for sentence in sentences:
             yield _part(writer, heard, "sentence", sentence)
-            sentence = next(sentences)
 
 
 def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "sentence"], span: Span) -> Heard:

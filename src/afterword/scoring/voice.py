@@ -35,8 +35,8 @@ ALIKE = 1.5  # factor by which the lengths of compared passages differ, at most
 PHRASE = 4  # words in a phrase, at most
 MOST_BITS = 1.0  # of one character, for or against the writer
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
-# a word with a capital letter within a sentence
-NAME = regex.compile(r"(?<=[^\s\p{STerm}\p{Ps}\p{Pi}\p{Pf}\p{Pd}…\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
+# a word with a capital letter that begins no line and no quotation: a name, unless a sentence ends before it
+NAME = regex.compile(r"(?<=[^\s\p{Ps}\p{Pi}\p{Pf}\p{Pd}\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
 
 
 class Span(NamedTuple):
@@ -61,8 +61,10 @@ class Gains:
     def between(text: str, model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> Gains:
         """Return the gains of `text`, whose characters cost `model` and `base` nats."""
         counted = np.array([character not in "\r\n" for character in text], bool)
+        ends = set(sentence_ends(text))
         for name in NAME.finditer(text):
-            counted[name.start() : name.end()] = False
+            if name.start() - 1 not in ends:
+                counted[name.start() : name.end()] = False
         bits = np.clip((base - model) / math.log(2), -MOST_BITS, MOST_BITS)
         return Gains(text, bits * counted, counted)
 
@@ -78,21 +80,21 @@ class Gains:
         return float(self.bits.sum()) / max(int(self.counted.sum()), 1)
 
     @cached_property
-    def paragraphs(self) -> list[Span]:
-        """The parts between blank lines, or the lines if no line is blank."""
+    def paragraphs(self) -> list[tuple[Span, list[Span]]]:
+        """The parts between blank lines, or the lines if no line is blank; each with its sentences."""
         between = BLANK_LINE if BLANK_LINE.search(self.text.strip()) else regex.compile("\n")
         gaps = [*(one.span() for one in between.finditer(self.text)), *((head, head) for head in self.heads)]
         edges = [0, *chain.from_iterable(sorted(gaps)), len(self.text)]
-        return [*self._filled(zip(edges[::2], edges[1::2], strict=True))]
+        return [(one, self._sentences(one)) for one in self._filled(zip(edges[::2], edges[1::2], strict=True))]
 
-    @cached_property
+    def _sentences(self, span: Span) -> list[Span]:
+        ends = [span.start + end for end in sentence_ends(self.text[slice(*span)])]
+        return [*self._filled(pairwise([span.start, *ends, span.stop]))]
+
+    @property
     def sentences(self) -> list[Span]:
         """The sentences of all paragraphs."""
-        found = list[Span]()
-        for start, stop in self.paragraphs:
-            ends = sorted({start, *(start + end for end in sentence_ends(self.text[start:stop])), stop})
-            found += self._filled(pairwise(ends))
-        return found
+        return [one for _, sentences in self.paragraphs for one in sentences]
 
     def words(self, span: Span) -> list[Span]:
         """Return the words within `span`."""
