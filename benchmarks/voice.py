@@ -12,7 +12,7 @@ passages of 300, 1,000 and 3,000 characters are their beginnings. For each autho
     EER    the equal error rate: as many of the author's passages are rejected as of the others' are accepted
     of 12  the fraction of passages of 4,000 characters whose highest-scoring author is the true one
 
-The networks read all passages side by side, without the n-gram, whose weight is a few hundredths.
+The networks read all passages side by side.
 
 `voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have their own environment,
 .venv-voice-peers. The regression, Delta and the weights of the 4-grams also know the texts of the eleven others.
@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.speakers import Speakers
-from afterword.scoring.voice import Gains
+from afterword.scoring.voice import Gains, ngram_gains
 from benchmarks.commands import (
     DATA,
     as_written,
@@ -131,10 +131,15 @@ def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
     )
 
 
-def gains_of(author: str, place: Path, passages: Sequence[Passage]) -> list[Gains]:
+def gains_of(author: str, place: Path, passages: Sequence[Passage], with_ngram: bool = True) -> list[Gains]:
     nats = (nats_of(one, place, passages) for one in (author, None))
-    each = zip(passages, *nats, strict=True)
-    return [Gains.between(one.text, *(costs[: len(one.text)] for costs in both)) for one, *both in each]
+    model, found = load(trained(author, place)), []
+    for one, *both in zip(passages, *nats, strict=True):
+        network, base = (costs[: len(one.text)] for costs in both)
+        assert model._saved.ngram is not None
+        ngram = ngram_gains(one.text, model._saved.ngram, model.tokenizer, base) if with_ngram else None
+        found.append(Gains.between(one.text, network, base, ngram))
+    return found
 
 
 def by_voice(gains: Mapping[str, Sequence[Gains]], length: int) -> Likeness:
@@ -216,10 +221,11 @@ def main(models: Path | None, only: Sequence[str], of_speakers: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = (models or Path(folder)).absolute()
         gains = {author: gains_of(author, place, passages) for author in learned}
+        alone = {author: gains_of(author, place, passages, with_ngram=False) for author in learned}
         for length in (*LENGTHS, WHOLE):
             some = [one for one in passages if len(one.text) >= length]
             voice = by_voice(gains, length)
-            ways = {"voice": voice}
+            ways = {"voice": voice, "voice, LSTM alone": by_voice(alone, length)}
             if not only:
                 ways["voice, less the mean of all models"] = voice - voice.mean(axis=0)
                 ways["voice, less the mean without the writer's"] = less_strangers(voice, learned, some)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from afterword.errors import TextError
+from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
-from afterword.scoring.voice import MOST_BITS, Gains, OwnVoice, Span
+from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, ngram_gains
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
 
@@ -36,7 +37,7 @@ class Costing:
 
 
 def voice(own: str = OWN) -> OwnVoice:
-    return OwnVoice(Costing(2, cheap="o"), Costing(2), own, "", ignore_progress)
+    return OwnVoice(Costing(2, cheap="o"), Costing(2), None, own, "", ignore_progress)
 
 
 def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
@@ -56,6 +57,18 @@ def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
 def test_no_character_counts_for_more_than_the_limit() -> None:
     bits = Gains.between("abc", np.array([0, 90, 1.0]), np.array([90, 0, 1.0])).bits
     assert bits.tolist() == [MOST_BITS, -MOST_BITS, 0]
+
+
+def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
+    tokenizer = CharTokenizer.of("abc")
+    rows = np.minimum(tokenizer.encode("abcbc" * 20 + "aé"), 5)
+    ngram = Ngram.learn(rows, 6, boundary=5, start=0)
+    text, base = "abcbécc", np.full(7, 2 * math.log(2))
+    found = ngram_gains(text, ngram, tokenizer, base) / math.log(2)
+    assert 0 < found[0] < found[1] < found[2] < found[3]
+    assert found[-1] < 0  # "cc" is not in its text
+    heard = Gains.between(text, base, base, found * math.log(2))
+    assert heard.bits == pytest.approx(NGRAM * np.clip(found, -MOST_NGRAM_BITS, MOST_NGRAM_BITS))
 
 
 def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:

@@ -113,13 +113,13 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     work.check(files)
     model = work.model(request.model, "lstm", request.engine)
 
-    def text(source: Source) -> str:
+    def text_of(source: Source) -> str:
         found = work.text(os.fspath(source), decoding=request, unwrap=model.unwraps)
         work.check_filled(os.fspath(source), found.strip())
         return found
 
-    texts = [model.tokenizer.normalise(text(file)) for file in files]  # before the writer's own, which takes seconds
-    own = None if request.own is None else text(request.own)
+    texts = [model.tokenizer.normalise(text_of(file)) for file in files]  # before the writer's own, which takes seconds
+    own = None if request.own is None else text_of(request.own)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []

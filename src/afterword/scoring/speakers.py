@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import regex
@@ -67,14 +67,11 @@ class Speakers:
 
     def _learn(self, spoken: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
         """Return for each name how much each three characters in a row speak for it, in nats; others do by 0."""
-        own = {name: Counter[str]() for name in self.names}
-        every = Counter[str]()
-        for speaker, speech in spoken:
-            grams = _grams(speech)
-            every.update(grams)
-            own.get(speaker, Counter[str]()).update(grams)
-        scales = [OWN / (1 - OWN) * every.total() / max(counts.total(), 1) for counts in own.values()]
-        each = zip(scales, own.values(), strict=True)
+        every = Counter(chain.from_iterable(_grams(speech) for _, speech in spoken))
+        said = [[_grams(speech) for speaker, speech in spoken if speaker == name] for name in self.names]
+        own = [Counter(chain.from_iterable(grams)) for grams in said]
+        scales = [OWN / (1 - OWN) * every.total() / max(counts.total(), 1) for counts in own]
+        each = zip(scales, own, strict=True)
         return [{gram: math.log1p(scale * counts[gram] / every[gram]) for gram in counts} for scale, counts in each]
 
     def _found(self) -> tuple[bool, str]:
