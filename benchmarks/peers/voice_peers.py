@@ -25,16 +25,14 @@ def bits(text):
     return 8 * len(pyppmd.compress(text.encode(), max_order=ORDER, mem_size=MEMORY))
 
 
-def compression(own, passages):
-    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003)."""
-    before = {author: bits(text) for author, text in own.items()}
-    return [[before[author] - bits(text + one) for one in passages] for author, text in own.items()]
+def compressions(own, passages):
+    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003).
 
-
-def compression_distance(own, passages):
-    """Return the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005)."""
-    alone = np.array([bits(one) for one in passages])
-    return (np.array(compression(own, passages)) / alone).tolist()
+    Then the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005).
+    """
+    before, alone = {author: bits(text) for author, text in own.items()}, np.array([bits(one) for one in passages])
+    added = np.array([[before[author] - bits(text + one) for one in passages] for author, text in own.items()])
+    return added.tolist(), (added / alone).tolist()
 
 
 def cosine(own, passages):
@@ -98,12 +96,13 @@ def cut(own, length):
 if __name__ == "__main__":
     texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     own, passages = texts["own"], texts["passages"]
+    bits_added, distance = compressions(own, passages)
     known, unknown = regressions(own, passages, texts["written"])
     print(
         json.dumps(
             {
-                "PPMd": compression(own, passages),
-                "PPMd, distance": compression_distance(own, passages),
+                "PPMd": bits_added,
+                "PPMd, distance": distance,
                 "4-grams, cosine": cosine(own, passages),
                 "logistic regression": known,
                 "logistic regression, not knowing the writer": unknown,

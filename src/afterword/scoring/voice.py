@@ -171,8 +171,9 @@ class OwnVoice:
         for before, one in enumerate(self._models):
             found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
             nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)).astype(np.float64))
-        ngram = self._ngram and ngram_gains(text, self._ngram, self._models[0].tokenizer, nats[1])
-        return Gains.between(text, *nats, ngram)
+        tokenizer, (model, base) = self._models[0].tokenizer, nats
+        ngram = None if self._ngram is None else ngram_gains(text, self._ngram, tokenizer, base)
+        return Gains.between(text, model, base, ngram)
 
     def place(self, bits: float, counted: float) -> float:
         """Return the place of a text with these `bits` and as many `counted` characters: the fraction of the writer's

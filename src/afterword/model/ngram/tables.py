@@ -122,7 +122,8 @@ class Ngram:
         tokens in equal parts.
         """
         contexts = self._contexts(np.concatenate([[self.start], ids[:-1]])[None])[0]
-        left, probabilities, bits = np.arange(len(ids)), np.exp(-below), np.uint64(self.bits)
+        left: Ids = np.arange(len(ids))
+        probabilities, bits = np.exp(-below), np.uint64(self.bits)
         for n, level in enumerate(self.levels):
             left, at = self._known(n, contexts, left[left >= n - 1])  # the start is read before the first
             grams = np.repeat(level.contexts, np.diff(level.firsts)) << bits | level.tokens
@@ -158,7 +159,7 @@ class Ngram:
         """
         tables = tables or [self.unconditional[None]]
         known, places = np.zeros((2, len(contexts)), np.intp)
-        left = np.arange(len(contexts))
+        left: Ids = np.arange(len(contexts))
         probabilities = np.empty((len(contexts), self.rows), np.float32)
         for n, level in enumerate(self.levels):
             if n == len(tables):
