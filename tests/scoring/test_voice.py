@@ -11,7 +11,7 @@ import pytest
 from afterword.errors import TextError
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
-from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, ngram_gains
+from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, ngram_bits
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
 
@@ -64,11 +64,14 @@ def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
     rows = np.minimum(tokenizer.encode("abcbc" * 20 + "aé"), 5)
     ngram = Ngram.learn(rows, 6, boundary=5, start=0)
     text, base = "abcbécc", np.full(7, 2 * math.log(2))
-    found = ngram_gains(text, ngram, tokenizer, base) / math.log(2)
-    assert 0 < found[0] < found[1] < found[2] < found[3]
+    found = ngram_bits(text, ngram, tokenizer, base)
+    assert 0 < found[0] < found[1] < found[2] < found[3] < NGRAM * MOST_NGRAM_BITS
     assert found[-1] < 0  # "cc" is not in its text
-    heard = Gains.between(text, base, base, found * math.log(2))
-    assert heard.bits == pytest.approx(NGRAM * np.clip(found, -MOST_NGRAM_BITS, MOST_NGRAM_BITS))
+    assert Gains.between(text, base, base, found).bits.tolist() == found.tolist()
+    own = "".join(f"Bcabc bcabc {'abc' * (k % 3)}. " for k in range(30))
+    heard = OwnVoice(Costing(2), Costing(2), ngram, own, "", ignore_progress)
+    assert heard.own.gain == pytest.approx(0, abs=1e-9)  # what it costs the n-gram is usual
+    assert heard.hear("abcabc").gain > heard.hear("accacc").gain
 
 
 def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:

@@ -173,8 +173,8 @@ def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "se
         part=part, start=span.start, characters=len(text), gain=bits / counted, place=place, says=about, text=text
     )
     if part == "sentence":
-        if not LIKE_OWN < place < 1 - LIKE_OWN:
-            found.says += f" ({heard.phrase(span, writer.own.gain)})"
+        if not LIKE_OWN < place < 1 - LIKE_OWN and (phrase := heard.phrase(span, writer.own.gain)):
+            found.says += f" ({phrase})"
         words = heard.words(span)
         each = zip(words, heard.sums(words)[0].tolist(), strict=True)
         found.words = [HeardWord(start, heard.text[start:stop], gain) for (start, stop), gain in each]

@@ -5,10 +5,9 @@ less its cost to the model, in bits per character. It is compared with the gains
 held-out text: sentences in a row that are about as long.
 
 Names and line ends do not count, because they show what a text is about and how it is laid out. One character counts
-for at most one bit, so that no rare word decides. The LSTM and the n-gram of the model are compared with the base each
-on its own: the n-gram leaves to the base what it has not seen, and its gain counts a tenth. It knows phrases of one
-work by heart, and if both predict together, authors are harder to recognise in their other works (`python -m
-benchmarks.voice`).
+for at most one bit, so that no rare word decides. Only the LSTM of the model reads the text. The n-gram counts a tenth,
+apart and on top of the base, which predicts what the n-gram has not seen. It knows phrases of one work by heart: if
+both predicted together, authors would be harder to recognise in their other works (benchmarks/trials/voice.md).
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Gains:
     ) -> Gains:
         """Return the gains of `text`, whose characters cost `model` and `base` nats.
 
-        `ngram` is what `ngram_gains` returns.
+        `ngram` is the bits that count besides, as of `ngram_bits`.
         """
         counted = np.array([character not in "\r\n" for character in text], bool)
         ends = set(sentence_ends(text))
@@ -79,9 +78,7 @@ class Gains:
             if name.start() - 1 not in ends:
                 counted[name.start() : name.end()] = False
         bits = np.clip((base - model) / math.log(2), -MOST_BITS, MOST_BITS)
-        if ngram is not None:
-            bits += NGRAM * np.clip(ngram / math.log(2), -MOST_NGRAM_BITS, MOST_NGRAM_BITS)
-        return Gains(text, bits * counted, counted)
+        return Gains(text, (bits if ngram is None else bits + ngram) * counted, counted)
 
     def sums(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
         """Return the bits of each of the `spans` , and the number of its characters that count."""
@@ -139,11 +136,15 @@ class Gains:
                 yield one
 
 
-def ngram_gains(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
-    """Return how many nats each character of `text` costs the `base` beyond the `ngram` of a model on top of it."""
+def ngram_bits(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
+    """Return the bits that count by the n-gram: a tenth of what each character costs the base beyond it.
+
+    The n-gram is on top of the base, to which the characters of `text` cost `base` nats.
+    """
     starts, rows = tokenizer.starts(text), np.minimum(tokenizer.encode(text), ngram.rows - 1)
     below = np.add.reduceat(base, starts)  # a token may have several characters
-    return np.bincount(starts, below - ngram.nats_over(rows, below), len(text)).astype(np.float64)
+    gains = np.bincount(starts, below - ngram.nats_over(rows, below), len(text)) / math.log(2)
+    return NGRAM * np.clip(gains, -MOST_NGRAM_BITS, MOST_NGRAM_BITS)
 
 
 class OwnVoice:
@@ -157,6 +158,7 @@ class OwnVoice:
         Raises TextError for too few sentences.
         """
         self._models, self._ngram, self.learned = (model, base), ngram, learned
+        self._usual: float | None = None  # bits per character of the n-gram in the writer's own text: mostly below 0
         self.own = self.hear(own, on_progress)
         if (count := len(self.own.sentences)) < FEWEST_OWN:
             needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
@@ -172,8 +174,12 @@ class OwnVoice:
             found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
             nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)).astype(np.float64))
         tokenizer, (model, base) = self._models[0].tokenizer, nats
-        ngram = None if self._ngram is None else ngram_gains(text, self._ngram, tokenizer, base)
-        return Gains.between(text, model, base, ngram)
+        if self._ngram is None:
+            return Gains.between(text, model, base)
+        ngram = ngram_bits(text, self._ngram, tokenizer, base)
+        if self._usual is None:  # the first text is the writer's own
+            self._usual = float(ngram.mean())
+        return Gains.between(text, model, base, ngram - self._usual)
 
     def place(self, bits: float, counted: float) -> float:
         """Return the place of a text with these `bits` and as many `counted` characters: the fraction of the writer's
