@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.speakers import Speakers
-from afterword.scoring.voice import Gains, ngram_bits
+from afterword.scoring.voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
     DATA,
     as_written,
@@ -137,8 +137,8 @@ def gains_of(author: str, place: Path, passages: Sequence[Passage], with_ngram: 
     for one, *both in zip(passages, *nats, strict=True):
         network, base = (costs[: len(one.text)] for costs in both)
         assert model._saved.ngram is not None
-        ngram = ngram_bits(one.text, model._saved.ngram, model.tokenizer, base) if with_ngram else None
-        found.append(Gains.between(one.text, network, base, ngram))
+        ngram = ngram_bits(one.text, model._saved.ngram, model.tokenizer, base) if with_ngram else 0.0
+        found.append(Gains.of(one.text, lstm_bits(network, base) + ngram))
     return found
 
 

@@ -104,15 +104,6 @@ def test_many_places_at_once_are_each_as_one_alone(text: list[int], order: int, 
                 np.testing.assert_array_equal(together[lane, place - before], alone)
 
 
-@given(texts, orders, texts)
-def test_on_top_of_a_model_for_which_all_is_equal_nothing_changes(text: list[int], order: int, read: list[int]) -> None:
-    found, ids = Ngram.learn(np.array(text), ROWS, BOUNDARY, start=1, order=order), np.array(read)
-    alone = found.probabilities(np.array([[BOUNDARY, *read]]), 0)[0, np.arange(len(ids)), ids]
-    on_top = found.nats_over(ids, np.full(len(ids), np.log(ROWS)))
-    np.testing.assert_allclose(on_top, -np.log(alone), rtol=1e-4, atol=1e-5)
-    assert (found.nats_over(ids, np.zeros(len(ids))) <= on_top + 1e-6).all()
-
-
 def test_a_text_that_repeats_is_foretold() -> None:
     found = Ngram.learn(np.tile([0, 1, 2, 3, 4], 200), ROWS, BOUNDARY, start=0)
     assert following(found, [2, 3, 4, 0, 1, 2, 3])[4] > 0.95

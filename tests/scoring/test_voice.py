@@ -11,7 +11,7 @@ import pytest
 from afterword.errors import TextError
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
-from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, ngram_bits
+from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, lstm_bits, ngram_bits
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
 
@@ -49,13 +49,13 @@ def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
 
 def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
     text = 'Then Mr. Bob and I met Ann\'s friend Zoë, but "Tom" stayed. Paul left. Why? He saw J. Lee.'
-    counted = Gains.between(text, np.zeros(len(text)), np.ones(len(text))).counted
+    counted = Gains.of(text, np.ones(len(text))).counted
     names = "".join(c if is_counted else "_" for c, is_counted in zip(text, counted, strict=True))
     assert names == 'Then __. ___ and I met _____ friend ___, but "Tom" stayed. Paul left. Why? He saw _. ___.'
 
 
 def test_no_character_counts_for_more_than_the_limit() -> None:
-    bits = Gains.between("abc", np.array([0, 90, 1.0]), np.array([90, 0, 1.0])).bits
+    bits = lstm_bits(np.array([0, 90, 1.0]), np.array([90, 0, 1.0]))
     assert bits.tolist() == [MOST_BITS, -MOST_BITS, 0]
 
 
@@ -67,7 +67,6 @@ def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
     found = ngram_bits(text, ngram, tokenizer, base)
     assert 0 < found[0] < found[1] < found[2] < found[3] < NGRAM * MOST_NGRAM_BITS
     assert found[-1] < 0  # "cc" is not in its text
-    assert Gains.between(text, base, base, found).bits.tolist() == found.tolist()
     own = "".join(f"Bcabc bcabc {'abc' * (k % 3)}. " for k in range(30))
     heard = OwnVoice(Costing(2), Costing(2), ngram, own, "", ignore_progress)
     assert heard.own.gain == pytest.approx(0, abs=1e-9)  # what it costs the n-gram is usual
@@ -76,10 +75,10 @@ def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
 
 def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:
     text = "  One is here. Two\nis there.\n\n\nThree?  \n \n\n"
-    heard = Gains.between(text, np.zeros(len(text)), np.zeros(len(text)))
+    heard = Gains.of(text, np.zeros(len(text)))
     assert [text[slice(*one)] for one, _ in heard.paragraphs] == ["One is here. Two\nis there.", "Three?"]
     assert [text[slice(*one)] for one in heard.sentences] == ["One is here.", "Two\nis there.", "Three?"]
-    lines = Gains.between("One.\nTwo\n", np.zeros(9), np.zeros(9))
+    lines = Gains.of("One.\nTwo\n", np.zeros(9))
     assert lines.paragraphs == [(one, [one]) for one in (Span(0, 4), Span(5, 8))]
 
 

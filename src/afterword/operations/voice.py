@@ -25,6 +25,7 @@ from afterword.operations.operation import (
 )
 from afterword.operations.options import Engine, Overwriting
 from afterword.operations.work import Work
+from afterword.scoring.comparing import Difference
 from afterword.scoring.voice import Gains, OwnVoice, Span
 from afterword.scoring.voice_page import Shown, voice_html
 from afterword.settings import setting
@@ -140,7 +141,8 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
 
 def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Iterator[Heard]:
     """Yield the whole text, then each paragraph, followed by its sentences."""
-    usual, length, margin = writer.own.gain, len(heard.text), heard.margin_of_error
+    usual, length = writer.own.gain, len(heard.text)
+    margin = Difference(*heard.sums(heard.sentences)).margin_of_error  # from the variation between sentences
     whole = _part(writer, heard, "text", Span(0, length))
     about = f"{whole.gain:+.3f}{'' if margin is None else f' ± {margin:.3f}'} bits per character, your own {usual:+.3f}"
     whole.says = f"{about}: {whole.says} passages of this length"

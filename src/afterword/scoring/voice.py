@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from afterword.errors import TextError
 from afterword.model.arrays import Floats
 from afterword.model.ngram.tables import Ngram
-from afterword.scoring.comparing import Comparable, Difference
+from afterword.scoring.comparing import Comparable
 from afterword.scoring.speakers import BLANK_LINE, Speakers
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.sentences import sentence_ends
@@ -37,6 +37,7 @@ FEWEST_OWN = 20  # passages of it that a text is compared with, at least
 ALIKE = 1.5  # factor by which the lengths of compared passages differ, at most
 PHRASE = 4  # words in a phrase, at most
 MOST_BITS = 1.0  # of one character, for or against the writer
+PART = 1 << 12  # characters that the n-gram reads at once
 NGRAM, MOST_NGRAM_BITS = 0.1, 4.0  # the weight of the n-gram's bits, and the most of one character before it
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 # a word with a capital letter that begins no line and no quotation: a name, unless a sentence ends before it
@@ -62,23 +63,14 @@ class Gains:
     """Where a speaker's name begins a line, and so a paragraph."""
 
     @staticmethod
-    def between(
-        text: str,
-        model: Annotated[Floats, "N"],
-        base: Annotated[Floats, "N"],
-        ngram: Annotated[Floats, "N"] | None = None,
-    ) -> Gains:
-        """Return the gains of `text`, whose characters cost `model` and `base` nats.
-
-        `ngram` is the bits that count besides, as of `ngram_bits`.
-        """
+    def of(text: str, bits: Annotated[Floats, "N"]) -> Gains:
+        """Return the gains of `text`, whose characters have these `bits`; those that do not count get 0."""
         counted = np.array([character not in "\r\n" for character in text], bool)
         ends = set(sentence_ends(text))
         for name in NAME.finditer(text):
             if name.start() - 1 not in ends:
                 counted[name.start() : name.end()] = False
-        bits = np.clip((base - model) / math.log(2), -MOST_BITS, MOST_BITS)
-        return Gains(text, (bits if ngram is None else bits + ngram) * counted, counted)
+        return Gains(text, bits * counted, counted)
 
     def sums(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
         """Return the bits of each of the `spans` , and the number of its characters that count."""
@@ -112,11 +104,6 @@ class Gains:
         """Return the words within `span`."""
         return [Span(*word.span()) for word in WORD.finditer(self.text, *span)]
 
-    @property
-    def margin_of_error(self) -> float | None:
-        """Half of the 95 % interval of the gain, from the variation between sentences; None if they are too few."""
-        return Difference(*self.sums(self.sentences)).margin_of_error
-
     def phrase(self, span: Span, usual: float) -> str:
         """Return the words in a row within `span` that contribute most to its difference from the `usual` gain."""
         words = self.words(span)
@@ -132,18 +119,29 @@ class Gains:
         for start, stop in spans:
             text = self.text[start:stop]
             one = Span(start + len(text) - len(text.lstrip()), start + len(text.rstrip()))
-            if one.start < one.stop and self.counted[one.start : one.stop].any():
+            if self.counted[slice(*one)].any():
                 yield one
 
 
-def ngram_bits(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
-    """Return the bits that count by the n-gram: a tenth of what each character costs the base beyond it.
+def lstm_bits(model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
+    """Return the bits of each character, which costs `model` and `base` nats."""
+    return np.clip((base - model) / math.log(2), -MOST_BITS, MOST_BITS).astype(np.float64)
 
-    The n-gram is on top of the base, to which the characters of `text` cost `base` nats.
+
+def ngram_bits(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
+    """Return the bits of each character of `text` by `ngram`, which leaves to the base what it has not seen.
+
+    `base` is what each costs the base, in nats. The n-gram alone gives all rows an equal part of what is left. A row
+    that it has not seen gets only that, which is the least probability of all.
     """
     starts, rows = tokenizer.starts(text), np.minimum(tokenizer.encode(text), ngram.rows - 1)
-    below = np.add.reduceat(base, starts)  # a token may have several characters
-    gains = np.bincount(starts, below - ngram.nats_over(rows, below), len(text)) / math.log(2)
+    read, found = np.concatenate([[ngram.boundary], rows[:-1]]), []
+    for k in range(0, len(rows), PART):
+        each = ngram.probabilities(read[None, max(0, k - ngram.order) : k + PART], min(k, ngram.order))[0]
+        found.append((each[np.arange(len(each)), rows[k : k + PART]], each.min(axis=1)))
+    alone, equal = np.concatenate(found, axis=1).astype(np.float64)
+    below = np.exp(-np.add.reduceat(base, starts))  # a token may have several characters
+    gains = np.bincount(starts, np.log2((alone - equal) / below + equal * ngram.rows), len(text))
     return NGRAM * np.clip(gains, -MOST_NGRAM_BITS, MOST_NGRAM_BITS)
 
 
@@ -164,7 +162,7 @@ class OwnVoice:
             needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
             raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
         sums = self.own.sums(self.own.sentences)
-        self._bits, self._counted = (np.concatenate([[0.0], each.cumsum()]) for each in sums)
+        self._bits, self._counted = (np.append(0.0, each.cumsum()) for each in sums)
         self.speakers = Speakers(learned)
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
@@ -173,23 +171,21 @@ class OwnVoice:
         for before, one in enumerate(self._models):
             found = one.score(text, on_progress=lambda done, before=before: on_progress((before + done) / 2))  # type: ignore[misc]
             nats.append(np.bincount(one.tokenizer.starts(text), found.token_nats, len(text)).astype(np.float64))
-        tokenizer, (model, base) = self._models[0].tokenizer, nats
-        if self._ngram is None:
-            return Gains.between(text, model, base)
-        ngram = ngram_bits(text, self._ngram, tokenizer, base)
-        if self._usual is None:  # the first text is the writer's own
-            self._usual = float(ngram.mean())
-        return Gains.between(text, model, base, ngram - self._usual)
+        bits = lstm_bits(*nats)
+        if self._ngram is not None:
+            ngram = ngram_bits(text, self._ngram, self._models[0].tokenizer, nats[1])
+            self._usual = float(ngram.mean()) if self._usual is None else self._usual  # of the first text: one's own
+            bits += ngram - self._usual
+        return Gains.of(text, bits)
 
     def place(self, bits: float, counted: float) -> float:
         """Return the place of a text with these `bits` and as many `counted` characters: the fraction of the writer's
         own passages of similar length that sound less like the writer. Equal ones count half."""
-        ends, bits_before = self._counted, self._bits
-        middles = (ends[:-1] + ends[1:]) / 2  # to find the end of a sentence that is nearest
-        nearest = np.searchsorted(middles, ends[:-1] + counted, side="right")
+        ends = self._counted
+        nearest = np.searchsorted((ends[:-1] + ends[1:]) / 2, ends[:-1] + counted, side="right")
         stops = np.maximum(nearest, np.arange(1, len(ends)))  # of the passage that begins with each sentence
-        lengths = ends[stops] - ends[:-1]
+        lengths, gained = ends[stops] - ends[:-1], self._bits[stops] - self._bits[:-1]
         unlike = np.abs(np.log(lengths / counted))
         alike = unlike <= max(math.log(ALIKE), np.sort(unlike)[FEWEST_OWN - 1])
-        figures, figure = ((bits_before[stops] - bits_before[:-1]) / lengths)[alike], bits / counted
+        figures, figure = (gained / lengths)[alike], bits / counted
         return float((figures < figure).mean() + (figures == figure).mean() / 2)

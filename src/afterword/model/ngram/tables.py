@@ -108,46 +108,13 @@ class Ngram:
         The rows before `before` are only context. A context ends where ids begin.
         """
         B, T = ids.shape
-        contexts = self._contexts(ids)
+        read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
+        contexts = np.zeros((B, T), np.uint64)
+        for n in range(min(self.order - 1, T)):
+            contexts[:, n:] |= read[:, : T - n] << np.uint64(self.bits * n)
         lengths = np.broadcast_to(np.minimum(np.arange(1, T + 1), self.order - 1), (B, T))
         found, _ = self.following(contexts[:, before:].ravel(), lengths[:, before:].ravel())
         return found.reshape(B, T - before, self.rows)
-
-    def nats_over(
-        self, ids: Annotated[Ids, "N"], below: Annotated[NDArray[np.float64], "N"]
-    ) -> Annotated[NDArray[np.float64], "N"]:
-        """Return the cost of each of `ids`, the rows of a text from its start, on top of another model.
-
-        They cost the other model `below` nats. It gets the probability that no n-gram has, which otherwise goes to all
-        tokens in equal parts.
-        """
-        contexts = self._contexts(np.concatenate([[self.start], ids[:-1]])[None])[0]
-        left: Ids = np.arange(len(ids))
-        probabilities, bits = np.exp(-below), np.uint64(self.bits)
-        for n, level in enumerate(self.levels):
-            left, at = self._known(n, contexts, left[left >= n - 1])  # the start is read before the first
-            grams = np.repeat(level.contexts, np.diff(level.firsts)) << bits | level.tokens
-            sought = level.contexts[at] << bits | ids[left].astype(np.uint64)
-            places = np.minimum(np.searchsorted(grams, sought), len(grams) - 1)
-            shares = np.where(grams[places] == sought, level.shares[places], 0)
-            probabilities[left] = probabilities[left] * level.rest[at] + shares
-        return -np.log(probabilities)
-
-    def _contexts(self, ids: Annotated[Ids, "B T"]) -> Annotated[NDArray[np.uint64], "B T"]:
-        """Return the context that ends with each of `ids`."""
-        read = np.where(ids == self.boundary, self.start, ids).astype(np.uint64)
-        contexts = np.zeros(ids.shape, np.uint64)
-        for n in range(min(self.order - 1, ids.shape[1])):
-            contexts[:, n:] |= read[:, : ids.shape[1] - n] << np.uint64(self.bits * n)
-        return contexts
-
-    def _known(self, n: int, contexts: Annotated[NDArray[np.uint64], "N"], left: Ids) -> tuple[Ids, Ids]:
-        """Return those of `left` whose last n rows are a context, and the places of these contexts."""
-        known = self.levels[n].contexts
-        keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
-        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        there = known[at] == keys
-        return left[there], at[there]
 
     def following(
         self, contexts: Annotated[NDArray[np.uint64], "N"], lengths: Annotated[Ids, "N"], tables: Sequence[Array] = ()
@@ -159,13 +126,17 @@ class Ngram:
         """
         tables = tables or [self.unconditional[None]]
         known, places = np.zeros((2, len(contexts)), np.intp)
-        left: Ids = np.arange(len(contexts))
+        left = np.arange(len(contexts))
         probabilities = np.empty((len(contexts), self.rows), np.float32)
         for n, level in enumerate(self.levels):
             if n == len(tables):
                 _look_up(probabilities, tables, known, places)
             if n:
-                left, at = self._known(n, contexts, left[lengths[left] >= n])  # if one is unknown, so are longer ones
+                left = left[lengths[left] >= n]
+                keys = contexts[left] & np.uint64((1 << self.bits * n) - 1)
+                at = np.minimum(np.searchsorted(level.contexts, keys), len(level.contexts) - 1)
+                there = level.contexts[at] == keys  # if a context is unknown, so are all longer ones
+                left, at = left[there], at[there]
                 known[left], places[left] = n, at
             if n >= len(tables):
                 probabilities[left] *= level.rest[at, None]
