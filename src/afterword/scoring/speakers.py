@@ -66,9 +66,7 @@ class Speakers:
     def _learn(self, spoken: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
         """Return for each name how much each three characters in a row speak for it, in nats; others do by 0."""
         every = Counter(chain.from_iterable(_grams(speech) for _, speech in spoken))
-        own = [
-            Counter(chain.from_iterable(_grams(speech) for one, speech in spoken if one == name)) for name in self.names
-        ]
+        own = [Counter(chain.from_iterable(_grams(said) for one, said in spoken if one == name)) for name in self.names]
         scales = [OWN / (1 - OWN) * every.total() / max(counts.total(), 1) for counts in own]
         each = zip(scales, own, strict=True)
         return [{gram: math.log1p(scale * counts[gram] / every[gram]) for gram in counts} for scale, counts in each]

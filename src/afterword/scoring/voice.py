@@ -142,7 +142,7 @@ def ngram_bits(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Fl
     alone, equal = np.concatenate(found, axis=1).astype(np.float64)
     below = np.exp(-np.add.reduceat(base, starts))  # a token may have several characters
     gains = np.bincount(starts, np.log2((alone - equal) / below + equal * ngram.rows), len(text))
-    return NGRAM * np.clip(gains, -MOST_NGRAM_BITS, MOST_NGRAM_BITS)
+    return NGRAM * np.clip(gains, -MOST_NGRAM_BITS, MOST_NGRAM_BITS).astype(np.float64)
 
 
 class OwnVoice:
@@ -161,8 +161,7 @@ class OwnVoice:
         if (count := len(self.own.sentences)) < FEWEST_OWN:
             needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
             raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
-        sums = self.own.sums(self.own.sentences)
-        self._bits, self._counted = (np.append(0.0, each.cumsum()) for each in sums)
+        self._bits, self._counted = (np.append(0.0, each.cumsum()) for each in self.own.sums(self.own.sentences))
         self.speakers = Speakers(learned)
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
