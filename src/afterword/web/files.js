@@ -1,7 +1,9 @@
 // Files that the user drops or chooses.
 
+export const MOST = 50_000_000; // bytes
+
 /** Return the text of a file. Throws an Error with one sentence if it is not text. */
-export async function textOf(file, most = 50_000_000) {
+export async function textOf(file, most = MOST) {
   if (file.size > most) throw new Error(`${file.name} is too large: ${Math.round(file.size / 1e6)} MB`);
   const bytes = await file.arrayBuffer();
   try {

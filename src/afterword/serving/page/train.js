@@ -1,7 +1,7 @@
 // The first screen of a server that was started with --train: training a new model, and the state of its run.
 
 import { call, isAbort } from "./api.js";
-import { chosenFile, dropping, textOf } from "./files.js";
+import { chosenFile, dropping, MOST, textOf } from "./files.js";
 import { page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
@@ -101,21 +101,24 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
 }
 
 function Train({ writer, started, isBusy }) {
-  const [text, setText] = useState(null);
+  const [text, setText] = useState(null); // or a document, to be read by the server
   const [source, setSource] = useState("");
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
   const timer = useRef(0);
   const { found: plan, error, set, ask } = useRequest();
-  const body = { text, name, minutes, lines };
+  const body = { ...(text?.document ? text : { text }), name, minutes, lines };
   const hasModel = useStore(page).models.length > 0;
   useStore(writing); // the sheet's text may be used as soon as there is one
 
   useEffect(() => {
     set({ found: null, error: null });
     if (text === null || !name) return;
-    timer.current = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
+    timer.current = setTimeout(() => ask(async signal => {
+      const { plan, notes } = await call("POST", "/v1/runs/plan", body, signal);
+      return [...plan, ...notes.map(note => `note: ${note}`)];
+    }), PAUSE);
     return () => clearTimeout(timer.current);
   }, [text, name, minutes, lines]);
 
@@ -126,7 +129,7 @@ function Train({ writer, started, isBusy }) {
   };
   const takeFile = async file => {
     try {
-      take(await textOf(file), file.name, runName(file.name));
+      take(await documentOf(file) ?? await textOf(file), file.name, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
@@ -142,8 +145,8 @@ function Train({ writer, started, isBusy }) {
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <div class="bar">
       <h2>Train a model</h2>
-      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</span>
-      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
+      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : text.document ? source : `${source}: ${number(text.length)} characters`}</span>
+      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.csv,.log,.docx,.odt,.epub,.rtf,.html,.md"); if (file) takeFile(file); }}>Choose a file</button>
       <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The sheet", "sheet")}>Use the sheet's text</button>
     </div>
     ${text !== null && html`
@@ -159,4 +162,14 @@ function Train({ writer, started, isBusy }) {
       ${isBusy && html`<span class="soft"> another run is training</span>`}`}
     <p class="error" role="status">${error}</p>
   </section>`;
+}
+
+/** Return a document as the server reads it: its bytes in base64, and the ending of its name. Null for another file. */
+async function documentOf(file) {
+  const ending = /\.(docx|odt|epub|rtf|html|md)$/i.exec(file.name)?.[0].toLowerCase();
+  if (!ending || file.size > MOST) return null; // a text of that size is refused
+  const reader = new FileReader();
+  reader.readAsDataURL(file);
+  await new Promise(resolve => reader.addEventListener("loadend", resolve));
+  return { document: reader.result.slice(reader.result.indexOf(",") + 1), ending };
 }
