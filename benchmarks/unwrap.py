@@ -8,8 +8,9 @@ one line per paragraph is wrapped here, at 60 to 78 columns, so the right result
 Project Gutenberg were wrapped by hand; there, each line that begins with a small letter continues its paragraph. In
 books of verse and drama, prefaces and notes are prose, so only blocks whose lines all begin with a capital letter count
 as verse. `--build` takes the other texts, on which the recognition was built. `--peers` prints a table of the same
-figures for other tools; pandoc gets an environment of its own. `--layout` lets a model of joined prose write. It counts
-the texts in which a line ends within a sentence, as in the wrapped books that a base has read.
+figures for other tools, of the first 100,000 characters of each text; pandoc gets an environment of its own. `--layout`
+lets a model of joined prose write. It counts the texts in which a line ends within a sentence, as in the wrapped books
+that a base has read.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ Measure = Callable[[Any, Reading], tuple[int, int]]
 EACH = 10
 WRITTEN = 800  # characters of a text that a model writes
 LONG = 62  # characters: lines of verse are shorter
-PIECE = 400_000  # characters of a text
+PIECE, SHORT = 400_000, 100_000  # characters of a text, and of one that other tools read
 GUTENBERG = "github:rcdm-uga/Gutenberg_Text"
 
 
-def books(build: bool) -> Iterator[tuple[str, str, str, str]]:
+def books(build: bool, most: int) -> Iterator[tuple[str, str, str, str]]:
     """Yield the kind, source, title and text of every second book: those for building, or the others."""
     packed = {part: lzma.decompress((DATA / "books" / f"{part}.txt.xz").read_bytes()) for part in ("train", "held-out")}
     at = dict.fromkeys(packed, 0)
@@ -51,15 +52,15 @@ def books(build: bool) -> Iterator[tuple[str, str, str, str]]:
             text = packed[part][at[part] : at[part] + size].decode("utf-8", "replace")
             at[part] += size + 3  # three newlines separate two books
             if (number % 2 == 0) == build:
-                yield row["kind"], row["source"], row["title"], text[:PIECE]
+                yield row["kind"], row["source"], row["title"], text[:most]
 
 
-def passages(folder: str, draw: random.Random) -> Iterator[tuple[str, str]]:
+def passages(folder: str, draw: random.Random, most: int) -> Iterator[tuple[str, str]]:
     """Yield some texts of `folder` that have one line per paragraph."""
     text = lzma.decompress((DATA / folder / "held-out.txt.xz").read_bytes()).decode()
     documents = [one for one in text.split("\n\n\n") if len(one) > 10_000]
     for number, one in enumerate(draw.sample(documents, min(3, len(documents)))):
-        yield f"{folder} {number}", one[:PIECE]
+        yield f"{folder} {number}", one[:most]
 
 
 def wrapped(text: str, columns: int) -> str:
@@ -118,7 +119,7 @@ def fmt(text: str) -> str:
 def pandoc(text: str) -> str:
     place = peer_python("pandoc", "pypandoc_binary==1.17").parents[1]
     (program,) = place.glob("lib/*/site-packages/pypandoc/files/pandoc")
-    command = [program, "-f", "markdown-smart", "-t", "plain", "--wrap=none"]
+    command = [program, "-f", "commonmark", "-t", "plain", "--wrap=none"]
     return subprocess.run(command, input=text, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -152,11 +153,11 @@ def main(build: bool, peers: bool, layout: str | None, texts: int) -> None:
     if layout:
         count_broken(layout, texts)
         return
-    draw = random.Random(1 + build)
-    all_books = [*books(build)]
+    draw, most = random.Random(1 + build), SHORT if peers else PIECE
+    all_books = [*books(build, most)]
     draw.shuffle(all_books)
     prose = [(title, text) for kind, source, title, text in all_books if "ELTeC" in source and kind == "novel"][:4]
-    prose += [each for folder in ("modern", "german", "french", "spanish") for each in passages(folder, draw)]
+    prose += [each for folder in ("modern", "german", "french", "spanish") for each in passages(folder, draw, most)]
     draw.shuffle(prose)
     root, library = Path(__file__).parents[1], Path(random.__file__).parent
     code = [
@@ -176,8 +177,8 @@ def main(build: bool, peers: bool, layout: str | None, texts: int) -> None:
             (t, x, small_letters_joined) for kind, source, t, x in all_books if source == GUTENBERG and kind == "novel"
         ][:EACH],
         "prose, not wrapped": [(t, re.sub("\n+", "\n", x), kept_lines) for t, x in prose][:EACH],
-        "code": [(str(p.name), p.read_text("utf-8", "replace"), kept_lines) for p in draw.sample(code, EACH)],
-        "logs": [(p.name, p.read_text("utf-8", "replace"), kept_lines) for p in logs][:EACH],
+        "code": [(str(p.name), p.read_text("utf-8", "replace")[:most], kept_lines) for p in draw.sample(code, EACH)],
+        "logs": [(p.name, p.read_text("utf-8", "replace")[:most], kept_lines) for p in logs][:EACH],
     }
     exact = 0
     for title, text in prose[:EACH]:

@@ -236,7 +236,7 @@ def parsed(body: bytes, kind: type[Body]) -> Body:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
         field, wrong = plain(str(error), "the body")
-        hints = [one.type for one in msgspec.structs.fields(kind) if one.encode_name == field]
+        hints = [one.type for one in msgspec.structs.fields(kind) if one.encode_name == field]  # type: ignore[arg-type]
         if "enum" in str(error) and hints:
             wrong = f"{field} must be one of {', '.join(Kind.of(hints[0]).choices)}, not {str(found[field])[:60]}"
         code = "unsupported" if "unknown field" in str(error) else None
