@@ -34,7 +34,6 @@ from afterword.text.unwrap import unwrapped, unwrapped_parts
 from benchmarks.commands import DATA, as_written, echo_row, echo_table, peer_python
 
 Reading = Callable[[str], str]
-Measure = Callable[[Any, Reading], tuple[int, int]]
 EACH = 10
 WRITTEN = 800  # characters of a text that a model writes
 LONG = 62  # characters: lines of verse are shorter
@@ -118,9 +117,10 @@ def fmt(text: str) -> str:
 
 def pandoc(text: str) -> str:
     place = peer_python("pandoc", "pypandoc_binary==1.17").parents[1]
-    (program,) = place.glob("lib/*/site-packages/pypandoc/files/pandoc")
+    (program,) = map(str, place.glob("lib/*/site-packages/pypandoc/files/pandoc"))
     command = [program, "-f", "commonmark", "-t", "plain", "--wrap=none"]
-    return subprocess.run(command, input=text, check=True, stdout=subprocess.PIPE, text=True).stdout
+    read: str = subprocess.run(command, input=text, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return read
 
 
 PEERS: dict[str, Reading] = {
@@ -169,7 +169,7 @@ def main(build: bool, peers: bool, layout: str | None, texts: int) -> None:
     code = sorted(code)[build::2]
     logs = [DATA / "BGL_2k.log", *sorted((DATA / "logs").glob("*.log")), *sorted((DATA / "adfa-ld").glob("*.txt"))]
     logs += [DATA / "names.txt"]
-    rows: dict[str, list[tuple[str, Any, Measure]]] = {
+    rows: dict[str, list[tuple[str, Any, Any]]] = {
         "verse": [(t, x, verse_joined) for kind, _, t, x in all_books if kind == "verse"][:EACH],
         "drama": [(t, x, kept_lines) for kind, _, t, x in all_books if kind == "drama"][:EACH],
         "prose, wrapped here": [],

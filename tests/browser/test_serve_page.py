@@ -1108,6 +1108,11 @@ def test_a_server_that_trains_takes_a_text_on_its_first_screen(tab: Tab, tmp_pat
         assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
         drop(page, "#train", "book.txt", content)
         page.until("document.getElementById('plan')?.innerText")
+        drop(page, "#train", "book.md", f"# The *book*\n\n{content}")
+        page.until("document.getElementById('plan')?.innerText.includes('note: read the text of book.md')")
+        plan = "document.getElementById('plan')"
+        lines = f"{plan}.scrollHeight / parseFloat(getComputedStyle({plan}).lineHeight)"
+        assert page.run(f"{lines} < {plan}.innerText.trim().split('\\n').length + 2")  # none is wrapped
         page.click("#train-start")
         page.until("document.getElementById('progress')?.innerText.includes('book')")
 

@@ -1,12 +1,13 @@
 // The first screen of a server that was started with --train: training a new model, and the state of its run.
 
 import { call, isAbort } from "./api.js";
-import { chosenFile, dropping, MOST, textOf } from "./files.js";
+import { chosenFile, dropping, textOf } from "./files.js";
 import { page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
+const DOCUMENT = /\.(docx|odt|epub|rtf|html|md)$/i; // the endings of files that the server reads as their text
 const PAUSE = 400; // milliseconds without a change before a plan is requested
 
 const LIVE = 1000; // milliseconds between two requests for a run that trains
@@ -100,6 +101,8 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
   return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
 }
 
+const planned = ({ plan, notes }) => [...plan, ...notes.map(note => `note: ${note}`)];
+
 function Train({ writer, started, isBusy }) {
   const [text, setText] = useState(null); // or a document, to be read by the server
   const [source, setSource] = useState("");
@@ -115,10 +118,7 @@ function Train({ writer, started, isBusy }) {
   useEffect(() => {
     set({ found: null, error: null });
     if (text === null || !name) return;
-    timer.current = setTimeout(() => ask(async signal => {
-      const { plan, notes } = await call("POST", "/v1/runs/plan", body, signal);
-      return [...plan, ...notes.map(note => `note: ${note}`)];
-    }), PAUSE);
+    timer.current = setTimeout(() => ask(async signal => planned(await call("POST", "/v1/runs/plan", body, signal))), PAUSE);
     return () => clearTimeout(timer.current);
   }, [text, name, minutes, lines]);
 
@@ -129,7 +129,7 @@ function Train({ writer, started, isBusy }) {
   };
   const takeFile = async file => {
     try {
-      take(await documentOf(file) ?? await textOf(file), file.name, runName(file.name));
+      take(await textOf(file, DOCUMENT), file.name, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
@@ -162,14 +162,4 @@ function Train({ writer, started, isBusy }) {
       ${isBusy && html`<span class="soft"> another run is training</span>`}`}
     <p class="error" role="status">${error}</p>
   </section>`;
-}
-
-/** Return a document as the server reads it: its bytes in base64, and the ending of its name. Null for another file. */
-async function documentOf(file) {
-  const ending = /\.(docx|odt|epub|rtf|html|md)$/i.exec(file.name)?.[0].toLowerCase();
-  if (!ending || file.size > MOST) return null; // a text of that size is refused
-  const reader = new FileReader();
-  reader.readAsDataURL(file);
-  await new Promise(resolve => reader.addEventListener("loadend", resolve));
-  return { document: reader.result.slice(reader.result.indexOf(",") + 1), ending };
 }
