@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
-from afterword.generation.poem import EXCLUDED, Rhyme, Verse
+from afterword.generation.poem import EXCLUDED, Verse
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -51,6 +51,7 @@ Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 
 
+@with_settings(*VERSE, of=Verse)
 @with_settings("new_word_p", "repetition_penalty")
 class CompletionRequest(Wanted):
     """Prompts, and how to continue them. A null field counts as missing."""
@@ -71,10 +72,6 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
-    poem: bool | None = None
-    stanzas: Whole | None = None
-    stanza_lines: Whole | None = None
-    rhyme: Rhyme | None = None
     suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
