@@ -156,7 +156,7 @@ class Reader:
         for text, joined in unwrapped_parts(texts):
             yield text
             ends, others = ends + joined, others + text.count("\n")
-        self.notes.joined(document.name, ends, others)
+        self.notes.joined[document.name] = ends, others
 
     def pieces(self, document: Document) -> Iterator[str]:
         """Yield the document's text without its byte order mark, in pieces as they come; none is empty."""
@@ -206,7 +206,7 @@ class Reader:
         while True:
             text = newlines.decode(decode(raw), final=not raw)
             if decode.replaced:
-                self.notes.replaced(name, decode.replaced)
+                self.notes.replaced[name] = decode.replaced
             if text and not started:
                 started = True
                 if text[0] == "\ufeff":
