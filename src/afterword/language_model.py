@@ -264,8 +264,7 @@ class LanguageModel:
         on_try: Callable[[], object] = lambda: None,
     ) -> Sample:
         """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
-        self.check_of_text()
-        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_try)
+        return write_poem(self.writer, sampling, verse, prompt, seed, on_try)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""

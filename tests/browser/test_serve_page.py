@@ -1099,6 +1099,19 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_a_document_is_planned_as_its_text_and_the_plan_keeps_its_columns(tab: Tab, tmp_path: Path) -> None:
+    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(300))
+    with serving("--train", tmp_path) as server:
+        page = open_page(tab, server.url)
+        page.click("#tab-watch")
+        page.until("!!document.getElementById('train')")
+        drop(page, "#train", "book.md", f"# The *book*\n\n{content}")
+        page.until("document.getElementById('plan')?.innerText.includes('note: read the text of book.md')")
+        plan = "document.getElementById('plan')"
+        lines = f"{plan}.scrollHeight / parseFloat(getComputedStyle({plan}).lineHeight)"
+        assert page.run(f"{lines} < {plan}.innerText.trim().split('\\n').length + 2")  # none is wrapped
+
+
 def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(tab: Tab, tmp_path: Path) -> None:
     content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(300))
     with serving("--train", tmp_path) as server:
