@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/interchange/web
 
-.PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -39,6 +39,15 @@ test-newest:
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	.venv-newest/bin/pip list --disable-pip-version-check
 	.venv-newest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+# The tests with the oldest versions that pyproject.toml allows, which uv finds.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --torch-backend cpu -e '.[all]'
+	.venv-oldest/bin/pip freeze --exclude-editable > .venv-oldest/oldest.txt
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-oldest/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 # The slow tests of exported and imported files, with the real Keras in an environment of its own.
 test-keras:
@@ -262,11 +271,14 @@ docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
 	rm -rf docs/_build/subjects
 	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
-# The wheel and the source archive, in dist/.
+# The wheels and the source archives of Afterword and of each base that has a package of its own, in dist/: built, checked,
+# installed into an empty environment, and tried.
 dist: .venv/ready-dev
 	rm -rf dist
 	$(BIN)/python -m build
+	for base in bases/*/pyproject.toml; do $(BIN)/python -m build --outdir dist $$(dirname $$base) || exit 1; done
 	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m benchmarks.installing dist
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -38,12 +39,13 @@ def main(runs: int) -> None:
         click.echo(f"{'afterword generate, one stream':32} {count / rest:,.0f} characters/s")
 
 
-def first_byte(*arguments: str) -> tuple[float, int, float]:
+HERE = (sys.executable, "-m", "afterword")
+
+
+def first_byte(*arguments: str, command: Sequence[str | Path] = HERE) -> tuple[float, int, float]:
     """Return the seconds from before the start to the first byte, how many bytes follow, and the seconds they take."""
     start = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", "afterword", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         process.stdout.read(1)
         first = time.perf_counter()

@@ -5,19 +5,19 @@
 
 The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
 number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
-and are evenly spread over each book. The passages of 300, 1,000 and 3,000 characters are the beginnings of those of
-4,000. For each author:
+and are evenly spread over each book: twenty by each author, of which ten have 4,000 characters and ten have 1,000. The
+passages of 300, 1,000 and 3,000 characters are their beginnings. For each author:
 
     AUC    the probability that a passage by the author scores higher than one by the eleven others
     EER    the equal error rate: as many of the author's passages are rejected as of the others' are accepted
     of 12  the fraction of passages of 4,000 characters whose highest-scoring author is the true one
 
-The networks read all passages side by side, without the n-gram, whose weight is a few hundredths.
+The networks read all passages side by side.
 
 `voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have their own environment,
 .venv-voice-peers. The regression, Delta and the weights of the 4-grams also know the texts of the eleven others.
-`voice, knowing the others` compares the author's model with the mean of all twelve. Each figure is a line in
-benchmarks/results/voice.jsonl.
+To show what it is worth to know the others, `less the mean` compares the author's model with the mean of all models or
+of those that did not learn from the passage's writer. Each figure is a line in benchmarks/results/voice.jsonl.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.speakers import Speakers
-from afterword.scoring.voice import Gains
+from afterword.scoring.voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
     DATA,
     as_written,
@@ -50,8 +50,9 @@ from benchmarks.commands import (
 from benchmarks.detection import auc
 
 LENGTHS, WHOLE = (3000, 1000, 300), 4000  # characters
-PLACES = 10  # in each book; a passage begins at every second one
+PLACES, SHORT = 10, 1000  # passages of each book; every second one is short, in characters
 STEPS = 280  # about what a minute gives on two quiet cores
+GROUPS = 4  # of authors, of which each is left out in turn
 
 Likeness = NDArray[np.float64]  # [authors, passages]
 
@@ -76,9 +77,9 @@ def passages_of(author: str) -> Iterator[Passage]:
     """Yield the passages of an author, each from the beginning of a paragraph."""
     for book in ("other-1", "other-2"):
         text = text_of(author, book)
-        for place in range(0, PLACES, 2):
+        for place in range(PLACES):
             begin = text.index("\n\n", place * (len(text) - WHOLE - 2000) // (PLACES - 1)) + 2
-            yield Passage(author, book, text[begin : begin + WHOLE])
+            yield Passage(author, book, text[begin : begin + (SHORT if place % 2 else WHOLE)])
 
 
 def trained(author: str, place: Path) -> Path:
@@ -91,11 +92,18 @@ def trained(author: str, place: Path) -> Path:
 
 
 def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> Likeness:
-    """Return the cost [passages, WHOLE] of each character to an author's network, or to the base; kept in `place`."""
+    """Return the cost [passages, WHOLE] of each character to an author's network, or to the base; kept in `place`.
+
+    It is 0 behind the end of a passage.
+    """
     kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npy"
     if not kept.exists():
         model = load("english" if author is None else trained(author, place))
-        np.save(kept, read_by_torch(model, [one.text for one in passages]).astype(np.float32))
+        nats = np.zeros((len(passages), WHOLE), np.float32)
+        for length in (SHORT, WHOLE):
+            some = [k for k, one in enumerate(passages) if len(one.text) == length]
+            nats[some, :length] = read_by_torch(model, [passages[k].text for k in some])
+        np.save(kept, nats)
     found: Likeness = np.load(kept).astype(np.float64)
     return found
 
@@ -123,14 +131,37 @@ def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
     )
 
 
-def gains_of(author: str, place: Path, passages: Sequence[Passage]) -> list[Gains]:
+def gains_of(author: str, place: Path, passages: Sequence[Passage], with_ngram: bool = True) -> list[Gains]:
     nats = (nats_of(one, place, passages) for one in (author, None))
-    return [Gains.between(one.text, *each) for one, *each in zip(passages, *nats, strict=True)]
+    model, found = load(trained(author, place)), []
+    for one, *both in zip(passages, *nats, strict=True):
+        network, base = (costs[: len(one.text)] for costs in both)
+        assert model._saved.ngram is not None
+        ngram = ngram_bits(one.text, model._saved.ngram, model.tokenizer, base) if with_ngram else 0.0
+        found.append(Gains.of(one.text, lstm_bits(network, base) + ngram))
+    return found
 
 
 def by_voice(gains: Mapping[str, Sequence[Gains]], length: int) -> Likeness:
-    """Return the gain per character of the first `length` characters for each author."""
-    return np.array([[one.bits[:length].sum() / one.counted[:length].sum() for one in each] for each in gains.values()])
+    """Return the gain per character of the first `length` characters of each passage that has them, by author."""
+    found = [[one for one in each if len(one.text) >= length] for each in gains.values()]
+    return np.array([[one.bits[:length].sum() / one.counted[:length].sum() for one in each] for each in found])
+
+
+def less_strangers(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passage]) -> Likeness:
+    """Return `likeness`, less the mean of the other models but for that of the passage's writer.
+
+    The models are in four groups, and the group of the writer is left out. The author's own passages get the mean of
+    the four, as in the regression of the peers.
+    """
+    written, number = np.array([one.author for one in passages]), np.arange(len(learned))
+    group = np.array([authors().index(one) % GROUPS for one in learned])
+    theirs = np.array([authors().index(one) % GROUPS for one in written])
+    found = []
+    for k, (author, row) in enumerate(zip(learned, likeness, strict=True)):
+        each = np.array([row - likeness[(group != one) & (number != k)].mean(axis=0) for one in range(GROUPS)])
+        found.append(np.where(written == author, each.mean(axis=0), np.choose(theirs, each)))
+    return np.array(found)
 
 
 def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str, Likeness]:
@@ -138,7 +169,11 @@ def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str,
     kept = place / f"peers-{length}.json"
     if not kept.exists():
         own, file = {author: text_of(author, "own") for author in authors()}, place / "texts.json"
-        asked = {"own": own, "passages": [one.text[:length] for one in passages]}
+        asked = {
+            "own": own,
+            "passages": [one.text[:length] for one in passages],
+            "written": [one.author for one in passages],
+        }
         file.write_text(json.dumps(asked), encoding="utf-8")
         python = peer_python("voice-peers", "pyppmd==1.3.1", "scikit-learn==1.9.1")
         kept.write_text(run_peer(python, "voice_peers.py", file), encoding="utf-8")
@@ -186,12 +221,17 @@ def main(models: Path | None, only: Sequence[str], of_speakers: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = (models or Path(folder)).absolute()
         gains = {author: gains_of(author, place, passages) for author in learned}
+        alone = {author: gains_of(author, place, passages, with_ngram=False) for author in learned}
         for length in (*LENGTHS, WHOLE):
+            some = [one for one in passages if len(one.text) >= length]
             voice = by_voice(gains, length)
-            ways = {"voice": voice, "voice, knowing the others": voice - voice.mean(axis=0)}
-            ways |= {name: each[chosen] for name, each in by_peers(place, passages, length).items()}
+            ways = {"voice": voice, "voice, LSTM alone": by_voice(alone, length)}
+            if not only:
+                ways["voice, less the mean of all models"] = voice - voice.mean(axis=0)
+                ways["voice, less the mean without the writer's"] = less_strangers(voice, learned, some)
+            ways |= {name: each[chosen] for name, each in by_peers(place, some, length).items()}
             for name, likeness in ways.items():
-                found.setdefault(name, {})[length] = figures(likeness, learned, passages)
+                found.setdefault(name, {})[length] = figures(likeness, learned, some)
     echo_table(["", *(f"AUC {n:,}" for n in LENGTHS), *(f"EER {n:,}" for n in LENGTHS), f"of {len(learned)}"])
     for name, each in found.items():
         for length, row in each.items():

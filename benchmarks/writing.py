@@ -8,6 +8,7 @@
     python -m benchmarks.writing ends MODEL         how many texts under rules end with a sentence
     python -m benchmarks.writing cuts MODEL TEXT    what the next character costs after prompts that end anywhere
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
+    python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
 
 Alone on the machine. How fast a batch is, and how many texts differ from what their seeds write alone:
@@ -27,6 +28,10 @@ and after their usual tokens, for all cuts and for those within words; and the t
 
 `next` cuts TEXT in the same way. It finds the 8 likeliest words after the 200 characters before a cut, by both engines.
 
+`keyboard` asks for the 8 likeliest words at places of the held-out text where a word follows. It prints how often the
+next word is the first, among the first 3 and among the 8, whatever its capitals. It does the same with what phone
+keyboards have: trigrams of words, counted in the same training text, with stupid back-off (Brants 2007).
+
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
 cost at temperature 0.5. A penalty of 0 is the one that suits the text. `words` prints the share of written words that
@@ -44,6 +49,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,8 +66,9 @@ from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
 from afterword.model.network.engines import ENGINES
 from afterword.model.network.network import log_probabilities
+from afterword.text.encoded import SPLITS
 from afterword.text.sentences import sentence_ends
-from benchmarks.commands import as_written, bits, run_afterword
+from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword
 
 PEAK = """
 import resource, sys
@@ -89,6 +96,7 @@ BY_WORDS = [  # temperature, min-p, new-word-p
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
+LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorter context, as in Brants 2007
 RULES: list[dict[str, Any]] = [
     {"contains": "Thames"},
     {"contains": ("moon", "Richard")},
@@ -310,6 +318,43 @@ def following(model: str, text: Path, num: int) -> None:
             f"{engine}: median {middle:.1f} ms, 95th percentile {late:.1f} ms of {num} prompts; "
             f"the words have {np.mean(sums):.0%} of the probability"
         )
+
+
+@main.command(help="How often the next word is among the likeliest, by a model and by trigrams of words.")
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--num", type=int, default=1000, show_default=True)
+def keyboard(runs: Sequence[str], num: int) -> None:
+    echo_table(["the next word is", "first", "among the first 3", "among the first 8"])
+    for run in runs:
+        model = load(run)
+        learned, held_out = ("".join(model.learned_from().texts(part)) for part in SPLITS)
+        suggest, hits = trigrams(_words(learned)), np.zeros((2, LIKELIEST))
+        places = [found for found in re.finditer(rf"(?<= ){WORD.pattern}", held_out) if found.start() > CONTEXT]
+        for found in np.random.default_rng(0).choice(np.array(places, object), num):
+            before, word = held_out[: found.start()], found[0].lower()
+            words = [one.text.strip().lower() for one in model.next_words(before[-CONTEXT:], LIKELIEST)]
+            for row, suggested in zip(hits, (words, suggest(_words(before[-CONTEXT:]))), strict=True):
+                row += np.arange(LIKELIEST) >= (suggested.index(word) if word in suggested else LIKELIEST)
+        for name, row in zip((Path(run).name, "trigrams of its text"), hits / num, strict=True):
+            echo_row([name, *(f"{row[k - 1]:.1%}" for k in (1, 3, LIKELIEST))])
+
+
+def trigrams(text: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
+    """Return a function of the words before; it returns the likeliest next ones by trigrams with stupid back-off."""
+    followers = defaultdict[tuple[str, ...], Counter[str]](Counter)
+    for size in (1, 2, 3):
+        for *before, word in _groups(text, size):
+            followers[tuple(before)][word] += 1
+
+    def suggested(before: Sequence[str]) -> list[str]:
+        scores = dict[str, float]()
+        for size in (2, 1, 0):
+            counts = followers.get(tuple(before[len(before) - size :]), Counter[str]())
+            for word, count in counts.most_common(LIKELIEST * 4):
+                scores.setdefault(word, BACK_OFF ** (2 - size) * count / counts.total())
+        return sorted(scores, key=scores.__getitem__, reverse=True)[:LIKELIEST]
+
+    return suggested
 
 
 @main.command(help="How many written words are unknown, and how varied they are.")

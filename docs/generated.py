@@ -7,12 +7,17 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 
 from afterword import __version__
 from afterword.cli.main import SETTINGS, program
 from afterword.cli.main import commands as names
+from afterword.language_model import LanguageModel
+from afterword.model.folder.saved import FILES, ConfigFile
+from afterword.model.network.config import Config
+from afterword.operations.every import find_operation, summaries
 from afterword.serving.app import ROUTES
 from afterword.serving.http.openapi import FAILURES, document, operations
 
@@ -82,4 +87,83 @@ def _about(path: Path) -> str:
     return _plain(docstring.split("\n\n")[0])
 
 
-GENERATED = {"commands": commands, "http": routes, "layout": files}  # the page that each of them ends
+def interface() -> dict[str, list[str]]:
+    """Return what other programs may use, a line for each name: for each heading, in order of names."""
+    found: dict[str, list[str]] = {
+        "Commands, and functions of the package": [],
+        "Methods of a model": _methods(LanguageModel),
+        "Fields of JSON on standard output": [],
+        "HTTP": _fields_over_http(),
+        "Files of a model, and the fields of its `config.json`": [*FILES],
+    }
+    options, _, records, _, model = found.values()
+    for name in names():
+        if name not in summaries():
+            continue  # completion, which is for shells
+        one = find_operation(name)
+        for parameter in inspect.signature(one).parameters.values():
+            default = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+            options.append(f"{name} {parameter.name}: {_type(parameter.annotation)}{default}")
+        for record in one.records:
+            hints = {field: hint for kind in reversed(record.__mro__) for field, hint in _own_hints(kind).items()}
+            records += [f"{name} {field}: {hints[field]}" for field in record.__struct_fields__]
+    model += [f"{field}: {hint}" for kind in (Config, ConfigFile) for field, hint in _own_hints(kind).items()]
+    return {title: sorted(set(lines)) for title, lines in found.items()}
+
+
+def _own_hints(kind: type) -> dict[str, str]:
+    """Return the annotations of a class's own fields, as they are written."""
+    return {name: _type(hint) for name, hint in inspect.get_annotations(kind).items() if "ClassVar" not in str(hint)}
+
+
+def _type(hint: object) -> str:
+    """Return an annotation without what it says for people."""
+    return re.sub(r"^Annotated\[|, (?:argument|Meta)\(.*", "", str(hint), flags=re.DOTALL)
+
+
+def _methods(kind: type) -> list[str]:
+    public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    signatures = {name: inspect.signature(value) if callable(value) else None for name, value in public.items()}
+    return [name if at is None else f"{name}({', '.join(at.parameters)})" for name, at in signatures.items()]
+
+
+def _fields_over_http() -> list[str]:
+    api = document(ROUTES, __version__)
+    lines = []
+    for path, methods in api["paths"].items():
+        for method, one in methods.items():
+            body = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            reply = one["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            lines.append(f"{method.upper()} {path} {_kind(body)} → {_kind(reply)}".replace("  ", " "))
+            lines += [
+                f"{method.upper()} {path}?{query['name']}"
+                for query in one.get("parameters", [])
+                if query["in"] == "query"
+            ]
+    for name, schema in api["components"]["schemas"].items():
+        lines += [f"{name}.{field}: {_kind(of)}" for field, of in schema.get("properties", {}).items()]
+    return lines
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return a JSON schema in a few words."""
+    if "$ref" in schema:
+        return schema["$ref"].split("/")[-1]
+    if "anyOf" in schema:
+        return " | ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return " | ".join(map(repr, schema["enum"]))
+    kind = schema.get("type", "")
+    return f"{kind}[{_kind(schema['items'])}]" if schema.get("items") else kind
+
+
+def stability() -> str:
+    """Return a section per heading of the interface, with its lines."""
+    return "\n\n".join(f"## {title}\n\n```\n" + "\n".join(lines) + "\n```" for title, lines in interface().items())
+
+
+# the page that each of them ends
+GENERATED = {"commands": commands, "http": routes, "layout": files, "stability": stability}
+
+if __name__ == "__main__":  # the interface of a release, to be kept in tests/interface.txt
+    print(stability())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -79,15 +80,21 @@ def test_using_a_model_loads_no_torch_and_no_server(command: str, model: Path, t
     assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas", "starlette", "uvicorn"}
 
 
-def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:
-    """Imitated: the libraries are those of this system, and only the package finds itself on Windows."""
-    code = """import sys, signal, asyncio, subprocess, tempfile, safetensors.numpy, uvicorn, starlette.applications
-import click, numpy, regex, msgspec, gzip, logging, prometheus_client
+ON_WINDOWS = """import sys, os, signal, asyncio, subprocess, tempfile, safetensors.numpy, uvicorn, starlette
+import starlette.applications
+import click, numpy, regex, msgspec, gzip, logging, prometheus_client, multiprocessing
 from uvicorn.protocols.http import h11_impl
-sys.modules["fcntl"] = None
-if hasattr(signal, "SIGHUP"):
-    del signal.SIGHUP
+sys.modules["fcntl"] = sys.modules["resource"] = sys.modules["termios"] = sys.modules["pwd"] = None
+for module, name in [(signal, "SIGHUP"), (os, "fork"), (os, "O_NONBLOCK"), (os, "getuid"), (os, "sched_getaffinity")]:
+    if hasattr(module, name):
+        delattr(module, name)
 sys.platform = "win32"
+"""
+"""Imitated: the libraries are those of this system, and only the package finds itself on Windows."""
+
+
+def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:
+    code = f"""{ON_WINDOWS}
 from importlib import import_module
 from afterword.operations.every import module_of, summaries
 for name in summaries():
@@ -99,3 +106,24 @@ afterword.load(sys.argv[1]).save(sys.argv[2])
     done = finished([sys.executable, "-c", code, save_tiny(tmp_path / "tiny"), tmp_path / "copy"], fresh=True)
     assert done.returncode == 0, done.stderr.decode()
     assert (tmp_path / "copy" / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "generate MODEL --prompt 'a↯b' --max-tokens 9 --out -",
+        "score MODEL text.txt",
+        "surprises MODEL text.txt --html -",
+        "inspect MODEL abab --html gates.html",
+        "export MODEL --html page.html",
+        "info MODEL",
+        "info --system",
+    ],
+)
+def test_commands_that_use_a_model_run_where_windows_prints_in_its_own_encoding(line: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes("abab\r\nba\r\n".encode("utf-16"))
+    arguments = shlex.split(line.replace("MODEL", str(save_tiny(tmp_path / "tiny"))))
+    code = f"{ON_WINDOWS}\nfrom afterword.__main__ import main\nmain()"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = finished([sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr.decode()

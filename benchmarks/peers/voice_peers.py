@@ -1,8 +1,8 @@
 """Other ways to verify an author, run by benchmarks/voice.py in an environment that has pyppmd and scikit-learn.
 
-python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …]}. All passages have the
-same length. Prints {METHOD: [for each author, the likeness of each passage]}; a higher one is more alike. The
-regression learns each author against the eleven others.
+python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …], "written": [AUTHOR, …]}.
+All passages have the same length. Prints {METHOD: [for each author, the likeness of each passage]}; a higher one is
+more alike. The regression learns each author against the eleven others, or without the writer of the passage.
 """
 
 import json
@@ -17,6 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 ORDER, MEMORY = 6, 16 << 20
+GROUPS = 4  # of authors, of which each is left out in turn
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
@@ -24,16 +25,14 @@ def bits(text):
     return 8 * len(pyppmd.compress(text.encode(), max_order=ORDER, mem_size=MEMORY))
 
 
-def compression(own, passages):
-    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003)."""
-    before = {author: bits(text) for author, text in own.items()}
-    return [[before[author] - bits(text + one) for one in passages] for author, text in own.items()]
+def compressions(own, passages):
+    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003).
 
-
-def compression_distance(own, passages):
-    """Return the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005)."""
-    alone = np.array([bits(one) for one in passages])
-    return (np.array(compression(own, passages)) / alone).tolist()
+    Then the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005).
+    """
+    before, alone = {author: bits(text) for author, text in own.items()}, np.array([bits(one) for one in passages])
+    added = np.array([[before[author] - bits(text + one) for one in passages] for author, text in own.items()])
+    return added.tolist(), (added / alone).tolist()
 
 
 def cosine(own, passages):
@@ -42,16 +41,31 @@ def cosine(own, passages):
     return (counted.transform(own.values()) @ counted.transform(passages).T).toarray().tolist()
 
 
-def regression(own, passages):
-    """Return the scores of logistic regression on character 2- to 5-grams of pieces as long as the passages."""
+def regressions(own, passages, written):
+    """Return the scores of logistic regression on character 2- to 5-grams of pieces as long as the passages.
+
+    The first ones are against the texts of all eleven others. For the second ones, the others are in four groups, and
+    each is left out in turn: a passage is judged by what did not learn its writer's group. The author's own passages
+    get the mean of the four.
+    """
     pieces, authors = cut(own, len(passages[0]))
     counted = TfidfVectorizer(analyzer="char", ngram_range=(2, 5), sublinear_tf=True, min_df=2, max_features=100_000)
     learned, asked = counted.fit_transform(pieces), counted.transform(passages)
-    found = []
-    for author in own:
+    authors, names = np.array(authors), np.array(list(own))
+
+    def scores(author, left_out=()):
         judge = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
-        found.append(judge.fit(learned, np.array(authors) == author).decision_function(asked).tolist())
-    return found
+        used = ~np.isin(authors, [one for one in left_out if one != author])
+        return judge.fit(learned[used], authors[used] == author).decision_function(asked)
+
+    group_of = {name: k % GROUPS for k, name in enumerate(own)}
+    groups = np.array([group_of[author] for author in written])
+    known, unknown = [], []
+    for author in own:
+        known.append(scores(author).tolist())
+        each = np.array([scores(author, names[k::GROUPS]) for k in range(GROUPS)])
+        unknown.append(np.where(np.array(written) == author, each.mean(axis=0), np.choose(groups, each)).tolist())
+    return known, unknown
 
 
 def delta(own, passages, most=150, angle=False):
@@ -82,13 +96,16 @@ def cut(own, length):
 if __name__ == "__main__":
     texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     own, passages = texts["own"], texts["passages"]
+    bits_added, distance = compressions(own, passages)
+    known, unknown = regressions(own, passages, texts["written"])
     print(
         json.dumps(
             {
-                "PPMd": compression(own, passages),
-                "PPMd, distance": compression_distance(own, passages),
+                "PPMd": bits_added,
+                "PPMd, distance": distance,
                 "4-grams, cosine": cosine(own, passages),
-                "logistic regression": regression(own, passages),
+                "logistic regression": known,
+                "logistic regression, not knowing the writer": unknown,
                 "Burrows's Delta": delta(own, passages),
                 "cosine Delta": delta(own, passages, 500, angle=True),
             }

@@ -264,8 +264,7 @@ class LanguageModel:
         on_try: Callable[[], object] = lambda: None,
     ) -> Sample:
         """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
-        self.check_of_text()
-        return write_poem(self._saved, self.predictor, sampling, verse, prompt, seed, on_try)
+        return write_poem(self.writer, sampling, verse, prompt, seed, on_try)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
@@ -304,10 +303,9 @@ class LanguageModel:
     def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
         """Return the voice of the writer of the training text, with which other texts are compared.
 
-        Only the LSTM reads the texts. `own` is text by the writer that the model has not learned; the default is the
-        held-out text of the model's run. `against` is the model to compare with; the default is the base. Raises
-        OptionError for a model that has no voice, such as one of lines, and if held-out text is missing. Raises
-        TextError if that text is too short.
+        `own` is text by the writer that the model has not learned; the default is the held-out text of the model's run.
+        `against` is the model to compare with; the default is the base. Raises OptionError for a model that has no
+        voice, such as one of lines, and if held-out text is missing. Raises TextError if that text is too short.
         """
         self.check_of_text()
         if self.lines or self.config.window:
@@ -323,7 +321,7 @@ class LanguageModel:
                 base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
             except ModelError as error:
                 raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
-            self._voice = (own, name), OwnVoice(self.using("lstm"), base, own, learned, on_progress)
+            self._voice = (own, name), OwnVoice(self.using("lstm"), base, self._saved.ngram, own, learned, on_progress)
         return self._voice[1]
 
     def adapting(self) -> AdaptingScorer:

@@ -59,8 +59,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     costs = np.arange(len(SURPRISING)) % 41 / 4
-    heard = Gains.between(SURPRISING, costs, costs[::-1])
-    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.paragraphs, *heard.sentences)]
+    heard = Gains.of(SURPRISING, (costs[::-1] - costs) / 4)
+    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.sentences)]
     voice = voice_html([Shown("<i>text", heard, says, [(3, 30)])])
     pages["voice"] = voice.replace("<html", "<html data-ready=1")
     (folder / "table.csv").write_text(long_csv(seasonal()))

@@ -128,6 +128,17 @@ def test_a_model_of_lower_case_alone_is_noted_since_it_has_less_to_predict(
     assert f"note: {lower} reads all text in lower case, so it has less to predict\n" in said
 
 
+def test_models_that_learned_joined_lines_and_others_are_noted(
+    model: Path, run: Run, text: Path, tmp_path: Path
+) -> None:
+    saved, joined = load_model(model), tmp_path / "joined"
+    saved.about["unwrapped"] = 3
+    save_model(joined, saved, "# Tiny\n")
+    for first, second, way in ((joined, model, "joins wrapped lines"), (model, joined, "keeps all lines")):
+        said = run("compare", first, second, "--file", text).stderr.decode()
+        assert f"note: {first} {way}, so all models read the text in this way; not all were trained so\n" in said
+
+
 def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label(
     lines_model: Path, run: Run, tmp_path: Path
 ) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import OptionError, WorkError
-from afterword.generation.poem import Verse, rhymes, write_poem
+from afterword.generation.poem import Verse, rhymes, unrhymed, write_poem
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
+from afterword.generation.writer import Writer
 from afterword.model.folder.defaults import LINES
+from afterword.model.folder.saved import SavedModel
 from afterword.operations.generate import Generate, Written, generate
 from tests.generation.test_ending import model
 
@@ -23,9 +28,12 @@ BIAS = np.array([-1.5, 0.7, -1, -1, 1, 2, 1.5, 1.5, 1.5, -9, -9], np.float32)[: 
 
 def written(seed: int = 1, prompt: str | None = "Abe\n", **form: Any) -> Sample:
     saved = dataclasses.replace(VERSE, weights={**VERSE.weights, "output.bias": BIAS})
-    return write_poem(
-        saved, saved.predictor(), Sampling(temperature=1, min_p=0, new_word_p=0), Verse(poem=True, **form), prompt, seed
-    )
+    sampling = Sampling(temperature=1, min_p=0, new_word_p=0)
+    return write_poem(writing(saved), sampling, Verse(poem=True, **form), prompt, seed)
+
+
+def writing(saved: SavedModel) -> Callable[[Sampling], Writer]:
+    return lambda sampling: Writer(saved, saved.predictor(), sampling)
 
 
 @pytest.mark.parametrize(("stanzas", "lines"), [(1, 1), (2, 3), (3, 2)])
@@ -80,15 +88,22 @@ def test_a_rhyme_is_spelled_alike_from_the_last_vowels_on_and_is_not_the_same_wo
         assert not rhymes(one, two)
 
 
+def test_a_line_without_its_rhyme_has_its_number() -> None:
+    poem = Sample("O hill,\nA sto", "ne\nThe night\nA bone\n\nA light\nThe storm\nMay", 0, 0, "stop", 0)
+    assert unrhymed(poem, Verse(poem=True, stanza_lines=3, rhyme="alternate")) == [6]
+    assert unrhymed(poem, Verse(poem=True, stanza_lines=3, rhyme="couplets")) == [2, 5]
+    assert unrhymed(poem, Verse(poem=True, stanza_lines=3)) == []
+
+
 def test_models_that_write_no_verse_are_refused() -> None:
     lines = dataclasses.replace(VERSE)
     lines.writing = LINES
     with pytest.raises(OptionError, match=r"poem=? is for models of running text"):
-        write_poem(lines, lines.predictor(), Sampling(), Verse(poem=True), None, 0)
+        write_poem(writing(lines), Sampling(), Verse(poem=True), None, 0)
     endless = model("abAB")._saved
     for prompt, why in ((None, "hardly writes verse by itself"), ("a", "no line of .* characters was written")):
         with pytest.raises(WorkError, match=why):
-            write_poem(endless, endless.predictor(), Sampling(temperature=1), Verse(poem=True), prompt, 0)
+            write_poem(writing(endless), Sampling(temperature=1), Verse(poem=True), prompt, 0)
 
 
 def test_the_form_needs_a_poem_which_excludes_other_ends() -> None:
@@ -103,3 +118,16 @@ def test_generate_writes_poems() -> None:
     poems = list(generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, num=2, seed=5))
     assert len({poem.text for poem in poems}) == 2
     assert all(isinstance(poem, Written) and "\n" not in poem.text for poem in poems)
+
+
+def test_a_poem_copies_no_more_of_the_training_text_than_it_may(tmp_path: Path, capsys: Any) -> None:
+    text = (
+        "The grass was long and green,\nA bird sang in the wood;\nThe best that I have seen,\nAnd it was very good.\n"
+    )
+    (file := tmp_path / "verse.txt").write_text(text * 30, encoding="utf-8")
+    model = afterword.train(file, steps=1, base="english", out=tmp_path / "run")
+    options: dict[str, Any] = {"prompt": VERSES, "poem": True, "stanzas": 1, "stanza_lines": 2, "seed": 1}
+    poem = next(iter(generate(str(tmp_path / "run"), **options, no_copy=8, rhyme="couplets")))
+    assert isinstance(poem, Written)
+    learned = "".join(model.learned_from().texts("training"))
+    assert not any(poem.text[k : k + 9] in learned for k in range(len(poem.text) - 8))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from afterword.errors import TextError
+from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
-from afterword.scoring.voice import MOST_BITS, Gains, OwnVoice, Span
+from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, lstm_bits, ngram_bits
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
 
@@ -36,7 +37,7 @@ class Costing:
 
 
 def voice(own: str = OWN) -> OwnVoice:
-    return OwnVoice(Costing(2, cheap="o"), Costing(2), own, "", ignore_progress)
+    return OwnVoice(Costing(2, cheap="o"), Costing(2), None, own, "", ignore_progress)
 
 
 def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
@@ -47,24 +48,38 @@ def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
 
 
 def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
-    text = 'Then Mr. Bob and I met Ann\'s friend Zoë, but "Tom" stayed. Paul left.'
-    counted = Gains.between(text, np.zeros(len(text)), np.ones(len(text))).counted
+    text = 'Then Mr. Bob and I met Ann\'s friend Zoë, but "Tom" stayed. Paul left. Why? He saw J. Lee.'
+    counted = Gains.of(text, np.ones(len(text))).counted
     names = "".join(c if is_counted else "_" for c, is_counted in zip(text, counted, strict=True))
-    assert names == 'Then __. Bob and I met _____ friend ___, but "Tom" stayed. Paul left.'
+    assert names == 'Then __. ___ and I met _____ friend ___, but "Tom" stayed. Paul left. Why? He saw _. ___.'
 
 
 def test_no_character_counts_for_more_than_the_limit() -> None:
-    bits = Gains.between("abc", np.array([0, 90, 1.0]), np.array([90, 0, 1.0])).bits
+    bits = lstm_bits(np.array([0, 90, 1.0]), np.array([90, 0, 1.0]))
     assert bits.tolist() == [MOST_BITS, -MOST_BITS, 0]
+
+
+def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
+    tokenizer = CharTokenizer.of("abc")
+    rows = np.minimum(tokenizer.encode("abcbc" * 20 + "aé"), 5)
+    ngram = Ngram.learn(rows, 6, boundary=5, start=0)
+    text, base = "abcbécc", np.full(7, 2 * math.log(2))
+    found = ngram_bits(text, ngram, tokenizer, base)
+    assert 0 < found[0] < found[1] < found[2] < found[3] < NGRAM * MOST_NGRAM_BITS
+    assert found[-1] < 0  # "cc" is not in its text
+    own = "".join(f"Bcabc bcabc {'abc' * (k % 3)}. " for k in range(30))
+    heard = OwnVoice(Costing(2), Costing(2), ngram, own, "", ignore_progress)
+    assert heard.own.gain == pytest.approx(0, abs=1e-9)  # what it costs the n-gram is usual
+    assert heard.hear("abcabc").gain > heard.hear("accacc").gain
 
 
 def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:
     text = "  One is here. Two\nis there.\n\n\nThree?  \n \n\n"
-    heard = Gains.between(text, np.zeros(len(text)), np.zeros(len(text)))
-    assert [text[slice(*one)] for one in heard.paragraphs] == ["One is here. Two\nis there.", "Three?"]
+    heard = Gains.of(text, np.zeros(len(text)))
+    assert [text[slice(*one)] for one, _ in heard.paragraphs] == ["One is here. Two\nis there.", "Three?"]
     assert [text[slice(*one)] for one in heard.sentences] == ["One is here.", "Two\nis there.", "Three?"]
-    lines = Gains.between("One.\nTwo\n", np.zeros(9), np.zeros(9))
-    assert lines.paragraphs == [Span(0, 4), Span(5, 8)]
+    lines = Gains.of("One.\nTwo\n", np.zeros(9))
+    assert lines.paragraphs == [(one, [one]) for one in (Span(0, 4), Span(5, 8))]
 
 
 def test_a_place_grows_with_the_gain_from_none_to_all() -> None:

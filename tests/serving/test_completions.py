@@ -206,6 +206,8 @@ def test_a_poem_is_what_the_model_writes_in_python(server: Serving, models: Path
     ],
 )
 def test_a_poem_comes_whole_alone_and_short(server: Serving, body: dict[str, Any], param: str) -> None:
+    wrong = server.post("/v1/completions", {"model": "tiny", "poem": True, "rhyme": "blank"})
+    assert (wrong.status, wrong.error) == (400, "rhyme must be one of none, couplets, alternate, not blank")
     refused = server.post("/v1/completions", {"model": "tiny", "poem": True, **body})
     assert (refused.status, refused.json["error"]["param"]) == (400, param)
     assert server.complete(model="tiny", poem=False, max_tokens=3, seed=1) is not None

@@ -5,6 +5,8 @@ To begin a run measures the machine, which takes some seconds.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import signal
@@ -99,6 +101,28 @@ def test_a_plan_is_what_plan_prints_and_leaves_nothing(server: Serving, place: P
     assert names(place) == before
 
 
+def test_a_document_is_read_as_the_command_reads_it(server: Serving, place: Path) -> None:
+    before = names(place)
+    written = io.BytesIO()
+    docx = pytest.importorskip("docx").Document()
+    for line in BOOK.splitlines():
+        docx.add_paragraph(line)
+    docx.add_table(1, 1)
+    docx.save(written)
+    markdown = f"# A *book*\n\n{BOOK}".encode()
+    for content, ending, kind in ((written.getvalue(), ".docx", "Word document"), (markdown, ".md", "Markdown text")):
+        asked = {"document": base64.b64encode(content).decode(), "ending": ending, "name": "book", "minutes": 0.1}
+        found = server.post("/v1/runs/plan", asked)
+        assert found.status == 200, found.body
+        assert "*" not in found.json["plan"][0]
+        assert any("read the text of" in note and f"book{ending}" in note for note in found.json["notes"]), kind
+    damaged = base64.b64encode(written.getvalue()[:3000]).decode()
+    for path in ("/v1/runs", "/v1/runs/plan"):
+        found = server.post(path, {"document": damaged, "ending": ".docx", "name": "book"})
+        assert (found.status, found.error.partition(" (")[0]) == (400, "book.docx is a damaged Word document")
+    assert names(place) == before
+
+
 def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server: Serving, place: Path) -> None:
     before = names(place)
     for path in ("/v1/runs", "/v1/runs/plan"):
@@ -115,6 +139,11 @@ def test_a_text_that_cannot_be_learned_from_is_refused_and_leaves_nothing(server
     [
         ("", {"text": " \n", "name": "book"}, 400, "text is empty"),
         ("", {"text": "\ud800", "name": "book"}, 400, "surrogate"),
+        ("", {"name": "book"}, 400, "text is missing"),
+        ("", {"text": BOOK, "document": "YQ==", "ending": ".md", "name": "book"}, 400, "text is missing"),
+        ("", {"document": "YQ==", "name": "book"}, 400, "text is missing"),
+        ("", {"document": "?", "ending": ".md", "name": "book"}, 400, "document"),
+        ("", {"document": "YQ==", "ending": ".exe", "name": "book"}, 400, "ending must be one of .docx, .odt"),
         ("", {"text": BOOK, "name": "../book"}, 400, "name must be 1 to 64 letters"),
         ("", {"text": BOOK, "name": "/tmp/book"}, 400, "name must be 1 to 64 letters"),
         ("", {"text": BOOK, "name": "--out"}, 400, "must not begin with -"),

@@ -153,6 +153,11 @@ def test_the_source_of_pages_and_markdown_is_kept_if_asked_for(tmp_path: Path, n
     assert read_text([path], Decoding(markup="keep")) == (source, [])
 
 
+def test_a_plain_text_with_the_name_of_a_document_is_read_and_noted(tmp_path: Path) -> None:
+    (path := tmp_path / "novel.DOCX").write_text("It was a dark night.\n", encoding="utf-8")
+    assert read_text([path]) == ("It was a dark night.\n", [f"read {path} as plain text, which it is despite its name"])
+
+
 def test_a_corpus_reads_documents_and_a_folder_of_them(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(MARKDOWN * 3, encoding="utf-8")
     word(tmp_path / "b.docx")

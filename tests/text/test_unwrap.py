@@ -93,6 +93,12 @@ def test_code_keeps_its_lines() -> None:
     assert unwrapped(code) == code
 
 
+def test_comments_of_code_that_are_wrapped_prose_keep_their_lines() -> None:
+    declared = "extern int read_entry (struct entry *found, char *buffer);\n#define LONGEST (1 << 10)\n\n"
+    code = f"/* {wrapped(paragraphs(1))} */\n\n{declared}" * 20
+    assert unwrapped(code) == code
+
+
 def test_a_divided_word_is_put_together_if_the_text_has_it_whole() -> None:
     text = wrapped(paragraphs(20), 60)
     paragraph = """He had nothing that she could have thought of, but under-

@@ -19,11 +19,9 @@ import regex
 from afterword.errors import OptionError, WorkError
 from afterword.generation.continuation import checked_seed
 from afterword.generation.prefill import PromptLike, Reading
-from afterword.generation.sampling import Sampling
+from afterword.generation.sampling import RULES, Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
-from afterword.model.folder.saved import SavedModel
-from afterword.model.network.network import Network
 from afterword.settings import Settings, setting
 
 MEASURED, FREE = 24, 300  # texts that are written to measure lines, and their length in characters
@@ -38,19 +36,8 @@ WEAK = "ers?|e[dns]|ings?|ions?|ly"  # syllables without stress, which rhyme wit
 RIME = regex.compile(rf"[{VOWELS}]+[^\W{VOWELS}]+(?:{WEAK})$|[{VOWELS}]+[^\W{VOWELS}]+e?$|[{VOWELS}]{{2,}}$")
 LAST_WORD = regex.compile(r"\p{L}+(?:['’]\p{L}+)*(?=\P{L}*$)")
 Rhyme = Literal["none", "couplets", "alternate"]
-EXCLUDED = (
-    *(
-        "max_tokens",
-        "min_tokens",
-        "sentences",
-        "finish_sentence",
-        "final_temperature",
-        "stop",
-        "reject",
-        "log_probabilities",
-    ),
-    *("pattern", "only", "without", "starts_with", "contains"),
-)
+LENGTHS = ("max_tokens", "min_tokens", "sentences", "finish_sentence", "final_temperature", "stop")
+EXCLUDED = (*LENGTHS, *RULES, "reject", "log_probabilities")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +84,7 @@ def _is_verse(line: str) -> bool:
 
 
 def write_poem(
-    model: SavedModel,
-    network: Network,
+    writing: Callable[[Sampling], Writer],
     sampling: Sampling,
     verse: Verse,
     prompt: PromptLike,
@@ -107,32 +93,35 @@ def write_poem(
 ) -> Sample:
     """Write a poem that begins with `prompt`; without one, after lines of verse that the model wrote.
 
-    `on_try` is called before some candidates are written, several times for each line.
+    `writing` returns a writer with other lengths and stop strings. `on_try` is called before some candidates are
+    written, several times for each line.
 
     Raises OptionError for a model of lines or a classic one, WorkError if it writes no verse.
     """
+    model = writing(sampling).model
     if model.writing.opening != "newline":
         raise OptionError("`poem` is for models of running text: this one writes single lines, or from a window")
     random = np.random.Generator(np.random.PCG64(checked_seed(seed)))
     seeds = iter(lambda: int(random.integers(2**63)), None)  # poems of consecutive seeds have nothing in common
-    free = Writer(model, network, replace(sampling, max_tokens=model.writing.tokens(FREE)))
+    free = writing(replace(sampling, max_tokens=model.writing.tokens(FREE)))
     usual = _Lines([sample.text for sample in free.samples([prompt], MEASURED, next(seeds))])
     if prompt is None and not usual.is_verse:
         raise WorkError("this model hardly writes verse by itself: give the first lines as `prompt`")
-    writer = Writer(model, network, replace(sampling, max_tokens=usual.longest + 1, stop=("\n",)))
+    writer = writing(replace(sampling, max_tokens=usual.longest + 1, stop=("\n",)))
     context = "".join(line + "\n" for line in usual.context) if prompt is None else prompt
-    reading, text, tokens, nats = writer.read(context), "", 0, 0.0
-    reading, written = replace(reading, prompt="" if prompt is None else reading.prompt), list[str]()
+    reading, text, tokens, nats, written = writer.read(context), "", 0, 0.0, list[str]()
+    shown = "" if prompt is None else reading.prompt
+    reading = replace(reading, prompt=shown)
     for number in range(verse.stanzas * verse.stanza_lines):
-        place, before = number % verse.stanza_lines, (reading.prompt + text).rpartition("\n")[2]
+        place, before = number % verse.stanza_lines, reading.prompt.rpartition("\n")[2]
         partner = _partner(written, place, verse.rhyme)
         best = _best_line(writer, reading, before, seeds, usual, partner, written, verse.rhyme != "none", on_try)
         written.append(before + best.text)
         line = best.text + ("\n" if place + 1 < verse.stanza_lines else "\n\n")
         ids = model.tokenizer.encode(line)
-        reading = Reading(reading.prompt, *network.advance(ids[None], reading.state), network)
         text, tokens, nats = text + line, tokens + len(ids), nats + best.log_probability
-    return Sample(reading.prompt, text.rstrip("\n"), tokens, nats, "stop", seed)
+        reading = Reading(shown + text, *writer.network.advance(ids[None], reading.state), writer.network)
+    return Sample(shown, text.rstrip("\n"), tokens, nats, "stop", seed)
 
 
 def _best_line(
@@ -180,6 +169,13 @@ def _partner(written: Sequence[str], place: int, rhyme: Rhyme) -> str:
     """Return the line with which the line at that `place` of its stanza rhymes; "" if it rhymes with no line."""
     distance = {"none": 0, "couplets": 1, "alternate": 2}[rhyme]
     return written[-distance] if distance and place % (2 * distance) >= distance else ""
+
+
+def unrhymed(poem: Sample, verse: Verse) -> list[int]:
+    """Return the numbers, from 1, of the lines of a poem that should rhyme with one before and do not."""
+    lines = [line for line in (poem.prompt.rpartition("\n")[2] + poem.text).split("\n") if line]
+    partners = (_partner(lines[:k], k % verse.stanza_lines, verse.rhyme) for k in range(len(lines)))
+    return [k for k, partner in enumerate(partners, 1) if partner and not rhymes(lines[k - 1], partner)]
 
 
 def _last_word(line: str) -> str:

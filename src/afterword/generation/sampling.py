@@ -35,6 +35,7 @@ from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
+RULES = ("pattern", "only", "without", "starts_with", "contains")
 LEAST_LOGIT = -1000.0  # its exp is 0 in float32
 
 
@@ -190,8 +191,7 @@ class Sampling(Settings):
     @property
     def rules(self) -> bool:
         """Return whether the text must obey a rule."""
-        rules = (self.pattern, self.only, self.without, self.starts_with, self.contains or None)
-        return any(rule is not None for rule in rules)
+        return any(getattr(self, name) not in (None, ()) for name in RULES)
 
     @property
     def counts_characters(self) -> bool:

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from afterword.bars import as_time
 from afterword.errors import OptionError, TextError, WorkError
-from afterword.generation.poem import Verse
+from afterword.generation.poem import Verse, unrhymed
 from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
@@ -25,6 +25,7 @@ from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.score import engine_of
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
+from afterword.text.aligned import readable
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
@@ -160,6 +161,8 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                 if isinstance(one, str):
                     yield WrittenPiece(text=one)
                     continue
+                if lines := unrhymed(one, request):
+                    work.note(f"no rhyme was found for line {readable(lines)} of the poem with seed {one.seed}")
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)

@@ -24,7 +24,7 @@ import msgspec
 from afterword.errors import OptionError
 from afterword.operations.work import Work
 from afterword.settings import Kind, Settings, asked, checked, kinds_of, setting
-from afterword.storage import is_whole_file
+from afterword.storage import STREAMS, is_whole_file
 
 P = ParamSpec("P")
 Asked = TypeVar("Asked", bound="Request")
@@ -120,6 +120,8 @@ def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: l
     not end in one of `endings`.
     """
     path = Path("/dev/stdout" if name == "-" else name)
+    if path in STREAMS:  # which is no path on Windows
+        return path
     real = Path(os.path.realpath(path))
     if real.is_dir():
         raise OptionError(f"{name} is a folder: name a file")

@@ -25,6 +25,7 @@ from afterword.operations.operation import (
 )
 from afterword.operations.options import Engine, Overwriting
 from afterword.operations.work import Work
+from afterword.scoring.comparing import Difference
 from afterword.scoring.voice import Gains, OwnVoice, Span
 from afterword.scoring.voice_page import Shown, voice_html
 from afterword.settings import setting
@@ -112,14 +113,14 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, "lstm", request.engine)
-    texts = list[str]()
-    for file in files:  # all of them, before the writer's own text is read, which takes seconds
-        texts.append(model.tokenizer.normalise(work.text(file, decoding=request, unwrap=model.unwraps)))
-        work.check_filled(file, texts[-1].strip())
-    own = None
-    if request.own is not None:
-        own = work.text(os.fspath(request.own), decoding=request, unwrap=model.unwraps)
-        work.check_filled(os.fspath(request.own), own.strip())
+
+    def text_of(source: Source) -> str:
+        found = work.text(os.fspath(source), decoding=request, unwrap=model.unwraps)
+        work.check_filled(os.fspath(source), found.strip())
+        return found
+
+    texts = [model.tokenizer.normalise(text_of(file)) for file in files]  # before the writer's own, which takes seconds
+    own = None if request.own is None else text_of(request.own)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
     drawn = []
@@ -140,7 +141,8 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
 
 def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Iterator[Heard]:
     """Yield the whole text, then each paragraph, followed by its sentences."""
-    usual, length, margin = writer.own.gain, len(heard.text), heard.margin_of_error
+    usual, length = writer.own.gain, len(heard.text)
+    margin = Difference(*heard.sums(heard.sentences)).margin_of_error  # from the variation between sentences
     whole = _part(writer, heard, "text", Span(0, length))
     about = f"{whole.gain:+.3f}{'' if margin is None else f' ± {margin:.3f}'} bits per character, your own {usual:+.3f}"
     whole.says = f"{about}: {whole.says} passages of this length"
@@ -153,18 +155,15 @@ def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Ite
         rows = zip(speakers.names, speakers.errors.tolist(), strict=True)
         whole.confusion = {name: dict(zip(speakers.names, row, strict=True)) for name, row in rows if any(row)}
     yield whole
-    spoken = speakers.heard([heard.text[slice(*one)] for one in heard.paragraphs])
-    sentences = iter([*heard.sentences, Span(length, length)])
-    sentence = next(sentences)
-    for paragraph, (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
+    spoken = speakers.heard([heard.text[slice(*paragraph)] for paragraph, _ in heard.paragraphs])
+    for (paragraph, sentences), (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
         part = _part(writer, heard, "paragraph", paragraph)
         part.speaker, part.sounds_like = speaker or UNSET, like or UNSET
         if like:
             part.says += f"; {speaker or 'it'} sounds like {like}"
         yield part
-        while sentence.start < paragraph.stop:
+        for sentence in sentences:
             yield _part(writer, heard, "sentence", sentence)
-            sentence = next(sentences)
 
 
 def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "sentence"], span: Span) -> Heard:
@@ -176,8 +175,8 @@ def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "se
         part=part, start=span.start, characters=len(text), gain=bits / counted, place=place, says=about, text=text
     )
     if part == "sentence":
-        if not LIKE_OWN < place < 1 - LIKE_OWN:
-            found.says += f" ({heard.phrase(span, writer.own.gain)})"
+        if not LIKE_OWN < place < 1 - LIKE_OWN and (phrase := heard.phrase(span, writer.own.gain)):
+            found.says += f" ({phrase})"
         words = heard.words(span)
         each = zip(words, heard.sums(words)[0].tolist(), strict=True)
         found.words = [HeardWord(start, heard.text[start:stop], gain) for (start, stop), gain in each]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import regex
@@ -34,9 +34,8 @@ def speeches(text: str) -> list[tuple[str, str]]:
 
     A name begins three speeches or more.
     """
-    heads = [*HEAD.finditer(text)]
-    times = Counter(head[1] for head in heads)
-    heads = [head for head in heads if times[head[1]] >= 3]
+    times = Counter(head[1] for head in HEAD.finditer(text))
+    heads = [head for head in HEAD.finditer(text) if times[head[1]] >= 3]
     stops = [*(head.start() for head in heads), len(text)][1:]
     said = [BLANK_LINE.split(text[head.end() : stop], 1)[0].strip() for head, stop in zip(heads, stops, strict=False)]
     return [(head[1], speech) for head, speech in zip(heads, said, strict=True) if speech]
@@ -58,23 +57,18 @@ class Speakers:
         part = np.arange(len(spoken)) // STRETCH % PARTS
         for k in range(PARTS if len(self.names) > 1 else 0):
             gains = self._learn([spoken[j] for j in np.flatnonzero(part != k)])
-            for speaker, speech in (spoken[j] for j in np.flatnonzero(part == k)):
-                if speaker in self.names:
-                    self.errors[self.names.index(speaker), _likest(gains, speech)] += 1
+            for speaker, speech in (spoken[j] for j in np.flatnonzero(part == k) if spoken[j][0] in self.names):
+                self.errors[self.names.index(speaker), _likest(gains, speech)] += 1
         self.are_told_apart, self.says = self._found()
         """Whether more of them sound like their speaker than would by chance in 19 of 20 texts, and a sentence about it
         that names the two who speak most alike: "" if there are fewer than two speakers."""
 
     def _learn(self, spoken: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
         """Return for each name how much each three characters in a row speak for it, in nats; others do by 0."""
-        own = {name: Counter[str]() for name in self.names}
-        every = Counter[str]()
-        for speaker, speech in spoken:
-            grams = _grams(speech)
-            every.update(grams)
-            own.get(speaker, Counter[str]()).update(grams)
-        scales = [OWN / (1 - OWN) * every.total() / max(counts.total(), 1) for counts in own.values()]
-        each = zip(scales, own.values(), strict=True)
+        every = Counter(chain.from_iterable(_grams(speech) for _, speech in spoken))
+        own = [Counter(chain.from_iterable(_grams(said) for one, said in spoken if one == name)) for name in self.names]
+        scales = [OWN / (1 - OWN) * every.total() / max(counts.total(), 1) for counts in own]
+        each = zip(scales, own, strict=True)
         return [{gram: math.log1p(scale * counts[gram] / every[gram]) for gram in counts} for scale, counts in each]
 
     def _found(self) -> tuple[bool, str]:

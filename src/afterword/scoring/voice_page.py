@@ -51,7 +51,7 @@ def _section(draft: Shown) -> Iterator[str]:
         kinds[start:stop] = [f"{kind} copy" for kind in kinds[start:stop]]
     for start, stop in draft.heard.sentences:
         said[start:stop] = [html.escape(says[start])] * (stop - start)
-    for start, stop in draft.heard.paragraphs:
+    for (start, stop), _ in draft.heard.paragraphs:
         yield "<p>"
         for (kind, about), places in groupby(range(start, stop), lambda k: (kinds[k], said[k])):
             piece = html.escape(visible("".join(text[k] for k in places)))

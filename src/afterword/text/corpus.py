@@ -283,7 +283,7 @@ def _census(pieces: Pieces, reader: Reader, settings: TextSettings) -> Census:
     ends, others = reader.notes.line_ends
     if settings.unwrap == "auto" and ends <= FAIR * (ends + others):
         reader.unwraps = False
-        reader.notes.forget_joined()
+        reader.notes.joined.clear()
         return Census(pieces) if ends else census
     return census
 

@@ -20,7 +20,7 @@ from afterword.settings import Settings, setting
 from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason, with_article
 from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
 from afterword.text.gutenberg import without_frame
-from afterword.text.markup import MOST, SOURCES, kind_of, text_of
+from afterword.text.markup import ENDINGS, MOST, SOURCES, kind_of, text_of
 from afterword.text.unwrap import unwrapped_parts
 
 REPLACEMENT = "\ufffd"
@@ -156,7 +156,7 @@ class Reader:
         for text, joined in unwrapped_parts(texts):
             yield text
             ends, others = ends + joined, others + text.count("\n")
-        self.notes.joined(document.name, ends, others)
+        self.notes.joined[document.name] = ends, others
 
     def pieces(self, document: Document) -> Iterator[str]:
         """Yield the document's text without its byte order mark, in pieces as they come; none is empty."""
@@ -188,6 +188,8 @@ class Reader:
         elif what:
             raise NotTextError(f"{name} is {with_article(what)}, not plain text: {advice}", what)
         else:
+            if name.lower().endswith(ENDINGS):
+                self.notes.changed(name, "read {} as plain text, which it is despite its name")
             yield from self._plain(raw, file, name)
 
     def _plain(self, raw: bytes, file: BufferedIOBase, name: str) -> Iterator[str]:
@@ -204,7 +206,7 @@ class Reader:
         while True:
             text = newlines.decode(decode(raw), final=not raw)
             if decode.replaced:
-                self.notes.replaced(name, decode.replaced)
+                self.notes.replaced[name] = decode.replaced
             if text and not started:
                 started = True
                 if text[0] == "\ufeff":

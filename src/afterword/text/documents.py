@@ -38,8 +38,10 @@ class Notes:
     def __init__(self) -> None:
         self._skipped: dict[str, set[str]] = defaultdict(set)  # reason: names
         self._changed: dict[str, set[str]] = defaultdict(set)  # change: names
-        self._replaced: dict[str, int] = {}  # name: places
-        self._joined: dict[str, tuple[int, int]] = {}  # name: line ends of wrapped prose, and all others
+        self.replaced: dict[str, int] = {}
+        """The number of places that were invalid, by the name of the document, as far as it has been read."""
+        self.joined: dict[str, tuple[int, int]] = {}
+        """The documents that were unwrapped, by name: how many line ends became spaces, and how many did not."""
 
     def skipped(self, name: str, reason: str) -> None:
         """Record that the file or folder `name` was left out."""
@@ -49,27 +51,15 @@ class Notes:
         """Record a change to the document `name`. In `change`, {} is the place of the names."""
         self._changed[change].add(name)
 
-    def replaced(self, name: str, places: int) -> None:
-        """Record how many places of the document were invalid, from its start to where it has been read."""
-        self._replaced[name] = places
-
-    def joined(self, name: str, ends: int, others: int) -> None:
-        """Record how many line ends of wrapped prose became spaces, and how many other line ends the document has."""
-        self._joined[name] = ends, others
-
     @property
     def line_ends(self) -> tuple[int, int]:
         """The number of line ends that became spaces, and of the others, in all documents that were unwrapped."""
-        return sum(ends for ends, _ in self._joined.values()), sum(others for _, others in self._joined.values())
-
-    def forget_joined(self) -> None:
-        """Forget which documents were unwrapped: they are read again as they are."""
-        self._joined.clear()
+        return sum(ends for ends, _ in self.joined.values()), sum(others for _, others in self.joined.values())
 
     @property
     def places(self) -> int:
         """The number of places that were replaced with U+FFFD, in all documents."""
-        return sum(self._replaced.values())
+        return sum(self.replaced.values())
 
     def lines(self) -> list[str]:
         """Return one line per kind of note."""
@@ -77,10 +67,10 @@ class Notes:
         changed = [change.format(listed_names(names)) for change, names in self._changed.items()]
         if self.places:
             changed.append(
-                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self._replaced)}"
+                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self.replaced)}"
             )
         if self.line_ends[0]:
-            names = listed_names(name for name, (ends, _) in self._joined.items() if ends)
+            names = listed_names(name for name, (ends, _) in self.joined.items() if ends)
             ends = counted(self.line_ends[0], "line")
             changed.append(f"wrapped prose: joined {ends} to the ones before, in {names}; the others are unchanged")
         return skipped + changed

@@ -40,19 +40,16 @@ SIGNATURES = {
 ZIP = b"PK\x03\x04"
 OFFICE = {b"word/": "Word document", b"xl/": "Excel workbook", b"ppt/": "PowerPoint presentation"}
 MEDIA_TYPE = 38  # offset of the media type, in formats of a ZIP that begin with it
-MEDIA = {
-    b"application/epub+zip": ("EPUB book", "convert it to plain text first, for instance with Calibre's ebook-convert"),
-    b"application/vnd.oasis.opendocument.text": ("OpenDocument text", SAVE_AS_TEXT),
-}
+MEDIA = {b"application/epub+zip": "EPUB book", b"application/vnd.oasis.opendocument.text": "OpenDocument text"}
 TAR_MAGIC = 257  # offset of "ustar"
 
 
 def recognised(head: bytes) -> tuple[str, str] | None:
     """Return what a file that begins with `head` is, and what to do with it; None if it may be a text."""
     if head.startswith(ZIP):
-        for media, found in MEDIA.items():
+        for media, kind in MEDIA.items():
             if head.startswith(media, MEDIA_TYPE):
-                return found
+                return kind, SAVE_AS_TEXT
         for folder, kind in OFFICE.items():
             if b"[Content_Types].xml" in head and folder in head:
                 return kind, SAVE_AS_TEXT

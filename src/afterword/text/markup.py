@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from afterword.text.documents import Notes, NotTextError, counted, with_article
 
 MOST = 50_000_000  # bytes of a file, and of what is unpacked from it
+ENDINGS = (".docx", ".odt", ".epub", ".rtf")  # of documents whose source is not text
 SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
 OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
 DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError

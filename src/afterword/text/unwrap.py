@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,12 @@ FEWEST = 4  # breaks, at least, to show a margin
 SMALL = 0.4  # fraction of the lines of wrapped prose that begin with a small letter, at least
 MOSTLY = 0.75  # fraction of the breaks of wrapped prose that are at the margin, at least
 PART = 1 << 18  # characters: a text that comes in pieces is read in such parts, each with its own margin
-SENTENCE_ENDS = ".!?:;…\"'”’»)]*_-–—"  # the next word may have a capital letter in prose too
 LISTED = re.compile(r"[-*+•·] |[#>|]|//|/\*")  # beginnings of lists, quoted mail, comments
 NO_SPEAKER = r"(?!(?:Mr?s?|Mme|Mlle|Dr|St)\.|(?:chapter|book|part|letter|volume)\b)"  # titles, and heads of chapters
 SPEAKER = re.compile(rf"(?i:{NO_SPEAKER})[_*]*([A-Z][\w.'’ -]{{0,30}}?)[_*]*(?:[.:]|$)(?=[\s_*(\[]|$)")
 SPEECHES = 0.2  # fraction of paragraphs in a play that begin with a speaker's name, at least
-NO_LETTER = re.compile(r"\W")
-NEAR = 10  # paragraphs on each side that show whether one is in a play
 CODE = (("{}=<>\\|#@$%^&~`+/", 0.002), ("=(){}#", 0.008))  # signs, and their fraction of all characters in code
-STATEMENTS = 0.2  # fraction of the lines of code that end in a semicolon, at least
+NEAR = 10  # paragraphs on each side that show whether one is in a play
 PART_OF_WORD = 40  # characters, at most, of a part of a divided word
 SUSPENDED = ("and", "or", "to", "und", "oder", "bis", "et", "ou", "y", "o")  # after "half-" in "half- and full-time"
 
@@ -39,16 +35,15 @@ def unwrapped(text: str) -> str:
     """Return `text` with each paragraph of hand-wrapped prose on one line; verse, plays, lists, code and headings stay.
 
     A paragraph is wrapped if nearly all of its lines reach the margin that the lines of `text` share, so that the
-    first word of the next line had no room. A paragraph is verse if its lines begin with capital letters that no name
-    or beginning of a sentence explains. A word divided by a hyphen is joined if `text` also has it undivided.
+    first word of the next line had no room. Unless all do, many of its lines begin with a small letter, as lines of
+    verse do not. A word divided by a hyphen is joined if `text` also has it undivided.
     """
     lines = text.split("\n")
-    bare = [line.strip() for line in lines]
-    signs = all(sum(map(text.count, some)) > share * len(text) for some, share in CODE)
-    if signs or text.count(";\n") > STATEMENTS * len(lines):
+    if all(sum(map(text.count, signs)) > share * len(text) for signs, share in CODE):
         return text
+    bare = [line.strip() for line in lines]
     pieces, begun = list[str](), 0
-    for k in np.flatnonzero(_continued(text, lines, bare)).tolist():
+    for k in np.flatnonzero(_continued(lines, bare)).tolist():
         dropped, between = _seam(text, bare[k], bare[k + 1])
         whole = "\n".join(lines[begun : k + 1]).rstrip()
         pieces += [whole[: len(whole) - dropped], between]
@@ -85,7 +80,7 @@ def _seam(text: str, line: str, following: str) -> tuple[int, str]:
     return int(divided is not None and divided[1] + divided[2] in text), ""
 
 
-def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
+def _continued(lines: Sequence[str], bare: Sequence[str]) -> Flags:
     """Return for each of the `lines` [n], but the last, whether the next one continues its paragraph [n - 1].
 
     `bare` are the lines without white space around them. A block is a run of lines that are neither empty nor, after
@@ -112,41 +107,19 @@ def _continued(text: str, lines: Sequence[str], bare: Sequence[str]) -> Flags:
     counts -= np.bincount(np.minimum(high[inside & small] + 1, 1000), minlength=1001)
     margin = MARGINS[int(counts.cumsum()[MARGINS.start : MARGINS.stop].argmax())]
     full = (low <= margin + SLACK) & (high >= margin - np.where(small, 4 * SLACK, SLACK))
-    lowest = np.maximum.reduceat(np.append(low * inside, 0), starts)
-    highest = np.minimum.reduceat(np.append(np.where(inside, high, 999), 999), starts)
-    own = (breaks() >= FEWEST) & (lowest <= highest + SLACK) & (lowest >= MARGINS.start)  # such as a quotation's
-
-    verse = inside & _unexplained(text, bare)
-    listed = np.array([bool(LISTED.match(line)) or "\t" in line or "   " in line for line in bare])
-    wrapped = (breaks() > 0) & ((breaks(full) >= MOSTLY * breaks()) | own) & (breaks(verse) <= 0.2 * breaks())
-    short = (breaks() < 2 * FEWEST) & (breaks(full & ~verse) == breaks())  # all lines may begin with nouns or names
-    wrapped &= short | (breaks(small) >= SMALL * breaks())
+    listed = np.array([bool(LISTED.match(line)) for line in bare])
+    wrapped = (breaks() > 0) & (breaks(full) >= MOSTLY * breaks())
+    wrapped &= (breaks(full) == breaks()) | (breaks(small) >= SMALL * breaks())  # lines may begin with nouns or names
     wrapped &= ~listed[starts] & (np.add.reduceat(listed.astype(int), starts) < 2)
     wrapped &= ~_in_play([bare[start] for start in starts.tolist()])
 
     # verse without capital letters, even with lines of similar length, has no margin that most lines just reach
     reaching = np.maximum.reduceat(length + indent, starts) >= margin - 3 * SLACK
     exact = breaks((low <= margin + 1) & (high >= margin - 1))
-    seen = breaks()[wrapped].sum() >= FEWEST and breaks(small)[wrapped].sum() >= SMALL * breaks()[wrapped].sum()
+    seen = breaks(small)[wrapped].sum() >= SMALL * breaks()[wrapped].sum()  # not a list of sentences of one length
     enough = bool(seen and exact[reaching].sum() > MOSTLY * breaks()[reaching].sum())
-    continued: Flags = inside & wrapped[block[:-1]] & (full | small | own[block[:-1]]) & enough
+    continued: Flags = inside & wrapped[block[:-1]] & (full | small) & enough
     return continued
-
-
-def _unexplained(text: str, bare: Sequence[str]) -> Flags:
-    """Return for each line but the last whether the next one begins with a capital letter that prose would not have.
-
-    In prose, a capital letter follows the end of a sentence or begins a name. A word is a name if `text` has it with a
-    capital letter within a sentence, or never without one.
-    """
-    found = np.zeros(len(bare) - 1, bool)
-    names = set(re.findall(r" (?<![.!?:;…\"'”’»)\]_–—-] )([^\W\d_a-z]\w*)", text))
-    words = set(text.split())
-    for k, (line, following) in enumerate(pairwise(bare)):
-        if following[:1].isupper() and line[-1:] not in SENTENCE_ENDS:
-            word = NO_LETTER.split(following, maxsplit=1)[0]
-            found[k] = word.lower() in words and word not in names
-    return found
 
 
 def _in_play(firsts: Sequence[str]) -> Flags:

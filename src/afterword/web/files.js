@@ -1,8 +1,18 @@
 // Files that the user drops or chooses.
 
-/** Return the text of a file. Throws an Error with one sentence if it is not text. */
-export async function textOf(file, most = 50_000_000) {
+/**
+ * Return the text of a file. Throws an Error with one sentence if it is not text. A file whose ending matches `documents`
+ * is returned as {document, ending}, in base64.
+ */
+export async function textOf(file, documents = null, most = 50_000_000) {
   if (file.size > most) throw new Error(`${file.name} is too large: ${Math.round(file.size / 1e6)} MB`);
+  const ending = documents?.exec(file.name)?.[0].toLowerCase();
+  if (ending) {
+    const reader = new FileReader();
+    reader.readAsDataURL(file);
+    await new Promise(resolve => reader.addEventListener("loadend", resolve));
+    return { document: reader.result.split(",")[1], ending };
+  }
   const bytes = await file.arrayBuffer();
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r\n?/g, "\n");

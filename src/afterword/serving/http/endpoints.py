@@ -26,6 +26,7 @@ from starlette.types import Message, Receive, Scope, Send
 from afterword.records import plain
 from afterword.serving.http.failures import JSON, ApiError, as_api_error, busy
 from afterword.serving.http.resources import Resources
+from afterword.settings import Kind
 
 Body = TypeVar("Body")
 Result = TypeVar("Result")
@@ -235,6 +236,9 @@ def parsed(body: bytes, kind: type[Body]) -> Body:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
         field, wrong = plain(str(error), "the body")
+        hints = [one.type for one in msgspec.structs.fields(kind) if one.encode_name == field]  # type: ignore[arg-type]
+        if "enum" in str(error) and hints:
+            wrong = f"{field} must be one of {', '.join(Kind.of(hints[0]).choices)}, not {str(found[field])[:60]}"
         code = "unsupported" if "unknown field" in str(error) else None
         raise ApiError(400, wrong, field or None, code) from None
     except UnicodeEncodeError:  # where a text is not expected

@@ -23,9 +23,7 @@ export const isAbort = error => error?.name === "AbortError";
 
 async function request(method, path, body, signal) {
   const key = sessionStorage.getItem(KEY);
-  const headers = {};
-  if (key) headers.Authorization = `Bearer ${key}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const headers = { ...(key && { Authorization: `Bearer ${key}` }), ...(body && { "Content-Type": "application/json" }) };
   let answer;
   try {
     answer = await fetch(root + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });

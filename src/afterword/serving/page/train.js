@@ -7,6 +7,7 @@ import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
+const DOCUMENT = /\.(docx|odt|epub|rtf|html|md)$/i; // the endings of files that the server reads as their text
 const PAUSE = 400; // milliseconds without a change before a plan is requested
 
 const LIVE = 1000; // milliseconds between two requests for a run that trains
@@ -100,23 +101,27 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
   return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
 }
 
+const linesOf = ({ plan, notes }) => [...plan, ...notes.map(note => `note: ${note}`)];
+
 function Train({ writer, started, isBusy }) {
-  const [text, setText] = useState(null);
+  const [text, setText] = useState(null); // or a document, to be read by the server
   const [source, setSource] = useState("");
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
-  const timer = useRef(0);
-  const { found: plan, error, set, ask } = useRequest();
-  const body = { text, name, minutes, lines };
+  const starting = useRef(false);
+  const { found: plan, error, isBusy: isPlanning, set, ask } = useRequest();
+  const body = { ...(text?.document ? text : { text }), name, minutes, lines };
   const hasModel = useStore(page).models.length > 0;
   useStore(writing); // the sheet's text may be used as soon as there is one
 
+  // The plan before stays in view until the next: else Start moves under the pointer of who has just left a field.
   useEffect(() => {
-    set({ found: null, error: null });
+    set(text === null || !name ? { found: null, error: null } : { error: null });
     if (text === null || !name) return;
-    timer.current = setTimeout(() => ask(async signal => (await call("POST", "/v1/runs/plan", body, signal)).plan), PAUSE);
-    return () => clearTimeout(timer.current);
+    const planned = async signal => linesOf(await call("POST", "/v1/runs/plan", body, signal));
+    const timer = setTimeout(() => starting.current || ask(planned), PAUSE); // a plan meanwhile would find its name taken
+    return () => clearTimeout(timer);
   }, [text, name, minutes, lines]);
 
   const take = (found, from, called) => {
@@ -126,24 +131,28 @@ function Train({ writer, started, isBusy }) {
   };
   const takeFile = async file => {
     try {
-      take(await textOf(file), file.name, runName(file.name));
+      take(await textOf(file, DOCUMENT), file.name, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
   };
-  const start = () => ask(async () => {
-    clearTimeout(timer.current); // do not plan with a name that is now taken
-    const { id } = await call("POST", "/v1/runs", body);
-    setText(null);
-    setName("");
-    await started(id);
-    return null;
+  const start = () => starting.current || ask(async () => {
+    starting.current = true;
+    try {
+      const { id } = await call("POST", "/v1/runs", body);
+      setText(null);
+      setName("");
+      await started(id);
+      return null;
+    } finally {
+      starting.current = false;
+    }
   });
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <div class="bar">
       <h2>Train a model</h2>
-      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : `${source}: ${number(text.length)} characters`}</span>
-      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) takeFile(file); }}>Choose a file</button>
+      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : text.document ? source : `${source}: ${number(text.length)} characters`}</span>
+      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.csv,.log,.docx,.odt,.epub,.rtf,.html,.md"); if (file) takeFile(file); }}>Choose a file</button>
       <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The sheet", "sheet")}>Use the sheet's text</button>
     </div>
     ${text !== null && html`
@@ -154,8 +163,8 @@ function Train({ writer, started, isBusy }) {
         <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a separate text</label>
       </div>
       ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "Enter a name."}</p>`}
-      ${plan && html`<pre id="plan" class="sample">${plan.join("\n")}</pre>`}
-      <button class="primary" id="train-start" disabled=${!plan || isBusy} onClick=${start}>Start</button>
+      ${plan && html`<pre id="plan" class="sample" aria-busy=${String(isPlanning)}>${plan.join("\n")}</pre>`}
+      <button class="primary" id="train-start" disabled=${!name || isBusy} onClick=${start}>Start</button>
       ${isBusy && html`<span class="soft"> another run is training</span>`}`}
     <p class="error" role="status">${error}</p>
   </section>`;

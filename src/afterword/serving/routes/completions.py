@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
-from afterword.generation.poem import Rhyme, Verse
+from afterword.generation.poem import EXCLUDED, Verse
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -41,17 +41,7 @@ MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabiliti
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
 MOST_VERSES = 100  # lines of a poem
-WITHOUT_POEM = (
-    "stream",
-    "best_of",
-    "echo",
-    "logprobs",
-    "stop",
-    "pattern",
-    "max_tokens",
-    "sentences",
-    "finish_sentence",
-)
+WITHOUT_POEM = ("stream", "best_of", "echo", "logprobs", *EXCLUDED)
 VERSE = [field.name for field, _ in kinds_of(Verse)]
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
@@ -61,6 +51,7 @@ Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 
 
+@with_settings(*VERSE, of=Verse)
 @with_settings("new_word_p", "repetition_penalty")
 class CompletionRequest(Wanted):
     """Prompts, and how to continue them. A null field counts as missing."""
@@ -81,10 +72,6 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
-    poem: bool | None = None
-    stanzas: Whole | None = None
-    stanza_lines: Whole | None = None
-    rhyme: Rhyme | None = None
     suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -161,7 +148,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
 def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
     """Return one whole poem after the prompt. Raises ApiError for a stream, several texts or too many lines."""
     prompts = given(body.prompt)
-    wrong = [name for name in WITHOUT_POEM if (value := getattr(body, name)) is not None and value is not False]
+    wrong = [name for name in WITHOUT_POEM if (value := getattr(body, name, None)) is not None and value is not False]
     for name in [*wrong, *["n"] * ((body.n or 1) > 1), *["prompt"] * (len(prompts) > 1)]:
         raise ApiError(400, f"{name} cannot be used with poem: leave it out, or ask for one text", name)
     check_at_most(

@@ -60,11 +60,13 @@ def summary(runs: Runs, name: str) -> RunSummary:
 
 
 class RunRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text to train on, a name for the run (letters, digits, - and _), the minutes that it may train (5), and whether
-    each line is a document of its own."""
+    """A text to train on, or the bytes of a document in base64 and the ending of its name; a name for the run (letters,
+    digits, - and _), the minutes that it may train (5), and whether each line is a text of its own."""
 
-    text: str
     name: Name
+    text: str | None = None
+    document: bytes | None = None
+    ending: Literal[".docx", ".odt", ".epub", ".rtf", ".html", ".md"] | None = None
     minutes: float | None = None
     lines: bool | None = None
 
@@ -145,10 +147,13 @@ def _wish(body: RunRequest) -> Wish:
         raise ApiError(400, f"{rule}, not {body.name[:80]!r}", "name")
     minutes = DEFAULT_MINUTES if body.minutes is None else body.minutes
     TrainingSettings(minutes=minutes)
+    if (body.text is None) == (body.document is None) or (body.document is None) != (body.ending is None):
+        raise ApiError(400, "text is missing: give a text, or a document and its ending", "text")
     try:
-        text = body.text.encode()
+        text = body.document or (body.text or "").encode()
     except UnicodeEncodeError:
         raise ApiError(400, "text contains a lone surrogate, which is not valid text: remove it", "text") from None
-    if not body.text.strip():
+    if not text.strip():
         raise ApiError(400, "text is empty: give a text to train on", "text")
-    return Wish(body.name, text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)])
+    options = ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)]
+    return Wish(body.name, text, options, body.ending or ".txt")

@@ -39,15 +39,20 @@ _Text = tuple[FileIO, tuple[int, bytes, bool]]
 
 @dataclass(frozen=True)
 class Wish:
-    """A request to train: the run's name, its text, and the options of `afterword train`."""
+    """A request to train: the run's name, its text, the options of `afterword train`, and the ending of the file."""
 
     name: str
     text: bytes
     options: list[str]
+    ending: str = ".txt"
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}{self.ending}"
 
     @property
     def arguments(self) -> list[str]:
-        return [f"{self.name}.txt", *self.options]
+        return [self.file, *self.options]
 
 
 @dataclass
@@ -110,18 +115,18 @@ class Trainer:
             self._settle()
             return dict(self._failures)
 
-    def is_taken(self, name: str) -> bool:
-        """Return whether the name is in use. The remains of a run that was killed before training do not count."""
-        folder = self.place / name
+    def is_taken(self, wish: Wish) -> bool:
+        """Return whether a name is in use. The remains of a run that was killed before training do not count."""
+        folder = self.place / wish.name
         is_own = folder.is_dir() and not folder.is_symlink()
         is_free = is_own or not os.path.lexists(folder)
-        return os.path.lexists(self.place / f"{name}.txt") or not (is_free and RunFolder(folder).is_free)
+        return os.path.lexists(self.place / wish.file) or not (is_free and RunFolder(folder).is_free)
 
     def begin(self, wish: Wish) -> None:
         """Begin a run. Raises ApiError if it cannot begin."""
         with self._lock:
             self._check_free()
-            if self.is_taken(wish.name):
+            if self.is_taken(wish):
                 raise _taken(wish.name)
             self._start(wish.name, ["train", *wish.arguments, "--out", wish.name], self._created(wish))
 
@@ -180,7 +185,7 @@ class Trainer:
             self._plans -= 1
 
     async def _planned(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
-        await asyncio.to_thread((place / f"{wish.name}.txt").write_bytes, wish.text)
+        await asyncio.to_thread((place / wish.file).write_bytes, wish.text)
         process = await asyncio.create_subprocess_exec(
             *_command(["plan", "--json", *wish.arguments]),
             **_surroundings(place),
@@ -210,7 +215,7 @@ class Trainer:
         """Create the file of a new text and return it, still open. Raises ApiError."""
         left = memoryview(wish.text)
         try:
-            file = FileIO(self.place / f"{wish.name}.txt", "x+")
+            file = FileIO(self.place / wish.file, "x+")
         except FileExistsError:
             raise _taken(wish.name) from None
         except OSError as error:
