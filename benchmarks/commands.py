@@ -84,10 +84,11 @@ def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
 def run_peer(python: Path, script: str, *arguments: object, timeout: float | None = None) -> str:
     """Run a script of benchmarks/peers and return what it prints on standard output.
 
-    Raises CalledProcessError, and TimeoutExpired after `timeout` seconds.
+    Raises CalledProcessError, with the status 124 after `timeout` seconds.
     """
-    command = [str(python), str(PLACE / "peers" / script), *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout).stdout
+    limited = [] if timeout is None else ["timeout", f"{timeout}"]  # which ends the script's own processes too
+    command = [*limited, str(python), str(PLACE / "peers" / script), *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def ppmd(training: str, held_out: str, order: int = 6) -> float:

@@ -105,7 +105,9 @@ def by_peer(table: BenchTable, name: str, python: Path) -> tuple[Found, float] |
             task.write_text(text, encoding="utf-8")
             try:
                 answer = run_peer(python, "series_peers.py", "forecast", task, name, timeout=LIMIT).splitlines()[-1]
-            except subprocess.TimeoutExpired:
+            except subprocess.CalledProcessError as ended:
+                if ended.returncode != 124:
+                    raise
                 answer = "null"
         kept.write_text(answer, encoding="utf-8")
     found = json.loads(kept.read_text(encoding="utf-8"))
