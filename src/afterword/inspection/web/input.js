@@ -19,6 +19,7 @@ const KEYS = {
     refresh();
   },
   f: find,
+  s: similar,
   t: () => isFramed() || flip(),
   Escape: () => {
     S.from = S.to = -1;
@@ -104,9 +105,8 @@ $("order").addEventListener("change", event => {
   refresh();
 });
 $("unit").addEventListener("change", event => {
-  const found = /^l(\d+)\.u(\d+)$/.exec(event.target.value.trim()), layer = found ? Number(found[1]) : -1;
-  const row = D.layers[layer] ? D.layers[layer].units.indexOf(Number(found[2])) : -1;
-  row < 0 ? ($("live").textContent = "no such unit on this page", press()) : chooseUnit(layer, row, true);
+  const found = unitNamed(event.target.value.trim());
+  found ? chooseUnit(...found, true) : ($("live").textContent = "no such unit on this page", press());
 });
 
 function zoom(factor) {
@@ -119,8 +119,27 @@ function zoom(factor) {
 $("narrow").addEventListener("click", () => zoom(.7));
 $("wide").addEventListener("click", () => zoom(1.3));
 $("find").addEventListener("click", find);
+$("similar").addEventListener("click", similar);
 $("clear").addEventListener("click", KEYS.Escape);
 $("theme").addEventListener("click", flip);
+
+// The address may choose, and hides the head of the page: #forget:20 shades the text by all forget gates and shows
+// character 20; #cell:l0.u42:20 shades it by a unit's cell state, and so by its sign; #forget:0-18:20 by the forget gate
+// of the unit whose cell state is on in characters 0 to 18 and off elsewhere.
+function choose() {
+  const [part, ...places] = location.hash.slice(1).split(":");
+  if (!PARTS.includes(part)) return false;
+  [S.part, S.paint] = [part, "mean"];
+  for (const place of places) {
+    const [a, b] = (/^(\d+)-(\d+)$/.exec(place) ?? []).slice(1).map(Number);
+    const unit = a <= b && b < T && b - a + 1 < T ? unitsFor(SIGNED, a, b)[0] : null;
+    if (unit) chooseUnit(unit.layer, unit.row, true);
+    else if (unitNamed(place)) chooseUnit(...unitNamed(place), true);
+    else move(parseInt(place, 10) || 0);
+  }
+  refresh();
+  return true;
+}
 const isFramed = () => document.documentElement.classList.contains("framed");
 window.addEventListener("message", ({ data, source, origin }) => {
   if (source !== window.parent || source === window || !["light", "dark"].includes(data?.theme)) return;
@@ -151,12 +170,8 @@ choice("paint", [
 S.layer = withUnits[0];
 theme(document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 summary();
-// The address may choose: #forget:20 shades the text by all forget gates, at character 20, without the head of the page.
-const [chosen, character] = location.hash.slice(1).split(":");
-if (PARTS.includes(chosen)) {
-  [S.part, S.paint] = [chosen, "mean"];
-  document.querySelector("header").style.display = "none";
-}
 relayer();
-move(parseInt(character, 10) || 0);
+move(0);
+if (choose()) document.querySelector("header").style.display = "none";
+window.addEventListener("hashchange", choose);
 document.documentElement.dataset.ready = performance.now().toFixed(0);

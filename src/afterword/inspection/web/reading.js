@@ -18,7 +18,7 @@ function showHere(t = S.at, row = S.unit) {
     ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
     <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>`;
-  const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));
+  const most = Math.max(largest("cell", S.layer, row), ...[c, kept, added, old].map(Math.abs));
   const wide = v => Math.abs(v) / most * 50; // in percent of a track, whose middle is 0
   const bar = (v, colour, extra = "") => `<span class="track"><i style="left:${v < 0 ? 50 - wide(v) : 50}%;
     width:${wide(v)}%;background:${colour}"></i>${extra}</span>`;

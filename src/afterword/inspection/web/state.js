@@ -12,6 +12,7 @@ const MEANINGS = {
   hidden: "The hidden state is what the others see of the unit: its output gate × tanh of its cell state.",
 };
 const GATES = new Set(["forget", "input", "output"]);
+const SIGNED = "cell"; // what the sign of a unit is that of
 const nameOf = part => part === "candidate" ? part : `${part} ${GATES.has(part) ? "gate" : "state"}`;
 const S = {
   part: "forget",

@@ -17,7 +17,7 @@ function level(t) {
     const k = levelOf(surprise(t));
     return k ? `s${k}` : "";
   }
-  const v = S.paint === "unit" ? series(S.part, S.layer, S.unit)[t] / range(S.part, S.layer)
+  const v = S.paint === "unit" ? series(S.part, S.layer, S.unit)[t] / largest(S.part, S.layer, S.unit)
     : mean(S.part, S.layer, t) / D.meanScale[S.part];
   const k = Math.min(LEVELS, Math.round(Math.abs(v) * LEVELS));
   return k ? (GATES.has(S.part) || S.paint === "mean" ? "g" : v > 0 ? "p" : "n") + k : "";
@@ -32,7 +32,7 @@ function paintText() {
   }
   const colour = hue => `rgb(var(--${hue}) / var(--strength))`;
   const shades = (...colours) => `<i style="background: linear-gradient(90deg, ${colours.join(", ")})"></i>`;
-  const gate = GATES.has(S.part), most = range(S.part, S.layer);
+  const gate = GATES.has(S.part), most = largest(S.part, S.layer, S.unit);
   if (S.paint === "surprise") {
     $("shade").innerHTML = `0 bits <i></i> ${MOST_BITS} bits and more`;
   } else if (S.paint === "unit" && !gate) {
