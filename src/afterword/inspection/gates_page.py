@@ -23,7 +23,7 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.web.pages import bundle, document, filled, policy, read, style
 
 # in the order of loading
-SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
+SCRIPTS = ("parts", "state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
 GUESSES = 3
 LISTED_UNITS = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters

@@ -31,26 +31,6 @@ function find() {
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
 }
 
-// The units of the page, those first that are most often on from a to b and off elsewhere.
-const unitsFor = (part, a, b) =>
-  D.layers.flatMap(({ units }, layer) => units.map((_, row) => ({ layer, row, ...judged(series(part, layer, row), a, b) })))
-    .sort((x, y) => (y.on - y.off) - (x.on - x.off));
-
-// The value halfway between the means from a to b and elsewhere, whether the unit is up there, and how often it is on.
-function judged(values, a, b) {
-  const inside = b - a + 1, outside = T - inside;
-  let here = 0, all = 0, on = 0, off = 0;
-  for (let t = 0; t < T; t++) {
-    all += values[t];
-    if (t >= a && t <= b) here += values[t];
-  }
-  const middle = (here / inside + (all - here) / outside) / 2, up = here / inside > middle;
-  for (let t = 0; t < T; t++) {
-    if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
-  }
-  return { middle, up, on: on / inside, off: off / outside };
-}
-
 function alike(units, a, b) {
   const count = new Uint8Array(T), enough = Math.ceil(units.length * .8), runs = [];
   for (const one of units) {
@@ -97,12 +77,3 @@ function listPlaces(places) {
 }
 const text = (a, b) => D.tokens.slice(Math.max(0, a), Math.max(0, b + 1)).map(plain).join("");
 const snippet = (a, b) => b - a < 40 ? text(a, b) : `${text(a, a + 18)}…${text(b - 18, b)}`;
-
-function button(html, title, click, disabled = false) {
-  const made = document.createElement("button");
-  made.innerHTML = html;
-  made.title = title;
-  made.disabled = disabled;
-  made.addEventListener("click", click);
-  return made;
-}

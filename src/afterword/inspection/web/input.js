@@ -26,14 +26,7 @@ const KEYS = {
     refresh();
   },
 };
-document.addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
-  const act = KEYS[event.key];
-  if (act) {
-    event.preventDefault();
-    act(event);
-  }
-});
+listenToKeys(KEYS);
 
 function spanAt(event) {
   const one = event.target.closest("#text b");
@@ -121,7 +114,6 @@ $("wide").addEventListener("click", () => zoom(1.3));
 $("find").addEventListener("click", find);
 $("similar").addEventListener("click", similar);
 $("clear").addEventListener("click", KEYS.Escape);
-$("theme").addEventListener("click", flip);
 
 // The address may choose, and hides the head of the page: #forget:20 shades the text by all forget gates and shows
 // character 20; #cell:l0.u42:20 shades it by a unit's cell state, and so by its sign; #forget:0-18:20 by the forget gate
@@ -130,24 +122,10 @@ function choose() {
   const [part, ...places] = location.hash.slice(1).split(":");
   if (!PARTS.includes(part)) return false;
   [S.part, S.paint] = [part, "mean"];
-  for (const place of places) {
-    const [a, b] = (/^(\d+)-(\d+)$/.exec(place) ?? []).slice(1).map(Number);
-    const unit = a <= b && b < T && b - a + 1 < T ? unitsFor(SIGNED, a, b)[0] : null;
-    if (unit) chooseUnit(unit.layer, unit.row, true);
-    else if (unitNamed(place)) chooseUnit(...unitNamed(place), true);
-    else move(parseInt(place, 10) || 0);
-  }
+  choosePlaces(places);
   refresh();
   return true;
 }
-const isFramed = () => document.documentElement.classList.contains("framed");
-window.addEventListener("message", ({ data, source, origin }) => {
-  if (source !== window.parent || source === window || !["light", "dark"].includes(data?.theme)) return;
-  if (data.theme === "dark" !== isDark()) flip();
-  if (isFramed()) return;
-  document.documentElement.classList.add("framed");
-  new ResizeObserver(() => source.postMessage({ height: document.body.offsetHeight }, origin)).observe(document.body);
-});
 new ResizeObserver(fit).observe($("frame"));
 window.addEventListener("resize", fit);
 
@@ -168,7 +146,6 @@ choice("paint", [
   ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
 ], "paint", refresh);
 S.layer = withUnits[0];
-theme(document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 summary();
 relayer();
 move(0);

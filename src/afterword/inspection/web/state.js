@@ -1,5 +1,4 @@
 // What the page shows (D), and what is chosen on it (S).
-const $ = id => document.getElementById(id);
 const D = JSON.parse($("data").textContent);
 const T = D.tokens.length, L = D.layers.length;
 const PARTS = ["forget", "input", "candidate", "output", "cell", "hidden"];

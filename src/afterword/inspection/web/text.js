@@ -1,10 +1,5 @@
 // The text, each character on its shade.
-const { HIDDEN, sign, visible } = $words;
 const { LEVELS, MOST_BITS, levelOf } = $shades;
-const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-const escape = s => s.replace(/[&<>"]/g, c => ENTITIES[c]);
-const shown = token => escape(token.replace(HIDDEN, one => sign(one) + ("\n\t".includes(one) ? one : "")));
-const plain = token => token === " " ? "␣" : visible(token);
 let spans;
 
 function writeText() {
@@ -43,8 +38,3 @@ function paintText() {
     $("shade").innerHTML = `0 ${shades("transparent", colour("gate"))} ${number(highest, 1)}`;
   }
 }
-
-const number = (v, digits = 2) => {
-  const s = Math.abs(v).toFixed(digits);
-  return (v < 0 && Number(s) ? "−" : "") + s;
-};

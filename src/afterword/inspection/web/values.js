@@ -53,9 +53,3 @@ function mean(part, layer, t) {
 // the largest value of a layer's heat map, and of a unit over the text
 const range = (part, layer) => part === "cell" ? D.layers[layer].range : 1;
 const largest = (part, layer, row) => part === "cell" ? D.layers[layer].scale[row] * 32767 : 1;
-const name = (layer, row) => `l${layer}.u${D.layers[layer].units[row]}`;
-function unitNamed(given) { // the layer and the row of a unit of the page, by its name
-  const [, layer, unit] = /^l(\d+)\.u(\d+)$/.exec(given) ?? [];
-  const row = D.layers[layer]?.units.indexOf(Number(unit)) ?? -1;
-  return row < 0 ? null : [Number(layer), row];
-}
