@@ -32,6 +32,7 @@ UNNAMED = """[...document.querySelectorAll("button, input, textarea, [role=dialo
 SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
+    "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
     "voice": "'p b, h1, h2', ['p12', 'n12', '']",
     "forecast": "'h1, p, td, th', null",
@@ -56,6 +57,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages = {
         "gates": gates_page(model.gates(TEXT * 3), about),
         "long": gates_page(model.gates(TEXT * 20), about),
+        "step": model.step_page(TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     costs = np.arange(len(SURPRISING)) % 41 / 4

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from afterword.errors import TextError
 from afterword.inspection.trace import SIGMOIDS, Trace, openness
 from afterword.model.network.config import Config
 from afterword.model.network.holding import GATES_AND_STATES
-from afterword.web.pages import bundle, document, filled, policy, read, style
+from afterword.web.pages import bundle, document, filled, in_script, policy, read, style
 
 # in the order of loading
 SCRIPTS = ("parts", "state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
@@ -101,23 +100,24 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
         for name, values in blobs.items()
     )
-    # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
-    written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    body = _web("page.html").replace("character", trace.unit)
+    body = web_file("page.html").replace("character", trace.unit)
     return document(
-        filled(body, DATA=written, BLOBS=encoded, SCRIPT=script()),
+        filled(body, DATA=in_script(data), BLOBS=encoded, SCRIPT=script()),
         title="What the gates do",
-        style=style() + _web("page.css"),
+        style=style() + web_file("page.css"),
         policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline'"),
     )
 
 
 def script() -> str:
     """Return the script of every page, exactly: a content security policy names it by its hash."""
-    return "\n".join(['\n"use strict";', bundle(("words", "shades")), *(_web(f"{name}.js") for name in SCRIPTS), ""])
+    return "\n".join(
+        ['\n"use strict";', bundle(("words", "shades")), *(web_file(f"{name}.js") for name in SCRIPTS), ""]
+    )
 
 
-def _web(name: str) -> str:
+def web_file(name: str) -> str:
+    """Return the text of a file of `web/`."""
     return read("afterword.inspection", "web", name).rstrip("\n")
 
 
