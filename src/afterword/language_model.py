@@ -7,9 +7,10 @@ import importlib.util
 import os
 import reprlib
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -187,6 +188,17 @@ class LanguageModel:
         parts = 2 if self.parameters < EXACT_PAGES else 1
         exported = Exported(self._saved, PageSettings(weight_bytes=parts, ngram_megabytes=0))
         return step_html(engine(), exported.facts, exported.data, text, about)
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Return the network's weights by PyTorch's names, such as "lstm.weight_hh_l0" [4H, H]; none can be changed.
+
+        The rows of the four gates are in the order input, forget, candidate, output.
+        """
+        views = {name: weight.view() for name, weight in self._saved.weights.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return MappingProxyType(views)
 
     @property
     def labels(self) -> dict[str, int]:
