@@ -294,3 +294,24 @@ def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> N
     assert opened.run("document.title") == "What the gates do: north"
     assert "character" not in opened.text("body")
     assert opened.complaints == []
+
+
+def test_a_plain_recurrent_network_shows_its_hidden_state_alone(tab: Tab, tmp_path: Path) -> None:
+    trace = made(hidden_size=20, cell="rnn").gates(TEXT * 3)
+    opened = open_page(tab, gates_html(trace, "a plain network"), tmp_path)
+    found = opened.run("D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('hidden', k, row))))")
+    for layer, units in enumerate(trace.shown_units()):
+        assert np.abs(np.array(found[layer]) - trace.hidden[:, layer, units].T).max() < 0.01
+    assert opened.text("h1") == "What the hidden state does"
+    assert opened.run("[...document.querySelectorAll('#part button')].map(b => b.innerText)") == ["hidden"]
+    for word in ("forget", "memory", "kept", "gate"):
+        assert word not in opened.text("body")
+    for key in "gplpfs":
+        opened.press(key)
+    opened.run("location.hash = '#hidden:l1.u7:5'")
+    opened.until("S.at === 5")
+    assert opened.run("[S.paint, name(S.layer, S.unit)]") == ["unit", "l1.u7"]
+    opened.run("location.hash = '#forget:3'")  # which it does not have
+    opened.press("ArrowRight")
+    assert opened.run("[S.part, S.at]") == ["hidden", 6]
+    assert opened.complaints == []

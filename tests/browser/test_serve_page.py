@@ -1053,7 +1053,7 @@ def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(pa
     page.click("#tab-inside")
     for name, says, compared, forget in (
         ("rows", "of the line at the cursor", "The cell states, compared with those after Reena", "0."),
-        ("plain", "has no gates", "The hidden states, compared with those after Reena", "–"),
+        ("plain", "up to the cursor", "The hidden states, compared with those after Reena", "–"),
     ):
         set_field(page, "models", name)
         page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('keeps-word')")

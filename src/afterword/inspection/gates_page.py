@@ -40,10 +40,10 @@ def about(name: str, config: Config, hold: tuple[str, ...], using: str = "both")
 def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
     """Return the page of `trace`, as HTML. `about` describes the model in a line; `named` are the units to show.
 
-    Raises TextError for a page that would be too large to be useful, ModelError for a network without gates.
+    Of a plain recurrent network it shows the hidden state. Raises TextError for a page that would be too large to be
+    useful.
     """
-    trace.check_gates()
-    T, shown = len(trace.tokens), trace.shown_units(named)
+    T, shown, has_gates = len(trace.tokens), trace.shown_units(named), trace.has_gates
     each = BYTES * sum(len(units) for units in shown)
     if T * each > MOST_BYTES:
         raise TextError(
@@ -53,14 +53,18 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
     blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
     rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))
     blobs |= {"rows": rows.astype("<u4"), "probabilities": np.round(probabilities * 255).astype(np.uint8)}
-    mean_scale = {}
-    for part in GATES_AND_STATES:
+    mean_scale, parts = {}, GATES_AND_STATES if has_gates else ("hidden",)
+    for part in parts:
         means = trace.means(part).T
         mean_scale[part] = 1.0 if part in SIGMOIDS else max(float(means.max()), 1e-6)
         blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
     carried = np.array_equal(trace.before[1:], trace.cell[:-1])
-    layers = []
-    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True)):
+    layers: list[dict[str, Any]] = []
+    if not has_gates:
+        for layer, units in enumerate(shown):
+            blobs[f"l{layer}-hidden"] = np.round(trace.hidden[:, layer, units].T * 127).astype(np.int8)
+            layers.append({"units": units.tolist()})
+    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True) if has_gates else ()):
         for gate in SIGMOIDS:
             blobs[f"l{layer}-{gate}"] = np.round(getattr(trace, gate)[:, layer, units].T * 255).astype(np.uint8)
         blobs[f"l{layer}-candidate"] = np.round(trace.candidate[:, layer, units].T * 127).astype(np.int8)
@@ -81,9 +85,11 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         if not carried:  # a network of windows reads a whole window per character
             blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
         layers.append(record)
+    title = "What the gates do" if has_gates else "What the hidden state does"
     start = " ".join((trace.title or trace.text)[: 2 * SHORT_TITLE].split())
     data = {
-        "title": f"What the gates do: {start[:SHORT_TITLE]}",
+        "title": f"{title}: {start[:SHORT_TITLE]}",
+        "isGated": has_gates,
         "about": about,
         "unit": trace.unit,
         "places": [*trace.places] or None,
@@ -100,10 +106,10 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
         for name, values in blobs.items()
     )
-    body = web_file("page.html").replace("character", trace.unit)
+    body = web_file("page.html").replace("character", trace.unit).replace("What the gates do", title)
     return document(
         filled(body, DATA=in_script(data), BLOBS=encoded, SCRIPT=script()),
-        title="What the gates do",
+        title=title,
         style=style() + web_file("page.css"),
         policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline'"),
     )

@@ -146,7 +146,8 @@ choice("paint", [
   ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
 ], "paint", refresh);
 S.layer = withUnits[0];
-summary();
+if (isGated) summary();
+else for (const one of document.querySelectorAll(".gated")) one.remove();
 relayer();
 move(0);
 if (choose()) document.querySelector("header").style.display = "none";

@@ -22,6 +22,7 @@ function value(part, layer, row, t) {
     case "cell":
       return blob(`l${layer}-cell`, Int16Array)[k] * D.layers[layer].scale[row];
     case "hidden":
+      if (!isGated) return blob(`l${layer}-hidden`, Int8Array)[k] / 127;
       return value("output", layer, row, t) * Math.tanh(value("cell", layer, row, t));
     default:
       return blob(`l${layer}-${part}`, Uint8Array)[k] / 255;
