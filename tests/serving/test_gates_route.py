@@ -88,6 +88,8 @@ def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path)
         ({"inspection": "ablate", "matching": "b"}, "belongs to"),
         ({"inspection": "units", "matching": "("}, "is not a regular expression"),
         ({"inspection": "units", "matching": "☃"}, "matches nothing"),
+        ({"inspection": "units", "matching": "((a{99}){99}){99}"}, "matching '((a{99}){99}){99}' is too large"),
+        ({"inspection": "units", "matching": "a(?R)?b"}, "calls a group"),
         ({"inspection": "heat"}, "inspection"),
     ],
 )

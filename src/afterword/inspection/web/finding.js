@@ -11,23 +11,18 @@ function find() {
   }
   const best = unitsFor(S.part, a, b).slice(0, 10);
   $("foundhead").innerHTML = `By the ${nameOf(S.part)}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
-  $("found").replaceChildren(...best.map(one => {
-    const row = document.createElement("span");
-    row.append(
-      button(
-        `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ` +
-          `${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,
-        "show this unit in the heat map and over the text",
-        () => chooseUnit(one.layer, one.row, true),
-      ),
-      " ",
-      button("±", `colour the text by the sign of ${name(one.layer, one.row)}`, () => {
-        S.part = SIGNED;
-        chooseUnit(one.layer, one.row, true);
-      }),
-    );
-    return row;
-  }));
+  const show = (one, part) => () => {
+    S.part = part;
+    chooseUnit(one.layer, one.row, true);
+  };
+  const row = (one, part) => {
+    const made = document.createElement("span"), side = one.up ? "above" : "below";
+    const says = `<b>${name(one.layer, one.row)}</b> ${side} ${number(one.middle)}: ${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`;
+    made.append(button(says, "show this unit in the heat map and over the text", show(one, part)), " ");
+    made.append(button("±", "colour the text by the sign of this unit", show(one, SIGNED)));
+    return made;
+  };
+  $("found").replaceChildren(...best.map(one => row(one, S.part)));
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
 }
 

@@ -33,6 +33,7 @@ function read(given) {
   ids = model.tokenizer.encode(given).slice(0, D.most);
   [T, asRead, now, S.changes, S.at] = [ids.length, [], [], [], 0];
   $("text").innerHTML = ids.map(id => `<b>${shown(text(id))}</b>`).join("");
+  refresh();
 }
 
 function change(gate, value) {
@@ -168,9 +169,6 @@ for (const [id, title, key] of [
 $("units").append(button("−", "the unit before (key ↑)", KEYS.ArrowUp), button("+", "the next unit (key ↓)", KEYS.ArrowDown));
 $("unit").addEventListener("change", ({ target }) => chooseUnit(...(unitNamed(target.value.trim()) ?? [S.layer, S.unit])));
 $("text").addEventListener("click", ({ target }) => target.matches("b") && move([...$("text").children].indexOf(target)));
-$("own").addEventListener("input", ({ target }) => {
-  read(target.value);
-  refresh();
-});
+$("own").addEventListener("input", ({ target }) => read(target.value));
 window.addEventListener("hashchange", chooseByAddress);
 begin();

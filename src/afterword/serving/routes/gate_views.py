@@ -27,6 +27,7 @@ from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
 from afterword.serving.service import Service
+from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
@@ -152,6 +153,7 @@ async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
     """Measure units, gates or the horizon of a model."""
     if (body.matching is None) == (body.inspection == "units"):
         raise ApiError(400, '"matching" belongs to the inspection "units", which needs it', "matching")
+    check_size(body.matching or "", "matching")  # compiling stops all other threads
     served = await asyncio.to_thread(call.service.models.find, body.model)
     model = (await asyncio.to_thread(variant, served, None, body.hold)).model
 
