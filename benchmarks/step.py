@@ -34,12 +34,23 @@ for (const kind of ["input", "click"]) {
     requestAnimationFrame(() => setTimeout(() => times.push([kind, script, performance.now() - from])));
   });
 }"""
-PLACES = {  # what is clicked, by the number of the click, and the event that the page answers
-    "the next character": (lambda k: ("#next", 0.5), "click"),
-    "a far character": (lambda k: (f"#text b:nth-child({1 + 211 * k % len(TEXT)})", 0.5), "click"),
-    "the next unit": (lambda k: ("#units button:last-child", 0.5), "click"),
-    "a slider": (lambda k: ("[data-gate=forget] input", 0.1 + 0.8 * (k % 7) / 7), "input"),
+CLICKED = {  # the event that the page answers
+    "the next character": "click",
+    "a far character": "click",
+    "the next unit": "click",
+    "a slider": "input",
 }
+
+
+def place(what: str, k: int) -> tuple[str, float]:
+    """What click `k` is on, and where along it."""
+    places = {
+        "the next character": ("#next", 0.5),
+        "a far character": (f"#text b:nth-child({1 + 211 * k % len(TEXT)})", 0.5),
+        "the next unit": ("#units button:last-child", 0.5),
+        "a slider": ("[data-gate=forget] input", 0.1 + 0.1 * (k % 7)),
+    }
+    return places[what]
 
 
 @click.command(name="python -m benchmarks.step", help=__doc__.split("\n")[0])
@@ -53,11 +64,11 @@ def main(model: str) -> None:
         tab.open(f"file://{page}")
         print(f"  {found.config.network}: a page of {page.stat().st_size / 1e6:.1f} MB")
         tab.run(WATCH)
-        for what, (place, kind) in PLACES.items():
+        for what, kind in CLICKED.items():
             tab.run("release()")
             tab.run("times.length = 0")
             for k in range(CLICKS):
-                selector, x = place(k)
+                selector, x = place(what, k)
                 tab.click(selector, x)
                 tab.until(f"times.filter(one => one[0] === '{kind}').length > {k}")
             times = tab.run(f"times.filter(one => one[0] === '{kind}')")
