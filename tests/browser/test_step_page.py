@@ -74,13 +74,13 @@ def test_moving_a_gate_changes_this_step_and_all_that_follow(opened: Tab, trace:
     found = numbers(opened)
     assert found["kept"] == 0
     assert found["cell"] == pytest.approx(found["added"], abs=0.011)
-    network = f"network: {trace.forget[12, 0, 7]:.2f}"
+    network = f"was {trace.forget[12, 0, 7]:.2f}"
     assert opened.text("[data-gate=forget] span:last-child") == network
     opened.until("now.length === T")
     cells = np.array(opened.run(CELLS % 0))
     np.testing.assert_allclose(cells[:12], trace.cell[:12, 0], atol=1e-3)
     assert not np.allclose(cells[13], trace.cell[13, 0], atol=1e-3)
-    assert opened.run("document.querySelector('#expected .soft').textContent").startswith("network: ")
+    assert opened.run("document.querySelector('#expected .soft').textContent").startswith("was ")
     opened.press("ArrowRight")
     assert opened.text("[data-gate=forget] span:last-child").startswith("σ(")  # it was moved at one character
     opened.press("Escape")

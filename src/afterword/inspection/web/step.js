@@ -93,12 +93,12 @@ function refresh() {
     const isChanged = S.changes.some(one => one.gate === gate && one.unit === S.unit && acts(one, S.layer, S.at));
     slider.value = gates[gate];
     value.textContent = number(gates[gate]);
-    from.textContent = isChanged ? `network: ${number(known(gate, sum(own, gate)))}`
+    from.textContent = isChanged ? `was ${number(known(gate, sum(own, gate)))}`
       : `${gate === "candidate" ? "tanh" : "σ"}(${number(sum(here, gate))})`;
   }
   $("expected").innerHTML = [...p.keys()].sort((a, b) => p[b] - p[a]).slice(0, 6).map(id => `<div><code>${escape(plain(text(id)))}</code>
     <span class="meter"><i style="width:${p[id] * 100}%"></i></span><span>${Math.round(p[id] * 100)} %</span>
-    <span class="soft">${S.changes.length ? `network: ${Math.round(own.p[id] * 100)} %` : ""}</span></div>`).join("");
+    <span class="soft">${S.changes.length ? `was ${Math.round(own.p[id] * 100)} %` : ""}</span></div>`).join("");
   $("unit").value = name(S.layer, S.unit);
   $("release").disabled = !S.changes.length;
   $("live").textContent = `character ${S.at}: ${plain(text(ids[S.at]))}; ${name(S.layer, S.unit)}: ` +
