@@ -85,7 +85,7 @@ function refresh() {
     const v = gates[gate], hue = gate !== "candidate" ? "gate" : v < 0 ? "low" : "high", x = 45 + 94 * k, high = 52 * Math.abs(v);
     return `<rect x="${x}" y="${222 - high}" width="86" height="${high}" fill="rgb(var(--${hue}) / .3)"/>
       <rect x="${x}" y="170" width="86" height="52" rx="5" fill="none" stroke="currentColor"/>
-      <text x="${x + 43}" y="190" font-size="12.5">${gate} ${letter}</text><text x="${x + 43}" y="211" font-weight="650">${number(v)}</text>
+      <text x="${x + 43}" y="190" font-size="12">${gate} ${letter}</text><text x="${x + 43}" y="211" font-weight="650">${number(v)}</text>
       <text x="${x + 48}" y="243" text-anchor="start">${gate === "candidate" ? "tanh" : "σ"}</text>`;
   }).join("");
   for (const row of $("gates").children) {
@@ -141,6 +141,7 @@ async function begin() {
   // at first, the unit whose cell state tells the two halves of the text apart
   choosePlaces([T > 1 ? `0-${Math.floor(T / 2) - 1}` : "l0.u0", "0"]);
   chooseByAddress();
+  if (location.hash) document.querySelector("header").style.display = "none"; // as on the page of gates
   document.documentElement.dataset.ready = performance.now().toFixed(0);
 }
 
