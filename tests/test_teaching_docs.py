@@ -20,9 +20,9 @@ def best_unit(cells: np.ndarray) -> int:
     """The unit that the page finds for #4-19, by its cell states [T, H]."""
     inside = np.zeros(len(cells), bool)
     inside[SENTENCE] = True
-    middle = (cells[inside].mean(axis=0) + cells[~inside].mean(axis=0)) / 2
-    on = (cells > middle) == (cells[inside].mean(axis=0) > middle)
-    return int(np.argmax(on[inside].mean(axis=0) - on[~inside].mean(axis=0)))
+    here, elsewhere = cells[inside], cells[~inside]
+    apart = np.abs(here.mean(axis=0) - elsewhere.mean(axis=0)) / (here.std(axis=0) + elsewhere.std(axis=0))
+    return int(apart.argmax())
 
 
 def test_the_lab_trains_the_network_of_the_lesson() -> None:
@@ -37,13 +37,20 @@ def test_the_answers_are_those_of_a_trained_network() -> None:
     model = train(DOCS / "subjects.txt", steps=3500, ngram=0, **sizes)  # type: ignore[arg-type]
     trace = model.gates(TEXT)
     unit = best_unit(trace.cell[:, 0])
-    forget, output, cell = trace.forget[:, 0, unit], trace.output[:, 0, unit], trace.cell[:, 0, unit]
+    forget, input_gate, output = (getattr(trace, gate)[:, 0, unit] for gate in ("forget", "input", "output"))
+    cell, space = trace.cell[:, 0, unit], TEXT.index(" R")
     assert np.sign(cell[5:19]).tolist() == [np.sign(cell[10])] * 14  # Divya's
-    assert np.sign(cell[24:]).tolist() == [-np.sign(cell[10])] * (len(TEXT) - 24)  # and Reena's
-    assert forget[6:19].min() > 0.9
-    assert forget[20] < 0.1  # at the R
-    assert output[18] > 0.9  # at the full stop
+    assert abs(cell[25:].mean() - cell[5:19].mean()) > 3  # Reena's
+    assert forget[6:18].mean() > 0.95
+    assert forget[space] > 0.8  # the full stop and the space are not the moment
+    assert forget[space + 1] < 0.1  # at the R
+    assert input_gate[[4, 24]].min() > 0.8  # at the ends of the names
+    assert output[4] < 0.2
+    assert output[[space, len(TEXT) - 1]].min() > 0.9  # where a name is due
     expected = {one.text: one.probability for one in model.next_characters(TEXT)}
     assert expected["R"] > 0.9
-    kept = model.hold(f"l0.u{unit}.forget=1")
-    assert next(iter(kept.next_characters(TEXT))).text != "R"
+    hidden = {
+        one.text: one.probability for one in model.hold(f"l0.u{unit}.output=0").next_characters(TEXT[: space + 1])
+    }
+    shown = {one.text: one.probability for one in model.next_characters(TEXT[: space + 1])}
+    assert hidden["D"] < shown["D"]

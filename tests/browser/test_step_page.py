@@ -169,7 +169,11 @@ def test_an_address_chooses_and_another_text_is_read(tab: Tab, tmp_path: Path) -
     opened.run("location.hash = '#0-9:3'")
     opened.until("S.at === 3")
     area = opened.run("(v => judged(v, 0, 9))(series('cell', S.layer, S.unit))")
-    assert area["on"] - area["off"] == max(opened.run("unitsFor('cell', 0, 9).map(one => one.on - one.off)"))
+    assert area["apart"] == max(opened.run("unitsFor('cell', 0, 9).map(one => one.apart)"))
+    cells = np.array(opened.run("Array.from(series('cell', S.layer, S.unit))"))
+    here, elsewhere = cells[:10], cells[10:]
+    apart = abs(here.mean() - elsewhere.mean()) / (here.std() + elsewhere.std())
+    assert area["apart"] == pytest.approx(apart, abs=1e-3)
     opened.run("document.querySelector('section details').open = true; $('own').focus(); $('own').select()")
     opened.type("Reena ate")
     assert opened.run("[T, S.at, now.length > 0]") == [9, 0, True]

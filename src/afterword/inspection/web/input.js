@@ -117,7 +117,7 @@ $("clear").addEventListener("click", KEYS.Escape);
 
 // The address may choose, and hides the head of the page: #forget:20 shades the text by all forget gates and shows
 // character 20; #cell:l0.u42:20 shades it by a unit's cell state, and so by its sign; #forget:0-18:20 by the forget gate
-// of the unit whose cell state is on in characters 0 to 18 and off elsewhere.
+// of the unit whose cell state best tells characters 0 to 18 from the others.
 function choose() {
   const [part, ...places] = location.hash.slice(1).split(":");
   if (!PARTS.includes(part)) return false;

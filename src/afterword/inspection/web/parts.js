@@ -35,27 +35,24 @@ const unitsFor = (part, a, b) =>
   D.layers.flatMap(({ units }, layer) => units.map((_, row) => ({ layer, row, ...judged(series(part, layer, row), a, b) })))
     .sort((x, y) => (y.on - y.off) - (x.on - x.off));
 
-// The value halfway between the means from a to b and elsewhere, whether the unit is up there, and how often it is on.
+// The value halfway between the means from a to b and elsewhere, whether the unit is up there, how often it is on, and
+// how far the means are apart, in standard deviations.
 function judged(values, a, b) {
-  const inside = b - a + 1, outside = T - inside;
-  let here = 0, all = 0, on = 0, off = 0;
-  for (let t = 0; t < T; t++) {
-    all += values[t];
-    if (t >= a && t <= b) here += values[t];
-  }
-  const middle = (here / inside + (all - here) / outside) / 2, up = here / inside > middle;
-  for (let t = 0; t < T; t++) {
-    if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
-  }
-  return { middle, up, on: on / inside, off: off / outside };
+  const here = values.slice(a, b + 1), elsewhere = [...values.slice(0, a), ...values.slice(b + 1)];
+  const mean = some => some.reduce((sum, v) => sum + v, 0) / some.length;
+  const deviation = (some, from) => Math.sqrt(mean(some.map(v => (v - from) ** 2)));
+  const [high, low] = [mean(here), mean(elsewhere)], middle = (high + low) / 2, up = high > middle;
+  const [on, off] = [here, elsewhere].map(some => some.filter(v => v > middle === up).length / some.length);
+  return { middle, up, on, off, apart: Math.abs(high - low) / (deviation(here, high) + deviation(elsewhere, low)) };
 }
 
 // Choose the places of an address: l0.u42 is a unit, 20 a character, and 4-19 the unit whose cell state, or hidden state
-// if it has none, is on in characters 4 to 19 and off elsewhere.
+// if it has none, best tells characters 4 to 19 from the others.
 function choosePlaces(places) {
   for (const place of places) {
     const [a, b] = (/^(\d+)-(\d+)$/.exec(place) ?? []).slice(1).map(Number);
-    const unit = a <= b && b < T && b - a + 1 < T ? unitsFor(SIGNED, a, b)[0] : null;
+    const units = a <= b && b < T && b - a + 1 < T ? unitsFor(SIGNED, a, b) : [];
+    const [unit] = units.sort((x, y) => y.apart - x.apart);
     if (unit) chooseUnit(unit.layer, unit.row, true);
     else if (unitNamed(place)) chooseUnit(...unitNamed(place), true);
     else move(parseInt(place, 10) || 0);
