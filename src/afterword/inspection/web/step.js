@@ -148,26 +148,20 @@ async function begin() {
 $("gates").innerHTML = Object.entries(GATES).map(([gate, letter]) => `<label data-gate="${gate}"><span>${gate} ${letter}</span>
   <input type="range" min="${gate === "candidate" ? -1 : 0}" max="1" step="any"><b></b><span class="soft"></span></label>`).join("");
 $("gates").addEventListener("input", ({ target }) => change(target.parentElement.dataset.gate, Number(target.value)));
-const KEYS = {
-  ArrowLeft: () => move(S.at - 1),
-  ArrowRight: () => move(S.at + 1),
-  ArrowUp: () => turnUnit(-1),
-  ArrowDown: () => turnUnit(1),
-  " ": () => play(),
-  Escape: release,
-  t: () => isFramed() || flip(),
-};
-listenToKeys(KEYS);
-for (const [id, title, key] of [
-  ["previous", "the character before (key ←)", "ArrowLeft"],
-  ["next", "the next character (key →)", "ArrowRight"],
-  ["play", "read on by itself (key space)", " "],
-  ["release", "give all gates the network's own values (key Esc)", "Escape"],
-]) {
-  $("moves").append(button(id, title, KEYS[key]));
-  $("moves").lastChild.id = id;
+const ACTS = [ // a key, what it does, and the label and the title of its button
+  ["ArrowLeft", () => move(S.at - 1), "previous", "the character before (key ←)"],
+  ["ArrowRight", () => move(S.at + 1), "next", "the next character (key →)"],
+  [" ", () => play(), "play", "read on by itself (key space)"],
+  ["Escape", release, "release", "give all gates the network's own values (key Esc)"],
+  ["ArrowUp", () => turnUnit(-1), "−", "the unit before (key ↑)"],
+  ["ArrowDown", () => turnUnit(1), "+", "the next unit (key ↓)"],
+];
+listenToKeys({ ...Object.fromEntries(ACTS), t: () => isFramed() || flip() });
+for (const [, act, label, title] of ACTS) {
+  const made = button(label, title, act);
+  made.id = label;
+  $(label.length > 1 ? "moves" : "units").append(made);
 }
-$("units").append(button("−", "the unit before (key ↑)", KEYS.ArrowUp), button("+", "the next unit (key ↓)", KEYS.ArrowDown));
 $("unit").addEventListener("change", ({ target }) => chooseUnit(...(unitNamed(target.value.trim()) ?? [S.layer, S.unit])));
 $("text").addEventListener("click", ({ target }) => target.matches("b") && move([...$("text").children].indexOf(target)));
 $("own").addEventListener("input", ({ target }) => read(target.value));
