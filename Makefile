@@ -105,6 +105,7 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.engine steps
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python -m benchmarks.gates
+	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.subjects
 	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
@@ -259,11 +260,12 @@ pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-# Two pages come from models: docs/lstm.md and the page after it show the gates of one, and `english` writes in the other.
+# Three pages come from models: docs/lstm.md and the pages after it show the gates and the steps of one, and `english`
+# writes in the third.
 docs: .venv/ready-docs docs/_build/subjects/run.json
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \
-		--html docs/_build/html/divya.html --overwrite
+		--html docs/_build/html/divya.html --step docs/_build/html/step.html --overwrite
 	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
 		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
 

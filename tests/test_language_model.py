@@ -248,3 +248,19 @@ def test_a_copy_of_a_model_that_has_written_writes_the_same_also_in_another_proc
             expected = written(one)
             assert written(copy.deepcopy(one)) == written(pickle.loads(pickle.dumps(one))) == expected
             assert pool.apply(written, (one,)) == expected
+
+
+def test_the_weights_compute_a_step_by_hand_and_cannot_be_changed() -> None:
+    model, H = made(), 6
+    weights, trace = model.weights, model.gates("ab")
+    assert weights.keys() == weight_shapes(model.config).keys()
+    x = weights["embedding.weight"][model.tokenizer.encode("b")[0]]
+    sums = weights["lstm.weight_ih_l0"] @ x + weights["lstm.bias_ih_l0"]
+    sums = sums + weights["lstm.weight_hh_l0"] @ trace.hidden[0, 0] + weights["lstm.bias_hh_l0"]
+    for k, gate in enumerate(("input", "forget")):
+        np.testing.assert_allclose(1 / (1 + np.exp(-sums[k * H : (k + 1) * H])), getattr(trace, gate)[1, 0], atol=1e-6)
+    np.testing.assert_allclose(np.tanh(sums[2 * H : 3 * H]), trace.candidate[1, 0], atol=1e-6)
+    with pytest.raises(ValueError, match="read-only"):
+        weights["output.bias"][0] = 1
+    with pytest.raises(TypeError):
+        weights["output.bias"] = x  # type: ignore[index]

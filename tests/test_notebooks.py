@@ -23,6 +23,8 @@ SETTINGS = {
     "STEPS = 3500": "STEPS = 10",
     "minutes=MINUTES": "minutes=MINUTES, base='none'",
 }
+SOURCE = str(Path(afterword.__file__).parents[1])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
 MOST = 400_000  # bytes of a notebook with its pictures
 
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -49,8 +51,29 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "notebooks"
 
 
-def test_there_are_two() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["what-the-gates-do", "your-text-in-five-minutes"]
+def test_there_are_three() -> None:
+    names = ["build-your-own", "what-the-gates-do", "your-text-in-five-minutes"]
+    assert [path.stem for path in NOTEBOOKS] == names
+
+
+@pytest.mark.parametrize(("wrong", "says"), [("return h, c", "at character 1"), ("return h, c + h", "at character 1")])
+def test_an_exercise_says_where_a_wrong_step_goes_wrong(wrong: str, says: str, place: Path) -> None:
+    book = DOCS / "notebooks" / "build-your-own.ipynb"
+    code = [shortened("".join(cell["source"])) for cell in cells(book)]
+    solved = "return solution_step(U, W, b, x, h, c)  # replace this with your own"
+    assert solved in code[3]
+    code[3] = code[3].replace(solved, wrong)
+    done = finished([sys.executable, "-c", "\n".join(code[:5])], cwd=place, env=ENVIRONMENT)
+    assert f"Not yet: {says}" in done.stdout.decode(), done.stderr.decode()
+
+
+def test_an_exercise_says_where_a_wrong_flip_flop_goes_wrong(place: Path) -> None:
+    book = DOCS / "notebooks" / "build-your-own.ipynb"
+    code = [shortened("".join(cell["source"])) for cell in cells(book)]
+    assert "return solution_flip_flop()" in code[5]
+    code[5] = code[5].replace("return solution_flip_flop()", "return np.zeros((4, 3)), np.zeros(4)")
+    done = finished([sys.executable, "-c", "\n".join([*code[:2], *code[5:7]])], cwd=place, env=ENVIRONMENT)
+    assert "Not yet: 0 steps after 'a', the hidden state is 0.00." in done.stdout.decode(), done.stderr.decode()
 
 
 @each
@@ -60,9 +83,7 @@ def test_its_code_runs_from_top_to_bottom(notebook: Path, place: Path) -> None:
     for library in ("pandas", "matplotlib"):
         if f"import {library}" in code and importlib.util.find_spec(library) is None:
             pytest.skip(f"{library} is not installed")
-    source = str(Path(afterword.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": source, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
-    done = finished([sys.executable, "-c", code], cwd=place, env=environment)
+    done = finished([sys.executable, "-c", code], cwd=place, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr.decode()
 
 

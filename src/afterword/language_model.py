@@ -7,9 +7,10 @@ import importlib.util
 import os
 import reprlib
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -28,8 +29,9 @@ from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
+from afterword.inspection.step_page import step_html
 from afterword.inspection.units import ask_units
-from afterword.interchange.browser import ExportSettings
+from afterword.interchange.browser import Exported, ExportSettings, PageSettings, engine
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
 from afterword.model.folder.card import card
@@ -54,6 +56,7 @@ from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
+EXACT_PAGES = 1_000_000  # weights, up to which a page has two bytes of each
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
@@ -173,6 +176,29 @@ class LanguageModel:
         if self.is_held:
             raise OptionError("a held model cannot be exported: use the one it was made from")
         return export(self._saved, asked.format, Path(asked.path), asked)
+
+    def step_page(self, text: str, about: str = "") -> str:
+        """Return a page, as HTML, that takes one step of one unit at a time while the network reads `text`.
+
+        The network is inside, without the n-gram. Each gate has a slider. `about` describes the model in a line. Raises
+        OptionError for a held model, a plain recurrent network and a classic one.
+        """
+        if self.is_held:
+            raise OptionError("a held model has no page of one step: use the one it was made from")
+        parts = 2 if self.parameters < EXACT_PAGES else 1
+        exported = Exported(self._saved, PageSettings(weight_bytes=parts, ngram_megabytes=0))
+        return step_html(engine(), exported.facts, exported.data, text, about)
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Return the network's weights by PyTorch's names, such as "lstm.weight_hh_l0" [4H, H]; none can be changed.
+
+        The rows of the four gates are in the order input, forget, candidate, output.
+        """
+        views = {name: weight.view() for name, weight in self._saved.weights.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return MappingProxyType(views)
 
     @property
     def labels(self) -> dict[str, int]:

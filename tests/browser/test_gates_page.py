@@ -62,6 +62,27 @@ def test_an_address_chooses_a_part_and_a_character(opened: Tab, address: str, sh
     assert opened.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("#cell:l1.u7:5", ["cell", "unit", "l1.u7", 5]),
+        ("#output:l0.u3", ["output", "unit", "l0.u3", 0]),
+        ("#cell:l7.u3:5", ["cell", "mean", None, 5]),
+        ("#cell:9-3", ["cell", "mean", None, 9]),
+        ("#cell:0-999999:2", ["cell", "mean", None, 2]),
+    ],
+)
+def test_an_address_chooses_a_unit_also_of_a_page_that_is_open(opened: Tab, address: str, shown: list[object]) -> None:
+    first = opened.run("name(S.layer, S.unit)")
+    opened.run(f"location.hash = '{address}'")
+    opened.until(f"S.part === '{shown[0]}'")
+    assert (
+        opened.run("[S.part, S.paint, name(S.layer, S.unit), S.at]") == [one or first for one in shown[:3]] + shown[3:]
+    )
+    assert opened.run("document.querySelector('header').offsetHeight") > 0
+    assert opened.complaints == []
+
+
 @pytest.mark.parametrize("part", GATES_AND_STATES)
 def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace, part: str) -> None:
     units = trace.shown_units()
@@ -181,8 +202,33 @@ def test_a_stretch_finds_the_unit_that_is_on_there_alone(tab: Tab, trace: Trace,
     assert set(places[1:]) & set(alike)
     tab.click("#found button")
     assert tab.run("[S.layer, D.layers[1].units[S.unit], S.paint]") == [1, 4, "unit"]
-    painted = tab.run("[...document.querySelectorAll('#text b')].map(b => /\\bp(\\d+)/.test(b.className))")
-    assert painted == inside.tolist()
+    painted = "[...document.querySelectorAll('#text b')].map(b => /\\bp(\\d+)/.test(b.className))"
+    assert tab.run(painted) == inside.tolist()
+    tab.click("#part button[data-value=forget]")
+    tab.click("#found button[title^='colour the text']")
+    assert tab.run("S.part") == "cell"
+    assert tab.run(painted) == inside.tolist()
+    page = tab.run("location.href")
+    tab.call("Page.navigate", url="about:blank")
+    tab.open(f"{page}#input:{places[0]}-{places[0] + 4}:{places[0]}")  # of the unit whose cell is on in that stretch
+    assert tab.run("[S.part, S.paint, name(S.layer, S.unit), S.at]") == ["input", "unit", "l1.u4", places[0]]
+
+
+def test_similar_states_are_the_nearest_hidden_states(opened: Tab, trace: Trace) -> None:
+    opened.run("move(20)")
+    opened.press("l")
+    opened.press("s")
+    apart = np.linalg.norm(trace.hidden[:, 1] - trace.hidden[20, 1], axis=1)
+    mean = apart.sum() / (len(apart) - 1)
+    rows = opened.run(
+        "[...document.querySelectorAll('#alike button')].map(b => b.innerText.match(/^(\\d+):.* (\\d+) %$/s).slice(1))"
+    )
+    assert len(rows) == 14
+    assert [apart[int(t)] / mean for t, _ in rows] == pytest.approx([int(near) / 100 for _, near in rows], abs=0.02)
+    assert max(apart[int(t)] for t, _ in rows) < np.sort(apart)[15] + 0.02 * mean
+    opened.click("#alike button")
+    assert opened.run("S.at") == int(rows[0][0])
+    assert opened.complaints == []
 
 
 def test_light_and_dark(opened: Tab) -> None:
@@ -247,4 +293,25 @@ def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> N
     assert opened.text("#here").startswith("value 2024-01-03 2.5")
     assert opened.run("document.title") == "What the gates do: north"
     assert "character" not in opened.text("body")
+    assert opened.complaints == []
+
+
+def test_a_plain_recurrent_network_shows_its_hidden_state_alone(tab: Tab, tmp_path: Path) -> None:
+    trace = made(hidden_size=20, cell="rnn").gates(TEXT * 3)
+    opened = open_page(tab, gates_html(trace, "a plain network"), tmp_path)
+    found = opened.run("D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('hidden', k, row))))")
+    for layer, units in enumerate(trace.shown_units()):
+        assert np.abs(np.array(found[layer]) - trace.hidden[:, layer, units].T).max() < 0.01
+    assert opened.text("h1") == "What the hidden state does"
+    assert opened.run("[...document.querySelectorAll('#part button')].map(b => b.innerText)") == ["hidden"]
+    for word in ("forget", "memory", "kept", "gate"):
+        assert word not in opened.text("body")
+    for key in "gplpfs":
+        opened.press(key)
+    opened.run("location.hash = '#hidden:l1.u7:5'")
+    opened.until("S.at === 5")
+    assert opened.run("[S.paint, name(S.layer, S.unit)]") == ["unit", "l1.u7"]
+    opened.run("location.hash = '#forget:3'")  # which it does not have
+    opened.press("ArrowRight")
+    assert opened.run("[S.part, S.at]") == ["hidden", 6]
     assert opened.complaints == []

@@ -32,6 +32,8 @@ UNNAMED = """[...document.querySelectorAll("button, input, textarea, [role=dialo
 SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
+    "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
+    "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
     "voice": "'p b, h1, h2', ['p12', 'n12', '']",
     "forecast": "'h1, p, td, th', null",
@@ -56,6 +58,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages = {
         "gates": gates_page(model.gates(TEXT * 3), about),
         "long": gates_page(model.gates(TEXT * 20), about),
+        "plain": gates_page(made(hidden_size=20, cell="rnn").gates(TEXT * 3), about),
+        "step": model.step_page(TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     costs = np.arange(len(SURPRISING)) % 41 / 4
@@ -100,7 +104,7 @@ def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
     assert (sum(map(int, paper[4:-1].split(","))) > 384) == (theme == "light")
     assert {address.partition(":")[0] for address in tab.requests} <= {"file", "blob"}
     assert len([address for address in tab.requests if address.startswith("file")]) == 1
-    if name in ("gates", "long"):
+    if name in ("gates", "long", "plain"):
         tab.run("move(3); move(12, true); find()")
     for width in (320, 390):
         with tab.phone(width):

@@ -1009,12 +1009,51 @@ def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: La
     assert next(iter(found.expected)) in page.run("document.getElementById('panel-inside').innerText")
 
 
+def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model: LanguageModel) -> None:
+    text = "Divya likes to eat. Reena is not fat. " * 4
+    page.type(text)
+    show_gates(page)
+    type_over(page, "matching", "Reena")
+    page.press("Enter")
+    page.until("!!document.getElementById('measured')")
+    rows = "[...document.querySelectorAll('#measured tbody tr')].map(e => [...e.cells].map(c => c.innerText))"
+    found = model.units(text).matching("Reena")
+    assert page.run(rows) == [list(row) for row in found.rows()]
+    page.click("#measured tbody button")  # which colours the text by the sign of the unit's cell state
+    best = found.units[0].name
+    page.until(f"{INSIDE}.getElementById('unit')?.value === '{best}'")
+    assert page.run(f"{INSIDE}.querySelector('#part [aria-pressed=true]').innerText") == "cell"
+    assert page.run(f"{INSIDE}.querySelector('#paint [aria-pressed=true]').innerText") == f"unit {best}"
+    page.click("#ablate")
+    page.until("/held at its mean/.test(document.getElementById('measured')?.innerText)")
+    assert page.run(rows) == [list(row) for row in model.ablate(text).rows()]
+    page.click("#horizon")
+    page.until("/two blocks/.test(document.getElementById('measured')?.innerText)")
+    assert page.run(rows) == [list(row) for row in model.horizon(text, steps=200, places=32, gradient=False).rows()]
+    type_over(page, "matching", "(")
+    page.press("Enter")
+    page.until("/not a regular expression/.test(document.body.innerText)")
+    assert page.complaints == ["Failed to load resource: the server responded with a status of 400 (Bad Request)"]
+
+
+def test_one_step_is_shown_in_the_gates_tab(page: Tab, model: LanguageModel) -> None:
+    page.type("Divya likes to eat. " * 30)
+    show_gates(page)
+    page.run("[...document.querySelectorAll('[aria-label=Page] button')].at(-1).click()")
+    page.until(f"!!{INSIDE}?.getElementById('v-cell')?.textContent")
+    assert page.run(f"{INSIDE}.querySelectorAll('#text b').length") == 500  # the end of the text
+    page.until(f"document.getElementById('inside').clientHeight >= {INSIDE}.body.offsetHeight")
+    page.run("[...document.querySelectorAll('[aria-label=Page] button')][0].click()")
+    page.until(f"!!{INSIDE}?.getElementById('summary')")
+    assert page.complaints == []
+
+
 def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(page: Tab) -> None:
     page.type("Reena eats.\nDivya likes to eat. Reena is")
     page.click("#tab-inside")
     for name, says, compared, forget in (
         ("rows", "of the line at the cursor", "The cell states, compared with those after Reena", "0."),
-        ("plain", "has no gates", "The hidden states, compared with those after Reena", "–"),
+        ("plain", "up to the cursor", "The hidden states, compared with those after Reena", "–"),
     ):
         set_field(page, "models", name)
         page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('keeps-word')")

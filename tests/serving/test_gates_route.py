@@ -36,8 +36,10 @@ def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
 def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving) -> None:
     frame = server.get("/inside")
     policy = frame.headers["content-security-policy"]
-    html = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "html"}).json["html"]
-    running = re.findall(r"<script>(.*?)</script>", html, re.S)  # the others are data
+    pages = [server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": one}) for one in ("html", "step")]
+    running = re.findall(
+        r"<script>(.*?)</script>", "".join(page.json["html"] for page in pages), re.S
+    )  # others are data
     digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in running]
     assert re.findall(r"'sha256-([^']+)'", policy) == digests
     assert "script-src 'self' 'sha256-" in policy
@@ -47,6 +49,54 @@ def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving
     assert [server.get(urljoin("/inside", one)).status for one in scripts] == [200] * len(scripts)
     assert scripts
     assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
+
+
+def test_the_page_of_one_step_is_that_of_inspect(server: Serving, models: Path) -> None:
+    model = load(models / "tiny")
+    about = f"tiny: {model.config.network}, {model.parameters:,} parameters"
+    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step"}).json
+    assert found == {"model": "tiny", "html": model.step_page("abcd", about)}
+    refused = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step", "hold": ["forget=1"]})
+    assert (refused.status, refused.json["error"]["message"][:14]) == (400, "a held model h")
+
+
+def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> None:
+    asked = {"model": "tiny", "text": "abcd", "format": "html", "units": ["l0.u2"]}
+    assert '"units":[2]' in server.post("/v1/gates", asked).json["html"]
+    assert server.post("/v1/gates", asked | {"units": ["u2"]}).status == 400
+
+
+def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path) -> None:
+    model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 40
+    expected = {
+        "units": model.units(text).matching("b"),
+        "ablate": model.ablate(text),
+        "horizon": model.horizon(text, steps=200, places=32, gradient=False),
+    }
+    for name, finding in expected.items():
+        asked = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
+        found = server.post("/v1/inspect", asked | ({"matching": "b"} if name == "units" else {})).json
+        rows = [list(row) for row in finding.rows()]
+        table = {"caption": finding.caption, "head": list(finding.head), "rows": rows, "foot": finding.foot}
+        assert found == {"model": "mixed", **table}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"inspection": "units"}, "needs it"),
+        ({"inspection": "ablate", "matching": "b"}, "belongs to"),
+        ({"inspection": "units", "matching": "("}, "is not a regular expression"),
+        ({"inspection": "units", "matching": "☃"}, "matches nothing"),
+        ({"inspection": "units", "matching": "((a{99}){99}){99}"}, "matching '((a{99}){99}){99}' is too large"),
+        ({"inspection": "units", "matching": "a(?R)?b"}, "calls a group"),
+        ({"inspection": "heat"}, "inspection"),
+    ],
+)
+def test_a_measurement_without_sense_is_refused(server: Serving, wrong: dict[str, str], says: str) -> None:
+    answer = server.post("/v1/inspect", {"model": "tiny", "text": "abcd" * 20, **wrong})
+    assert answer.status == 400
+    assert says in answer.json["error"]["message"]
 
 
 def test_what_is_kept_of_a_word_is_what_inspect_prints(server: Serving, models: Path) -> None:

@@ -14,6 +14,7 @@ from tests.serving.server import Serving, serving
 
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {
+    "inspection": "ablate",
     "prompt": "ab",
     "text": "ab\ncd",
     "word": "ab",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import ipaddress
 import json
 import re
 import select
@@ -17,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from afterword.serving import server as server_module
 from afterword.serving.app import ROUTES
 from afterword.serving.http.limits import Access, Limits
 from afterword.serving.runs.watched import Runs
-from afterword.serving.server import Server, listen
+from afterword.serving.server import Server, address, listen
 from afterword.serving.writing.models import Models
 from tests.processes import PATIENCE, finished, until
 from tests.serving.server import ENVIRONMENT, Serving, serving
@@ -84,6 +87,37 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(server: Serving, hos
     assert "use its own name" in found.error
     for own in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
         assert server.get("/v1/models", Host=f"{own}:{server.port}").status == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_server_on_all_addresses_is_reached_by_each_of_them_and_by_its_own_name(
+    models: Path, tmp_path: Path, host: str
+) -> None:
+    (tmp_path / "key").write_text(KEY)
+    with serving(models / "tiny", "--host", host, "--api-key-file", tmp_path / "key") as found:
+
+        def status(address: str, named: str) -> int:
+            connection = http.client.HTTPConnection(address, found.port, timeout=PATIENCE)
+            with contextlib.closing(connection):
+                headers = {"Host": named.format(port=found.port), "Authorization": f"Bearer {KEY}"}
+                connection.request("GET", "/v1/models", headers=headers)
+                return connection.getresponse().status
+
+        name = socket.gethostname()
+        for address in {"127.0.0.1", "127.0.0.2"}:  # two of this machine's
+            for named in (f"{address}:{{port}}", f"{name}:{{port}}", f"{name.upper()}.local:{{port}}"):
+                assert status(address, named) == 200, (address, named)
+            for named in ("127.0.0.3:{port}", f"{address}:1", address, "evil.example:{port}", "0.0.0.0:{port}", name):
+                assert status(address, named) == 403, (address, named)
+
+
+def test_the_address_that_others_type_is_printed(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [address(host) for host in ("127.0.0.1", "[::1]", "my.host")] == ["127.0.0.1", "[::1]", "my.host"]
+    for host in ("0.0.0.0", "[::]"):
+        typed = address(host)
+        assert typed == f"{socket.gethostname()}.local" or not ipaddress.ip_address(typed).is_unspecified
+    monkeypatch.setattr(server_module, "NOBODY", ("no.such.address.invalid", 9))  # as without a way out
+    assert address("0.0.0.0") == f"{socket.gethostname()}.local"
 
 
 def test_no_other_page_may_ask(server: Serving) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from afterword.errors import TextError
 from afterword.inspection.trace import SIGMOIDS, Trace, openness
 from afterword.model.network.config import Config
 from afterword.model.network.holding import GATES_AND_STATES
-from afterword.web.pages import bundle, document, filled, policy, read, style
+from afterword.web.pages import bundle, document, filled, in_script, policy, read, style
 
 # in the order of loading
-SCRIPTS = ("state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
+SCRIPTS = ("parts", "state", "values", "colours", "text", "reading", "map", "finding", "summary", "choosing", "input")
 GUESSES = 3
 LISTED_UNITS = 12  # units in each list of the summary
 SHORT_TITLE = 60  # characters
@@ -41,10 +40,10 @@ def about(name: str, config: Config, hold: tuple[str, ...], using: str = "both")
 def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:
     """Return the page of `trace`, as HTML. `about` describes the model in a line; `named` are the units to show.
 
-    Raises TextError for a page that would be too large to be useful, ModelError for a network without gates.
+    Of a plain recurrent network it shows the hidden state. Raises TextError for a page that would be too large to be
+    useful.
     """
-    trace.check_gates()
-    T, shown = len(trace.tokens), trace.shown_units(named)
+    T, shown, has_gates = len(trace.tokens), trace.shown_units(named), trace.has_gates
     each = BYTES * sum(len(units) for units in shown)
     if T * each > MOST_BYTES:
         raise TextError(
@@ -54,14 +53,18 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
     blobs: dict[str, NDArray[Any]] = {"bits": np.round(np.minimum(trace.bits, 255) * 256).astype("<u2")}
     rows, probabilities = trace.likeliest(min(GUESSES, len(trace.rows)))
     blobs |= {"rows": rows.astype("<u4"), "probabilities": np.round(probabilities * 255).astype(np.uint8)}
-    mean_scale = {}
-    for part in GATES_AND_STATES:
+    mean_scale, parts = {}, GATES_AND_STATES if has_gates else ("hidden",)
+    for part in parts:
         means = trace.means(part).T
         mean_scale[part] = 1.0 if part in SIGMOIDS else max(float(means.max()), 1e-6)
         blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
     carried = np.array_equal(trace.before[1:], trace.cell[:-1])
-    layers = []
-    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True)):
+    layers: list[dict[str, Any]] = []
+    if not has_gates:
+        for layer, units in enumerate(shown):
+            blobs[f"l{layer}-hidden"] = np.round(trace.hidden[:, layer, units].T * 127).astype(np.int8)
+            layers.append({"units": units.tolist()})
+    for layer, (units, summary) in enumerate(zip(shown, openness(trace), strict=True) if has_gates else ()):
         for gate in SIGMOIDS:
             blobs[f"l{layer}-{gate}"] = np.round(getattr(trace, gate)[:, layer, units].T * 255).astype(np.uint8)
         blobs[f"l{layer}-candidate"] = np.round(trace.candidate[:, layer, units].T * 127).astype(np.int8)
@@ -82,9 +85,11 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         if not carried:  # a network of windows reads a whole window per character
             blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
         layers.append(record)
+    title = "What the gates do" if has_gates else "What the hidden state does"
     start = " ".join((trace.title or trace.text)[: 2 * SHORT_TITLE].split())
     data = {
-        "title": f"What the gates do: {start[:SHORT_TITLE]}",
+        "title": f"{title}: {start[:SHORT_TITLE]}",
+        "isGated": has_gates,
         "about": about,
         "unit": trace.unit,
         "places": [*trace.places] or None,
@@ -101,23 +106,24 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
         for name, values in blobs.items()
     )
-    # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end the element
-    written = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    body = _web("page.html").replace("character", trace.unit)
+    body = web_file("page.html").replace("character", trace.unit).replace("What the gates do", title)
     return document(
-        filled(body, DATA=written, BLOBS=encoded, SCRIPT=script()),
-        title="What the gates do",
-        style=style() + _web("page.css"),
+        filled(body, DATA=in_script(data), BLOBS=encoded, SCRIPT=script()),
+        title=title,
+        style=style() + web_file("page.css"),
         policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline'"),
     )
 
 
 def script() -> str:
     """Return the script of every page, exactly: a content security policy names it by its hash."""
-    return "\n".join(['\n"use strict";', bundle(("words", "shades")), *(_web(f"{name}.js") for name in SCRIPTS), ""])
+    return "\n".join(
+        ['\n"use strict";', bundle(("words", "shades")), *(web_file(f"{name}.js") for name in SCRIPTS), ""]
+    )
 
 
-def _web(name: str) -> str:
+def web_file(name: str) -> str:
+    """Return the text of a file of `web/`."""
     return read("afterword.inspection", "web", name).rstrip("\n")
 
 

@@ -45,7 +45,9 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
     def where(text: str) -> Mask:
         group = 1 if compiled.groups else 0
         try:
-            return _marked(len(text), (match.span(group) for match in compiled.finditer(text, timeout=seconds)))
+            return _marked(
+                len(text), (match.span(group) for match in compiled.finditer(text, timeout=seconds, concurrent=True))
+            )
         except TimeoutError:
             raise OptionError(
                 f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it without a repeat "

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import os
 import zlib
 from collections.abc import Iterator
@@ -28,7 +27,19 @@ from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
 from afterword.settings import Settings, setting
 from afterword.storage import is_whole_file, output, write_bytes
-from afterword.web.pages import bundle, document, filled, imported, inline, lean, not_exported, policy, read, style
+from afterword.web.pages import (
+    bundle,
+    document,
+    filled,
+    imported,
+    in_script,
+    inline,
+    lean,
+    not_exported,
+    policy,
+    read,
+    style,
+)
 
 MOST_ROWS = 2**16 - 1
 # the scripts of a page, in the order of their imports; "api" replaces the server
@@ -127,22 +138,24 @@ class Exported:
         tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
         data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
         self.data = data
-        self._facts = {**_facts(model), "parts": parts, "ngram": None}
+        self.facts = {**_facts(model), "parts": parts, "ngram": None}
+        """The vocabulary, the sizes and the defaults of writing: `MODEL` without its data."""
         if tree is not None:
             start, levels = tree.ngram.start, tree.levels
-            self._facts["ngram"] = {"weight": model.mixture_weight, "start": start, "levels": levels}
+            self.facts["ngram"] = {"weight": model.mixture_weight, "start": start, "levels": levels}
         self.notes = _notes(model, tree)
         """What its user should know, a sentence each."""
 
     def script(self, with_weights: bool = True) -> str:
         """Return the module. Without weights, they must be put into `MODEL.data` before it loads, as bytes."""
-        facts = {**self._facts, "data": base64.b64encode(self.data).decode() if with_weights else ""}
-        # in JSON a "<" occurs only inside strings, where it can be escaped; so no text can end a script
-        constant = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        constant = constant.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-        kernel = "".join(_web("kernel.wasm.base64").split())
-        engine = f"{_web('engine.js')}\n{_web('tokenizer.js')}"
-        return f'{engine}\nconst KERNEL = "{kernel}";\nconst MODEL = {constant};\n'
+        constant = in_script({**self.facts, "data": base64.b64encode(self.data).decode() if with_weights else ""})
+        return f"{engine()}const MODEL = {constant};\n"
+
+
+def engine() -> str:
+    """Return the module up to its model, the constant `MODEL`."""
+    kernel = "".join(_web("kernel.wasm.base64").split())
+    return f'{_web("engine.js")}\n{_web("tokenizer.js")}\nconst KERNEL = "{kernel}";\n'
 
 
 def _check(model: SavedModel) -> None:

@@ -28,7 +28,7 @@ from afterword.storage import output
 if TYPE_CHECKING:
     from afterword.series.readings import SeriesLine
 
-FILES = ("html", "png", "svg", "npz")
+FILES = ("html", "step", "png", "svg", "npz")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Inspect(Holding, Overwriting, Columns, Request):
     units: tuple[str, ...] = setting((), "show this unit, such as l0.u42 (repeatable)", metavar="UNIT")
     html: Output | None = setting(
         None, "write a self-explanatory HTML page that works offline", ending=(".html", ".htm")
+    )
+    step: Output | None = setting(
+        None,
+        "write an HTML page that takes one step of one unit at a time, with a slider for each gate",
+        ending=(".html",),
     )
     png: Output | None = setting(None, "write a figure, for a text of at most 120 characters", ending=(".png",))
     svg: Output | None = setting(None, "write the same figure as SVG", ending=(".svg",))
@@ -130,10 +135,13 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         trace: Trace = model.gates(read)
         if line is not None:
             trace = line.named(trace, model.tokenizer)
+        head = about(Path(request.model).name, model.config, request.hold)
         if request.html is not None:
             with output(Path(request.html)) as written:
-                head = about(Path(request.model).name, model.config, request.hold)
                 written.write(gates_html(trace, head + (f"; series {line.title}" if line else ""), named).encode())
+        if request.step is not None:
+            with output(Path(request.step)) as written:
+                written.write(model.step_page(read, head).encode())
         if request.png is not None or request.svg is not None:
             write_figure(gates_figure(trace, named), request.png, request.svg)
         if request.npz is not None:

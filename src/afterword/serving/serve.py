@@ -30,7 +30,8 @@ class Serve(Access, Engine, Limits, Request):
     With `run`, the page shows the progress of a run, and its model is served as soon as it exists. With `train`,
     clients can send texts and train models on them, one at a time, in DIR only. MODEL can then be left out.
 
-    The server listens on this machine only; another `host` needs a key. Ctrl-C stops it after the answers in progress;
+    The server listens on this machine only; another `host` needs a key, and 0.0.0.0 is all addresses of this machine.
+    Ctrl-C stops it after the answers in progress;
     a second Ctrl-C stops it at once.
     """
 
@@ -52,7 +53,7 @@ def serve(request: Serve, work: Work) -> None:
     try:
         from afterword.serving.runs.trainer import Trainer
         from afterword.serving.runs.watched import Runs
-        from afterword.serving.server import Server, hosts, listen
+        from afterword.serving.server import Server, address, hosts, listen
         from afterword.serving.writing.models import Models
     except ModuleNotFoundError as error:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
@@ -69,7 +70,7 @@ def serve(request: Serve, work: Work) -> None:
 
         def ready() -> None:
             what = ", ".join(served.names()) or "no model yet"
-            work.say(f"serving {what} on http://{shown}:{found}")
+            work.say(f"serving {what} on http://{address(shown)}:{found}")
 
         try:
             Server(served, watched, limits, access, listening, names, key).run(ready)

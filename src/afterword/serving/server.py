@@ -25,6 +25,8 @@ from afterword.serving.service import Service
 from afterword.serving.writing.models import Models
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+EVERYWHERE = ("0.0.0.0", "[::]")  # hosts that are all addresses of this machine
+NOBODY = ("192.0.2.1", 9)  # an address for documentation (RFC 5737)
 BACKLOG = 512
 BETWEEN_TRIMS = 3.0  # seconds
 LARGE = 2**22  # bytes of a freed block that returns to the system at once
@@ -51,9 +53,25 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
+def address(host: str) -> str:
+    """Return the address that people type to reach `host`, which is as in a URL."""
+    if host not in EVERYWHERE:
+        return host
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(NOBODY)  # sends nothing, but chooses the way out
+            return str(probe.getsockname()[0])
+    except OSError:  # a network without a way out
+        return f"{socket.gethostname()}.local"
+
+
 def hosts(host: str, port: int, more: Sequence[str] = ()) -> set[str]:
-    """Return the names that the Host header may have."""
-    names = {*LOOPBACK, *more, *([host] if host not in ("0.0.0.0", "::") else [])}
+    """Return the names that the Host header may have, besides the address that a client has reached.
+
+    `host` is as in a URL. A server on all addresses also has the name of its machine.
+    """
+    own = [socket.gethostname(), f"{socket.gethostname()}.local"] if host in EVERYWHERE else [host]
+    names = {*LOOPBACK, *more, *own}
     with_port = {name if re.search(r":\d+$", name) else f"{name}:{port}" for name in names}
     return {name.lower() for name in with_port | {name for name in names if port == 80 or name in more}}
 

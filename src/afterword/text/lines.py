@@ -159,13 +159,13 @@ class Masks:
         return places
 
 
-def _check(pattern: str) -> None:
+def check_size(pattern: str, what: str = "mask") -> None:
     """Raise OptionError for a pattern that is too large, or whose repeats cannot be found without parsing it.
 
     The engine compiles the body of a repeat once for each time that it must match, and once more.
     """
     if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # endless calls fill the memory
-        raise OptionError(f"mask {pattern[:60]!r} has the flag x or calls a group, as (?R) does: rewrite it")
+        raise OptionError(f"{what} {pattern[:60]!r} has the flag x or calls a group, as (?R) does: rewrite it")
     # a repeat after a group or another repeat may be nested; any other repeats one character
     start = pattern[:LONGEST_MASK]
     nested, single = (
@@ -174,13 +174,13 @@ def _check(pattern: str) -> None:
     size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
     if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
         shorter = f"it may have at most {LONGEST_MASK} characters, {LARGEST_MASK:,} with repeats such as a{{9}} copied"
-        raise OptionError(f"mask {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
+        raise OptionError(f"{what} {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
 
 
 def _compiled(pattern: str) -> regex.Pattern[str]:
     import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
 
-    _check(pattern)
+    check_size(pattern)
     try:
         found = regex.compile(pattern)
     except (regex.error, OverflowError, RecursionError, MemoryError) as error:

@@ -100,6 +100,16 @@ def inline(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def in_script(values: object) -> str:
+    """Return `values` as JSON that may stand in a script or another element: no text in it can end the element."""
+    import json
+
+    written = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    for one in "<\u2028\u2029":  # in JSON they occur only inside strings, where they can be escaped
+        written = written.replace(one, f"\\u{ord(one):04x}")
+    return written
+
+
 def filled(template: str, **parts: str) -> str:
     """Return `template` with each @@NAME@@ replaced by its part. A @@NAME@@ inside a part is not replaced."""
     pieces = re.split("@@([A-Z]+)@@", template)

@@ -75,15 +75,5 @@ function move(to, select) {
   refresh();
 }
 
-function theme(next) {
-  document.documentElement.dataset.theme = next;
-  $("theme").textContent = next === "dark" ? "light" : "dark";
-  $("theme").title = `${$("theme").textContent} colours (key t)`;
-}
 const nextOf = (list, now) => list[(list.indexOf(now) + 1) % list.length];
-
-function flip() {
-  theme(isDark() ? "light" : "dark");
-  refresh();
-}
 const withUnits = D.layers.map((layer, k) => layer.units.length ? k : -1).filter(k => k >= 0);

@@ -1,6 +1,5 @@
 // Tables of 256 colours between the stops of a ramp.
 const property = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const isDark = () => document.documentElement.dataset.theme === "dark";
 
 function table(stops) {
   const out = new Uint32Array(256);

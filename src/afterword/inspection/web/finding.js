@@ -9,29 +9,21 @@ function find() {
     $("foundhead").textContent = "Everything is selected: leave a part out to compare with.";
     return;
   }
-  const found = D.layers.flatMap(({ units }, layer) => units.map((_, row) => ({ layer, row, ...judged(series(S.part, layer, row), a, b) })));
-  const best = found.sort((x, y) => (y.on - y.off) - (x.on - x.off)).slice(0, 10);
+  const best = unitsFor(S.part, a, b).slice(0, 10);
   $("foundhead").innerHTML = `By the ${nameOf(S.part)}, on in <code>${escape(snippet(a, b))}</code> and off elsewhere:`;
-  $("found").replaceChildren(...best.map(one => button(
-    `<b>${name(one.layer, one.row)}</b> ${one.up ? "above" : "below"} ${number(one.middle)}: ` +
-    `${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`,
-    "show this unit in the heat map and over the text", () => chooseUnit(one.layer, one.row, true))));
+  const show = (one, part) => () => {
+    S.part = part;
+    chooseUnit(one.layer, one.row, true);
+  };
+  const row = (one, part) => {
+    const made = document.createElement("span"), side = one.up ? "above" : "below";
+    const says = `<b>${name(one.layer, one.row)}</b> ${side} ${number(one.middle)}: ${Math.round(one.on * 100)} % here, ${Math.round(one.off * 100)} % elsewhere`;
+    made.append(button(says, "show this unit in the heat map and over the text", show(one, part)), " ");
+    made.append(button("±", "colour the text by the sign of this unit", show(one, SIGNED)));
+    return made;
+  };
+  $("found").replaceChildren(...best.map(one => row(one, S.part)));
   alike(best.filter((one, k) => k < 8 && (k < 3 || one.on - one.off >= .5)), a, b);
-}
-
-// The value halfway between the means from a to b and elsewhere, whether the unit is up there, and how often it is on.
-function judged(values, a, b) {
-  const inside = b - a + 1, outside = T - inside;
-  let here = 0, all = 0, on = 0, off = 0;
-  for (let t = 0; t < T; t++) {
-    all += values[t];
-    if (t >= a && t <= b) here += values[t];
-  }
-  const middle = (here / inside + (all - here) / outside) / 2, up = here / inside > middle;
-  for (let t = 0; t < T; t++) {
-    if (values[t] > middle === up) t >= a && t <= b ? on++ : off++;
-  }
-  return { middle, up, on: on / inside, off: off / outside };
 }
 
 function alike(units, a, b) {
@@ -53,24 +45,30 @@ function alike(units, a, b) {
   const others = runs.length === 1 ? "other place:" : "other places; nearest first:";
   const where = runs.length ? `at ${runs.length.toLocaleString("en")} ${others}` : "nowhere else.";
   $("alikehead").textContent = `The first ${units.length} of them act alike ${where}`;
-  $("alike").replaceChildren(...runs.slice(0, 14).map(run => button(
-    `${escape(placeOf(run.from))}: <code>${escape(text(run.from - 14, run.from - 1))}<mark>${escape(snippet(run.from, run.to))}</mark>` +
-    `${escape(text(run.to + 1, run.to + 14))}</code>`,
+  listPlaces(runs);
+}
+
+// The places where the layer's hidden state is nearest to the one here, by Euclidean distance.
+function similar() {
+  const units = D.layers[S.layer].units.map((_, row) => series("hidden", S.layer, row));
+  const apart = D.tokens.map((_, t) => Math.sqrt(units.reduce((sum, h) => sum + (h[t] - h[S.at]) ** 2, 0)));
+  const mean = apart.reduce((sum, one) => sum + one, 0) / (T - 1);
+  const near = apart.map((one, t) => ({ from: t, to: t, note: ` ${Math.round(one / mean * 100)} %` })).filter(({ from }) => from !== S.at);
+  $("alikehead").innerHTML = `Nearest to the hidden state of l${S.layer} at ${escape(placeOf(S.at))} ` +
+    `<code>${escape(text(S.at - 14, S.at))}</code>, by the distance in percent of the mean distance:`;
+  listPlaces(near.sort((x, y) => apart[x.from] - apart[y.from]));
+}
+
+function listPlaces(places) {
+  $("alike").replaceChildren(...places.slice(0, 14).map(({ from, to, note = "" }) => button(
+    `${escape(placeOf(from))}: <code>${escape(text(from - 14, from - 1))}<mark>${escape(snippet(from, to))}</mark>` +
+    `${escape(text(to + 1, to + 14))}</code>${note}`,
     "select this place", () => {
-      S.at = S.from = run.from;
-      S.to = run.to;
+      S.at = S.from = from;
+      S.to = to;
       reveal();
       refresh();
     })));
 }
 const text = (a, b) => D.tokens.slice(Math.max(0, a), Math.max(0, b + 1)).map(plain).join("");
 const snippet = (a, b) => b - a < 40 ? text(a, b) : `${text(a, a + 18)}…${text(b - 18, b)}`;
-
-function button(html, title, click, disabled = false) {
-  const made = document.createElement("button");
-  made.innerHTML = html;
-  made.title = title;
-  made.disabled = disabled;
-  made.addEventListener("click", click);
-  return made;
-}

@@ -19,20 +19,14 @@ const KEYS = {
     refresh();
   },
   f: find,
+  s: similar,
   t: () => isFramed() || flip(),
   Escape: () => {
     S.from = S.to = -1;
     refresh();
   },
 };
-document.addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
-  const act = KEYS[event.key];
-  if (act) {
-    event.preventDefault();
-    act(event);
-  }
-});
+listenToKeys(KEYS);
 
 function spanAt(event) {
   const one = event.target.closest("#text b");
@@ -104,9 +98,8 @@ $("order").addEventListener("change", event => {
   refresh();
 });
 $("unit").addEventListener("change", event => {
-  const found = /^l(\d+)\.u(\d+)$/.exec(event.target.value.trim()), layer = found ? Number(found[1]) : -1;
-  const row = D.layers[layer] ? D.layers[layer].units.indexOf(Number(found[2])) : -1;
-  row < 0 ? ($("live").textContent = "no such unit on this page", press()) : chooseUnit(layer, row, true);
+  const found = unitNamed(event.target.value.trim());
+  found ? chooseUnit(...found, true) : ($("live").textContent = "no such unit on this page", press());
 });
 
 function zoom(factor) {
@@ -119,16 +112,20 @@ function zoom(factor) {
 $("narrow").addEventListener("click", () => zoom(.7));
 $("wide").addEventListener("click", () => zoom(1.3));
 $("find").addEventListener("click", find);
+$("similar").addEventListener("click", similar);
 $("clear").addEventListener("click", KEYS.Escape);
-$("theme").addEventListener("click", flip);
-const isFramed = () => document.documentElement.classList.contains("framed");
-window.addEventListener("message", ({ data, source, origin }) => {
-  if (source !== window.parent || source === window || !["light", "dark"].includes(data?.theme)) return;
-  if (data.theme === "dark" !== isDark()) flip();
-  if (isFramed()) return;
-  document.documentElement.classList.add("framed");
-  new ResizeObserver(() => source.postMessage({ height: document.body.offsetHeight }, origin)).observe(document.body);
-});
+
+// The address may choose, and hides the head of the page: #forget:20 shades the text by all forget gates and shows
+// character 20; #cell:l0.u42:20 shades it by a unit's cell state, and so by its sign; #forget:0-18:20 by the forget gate
+// of the unit whose cell state best tells characters 0 to 18 from the others.
+function choose() {
+  const [part, ...places] = location.hash.slice(1).split(":");
+  if (!PARTS.includes(part)) return false;
+  [S.part, S.paint] = [part, "mean"];
+  choosePlaces(places);
+  refresh();
+  return true;
+}
 new ResizeObserver(fit).observe($("frame"));
 window.addEventListener("resize", fit);
 
@@ -149,14 +146,10 @@ choice("paint", [
   ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
 ], "paint", refresh);
 S.layer = withUnits[0];
-theme(document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-summary();
-// The address may choose: #forget:20 shades the text by all forget gates, at character 20, without the head of the page.
-const [chosen, character] = location.hash.slice(1).split(":");
-if (PARTS.includes(chosen)) {
-  [S.part, S.paint] = [chosen, "mean"];
-  document.querySelector("header").style.display = "none";
-}
+if (isGated) summary();
+else for (const one of document.querySelectorAll(".gated")) one.remove();
 relayer();
-move(parseInt(character, 10) || 0);
+move(0);
+if (choose()) document.querySelector("header").style.display = "none";
+window.addEventListener("hashchange", choose);
 document.documentElement.dataset.ready = performance.now().toFixed(0);

@@ -8,8 +8,6 @@ function showHere(t = S.at, row = S.unit) {
       guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ` +
         `${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
   const values = PARTS.map(part => value(part, S.layer, row, t));
-  const [, i, g, , c] = values;
-  const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;
   const label = `${D.unit} ${placeOf(t)}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
   $("here").innerHTML = `<p><b>${D.unit} ${escape(placeOf(t))}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
     · surprise ${number(surprise(t), 1)} bits</p>
@@ -17,8 +15,14 @@ function showHere(t = S.at, row = S.unit) {
     <dl class="figures" aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
     ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
-    <p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>`;
-  const most = Math.max(D.layers[S.layer].scale[row] * 32767, ...[c, kept, added, old].map(Math.abs));
+    ${isGated ? `<p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>` : ""}`;
+  $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
+  if (isGated) showSum(t, row, values);
+}
+
+function showSum(t, row, [, i, g, , c]) {
+  const added = i * g, kept = c - added, old = before(S.layer, row, t), gone = old - kept;
+  const most = Math.max(largest("cell", S.layer, row), ...[c, kept, added, old].map(Math.abs));
   const wide = v => Math.abs(v) / most * 50; // in percent of a track, whose middle is 0
   const bar = (v, colour, extra = "") => `<span class="track"><i style="left:${v < 0 ? 50 - wide(v) : 50}%;
     width:${wide(v)}%;background:${colour}"></i>${extra}</span>`;
@@ -29,7 +33,6 @@ function showHere(t = S.at, row = S.unit) {
     <span>kept = forget · cell</span>${bar(kept, "rgb(var(--low))", lost)}<span>${number(kept)}</span>
     <span>+ added = input · cand.</span>${bar(added, "rgb(var(--high))")}<span>${number(added)}</span>
     <span>= cell</span>${bar(c, "var(--accent)")}<span>${number(kept + added)}</span></div>`;
-  $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
 }
 function keeps(tau) {
   if (tau >= 9999) return "10,000 and more";

@@ -1,10 +1,5 @@
 // The text, each character on its shade.
-const { HIDDEN, sign, visible } = $words;
 const { LEVELS, MOST_BITS, levelOf } = $shades;
-const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-const escape = s => s.replace(/[&<>"]/g, c => ENTITIES[c]);
-const shown = token => escape(token.replace(HIDDEN, one => sign(one) + ("\n\t".includes(one) ? one : "")));
-const plain = token => token === " " ? "␣" : visible(token);
 let spans;
 
 function writeText() {
@@ -17,7 +12,7 @@ function level(t) {
     const k = levelOf(surprise(t));
     return k ? `s${k}` : "";
   }
-  const v = S.paint === "unit" ? series(S.part, S.layer, S.unit)[t] / range(S.part, S.layer)
+  const v = S.paint === "unit" ? series(S.part, S.layer, S.unit)[t] / largest(S.part, S.layer, S.unit)
     : mean(S.part, S.layer, t) / D.meanScale[S.part];
   const k = Math.min(LEVELS, Math.round(Math.abs(v) * LEVELS));
   return k ? (GATES.has(S.part) || S.paint === "mean" ? "g" : v > 0 ? "p" : "n") + k : "";
@@ -32,7 +27,7 @@ function paintText() {
   }
   const colour = hue => `rgb(var(--${hue}) / var(--strength))`;
   const shades = (...colours) => `<i style="background: linear-gradient(90deg, ${colours.join(", ")})"></i>`;
-  const gate = GATES.has(S.part), most = range(S.part, S.layer);
+  const gate = GATES.has(S.part), most = largest(S.part, S.layer, S.unit);
   if (S.paint === "surprise") {
     $("shade").innerHTML = `0 bits <i></i> ${MOST_BITS} bits and more`;
   } else if (S.paint === "unit" && !gate) {
@@ -43,8 +38,3 @@ function paintText() {
     $("shade").innerHTML = `0 ${shades("transparent", colour("gate"))} ${number(highest, 1)}`;
   }
 }
-
-const number = (v, digits = 2) => {
-  const s = Math.abs(v).toFixed(digits);
-  return (v < 0 && Number(s) ? "−" : "") + s;
-};

@@ -22,6 +22,7 @@ function value(part, layer, row, t) {
     case "cell":
       return blob(`l${layer}-cell`, Int16Array)[k] * D.layers[layer].scale[row];
     case "hidden":
+      if (!isGated) return blob(`l${layer}-hidden`, Int8Array)[k] / 127;
       return value("output", layer, row, t) * Math.tanh(value("cell", layer, row, t));
     default:
       return blob(`l${layer}-${part}`, Uint8Array)[k] / 255;
@@ -50,5 +51,6 @@ function mean(part, layer, t) {
   const values = blob(`mean-${part}`, Uint16Array);
   return values[layer * T + t] / 65535 * D.meanScale[part];
 }
+// the largest value of a layer's heat map, and of a unit over the text
 const range = (part, layer) => part === "cell" ? D.layers[layer].range : 1;
-const name = (layer, row) => `l${layer}.u${D.layers[layer].units[row]}`;
+const largest = (part, layer, row) => part === "cell" ? D.layers[layer].scale[row] * 32767 : 1;

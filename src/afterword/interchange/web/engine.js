@@ -221,8 +221,11 @@ class Model {
     return { hidden: zeros, cell: zeros, recent: [] };
   }
 
-  /** Read the token `id` after the state `before`. Return the state after it, and P [rows] of the next row. */
-  step(before, id) {
+  /**
+   * Read the token `id` after the state `before`. Return the state after it, and P [rows] of the next row. `watch` may
+   * read and change each layer's sums [4 * hidden] before they become gates.
+   */
+  step(before, id, watch = null) {
     const { hidden: H, residual, ngram, rows } = this.facts;
     const row = Math.min(id, rows - 1);
     const after = { hidden: [], cell: [], recent: ngram ? this.ngram.pushed(before.recent, row) : [] };
@@ -230,6 +233,7 @@ class Model {
     this.layers.forEach(({ input, recurrent, bias }, k) => {
       const fromInput = k ? input.product(x, bias) : (this.table[row] ??= input.product(this.embedding.row(row), bias));
       const sums = recurrent.product(before.hidden[k], fromInput); // of the gates: input, forget, candidate, output
+      watch?.(k, sums);
       const [hidden, cell] = [new Float64Array(H), new Float64Array(H)];
       for (let u = 0; u < H; u += 1) {
         cell[u] = sigmoid(sums[H + u]) * before.cell[k][u] + sigmoid(sums[u]) * tanh(sums[2 * H + u]);

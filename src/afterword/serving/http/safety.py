@@ -1,13 +1,15 @@
 """Access: which requests reach the routes.
 
-Any web page can make a browser on this machine send requests. So the Host must be one of this server's names: a foreign
-name that points at this machine is refused. An Origin must be the server's own page. A body must be JSON,
-which no other page can send without asking first, and no answer allows another page to read it.
+Any web page can make a browser on this machine send requests. So the Host must be one of this server's names, or the
+address that the client has reached: a foreign name that points at this machine is refused. An Origin must be the
+server's own page. A body must be JSON, which no other page can send without asking first, and no answer allows another
+page to read it.
 """
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import re
 import time
 from collections.abc import Callable, Collection
@@ -82,7 +84,7 @@ class RequestGuard:
             message = "the header has both Content-Length and Transfer-Encoding: send one of them"
             return ApiError(400, message, headers={"Connection": "close"})
         host = [name.lower() for name in headers.getlist("host")]
-        if len(host) != 1 or host[0] not in self._hosts:
+        if len(host) != 1 or host[0] not in self._hosts | reached(scope):
             named = host[0][:80] if host else ""
             message = f"this server is not {named!r}: use its own name, or start it with --allow-host"
             return ApiError(403, message)
@@ -105,6 +107,17 @@ class RequestGuard:
                 message = f"the Content-Encoding {coding[0][:40]!r} is not supported: send the body uncompressed"
                 return ApiError(415, f"{message}: send it without one")
         return None
+
+
+def reached(scope: Scope) -> set[str]:
+    """Return the address of this machine that the client has reached, as in a Host header; it is never a name."""
+    try:
+        address, port = ipaddress.ip_address(scope["server"][0]), scope["server"][1]
+    except (TypeError, ValueError):  # a socket of the file system has no address
+        return set()
+    address = getattr(address, "ipv4_mapped", None) or address  # on a socket for both versions
+    shown = f"[{address}]" if address.version == 6 else f"{address}"
+    return {f"{shown}:{port}", *([shown] if port == 80 else [])}
 
 
 def _line(scope: Scope, status: int, seconds: float) -> str:

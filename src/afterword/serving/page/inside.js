@@ -1,5 +1,5 @@
-// The gates while the model reads the text: the page of `afterword inspect --html`, in a frame. Above it, how much of a
-// word the model still holds.
+// The gates while the model reads the text: the pages of `afterword inspect --html` and `--step`, in a frame. Above it,
+// how much of a word the model still holds, and what else is measured inside it.
 
 import { call } from "./api.js";
 import { steering } from "./settings.js";
@@ -8,6 +8,9 @@ import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, percent, spaced, visible } from "./words.js";
 
 const USUAL = 1000; // characters, which a frame draws quickly
+const EVERY_UNIT_UP_TO = 500; // characters: of a longer text, the page of the gates shows some units; that of a step its end
+const VIEWS = { html: "all units", step: "one step" };
+const UNIT = /^l\d+\.u\d+$/;
 
 export function begin(panel, writer) {
   render(html`<${Inside} writer=${writer} />`, panel);
@@ -18,6 +21,8 @@ function Inside({ writer }) {
   const { tab, model, theme } = values;
   const readsLines = Boolean(modelOf(values)?.afterword?.lines);
   const [most, setMost] = useState(USUAL);
+  const [view, setView] = useState("html");
+  const [unit, setUnit] = useState(null); // to show, such as l0.u42
   const { found: shown, error, isBusy, ask } = useRequest(); // {html, key, length}
   const [drawn, setDrawn] = useState(null); // the key of what the frame drew last
   const frame = useRef(null);
@@ -32,16 +37,18 @@ function Inside({ writer }) {
     return text.slice(Math.max(0, end - most), end);
   };
   const look = () => {
-    const text = part();
+    const whole = part();
+    const isLong = whole.length > EVERY_UNIT_UP_TO;
+    const text = view === "step" ? whole.slice(-EVERY_UNIT_UP_TO) : whole;
     const { model, hold, with: which } = steering();
-    const body = { model, text, format: "html", hold, with: which };
+    const body = { model, text, format: view, hold, with: which, units: isLong && view === "html" && unit ? [unit] : null };
     const key = JSON.stringify(body);
     if (key === shown?.key) return;
     ask(async signal => (text ? { ...(await call("POST", "/v1/gates", body, signal)), key, length: text.length } : null));
   };
   useEffect(() => {
     if (tab === "inside") look();
-  }, [tab, model, most]);
+  }, [tab, model, most, view, unit]);
   useEffect(() => {
     const hear = ({ data, origin, source }) => {
       if (origin !== location.origin || source !== frame.current?.contentWindow) return;
@@ -63,12 +70,14 @@ function Inside({ writer }) {
     <div class="bar">
       <label class="soft">the last <input id="inside-most" type="number" min="1" max="20000" step="100" value=${most}
         onChange=${event => setMost(Math.max(1, event.currentTarget.valueAsNumber || USUAL))} /> characters ${readsLines ? "of the line at" : "up to"} the cursor</label>
+      <span class="choice" role="group" aria-label="Page">${Object.entries(VIEWS).map(([id, label]) =>
+        html`<button aria-pressed=${String(id === view)} onClick=${() => setView(id)}>${label}</button>`)}</span>
       <span class="soft" role="status">${isBusy ? "reading…" : !shown ? "" : drawn === shown.key ? `${number(shown.length)} characters` : "drawing…"}</span>
     </div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${!shown && !error && !isBusy && html`<p class="soft">Write some text first: this tab shows the network's gates while it reads the text.</p>`}
-    ${(shown || error) && html`<${Keeps} part=${part} />`}
-    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="inside" title="Gates"></iframe>`}
+    ${(shown || error) && html`<${Keeps} part=${part} /><${Measures} part=${part} chooseUnit=${setUnit} />`}
+    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src=${unit ? `inside#cell:${unit}` : "inside"} title="Gates"></iframe>`}
   `;
 }
 
@@ -110,5 +119,39 @@ function Keeps({ part }) {
           <td class="n">${fraction(one.forget_where_held)}</td><td class="n">${fraction(one.forget)}</td></tr>`)}</tbody>
       </table></div>
       <p>Expected next: ${Object.entries(found.expected).map(([next, p]) => `${visible(next)} ${percent(p)}`).join(", ")}</p>`}
+  </section>`;
+}
+
+/** The units that predict where an expression matches, what each gate is worth, and how far the model remembers. */
+function Measures({ part, chooseUnit }) {
+  const [matching, setMatching] = useState("");
+  const { found, error, isBusy, set, ask } = useRequest();
+
+  const measure = inspection => event => {
+    event.preventDefault();
+    const { model, hold } = steering();
+    const body = { model, hold, text: part(), inspection, matching: inspection === "units" ? matching : null };
+    set({ found: null });
+    ask(signal => call("POST", "/v1/inspect", body, signal));
+  };
+  const cell = text => UNIT.test(text)
+    ? html`<button class="link" title="colour the text by the sign of its cell state" onClick=${() => chooseUnit(text)}>${text}</button>` : text;
+  return html`<section class="box" aria-label="Measurements">
+    <form class="bar" onSubmit=${measure("units")}>
+      <h2>Which units predict it?</h2>
+      <label class="soft">matches of <input id="matching" size="16" maxlength="1000" required value=${matching}
+        placeholder="regular expression" onInput=${event => setMatching(event.currentTarget.value)} /></label>
+      <button disabled=${isBusy}>${isBusy ? "Reading…" : "Find units"}</button>
+      <button type="button" id="ablate" disabled=${isBusy} onClick=${measure("ablate")}>What is each gate worth?</button>
+      <button type="button" id="horizon" disabled=${isBusy} onClick=${measure("horizon")}>How far does it remember?</button>
+    </form>
+    <p class="error" role="status">${error}</p>
+    ${found && html`
+      <p class="soft" role="status">${found.caption}</p>
+      <div class="scroll"><table id="measured">
+        <thead><tr>${found.head.map(one => html`<th>${one}</th>`)}</tr></thead>
+        <tbody>${found.rows.map(row => html`<tr>${row.map(one => html`<td class="n">${cell(one)}</td>`)}</tr>`)}</tbody>
+      </table></div>
+      <p class="soft">${found.foot}</p>`}
   </section>`;
 }

@@ -1,7 +1,8 @@
-"""`POST /v1/gates`, `POST /v1/keeps` and `GET /inside`: the gates while a model reads a text, and what it still holds.
+"""The gates while a model reads a text, what it still holds, what is measured inside it, and the frame of their pages.
 
-The page of the gates is one file with a script inside, which the policy of every other page forbids. So a frame shows
-it: the frame's policy allows that script by its hash, and the surrounding page sends the file to the frame.
+The pages of the gates and of one step are files with a script inside, which the policy of every other page forbids. So
+a frame shows them: the frame's policy allows these scripts by their hashes, and the surrounding page sends the file to
+the frame.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from starlette.responses import Response
 
+from afterword.inspection.finding import Finding
 from afterword.inspection.gates import Gates
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
-from afterword.inspection.trace import GateOpenness, openness
+from afterword.inspection.step_page import step_script
+from afterword.inspection.trace import GateOpenness, named_units, openness
+from afterword.interchange.browser import engine
 from afterword.language_model import LanguageModel
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
@@ -23,22 +27,26 @@ from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
 from afterword.serving.service import Service
+from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
+HORIZON: dict[str, Any] = {"steps": 200, "places": 32, "gradient": False}  # in seconds, and without PyTorch
 
 
 class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text to read, and the format: figures, or the page of `afterword inspect --html`.
+    """A text to read, and the format: figures, or the page of `afterword inspect --html` or `--step`.
 
-    The gates are the LSTM's, even if the model also has an n-gram.
+    The gates are the LSTM's, even if the model also has an n-gram. `units`, such as l0.u42, are those that the first
+    page shows of a long text.
     """
 
     text: str
     model: ModelName = None
-    format: Literal["json", "html"] | None = None
+    format: Literal["json", "html", "step"] | None = None
     using: Using | None = msgspec.field(default=None, name="with")
     hold: Holds | None = None
+    units: Holds | None = None
 
 
 class LayerSummary(msgspec.Struct):
@@ -50,7 +58,7 @@ class LayerSummary(msgspec.Struct):
 
 class GatesReply(msgspec.Struct):
     """In JSON format: the tokens, the bits of each, the means over each layer's units by part, [tokens][layers], and a
-    summary of each layer over the whole text. In HTML format: the page alone."""
+    summary of each layer over the whole text. Else the page alone."""
 
     model: str
     text: str | msgspec.UnsetType = msgspec.UNSET
@@ -66,15 +74,18 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     if body.using == "ngram":
         raise ApiError(400, 'an n-gram has no gates: leave out "with"', "with")
     served = await asyncio.to_thread(call.service.models.find, body.model)
-    holds = tuple(body.hold or ())
     model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model
 
     def looked() -> GatesReply:
+        head = about(served.name, model.config, tuple(body.hold or ()))
+        if body.format == "step":
+            return GatesReply(served.name, html=model.step_page(body.text, head))
         _check_length(model, body.text, MOST_NUMBERS)
         trace = model.gates(body.text)
         call.check()
         if body.format == "html":
-            return GatesReply(served.name, html=gates_html(trace, about(served.name, model.config, holds)))
+            named = named_units(body.units, model.config) if body.units else None
+            return GatesReply(served.name, html=gates_html(trace, head, named))
         return _summary(served.name, trace)
 
     return await call.work(looked)
@@ -117,6 +128,50 @@ async def keeps(call: Call[Service], body: KeepsRequest) -> KeepsReply:
     return await call.work(measured)
 
 
+class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text, and what is measured over it: the units that best predict where the regular expression `matching`
+    matches, what the text costs without each gate, or how far back the model remembers."""
+
+    text: str
+    inspection: Literal["units", "ablate", "horizon"]
+    matching: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+    model: ModelName = None
+    hold: Holds | None = None
+
+
+class InspectReply(msgspec.Struct):
+    """The table that `afterword units`, `inspect --ablate` or `horizon` prints."""
+
+    model: str
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+    foot: str
+
+
+async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
+    """Measure units, gates or the horizon of a model."""
+    if (body.matching is None) == (body.inspection == "units"):
+        raise ApiError(400, '"matching" belongs to the inspection "units", which needs it', "matching")
+    check_size(body.matching or "", "matching")  # compiling stops all other threads
+    served = await asyncio.to_thread(call.service.models.find, body.model)
+    model = (await asyncio.to_thread(variant, served, None, body.hold)).model
+
+    def measured() -> InspectReply:
+        _check_length(model, body.text, MOST_NUMBERS // 3)
+        found: Finding
+        if body.inspection == "units":
+            found = model.units(body.text).matching(body.matching or "")
+        elif body.inspection == "ablate":
+            found = model.ablate(body.text, on_progress=lambda done: call.check())
+        else:
+            found = model.horizon(body.text, **HORIZON, on_progress=lambda done: call.check())
+        rows = [list(row) for row in found.rows()]
+        return InspectReply(served.name, found.caption, list(found.head), rows, found.foot)
+
+    return await call.work(measured)
+
+
 def _check_length(model: LanguageModel, text: str, most: int) -> None:
     """Raise ApiError if the gates over `text` would be more than `most` numbers."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
@@ -132,6 +187,10 @@ def _summary(name: str, trace: Gates) -> GatesReply:
 
 
 async def inside(call: Call[Service]) -> Response:
-    """Return the frame for the page of the gates. It is empty until the surrounding page sends it a page."""
-    allowed = policy(script_src=f"'self' {inline(script())}", style_src="'unsafe-inline'", frame_ancestors="'self'")
+    """Return the frame for the pages inside a model. It is empty until the surrounding page sends it a page."""
+    allowed = policy(
+        script_src=f"'self' {inline(script())} {inline(step_script(engine()))} 'wasm-unsafe-eval'",
+        style_src="'unsafe-inline'",
+        frame_ancestors="'self'",
+    )
     return page_file(call.headers, "inside.html", allowed)
