@@ -47,7 +47,7 @@ test-oldest:
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --torch-backend cpu -e '.[all]'
 	.venv-oldest/bin/pip freeze --exclude-editable > .venv-oldest/oldest.txt
 	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-oldest/oldest.txt -e '.[dev]'
-	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal -W default::DeprecationWarning $(TESTS)
 
 # The slow tests of exported and imported files, with the real Keras in an environment of its own.
 test-keras:
