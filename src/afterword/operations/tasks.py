@@ -1,0 +1,159 @@
+"""Tasks with known answers: small texts that need one thing to be remembered, and the cells of a model that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from afterword.inspection.questions import matching
+from afterword.inspection.terminal import BLOCKS
+from afterword.inspection.trace import openness
+from afterword.inspection.units import Answer
+from afterword.language_model import LanguageModel
+from afterword.text.unicode import visible
+
+CHARACTERS = 60_000  # to learn from
+MEASURED = 10_000  # characters, from another seed
+HELD_UNITS = 3  # a network keeps an answer in several cells, so the best of them are held together
+SETTINGS = {"hidden_size": 64, "batch_size": 16, "learning_rate": 0.014, "dropout": 0.0, "ngram": 0, "threads": 1}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A text in which one thing has to be remembered, and the question that finds the cells that do."""
+
+    about: str
+    piece: Callable[[Random, bool], str]
+    """Draw a piece of the text. Without the second argument, what has to be remembered does not matter: it is drawn
+    again where it is due."""
+    matching: str
+    within: str
+    """Among the places where `within` matches, a cell that remembers is high, or low, where `matching` does."""
+    due: str
+    """The characters that cost less if it is remembered."""
+    prompt: str
+    steps: int = 1500
+    seq_length: int = 64
+
+    def text(self, seed: int, characters: int = CHARACTERS, matters: bool = True) -> str:
+        random, pieces, length = Random(seed), list[str](), 0
+        while length < characters:
+            pieces.append(self.piece(random, matters))
+            length += len(pieces[-1])
+        return "".join(pieces)
+
+
+def _letters(random: Random, least: int, most: int) -> str:
+    """Return so many letters that mean nothing, short stretches as often as ten times as long ones."""
+    return "".join(random.choices("ab ", k=round(least * (most / least) ** random.random())))
+
+
+def _brackets(random: Random, matters: bool) -> str:
+    kind = random.choice(("<>", "[]"))
+    closing = (kind if matters else random.choice(("<>", "[]")))[1]
+    return _letters(random, 2, 8) + kind[0] + _letters(random, 2, 50) + closing
+
+
+def _anbn(random: Random, matters: bool) -> str:
+    n = random.randint(1, 20)
+    return "a" * n + "b" * (n if matters else random.randint(1, 20)) + "\n"
+
+
+def _copy(random: Random, matters: bool) -> str:
+    word, other = ("".join(random.choices("ab", k=3)) for _ in range(2))
+    return f"{word}|{word if matters else other}\n"
+
+
+def _recall(random: Random, matters: bool) -> str:
+    key, other = random.choice("XY"), random.choice("XY")
+    return f"{key}{_letters(random, 2, 300)}?{key if matters else other}\n"
+
+
+TASKS = {
+    "brackets": Task(
+        "text in brackets of two kinds: the closing one has to be of the kind that was opened",
+        _brackets,
+        matching=r"<[^>\]]*",
+        within=r"[<\[][^>\]]*",
+        due=r"[>\]]",
+        prompt="ab <ba b",
+    ),
+    "anbn": Task(
+        "lines of n a's and n b's, n from 1 to 20: the b's have to be counted",
+        _anbn,
+        matching=r"b(?=\n)",
+        within="b",
+        due=r"\n",
+        prompt="aaaaaabb",
+    ),
+    "copy": Task(
+        "three letters and their copy: the first letter is due again when the others have been read",
+        _copy,
+        matching=r"^b([ab]{2}\|)",
+        within=r"^[ab]([ab]{2}\|)",
+        due=r"\|([ab])",
+        prompt="bab|",
+        steps=2500,
+    ),
+    "recall": Task(
+        "X or Y, up to 300 letters that mean nothing, and the same again",
+        _recall,
+        matching=r"X[^?]*\?",
+        within=r"[XY][^?]*\?",
+        due=r"\?([XY])",
+        prompt="Xab b a bab ?",
+        steps=3000,
+        seq_length=256,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The cells of a model that do a task."""
+
+    answer: Answer
+    memory: float
+    """Of the best unit, in characters, between resets."""
+    bits: float
+    """What is due costs the model, in bits per character."""
+    held_bits: float
+    """What it costs with the best units held at their means."""
+    held_at: tuple[tuple[str, ...], tuple[str, ...]]
+    """These units held where the question is true, and where it is false."""
+    drawn: str
+    """The beginning of the text, and the best unit's state below it."""
+
+
+def solution(model: LanguageModel, task: Task, text: str) -> Solution:
+    """Find the cells that do `task`, and measure what `text` costs without them."""
+    answer = model.units(text).matching(task.matching, HELD_UNITS, task.within)
+    trace = model.gates(text)
+    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
+    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
+    names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
+
+    def held(where: Sequence[bool] | np.ndarray) -> tuple[str, ...]:
+        return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
+
+    bits, held_bits = (
+        float(each.score(text).token_nats[due].mean() / np.log(2)) for each in (model, model.hold(*held(within)))
+    )
+    best = answer.units[0]
+    memory = float(openness(trace)[best.layer].memory[best.unit])
+    return Solution(
+        answer, memory, bits, held_bits, (held(true & within), held(within & ~true)), drawn(text[:WIDTH], values[0])
+    )
+
+
+WIDTH = 76
+
+
+def drawn(text: str, values: np.ndarray) -> str:
+    """Return `text` and, below it, the height of the `values` of its characters."""
+    shown = values[: len(text)]
+    level = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9) * (len(BLOCKS) - 1)
+    return "".join(map(visible, text)) + "\n" + "".join(BLOCKS[round(one)] for one in level.tolist())
