@@ -18,14 +18,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import click
 import numpy as np
 
-from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.units import Units, midranks
+from afterword.inspection.questions import Mask, matching
 from afterword.language_model import LanguageModel
 from afterword.operations.tasks import MEASURED, SETTINGS, TASKS, Task, solution
 from afterword.operations.train import train

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 
-from afterword.inspection.questions import matching
+from afterword.inspection.questions import Mask, matching
 from afterword.inspection.terminal import BLOCKS
 from afterword.inspection.trace import openness
 from afterword.inspection.units import Answer
 from afterword.language_model import LanguageModel
+from afterword.model.arrays import Array
 from afterword.text.unicode import visible
 
 CHARACTERS = 60_000  # to learn from
 MEASURED = 10_000  # characters, from another seed
-HELD_UNITS = 3  # a network keeps an answer in several cells, so the best of them are held together
+SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
+WIDTH = 76  # characters of the text that are drawn
 SETTINGS = {"hidden_size": 64, "batch_size": 16, "learning_rate": 0.014, "dropout": 0.0, "ngram": 0, "threads": 1}
 
 
@@ -35,6 +37,8 @@ class Task:
     due: str
     """The characters that cost less if it is remembered."""
     prompt: str
+    temperature: float = 0.0
+    """To write with: the closing bracket is never the likeliest character."""
     steps: int = 1500
     seq_length: int = 64
 
@@ -80,6 +84,7 @@ TASKS = {
         within=r"[<\[][^>\]]*",
         due=r"[>\]]",
         prompt="ab <ba b",
+        temperature=1,
     ),
     "anbn": Task(
         "lines of n a's and n b's, n from 1 to 20: the b's have to be counted",
@@ -113,7 +118,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Solution:
-    """The cells of a model that do a task."""
+    """The cells of a model that do a task: the best units, and what happens if more of them are held."""
 
     answer: Answer
     memory: float
@@ -123,20 +128,21 @@ class Solution:
     held_bits: float
     """What it costs with the best units held at their means."""
     held_at: tuple[tuple[str, ...], tuple[str, ...]]
-    """These units held where the question is true, and where it is false."""
+    """How to hold these units as they are where the question is true, and where it is false."""
     drawn: str
     """The beginning of the text, and the best unit's state below it."""
 
 
 def solution(model: LanguageModel, task: Task, text: str) -> Solution:
     """Find the cells that do `task`, and measure what `text` costs without them."""
-    answer = model.units(text).matching(task.matching, HELD_UNITS, task.within)
+    units = model.units(text)
+    answer, held_units = (units.matching(task.matching, top, task.within) for top in (SHOWN_UNITS, HELD_UNITS))
     trace = model.gates(text)
     true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
-    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
-    names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
+    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in held_units.units]
+    names = [one.name + (".cell" if one.state == "cell" else "") for one in held_units.units]
 
-    def held(where: Sequence[bool] | np.ndarray) -> tuple[str, ...]:
+    def held(where: Mask) -> tuple[str, ...]:
         return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
 
     bits, held_bits = (
@@ -149,10 +155,7 @@ def solution(model: LanguageModel, task: Task, text: str) -> Solution:
     )
 
 
-WIDTH = 76
-
-
-def drawn(text: str, values: np.ndarray) -> str:
+def drawn(text: str, values: Array) -> str:
     """Return `text` and, below it, the height of the `values` of its characters."""
     shown = values[: len(text)]
     level = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9) * (len(BLOCKS) - 1)
