@@ -3,6 +3,7 @@
     python -m benchmarks.teach tasks         the four tasks with known answers: is the cell found, and is it the one?
     python -m benchmarks.teach units         false findings of 200 random questions, and planted cells that are found
     python -m benchmarks.teach subjects      Divya and Reena: what an LSTM and a plain network expect, and the gates
+    python -m benchmarks.teach told          She told me via a call: what is kept, and what is passed over
     python -m benchmarks.teach gaps          LSTM against plain network, by the length of the gap
     python -m benchmarks.teach difficult     what goes wrong in training, one run each
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
@@ -14,33 +15,44 @@ an older processor (Haswell).
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
+from statistics import NormalDist
 from typing import Any
 
 import click
 import numpy as np
 
-from afterword.inspection.questions import Mask, matching
-from afterword.language_model import LanguageModel
+from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
+from afterword.inspection.questions import Mask, Question, matching
+from afterword.inspection.units import Units, midranks
+from afterword.language_model import LanguageModel, load
+from afterword.operations.demo import PLAY
 from afterword.operations.tasks import MEASURED, SETTINGS, TASKS, Task, solution
 from afterword.operations.train import train
-from benchmarks.commands import as_written, measured_here, write_result
+from afterword.runs.record import Progress, bits
+from afterword.text.decoding import read_text
+from benchmarks import subjects
+from benchmarks.commands import as_written, measured_here, results, write_result
 
 SEEDS = (0, 1, 2)
 HELD_OUT = 1000  # a seed of texts that no network has learned from
 QUESTIONS = 200
+RATES = (0.002, 0.004, 0.014)
+GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
+LINES = 100  # per length of a gap
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def trained(text: str, **settings: Any) -> LanguageModel:
     """Return a network of `text`, the best on its held-out tenth."""
     with tempfile.TemporaryDirectory() as folder:
         (path := Path(folder, "text.txt")).write_text(text, encoding="utf-8")
-        model = train(path, base="none", on_progress=lambda _: None, **settings)
-        model.config  # noqa: B018
-        return model
+        return train(path, base="none", on_progress=lambda _: None, **settings)
 
 
 def store(way: str, **row: Any) -> None:
@@ -102,6 +114,192 @@ def random_answers(random: np.random.Generator, length: int) -> Mask:
         mask = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)[:length]
         if all(half.any() and not half.all() for half in np.array_split(mask, 2)):
             return mask
+
+
+@main.command()
+@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=PLAY)
+def units(text: Path) -> None:
+    """Ask random questions about `english` over a text, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
+    asked, random = load("english").units(read_text([text])[0][20_000:40_000]), np.random.default_rng(0)
+    length, false, found = len(asked.text), 0, 0
+    own = [each[:, 0].copy() for each in asked._ranks]
+    for _ in range(QUESTIONS):
+        mask = random_answers(random, length)
+        question = Question("random", lambda _, mask=mask: mask)
+        answer = asked.ask(question)
+        false += any(one.area > answer.chance for one in answer.units)
+        plant(asked, mask, random.uniform(0.8, 0.95), random)
+        answer = asked.ask(question)
+        found += any((one.layer, one.unit) == (0, 0) and one.area > answer.chance for one in answer.units)
+        for each, column in zip(asked._ranks, own, strict=True):
+            each[:, 0] = column
+    store("units", questions=QUESTIONS, false=false, found=found)
+
+
+def plant(asked: Units, mask: Mask, area: float, random: np.random.Generator) -> None:
+    """Make unit l0.u0 predict `mask` with that area, in noise that changes as slowly as a state does."""
+    noise = np.convolve(random.normal(size=len(mask) + 20), 0.8 ** np.arange(20), "valid")[: len(mask)]
+    values = noise / noise.std() + mask * math.sqrt(2) * NormalDist().inv_cdf(area)
+    for ranks, half in zip(asked._ranks, asked._halves, strict=True):
+        ranks[:, [0]] = midranks(values[half, None])
+
+
+def each_run(way: str, cells: Sequence[str], seeds: Sequence[int], run: Callable[[str, float, int], None]) -> None:
+    """Train every cell at each of RATES with seed 0, and with the other seeds at the rate that cost least."""
+    for cell in cells:
+        for rate in RATES if 0 in seeds else ():
+            run(cell, rate, 0)
+        for seed in seeds:
+            if seed != 0:
+                run(cell, best_rate(way, cell), seed)
+
+
+def best_rate(way: str, cell: str) -> float:
+    """Return the rate whose network of seed 0 costs least on held-out text, of what is stored."""
+    return float(min(latest(way, "rate", cell=cell, seed=0), key=lambda one: one["bits"])["rate"])
+
+
+def cost(model: LanguageModel) -> float:
+    return round(float(model.about["validation"]["bits_per_character"]), 4)
+
+
+cells_ = click.option("--cell", "cells", multiple=True, default=("lstm", "rnn"))
+seeds_ = click.option("--seed", "seeds", multiple=True, type=int, default=SEEDS)
+
+
+@main.command("subjects")
+@cells_
+@seeds_
+def subjects_(cells: Sequence[str], seeds: Sequence[int]) -> None:
+    """Divya and Reena, by LSTMs and by plain networks, at their best of several rates."""
+    text = subjects.TEXT.read_text(encoding="utf-8")
+    settings = {"steps": 3500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "ngram": 0, "threads": 1}
+
+    def run(cell: str, rate: float, seed: int) -> None:
+        model = trained(text, cell=cell, learning_rate=rate, seed=seed, **settings)
+        before, after = (model.keeps(asked, "Divya", after=".") for asked in subjects.ASKED)
+        found = after.to_dict()
+        store(
+            "subjects",
+            cell=cell,
+            rate=rate,
+            seed=seed,
+            bits=cost(model),
+            divya=round(before.expected["Divya"], 3),
+            reena=round(after.expected.get("Reena", 0), 3),
+            divya_after=round(after.expected["Divya"], 3),
+            rows=[rounded(row) for row in (found["at_word"], *found["stretches"])] if cell == "lstm" else [],
+        )
+
+    each_run("subjects", cells, seeds, run)
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}
+
+
+@main.command()
+@seeds_
+def told(seeds: Sequence[int]) -> None:
+    """She told me via a call: does the network keep the eating, and pass over the call?"""
+    text = subjects.make_told()
+    settings = {"steps": 2500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014}
+    for seed in seeds:
+        model = trained(text, seed=seed, ngram=0, threads=1, **settings)
+        row: dict[str, Any] = {}
+        for word, others in (("eat", ("run", "see")), ("call", ("note", "text"))):
+            kept = model.keeps(subjects.TOLD, word, instead=others)
+            stretch = {one.text.strip(): one for one in kept.stretches}
+            row[f"{word}_held_at_she"] = round(stretch["she"].held, 3)
+            row[f"{word}_input"] = round(kept.at_word.input_where_held or 0.0, 3)
+        expected = model.keeps(subjects.TOLD, "eat", instead=["run", "see"]).expected
+        store("told", seed=seed, ate=round(expected.get("ate", 0), 3), **row)
+
+
+@main.command()
+@cells_
+@seeds_
+def gaps(cells: Sequence[str], seeds: Sequence[int]) -> None:
+    """The success of both cells by the length of the gap: X or Y, letters that mean nothing, and the same again."""
+
+    def run(cell: str, rate: float, seed: int) -> None:
+        model = learned(TASKS["recall"], seed, cell=cell, learning_rate=rate)
+        right = {gap: recalled(model, gap, seed) for gap in GAPS}
+        store("gaps", cell=cell, rate=rate, seed=seed, bits=cost(model), right=right)
+
+    each_run("gaps", cells, seeds, run)
+
+
+def recalled(model: LanguageModel, gap: int, seed: int) -> float:
+    """The fraction of 100 keys that the model expects after a gap of so many letters."""
+    random = Random(HELD_OUT + seed)
+    keys = random.choices("XY", k=LINES)
+    text = "".join(f"{key}{''.join(random.choices('ab ', k=gap))}?{key}\n" for key in keys)
+    due = matching(TASKS["recall"].due).where(text)
+    return float((model.score(text).token_nats[due] < math.log(2)).mean())
+
+
+@main.command()
+def difficult() -> None:
+    """What goes wrong: the rate, the length of backpropagation, and a text that is read by heart."""
+    task = TASKS["brackets"]
+    for rate in (0.0005, 0.014, 0.5):
+        curve("rate", f"rate {rate:g}", task.text(0), learning_rate=rate)
+    for length in (2, 8, 64):  # as many characters in each step
+        curve("windows", f"{length} characters", task.text(0), seq_length=length, batch_size=1024 // length)
+    play = read_text([Path(PLAY)])[0][20_000:]
+    for size in (5_000, 50_000):
+        curve("heart", f"{size:,} characters of a play", play[:size], validation="0.2", hidden_size=128)
+
+
+def curve(panel: str, name: str, text: str, **settings: Any) -> None:
+    """Store the cost of training and of held-out text, step by step."""
+    reports: list[Progress] = []
+    options = SETTINGS | {"steps": 1500, "seq_length": 64} | settings
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder, "text.txt")).write_text(text, encoding="utf-8")
+        train(path, base="none", on_progress=reports.append, **options)
+    seen = [one for one in reports if one.validation is not None]
+    points = [[one.step, round(bits(one.loss), 4), round(bits(one.validation or 0.0), 4)] for one in seen]
+    store("difficult", panel=panel, name=name, points=points)
+
+
+@main.command()
+def pictures() -> None:
+    """Draw docs/gaps.svg and docs/difficult.svg."""
+    figure, [axis] = stacked_axes(width=5.5, heights=[2.6])
+    for (cell, name), colour in zip((("lstm", "LSTM"), ("rnn", "plain network")), COLOURS, strict=False):
+        each = np.array(
+            [
+                [one["right"][str(gap)] for gap in GAPS]
+                for one in latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell))
+            ]
+        )
+        axis.plot(GAPS, each.mean(axis=0), "o-", color=colour, label=name)
+        axis.fill_between(GAPS, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.2, lw=0)
+    axis.set(xscale="log", ylim=(0.4, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
+    axis.axhline(0.5, color="grey", ls=":", lw=1)
+    axis.set_xticks(GAPS, [str(gap) for gap in GAPS])
+    axis.minorticks_off()
+    axis.legend(frameon=False)
+    write_figure(figure, svg=DOCS / "gaps.svg")
+    figure, axes = stacked_axes(width=5.5, heights=[1.8] * 3)
+    for axis, panel in zip(axes, ("rate", "windows", "heart"), strict=True):
+        for one, colour in zip(latest("difficult", "name", panel=panel), COLOURS, strict=False):
+            steps, training, held_out = np.array(one["points"]).T
+            axis.plot(steps, held_out, color=colour, label=one["name"])
+            if panel == "heart":
+                axis.plot(steps, training, ":", color=colour)
+        axis.set(ylabel="bits per character")
+        axis.legend(frameon=False, fontsize=7)
+    axes[-1].set_xlabel("steps")
+    write_figure(figure, svg=DOCS / "difficult.svg")
+
+
+def latest(way: str, *by: str, **same: Any) -> list[dict[str, Any]]:
+    """Return the newest result of each value of `by`."""
+    found = {tuple(one[key] for key in by): one for one in results("teach", way=way, **same)}
+    return list(found.values())
 
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ TASKS = {
         within=r"[XY][^?]*\?",
         due=r"\?([XY])",
         prompt="Xab b a bab ?",
-        steps=3000,
-        seq_length=256,
+        steps=2000,
+        seq_length=128,
     ),
 }
 
