@@ -9,8 +9,8 @@
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
 
 Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/gates.md take their
-figures; a test compares them. `make bench-teach` runs all, and tasks and subjects once more with the kernels of
-an older processor (Haswell).
+figures; a test compares them. `make bench-teach` runs all, and brackets and the
+LSTM of subjects once more with the kernels of an older processor (Haswell).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
@@ -29,8 +29,8 @@ import numpy as np
 
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.units import Units, midranks
-from afterword.language_model import LanguageModel, load
+from afterword.inspection.units import UnitMatch, Units, midranks
+from afterword.language_model import LanguageModel
 from afterword.operations.demo import PLAY
 from afterword.operations.tasks import MEASURED, SETTINGS, TASKS, Task, solution
 from afterword.operations.train import train
@@ -42,7 +42,8 @@ from benchmarks.commands import as_written, measured_here, results, write_result
 SEEDS = (0, 1, 2)
 HELD_OUT = 1000  # a seed of texts that no network has learned from
 QUESTIONS = 200
-RATES = (0.002, 0.004, 0.014)
+REMEMBERED = {"brackets": r"[<\[]", "copy": "^[ab]", "recall": "^[XY]"}
+RATES = (0.004, 0.014)
 GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 LINES = 100  # per length of a gap
 DOCS = Path(__file__).parents[1] / "docs"
@@ -66,11 +67,16 @@ def learned(task: Task, seed: int, matters: bool = True, **other: Any) -> Langua
     return trained(task.text(seed, matters=matters), **settings)
 
 
-def true_memory(model: LanguageModel, task: Task, text: str, layer: int, unit: int) -> float:
-    """The memory of a unit where the task needs it, which the tool does not know: -1 / mean(log forget) there."""
+def true_memory(model: LanguageModel, task: Task, text: str, unit: UnitMatch) -> float:
+    """The memory of a unit at the typical step where the task needs it, which the tool does not know."""
     inside = matching(task.within).where(text)
     inside[1:] &= inside[:-1]  # without the first character, where it begins to remember
-    return float(-1 / np.log(np.maximum(model.gates(text).forget[inside, layer, unit], 1e-30)).mean())
+    return float(-1 / np.log(np.median(model.gates(text).forget[inside, unit.layer, unit.unit])))
+
+
+def reach(model: LanguageModel, name: str, text: str) -> int | None:
+    """How far back a character that has to be remembered changes the prediction; the text says how far it should."""
+    return model.horizon(text, steps=600, at=REMEMBERED[name]).reach if name in REMEMBERED else None
 
 
 @click.group(help=as_written(__doc__))
@@ -98,7 +104,8 @@ def tasks_(names: Sequence[str], seeds: Sequence[int]) -> None:
                     area=round(best.area, 4),
                     chance=round(found.answer.chance, 4),
                     memory=round(found.memory, 1),
-                    true_memory=round(true_memory(model, task, text, best.layer, best.unit), 1),
+                    true_memory=round(true_memory(model, task, text, best), 1),
+                    reach=reach(model, name, text),
                     bits=round(found.bits, 3),
                     held_bits=round(found.held_bits, 3),
                 )
@@ -117,10 +124,11 @@ def random_answers(random: np.random.Generator, length: int) -> Mask:
 
 
 @main.command()
-@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=PLAY)
-def units(text: Path) -> None:
-    """Ask random questions about `english` over a text, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
-    asked, random = load("english").units(read_text([text])[0][20_000:40_000]), np.random.default_rng(0)
+def units() -> None:
+    """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
+    play = read_text([Path(PLAY)])[0]
+    model, random = trained(play[20_000:], **SETTINGS, steps=300, seq_length=64), np.random.default_rng(0)
+    asked = model.units(play[:10_000])
     length, false, found = len(asked.text), 0, 0
     own = [each[:, 0].copy() for each in asked._ranks]
     for _ in range(QUESTIONS):
@@ -203,7 +211,7 @@ def rounded(row: dict[str, Any]) -> dict[str, Any]:
 def told(seeds: Sequence[int]) -> None:
     """She told me via a call: does the network keep the eating, and pass over the call?"""
     text = subjects.make_told()
-    settings = {"steps": 2500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014}
+    settings = {"steps": 1500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014}
     for seed in seeds:
         model = trained(text, seed=seed, ngram=0, threads=1, **settings)
         row: dict[str, Any] = {}
@@ -298,8 +306,82 @@ def pictures() -> None:
 
 def latest(way: str, *by: str, **same: Any) -> list[dict[str, Any]]:
     """Return the newest result of each value of `by`."""
+    same = {"kernels": "own"} | same
     found = {tuple(one[key] for key in by): one for one in results("teach", way=way, **same)}
     return list(found.values())
+
+
+@main.command("claims")
+def claims_() -> None:
+    """Print the sentences of the pages whose figures are stored."""
+    for name, text in claims().items():
+        click.echo(f"{name}: {text}")
+
+
+def span(values: Iterable[float], digits: int = 2) -> str:
+    """Return the least and the most of `values`, as in "0.55 to 0.60"."""
+    each = [*values]
+    low, high = (f"{one:.{digits}f}" for one in (min(each), max(each)))
+    return low if low == high else f"{low} to {high}"
+
+
+def claims() -> dict[str, str]:
+    """Return the sentences of docs/lstm.md, docs/lstm-memory.md and docs/gates.md whose figures are stored."""
+    runs = {cell: latest("subjects", "seed", cell=cell, rate=best_rate("subjects", cell)) for cell in ("lstm", "rnn")}
+    as_shown = latest("subjects", "seed", cell="lstm", rate=0.014)  # as the command of the page trains
+
+    def gate(name: str, *stretch: str) -> list[float]:
+        rows = [row for one in as_shown for row in one["rows"][:5] if row["text"] in stretch]
+        return [row[f"{name}_where_held"] for row in rows]
+
+    found = {
+        "forget": f"Of the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
+        f"*likes to eat*, at {span(gate('forget', '.'))} at the full stop, "
+        f"and at {span(gate('forget', ' ', 'R'))} at the space and the R",
+        "input": f"Of the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
+        f"{span(gate('input', ' likes to eat'))} in *likes to eat*",
+        "output": f"Of the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
+        f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
+        "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
+        f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM at its own with "
+        f"{span(one['divya'] for one in runs['lstm'])}, and the text itself gives her 0.58",
+        "spread": "over three seeds, Divya is expected with "
+        f"{span(one['divya'] for one in as_shown)} at the end of her sentence",
+    }
+    kept = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
+    right = {cell: {gap: [one["right"][str(gap)] for one in each] for gap in GAPS} for cell, each in kept.items()}
+    close = [gap for gap in GAPS if np.mean(right["rnn"][gap]) > np.mean(right["lstm"][gap]) - 0.05]
+    found["gaps"] = (
+        f"After 300 letters, the LSTM recalls {span(right['lstm'][300])} of the keys, and the plain network "
+        f"{span(right['rnn'][300])}"
+    )
+    found["keeps up"] = f"Up to {max(close, default=0)} letters, the plain network keeps up"
+    told = latest("told", "seed")
+    found["told"] = (
+        f"At the end, the network expects *ate* with {span(one['ate'] for one in told)}. After *she*, it still holds "
+        f"{span(one['eat_held_at_she'] for one in told)} of the most that it held of *eat*, and "
+        f"{span(one['call_held_at_she'] for one in told)} of *call*"
+    )
+    for name in TASKS:
+        for one in (done := latest("tasks", "seed", task=name, matters=True))[:1]:
+            found[name] = (
+                f"| `{name}` | {min(one['area'] for one in done):.3f} | {span((one['memory'] for one in done), 0)} | "
+                + (f"{span((one['reach'] for one in done), 0)} | " if one["reach"] else "– | ")
+                + f"{span(one['bits'] for one in done)} | {span(one['held_bits'] for one in done)} |"
+            )
+    random = latest("tasks", "seed", task="brackets", matters=False)
+    found["random"] = (
+        f"the best unit has an area of {span(one['area'] for one in random)}, and chance finds "
+        f"{span(one['chance'] for one in random)}"
+    )
+    [asked] = latest("units")
+    found["units"] = (
+        f"Of {asked['questions']} random questions, {asked['false']} had a row above chance, and of "
+        f"{asked['questions']} planted units with an area of 0.8 to 0.95, {asked['found']} were found"
+    )
+    for one in latest("difficult", "panel", "name"):
+        found[f"{one['panel']} {one['name']}"] = f"{one['points'][-1][2]:.2f}"
+    return found
 
 
 if __name__ == "__main__":

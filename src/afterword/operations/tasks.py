@@ -39,7 +39,7 @@ class Task:
     prompt: str
     temperature: float = 0.0
     """To write with: the closing bracket is never the likeliest character."""
-    steps: int = 1500
+    steps: int = 1000
     seq_length: int = 64
 
     def text(self, seed: int, characters: int = CHARACTERS, matters: bool = True) -> str:
@@ -80,7 +80,7 @@ TASKS = {
     "brackets": Task(
         "text in brackets of two kinds: the closing one has to be of the kind that was opened",
         _brackets,
-        matching=r"<[^>\]]*",
+        matching=r"[<\[][^>\]]*(?=>)",
         within=r"[<\[][^>\]]*",
         due=r"[>\]]",
         prompt="ab <ba b",
@@ -101,7 +101,7 @@ TASKS = {
         within=r"^[ab]([ab]{2}\|)",
         due=r"\|([ab])",
         prompt="bab|",
-        steps=2500,
+        steps=2000,
     ),
     "recall": Task(
         "X or Y, up to 300 letters that mean nothing, and the same again",
@@ -110,7 +110,7 @@ TASKS = {
         within=r"[XY][^?]*\?",
         due=r"\?([XY])",
         prompt="Xab b a bab ?",
-        steps=2000,
+        steps=1500,
         seq_length=128,
     ),
 }
