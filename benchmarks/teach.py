@@ -29,10 +29,10 @@ import numpy as np
 
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.inspection.questions import Mask, Question, matching
+from afterword.inspection.tasks import MEASURED, TASKS, Task
 from afterword.inspection.units import UnitMatch, Units, midranks
 from afterword.language_model import LanguageModel
-from afterword.operations.demo import PLAY
-from afterword.operations.tasks import MEASURED, SETTINGS, TASKS, Task, solution
+from afterword.operations.demo import PLAY, SMALL, solution
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
 from afterword.text.decoding import read_text
@@ -63,7 +63,7 @@ def store(way: str, **row: Any) -> None:
 
 
 def learned(task: Task, seed: int, matters: bool = True, **other: Any) -> LanguageModel:
-    settings = SETTINGS | {"steps": task.steps, "seq_length": task.seq_length, "seed": seed} | other
+    settings = SMALL | {"steps": task.steps, "seq_length": task.seq_length, "seed": seed} | other
     return trained(task.text(seed, matters=matters), **settings)
 
 
@@ -127,7 +127,7 @@ def random_answers(random: np.random.Generator, length: int) -> Mask:
 def units() -> None:
     """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
     play = read_text([Path(PLAY)])[0]
-    model, random = trained(play[20_000:], **SETTINGS, steps=300, seq_length=64), np.random.default_rng(0)
+    model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
     asked = model.units(play[:10_000])
     length, false, found = len(asked.text), 0, 0
     own = [each[:, 0].copy() for each in asked._ranks]
@@ -263,7 +263,7 @@ def difficult() -> None:
 def curve(panel: str, name: str, text: str, **settings: Any) -> None:
     """Store the cost of training and of held-out text, step by step."""
     reports: list[Progress] = []
-    options = SETTINGS | {"steps": 1500, "seq_length": 64} | settings
+    options = SMALL | {"steps": 1500, "seq_length": 64} | settings
     with tempfile.TemporaryDirectory() as folder:
         (path := Path(folder, "text.txt")).write_text(text, encoding="utf-8")
         train(path, base="none", on_progress=reports.append, **options)

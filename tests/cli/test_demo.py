@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from afterword.bases.installed import FOLDERS
+from afterword.inspection.tasks import TASKS
 from afterword.language_model import load
 from afterword.operations import demo
-from afterword.operations.tasks import TASKS
 from afterword.operations.train import train
 from tests.cli.answers import fine
 from tests.cli.conftest import Run

@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from afterword.bases.installed import FOLDERS
 from afterword.inspection.gates_page import gates_html
-from afterword.inspection.trace import named_units
-from afterword.language_model import load
+from afterword.inspection.questions import Mask, matching
+from afterword.inspection.tasks import MEASURED, TASKS, Task, drawn
+from afterword.inspection.trace import named_units, openness
+from afterword.inspection.units import Answer
+from afterword.language_model import LanguageModel, load
 from afterword.operations.operation import Record, Request, operation
-from afterword.operations.tasks import HELD_UNITS, MEASURED, SETTINGS, TASKS, solution
 from afterword.operations.train import trained
 from afterword.operations.work import Work
 from afterword.planning.training_plan import NONE, TrainingSettings
@@ -42,7 +45,9 @@ ASKED = f"Each model writes after {PROMPT.strip()!r}, at temperature {TEMPERATUR
 PAGE = "gates.html"
 LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
-PAGE_CHARACTERS = 2000  # of a task's text
+PAGE_CHARACTERS, DRAWN = 2000, 76  # of a task's text on the page, and in the terminal
+SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
+SMALL = {"hidden_size": 64, "batch_size": 16, "learning_rate": 0.014, "dropout": 0.0, "ngram": 0, "threads": 1}
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
     write_bytes(source, task.text(seed).encode())
     yield Told(text=f"The task is {task.about}.\n")
     yield Told(heading=f"training on {source}")
-    settings = TrainingSettings(base=NONE, steps=task.steps, seq_length=task.seq_length, seed=seed, **SETTINGS)
+    settings = TrainingSettings(base=NONE, steps=task.steps, seq_length=task.seq_length, seed=seed, **SMALL)
     with work.progress("reading the text and planning"):
         run = begin([str(source)], place, TextSettings(), settings, overwrite=_is_demo(place))
     model = trained(run, work)
@@ -175,6 +180,45 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
 open {page} in a browser
 {program} units {folder} {shlex.quote(str(source))} --matching '{task.matching}' --within '{task.within}'
 {program} generate {folder} --prompt {shlex.quote(task.prompt)} --hold {" --hold ".join(found.held_at[0])}""",
+    )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The cells of a model that do a task: the best units, and what happens if more of them are held."""
+
+    answer: Answer
+    memory: float
+    """Of the best unit, in characters, between resets."""
+    bits: float
+    """What is due costs the model, in bits per character."""
+    held_bits: float
+    """What it costs with the best units held at their means."""
+    held_at: tuple[tuple[str, ...], tuple[str, ...]]
+    """How to hold these units as they are where the question is true, and where it is false."""
+    drawn: str
+    """The beginning of the text, and the best unit's state below it."""
+
+
+def solution(model: LanguageModel, task: Task, text: str) -> Solution:
+    """Find the cells that do `task`, and measure what `text` costs without them."""
+    units = model.units(text)
+    answer, held_units = (units.matching(task.matching, top, task.within) for top in (SHOWN_UNITS, HELD_UNITS))
+    trace = model.gates(text)
+    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
+    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in held_units.units]
+    names = [one.name + (".cell" if one.state == "cell" else "") for one in held_units.units]
+
+    def held(where: Mask) -> tuple[str, ...]:
+        return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
+
+    bits, held_bits = (
+        float(each.score(text).token_nats[due].mean() / np.log(2)) for each in (model, model.hold(*held(within)))
+    )
+    best = answer.units[0]
+    memory = float(openness(trace)[best.layer].memory[best.unit])
+    return Solution(
+        answer, memory, bits, held_bits, (held(true & within), held(within & ~true)), drawn(text[:DRAWN], values[0])
     )
 
 

@@ -1,4 +1,4 @@
-"""Tasks with known answers: small texts that need one thing to be remembered, and the cells of a model that do it."""
+"""Tasks with known answers: small texts that need one thing to be remembered, and questions that find who remembers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from random import Random
 
 import numpy as np
 
-from afterword.inspection.questions import Mask, matching
 from afterword.inspection.terminal import BLOCKS
-from afterword.inspection.trace import openness
-from afterword.inspection.units import Answer
-from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array
 from afterword.text.unicode import visible
 
 CHARACTERS = 60_000  # to learn from
 MEASURED = 10_000  # characters, from another seed
-SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
-WIDTH = 76  # characters of the text that are drawn
-SETTINGS = {"hidden_size": 64, "batch_size": 16, "learning_rate": 0.014, "dropout": 0.0, "ngram": 0, "threads": 1}
 
 
 @dataclass(frozen=True)
@@ -114,45 +107,6 @@ TASKS = {
         seq_length=128,
     ),
 }
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The cells of a model that do a task: the best units, and what happens if more of them are held."""
-
-    answer: Answer
-    memory: float
-    """Of the best unit, in characters, between resets."""
-    bits: float
-    """What is due costs the model, in bits per character."""
-    held_bits: float
-    """What it costs with the best units held at their means."""
-    held_at: tuple[tuple[str, ...], tuple[str, ...]]
-    """How to hold these units as they are where the question is true, and where it is false."""
-    drawn: str
-    """The beginning of the text, and the best unit's state below it."""
-
-
-def solution(model: LanguageModel, task: Task, text: str) -> Solution:
-    """Find the cells that do `task`, and measure what `text` costs without them."""
-    units = model.units(text)
-    answer, held_units = (units.matching(task.matching, top, task.within) for top in (SHOWN_UNITS, HELD_UNITS))
-    trace = model.gates(text)
-    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
-    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in held_units.units]
-    names = [one.name + (".cell" if one.state == "cell" else "") for one in held_units.units]
-
-    def held(where: Mask) -> tuple[str, ...]:
-        return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
-
-    bits, held_bits = (
-        float(each.score(text).token_nats[due].mean() / np.log(2)) for each in (model, model.hold(*held(within)))
-    )
-    best = answer.units[0]
-    memory = float(openness(trace)[best.layer].memory[best.unit])
-    return Solution(
-        answer, memory, bits, held_bits, (held(true & within), held(within & ~true)), drawn(text[:WIDTH], values[0])
-    )
 
 
 def drawn(text: str, values: Array) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from afterword.inspection.questions import matching
-from afterword.operations.tasks import MEASURED, TASKS, drawn, solution
+from afterword.inspection.tasks import MEASURED, TASKS, drawn
+from afterword.operations.demo import solution
 from benchmarks.teach import HELD_OUT, learned, reach, true_memory
 
 LAWS = {
