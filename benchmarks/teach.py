@@ -43,7 +43,7 @@ SEEDS = (0, 1, 2)
 HELD_OUT = 1000  # a seed of texts that no network has learned from
 QUESTIONS = 200
 REMEMBERED = {"brackets": r"[<\[]", "copy": "^[ab]", "recall": "^[XY]"}
-RATES = (0.004, 0.014)
+RATES = (0.004, 0.014, 0.03)
 GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 LINES = 100  # per length of a gap
 DOCS = Path(__file__).parents[1] / "docs"
@@ -128,20 +128,28 @@ def units() -> None:
     """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
     play = read_text([Path(PLAY)])[0]
     model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
-    asked = model.units(play[:10_000])
-    length, false, found = len(asked.text), 0, 0
+    false, found = findings(model.units(play[:10_000]), random, QUESTIONS)
+    store("units", questions=QUESTIONS, false=false, found=found)
+
+
+def findings(asked: Units, random: np.random.Generator, questions: int) -> tuple[int, int]:
+    """Return how many random questions have a row above chance, and how many planted units are found."""
+    false, found = 0, 0
     own = [each[:, 0].copy() for each in asked._ranks]
-    for _ in range(QUESTIONS):
-        mask = random_answers(random, length)
-        question = Question("random", lambda _, mask=mask: mask)
-        answer = asked.ask(question)
+    for _ in range(questions):
+        mask = random_answers(random, len(asked._places))
+        answer = asked.ask(always(mask))
         false += any(one.area > answer.chance for one in answer.units)
         plant(asked, mask, random.uniform(0.8, 0.95), random)
-        answer = asked.ask(question)
+        answer = asked.ask(always(mask))
         found += any((one.layer, one.unit) == (0, 0) and one.area > answer.chance for one in answer.units)
         for each, column in zip(asked._ranks, own, strict=True):
             each[:, 0] = column
-    store("units", questions=QUESTIONS, false=false, found=found)
+    return false, found
+
+
+def always(mask: Mask) -> Question:
+    return Question("random", lambda _: mask)
 
 
 def plant(asked: Units, mask: Mask, area: float, random: np.random.Generator) -> None:

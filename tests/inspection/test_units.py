@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,14 +9,14 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.inspection import gates
-from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.units import Units, areas, midranks
+from afterword.inspection.questions import Question, matching
+from afterword.inspection.units import areas, midranks
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
-from benchmarks.teach import random_answers
+from benchmarks.teach import findings
 from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
@@ -161,31 +159,11 @@ def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
     assert "[abc]&lt;?" in answer._repr_html_()
 
 
-def planted(units: Units, mask: Mask, area: float, random: np.random.Generator) -> int:
-    """Make the first column predict `mask` with that area, in noise that changes as slowly as a state does."""
-    noise = random.normal(size=len(mask) + 20)
-    smooth = np.convolve(noise, 0.8 ** np.arange(20), "valid")[: len(mask)]
-    values = smooth / smooth.std() + mask * math.sqrt(2) * NormalDist().inv_cdf(area)
-    for ranks, half in zip(units._ranks, units._halves, strict=True):
-        ranks[:, [0]] = midranks(values[half, None])
-    return 0
-
-
 def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_found() -> None:
-    """Short: `python -m benchmarks.teach units` asks 200 questions about a trained network, and finds out both."""
-    text = random_text(3000)
-    units, random = made(CharTokenizer.of(LETTERS), hidden_size=20).units(text), np.random.default_rng(1)
-    own, false, found = [each.copy() for each in units._ranks], 0, 0
-    for _ in range(40):
-        mask = random_answers(random, len(text))
-        question = Question("random", lambda _, mask=mask: mask)
-        answer = units.ask(question)
-        false += any(one.area > answer.chance for one in answer.units)
-        planted(units, mask, random.uniform(0.8, 0.95), random)
-        answer = units.ask(question)
-        found += any((one.layer, one.unit) == (0, 0) and one.area > answer.chance for one in answer.units)
-        units._ranks = [each.copy() for each in own]
-    assert false <= 5  # of 40: one in 41 is expected, and 6 or more once in 3,000 times
+    """Short: `python -m benchmarks.teach units` asks 200 questions about a trained network."""
+    units = made(CharTokenizer.of(LETTERS), hidden_size=20).units(random_text(3000))
+    false, found = findings(units, np.random.default_rng(1), 40)
+    assert false <= 5  # of 40: one is expected, and 6 or more once in 3,000 times
     assert found >= 36
 
 

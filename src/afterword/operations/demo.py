@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -47,7 +48,14 @@ LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 PAGE_CHARACTERS, DRAWN = 2000, 76  # of a task's text on the page, and in the terminal
 SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
-SMALL = {"hidden_size": 64, "batch_size": 16, "learning_rate": 0.014, "dropout": 0.0, "ngram": 0, "threads": 1}
+SMALL: dict[str, Any] = {
+    "hidden_size": 64,
+    "batch_size": 16,
+    "learning_rate": 0.014,
+    "dropout": 0.0,
+    "ngram": 0,
+    "threads": 1,
+}
 
 
 @dataclass(frozen=True)
