@@ -15,10 +15,12 @@ LSTM of subjects once more with the kernels of an older processor (Haswell).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
@@ -236,14 +238,24 @@ def told(seeds: Sequence[int]) -> None:
 @cells_
 @seeds_
 def gaps(cells: Sequence[str], seeds: Sequence[int]) -> None:
-    """The success of both cells by the length of the gap: X or Y, letters that mean nothing, and the same again."""
+    """The success of both cells by the length of the gap: X or Y, letters that mean nothing, and the same again.
 
-    def run(cell: str, rate: float, seed: int) -> None:
-        model = learned(TASKS["recall"], seed, cell=cell, learning_rate=rate)
+    The gaps are learned up to 300 letters, and then up to 20 alone.
+    """
+
+    def run(way: str, task: Task, cell: str, rate: float, seed: int) -> None:
+        model = learned(task, seed, cell=cell, learning_rate=rate)
         right = {gap: recalled(model, gap, seed) for gap in GAPS}
-        store("gaps", cell=cell, rate=rate, seed=seed, bits=cost(model), right=right)
+        store(way, cell=cell, rate=rate, seed=seed, bits=cost(model), right=right)
 
-    each_run("gaps", cells, seeds, run)
+    short = dataclasses.replace(TASKS["recall"], piece=short_recall)
+    each_run("gaps", cells, seeds, partial(run, "gaps", TASKS["recall"]))
+    each_run("short gaps", cells, seeds, partial(run, "short gaps", short))
+
+
+def short_recall(random: Random, matters: bool) -> str:
+    key = random.choice("XY")
+    return f"{key}{''.join(random.choices('ab ', k=random.randint(2, 20)))}?{key}\n"
 
 
 def recalled(model: LanguageModel, gap: int, seed: int) -> float:
