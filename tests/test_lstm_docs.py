@@ -77,8 +77,10 @@ def test_what_is_measured_meets_what_was_asked() -> None:
         done = latest("tasks", "seed", task=name, matters=True)
         assert name == "recall" or len(done) == 3
         for one in done:
-            assert one["area"] >= 0.99 or name == "recall"
-            assert one["held_bits"] > one["bits"] + 0.1
+            assert one["area"] > one["chance"] + 0.2
+            if name in ("brackets", "anbn"):  # copy is spread over many cells, and recall is asked for by few
+                assert one["area"] >= 0.99
+                assert one["held_bits"] > one["bits"] + 1
     for one in latest("tasks", "seed", task="brackets", matters=True):
         assert 1 / 3 <= one["memory"] / one["true_memory"] <= 3
         assert 25 <= one["reach"] <= 100
