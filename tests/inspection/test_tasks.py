@@ -10,7 +10,7 @@ import pytest
 from afterword.inspection.questions import matching
 from afterword.inspection.tasks import MEASURED, TASKS, drawn
 from afterword.operations.demo import solution
-from benchmarks.teach import HELD_OUT, learned, reach, true_memory
+from benchmarks.teach import HELD_OUT, learned, true_memory
 
 LAWS = {
     "brackets": r"(?:[ab ]+(?:<[ab ]+>|\[[ab ]+\]))+",
@@ -59,7 +59,7 @@ def test_the_cells_that_know_the_kind_of_a_bracket_are_found_and_none_where_it_d
     best = found.answer.units[0]
     assert best.area >= 0.99 > found.answer.chance
     assert 1 / 3 < found.memory / true_memory(model, task, text, best) < 3
-    assert 25 < (reach(model, "brackets", text) or 0) < 100  # brackets are up to 50 characters long
+    assert 25 < found.reach < 100  # brackets are up to 50 characters long
     assert found.held_bits > found.bits + 1  # without them it has to guess, which alone costs a bit
     for hold, closing in zip(found.held_at, ">]", strict=True):  # whatever was opened
         for opened in "<[":

@@ -27,8 +27,10 @@ class Task:
     matching: str
     within: str
     """Among the places where `within` matches, a cell that remembers is high, or low, where `matching` does."""
+    remembered: str
+    """The characters that have to be remembered."""
     due: str
-    """The characters that cost less if it is remembered."""
+    """The characters that cost less if they are remembered."""
     prompt: str
     temperature: float = 0.0
     """To write with: the closing bracket is never the likeliest character."""
@@ -75,6 +77,7 @@ TASKS = {
         _brackets,
         matching=r"[<\[][^>\]]*(?=>)",
         within=r"[<\[][^>\]]*",
+        remembered=r"[<\[]",
         due=r"[>\]]",
         prompt="ab <ba b",
         temperature=1,
@@ -84,6 +87,7 @@ TASKS = {
         _anbn,
         matching=r"b(?=\n)",
         within="b",
+        remembered="a",
         due=r"\n",
         prompt="aaaaaabb",
     ),
@@ -92,6 +96,7 @@ TASKS = {
         _copy,
         matching=r"^b([ab]{2}\|)",
         within=r"^[ab]([ab]{2}\|)",
+        remembered=r"^[ab]",
         due=r"\|([ab])",
         prompt="bab|",
         steps=2000,
@@ -101,6 +106,7 @@ TASKS = {
         _recall,
         matching=r"X[^?]*\?",
         within=r"[XY][^?]*\?",
+        remembered=r"^[XY]",
         due=r"\?([XY])",
         prompt="Xab b a bab ?",
         steps=1500,

@@ -47,6 +47,7 @@ PAGE = "gates.html"
 LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 PAGE_CHARACTERS, DRAWN = 2000, 76  # of a task's text on the page, and in the terminal
+LONGEST = 600  # characters back that a task's memory is measured
 SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
@@ -165,9 +166,10 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
         found = solution(model, task, text)
     best = found.answer.units[0]
     yield Told(heading="the cells that do it, found in a new text", text=f"{found.answer}\n")
+    yield Told(heading=f"the {best.state} state of {best.name} over this text", text=f"{found.drawn}\n")
     yield Told(
-        heading=f"{best.name}, whose memory is about {found.memory:,.0f} characters where it keeps",
-        text=f"{found.drawn}\n",
+        text=f"What has to be remembered changes the prediction up to {found.reach:,} characters later.\n"
+        f"By its forget gate alone, {best.name} keeps 37 % for {found.memory:,.1f} characters.\n"
     )
     yield Told(
         heading=f"the proof: the {HELD_UNITS} best cells held",
@@ -197,7 +199,9 @@ class Solution:
 
     answer: Answer
     memory: float
-    """Of the best unit, in characters, between resets."""
+    """Of the best unit, in characters, between resets; the input gate can refresh what it holds."""
+    reach: int
+    """How far back the model remembers, in characters: the horizon of what has to be remembered."""
     bits: float
     """What is due costs the model, in bits per character."""
     held_bits: float
@@ -225,8 +229,15 @@ def solution(model: LanguageModel, task: Task, text: str) -> Solution:
     )
     best = answer.units[0]
     memory = float(openness(trace)[best.layer].memory[best.unit])
+    reach = model.horizon(text, steps=LONGEST, at=task.remembered).reach
     return Solution(
-        answer, memory, bits, held_bits, (held(true & within), held(within & ~true)), drawn(text[:DRAWN], values[0])
+        answer,
+        memory,
+        reach,
+        bits,
+        held_bits,
+        (held(true & within), held(within & ~true)),
+        drawn(text[:DRAWN], values[0]),
     )
 
 
