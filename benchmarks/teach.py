@@ -285,7 +285,7 @@ def curve(panel: str, name: str, text: str, **settings: Any) -> None:
         train(path, base="none", on_progress=reports.append, **options)
     seen = [one for one in reports if one.validation is not None]
     points = [[one.step, round(bits(one.loss), 4), round(bits(one.validation or 0.0), 4)] for one in seen]
-    store("difficult", panel=panel, name=name, points=points)
+    store("difficult", panel=panel, curve=name, points=points)
 
 
 @main.command()
@@ -301,7 +301,9 @@ def pictures() -> None:
         )
         axis.plot(GAPS, each.mean(axis=0), "o-", color=colour, label=name)
         axis.fill_between(GAPS, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.2, lw=0)
-    axis.set(xscale="log", ylim=(0.4, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
+    for one in latest("short gaps", cell="rnn"):
+        axis.plot(GAPS, [one["right"][str(gap)] for gap in GAPS], "--", color="grey", label="plain, short gaps first")
+    axis.set(xscale="log", ylim=(0.2, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
     axis.axhline(0.5, color="grey", ls=":", lw=1)
     axis.set_xticks(GAPS, [str(gap) for gap in GAPS])
     axis.minorticks_off()
@@ -309,9 +311,9 @@ def pictures() -> None:
     write_figure(figure, svg=DOCS / "gaps.svg")
     figure, axes = stacked_axes(width=5.5, heights=[1.8] * 3)
     for axis, panel in zip(axes, ("rate", "windows", "heart"), strict=True):
-        for one, colour in zip(latest("difficult", "name", panel=panel), COLOURS, strict=False):
+        for one, colour in zip(latest("difficult", "curve", panel=panel), COLOURS, strict=False):
             steps, training, held_out = np.array(one["points"]).T
-            axis.plot(steps, held_out, color=colour, label=one["name"])
+            axis.plot(steps, held_out, color=colour, label=one["curve"])
             if panel == "heart":
                 axis.plot(steps, training, ":", color=colour)
         axis.set(ylabel="bits per character")
@@ -353,13 +355,14 @@ def claims() -> dict[str, str]:
     found = {
         "forget": f"Of the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
         f"*likes to eat*, at {span(gate('forget', '.'))} at the full stop, "
-        f"and at {span(gate('forget', ' ', 'R'))} at the space and the R",
+        f"and at {span(gate('forget', 'R'))} at the R",
         "input": f"Of the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
         f"{span(gate('input', ' likes to eat'))} in *likes to eat*",
         "output": f"Of the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
         f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
         "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
-        f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM at its own with "
+        f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM "
+        f"at {best_rate('subjects', 'lstm'):g} with "
         f"{span(one['divya'] for one in runs['lstm'])}, and the text itself gives her 0.58",
         "close": f"{span(gate('forget', '.'))} in place of {span(gate('forget', ' likes to eat'))} over three seeds",
         "R": f"{span(gate('forget', 'R'))} over three seeds",
@@ -374,7 +377,7 @@ def claims() -> dict[str, str]:
         f"and the plain network {span(right['rnn'][5])} over five"
     )
     for way, text in (("short gaps", "of 2 to 20 letters alone"), ("long training", "of up to 300 letters")):
-        for one in latest(way):
+        for one in latest(way, cell="rnn"):
             found[way] = (
                 f"With gaps {text} and {one['steps']:,} steps, it recalls {one['right']['20']:.2f} of the keys "
                 f"over 20 letters and {one['right']['300']:.2f} over 300"
@@ -384,9 +387,10 @@ def claims() -> dict[str, str]:
     found["told"] = (
         f"{len(kept_it)} of {len(told)} networks learned it: at the end they expect *ate* with "
         f"{span(one['ate'] for one in kept_it)}. After *she*, they still hold "
-        f"{span(one['eat_held_at_she'] for one in kept_it)} of the most that they held of *eat*, and "
-        f"{span(one['call_held_at_she'] for one in kept_it)} of *call*, which is nearer. The gates that take the two in are "
-        f"about as open, at {span(one['eat_input'] for one in kept_it)} and {span(one['call_input'] for one in kept_it)}"
+        f"{span(one['eat_held_at_she'] for one in kept_it)} of the most that they held of *eat*, "
+        f"and {span(one['call_held_at_she'] for one in kept_it)} of *call*, which is nearer. "
+        "The gates that take the two in are about as open, at "
+        f"{span(one['eat_input'] for one in kept_it)} and {span(one['call_input'] for one in kept_it)}"
     )
     for name in TASKS:
         for one in (done := latest("tasks", "seed", task=name, matters=True))[:1]:
@@ -405,7 +409,7 @@ def claims() -> dict[str, str]:
         f"Of {asked['questions']} random questions, {asked['false']} had a row above chance, and of "
         f"{asked['questions']} planted units with an area of 0.8 to 0.95, {asked['found']} were found"
     )
-    curves = {one["name"]: one["points"] for one in latest("difficult", "name")}
+    curves = {one["curve"]: one["points"] for one in latest("difficult", "curve")}
     end = {name: f"{points[-1][2]:.2f}" for name, points in curves.items()}
     found["rate"] = (
         f"At 0.014, the brackets cost {end['rate 0.014']} bits per character after 1,000 steps; "
