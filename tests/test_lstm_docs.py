@@ -75,10 +75,10 @@ def test_no_figure_is_missing() -> None:
 def test_what_is_measured_meets_what_was_asked() -> None:
     for name in TASKS:
         done = latest("tasks", "seed", task=name, matters=True)
-        assert name == "recall" or len(done) == 3
+        assert len(done) == 3
         for one in done:
-            assert one["area"] > one["chance"] + 0.2
-            if name in ("brackets", "anbn"):  # copy is spread over many cells, and recall is asked for by few
+            assert one["area"] > one["chance"]
+            if name in ("brackets", "anbn"):  # copy and recall can be spread over many cells
                 assert one["area"] >= 0.99
                 assert one["held_bits"] > one["bits"] + 1
     for one in latest("tasks", "seed", task="brackets", matters=True):
