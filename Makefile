@@ -10,7 +10,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 WEB := src/afterword/interchange/web
 
 .PHONY: demo dist test test-slow test-extras test-newest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
-	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export bench-teach torture attack soak base examples notebooks pictures docs docs-links \
+	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak base examples notebooks pictures docs docs-links \
 	format npm kernel
 
 demo: .venv/ready
@@ -208,6 +208,7 @@ soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
 # What the lesson says of trained networks, on three seeds and on two kinds of kernels. Takes about 25 minutes.
+.PHONY: bench-teach
 bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach tasks
 	$(BIN)/python -m benchmarks.teach units
@@ -215,8 +216,8 @@ bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach told
 	$(BIN)/python -m benchmarks.teach gaps
 	$(BIN)/python -m benchmarks.teach difficult
-	OPENBLAS_CORETYPE=Haswell ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m benchmarks.teach tasks --task brackets
-	OPENBLAS_CORETYPE=Haswell ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m benchmarks.teach subjects --cell lstm
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach tasks --task brackets
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach subjects --cell lstm
 	$(BIN)/python -m benchmarks.teach pictures
 	$(BIN)/python -m benchmarks.teach claims
 
