@@ -90,6 +90,15 @@ def test_what_is_measured_meets_what_was_asked() -> None:
     assert asked["found"] >= 0.9 * asked["questions"]
 
 
+def test_the_kernels_of_an_older_processor_find_the_same() -> None:
+    brackets = latest("tasks", "seed", task="brackets", matters=True, kernels="Haswell")
+    divya = latest("subjects", "seed", cell="lstm", kernels="Haswell")
+    assert len(brackets) >= 1
+    assert len(divya) >= 1
+    assert all(one["area"] >= 0.99 and 25 <= one["reach"] <= 100 for one in brackets)
+    assert all(one["divya"] > 0.5 and one["reena"] > 0.95 for one in divya)
+
+
 @pytest.mark.parametrize("name", ["gaps", "difficult"])
 def test_the_pictures_are_drawn_from_what_is_stored(name: str) -> None:
     assert f"]({name}.svg)" in MEMORY
