@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from afterword.inspection.terminal import BLOCKS
+from afterword.inspection.trace import BLOCKS
 from afterword.model.arrays import Array
 from afterword.text.unicode import visible
 

@@ -15,11 +15,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from afterword.inspection.trace import EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
+from afterword.inspection.trace import BLOCKS, EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
 from afterword.text.unicode import visible
 from afterword.web.pages import MOST_BITS
 
-BLOCKS = "▁▂▃▄▅▆▇█"
 LEAST_BITS = 0.5  # a smaller surprise is not shaded
 SHOWN_UNITS = 3  # units per layer, unless some are named
 LISTED_UNITS = 4  # units in a list

@@ -28,6 +28,7 @@ from afterword.storage import output
 
 EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and the units that change most
 MOVING = 48  # units per layer
+BLOCKS = "▁▂▃▄▅▆▇█"  # whose height is a value
 
 UNIT = re.compile(r"l(\d{1,9})\.u(\d{1,9})", re.ASCII)
 
