@@ -221,6 +221,20 @@ bench-series:
 soak: .venv/ready-dev
 	$(BIN)/python -m tests.serving.soak --minutes 20
 
+# What the lesson says of trained networks, on three seeds and on two kinds of kernels. Takes about 25 minutes.
+.PHONY: bench-teach
+bench-teach: .venv/ready-dev
+	$(BIN)/python -m benchmarks.teach tasks
+	$(BIN)/python -m benchmarks.teach units
+	$(BIN)/python -m benchmarks.teach subjects
+	$(BIN)/python -m benchmarks.teach told
+	$(BIN)/python -m benchmarks.teach gaps
+	$(BIN)/python -m benchmarks.teach difficult
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach tasks --task brackets
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach subjects --cell lstm
+	$(BIN)/python -m benchmarks.teach pictures
+	$(BIN)/python -m benchmarks.teach claims
+
 # The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev

@@ -30,6 +30,16 @@ NAMES = ("Divya", "Reena", "Arjun", "Kiran", "Meera", "Jaya")
 VERBS = ("eat", "sing", "read", "walk", "swim", "cook")
 ADJECTIVES = ("fat", "tall", "late", "glad", "wise", "shy")
 LINES = 1500
+TOLD = "Divya likes to eat. She told me via a call that she "
+PLACES = {
+    "eat": ("ate", "McDonald's"),
+    "run": ("ran", "the park"),
+    "see": ("saw", "the zoo"),
+    "sing": ("sang", "the church"),
+    "swim": ("swam", "the lake"),
+    "dance": ("danced", "the club"),
+}
+MEANS = ("call", "note", "text", "mail", "letter", "friend")
 
 
 def make_text() -> str:
@@ -44,6 +54,17 @@ def make_text() -> str:
         if drawn.random() < 0.5:
             line += f" So {second} is {drawn.choice(ADJECTIVES)}."
         lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def make_told() -> str:
+    """1,500 lines in which the first verb says what she did and where, and nothing depends on how she told me."""
+    drawn, lines = random.Random(0), []
+    for _ in range(LINES):
+        verb = drawn.choice(list(PLACES))
+        past, place = PLACES[verb]
+        told = f"She told me via a {drawn.choice(MEANS)} that she {past} at {place} last time."
+        lines.append(f"{drawn.choice(NAMES)} likes to {verb}. {told}")
     return "\n".join(lines) + "\n"
 
 

@@ -26,9 +26,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 def read(printed: str) -> tuple[dict[int, list[float]], list[str], dict[str, float]]:
     """What `inspect --keeps` prints: the figures of each row, the characters of each row, and what is expected."""
     *rows, foot = printed.strip().splitlines()[2:]
-    figures = {k: [float(figure) for figure in row.split()[:3]] for k, row in enumerate(rows)}
+    figures = {k: [float(figure) for figure in row.split()[:7]] for k, row in enumerate(rows)}
     expected = {name: float(figure) for name, figure in re.findall(r"(\w+) (\d\.\d\d)", foot)}
-    return figures, [row.split(maxsplit=3)[3] for row in rows], expected
+    return figures, [row.split(maxsplit=7)[7] for row in rows], expected
 
 
 def test_the_text_is_the_one_that_the_script_makes_and_the_page_quotes() -> None:
@@ -88,7 +88,7 @@ def test_the_commands_at_the_head_of_the_page_work(tmp_path: Path, monkeypatch: 
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
     train("book.txt", out="book", steps=8, hidden_size=48, threads=1)
     commands = [line.split("  #")[0] for line in PAGE.split("```\n")[1].splitlines()]
-    assert len(commands) == 10
+    assert len(commands) == 11
     for line in commands:
         program, *arguments = shlex.split(line)
         assert program == "afterword"

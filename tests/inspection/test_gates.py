@@ -225,3 +225,9 @@ def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
 
 def test_unseen_characters_are_told() -> None:
     assert made().unseen_characters("a☃D☃é") == "☃é"
+
+
+def test_the_ids_of_a_trace_are_rows() -> None:
+    trace = made(CharTokenizer.of("ab")).gates("aéb")
+    assert trace.ids.max() < len(trace.rows)
+    assert [trace.rows[id] for id in trace.ids] == ["a", "<byte>", "<byte>", "b"]

@@ -42,7 +42,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
     places, K = choose_places(text, settings)
     assert (found.shape, K) == ((5, 12), 12)
-    others = replacements(ids, places, np.random.default_rng(3))
+    others = replacements(ids, ids[places], np.random.default_rng(3))
     assert (others != ids[places]).all()
     state = warmed_up(text, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
@@ -103,7 +103,7 @@ def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
     places = np.arange(0, 300, 3)
     random = np.random.default_rng(4)
     obvious = [int(random.choice(ids[ids != ids[place]])) for place in places]
-    assert replacements(ids, places, np.random.default_rng(4)).tolist() == obvious
+    assert replacements(ids, ids[places], np.random.default_rng(4)).tolist() == obvious
 
 
 def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
@@ -233,3 +233,39 @@ def test_what_cannot_be_measured_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         made().horizon(text, **numbers)  # type: ignore[arg-type]
+
+
+def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:
+    text = "eat to Divya. " * 60
+    model = made(hidden_size=8)
+    settings = HorizonSettings(steps=20, places=9, at="[Dt]")
+    parts = measured(network(model), model.tokenizer, text, at=settings.at)
+    places, K = choose_places(parts, settings)
+    assert (len(places), K) == (9, 20)
+    assert {text[place] for place in places} <= {"D", "t"}
+    found = model.horizon(text, steps=20, places=9, at="[Dt]")
+    assert found.changes.shape == (9, 20)
+    assert found.gradients is None
+    assert "a character that matches '[Dt]' changes 1 % of its most up to" in found.caption
+    whole = model.horizon(text, steps=20, places=9, gradient=False)
+    assert not np.array_equal(found.changes, whole.changes)
+
+
+def test_the_reach_of_chosen_characters_counts_from_their_largest_change() -> None:
+    changes = np.concatenate([np.full((2, 10), 1e-6), np.ones((2, 30)), np.full((2, 60), 1e-4)], axis=1)
+    assert Horizon("x", changes, where="a").reach == pytest.approx(43, abs=3)
+    assert Horizon("x", changes).reach == 100
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [("Z", "at= matches at 0 places"), ("(", "is not a regular expression"), ("[DR]", "give fewer steps")],
+)
+def test_places_that_are_not_there_are_refused(at: str, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        made().horizon(TEXT * 3, at=at, steps=100)
+
+
+def test_a_model_of_lines_has_no_chosen_places() -> None:
+    with pytest.raises(OptionError, match="this one reads lines"):
+        made(lines=True).horizon(LONG, at="e")

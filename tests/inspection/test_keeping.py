@@ -8,7 +8,7 @@ import pytest
 from afterword.errors import InputError
 from afterword.inspection.keeping import next_words
 from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer
+from afterword.text.characters import ByteTokenizer, CharTokenizer
 from tests.inspection.test_gates import made
 
 MODEL = made()
@@ -100,3 +100,38 @@ def test_what_cannot_be_asked_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(InputError, match=says):
         MODEL.keeps(text, word, **options)  # type: ignore[arg-type]
+
+
+def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
+    found = MODEL.keeps(TEXT, "Divya", instead=["Reena"])
+    here, there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena"))
+    before, apart = (np.square(getattr(here, s) - getattr(there, s), dtype=float) for s in ("before", "cell"))
+    first = slice(5, 11)  # " likes"
+    for gate, weights in (("forget", before[first]), ("input", apart[first]), ("output", apart[first])):
+        values = getattr(here, gate)[first].astype(float)
+        expected = ((weights * values).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))).mean()
+        assert getattr(found.stretches[0], f"{gate}_where_held") == pytest.approx(expected)
+        assert getattr(found.stretches[0], gate) == pytest.approx(values.mean())
+        held = apart[4] / apart[4].sum()  # what is held after the word
+        expected = (held * getattr(here, gate)[:5].astype(float)).sum(axis=(1, 2)).mean()
+        assert getattr(found.at_word, f"{gate}_where_held") == pytest.approx(expected)
+    assert found.at_word.text == "Divya"
+    assert found.rows()[0][-1] == "'Divya'"
+    assert {"at_word", "stretches"} <= set(found.to_dict())
+
+
+def test_a_plain_network_has_no_gates_to_show() -> None:
+    found = made(cell="rnn").keeps(TEXT, "Divya", instead=["Reena"])
+    assert found.at_word.output_where_held is None
+    assert found.rows()[0][1:-1] == ("–",) * 6
+
+
+def test_a_bracket_is_a_word_too() -> None:
+    model = made(CharTokenizer.of("ab <[>]"))
+    found = model.keeps("ab<ab ab> a", "<")
+    assert found.at_word.text == "<"
+    assert found.instead
+    assert set(found.instead) <= set("[>]")
+    assert set(found.expected) <= {*"ab <[>]", "<byte>", "<|end|>"}
+    assert found.expected["<"] > 0
+    assert model.keeps("ab<ab ab> a", "<", instead="[").instead == ["["]

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from afterword.inspection.trace import LONGEST_MEMORY, openness
+from afterword.inspection.trace import LONGEST_MEMORY, memories, openness
 from afterword.text.characters import ByteTokenizer
 from tests.inspection.test_gates import TEXT, made
 
@@ -43,3 +43,25 @@ def test_a_memory_is_a_number_of_characters_also_where_a_character_has_several_t
     forget = np.full_like(found.forget, np.exp(-1 / 250))
     [lower, *_] = openness(dataclasses.replace(found, forget=forget))
     assert lower.memory[0] == pytest.approx(125, rel=1e-3)
+
+
+def test_a_memory_is_measured_between_resets() -> None:
+    """A cell that keeps inside brackets alone has the memory that it has there, and the longest of all."""
+    random, T = np.random.default_rng(0), 6000
+    inside, t = np.zeros(T, bool), 0
+    while t < T:
+        length = int(random.integers(20, 60))
+        inside[t + 10 : t + 10 + length] = True
+        t += 10 + length + int(random.integers(5, 40))
+    forget = np.full((T, 3), 0.97)
+    forget[:, 1] = np.where(inside, 0.9986, random.uniform(0.1, 0.9, T))
+    forget[:, 2] = np.where(np.arange(T) % 5, 1.0, 0.01)  # keeps everything, but never longer than four steps
+    found = memories(forget.astype(np.float32))
+    assert found[0] == pytest.approx(-1 / np.log(0.97), rel=1e-3)
+    assert found[1] == pytest.approx(-1 / np.log(0.9986), rel=1e-3)
+    assert found[2] < 3
+    assert -1 / np.log(forget[:, 1]).mean() < 5  # its geometric mean
+
+
+def test_a_memory_over_a_short_text_is_that_of_all_of_it() -> None:
+    assert memories(np.full((3, 1), 0.1, np.float32))[0] == pytest.approx(-1 / np.log(0.1), rel=1e-4)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from afterword.inspection.terminal import show
+from afterword.inspection.terminal import _let_go, show
 from afterword.inspection.trace import named_units
 from afterword.text.characters import ByteTokenizer
 from tests.inspection.test_gates import TEXT, made
@@ -86,3 +88,10 @@ def test_the_cost_is_per_character_also_where_a_character_has_several_tokens() -
     show(trace, console=Console(file=out, width=200))
     assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in out.getvalue()
     assert f"{trace.bits.sum() / 3:.3f} bits per character" in repr(trace)
+
+
+def test_gates_that_are_equally_open_are_most_shut_nowhere() -> None:
+    trace = made().gates(TEXT)
+    assert "most shut at: " in _let_go(trace)
+    flat = dataclasses.replace(trace, forget=np.full_like(trace.forget, 0.67))
+    assert _let_go(flat) == "forget gates are equally open everywhere: 0.67"

@@ -16,6 +16,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
+from benchmarks.teach import findings
 from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
@@ -156,3 +157,37 @@ def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
     assert len(answer.units) == 3
     assert answer.units[0].name in str(answer)
     assert "[abc]&lt;?" in answer._repr_html_()
+
+
+def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_found() -> None:
+    """Short: `python -m benchmarks.teach units` asks 200 questions about a trained network."""
+    units = made(CharTokenizer.of(LETTERS), hidden_size=20).units(random_text(3000))
+    false, found = findings(units, np.random.default_rng(1), 40)
+    assert false <= 5  # of 40: one is expected, and 6 or more once in 3,000 times
+    assert found >= 36
+
+
+def test_within_a_part_only_its_places_are_compared() -> None:
+    """A unit that counts tells inside from outside; among what is inside, it tells deep from shallow."""
+    units, pattern = counting().units(balanced()), r"\(([^()]+)\)"
+    within = r"(?<=\()[^()]+"
+    answer = units.matching(pattern, within=within)
+    assert answer.part == "part"
+    assert "of the part" in answer.caption
+    assert f"within {within!r}" in answer.question
+    mask, places = (matching(one).where(units.text) for one in (pattern, within))
+    assert answer.fraction == pytest.approx(mask[places].mean())
+    values = counting().gates(units.text).cell[:, 0, COUNTER]
+    half = slice(len(mask) // 2, None)
+    area = areas(midranks(values[half][places[half], None]), mask[half][places[half]])[0]
+    best = next(one for one in units.matching(pattern, 40, within).units if one.unit == COUNTER)
+    if best.state == "cell":
+        assert best.area == pytest.approx(area if best.above else 1 - area, abs=1e-6)
+
+
+def test_a_part_that_is_nowhere_is_refused() -> None:
+    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
+    with pytest.raises(OptionError, match="within: matching 'z' matches nothing"):
+        units.matching("a", within="z")
+    with pytest.raises(OptionError, match="matches everything"):
+        units.matching("[ab]", within="a")

@@ -78,7 +78,7 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
     return Gates(
         text=text,
         tokens=[names[id] for id in ids.tolist()],
-        ids=ids,
+        ids=network.rows(ids),
         **parts,
         log_probabilities=expected,
         nats=nats,

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
+from afterword.inspection.questions import matching
+from afterword.inspection.units import character_of_each_token
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
@@ -41,6 +43,12 @@ class HorizonSettings(Settings):
     places: int = setting(64, "measure at this many places of the text", minimum=2, maximum=10_000)
     seed: int = setting(0, "seed of the replacement characters", **SEEDS)
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
+    at: str | None = setting(
+        None,
+        "replace only characters where this matches, or its first group, by others where it does",
+        metavar="REGEX",
+        excludes=("gradient",),
+    )
 
 
 class MeasuredParts(NamedTuple):
@@ -53,10 +61,21 @@ class MeasuredParts(NamedTuple):
     """Where the parts start: one for the text, or one per line. Each part is read from a fresh state."""
     length: int
     """The number of tokens of each part."""
+    chosen: NDArray[np.intp] | None = None
+    """The tokens that may be replaced, if not all."""
 
 
-def measured(network: Network, tokenizer: Tokenizer, text: str, lines: bool = False) -> MeasuredParts:
-    """Return `text` in tokens. With `lines`, its parts are the lines of at least the median length."""
+def measured(
+    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, at: str | None = None
+) -> MeasuredParts:
+    """Return `text` in tokens. With `lines`, its parts are the lines of at least the median length. Only tokens where
+    the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with `lines`."""
+    if at is not None:
+        if lines:
+            raise OptionError("`at` needs a model that reads a whole text; this one reads lines")
+        ids, text = tokenizer.encode(text), tokenizer.normalise(text)
+        mask = matching(at).where(text)[character_of_each_token(ids, len(text), tokenizer)]
+        return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids), np.flatnonzero(mask))
     each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if lines else [text])]
     lengths = np.array([*map(len, each)], np.intp)
     length = int(np.median(lengths)) if each else 0
@@ -73,7 +92,9 @@ def changes_by_replacing(
     character, OptionError for too many figures.
     """
     places, K = choose_places(text, settings)
-    others = replacements(text.ids, places, np.random.default_rng(settings.seed))
+    pool = text.ids if text.chosen is None else text.ids[text.chosen]
+    pool = pool if len(set(pool.tolist())) > 1 else text.ids
+    others = replacements(pool, text.ids[places], np.random.default_rng(settings.seed))
     before = min(WARM_UP, int(places[0] - text.starts[0]))
     changes = np.empty((len(places), K))
     for first in range(0, len(places), PLACES_AT_ONCE):
@@ -114,7 +135,16 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
     if len(set(text.network.rows(text.ids).tolist())) < 2:
         raise TextError("the text has only one distinct character: give a text with more, to replace it with another")
     K = min(settings.steps, max(1, length * 3 // 4))
-    places = _spread(text.starts, range(min(WARM_UP, (length - K) // 2), length - K + 1), settings.places)
+    within = range(min(WARM_UP, (length - K) // 2), length - K + 1)
+    if text.chosen is None:
+        places = _spread(text.starts, within, settings.places)
+    else:
+        places = text.chosen[np.isin(text.chosen, within)]
+        if len(places) < 2:
+            raise OptionError(
+                f"`at` matches at {len(places)} places with {K:,} characters after them: give fewer steps"
+            )
+        places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
     if len(places) * K > MOST_FIGURES:
         raise OptionError(
             f"{len(places):,} places × {K:,} steps need too much memory: give at most {MOST_FIGURES // K:,} places, "
@@ -147,11 +177,11 @@ def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids,
 
 
 def replacements(
-    ids: Annotated[Ids, "T"], places: Annotated[NDArray[np.intp], "N"], random: np.random.Generator
+    ids: Annotated[Ids, "T"], there: Annotated[Ids, "N"], random: np.random.Generator
 ) -> Annotated[Ids, "N"]:
-    """Draw for each place another token than the one there, with the frequency that it has in the text."""
+    """Draw for each token `there` another one, with the frequency that it has in `ids`."""
     order = np.argsort(ids, kind="stable")
-    first, last = (np.searchsorted(ids[order], ids[places], side) for side in ("left", "right"))
+    first, last = (np.searchsorted(ids[order], there, side) for side in ("left", "right"))
     others = []
     for begin, end in zip(first.tolist(), last.tolist(), strict=True):
         same = order[begin:end]  # the places of this token, in ascending order
@@ -188,6 +218,8 @@ class Horizon(Finding):
     """The size of d log P(next) / d input, in nats, per place; None if it was not measured."""
     unit: str = "character"
     """What is replaced, and what k counts: "token" if the model's tokens are not characters."""
+    where: str | None = None
+    """The expression that matches where tokens were replaced, if not everywhere."""
 
     @property
     def steps(self) -> list[int]:
@@ -205,16 +237,22 @@ class Horizon(Finding):
 
     @property
     def reach(self) -> int:
-        """The largest k at which a character still changes 1 % of what the last one changes (smoothed as in `at`)."""
+        """The largest k at which a character still changes 1 % of what the last one changes (smoothed as in `at`).
+
+        Of chosen characters, such as brackets, it is 1 % of their largest change, which can come later.
+        """
         means = self.changes.mean(axis=0)
-        least = FADED * _around(1, means).mean()
-        return max((k for k in range(1, len(means) + 1) if _around(k, means).mean() >= least), default=0)
+        smooth = np.array([_around(k, means).mean() for k in range(1, len(means) + 1)])
+        least = FADED * (smooth[0] if self.where is None else smooth.max())
+        return int(np.flatnonzero(smooth >= least).max(initial=-1)) + 1
 
     @property
     def caption(self) -> str:
         beyond = " and beyond" if self.reach == self.changes.shape[1] else ""
+        of = "what the last one does" if self.where is None else "its most"
+        where = "" if self.where is None else f" that matches {self.where[:60]!r}"
         return (
-            f"{self.name}: {len(self.changes)} places; a {self.unit} changes 1 % of what the last one does up to "
+            f"{self.name}: {len(self.changes)} places; a {self.unit}{where} changes 1 % of {of} up to "
             f"{self.reach:,} steps back{beyond}"
         )
 
@@ -280,13 +318,14 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     torch_is_here = importlib.util.find_spec("torch") is not None
     if settings.gradient and not torch_is_here:
         raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")
-    both = (torch_is_here if settings.gradient is None else settings.gradient) and not model.is_held
+    wanted = torch_is_here and settings.at is None if settings.gradient is None else settings.gradient
+    both = wanted and not model.is_held
     half = 0.5 if both else 1.0  # of the work
     network = model.network()  # an n-gram looks back only a few characters
-    read = measured(network, model.tokenizer, text, model.lines)
+    read = measured(network, model.tokenizer, text, model.lines, settings.at)
     changes = changes_by_replacing(read, settings, lambda fraction: on_progress(half * fraction))
     unit = "character" if model.tokenizer.kind in ("char", "classic") else "token"
-    found = Horizon(network.config.cell, changes, unit=unit)
+    found = Horizon(network.config.cell, changes, unit=unit, where=settings.at)
     if not both:
         return found
     K = changes.shape[1]

@@ -1,7 +1,8 @@
 """Memory of a word: a network's cell states, compared with those after other words in the same place.
 
 A plain recurrent network has no cell states; its hidden states are compared.
-The forget gates "that hold the word" are weighted, each by the square of what its cell holds of it.
+The gates "that hold the word" are weighted, each by the square of what its cell holds of it: a forget gate by what the
+cell held before the step, an input or output gate by what it holds after the step.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError, TextError
 from afterword.inspection.finding import Finding, Inspected
 from afterword.inspection.gates import look_at_gates
+from afterword.inspection.trace import SIGMOIDS
 from afterword.inspection.units import character_of_each_token
 from afterword.model.network.network import log_probabilities
 from afterword.settings import OnProgress, ignore_progress
@@ -33,11 +35,16 @@ class HeldStretch:
 
     text: str
     held: float
-    """The difference in the cell states that is left after its last character, as a fraction of the largest one."""
+    """The difference in the cell states that is left after its last character, as a fraction of the largest one after
+    the word."""
     forget_where_held: float | None
     """The mean of the forget gates that hold the word; a plain recurrent network has none."""
     forget: float | None
     """The mean of all forget gates."""
+    input_where_held: float | None
+    input: float | None
+    output_where_held: float | None
+    output: float | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,9 +54,11 @@ class Kept(Finding):
     word: str
     instead: list[str]
     """The words that it was compared with."""
+    at_word: HeldStretch
+    """The word itself; its gates are weighted by what the cells hold after it."""
     stretches: list[HeldStretch]
     expected: dict[str, float]
-    """The probabilities of the likeliest next words, and of `word`."""
+    """The probabilities of the likeliest next words, and of `word`; of tokens, if `word` has no letter or digit."""
 
     @property
     def caption(self) -> str:
@@ -57,17 +66,19 @@ class Kept(Finding):
 
     @property
     def head(self) -> tuple[str, ...]:
-        return (f"of {self.word!r} still held", "forget gates that hold it", "all forget gates", "after")
+        gates = [title for gate in SIGMOIDS for title in (f"{gate} where held", "all")]
+        return (f"of {self.word!r} still held", *gates, "after")
 
     @property
     def foot(self) -> str:
         return "expected next: " + ", ".join(f"{word} {one:.2f}" for word, one in self.expected.items())
 
     def rows(self) -> list[tuple[str, ...]]:
-        return [
-            (*("–" if x is None else f"{x:.2f}" for x in (one.held, one.forget_where_held, one.forget)), repr(one.text))
-            for one in self.stretches
-        ]
+        rows = []
+        for one in (self.at_word, *self.stretches):
+            gates = [getattr(one, name) for gate in SIGMOIDS for name in (f"{gate}_where_held", gate)]
+            rows.append((*("–" if x is None else f"{x:.2f}" for x in (one.held, *gates)), repr(one.text)))
+        return rows
 
 
 def measure_keeping(
@@ -97,40 +108,53 @@ def measure_keeping(
     if not others or word in others:
         raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
     here = look_at_gates(model, text)
-    places = character_of_each_token(here, tokenizer)
-    rest = slice(int((places < last).sum()) - len(places), None)  # the tokens after the word, counted from the end
+    ids = tokenizer.encode(text)
+    places = character_of_each_token(ids, len(text), tokenizer)
+    n = max(int((places < last).sum()), 1)
+    rest = slice(n - 1 - len(places), None)  # the last token of the word and those after it, counted from the end
     state = "cell" if here.has_gates else "hidden"
     # the squares of what differs in the states after each token, and before it, [n, L, H]
     apart = before = np.zeros(())
     for k, other in enumerate(others):
         on_progress((k + 1) / (len(others) + 1))
-        there = look_at_gates(model, text[:first] + other + text[last:])
-        if not np.array_equal(here.ids[rest], there.ids[rest]):
+        changed = text[:first] + other + text[last:]
+        if not np.array_equal(ids[n:], tokenizer.encode(changed)[n - len(ids) :]):
             raise OptionError(f"with {other[:40]!r} the rest of the text has other tokens: name another word")
+        there = look_at_gates(model, changed)
         apart = apart + (getattr(here, state)[rest] - getattr(there, state)[rest]).astype(float) ** 2
         before = before + (here.before[rest] - there.before[rest]).astype(float) ** 2
     distance = np.sqrt(apart.sum(axis=(1, 2)))
-    weights = before + 1e-30  # so that they are all alike where nothing is held
-    forget: list[NDArray[np.float64]] = []  # where the word is held, and everywhere, [n] each
-    if here.has_gates:
-        gates = here.forget[rest].astype(float)
-        forget = [(weights * gates).sum(axis=(1, 2)) / weights.sum(axis=(1, 2)), gates.mean(axis=(1, 2))]
+
+    def stretch(begin: int, end: int, tokens: NDArray[np.intp]) -> HeldStretch:
+        """Return what is so at these `tokens` of the text, whose row of `distance` is their number less n - 1."""
+        held, rows = (
+            float(distance[tokens[-1] - n + 1] / max(distance[1:].max(initial=0), 1e-12)),
+            np.maximum(tokens - n + 1, 0),
+        )
+        means: dict[str, float | None] = {}
+        for gate in SIGMOIDS:
+            weights = (before if gate == "forget" and tokens[0] >= n else apart)[rows] + 1e-30  # if nothing is held
+            gates = getattr(here, gate)[tokens].astype(float)
+            where_held = ((weights * gates).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))).mean() if gates.size else None
+            means |= {f"{gate}_where_held": where_held, gate: gates.mean(axis=(1, 2)).mean() if gates.size else None}
+        return HeldStretch(text[begin:end], held, **{name: x if x is None else float(x) for name, x in means.items()})
+
     stretches, begin = [], last
     for end in _stretches(text, last, after):
-        inside = np.flatnonzero((places[rest] >= begin) & (places[rest] < end))
+        inside = np.flatnonzero((places >= begin) & (places < end))
         if len(inside):  # otherwise the next token begins here and ends in the next stretch
-            held = float(distance[inside[-1]] / max(distance.max(), 1e-12))
-            where_held, everywhere = (float(one[inside].mean()) for one in forget) if forget else (None, None)
-            stretches.append(HeldStretch(text[begin:end], held, where_held, everywhere))
+            stretches.append(stretch(begin, end, inside))
             begin = end
-    expected = next_words(model, text)
+    at_word = stretch(first, last, np.arange(min(int((places < first).sum()), n - 1), n))
+    expected = next_words(model, text, words=is_word(word))
     likeliest = [(one, p) for one, p in expected.items() if p >= LEAST_EXPECTED][:MOST_EXPECTED]
-    return Kept(word, others, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
+    return Kept(word, others, at_word, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
 
 
 def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
     """Return where the first `word` of the text begins and ends. Raises OptionError, TextError as `measure_keeping`."""
-    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
+    left, right = (r"(?<!\w)" if word[:1].isalnum() else "", r"(?!\w)" if word[-1:].isalnum() else "")
+    found = re.search(left + re.escape(word) + right, text)
     if not word or found is None:
         raise OptionError(f"the text has no word {word[:40]!r}: name one of its words")
     if found.end() == len(text):
@@ -142,11 +166,12 @@ def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
 
 def _likely_words(model: Inspected, text: str, first: int, word: str) -> list[str]:
     """Return the likeliest words like `word` in its place, which begins at `first`, that the text does not have."""
-    known = re.findall(r"\w+", text)
+    known = re.findall(r"\w+", text) if is_word(word) else [word]
     likely = {
         one: probability
-        for one, probability in next_words(model, text[:first]).items()
+        for one, probability in next_words(model, text[:first], words=is_word(word)).items()
         if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
+        if is_word(word) or not any(letter.isalnum() or letter.isspace() for letter in one)
     }
     return [one for one, p in likely.items() if p >= PLAUSIBLE * max(likely.values())][:MOST_INSTEAD]
 
@@ -161,8 +186,13 @@ def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:
         yield (first := first + len(piece))
 
 
-def next_words(model: Inspected, text: str) -> dict[str, float]:
-    """Return the probabilities of the likeliest next words after `text`, likeliest first.
+def is_word(text: str) -> bool:
+    """Return False for characters such as a bracket."""
+    return any(letter.isalnum() for letter in text)
+
+
+def next_words(model: Inspected, text: str, words: bool = True) -> dict[str, float]:
+    """Return the probabilities of the likeliest next words after `text`, likeliest first; without `words`, of tokens.
 
     A word consists of letters and digits, to its end. Byte tokens are not followed.
     """
@@ -177,6 +207,10 @@ def next_words(model: Inspected, text: str) -> dict[str, float]:
     inside = np.array([row.isalnum() for row in rows])
     begins = inside | np.array([row.isspace() or row.lstrip().isalnum() for row in rows])
     logits, state = network.advance(ids[None], network.start())
+    if not words:
+        return dict(
+            sorted(zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True), key=lambda one: -one[1])
+        )
     found: dict[str, float] = {}
     prefixes, nats = [""], np.zeros(1)
     for _ in range(LONGEST_WORD):

@@ -15,15 +15,16 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from afterword.inspection.trace import EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
+from afterword.inspection.trace import BLOCKS, EVERY_UNIT_UP_TO, OPEN, SHUT, SIGMOIDS, Trace, openness
 from afterword.text.unicode import visible
 from afterword.web.pages import MOST_BITS
 
-BLOCKS = "▁▂▃▄▅▆▇█"
 LEAST_BITS = 0.5  # a smaller surprise is not shaded
 SHOWN_UNITS = 3  # units per layer, unless some are named
 LISTED_UNITS = 4  # units in a list
-MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: {{unit}}s until 37 % is left"
+LEAST_SPREAD = 0.02  # of the forget gates' mean over a text: below it, no place is named as the most shut
+MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: {{unit}}s "
+MEANING += "until 37 % is left, between resets"
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
 BLUES = [Style(color=f"color({code})") for code in (153, 117, 75, 39, 33, 27, 26, 25)]
 BELOW, ABOVE = Style(color="color(33)"), Style(color="color(208)")
@@ -114,6 +115,8 @@ def _table(trace: Trace) -> Table:
 def _let_go(trace: Trace) -> str:
     """Return the places where the forget gates are most shut, where the network forgets most."""
     open = trace.means("forget").mean(axis=1)
+    if np.ptp(open) < LEAST_SPREAD:
+        return f"forget gates are equally open everywhere: {open.mean():.2f}"
     places = [
         f"{''.join(map(visible, trace.tokens[max(0, t - 8) : t]))}[{visible(trace.tokens[t])}] {open[t]:.2f}"
         for t in np.argsort(open, kind="stable")[:4]

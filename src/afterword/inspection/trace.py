@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
-from afterword.model.arrays import Array, Floats
+from afterword.model.arrays import Array, Floats, Ids
 from afterword.model.network.cell import Step
 from afterword.model.network.config import Config
 from afterword.model.network.holding import check_place
@@ -28,6 +28,7 @@ from afterword.storage import output
 
 EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and the units that change most
 MOVING = 48  # units per layer
+BLOCKS = "▁▂▃▄▅▆▇█"  # whose height is a value
 
 UNIT = re.compile(r"l(\d{1,9})\.u(\d{1,9})", re.ASCII)
 
@@ -39,7 +40,8 @@ class Trace:
     text: str
     tokens: list[str]
     """Each token as text; a byte that is part of a character as <0xE2>."""
-    ids: Annotated[NDArray[np.int32], "T"]
+    ids: Annotated[Ids, "T"]
+    """The row of each token; the tokens of the last row may be several."""
     input: Annotated[Array, "T L gate"]
     """The input gates. A plain recurrent network's are empty: a width of 0 in place of H."""
     forget: Annotated[Array, "T L gate"]
@@ -186,6 +188,7 @@ SIGMOIDS = ("forget", "input", "output")  # the gates that open and close; the c
 SHUT, OPEN = 0.1, 0.9
 SPANS = (3, 10, 30, 100, 300)  # characters
 LONGEST_MEMORY = 10_000.0  # characters: a longer memory is reported as this
+STRETCH, KEPT_BEST = 10, 0.2  # steps; the fraction of such stretches in which a unit keeps at least as its memory says
 
 
 @dataclass(frozen=True)
@@ -203,8 +206,7 @@ class LayerOpenness:
 
     gates: dict[str, GateOpenness]
     memory: Annotated[Floats, "H"]
-    """The memory of each unit in characters: -1 / mean(log forget), after which e⁻¹ of a cell state is left, if each
-    forget gate is at its geometric mean over the text."""
+    """The memory of each unit between its resets, in characters: see `memories`."""
 
     @property
     def longest(self) -> Annotated[NDArray[np.intp], "H"]:
@@ -228,7 +230,20 @@ def openness(trace: Trace) -> list[LayerOpenness]:
             values = getattr(trace, gate)[:, layer]
             shut, open = (np.flatnonzero(one) for one in (values.max(axis=0) < SHUT, values.min(axis=0) > OPEN))
             gates[gate] = GateOpenness(float(values.mean(dtype=float)), shut.tolist(), open.tolist())
-        fading = -np.log(np.maximum(trace.forget[:, layer], 1e-30)).mean(axis=0, dtype=float)
-        memory = len(trace.text) / len(trace.tokens) / np.maximum(fading, 1e-30)
+        memory = len(trace.text) / len(trace.tokens) * memories(trace.forget[:, layer])
         layers.append(LayerOpenness(gates, np.minimum(memory, LONGEST_MEMORY)))
     return layers
+
+
+def memories(forget: Annotated[Array, "T H"]) -> Annotated[Floats, "H"]:
+    """Return the memory of each unit: the number of steps after which e⁻¹ of its cell state is left, between resets.
+
+    A mean over all steps would be ruled by the few at which a unit is emptied. So what is lost is summed over every
+    stretch of ten steps, and a fifth of the stretches lose at most as much as one that has this memory.
+    """
+    length = min(STRETCH, len(forget))
+    found = np.empty(forget.shape[1])
+    for unit, values in enumerate(np.ascontiguousarray(forget.T)):
+        lost = np.concatenate([[0], -np.log(np.maximum(values, 1e-30, dtype=float)).cumsum()])
+        found[unit] = length / max(np.quantile(lost[length:] - lost[:-length], KEPT_BEST), 1e-30)
+    return found

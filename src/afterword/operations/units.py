@@ -22,8 +22,8 @@ class Units(Request):
 
     MODEL is a model's folder or a run's folder. FILE is a text, also .gz, or - for standard input; at most its first
     20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
-    reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds is reported too. Without
-    `matching` or `asking`, all built-in questions are asked.
+    reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds in as many units is
+    reported too. Without `matching` or `asking`, all built-in questions are asked.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -31,6 +31,9 @@ class Units(Request):
     _: KW_ONLY
     matching: str | None = setting(
         None, "ask where this regular expression, or its first group, matches", metavar="REGEX"
+    )
+    within: str | None = setting(
+        None, "compare only places where this matches, or its first group, such as text in brackets", metavar="REGEX"
     )
     asking: tuple[str, ...] = setting(
         (), "ask this built-in question (default: all; repeatable)", choices=tuple(questions.READY_MADE)
@@ -42,6 +45,7 @@ class Units(Request):
 def units(request: Units, work: Work) -> Iterator[Found]:
     asked = [] if request.matching is None else [questions.matching(request.matching)]
     asked += map(questions.ready_made, request.asking)
+    within = None if request.within is None else questions.matching(request.within)
     model = work.model(request.model)
     model.check_of_text()
     text = work.text(str(request.file), MOST_TRACED + 1, unwrap=model.unwraps)
@@ -53,7 +57,7 @@ def units(request: Units, work: Work) -> Iterator[Found]:
     for question in asked or map(questions.ready_made, questions.READY_MADE):
         try:
             with work.progress(question.title):
-                answer = found.ask(question, request.top)
+                answer = found.ask(question, request.top, within)
         except OptionError as error:
             if asked:
                 raise

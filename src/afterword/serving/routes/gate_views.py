@@ -105,11 +105,12 @@ class KeepsRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 class KeepsReply(msgspec.Struct):
     """The figures of `afterword inspect --keeps`: the fraction of the word that is held after each stretch of the text,
-    the means of the forget gates there, and the probabilities of the next words."""
+    the means of the gates there and at the word, and the probabilities of the next words."""
 
     model: str
     word: str
     instead: list[str]
+    at_word: HeldStretch
     stretches: list[HeldStretch]
     expected: dict[str, float]
 

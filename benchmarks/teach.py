@@ -1,0 +1,432 @@
+"""What the lesson says of trained networks, measured on three seeds and on two kinds of kernels.
+
+    python -m benchmarks.teach tasks         the four tasks with known answers: is the cell found, and is it the one?
+    python -m benchmarks.teach units         false findings of 200 random questions, and planted cells that are found
+    python -m benchmarks.teach subjects      Divya and Reena: what an LSTM and a plain network expect, and the gates
+    python -m benchmarks.teach told          She told me via a call: what is kept, and what is passed over
+    python -m benchmarks.teach gaps          LSTM against plain network, by the length of the gap
+    python -m benchmarks.teach difficult     what goes wrong in training, one run each
+    python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
+
+Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/gates.md take their
+figures; a test compares them. `make bench-teach` runs all, and brackets and the
+LSTM of subjects once more with the kernels of an older processor (Haswell).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from random import Random
+from statistics import NormalDist
+from typing import Any
+
+import click
+import numpy as np
+
+from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
+from afterword.inspection.questions import Mask, Question, matching
+from afterword.inspection.tasks import MEASURED, TASKS, Task
+from afterword.inspection.units import UnitMatch, Units, midranks
+from afterword.language_model import LanguageModel
+from afterword.operations.demo import PLAY, SMALL, solution
+from afterword.operations.train import train
+from afterword.runs.record import Progress, bits
+from afterword.text.decoding import read_text
+from benchmarks import subjects
+from benchmarks.commands import as_written, measured_here, results, write_result
+
+SEEDS = (0, 1, 2)
+HELD_OUT = 1000  # a seed of texts that no network has learned from
+QUESTIONS = 200
+RATES = (0.004, 0.014, 0.03)
+GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
+LINES = 100  # per length of a gap
+LONG = 5000  # steps
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def trained(text: str, **settings: Any) -> LanguageModel:
+    """Return a network of `text`, the best on its held-out tenth."""
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder, "text.txt")).write_text(text, encoding="utf-8")
+        return train(path, base="none", on_progress=lambda _: None, **settings)
+
+
+def store(way: str, **row: Any) -> None:
+    kernels = os.environ.get("OPENBLAS_CORETYPE", "own")
+    write_result("teach", **measured_here(), kernels=kernels, way=way, **row)
+    click.echo(f"{way}: " + ", ".join(f"{name} {value}" for name, value in row.items()))
+
+
+def learned(task: Task, seed: int, matters: bool = True, **other: Any) -> LanguageModel:
+    settings = SMALL | {"steps": task.steps, "seq_length": task.seq_length, "seed": seed} | other
+    return trained(task.text(seed, matters=matters), **settings)
+
+
+def true_memory(model: LanguageModel, task: Task, text: str, unit: UnitMatch) -> float:
+    """The memory of a unit at the typical step where the task needs it, which the tool does not know."""
+    inside = matching(task.within).where(text)
+    inside[1:] &= inside[:-1]  # without the first character, where it begins to remember
+    return float(-1 / np.log(np.median(model.gates(text).forget[inside, unit.layer, unit.unit])))
+
+
+@click.group(help=as_written(__doc__))
+def main() -> None:
+    pass
+
+
+@main.command("tasks")
+@click.option("--task", "names", multiple=True, default=tuple(TASKS))
+@click.option("--seed", "seeds", multiple=True, type=int, default=SEEDS)
+def tasks_(names: Sequence[str], seeds: Sequence[int]) -> None:
+    for name in names:
+        task = TASKS[name]
+        for seed in seeds:
+            for matters in (True, False) if name == "brackets" else (True,):
+                text = task.text(HELD_OUT + seed, MEASURED, matters)
+                model = learned(task, seed, matters)
+                found = solution(model, task, text)
+                best = found.answer.units[0]
+                store(
+                    "tasks",
+                    task=name,
+                    seed=seed,
+                    matters=matters,
+                    area=round(best.area, 4),
+                    chance=round(found.answer.chance, 4),
+                    memory=round(found.memory, 1),
+                    true_memory=round(true_memory(model, task, text, best), 1),
+                    reach=found.reach,
+                    bits=round(found.bits, 3),
+                    held_bits=round(found.held_bits, 3),
+                )
+                click.echo(found.drawn)
+
+
+def random_answers(random: np.random.Generator, length: int) -> Mask:
+    """Answers to a question that means nothing: runs of a random mean length, true in a random part of the text."""
+    true, stay = 0.02 * 25 ** random.random(), 30 ** random.random()  # 2 to 50 % of the text; runs of 1 to 30
+    stay_false = stay * (1 - true) / true
+    while True:
+        lengths = random.geometric(np.tile([1 / max(stay_false, 1), 1 / stay], length // 2 + 1))
+        mask = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)[:length]
+        if all(half.any() and not half.all() for half in np.array_split(mask, 2)):
+            return mask
+
+
+@main.command()
+def units() -> None:
+    """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
+    play = read_text([Path(PLAY)])[0]
+    model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
+    false, found = findings(model.units(play[:10_000]), random, QUESTIONS)
+    store("units", questions=QUESTIONS, false=false, found=found)
+
+
+def findings(asked: Units, random: np.random.Generator, questions: int) -> tuple[int, int]:
+    """Return how many random questions have a row above chance, and how many planted units are found."""
+    false, found = 0, 0
+    own = [each[:, 0].copy() for each in asked._ranks]
+    for _ in range(questions):
+        mask = random_answers(random, len(asked._places))
+        answer = asked.ask(always(mask))
+        false += any(one.area > answer.chance for one in answer.units)
+        plant(asked, mask, random.uniform(0.8, 0.95), random)
+        answer = asked.ask(always(mask))
+        found += any((one.layer, one.unit) == (0, 0) and one.area > answer.chance for one in answer.units)
+        for each, column in zip(asked._ranks, own, strict=True):
+            each[:, 0] = column
+    return false, found
+
+
+def always(mask: Mask) -> Question:
+    return Question("random", lambda _: mask)
+
+
+def plant(asked: Units, mask: Mask, area: float, random: np.random.Generator) -> None:
+    """Make unit l0.u0 predict `mask` with that area, in noise that changes as slowly as a state does."""
+    noise = np.convolve(random.normal(size=len(mask) + 20), 0.8 ** np.arange(20), "valid")[: len(mask)]
+    values = noise / noise.std() + mask * math.sqrt(2) * NormalDist().inv_cdf(area)
+    for ranks, half in zip(asked._ranks, asked._halves, strict=True):
+        ranks[:, [0]] = midranks(values[half, None])
+
+
+def each_run(way: str, cells: Sequence[str], seeds: Sequence[int], run: Callable[[str, float, int], None]) -> None:
+    """Train every cell at each of RATES with seed 0, and with the other seeds at the rate that cost least."""
+    for cell in cells:
+        for rate in RATES if 0 in seeds else ():
+            run(cell, rate, 0)
+        for seed in seeds:
+            if seed != 0:
+                run(cell, best_rate(way, cell), seed)
+
+
+def best_rate(way: str, cell: str) -> float:
+    """Return the rate whose network of seed 0 costs least on held-out text, of what is stored."""
+    return float(min(latest(way, "rate", cell=cell, seed=0), key=lambda one: one["bits"])["rate"])
+
+
+def cost(model: LanguageModel) -> float:
+    return round(float(model.about["validation"]["bits_per_character"]), 4)
+
+
+cells_ = click.option("--cell", "cells", multiple=True, default=("lstm", "rnn"))
+seeds_ = click.option("--seed", "seeds", multiple=True, type=int, default=SEEDS)
+
+
+@main.command("subjects")
+@cells_
+@seeds_
+def subjects_(cells: Sequence[str], seeds: Sequence[int]) -> None:
+    """Divya and Reena, by LSTMs and by plain networks, at their best of several rates."""
+    text = subjects.TEXT.read_text(encoding="utf-8")
+    settings = {"steps": 3500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "ngram": 0, "threads": 1}
+
+    def run(cell: str, rate: float, seed: int) -> None:
+        model = trained(text, cell=cell, learning_rate=rate, seed=seed, **settings)
+        before, after = (model.keeps(asked, "Divya", after=".") for asked in subjects.ASKED)
+        found = after.to_dict()
+        store(
+            "subjects",
+            cell=cell,
+            rate=rate,
+            seed=seed,
+            bits=cost(model),
+            divya=round(before.expected["Divya"], 3),
+            reena=round(after.expected.get("Reena", 0), 3),
+            divya_after=round(after.expected["Divya"], 3),
+            rows=[rounded(row) for row in (found["at_word"], *found["stretches"])] if cell == "lstm" else [],
+        )
+
+    each_run("subjects", cells, seeds, run)
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}
+
+
+@main.command()
+@seeds_
+def told(seeds: Sequence[int]) -> None:
+    """She told me via a call: does the network keep the eating, and pass over the call?"""
+    text = subjects.make_told()
+    settings = {"steps": 1500, "hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014}
+    for seed in seeds:
+        model = trained(text, seed=seed, ngram=0, threads=1, **settings)
+        row: dict[str, Any] = {}
+        for word, others in (("eat", ("run", "see")), ("call", ("note", "text"))):
+            kept = model.keeps(subjects.TOLD, word, instead=others)
+            stretch = {one.text.strip(): one for one in kept.stretches}
+            row[f"{word}_held_at_she"] = round(stretch["she"].held, 3)
+            row[f"{word}_input"] = round(kept.at_word.input_where_held or 0.0, 3)
+        expected = model.keeps(subjects.TOLD, "eat", instead=["run", "see"]).expected
+        store("told", seed=seed, ate=round(expected.get("ate", 0), 3), **row)
+
+
+@main.command()
+@cells_
+@seeds_
+def gaps(cells: Sequence[str], seeds: Sequence[int]) -> None:
+    """The success of both cells by the length of the gap: X or Y, letters that mean nothing, and the same again.
+
+    The gaps are learned up to 300 letters. A plain network also learns gaps up to 20 alone, and in more steps.
+    """
+    task = TASKS["recall"]
+
+    def run(cell: str, rate: float, seed: int, way: str = "gaps", task: Task = task) -> None:
+        model = learned(task, seed, cell=cell, learning_rate=rate)
+        right = {gap: recalled(model, gap, seed) for gap in GAPS}
+        store(way, cell=cell, rate=rate, seed=seed, steps=task.steps, bits=cost(model), right=right)
+
+    each_run("gaps", cells, seeds, run)
+    if "rnn" in cells and 0 in seeds:
+        run("rnn", 0.004, 0, "long training", dataclasses.replace(task, steps=LONG))
+        run("rnn", 0.004, 0, "short gaps", dataclasses.replace(task, steps=LONG, piece=short_recall))
+
+
+def short_recall(random: Random, matters: bool) -> str:
+    key = random.choice("XY")
+    return f"{key}{''.join(random.choices('ab ', k=random.randint(2, 20)))}?{key}\n"
+
+
+def recalled(model: LanguageModel, gap: int, seed: int) -> float:
+    """The fraction of 100 keys that the model expects after a gap of so many letters."""
+    random = Random(HELD_OUT + seed)
+    keys = random.choices("XY", k=LINES)
+    text = "".join(f"{key}{''.join(random.choices('ab ', k=gap))}?{key}\n" for key in keys)
+    due = matching(TASKS["recall"].due).where(text)
+    return float((model.score(text).token_nats[due] < math.log(2)).mean())
+
+
+@main.command()
+def difficult() -> None:
+    """What goes wrong: the rate, the length of backpropagation, and a text that is read by heart."""
+    task = TASKS["brackets"]
+    for rate in (0.0005, 0.014, 0.5):
+        curve("rate", f"rate {rate:g}", task.text(0), learning_rate=rate)
+    for length in (2, 64):  # as many characters in each step
+        curve("windows", f"{length} characters", task.text(0), seq_length=length, batch_size=1024 // length)
+    play = read_text([Path(PLAY)])[0][20_000:]
+    for size in (5_000,):
+        curve("heart", f"{size:,} characters of a play", play[:size], validation="0.2", hidden_size=128)
+
+
+def curve(panel: str, name: str, text: str, **settings: Any) -> None:
+    """Store the cost of training and of held-out text, step by step."""
+    reports: list[Progress] = []
+    options = SMALL | {"steps": 1000, "seq_length": 64} | settings
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder, "text.txt")).write_text(text, encoding="utf-8")
+        train(path, base="none", on_progress=reports.append, **options)
+    seen = [one for one in reports if one.validation is not None]
+    points = [[one.step, round(bits(one.loss), 4), round(bits(one.validation or 0.0), 4)] for one in seen]
+    store("difficult", panel=panel, curve=name, points=points)
+
+
+@main.command()
+def pictures() -> None:
+    """Draw docs/gaps.svg and docs/difficult.svg."""
+    figure, [axis] = stacked_axes(width=5.5, heights=[2.6])
+    for (cell, name), colour in zip((("lstm", "LSTM"), ("rnn", "plain network")), COLOURS, strict=False):
+        each = np.array(
+            [
+                [one["right"][str(gap)] for gap in GAPS]
+                for one in latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell))
+            ]
+        )
+        axis.plot(GAPS, each.mean(axis=0), "o-", color=colour, label=name)
+        axis.fill_between(GAPS, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.2, lw=0)
+    for one in latest("short gaps", cell="rnn"):
+        axis.plot(GAPS, [one["right"][str(gap)] for gap in GAPS], "--", color="grey", label="plain, short gaps first")
+    axis.set(xscale="log", ylim=(0.2, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
+    axis.axhline(0.5, color="grey", ls=":", lw=1)
+    axis.set_xticks(GAPS, [str(gap) for gap in GAPS])
+    axis.minorticks_off()
+    axis.legend(frameon=False)
+    write_figure(figure, svg=DOCS / "gaps.svg")
+    figure, axes = stacked_axes(width=5.5, heights=[1.8] * 3)
+    for axis, panel in zip(axes, ("rate", "windows", "heart"), strict=True):
+        for one, colour in zip(latest("difficult", "curve", panel=panel), COLOURS, strict=False):
+            steps, training, held_out = np.array(one["points"]).T
+            axis.plot(steps, held_out, color=colour, label=one["curve"])
+            if panel == "heart":
+                axis.plot(steps, training, ":", color=colour)
+        axis.set(ylabel="bits per character")
+        axis.legend(frameon=False, fontsize=7)
+    axes[-1].set_xlabel("steps")
+    write_figure(figure, svg=DOCS / "difficult.svg")
+
+
+def latest(way: str, *by: str, **same: Any) -> list[dict[str, Any]]:
+    """Return the newest result of each value of `by`."""
+    same = {"kernels": "own"} | same
+    found = {tuple(one[key] for key in by): one for one in results("teach", way=way, **same)}
+    return list(found.values())
+
+
+@main.command("claims")
+def claims_() -> None:
+    """Print the sentences of the pages whose figures are stored."""
+    for name, text in claims().items():
+        click.echo(f"{name}: {text}")
+
+
+def span(values: Iterable[float], digits: int = 2) -> str:
+    """Return the least and the most of `values`, as in "0.55 to 0.60"."""
+    each = [*values]
+    low, high = (f"{one:.{digits}f}" for one in (min(each), max(each)))
+    return low if low == high else f"{low} to {high}"
+
+
+def claims() -> dict[str, str]:
+    """Return the sentences of docs/lstm.md, docs/lstm-memory.md and docs/gates.md whose figures are stored."""
+    runs = {cell: latest("subjects", "seed", cell=cell, rate=best_rate("subjects", cell)) for cell in ("lstm", "rnn")}
+    as_shown = latest("subjects", "seed", cell="lstm", rate=0.014)  # as the command of the page trains
+
+    def gate(name: str, *stretch: str) -> list[float]:
+        rows = [row for one in as_shown for row in one["rows"][:5] if row["text"] in stretch]
+        return [row[f"{name}_where_held"] for row in rows]
+
+    found = {
+        "forget": f"Of the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
+        f"*likes to eat*, at {span(gate('forget', '.'))} at the full stop, "
+        f"and at {span(gate('forget', 'R'))} at the R",
+        "input": f"Of the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
+        f"{span(gate('input', ' likes to eat'))} in *likes to eat*",
+        "output": f"Of the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
+        f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
+        "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
+        f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM "
+        f"at {best_rate('subjects', 'lstm'):g} with "
+        f"{span(one['divya'] for one in runs['lstm'])}, and the text itself gives her 0.58",
+        "close": f"{span(gate('forget', '.'))} in place of {span(gate('forget', ' likes to eat'))} over three seeds",
+        "R": f"{span(gate('forget', 'R'))} over three seeds",
+        "end": f"{span(one['rows'][7]['held'] for one in as_shown)} over three seeds",
+        "spread": "over three seeds, Divya is expected with "
+        f"{span(one['divya'] for one in as_shown)} at the end of her sentence",
+    }
+    kept = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
+    right = {cell: {gap: [one["right"][str(gap)] for one in each] for gap in GAPS} for cell, each in kept.items()}
+    found["gaps"] = (
+        f"After 1,500 steps, the LSTM recalls {span(right['lstm'][300])} of the keys over 300 letters, "
+        f"and the plain network {span(right['rnn'][5])} over five"
+    )
+    for way, text in (("short gaps", "of 2 to 20 letters alone"), ("long training", "of up to 300 letters")):
+        for one in latest(way, cell="rnn"):
+            found[way] = (
+                f"With gaps {text} and {one['steps']:,} steps, it recalls {one['right']['20']:.2f} of the keys "
+                f"over 20 letters and {one['right']['300']:.2f} over 300"
+            )
+    told = latest("told", "seed")
+    kept_it = [one for one in told if one["ate"] > 0.5]
+    found["told"] = (
+        f"{len(kept_it)} of {len(told)} networks learned it: at the end they expect *ate* with "
+        f"{span(one['ate'] for one in kept_it)}. After *she*, they still hold "
+        f"{span(one['eat_held_at_she'] for one in kept_it)} of the most that they held of *eat*, "
+        f"and {span(one['call_held_at_she'] for one in kept_it)} of *call*, which is nearer. "
+        "The gates that take the two in are about as open, at "
+        f"{span(one['eat_input'] for one in kept_it)} and {span(one['call_input'] for one in kept_it)}"
+    )
+    for name in TASKS:
+        for one in (done := latest("tasks", "seed", task=name, matters=True))[:1]:
+            found[name] = (
+                f"| `{name}` | {min(one['area'] for one in done):.3f} | {span((one['memory'] for one in done), 0)} | "
+                + (f"{span((one['reach'] for one in done), 0)} | " if one["reach"] else "– | ")
+                + f"{span(one['bits'] for one in done)} | {span(one['held_bits'] for one in done)} |"
+            )
+    random = latest("tasks", "seed", task="brackets", matters=False)
+    found["random"] = (
+        f"the best unit has an area of {span(one['area'] for one in random)}, and chance finds "
+        f"{span(one['chance'] for one in random)}"
+    )
+    [asked] = latest("units")
+    found["units"] = (
+        f"Of {asked['questions']} random questions, {asked['false']} had a row above chance, and of "
+        f"{asked['questions']} planted units with an area of 0.8 to 0.95, {asked['found']} were found"
+    )
+    curves = {one["curve"]: one["points"] for one in latest("difficult", "curve")}
+    end = {name: f"{points[-1][2]:.2f}" for name, points in curves.items()}
+    found["rate"] = (
+        f"At 0.014, the brackets cost {end['rate 0.014']} bits per character after 1,000 steps; "
+        f"at 0.0005, {end['rate 0.0005']}; at 0.5, {end['rate 0.5']}"
+    )
+    found["windows"] = (
+        f"Learned in pages of 2 characters, the brackets cost {end['2 characters']} bits per character, "
+        f"and of 64, {end['64 characters']}"
+    )
+    heart = curves["5,000 characters of a play"]
+    found["heart"] = (
+        f"From 5,000 characters of a play, the network reaches {min(one[2] for one in heart):.2f} bits per character "
+        f"on the part that is held out, and then it rises to {heart[-1][2]:.2f}, "
+        f"while the part that it reads falls to {heart[-1][1]:.2f}"
+    )
+    return found
+
+
+if __name__ == "__main__":
+    main()
