@@ -15,7 +15,7 @@ function showHere(t = S.at, row = S.unit) {
     <dl class="figures" aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
     ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
-    ${isGated ? `<p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, on average over this text</p>` : ""}`;
+    ${isGated ? `<p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, between resets</p>` : ""}`;
   $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
   if (isGated) showSum(t, row, values);
 }
