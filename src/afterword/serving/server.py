@@ -47,7 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
             made.close()
             raise
     except OSError as error:
-        raise OptionError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another `port`") from None
+        why = error.strerror or error
+        raise OptionError(f"cannot listen on {host}:{port}: {why}; choose another `port` or `host`") from None
     return made
 
 
