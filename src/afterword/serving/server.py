@@ -47,8 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
             made.close()
             raise
     except OSError as error:
-        why = error.strerror or error
-        raise OptionError(f"cannot listen on {host}:{port}: {why}; choose another `port` or `host`") from None
+        raise OptionError(f"cannot listen on {host}:{port}: {error.strerror or error}; give `port` or `host`") from None
     return made
 
 

@@ -103,7 +103,7 @@ class RequestGuard:
                 return ApiError(415, f"the body must be JSON: send it with Content-Type: {JSON}")
             coding = headers.getlist("content-encoding") or ["identity"]
             if coding != ["identity"]:
-                return ApiError(415, f"the Content-Encoding {coding[0][:40]!r} is not supported: send plain JSON")
+                return ApiError(415, f"the Content-Encoding {coding[0][:40]!r} is refused: send the body uncompressed")
         return None
 
 
