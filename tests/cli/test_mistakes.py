@@ -57,7 +57,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("generate", "missing argument 'MODEL' (see afterword generate --help)"),
         ("score tiny", "missing argument 'FILE...' (see afterword score --help)"),
         ("compare tiny --file -", "missing argument 'MODEL2...'"),
-        ("info a b", "unexpected extra argument"),
+        ("generate tiny --temp 1", "no such option '--temp'; did you mean '--temperature'? (see"),
+        ("train text --minute 1", "no such option '--minute'; did you mean '--minutes'? (see"),
+        ("info a b", "unexpected extra argument (b): put text with spaces in quotation marks (see"),
+        ("generate tiny It was", '(It was): put text with spaces in quotation marks, as in --prompt "It was " (see'),
+        ("train https://a.org/b.txt", "cannot read https://a.org/b.txt: download it first, then name the file"),
         ("surprises tiny text --csv --json", "leave one of them out"),
         # models and files
         *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate", "novelty")],

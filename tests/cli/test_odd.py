@@ -348,6 +348,8 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     findings = run("odd", mine, new, "--json", "--fail").stdout
     rows = [json.loads(row) for row in findings.decode().splitlines()]
     assert {row["detector"] for row in rows} == {"value", "template"}
+    (tmp_path / "next").write_bytes(findings.replace(b'"odd": true', b'"odd": false'))
+    assert b"there is nothing to accept" in run("accept", mine, "--from", tmp_path / "next").stderr
     [value] = [row for row in rows if row["detector"] == "value"]
     assert (value["why"], value["count"]) == ("/new/route: seen /a, /b, /c", 6)
     (tmp_path / "findings").write_bytes(findings)
@@ -356,7 +358,9 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     assert json.loads(accepted.stdout) == {"changed": 1, "accepted": 1}
     assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
     assert run("accept", mine, "--from", tmp_path / "findings").returncode == 0
-    assert run("odd", mine, new, "--fail").stdout == b""
+    silent = run("odd", mine, new, "--fail")
+    assert silent.stdout == b""
+    assert silent.stderr.endswith(b"nothing is odd at a false-alarm rate of 0.01\n")
     listed = run("odd", mine, "--accepted").stdout.decode().splitlines()
     assert listed[0] == "GET /new/route 200 user3"
     assert {*listed[1:]} == {"GET /new/route 200 user2", "DELETE everything now, please"}

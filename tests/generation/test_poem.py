@@ -120,6 +120,13 @@ def test_generate_writes_poems() -> None:
     assert all(isinstance(poem, Written) and "\n" not in poem.text for poem in poems)
 
 
+def test_after_a_file_of_whole_lines_a_poem_begins_a_line(tmp_path: Path) -> None:
+    (file := tmp_path / "verses").write_text(VERSES)
+    [same] = generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, seed=5)
+    [read] = generate("english", prompt_file=file, poem=True, stanzas=1, stanza_lines=1, seed=5)
+    assert str(read) == str(same)
+
+
 def test_a_poem_copies_no_more_of_the_training_text_than_it_may(tmp_path: Path, capsys: Any) -> None:
     text = (
         "The grass was long and green,\nA bird sang in the wood;\nThe best that I have seen,\nAnd it was very good.\n"

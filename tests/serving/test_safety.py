@@ -52,7 +52,8 @@ def test_every_route_but_those_without_data_needs_the_key(locked: Serving, root:
             found = locked.ask(route.method, path, b"{}", {"Content-Type": "application/json", **headers})
             assert (found.status == 401) == (route.path not in OPEN), path
             if found.status == 401:
-                assert found.error == "this server needs a key: send it as Authorization: Bearer KEY"
+                what = "the key is wrong: send the server's" if headers else "this server needs a key: send it"
+                assert found.error == f"{what} as Authorization: Bearer KEY"
         right = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
         assert locked.ask(route.method, path, b"{}", right).status not in (401, 403)
     assert locked.get("/nothing").status == 401
@@ -153,6 +154,7 @@ def test_unknown_routes_are_told(server: Serving) -> None:
     for path in ("/health/", "/v1/models/", f"/static/{'a' * 5000}.js", "/v1/models/%2e%2e"):
         assert server.get(path).status == 404, path
     assert server.get("/v1/nothing").error == "unknown route '/v1/nothing': see /docs"
+    assert server.get("/models").error == "unknown route '/models': did you mean /v1/models? see /docs"
     chat = server.post("/v1/chat/completions", {"model": "tiny", "messages": []})
     assert chat.status == 404
     assert "/v1/completions" in chat.error

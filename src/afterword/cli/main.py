@@ -140,9 +140,16 @@ def _one_line(message: str) -> str:
 
 
 def _advice(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption) and error.ctx:  # click looks for similar names, not for longer ones
+        every = [name for one in error.ctx.command.params for name in one.opts]
+        if longer := " or ".join([repr(name) for name in every if name.startswith(error.option_name)][:3]):
+            error = click.UsageError(f"no such option '{error.option_name}'; did you mean {longer}?", error.ctx)
     message = re.sub(r"\. \(?Did you mean (.*\?)\)?$", r"; did you mean \1", error.format_message().rstrip("."))
     if not isinstance(error, click.UsageError):
         return message
+    if "unexpected extra argument" in message:
+        has_prompt = error.ctx is not None and any(one.name == "prompt" for one in error.ctx.command.params)
+        message += ": put text with spaces in quotation marks" + ', as in --prompt "It was "' * has_prompt
     command = error.ctx.command_path if error.ctx else "afterword"
     return f"{message[:1].lower()}{message[1:]} (see {command} --help)"
 

@@ -26,7 +26,7 @@ class Accept(Decoding, Request):
     """Accept lines as harmless: odd does not list them again, nor other lines with the same new kind or value.
 
     LINE is a line as it is in the log. `source` is a file of lines, or of findings as odd prints them with --json.
-    Remove what is not harmless from it first.
+    Remove what is not harmless from it first. Findings below odd's rule, the next-oddest, are left out.
 
     The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. To print those that
     were accepted, use odd with --accepted.
@@ -56,6 +56,7 @@ class ListedFinding(Record):
     """The part of a finding that is read back."""
 
     lines: list[Placed]
+    odd: bool = True
 
 
 @operation(Accept)
@@ -79,15 +80,19 @@ def accept(request: Accept, work: Work) -> Accepted:
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
 
-def _lines_of(source: str, decoding: Decoding, work: Work) -> Iterator[str]:
-    """Yield the lines of a file of findings, or of a text. Raises TextError."""
-    with work.reader(decoding) as reader:
+def _lines_of(source: str, request: Accept, work: Work) -> Iterator[str]:
+    """Yield the lines of a text, or of a file of findings: those of the next-oddest only to forget them.
+
+    Raises TextError.
+    """
+    with work.reader(request) as reader:
         for block in filled_lines(reader.read(listed(source))):
             for line in block:
                 if not line.startswith('{"finding"'):
                     yield line
                     continue
                 try:
-                    yield from (one.text for one in read_json(ListedFinding, line).lines)
+                    found = read_json(ListedFinding, line)
+                    yield from (one.text for one in found.lines if found.odd or request.remove)
                 except ValueError as error:
                     raise TextError(f"{source} has a finding that cannot be read: {error}") from None

@@ -194,7 +194,8 @@ def _prompts(request: Generate, work: Work) -> list[str | None]:
         return [*prompts]
     if request.prompt_file is None and request.prompt != "-":
         return [request.prompt]
-    return [work.text(str(request.prompt_file or "-")).removesuffix("\n")]
+    text = work.text(str(request.prompt_file or "-"))
+    return [text if request.poem else text.removesuffix("\n")]  # a poem begins a new line after whole lines
 
 
 def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, streams: bool) -> Iterator[str | Sample]:

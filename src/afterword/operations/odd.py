@@ -200,6 +200,8 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
         work.note(reason)
+    if not odd_ones:
+        work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
     odd_ones = odd_ones[: request.top]
     following = following[: max(0, most - len(odd_ones))]
     if request.order == "file":

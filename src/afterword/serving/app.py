@@ -105,7 +105,9 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:80]
     if error.status_code != 405:
-        return ApiError(error.status_code, f"unknown route {path!r}: see {request.scope['root_path']}/docs").response()
+        close = f"did you mean /v1{path}? " if any(route.path == f"/v1{path}" for route in ROUTES) else ""
+        message = f"unknown route {path!r}: {close}see {request.scope['root_path']}/docs"
+        return ApiError(error.status_code, message).response()
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
     message = f"{path} takes {allowed}, not {request.method[:20]}"

@@ -49,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
             made.close()
             raise
     except OSError as error:
-        raise OptionError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another `port`") from None
+        raise OptionError(f"cannot listen on {host}:{port}: {error.strerror or error}; give `port` or `host`") from None
     return made
 
 

@@ -189,7 +189,8 @@ def _kind(source: Source) -> str:
         if stat.S_ISREG(mode):
             open(source, "rb").close()
     except (OSError, ValueError) as error:
-        raise TextError(f"cannot read {name}: {reason(error)}") from None
+        why = "download it first, then name the file" if name.startswith(("http://", "https://")) else reason(error)
+        raise TextError(f"cannot read {name}: {why}") from None
     if stat.S_IFMT(mode) not in KINDS:
         raise TextError(f"cannot read {name}: it is not a file, folder or pipe")
     return KINDS[stat.S_IFMT(mode)]

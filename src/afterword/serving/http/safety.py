@@ -94,7 +94,8 @@ class RequestGuard:
         if self._key is not None and not self._is_open(path):
             given = headers.getlist("authorization")
             if len(given) != 1 or not hmac.compare_digest(given[0].encode("latin-1"), self._key):
-                message = "this server needs a key: send it as Authorization: Bearer KEY"
+                what = "the key is wrong: send the server's" if given else "this server needs a key: send it"
+                message = f"{what} as Authorization: Bearer KEY"
                 return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
         if service.is_stopping and path != "/metrics":
             message = "the server is stopping: try again later"
@@ -104,8 +105,7 @@ class RequestGuard:
                 return ApiError(415, f"the body must be JSON: send it with Content-Type: {JSON}")
             coding = headers.getlist("content-encoding") or ["identity"]
             if coding != ["identity"]:
-                message = f"the Content-Encoding {coding[0][:40]!r} is not supported: send the body uncompressed"
-                return ApiError(415, f"{message}: send it without one")
+                return ApiError(415, f"the Content-Encoding {coding[0][:40]!r} is refused: send the body uncompressed")
         return None
 
 

@@ -75,7 +75,7 @@ function Score({ writer }) {
           title="the fraction of normal lines that may be called odd"
           onChange=${event => setAlarms(event.currentTarget.valueAsNumber || 0.01)} /></label>`}
         <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
-        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>Use the sheet's text</button>
+        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>Use the text on this page</button>
       </div>
       <p class="error" role="status">${error}</p>
     </section>

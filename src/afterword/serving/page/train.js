@@ -153,7 +153,7 @@ function Train({ writer, started, isBusy }) {
       <h2>Train a model</h2>
       <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : text.document ? source : `${source}: ${number(text.length)} characters`}</span>
       <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.csv,.log,.docx,.odt,.epub,.rtf,.html,.md"); if (file) takeFile(file); }}>Choose a file</button>
-      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The sheet", "sheet")}>Use the sheet's text</button>
+      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
     ${text !== null && html`
       <div class="fields">
