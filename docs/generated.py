@@ -122,9 +122,10 @@ def _type(hint: object) -> str:
 
 
 def _methods(kind: type) -> list[str]:
+    """Return a line for each method or property, and for each argument."""
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
-    signatures = {name: inspect.signature(value) if callable(value) else None for name, value in public.items()}
-    return [name if at is None else f"{name}({', '.join(at.parameters)})" for name, at in signatures.items()]
+    arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
+    return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument != "self")]
 
 
 def _fields_over_http() -> list[str]:

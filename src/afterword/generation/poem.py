@@ -37,7 +37,7 @@ RIME = regex.compile(rf"[{VOWELS}]+[^\W{VOWELS}]+(?:{WEAK})$|[{VOWELS}]+[^\W{VOW
 LAST_WORD = regex.compile(r"\p{L}+(?:['’]\p{L}+)*(?=\P{L}*$)")
 Rhyme = Literal["none", "couplets", "alternate"]
 LENGTHS = ("max_tokens", "min_tokens", "sentences", "finish_sentence", "final_temperature", "stop")
-EXCLUDED = (*LENGTHS, *RULES, "reject", "log_probabilities")
+EXCLUDED = (*LENGTHS, "reject", *RULES, "log_probabilities")  # in the order in which they are complained of
 
 
 @dataclass(frozen=True, kw_only=True)
