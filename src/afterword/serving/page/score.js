@@ -52,7 +52,7 @@ function Score({ writer }) {
   };
   const choose = how => {
     setMode(how);
-    if (result) score(text, how);
+    if (result || isBusy) score(text, how);
   };
   const isFile = name !== null && text.length > MOST_TYPED;
 
