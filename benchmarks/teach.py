@@ -353,12 +353,12 @@ def claims() -> dict[str, str]:
         return [row[f"{name}_where_held"] for row in rows]
 
     found = {
-        "forget": f"Of the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
+        "forget": f"In the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
         f"*likes to eat*, at {span(gate('forget', '.'))} at the full stop, "
         f"and at {span(gate('forget', 'R'))} at the R",
-        "input": f"Of the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
+        "input": f"In the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
         f"{span(gate('input', ' likes to eat'))} in *likes to eat*",
-        "output": f"Of the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
+        "output": f"In the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
         f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
         "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
         f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM "

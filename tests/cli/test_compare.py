@@ -136,7 +136,7 @@ def test_models_that_learned_joined_lines_and_others_are_noted(
     save_model(joined, saved, "# Tiny\n")
     for first, second, way in ((joined, model, "joins wrapped lines"), (model, joined, "keeps all lines")):
         said = run("compare", first, second, "--file", text).stderr.decode()
-        assert f"note: {first} {way}, so all models read the text in this way; not all were trained so\n" in said
+        assert f"note: {first} {way}, so all models read the text in this way; not all were trained that way\n" in said
 
 
 def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label(

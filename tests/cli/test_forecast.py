@@ -169,7 +169,7 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, "--season 0", "season"),
         (DATED, "--method best", "best"),
-        (DATED, "--method median", "method median needs statsforecast, or a season, or many zeros: give another"),
+        (DATED, "--method median", "method median needs statsforecast, a season or many zeros: give another"),
         (DATED, "--minutes 0", "minutes"),
         (DATED, "--seed -1", "seed"),
         (DATED, "--method lstm --season 1", "an LSTM needs 500 values to learn from"),

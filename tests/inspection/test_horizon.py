@@ -246,7 +246,7 @@ def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None
     found = model.horizon(text, steps=20, places=9, at="[Dt]")
     assert found.changes.shape == (9, 20)
     assert found.gradients is None
-    assert "a character that matches '[Dt]' changes 1 % of its most up to" in found.caption
+    assert "a character that matches '[Dt]' changes 1 % of its largest effect up to" in found.caption
     whole = model.horizon(text, steps=20, places=9, gradient=False)
     assert not np.array_equal(found.changes, whole.changes)
 

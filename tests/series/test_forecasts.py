@@ -202,7 +202,7 @@ def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: L
     path.write_text(path.read_text() + "short,2010-01-01,3\nshort,2010-02-01,5\n")
     answer = found(path, model, method="lstm")
     assert answer.methods == ["lstm", "naive 12", *["lstm"] * 6, "naive 12"]
-    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: their forecasts are by naive 12"]
+    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: they are forecast by naive 12"]
     assert (answer.futures.median[1] == 7).all()
     assert (answer.futures.median[8] == 5).all()
 

@@ -514,5 +514,5 @@ def test_days_that_never_have_a_value_are_closed() -> None:
 
 def test_a_table_with_too_many_columns_is_refused() -> None:
     wide = pandas.DataFrame(np.ones((2, sheets.MOST_COLUMNS + 1)))
-    with pytest.raises(TableError, match="has 20,001 columns, and at most 20,000 are read: give a long table"):
+    with pytest.raises(TableError, match="has 20,001 columns, and at most 20,000 are allowed: give a long table"):
         read_table(wide)

@@ -172,7 +172,7 @@ def _partner(written: Sequence[str], place: int, rhyme: Rhyme) -> str:
 
 
 def unrhymed(poem: Sample, verse: Verse) -> list[int]:
-    """Return the numbers, from 1, of the lines of a poem that should rhyme with one before and do not."""
+    """Return the numbers, from 1, of the lines of a poem that should rhyme with an earlier line but do not."""
     lines = [line for line in (poem.prompt.rpartition("\n")[2] + poem.text).split("\n") if line]
     partners = (_partner(lines[:k], k % verse.stanza_lines, verse.rhyme) for k in range(len(lines)))
     return [k for k, partner in enumerate(partners, 1) if partner and not rhymes(lines[k - 1], partner)]

@@ -45,7 +45,7 @@ class HorizonSettings(Settings):
     gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
     at: str | None = setting(
         None,
-        "replace only characters where this matches, or its first group, by others where it does",
+        "replace only characters that this expression, or its first group, matches; by other matches",
         metavar="REGEX",
         excludes=("gradient",),
     )
@@ -142,7 +142,7 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
         places = text.chosen[np.isin(text.chosen, within)]
         if len(places) < 2:
             raise OptionError(
-                f"`at` matches at {len(places)} places with {K:,} characters after them: give fewer steps"
+                f"`at` matches at {len(places)} places with {K:,} characters after them, and needs 2: give fewer steps"
             )
         places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
     if len(places) * K > MOST_FIGURES:
@@ -179,7 +179,7 @@ def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids,
 def replacements(
     ids: Annotated[Ids, "T"], there: Annotated[Ids, "N"], random: np.random.Generator
 ) -> Annotated[Ids, "N"]:
-    """Draw for each token `there` another one, with the frequency that it has in `ids`."""
+    """Draw another token for each one `there`, with the frequencies of `ids`."""
     order = np.argsort(ids, kind="stable")
     first, last = (np.searchsorted(ids[order], there, side) for side in ("left", "right"))
     others = []
@@ -239,7 +239,7 @@ class Horizon(Finding):
     def reach(self) -> int:
         """The largest k at which a character still changes 1 % of what the last one changes (smoothed as in `at`).
 
-        Of chosen characters, such as brackets, it is 1 % of their largest change, which can come later.
+        For chosen characters, such as brackets, it is 1 % of their largest change, which can come later.
         """
         means = self.changes.mean(axis=0)
         smooth = np.array([_around(k, means).mean() for k in range(1, len(means) + 1)])
@@ -249,7 +249,7 @@ class Horizon(Finding):
     @property
     def caption(self) -> str:
         beyond = " and beyond" if self.reach == self.changes.shape[1] else ""
-        of = "what the last one does" if self.where is None else "its most"
+        of = "what the last one does" if self.where is None else "its largest effect"
         where = "" if self.where is None else f" that matches {self.where[:60]!r}"
         return (
             f"{self.name}: {len(self.changes)} places; a {self.unit}{where} changes 1 % of {of} up to "

@@ -1,7 +1,7 @@
 """Memory of a word: a network's cell states, compared with those after other words in the same place.
 
 A plain recurrent network has no cell states; its hidden states are compared.
-The gates "that hold the word" are weighted, each by the square of what its cell holds of it: a forget gate by what the
+The gates "that hold the word" are weighted by the square of what their cells hold of it: a forget gate by what the
 cell held before the step, an input or output gate by what it holds after the step.
 """
 
@@ -35,8 +35,8 @@ class HeldStretch:
 
     text: str
     held: float
-    """The difference in the cell states that is left after its last character, as a fraction of the largest one after
-    the word."""
+    """The difference in the cell states after the last character, as a fraction of the largest difference after the
+    word."""
     forget_where_held: float | None
     """The mean of the forget gates that hold the word; a plain recurrent network has none."""
     forget: float | None
@@ -126,7 +126,7 @@ def measure_keeping(
     distance = np.sqrt(apart.sum(axis=(1, 2)))
 
     def stretch(begin: int, end: int, tokens: NDArray[np.intp]) -> HeldStretch:
-        """Return what is so at these `tokens` of the text, whose row of `distance` is their number less n - 1."""
+        """Return the figures at these `tokens` of the text; a token's row of `distance` is its number less n - 1."""
         held, rows = (
             float(distance[tokens[-1] - n + 1] / max(distance[1:].max(initial=0), 1e-12)),
             np.maximum(tokens - n + 1, 0),

@@ -16,7 +16,7 @@ MOST_STEPS = 500  # tokens: the page reads a text again from where a slider was 
 
 
 def step_html(engine: str, facts: Mapping[str, Any], weights: bytes, text: str, about: str) -> str:
-    """Return the page of the model with these parts, on which `text` stands first. `about` describes it in a line.
+    """Return the page of the model with these parts. It begins with `text`; `about` describes the model in a line.
 
     `engine` is a JavaScript module up to its model, the constant MODEL, whose data are the `weights`.
     """
@@ -31,7 +31,7 @@ def step_html(engine: str, facts: Mapping[str, Any], weights: bytes, text: str, 
 
 
 def step_script(engine: str) -> str:
-    """Return the script of every such page, exactly, as `gates_page.script`."""
+    """Return the exact script of every such page, as `gates_page.script` does."""
     model = 'const MODEL = JSON.parse(document.getElementById("model").textContent);\n'
     own = {"engine": f'{engine}{model}MODEL.data = document.getElementById("weights").textContent;\n'}
     scripts = bundle(("words", "shades", "engine"), own)

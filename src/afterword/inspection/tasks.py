@@ -1,4 +1,4 @@
-"""Tasks with known answers: small texts that need one thing to be remembered, and questions that find who remembers."""
+"""Tasks with known answers: small texts that require remembering one thing, and questions that find its cells."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ MEASURED = 10_000  # characters, from another seed
 
 @dataclass(frozen=True)
 class Task:
-    """A text in which one thing has to be remembered, and the question that finds the cells that do."""
+    """A text that requires remembering one thing, and the question that finds the cells that do."""
 
     about: str
     piece: Callable[[Random, bool], str]
-    """Draw a piece of the text. Without the second argument, what has to be remembered does not matter: it is drawn
-    again where it is due."""
+    """Draw a piece of the text. If the second argument is False, remembering does not help: what is due is random."""
     matching: str
     within: str
     """Among the places where `within` matches, a cell that remembers is high, or low, where `matching` does."""
     remembered: str
-    """The characters that have to be remembered."""
+    """The characters to remember."""
     due: str
     """The characters that cost less if they are remembered."""
     prompt: str
     temperature: float = 0.0
-    """To write with: the closing bracket is never the likeliest character."""
+    """The temperature to write with. Brackets need 1: the closing one is never the likeliest character."""
     steps: int = 1000
     seq_length: int = 64
 
@@ -46,7 +45,7 @@ class Task:
 
 
 def _letters(random: Random, least: int, most: int) -> str:
-    """Return so many letters that mean nothing, short stretches as often as ten times as long ones."""
+    """Return meaningless letters. The logarithm of their number is uniform between those of `least` and `most`."""
     return "".join(random.choices("ab ", k=round(least * (most / least) ** random.random())))
 
 
@@ -73,7 +72,7 @@ def _recall(random: Random, matters: bool) -> str:
 
 TASKS = {
     "brackets": Task(
-        "text in brackets of two kinds: the closing one has to be of the kind that was opened",
+        "text in two kinds of brackets: each closing bracket must match the opening one",
         _brackets,
         matching=r"[<\[][^>\]]*(?=>)",
         within=r"[<\[][^>\]]*",
@@ -83,7 +82,7 @@ TASKS = {
         temperature=1,
     ),
     "anbn": Task(
-        "lines of n a's and n b's, n from 1 to 20: the b's have to be counted",
+        "lines of n a's and n b's, with n from 1 to 20: the model has to count",
         _anbn,
         matching=r"b(?=\n)",
         within="b",
@@ -92,7 +91,7 @@ TASKS = {
         prompt="aaaaaabb",
     ),
     "copy": Task(
-        "three letters and their copy: the first letter is due again when the others have been read",
+        "three letters and their copy: the first letter is needed again after the others",
         _copy,
         matching=r"^b([ab]{2}\|)",
         within=r"^[ab]([ab]{2}\|)",
@@ -102,7 +101,7 @@ TASKS = {
         steps=2000,
     ),
     "recall": Task(
-        "X or Y, up to 300 letters that mean nothing, and the same again",
+        "X or Y, up to 300 meaningless letters, and the same key again",
         _recall,
         matching=r"X[^?]*\?",
         within=r"[XY][^?]*\?",

@@ -238,8 +238,8 @@ def openness(trace: Trace) -> list[LayerOpenness]:
 def memories(forget: Annotated[Array, "T H"]) -> Annotated[Floats, "H"]:
     """Return the memory of each unit: the number of steps after which e⁻¹ of its cell state is left, between resets.
 
-    A mean over all steps would be ruled by the few at which a unit is emptied. So what is lost is summed over every
-    stretch of ten steps, and a fifth of the stretches lose at most as much as one that has this memory.
+    A mean over all steps would depend mostly on the few at which a unit is emptied. So the loss is summed over every
+    stretch of ten steps, and a fifth of the stretches lose at most as much as a unit with this memory would.
     """
     length = min(STRETCH, len(forget))
     found = np.empty(forget.shape[1])

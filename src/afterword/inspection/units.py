@@ -82,10 +82,10 @@ class Answer(Finding):
 
     question: str
     fraction: float
-    """The fraction of tokens for which the answer is yes: of the text, or of the part within which it was asked."""
+    """The fraction of tokens for which the answer is yes, in the text or in the part that was asked about."""
     units: list[UnitMatch]
     chance: float
-    """The largest held-out area of the best units, as many as were asked for, for any of 40 shifted answers."""
+    """The largest held-out area of the requested number of best units, over 40 shifted answers."""
     part: str = "text"
 
     @property
@@ -128,7 +128,7 @@ class Units:
         return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
     def ask(self, question: Question, top: int = TOP, within: Question | None = None) -> Answer:
-        """Find the `top` units that best predict the answer to `question`, of all the text or of the part `within`.
+        """Find the `top` units that best predict the answer to `question`, in all the text or in the part `within`.
 
         Raises OptionError if the answer is the same everywhere in one of the two halves of the text, or for an invalid
         `top`.
@@ -173,8 +173,8 @@ class Units:
         return list(best.values())
 
     def matching(self, pattern: str, top: int = TOP, within: str | None = None) -> Answer:
-        """Find the units that best predict where the regular expression `pattern` matches, of the places where `within`
-        does. Raises OptionError."""
+        """Find the units that best predict where the regular expression `pattern` matches, among the places where
+        `within` does. Raises OptionError."""
         return self.ask(questions.matching(pattern), top, None if within is None else questions.matching(within))
 
     def ready_made(self, name: str, top: int = TOP) -> Answer:
@@ -196,7 +196,7 @@ def ask_units(model: Inspected, text: str) -> Units:
 def character_of_each_token(
     ids: Annotated[Ids, "T"], characters: int, tokenizer: Tokenizer
 ) -> Annotated[NDArray[np.intp], "T"]:
-    """Return the index of the last character that each of `ids` has a part in, in their text of so many characters."""
+    """Return the index of the last character of each of `ids`, in their text of this number of `characters`."""
     decoder = Decoder(tokenizer)
     lengths = np.array([len(decoder.push(id)) for id in ids.tolist()])
     ends = lengths.cumsum()

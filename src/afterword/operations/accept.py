@@ -81,7 +81,7 @@ def accept(request: Accept, work: Work) -> Accepted:
 
 
 def _lines_of(source: str, request: Accept, work: Work) -> Iterator[str]:
-    """Yield the lines of a text, or of a file of findings: those of the next-oddest only to forget them.
+    """Yield the lines of a text, or of a file of findings, whose next-oddest ones are included only to forget them.
 
     Raises TextError.
     """

@@ -173,7 +173,7 @@ def _unfair(names: Sequence[str], models: Sequence[LanguageModel], reads_lines: 
                 yield f"{name} was trained on {trained}, so reading {reads} {why} costs it more"
     if not reads_lines and len({model.unwraps for model in models}) > 1:
         way = "joins wrapped lines" if models[0].unwraps else "keeps all lines"
-        yield f"{names[0]} {way}, so all models read the text in this way; not all were trained so"
+        yield f"{names[0]} {way}, so all models read the text in this way; not all were trained that way"
     if len({model.tokenizer.lowercase for model in models}) > 1:
         for name, model in zip(names, models, strict=True):
             if model.tokenizer.lowercase:

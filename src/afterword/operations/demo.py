@@ -64,8 +64,8 @@ class Demo(Request):
     """Train on a play, from English and from scratch; write with both models, show the gates, and print what to try
     next.
 
-    With `task`, train instead on a text that needs one thing to be remembered, show the cells that remember it, and
-    write with these cells held. This takes a minute or two, and the same steps everywhere.
+    With `task`, train instead on a text that requires remembering one thing, show the cells that remember it, and
+    write with these cells held. This takes a minute or two. The number of steps is fixed.
     """
 
     _: KW_ONLY
@@ -73,7 +73,7 @@ class Demo(Request):
     minutes: float = setting(1.0, "how long to train each of the two models", above=0, maximum=525_600)
     task: str | None = setting(
         None,
-        "train on a task with a known answer, in a folder of its name",
+        "train on a task with a known answer, in a folder with its name",
         choices=tuple(TASKS),
         excludes=("minutes",),
     )
@@ -150,7 +150,7 @@ The last tenth of the play is held out to measure the models.
 
 
 def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
-    """Train on the task of that name, and show the cells that do it."""
+    """Train on the task with this name, and show the cells that do it."""
     task, place, source = TASKS[name], out / name, out / f"{name}.txt"
     check_place(RunFolder(place), _is_demo(place), {})
     out.mkdir(parents=True, exist_ok=True)
@@ -168,8 +168,8 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
     yield Told(heading="the cells that do it, found in a new text", text=f"{found.answer}\n")
     yield Told(heading=f"the {best.state} state of {best.name} over this text", text=f"{found.drawn}\n")
     yield Told(
-        text=f"What has to be remembered changes the prediction up to {found.reach:,} characters later.\n"
-        f"By its forget gate alone, {best.name} keeps 37 % for {found.memory:,.1f} characters.\n"
+        text=f"The characters to remember change the prediction up to {found.reach:,} characters later.\n"
+        f"With its forget gate alone, {best.name} keeps 37 % for {found.memory:,.1f} characters.\n"
     )
     yield Told(
         heading=f"the proof: the {HELD_UNITS} best cells held",
@@ -199,15 +199,15 @@ class Solution:
 
     answer: Answer
     memory: float
-    """Of the best unit, in characters, between resets; the input gate can refresh what it holds."""
+    """The best unit's memory, in characters, between resets; the input gate can refresh what the unit holds."""
     reach: int
-    """How far back the model remembers, in characters: the horizon of what has to be remembered."""
+    """The horizon of the characters to remember, in characters."""
     bits: float
-    """What is due costs the model, in bits per character."""
+    """The cost of what is due, in bits per character."""
     held_bits: float
-    """What it costs with the best units held at their means."""
+    """This cost with the best units held at their means."""
     held_at: tuple[tuple[str, ...], tuple[str, ...]]
-    """How to hold these units as they are where the question is true, and where it is false."""
+    """The values to hold these units at: their means where the question is true, and where it is false."""
     drawn: str
     """The beginning of the text, and the best unit's state below it."""
 

@@ -33,7 +33,7 @@ class Units(Request):
         None, "ask where this regular expression, or its first group, matches", metavar="REGEX"
     )
     within: str | None = setting(
-        None, "compare only places where this matches, or its first group, such as text in brackets", metavar="REGEX"
+        None, "compare only places that this, or its first group, matches, such as text in brackets", metavar="REGEX"
     )
     asking: tuple[str, ...] = setting(
         (), "ask this built-in question (default: all; repeatable)", choices=tuple(questions.READY_MADE)

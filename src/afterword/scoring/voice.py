@@ -129,7 +129,7 @@ def lstm_bits(model: Annotated[Floats, "N"], base: Annotated[Floats, "N"]) -> An
 
 
 def ngram_bits(text: str, ngram: Ngram, tokenizer: Tokenizer, base: Annotated[Floats, "N"]) -> Annotated[Floats, "N"]:
-    """Return the bits of each character of `text` by `ngram`, which leaves to the base what it has not seen.
+    """Return the bits of each character of `text` by `ngram`, which leaves unseen characters to the base.
 
     `base` is what each costs the base, in nats. The n-gram alone gives all rows an equal part of what is left. A row
     that it has not seen gets only that, which is the least probability of all.

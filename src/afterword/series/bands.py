@@ -1,10 +1,10 @@
 """Bands around forecasts, from the errors of a backtest: conformal, by step ahead, phase of the season and series.
 
-An error is taken as a product of four factors:
+An error is modelled as a product of four factors:
 
     the size of a series' errors · growth by step ahead · factor of the phase of the season · a number
 
-The numbers' quantiles are those of all series. Letters: N series, K cut-offs, h steps, Q quantiles.
+The quantiles of the numbers are taken over all series. Letters: N series, K cut-offs, h steps, Q quantiles.
 """
 
 from __future__ import annotations

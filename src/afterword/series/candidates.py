@@ -39,7 +39,7 @@ AFFORDABLE = {"arima": 10_000, "ets": 100_000, "theta": 300_000, "logs": 300_000
 def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Method]:
     """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
 
-    Each is to be fitted to `fits` values. A name is the method's, with its seasons.
+    Each will be fitted to `fits` values. A name has the method and its seasons.
     """
     found: dict[str, Method] = {"last": partial(seasonal, 1, 1)}
     for season in seasons:
@@ -69,14 +69,14 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> d
 
 
 def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats:
-    """Return the average of the last seasons of `values`, repeated; with less than a season, the last value."""
+    """Return the average of the last seasons of `values`, repeated; if there is less than a season, the last value."""
     season = season if len(values) >= season else 1
     count = min(averaged, len(values) // season)
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
 def _fitted(make: Callable[[], Any], season: int, logs: bool, values: Floats, horizon: int) -> Floats:
-    """Return the forecast of a model of statsforecast, or the last season's: the library fails in many ways."""
+    """Return the forecast of a model of statsforecast, or the last season: the library fails in many ways."""
     known = values[-max(RECENT, 6 * season) :]
     try:
         answer = make().forecast(y=np.log(known) if logs else known, h=horizon)["mean"]
@@ -101,9 +101,9 @@ def forecast_all(tried: Sequence[Method], series: Sequence[Floats], season: int,
 
 
 def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:
-    """Return the next values that are certain, such as 0 on Sundays, NaN for others. [n] -> [horizon]
+    """Return the next values that are certain, such as 0 on Sundays, and NaN for others. [n] -> [horizon]
 
-    A phase of the season has always had the same value, which others have too seldom for that to be chance.
+    A value is certain if its phase of the season has always had it, and other phases too rarely for this to be chance.
     """
     count, found = len(values) // season, np.full(season, np.nan)
     rows = values[len(values) - count * season :].reshape(count, season)
@@ -116,7 +116,7 @@ def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:
 
 
 def cycle_of(series: Sequence[Floats]) -> int:
-    """Return after how many values undated series repeat, by the autocorrelation of the longest; 0 if that is weak."""
+    """Return the number of values after which undated series repeat, by autocorrelation of the longest; 0 if weak."""
     values = max(series, key=len)[-RECENT:]
     steps = np.arange(len(values))
     rest = values - np.polyval(np.polyfit(steps, values, 1), steps)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pandas
 
 NAIVE = "naive"
-SHOWN = 3  # candidates that are named in a row or in the first line
+SHOWN = 3  # candidates named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
 LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
@@ -55,7 +55,7 @@ class ForecastSettings(Settings):
     horizon: int | None = setting(
         None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
     )
-    minutes: float = setting(DEFAULT_MINUTES, "minutes of training, where an LSTM is trained", above=0, maximum=525_600)
+    minutes: float = setting(DEFAULT_MINUTES, "minutes of training, if an LSTM is trained", above=0, maximum=525_600)
     seed: int = setting(0, "seed of the training and of the sampled paths", **SEEDS)
     season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
     method: str = setting(
@@ -198,7 +198,7 @@ def forecasts(
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
         trials = Trials.run(series, seasons, horizon, settings.method, network)
         if trials is None:
-            what = f"`method` {settings.method} needs statsforecast, or a season, or many zeros"
+            what = f"`method` {settings.method} needs statsforecast, a season or many zeros"
             raise OptionError(f"{what}: give another")
         answer = _answer(table, trials, bands, settings.method)
     return replace(answer, notes=[*notes, *answer.notes])
@@ -251,11 +251,11 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
         those = f"{left.sum():,} of {total:,} series are constant, or no longer than a season"
-        notes.append(f"{those}: their forecasts are by {names[plain]}")
+        notes.append(f"{those}: they are forecast by {names[plain]}")
     fixed = np.stack([fixed_phases(values, trials.season, point.shape[1]) for values in trials.series])
     if closed := (~np.isnan(fixed)).any(axis=1).sum():
-        always = f"{closed:,} of {total:,} series have always had the same value at some places of the season"
-        notes.append(f"{always}, as on closed days: it is forecast there")
+        always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
+        notes.append(f"{always}, as on closed days: the forecast repeats it")
     quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
     backtest = None
     if trials.cuts:
@@ -318,7 +318,7 @@ def _with_bands(
 
 
 def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:
-    """Return the first line: what is used, its error and those of the next, and how much that rests on."""
+    """Return the first line: the methods used, their error, the errors of the next, and the size of the backtest."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
     used, most = backtest.figures[USED], max({*methods}, key=methods.count)

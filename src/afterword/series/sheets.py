@@ -236,7 +236,7 @@ def _from_library(library: Any, frame: Any) -> Sheet:
 def _sheet(sheet: Sheet) -> Sheet:
     """Return the sheet without columns that have neither a name nor content. Raises TableError."""
     if (count := sheet.frame.shape[1]) > MOST_COLUMNS:
-        has = f"it has {count:,} columns, and at most {MOST_COLUMNS:,} are read"
+        has = f"it has {count:,} columns, and at most {MOST_COLUMNS:,} are allowed"
         raise sheet.error(f"{has}: give a long table, with the columns unique_id, ds and y")
     frame = sheet.frame.set_axis([str(name) for name in sheet.frame], axis="columns")
     frame = frame.iloc[:, [k for k, name in enumerate(frame) if k == 0 or name or any(frame.iloc[:, k])]]

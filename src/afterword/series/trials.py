@@ -29,7 +29,7 @@ NOISE = 2.0  # standard errors, within which two forecasts are equally good
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """What each candidate forecasts of N series, from their ends and from each cut-off."""
+    """The forecasts of N series by each candidate, from the series' ends and from each cut-off."""
 
     series: Sequence[Floats]  # [n] each
     names: list[str]  # of the candidates, the simplest first
@@ -48,8 +48,8 @@ class Trials:
         method: str = AUTO,
         network: Callable[[Sequence[Floats]], Floats] | None = None,
     ) -> Trials | None:
-        """Forecast with each candidate, or those of a method, and with the `network`, which has seen what is before the
-        first cut-off. Return None if there is no candidate.
+        """Forecast with each candidate, or those of a method, and with the `network`, which has learned what is before
+        the first cut-off. Return None if there is no candidate.
         """
         tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
@@ -86,8 +86,8 @@ class Trials:
     def shares(self, worst: float = WORST, without: int | None = None) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
-        A series' own errors count as much as it has cut-offs, the whole table's as `SHRUNK`. The errors of one cut-off
-        may be left out, except for candidates that have no others.
+        A series' own errors have its number of cut-offs as their weight, and the whole table's have `SHRUNK`. The
+        errors of one cut-off may be left out, except for candidates that have no others.
         """
         errors = self.errors(self.past)
         if without is not None:
@@ -106,7 +106,7 @@ class Trials:
     def simplest(self, past: Floats, noise: float) -> int | None:
         """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
 
-        `past` is [N, K, h]. With noise below 0, the candidate has to be better.
+        `past` is [N, K, h]. If `noise` is below 0, the candidate must be better.
         """
         for k in [k for k, name in enumerate(self.names) if name.split()[0] in SIMPLE]:
             worse = (self.errors(self.past[k]) - self.errors(past))[~np.isnan(past[..., 0])]
@@ -124,8 +124,8 @@ def combined(shares: Floats, forecasts: Floats) -> Floats:
 def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return the cut-offs, the latest first, and the seasons that leave room for them.
 
-    Cut-offs are a horizon apart, if the longest series holds two of each season before all of them, or else nearer. The
-    shortest season needs to fit only once.
+    Cut-offs are a horizon apart if the longest series has two of each season before all of them, and closer otherwise.
+    The shortest season needs to fit only once.
     """
     count = int(np.clip(ALL_CUT_OFFS // len(lengths), *CUT_OFFS))
     least = [(2 * season, kept) for kept, season in enumerate(seasons, 1)][::-1]
@@ -138,5 +138,5 @@ def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tu
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Return the places of at most `most` of `count` series, evenly spread."""
+    """Return the indexes of at most `most` of `count` series, evenly spread."""
     return sorted(set(np.linspace(0, count - 1, most).astype(int).tolist()))

@@ -54,7 +54,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(host: str) -> str:
-    """Return the address that people type to reach `host`, which is as in a URL."""
+    """Return the address that people type to reach `host`, in the form of a URL."""
     if host not in EVERYWHERE:
         return host
     try:

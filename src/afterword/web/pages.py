@@ -101,7 +101,7 @@ def inline(text: str) -> str:
 
 
 def in_script(values: object) -> str:
-    """Return `values` as JSON that may stand in a script or another element: no text in it can end the element."""
+    """Return `values` as JSON for a script or another element: no text in it can end the element."""
     import json
 
     written = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
