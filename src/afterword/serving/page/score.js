@@ -25,6 +25,8 @@ function Score({ writer }) {
   const [name, setName] = useState(null); // of a file
   const ofLines = Boolean(modelOf(values)?.afterword?.lines);
   const [mode, setMode] = useState(ofLines ? "lines" : "whole"); // or "voice"
+  const latest = useRef(mode); // for a file that is still being read
+  latest.current = mode;
   const byLine = mode === "lines";
   const [alarms, setAlarms] = useState(0.01);
   const { found: result, error, isBusy, set, ask } = useRequest();
@@ -41,7 +43,7 @@ function Score({ writer }) {
       set({ error: problem.message });
     }
   };
-  const score = (what = text, how = mode) => {
+  const score = (what = text, how = latest.current) => {
     const body = { model: page.get().model, text: what };
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
     const kind = { voice: "voice", lines: isCalibrated ? "odd" : "score", whole }[how];
