@@ -106,11 +106,12 @@ class Trials:
     def simplest(self, past: Floats, noise: float) -> int | None:
         """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
 
-        `past` is [N, K, h]. If `noise` is below 0, the candidate must be better.
+        `past` is [N, K, h]. If `noise` is below 0, the candidate must be better, or exact.
         """
         for k in [k for k, name in enumerate(self.names) if name.split()[0] in SIMPLE]:
-            worse = (self.errors(self.past[k]) - self.errors(past))[~np.isnan(past[..., 0])]
-            if worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
+            own, others = (self.errors(one)[~np.isnan(past[..., 0])] for one in (self.past[k], past))
+            worse = own - others
+            if own.mean() <= EXACT or worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
                 return k
         return None
 
