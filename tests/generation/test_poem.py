@@ -132,7 +132,7 @@ def test_a_poem_copies_no_more_of_the_training_text_than_it_may(tmp_path: Path, 
         "The grass was long and green,\nA bird sang in the wood;\nThe best that I have seen,\nAnd it was very good.\n"
     )
     (file := tmp_path / "verse.txt").write_text(text * 30, encoding="utf-8")
-    model = afterword.train(file, steps=1, base="english", out=tmp_path / "run")
+    model = afterword.train(file, steps=1, base="english", precision="float32", out=tmp_path / "run")
     options: dict[str, Any] = {"prompt": VERSES, "poem": True, "stanzas": 1, "stanza_lines": 2, "seed": 1}
     poem = next(iter(generate(str(tmp_path / "run"), **options, no_copy=8, rhyme="couplets")))
     assert isinstance(poem, Written)
