@@ -131,6 +131,7 @@ def test_after_a_file_of_whole_lines_a_poem_begins_a_line(tmp_path: Path) -> Non
 def test_a_poem_copies_no_more_of_the_training_text_than_it_may(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("torch")
     # where another processor is imitated, PyTorch finds this one's bfloat16, and oneDNN does not
     monkeypatch.setattr(device, "_precision_of_this_processor", lambda hidden_size: "float32")
     text = (
