@@ -1130,6 +1130,7 @@ def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
         run_is(tab, "Training")
         tab.click("#run-stop")
         run_is(tab, "Stopped")
+        tab.until("document.querySelector('#model b')?.innerText")  # the first model: the page makes room for it
         tab.click("#run-resume")
         run_is(tab, "Training")
         tab.click("#run-stop")
