@@ -120,7 +120,7 @@ def checked_output(name: str, endings: Sequence[str], overwrite: bool, others: l
     not end in one of `endings`.
     """
     path = Path("/dev/stdout" if name == "-" else name)
-    if path in STREAMS:  # which is no path on Windows
+    if path in STREAMS:  # on Windows, these are not paths
         return path
     real = Path(os.path.realpath(path))
     if real.is_dir():
