@@ -51,6 +51,7 @@ PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
 LIMIT = 300  # seconds of a peer
 OURS, HOURLY, RESULTS = "afterword", "M4 hourly", "series"
 JUDGED = ("AutoETS", "AutoTheta", "AutoARIMA")  # of these and the naive forecasts, the best is the unit of ratios
+PEERS_TOO = click.option("--peers/--no-peers", default=True, help="also measure the other methods")
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
 
@@ -162,21 +163,23 @@ def main() -> None:
 @main.command("tables")
 @click.option("--only", multiple=True, help="the tables of these names")
 @click.option("--minutes", default=1.0, show_default=True, help="of training, where it pays")
-def all_tables(only: Sequence[str], minutes: float) -> None:
+@PEERS_TOO
+def all_tables(only: Sequence[str], minutes: float, peers: bool) -> None:
     """Forecast tables as they come, beside the peers."""
     python = peer_python("series", *PACKAGES)
     for table in tables(python):
         if not only or table.name in only:
             found, used, seconds = by_afterword(table, "--minutes", minutes)
             keep(table, OURS, used=used, **figures(found, table), seconds=seconds)
-            keep_peers(table, python, PEERS)
+            if peers:
+                keep_peers(table, python, PEERS)
 
 
 @main.command()
 @click.option("--minutes", default=3.0, show_default=True, help="of training; forecasting comes on top")
 @click.option("--seed", "seeds", multiple=True, type=int, default=range(5), show_default=True)
 @click.option("--method", default="auto", show_default=True)
-@click.option("--peers/--no-peers", default=True, help="also measure the other methods")
+@PEERS_TOO
 def hourly(minutes: float, seeds: Sequence[int], method: str, peers: bool) -> None:
     """Forecast M4's hourly series."""
     parts = [read_table(DATA / "series" / f"hourly-{part}.csv", season=24).series for part in ("train", "test")]
