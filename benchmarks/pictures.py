@@ -4,13 +4,14 @@
     python -m benchmarks.pictures --season     writes season.png alone: the gates of a model of hourly series
     python -m benchmarks.pictures --forecast   writes forecast.png alone: the forecast of docs/forecast.md
 
-These two, session.png and tune.png train a model first, for at most two minutes; all others show `english`.
+These two, session.png, voice.png and tune.png train a model first, for at most two minutes; all others show `english`.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import runpy
 import tempfile
@@ -25,6 +26,15 @@ from tests.serving.server import serving
 
 PLACE = Path(__file__).parents[1] / "docs" / "pictures"
 SETTINGS = "{offersByThemselves: false, unit: 'characters', temperature: 0.6, seed: 1, max_tokens: %d}"
+PLAY = Path(__file__).parents[1] / "src" / "afterword" / "operations" / "demo-julius-caesar.txt.gz"
+DRAFT = """Let me have men about me that are fat,
+Sleek-headed men, and such as sleep a-nights.
+Yond Cassius has a lean and hungry look;
+he thinks too much: such men are dangerous.
+
+We are excited to announce that our platform
+will leverage synergies across all of our teams.
+"""
 JIG = "[M:6/8][K:G]aga g3|a3 afe|f3 efe|G6:|"
 IS_QUIET = "!document.getElementById('stop')"
 VALUE = "document.getElementById('area').value"
@@ -46,8 +56,10 @@ def main(only_season: bool, only_forecast: bool) -> None:
         write(tab, 60, "branches.png")
         write(tab, 240, "write.png")
         gates(tab)
+        step(tab)
         exported(tab)
         session(tab)
+        voice(tab)
     tune()
 
 
@@ -96,6 +108,17 @@ def gates(tab: Tab) -> None:
         tab.open(page.as_uri())
         tab.click("#text b:nth-of-type(21)")  # the R of Reena
         save(tab, "gates.png")
+
+
+def step(tab: Tab) -> None:
+    """The page that `inspect --step` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "step.html")
+        run_afterword("inspect", "english", "Divya likes to eat. Reena is not fat.", "--step", page)
+        size(tab, 1160, 660, 1)
+        tab.open(page.as_uri())
+        tab.click("#text b:nth-of-type(21)")
+        save(tab, "step.png")
 
 
 def season(tab: Tab) -> None:
@@ -168,6 +191,19 @@ def session(tab: Tab) -> None:
         tab.until("document.readyState === 'complete' && document.querySelectorAll('ol').length")
         tab.run("document.querySelector('ol').scrollIntoView()")
         save(tab, "session.png")
+
+
+def voice(tab: Tab) -> None:
+    """The page that `voice --html` writes for lines of the play that Afterword includes, and others."""
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        Path("draft.txt").write_text(DRAFT)
+        Path("caesar.txt").write_bytes(gzip.decompress(PLAY.read_bytes()))
+        run_afterword("train", "caesar.txt", "--steps", "400", "--threads", "1", "--seed", "1")
+        run_afterword("voice", "caesar", "draft.txt", "--html", "voice.html")
+        size(tab, 740, 510, 1.25)
+        tab.call("Page.navigate", url=Path(name, "voice.html").as_uri())
+        tab.until("document.readyState === 'complete' && document.body.innerText.includes('synergies')")
+        save(tab, "voice.png")
 
 
 def tune() -> None:

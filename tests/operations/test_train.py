@@ -45,7 +45,8 @@ def test_it_is_silent_where_nobody_looks(book: Path) -> None:
 def test_it_shows_a_bar_and_its_notes_on_a_terminal(book: Path) -> None:
     status, shown = on_a_terminal(sys.executable, "-c", TRAIN)
     assert status == 0
-    assert "100 % ━━━" in shown
+    assert "100 % " in shown
+    assert " ━━━" in shown  # rich 13.0 puts two spaces before it
     assert "note: " in shown
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -43,6 +43,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def find(number: int) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: number > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: number > 0)
 
     return find
 
@@ -56,9 +57,12 @@ def weights_of(learner: Learner) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "number", "device"), [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 2, "cuda")]
+    ("asked", "number", "device"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 2, "cuda"), ("mps", 1, "mps")],
 )
-def test_auto_is_a_gpu_where_there_is_one(gpus: Callable[[int], None], asked: str, number: int, device: Device) -> None:
+def test_auto_is_a_gpu_where_there_is_one(
+    gpus: Callable[[int], None], asked: Literal["auto", Device], number: int, device: Device
+) -> None:
     gpus(number)
     assert chosen_device(asked) == device
 
@@ -71,16 +75,19 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
     assert chosen_device("auto") == "cpu"
     with pytest.raises(OptionError, match="the 2 ranks on this machine need a GPU each"):
         chosen_device("cuda")
+    with pytest.raises(OptionError, match="a single process"):
+        chosen_device("mps")
     gpus(2)
     assert chosen_device("auto") == chosen_device("cuda") == "cuda"
 
 
+@pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
-    gpus: Callable[[int], None], begin_run: Callable[..., Run], tmp_path: Path
+    gpus: Callable[[int], None], begin_run: Callable[..., Run], tmp_path: Path, device: Device
 ) -> None:
     gpus(0)
-    with pytest.raises(OptionError, match=r"^device cuda: .*device= cpu, or auto"):
-        begin_run(device="cuda")
+    with pytest.raises(OptionError, match=f"^device {device}: .*device= cpu, or auto"):
+        begin_run(device=device)
     assert not (tmp_path / "run").exists()
 
 
@@ -125,6 +132,8 @@ def test_the_memory_of_a_gpu_is_what_counts_there(monkeypatch: pytest.MonkeyPatc
 def test_a_gpu_whose_memory_is_full_is_told_in_one_line() -> None:
     with pytest.raises(TrainingError, match="make batch-size"), memory_reported():
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+    with pytest.raises(TrainingError, match="make batch-size"), memory_reported():
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9.07 GB)")
 
 
 def test_float16_with_a_scaled_loss_learns() -> None:

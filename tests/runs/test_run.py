@@ -392,7 +392,7 @@ def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(begin_run: BeginRun
         ("need about .* GiB", TOO_LARGE, BOOK),
         ("minutes= cannot be used with steps=", {"minutes": 1}, BOOK),
         ("cell= must be one of lstm, rnn, not gru", {"cell": "gru"}, BOOK),
-        ("device= must be one of auto, cpu, cuda", {"device": "mps"}, BOOK),
+        ("device= must be one of auto, cpu, cuda, mps", {"device": "cuda:0"}, BOOK),
         ("lines", {"recipe": "classic", "lines": True}, BOOK),
         ("vocabulary", {"recipe": "classic", "vocabulary": "byte"}, BOOK),
         ("embedding", {"recipe": "classic", "embedding_size": 3}, BOOK),

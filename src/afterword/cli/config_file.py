@@ -9,7 +9,6 @@ Paths are relative to the folder in which the command is run, as on the command 
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -99,6 +98,8 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def _parsed(path: str) -> Mapping[str, Any]:
+    import tomllib  # which few commands need
+
     try:
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)

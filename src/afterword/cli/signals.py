@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 from types import FrameType
 
-ENDINGS = [signal.SIGTERM]
-if sys.platform != "win32":
-    ENDINGS.append(signal.SIGHUP)  # from a terminal that is closed
+ENDINGS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]  # of a closed terminal
 SAME_SIGNAL_SECONDS = 2.0
 
 
@@ -79,7 +76,7 @@ class Stop:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
         elif now - self._at > SAME_SIGNAL_SECONDS:
             self._restore()
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)  # on Windows, `os.kill` would end the process
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

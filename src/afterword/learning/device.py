@@ -9,7 +9,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from afterword.errors import OptionError, TrainingError
 from afterword.learning.ranks import local_rank, ranks_here
@@ -22,30 +22,32 @@ if TYPE_CHECKING:
 LARGE, KEPT = 2**25, 2**28  # bytes; older versions of glibc refuse a larger limit for the first
 
 
-def why_no_gpu() -> str | None:
-    """Return why this process cannot learn on a GPU, as the middle of a sentence, or None if it can."""
-    if "torch" not in sys.modules and version("torch").endswith("+cpu"):
+def why_not(device: Device) -> str | None:
+    """Return why this process cannot learn on `device`, as the middle of a sentence, or None if it can."""
+    if device == "cuda" and "torch" not in sys.modules and version("torch").endswith("+cpu"):
         return "the installed PyTorch is its build for processors"
     import torch
 
-    if not torch.cuda.is_available():
+    if device == "mps" and not (torch.backends.mps.is_available() and ranks_here() == 1):
+        return "Apple's GPU needs PyTorch on Apple silicon, and a single process"
+    if device == "cuda" and not torch.cuda.is_available():
         built = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
         return "PyTorch finds no GPU" if built else "the installed PyTorch is its build for processors"
-    if torch.cuda.device_count() < ranks_here():
+    if device == "cuda" and torch.cuda.device_count() < ranks_here():
         return f"the {ranks_here()} ranks on this machine need a GPU each, and it has {torch.cuda.device_count()}"
     return None
 
 
-def check_device(asked: str) -> None:
-    """Raise OptionError if `asked` is "cuda" and this process cannot learn on a GPU."""
-    if asked == "cuda" and (why := why_no_gpu()):
-        raise OptionError(f"device cuda: {why}; give `device` cpu, or auto, or see pytorch.org for its CUDA build")
+def check_device(asked: Literal["auto", Device]) -> None:
+    """Raise OptionError if `asked` is a GPU, and this process cannot learn on it."""
+    if asked in ("cuda", "mps") and (why := why_not(asked)):
+        raise OptionError(f"device {asked}: {why}; give `device` cpu, or auto, or see pytorch.org for other builds")
 
 
-def chosen_device(asked: str) -> Device:
-    """Return the device for `asked` ("auto", "cpu" or "cuda"); auto is a GPU if there is one."""
+def chosen_device(asked: Literal["auto", Device]) -> Device:
+    """Return the device for `asked`; auto is an NVIDIA GPU if there is one."""
     check_device(asked)
-    return "cuda" if asked == "cuda" or (asked == "auto" and why_no_gpu() is None) else "cpu"
+    return ("cpu" if why_not("cuda") else "cuda") if asked == "auto" else asked
 
 
 def opened(device: Device, precision: Precision) -> torch.device:
@@ -55,7 +57,8 @@ def opened(device: Device, precision: Precision) -> torch.device:
     if device == "cpu":
         # by default, glibc returns to the system most of what a step frees, and the system clears it again page by page
         keep_freed(LARGE, KEPT)
-        return torch.device("cpu")
+    if device != "cuda":
+        return torch.device(device)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.cuda.set_device(local_rank())
@@ -63,8 +66,8 @@ def opened(device: Device, precision: Precision) -> torch.device:
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move `tensor` from the processor to `device`; to a GPU through pinned memory, so that nothing waits."""
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+    """Move `tensor` from the processor to `device`; with CUDA through pinned memory, so that nothing waits."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def precisions_to_try(device: Device, hidden_size: int) -> tuple[Precision, ...]:
@@ -102,14 +105,13 @@ def gpu_memory() -> int:
     import torch
 
     torch.cuda.empty_cache()  # earlier measurements may keep some of it
-    free, _ = torch.cuda.mem_get_info(local_rank())
-    return int(free)
+    return int(torch.cuda.mem_get_info(local_rank())[0])
 
 
 def described(device: Device) -> str:
-    """Return what a run's bits depend on in `device`: "cpu" (its name is recorded elsewhere), or GPU and programs."""
-    if device == "cpu":
-        return "cpu"
+    """Return what a run's bits depend on in `device`: its name or, with CUDA, GPU and programs."""
+    if device != "cuda":
+        return device
     import torch
 
     name = torch.cuda.get_device_name(local_rank())
@@ -123,9 +125,7 @@ def memory_reported() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        import torch
-
-        if not isinstance(error, torch.OutOfMemoryError):
+        if "out of memory" not in str(error):  # Apple's has no type of its own
             raise
         raise TrainingError(
             "the GPU's memory is full: make batch-size, seq-length, hidden-size or num-layers smaller, "

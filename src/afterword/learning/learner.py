@@ -155,7 +155,7 @@ class Learner:
             if batch.fresh.all():
                 state = self.kept.empty_state(len(batch.fresh))
             logits, state = self._read(self.kept, batch, state)
-            nats.append(self._costs(logits, batch).double().cpu().numpy())
+            nats.append(self._costs(logits, batch).cpu().double().numpy())
         return np.concatenate(nats)
 
     def _read(

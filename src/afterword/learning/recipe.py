@@ -14,7 +14,7 @@ from afterword.settings import made
 from afterword.text.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Device = Literal["cpu", "cuda"]
+Device = Literal["cpu", "cuda", "mps"]
 Positive = Annotated[int, Meta(ge=1)]
 
 

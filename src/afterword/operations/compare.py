@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import Facts, Scored, engine_of, judge_of, ranking, scored_lines, watched
+from afterword.operations.score import Facts, Scored, judge_of, ranking, scored_lines, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
@@ -93,7 +93,7 @@ def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLin
     _check_comparable(names, models, request.lines, work)
     facts: Facts = {}
     for model in models:
-        facts |= engine_of(model, work)
+        facts |= work.engine_of(model)
     yield from (_by_line if request.lines else _whole)(request, work, names, models, facts)
 
 

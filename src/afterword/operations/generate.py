@@ -22,7 +22,6 @@ from afterword.language_model import LanguageModel
 from afterword.operations.novelty import copied
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
-from afterword.operations.score import engine_of
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
 from afterword.text.aligned import readable
@@ -128,7 +127,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     model = work.model(request.model, request.using, request.engine, request.hold)
     if model.unwraps and request.prompt_file is not None:
         prompts = [unwrapped(text) for text in prompts if text is not None]
-    facts, label, starts = engine_of(model, work), request.label, list[PromptLike](prompts)
+    facts, label, starts = work.engine_of(model), request.label, list[PromptLike](prompts)
     if label is not None:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)

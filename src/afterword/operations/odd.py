@@ -21,7 +21,7 @@ from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
-from afterword.operations.score import Scored, engine_of, judge_of, read_values
+from afterword.operations.score import Scored, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
@@ -185,7 +185,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         if request.accepted:
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
         model = _learned(request, work)
-    facts = engine_of(model, work)
+    facts = work.engine_of(model)
     if request.as_read:
         yield from _each(request, work, model, kind_of, facts)
         return

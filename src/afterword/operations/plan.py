@@ -128,7 +128,7 @@ def summary(run: Run | Preview) -> tuple[str, str]:
     way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else counted(end.steps, "step")
     if run.base_name is not None:
         network = f"from {run.base_name}: {network}"
-    place = "on a GPU" if recipe.device == "cuda" else f"{recipe.threads} threads"
+    place = f"{recipe.threads} threads" if recipe.device == "cpu" else "on a GPU"
     return (
         f"{encoded.kind}: {encoded.training_characters:,} {encoded.unit}s to train on{_contents(encoded)}, "
         f"{encoded.validation_characters:,} held out",

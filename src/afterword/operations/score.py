@@ -134,7 +134,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSe
     model = free.hold(*request.hold)
     if model.calibration and model.calibration.masks and not request.mask:
         work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
-    facts = engine_of(model, work)
+    facts = work.engine_of(model)
     scorers: list[Scorer] = [model] if model is free else [model, free]
     if request.adapt:
         adapting = scorers[0] = model.adapting()
@@ -155,15 +155,6 @@ def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -
     for field in request.given_names:
         if field in wrong:
             raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
-
-
-def engine_of(model: LanguageModel, work: Work) -> Facts:
-    """Report how long the engine of `model` took to build its graph, and return its name for records. For NumPy, the
-    default, report and return nothing."""
-    if model.engine == "numpy":
-        return {}
-    work.say(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build")
-    return {"engine": model.engine}
 
 
 def _whole(

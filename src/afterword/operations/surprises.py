@@ -17,7 +17,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Scored, check_kind, engine_of, highest, read_values
+from afterword.operations.score import Scored, check_kind, highest, read_values
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
@@ -119,7 +119,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     if model.unit == "value":
         yield from _of_tables(request, model, work)
         return
-    facts = engine_of(model, work)
+    facts = work.engine_of(model)
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
     for file in files:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afterword import bars
 from afterword.errors import OptionError, TextError, spelled
@@ -54,6 +54,14 @@ class Work:
         from afterword.language_model import load
 
         return load(name, using, engine).hold(*hold)
+
+    def engine_of(self, model: LanguageModel) -> dict[str, Any]:
+        """Report how long the engine of `model` took to build its graph, and return its name for records. For NumPy,
+        the default, report and return nothing."""
+        if model.engine == "numpy":
+            return {}
+        self.say(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build")
+        return {"engine": model.engine}
 
     def is_model(self, name: str) -> bool:
         """Return whether `name` names a model, not a text."""

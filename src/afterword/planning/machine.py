@@ -101,7 +101,7 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = 
         clock, processor = time.perf_counter(), time.thread_time()
         learner.learn(batches.next(), 1e-3)
         now, alone = time.perf_counter() - clock, time.thread_time() - processor
-        times.append(StepTime(now, now if recipe.device == "cuda" else min(now, alone)))
+        times.append(StepTime(now, min(now, alone) if recipe.device == "cpu" else now))
         learner.skip_to(EARLY * RENEW + len(times) - 1)  # again and again: in float16 the first may move nothing
         took, waited = sum(t.alone for t in times), sum(t.now for t in times)
         if (took > SECONDS and len(times) >= 3) or waited > SECONDS_WITH_WAITING:

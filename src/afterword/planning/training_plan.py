@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 from afterword.bases.base import Base
-from afterword.learning.recipe import Recipe
+from afterword.learning.recipe import Device, Recipe
 from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
@@ -65,7 +65,7 @@ class TrainingSettings(Settings):
     )
     learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
     seed: int = setting(0, "seed of all random numbers", **SEEDS)
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "device to train on: auto uses a GPU if there is one")
+    device: Literal["auto", Device] = setting("auto", "device to train on: auto uses an NVIDIA GPU if there is one")
     threads: int | None = setting(None, "CPU threads (default: the fastest number)", minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(
         None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"

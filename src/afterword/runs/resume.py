@@ -17,7 +17,7 @@ from typing import Any
 from afterword.bases.base import load_base
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.batches import steps_per_pass
-from afterword.learning.device import check_device, precision_on, why_no_gpu
+from afterword.learning.device import check_device, precision_on, why_not
 from afterword.learning.recipe import Schedule
 from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
@@ -158,7 +158,7 @@ def _check_base(folder: RunFolder, record: RunRecord, base: str) -> None:
 
 def check_gpu(run: Run) -> None:
     """Raise OptionError if `run` trains on a GPU and this machine has none."""
-    if run.recipe.device == "cuda" and (why := why_no_gpu()):
+    if why := why_not(run.recipe.device):
         raise OptionError(
             f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue on the processor"
         )

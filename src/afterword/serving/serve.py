@@ -85,7 +85,7 @@ def serve(request: Serve, work: Work) -> None:
 def _key(file: Source | None) -> str | None:
     """Return the key from a file or from the environment. Raises OptionError if it is invalid."""
     try:
-        key = os.environ.get(KEY) if file is None else Path(file).read_text("utf-8").strip()
+        key = os.environ.get(KEY) if file is None else Path(file).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise OptionError(f"cannot read the key from {file}: {why}") from None

@@ -245,7 +245,7 @@ class _Arranged:
         # Factors as wide as the gates are three times as fast as ones that NumPy must stretch.
         self._half, self._rest = np.repeat(HALF, H), np.repeat(REST, H)
         self._input, self._recurrent = (
-            np.ascontiguousarray((weight * self._half[:, None]).T) for weight in (layer.weight_ih, layer.weight_hh)
+            np.multiply(weight.T, self._half, order="C") for weight in (layer.weight_ih, layer.weight_hh)
         )  # [in, 4H] and [H, 4H]
         product.taken(self._recurrent)
         self._bias = (layer.bias_ih + layer.bias_hh) * self._half
