@@ -7,11 +7,13 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import numpy as np
 import pytest
 
+from afterword.inspection.finding import Finding
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from tests.serving.server import Serving
@@ -69,8 +71,8 @@ def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> 
 
 def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path) -> None:
     model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 40
-    horizon = {"steps": 200, "places": 32}
-    expected = [
+    horizon: dict[str, Any] = {"steps": 200, "places": 32}
+    expected: list[tuple[str, dict[str, Any], Finding]] = [
         ("units", {"matching": "b"}, model.units(text).matching("b")),
         ("units", {"matching": "a", "within": "[ac]"}, model.units(text).matching("a", within="[ac]")),
         ("ablate", {}, model.ablate(text)),
@@ -84,7 +86,7 @@ def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path)
         ("keeps", {"word": "abé", "instead": ["béa", "éab"]}, model.keeps(text, "abé", instead=["béa", "éab"])),
     ]
     for name, expressions, finding in expected:
-        asked = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
+        asked: dict[str, Any] = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
         found = server.post("/v1/inspect", asked | expressions).json
         rows = [list(row) for row in finding.rows()]
         table = {"caption": finding.caption, "head": list(finding.head), "rows": rows, "foot": finding.foot}

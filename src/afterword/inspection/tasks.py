@@ -46,7 +46,7 @@ class Task:
 
 def _length(random: Random, least: int, most: int) -> int:
     """Return a number whose logarithm is uniform between those of `least` and `most`."""
-    return round(least * (most / least) ** random.random())
+    return round(float(least * (most / least) ** random.random()))
 
 
 def _letters(random: Random, least: int, most: int) -> str:
