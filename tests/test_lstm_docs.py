@@ -95,6 +95,7 @@ def test_the_kernels_of_an_older_processor_find_the_same() -> None:
     assert len(brackets) >= 1
     assert len(divya) >= 1
     assert all(one["area"] >= 0.99 and 25 <= one["reach"] <= 100 for one in brackets)
+    assert all(1 / 2 <= one["memory"] / one["true_memory"] <= 2 for one in brackets)
     assert all(one["divya"] > 0.5 and one["reena"] > 0.95 for one in divya)
 
 
