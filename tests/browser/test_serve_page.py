@@ -992,21 +992,18 @@ def test_what_is_kept_of_a_word_is_a_table_of_the_gates_tab(page: Tab, model: La
     text = "Divya likes to eat. Reena is not fat."
     page.type(text)
     assert "".join(page.run(show_gates(page))) == text
-    page.until("!!document.getElementById('keeps-word')")
-    type_over(page, "keeps-word", "Meera")
+    page.until("!!document.getElementById('word')")
+    type_over(page, "word", "Meera")
     page.press("Enter")
     page.until("/no word 'Meera'/.test(document.querySelector('#panel-inside .error').innerText)")
-    type_over(page, "keeps-word", "Divya")
+    type_over(page, "word", "Divya")
     page.press("Enter")
-    page.until("!!document.getElementById('keeps')")
+    page.until("!!document.getElementById('measured')")
     assert page.run("[...document.querySelectorAll('#panel-inside input')].filter(e => !e.labels.length).length") == 0
     found = model.keeps(text, "Divya", after=".")
-    rows = page.run("[...document.querySelectorAll('#keeps tbody tr')].map(e => [...e.cells].map(c => c.innerText))")
-    assert rows == [
-        [one.text.replace(" ", "␣"), *(f"{x:.2f}" for x in (one.held, one.forget_where_held, one.forget))]
-        for one in found.stretches
-    ]
-    assert next(iter(found.expected)) in page.run("document.getElementById('panel-inside').innerText")
+    rows = page.run("[...document.querySelectorAll('#measured tbody tr')].map(e => [...e.cells].map(c => c.innerText))")
+    assert rows == [list(row) for row in found.rows()]
+    assert found.foot in page.run("document.getElementById('panel-inside').innerText")
 
 
 def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model: LanguageModel) -> None:
@@ -1024,12 +1021,21 @@ def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model:
     page.until(f"{INSIDE}.getElementById('unit')?.value === '{best}'")
     assert page.run(f"{INSIDE}.querySelector('#part [aria-pressed=true]').innerText") == "cell"
     assert page.run(f"{INSIDE}.querySelector('#paint [aria-pressed=true]').innerText") == f"unit {best}"
+    type_over(page, "matching", "D")
+    type_over(page, "within", "[DR]")
+    page.press("Enter")
+    page.until("/within/.test(document.getElementById('measured')?.parentElement.previousElementSibling.innerText)")
+    assert page.run(rows) == [list(row) for row in model.units(text).matching("D", within="[DR]").rows()]
     page.click("#ablate")
     page.until("/held at its mean/.test(document.getElementById('measured')?.innerText)")
     assert page.run(rows) == [list(row) for row in model.ablate(text).rows()]
     page.click("#horizon")
     page.until("/two blocks/.test(document.getElementById('measured')?.innerText)")
     assert page.run(rows) == [list(row) for row in model.horizon(text, steps=200, places=32, gradient=False).rows()]
+    type_over(page, "at", "[DR]")
+    page.press("Enter")
+    page.until("/that matches/.test(document.getElementById('panel-inside').innerText)")
+    assert page.run(rows) == [list(row) for row in model.horizon(text, steps=200, places=32, at="[DR]").rows()]
     type_over(page, "matching", "(")
     page.press("Enter")
     page.until("/not a regular expression/.test(document.body.innerText)")
@@ -1052,29 +1058,29 @@ def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(pa
     page.type("Reena eats.\nDivya likes to eat. Reena is")
     page.click("#tab-inside")
     for name, says, compared, forget in (
-        ("rows", "of the line at the cursor", "The cell states, compared with those after Reena", "0."),
-        ("plain", "up to the cursor", "The hidden states, compared with those after Reena", "–"),
+        ("rows", "of the line at the cursor", "'Divya' compared with 'Reena'", "0."),
+        ("plain", "up to the cursor", "'Divya' compared with 'Reena'", "–"),
     ):
         set_field(page, "models", name)
-        page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('keeps-word')")
-        type_over(page, "keeps-instead", "Reena")
-        type_over(page, "keeps-word", "Divya")
+        page.until(f"/{says}/.test(document.body.innerText) && !!document.getElementById('word')")
+        type_over(page, "instead", "Reena")
+        type_over(page, "word", "Divya")
         page.press("Enter")
-        page.until(f"/{compared}/.test(document.body.innerText)")
+        page.until(f"document.body.innerText.includes({json.dumps(compared)})")
         if name == "plain":
             assert "2.500 bits per character of held-out text" in page.run("document.body.innerText")
-        assert page.run("document.querySelector('#keeps tbody tr').cells[2].innerText").startswith(forget)
+        assert page.run("document.querySelector('#measured tbody tr').cells[1].innerText").startswith(forget)
     set_field(page, "models", "story")
 
 
 def test_a_word_that_is_being_typed_stays_while_the_gates_are_drawn_anew(page: Tab) -> None:
     page.type("Divya likes to eat.")
     page.click("#tab-inside")
-    page.until("!!document.getElementById('keeps-word')")
-    type_over(page, "keeps-word", "Divya")
+    page.until("!!document.getElementById('word')")
+    type_over(page, "word", "Divya")
     set_field(page, "inside-most", 10)  # which draws the whole tab anew
     page.until("/10 characters/.test(document.body.innerText)")
-    assert page.run("document.getElementById('keeps-word').value") == "Divya"
+    assert page.run("document.getElementById('word').value") == "Divya"
     set_field(page, "inside-most", 1000)
 
 

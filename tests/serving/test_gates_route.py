@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import numpy as np
 import pytest
 
+from afterword.inspection.finding import Finding
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from tests.serving.server import Serving
@@ -68,24 +71,39 @@ def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> 
 
 def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path) -> None:
     model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 40
-    expected = {
-        "units": model.units(text).matching("b"),
-        "ablate": model.ablate(text),
-        "horizon": model.horizon(text, steps=200, places=32, gradient=False),
-    }
-    for name, finding in expected.items():
-        asked = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
-        found = server.post("/v1/inspect", asked | ({"matching": "b"} if name == "units" else {})).json
+    horizon: dict[str, Any] = {"steps": 200, "places": 32}
+    expected: list[tuple[str, dict[str, Any], Finding]] = [
+        ("units", {"matching": "b"}, model.units(text).matching("b")),
+        ("units", {"matching": "a", "within": "[ac]"}, model.units(text).matching("a", within="[ac]")),
+        ("ablate", {}, model.ablate(text)),
+        ("horizon", {}, model.horizon(text, **horizon, gradient=False)),
+        ("horizon", {"at": "[ac]"}, model.horizon(text, **horizon, at="[ac]")),
+        (
+            "keeps",
+            {"word": "abé", "after": "\n", "instead": ["béa"]},
+            model.keeps(text, "abé", after="\n", instead="béa"),
+        ),
+        ("keeps", {"word": "abé", "instead": ["béa", "éab"]}, model.keeps(text, "abé", instead=["béa", "éab"])),
+    ]
+    for name, expressions, finding in expected:
+        asked: dict[str, Any] = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
+        found = server.post("/v1/inspect", asked | expressions).json
         rows = [list(row) for row in finding.rows()]
         table = {"caption": finding.caption, "head": list(finding.head), "rows": rows, "foot": finding.foot}
+        table["figures"] = json.loads(json.dumps(finding.to_dict()))
         assert found == {"model": "mixed", **table}
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"inspection": "units"}, "needs it"),
+        ({"inspection": "units"}, 'needs "matching"'),
+        ({"inspection": "keeps"}, 'needs "word"'),
+        ({"inspection": "horizon", "word": "ab"}, "belongs to"),
         ({"inspection": "ablate", "matching": "b"}, "belongs to"),
+        ({"inspection": "horizon", "within": "b"}, "belongs to"),
+        ({"inspection": "units", "matching": "b", "at": "b"}, "belongs to"),
+        ({"inspection": "horizon", "at": "((a{99}){99}){99}"}, "too large"),
         ({"inspection": "units", "matching": "("}, "is not a regular expression"),
         ({"inspection": "units", "matching": "☃"}, "matches nothing"),
         ({"inspection": "units", "matching": "((a{99}){99}){99}"}, "matching '((a{99}){99}){99}' is too large"),
@@ -97,9 +115,3 @@ def test_a_measurement_without_sense_is_refused(server: Serving, wrong: dict[str
     answer = server.post("/v1/inspect", {"model": "tiny", "text": "abcd" * 20, **wrong})
     assert answer.status == 400
     assert says in answer.json["error"]["message"]
-
-
-def test_what_is_kept_of_a_word_is_what_inspect_prints(server: Serving, models: Path) -> None:
-    asked = {"text": "ab\ncd.", "word": "ab", "after": "\n", "instead": ["ba"], "hold": ["forget=0.5"]}
-    expected = load(models / "mixed").hold("forget=0.5").keeps("ab\ncd.", "ab", after="\n", instead=["ba"]).to_dict()
-    assert server.post("/v1/keeps", {"model": "mixed", **asked}).json == {"model": "mixed", **expected}

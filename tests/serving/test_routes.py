@@ -14,7 +14,7 @@ from tests.serving.server import Serving, serving
 
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {
-    "inspection": "ablate",
+    "inspection": "keeps",
     "prompt": "ab",
     "text": "ab\ncd",
     "word": "ab",
@@ -153,11 +153,19 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
         ("/v1/gates", {"text": "a", "hold": ["l0.u9=1"]}, "unit"),
         ("/v1/gates", {"model": "mixed", "text": "a", "with": "ngram"}, "an n-gram has no gates"),
-        ("/v1/keeps", {"text": "ab\ncd", "word": "cb"}, "the text has no word 'cb': name one of its words"),
-        ("/v1/keeps", {"text": "ab\ncd", "word": "cd"}, "the text ends with 'cd'"),
-        ("/v1/keeps", {"text": "ab\ncd", "word": "ab", "after": "."}, "the text has no '.' after 'ab'"),
-        ("/v1/keeps", {"text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, "tokens"),
-        ("/v1/keeps", {"text": "ab\n" * 100_000, "word": "ab"}, "tokens"),
+        (
+            "/v1/inspect",
+            {"inspection": "keeps", "text": "ab\ncd", "word": "cb"},
+            "the text has no word 'cb': name one of its words",
+        ),
+        ("/v1/inspect", {"inspection": "keeps", "text": "ab\ncd", "word": "cd"}, "the text ends with 'cd'"),
+        (
+            "/v1/inspect",
+            {"inspection": "keeps", "text": "ab\ncd", "word": "ab", "after": "."},
+            "the text has no '.' after 'ab'",
+        ),
+        ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, "tokens"),
+        ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 100_000, "word": "ab"}, "tokens"),
     ],
 )
 def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:

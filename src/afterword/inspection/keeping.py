@@ -127,17 +127,15 @@ def measure_keeping(
 
     def stretch(begin: int, end: int, tokens: NDArray[np.intp]) -> HeldStretch:
         """Return the figures at these `tokens` of the text; a token's row of `distance` is its number less n - 1."""
-        held, rows = (
-            float(distance[tokens[-1] - n + 1] / max(distance[1:].max(initial=0), 1e-12)),
-            np.maximum(tokens - n + 1, 0),
-        )
+        held = float(distance[tokens[-1] - n + 1] / max(distance[1:].max(initial=0), 1e-12))
+        rows = np.maximum(tokens - n + 1, 0)
         means: dict[str, float | None] = {}
         for gate in SIGMOIDS:
             weights = (before if gate == "forget" and tokens[0] >= n else apart)[rows] + 1e-30  # if nothing is held
             gates = getattr(here, gate)[tokens].astype(float)
-            where_held = ((weights * gates).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))).mean() if gates.size else None
-            means |= {f"{gate}_where_held": where_held, gate: gates.mean(axis=(1, 2)).mean() if gates.size else None}
-        return HeldStretch(text[begin:end], held, **{name: x if x is None else float(x) for name, x in means.items()})
+            for name, each in ((f"{gate}_where_held", weights), (gate, None)):
+                means[name] = float(np.average(gates, (1, 2), each).mean()) if gates.size else None
+        return HeldStretch(text[begin:end], held, **means)
 
     stretches, begin = [], last
     for end in _stretches(text, last, after):

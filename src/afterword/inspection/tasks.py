@@ -44,9 +44,14 @@ class Task:
         return "".join(pieces)
 
 
+def _length(random: Random, least: int, most: int) -> int:
+    """Return a number whose logarithm is uniform between those of `least` and `most`."""
+    return round(float(least * (most / least) ** random.random()))
+
+
 def _letters(random: Random, least: int, most: int) -> str:
-    """Return meaningless letters. The logarithm of their number is uniform between those of `least` and `most`."""
-    return "".join(random.choices("ab ", k=round(least * (most / least) ** random.random())))
+    """Return meaningless letters."""
+    return "".join(random.choices("ab ", k=_length(random, least, most)))
 
 
 def _brackets(random: Random, matters: bool) -> str:
@@ -62,7 +67,8 @@ def _anbn(random: Random, matters: bool) -> str:
 
 def _copy(random: Random, matters: bool) -> str:
     word, other = ("".join(random.choices("ab", k=3)) for _ in range(2))
-    return f"{word}|{word if matters else other}\n"
+    # without the dots, the letters could wander from cell to cell, and no cell would have to hold one
+    return f"{word}{'.' * _length(random, 2, 50)}|{word if matters else other}\n"
 
 
 def _recall(random: Random, matters: bool) -> str:
@@ -91,13 +97,13 @@ TASKS = {
         prompt="aaaaaabb",
     ),
     "copy": Task(
-        "three letters and their copy: the first letter is needed again after the others",
+        "three letters, up to 50 dots, and the letters again: all three have to be held",
         _copy,
-        matching=r"^b([ab]{2}\|)",
-        within=r"^[ab]([ab]{2}\|)",
+        matching=r"^b[ab]{2}(\.+\|)",
+        within=r"^[ab]{3}(\.+\|)",
         remembered=r"^[ab]",
         due=r"\|([ab])",
-        prompt="bab|",
+        prompt="bab....|",
         steps=2000,
     ),
     "recall": Task(

@@ -139,8 +139,6 @@ class Units:
         mask, places = question.where(self.text)[self._places], np.full(len(self._places), True)
         if within is not None:
             places, part = within.where(self.text)[self._places], "part"
-            if not places.any():
-                raise OptionError(f"`within` finds nothing in this text ({within.title}): choose another expression")
         if not mask[places].any():
             raise OptionError(f"{title} matches nothing in this text: choose another expression or a longer text")
         if mask[places].all():

@@ -22,7 +22,7 @@ from afterword.inspection.gates_page import gates_html
 from afterword.inspection.questions import Mask, matching
 from afterword.inspection.tasks import MEASURED, TASKS, Task, drawn
 from afterword.inspection.trace import named_units, openness
-from afterword.inspection.units import Answer
+from afterword.inspection.units import Answer, UnitMatch
 from afterword.language_model import LanguageModel, load
 from afterword.operations.operation import Record, Request, operation
 from afterword.operations.train import trained
@@ -48,7 +48,7 @@ LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 PAGE_CHARACTERS, DRAWN = 2000, 76  # of a task's text on the page, and in the terminal
 LONGEST = 600  # characters back that a task's memory is measured
-SHOWN_UNITS, HELD_UNITS = 3, 8  # a network keeps an answer in several cells, so the best of them are held together
+HELD_UNITS = 8  # a network keeps an answer in several cells, so the best of them are held together
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
     "batch_size": 16,
@@ -164,15 +164,15 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
     with work.progress("looking for the cells"):
         text = task.text(seed + 1, MEASURED)
         found = solution(model, task, text)
-    best = found.answer.units[0]
+    best = found.best
     yield Told(heading="the cells that do it, found in a new text", text=f"{found.answer}\n")
     yield Told(heading=f"the {best.state} state of {best.name} over this text", text=f"{found.drawn}\n")
     yield Told(
         text=f"The characters to remember change the prediction up to {found.reach:,} characters later.\n"
-        f"With its forget gate alone, {best.name} keeps 37 % for {found.memory:,.1f} characters.\n"
+        f"Of the best cells, {best.name} keeps longest: 37 % is left after {found.memory:,.1f} characters.\n"
     )
     yield Told(
-        heading=f"the proof: the {HELD_UNITS} best cells held",
+        heading="the proof: these cells held",
         text=f"what is due costs {found.bits:.2f} bits per character, and {found.held_bits:.2f} with them held\n",
     )
     for title, hold in zip(
@@ -198,8 +198,10 @@ class Solution:
     """The cells of a model that do a task: the best units, and what happens if more of them are held."""
 
     answer: Answer
+    best: UnitMatch
+    """Of the units with the largest area, the one with the longest memory."""
     memory: float
-    """The best unit's memory, in characters, between resets; the input gate can refresh what the unit holds."""
+    """Its memory, in characters, between resets; the input gate can refresh what the unit holds."""
     reach: int
     """The horizon of the characters to remember, in characters."""
     bits: float
@@ -209,35 +211,34 @@ class Solution:
     held_at: tuple[tuple[str, ...], tuple[str, ...]]
     """The values to hold these units at: their means where the question is true, and where it is false."""
     drawn: str
-    """The beginning of the text, and the best unit's state below it."""
+    """The beginning of the text, and the state of `best` below it."""
 
 
 def solution(model: LanguageModel, task: Task, text: str) -> Solution:
     """Find the cells that do `task`, and measure what `text` costs without them."""
-    units = model.units(text)
-    answer, held_units = (units.matching(task.matching, top, task.within) for top in (SHOWN_UNITS, HELD_UNITS))
-    trace = model.gates(text)
+    answer, trace = model.units(text).matching(task.matching, HELD_UNITS, task.within), model.gates(text)
     true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
-    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in held_units.units]
-    names = [one.name + (".cell" if one.state == "cell" else "") for one in held_units.units]
+    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
+    names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
 
     def held(where: Mask) -> tuple[str, ...]:
         return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
 
-    bits, held_bits = (
-        float(each.score(text).token_nats[due].mean() / np.log(2)) for each in (model, model.hold(*held(within)))
-    )
-    best = answer.units[0]
-    memory = float(openness(trace)[best.layer].memory[best.unit])
-    reach = model.horizon(text, steps=LONGEST, at=task.remembered).reach
+    def cost(model: LanguageModel) -> float:
+        return float(model.score(text).token_nats[due].mean() / np.log(2))
+
+    layers = openness(trace)
+    memories = [float(layers[one.layer].memory[one.unit]) for one in answer.units]
+    k = max(range(HELD_UNITS), key=lambda k: (round(answer.units[k].area, 3), memories[k]))
     return Solution(
         answer,
-        memory,
-        reach,
-        bits,
-        held_bits,
+        answer.units[k],
+        memories[k],
+        model.horizon(text, steps=LONGEST, at=task.remembered).reach,
+        cost(model),
+        cost(model.hold(*held(within))),
         (held(true & within), held(within & ~true)),
-        drawn(text[:DRAWN], values[0]),
+        drawn(text[:DRAWN], values[k]),
     )
 
 

@@ -64,7 +64,6 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("POST", "/v1/next", next_tokens.expect),
     *asked.routes(),
     Endpoint("POST", "/v1/gates", gate_views.gates),
-    Endpoint("POST", "/v1/keeps", gate_views.keeps),
     Endpoint("POST", "/v1/inspect", gate_views.inspect),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),
     Endpoint("GET", "/v1/runs", training_runs.list_runs),

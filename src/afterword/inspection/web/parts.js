@@ -21,6 +21,11 @@ function button(html, title, click, disabled = false) {
   return made;
 }
 
+// Legends of shades.
+const tint = hue => `rgb(var(--${hue}) / var(--strength))`;
+const SIGNS = [tint("low"), "transparent", tint("high")];
+const legend = (low, colours, high) => `${low} <i style="background: linear-gradient(90deg, ${colours})"></i> ${high}`;
+
 // Units.
 const name = (layer, row) => `l${layer}.u${D.layers[layer].units[row]}`;
 

@@ -114,8 +114,7 @@ function readOn() {
     const wanted = (level ? sign + level : "") + (t === S.at ? " at" : "");
     if (one.className !== wanted) one.className = wanted;
   });
-  const colours = ["rgb(var(--low) / var(--strength))", "transparent", "rgb(var(--high) / var(--strength))"];
-  $("shade").innerHTML = `cell state, ${number(-most, 1)} <i style="background: linear-gradient(90deg, ${colours})"></i> ${number(most, 1)}`;
+  $("shade").innerHTML = `cell state, ${legend(number(-most, 1), SIGNS, number(most, 1))}`;
   clearTimeout(S.reading);
   if (now.length < T) {
     S.reading = setTimeout(() => {

@@ -25,16 +25,8 @@ function paintText() {
       (S.from >= 0 && t >= a && t <= b ? " in" : "") + (t === S.at ? " at" : "");
     if (spans[t].className !== wanted) spans[t].className = wanted;
   }
-  const colour = hue => `rgb(var(--${hue}) / var(--strength))`;
-  const shades = (...colours) => `<i style="background: linear-gradient(90deg, ${colours.join(", ")})"></i>`;
-  const gate = GATES.has(S.part), most = largest(S.part, S.layer, S.unit);
-  if (S.paint === "surprise") {
-    $("shade").innerHTML = `0 bits <i></i> ${MOST_BITS} bits and more`;
-  } else if (S.paint === "unit" && !gate) {
-    const all = shades(colour("low"), "transparent", colour("high"));
-    $("shade").innerHTML = `${number(-most, 1)} ${all} ${number(most, 1)}`;
-  } else {
-    const highest = gate ? 1 : D.meanScale[S.part];
-    $("shade").innerHTML = `0 ${shades("transparent", colour("gate"))} ${number(highest, 1)}`;
-  }
+  const gate = GATES.has(S.part), most = number(largest(S.part, S.layer, S.unit), 1);
+  $("shade").innerHTML = S.paint === "surprise" ? `0 bits <i></i> ${MOST_BITS} bits and more`
+    : S.paint === "unit" && !gate ? legend(`−${most}`, SIGNS, most)
+      : legend(0, ["transparent", tint("gate")], number(gate ? 1 : D.meanScale[S.part], 1));
 }

@@ -1,16 +1,17 @@
 // The gates while the model reads the text: the pages of `afterword inspect --html` and `--step`, in a frame. Above it,
-// how much of a word the model still holds, and what else is measured inside it.
+// what is measured inside the model.
 
 import { call } from "./api.js";
 import { steering } from "./settings.js";
 import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
-import { number, percent, spaced, visible } from "./words.js";
+import { number } from "./words.js";
 
 const USUAL = 1000; // characters, which a frame draws quickly
 const EVERY_UNIT_UP_TO = 500; // characters: of a longer text, the page of the gates shows some units; that of a step its end
 const VIEWS = { html: "all units", step: "one step" };
 const UNIT = /^l\d+\.u\d+$/;
+const FIRST = { word: "", instead: "", after: ".", matching: "", within: "", at: "" };
 
 export function begin(panel, writer) {
   render(html`<${Inside} writer=${writer} />`, panel);
@@ -76,75 +77,52 @@ function Inside({ writer }) {
     </div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${!shown && !error && !isBusy && html`<p class="soft">Write some text first: this tab shows the network's gates while it reads the text.</p>`}
-    ${(shown || error) && html`<${Keeps} part=${part} /><${Measures} part=${part} chooseUnit=${setUnit} />`}
+    ${(shown || error) && html`<${Measures} part=${part} chooseUnit=${setUnit} />`}
     ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src=${unit ? `inside#cell:${unit}` : "inside"} title="Gates"></iframe>`}
   `;
 }
 
-/** How much of a word the model still holds later in the text, and which words it expects next. */
-function Keeps({ part }) {
-  const [typed, setWord] = useState(""); // on each input: if the frame below is drawn meanwhile, fields get their values anew
-  const [after, setAfter] = useState(".");
-  const [others, setOthers] = useState("");
-  const { found, error, isBusy, set, ask } = useRequest();
-
-  const measure = event => {
-    event.preventDefault();
-    const [text, word] = [part(), typed.trim()];
-    const { model, hold } = steering();
-    const isDivided = after && text.includes(after, text.indexOf(word) + word.length);
-    const instead = others.split(/[\s,]+/).filter(Boolean);
-    set({ found: null });
-    ask(() => call("POST", "/v1/keeps", { model, hold, text, word, instead, after: isDivided ? after : null }));
-  };
-  const fraction = value => (value === null ? "–" : number(value, 2));
-  return html`<section class="box" aria-label="A word that is kept">
-    <form class="bar" onSubmit=${measure}>
-      <h2>How long is a word kept?</h2>
-      <label class="soft">word <input id="keeps-word" size="10" maxlength="200" required value=${typed}
-        onInput=${event => setWord(event.currentTarget.value)} /></label>
-      <label class="soft">compare with <input id="keeps-instead" size="12" maxlength="200" value=${others}
-        placeholder="likely words" title="words to put in its place" onInput=${event => setOthers(event.currentTarget.value)} /></label>
-      <label class="soft">divide the rest after <input id="keeps-after" size="3" maxlength="200" value=${after}
-        onInput=${event => setAfter(event.currentTarget.value)} /></label>
-      <button disabled=${isBusy}>${isBusy ? "Reading…" : "Show"}</button>
-    </form>
-    <p class="error" role="status">${error}</p>
-    ${found && html`
-      <p class="soft" role="status">The ${found.stretches[0].forget === null ? "hidden" : "cell"} states, compared with those after ${found.instead.map(visible).join(", ")} in place of ${visible(found.word)}:</p>
-      <div class="scroll"><table id="keeps">
-        <thead><tr><th>after</th><th>of ${visible(found.word)} still held</th><th>forget gates that hold it</th><th>all forget gates</th></tr></thead>
-        <tbody>${found.stretches.map(one => html`<tr><td><code>${spaced(one.text)}</code></td>
-          <td class="n"><span class="meter"><i style=${{ width: `${one.held * 100}%` }}></i></span>${fraction(one.held)}</td>
-          <td class="n">${fraction(one.forget_where_held)}</td><td class="n">${fraction(one.forget)}</td></tr>`)}</tbody>
-      </table></div>
-      <p>Expected next: ${Object.entries(found.expected).map(([next, p]) => `${visible(next)} ${percent(p)}`).join(", ")}</p>`}
-  </section>`;
-}
-
-/** The units that predict where an expression matches, what each gate is worth, and how far the model remembers. */
+/** How much of a word the model still holds, the units that predict where an expression matches, what each gate is worth, and
+ *  how far the model remembers. */
 function Measures({ part, chooseUnit }) {
-  const [matching, setMatching] = useState("");
+  const [typed, setTyped] = useState(FIRST); // on each input: if the frame below is drawn meanwhile, fields get their values anew
   const { found, error, isBusy, set, ask } = useRequest();
 
-  const measure = inspection => event => {
+  const measure = (inspection, ...names) => event => {
     event.preventDefault();
-    const { model, hold } = steering();
-    const body = { model, hold, text: part(), inspection, matching: inspection === "units" ? matching : null };
+    const text = part(), { model, hold } = steering();
+    const given = Object.fromEntries(names.map(name => [name, typed[name] || null]));
+    if (given.instead) given.instead = given.instead.split(/[\s,]+/).filter(Boolean);
+    if (given.after && !text.includes(given.after, text.indexOf(given.word) + given.word.length)) given.after = null;
     set({ found: null });
-    ask(signal => call("POST", "/v1/inspect", body, signal));
+    ask(signal => call("POST", "/v1/inspect", { model, hold, text, inspection, ...given }, signal));
   };
+  const change = ({ currentTarget: { id, value } }) => setTyped(old => ({ ...old, [id]: value }));
+  const field = (id, label, attributes) => html`<label class="soft">${label} <input id=${id} size="14" maxlength="1000"
+    value=${typed[id]} onInput=${change} ...${attributes} /></label>`;
   const cell = text => UNIT.test(text)
     ? html`<button class="link" title="colour the text by the sign of its cell state" onClick=${() => chooseUnit(text)}>${text}</button>` : text;
   return html`<section class="box" aria-label="Measurements">
-    <form class="bar" onSubmit=${measure("units")}>
-      <h2>Which units predict it?</h2>
-      <label class="soft">matches of <input id="matching" size="16" maxlength="1000" required value=${matching}
-        placeholder="regular expression" onInput=${event => setMatching(event.currentTarget.value)} /></label>
-      <button disabled=${isBusy}>${isBusy ? "Reading…" : "Find units"}</button>
-      <button type="button" id="ablate" disabled=${isBusy} onClick=${measure("ablate")}>What is each gate worth?</button>
-      <button type="button" id="horizon" disabled=${isBusy} onClick=${measure("horizon")}>How far does it remember?</button>
+    <form class="bar" onSubmit=${measure("keeps", "word", "instead", "after")}>
+      <h2>How long is a word kept?</h2>
+      ${field("word", "word", { size: 10, required: true })}
+      ${field("instead", "compare with", { size: 12, placeholder: "likely words", title: "words to put in its place" })}
+      ${field("after", "divide the rest after", { size: 3 })}
+      <button disabled=${isBusy}>Show</button>
     </form>
+    <form class="bar" onSubmit=${measure("units", "matching", "within")}>
+      <h2>Which units predict it?</h2>
+      ${field("matching", "matches of", { placeholder: "regular expression", required: true })}
+      ${field("within", "among the matches of", { placeholder: "all characters" })}
+      <button disabled=${isBusy}>Find units</button>
+    </form>
+    <form class="bar" onSubmit=${measure("horizon", "at")}>
+      <h2>How far does it remember?</h2>
+      ${field("at", "a match of", { placeholder: "any character" })}
+      <button id="horizon" disabled=${isBusy}>Measure</button>
+      <button type="button" id="ablate" disabled=${isBusy} onClick=${measure("ablate")}>What is each gate worth?</button>
+    </form>
+    ${isBusy && html`<p class="soft" role="status">reading…</p>`}
     <p class="error" role="status">${error}</p>
     ${found && html`
       <p class="soft" role="status">${found.caption}</p>

@@ -1,4 +1,4 @@
-"""The gates while a model reads a text, what it still holds, what is measured inside it, and the frame of their pages.
+"""The gates while a model reads a text, what is measured inside it, and the frame of their pages.
 
 The pages of the gates and of one step are files with a script inside, which the policy of every other page forbids. So
 a frame shows them: the frame's policy allows these scripts by their hashes, and the surrounding page sends the file to
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from afterword.inspection.finding import Finding
 from afterword.inspection.gates import Gates
 from afterword.inspection.gates_page import about, gates_html, script
-from afterword.inspection.keeping import MOST_INSTEAD, HeldStretch
+from afterword.inspection.keeping import MOST_INSTEAD
 from afterword.inspection.step_page import step_script
 from afterword.inspection.trace import GateOpenness, named_units, openness
 from afterword.interchange.browser import engine
@@ -31,7 +31,16 @@ from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
-HORIZON: dict[str, Any] = {"steps": 200, "places": 32, "gradient": False}  # in seconds, and without PyTorch
+HORIZON: dict[str, Any] = {"steps": 200, "places": 32}  # in seconds
+BELONG = {
+    "matching": "units",
+    "within": "units",
+    "at": "horizon",
+    "word": "keeps",
+    "after": "keeps",
+    "instead": "keeps",
+}
+NEEDED = {"units": "matching", "keeps": "word"}
 
 
 class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,84 +100,67 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     return await call.work(looked)
 
 
-class KeepsRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text and one of its words. The rest of the text is divided after each `after`. `instead` are the words to
-    compare with; by default, they are those that the model finds likeliest in the word's place."""
+Expression = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text, and what is measured over it: the units that best predict where the regular expression `matching`
+    matches, among the matches of `within`; what the text costs without each gate; how far back the model remembers a
+    character, or one that `at` matches; or how much of `word` the model still holds later. The rest of the text is
+    then divided after each `after`, and `instead` are the words to compare with (by default, likely ones)."""
 
     text: str
-    word: Name
+    inspection: Literal["units", "ablate", "horizon", "keeps"]
+    matching: Expression | None = None
+    within: Expression | None = None
+    at: Expression | None = None
+    word: Name | None = None
     after: Name | None = None
     instead: Annotated[list[Name], msgspec.Meta(max_length=MOST_INSTEAD)] | None = None
     model: ModelName = None
     hold: Holds | None = None
 
 
-class KeepsReply(msgspec.Struct):
-    """The figures of `afterword inspect --keeps`: the fraction of the word that is held after each stretch of the text,
-    the means of the gates there and at the word, and the probabilities of the next words."""
-
-    model: str
-    word: str
-    instead: list[str]
-    at_word: HeldStretch
-    stretches: list[HeldStretch]
-    expected: dict[str, float]
-
-
-async def keeps(call: Call[Service], body: KeepsRequest) -> KeepsReply:
-    """Measure how much of a word the model still holds later in a text."""
-    served = await asyncio.to_thread(call.service.models.find, body.model)
-    model = (await asyncio.to_thread(variant, served, None, body.hold)).model
-
-    def measured() -> KeepsReply:
-        _check_length(model, body.text, MOST_NUMBERS // 3)  # two traces at once, and sums in float64
-        options: dict[str, Any] = {"after": body.after, "instead": body.instead or ()}
-        found = model.keeps(body.text, body.word, **options, on_progress=lambda done: call.check())
-        return KeepsReply(served.name, **vars(found))
-
-    return await call.work(measured)
-
-
-class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text, and what is measured over it: the units that best predict where the regular expression `matching`
-    matches, what the text costs without each gate, or how far back the model remembers."""
-
-    text: str
-    inspection: Literal["units", "ablate", "horizon"]
-    matching: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
-    model: ModelName = None
-    hold: Holds | None = None
-
-
 class InspectReply(msgspec.Struct):
-    """The table that `afterword units`, `inspect --ablate` or `horizon` prints."""
+    """The table that `afterword units`, `inspect --ablate`, `horizon` or `inspect --keeps` prints, and the figures that
+    `--json` prints."""
 
     model: str
     caption: str
     head: list[str]
     rows: list[list[str]]
     foot: str
+    figures: dict[str, Any]
 
 
 async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
-    """Measure units, gates or the horizon of a model."""
-    if (body.matching is None) == (body.inspection == "units"):
-        raise ApiError(400, '"matching" belongs to the inspection "units", which needs it', "matching")
-    check_size(body.matching or "", "matching")  # compiling stops all other threads
+    """Measure units, gates or the memory of a model."""
+    if (needed := NEEDED.get(body.inspection)) and getattr(body, needed) is None:
+        raise ApiError(400, f'the inspection "{body.inspection}" needs "{needed}"', needed)
+    for name, inspection in BELONG.items():
+        if getattr(body, name) is not None and body.inspection != inspection:
+            raise ApiError(400, f'"{name}" belongs to the inspection "{inspection}"', name)
+        if name in ("matching", "within", "at"):
+            check_size(getattr(body, name) or "", name)  # compiling stops all other threads
     served = await asyncio.to_thread(call.service.models.find, body.model)
     model = (await asyncio.to_thread(variant, served, None, body.hold)).model
 
     def measured() -> InspectReply:
-        _check_length(model, body.text, MOST_NUMBERS // 3)
+        _check_length(model, body.text, MOST_NUMBERS // 3)  # two traces at once, and sums in float64
+        options: dict[str, Any] = {"on_progress": lambda done: call.check()}
         found: Finding
         if body.inspection == "units":
-            found = model.units(body.text).matching(body.matching or "")
+            found = model.units(body.text).matching(body.matching or "", within=body.within)
         elif body.inspection == "ablate":
-            found = model.ablate(body.text, on_progress=lambda done: call.check())
+            found = model.ablate(body.text, **options)
+        elif body.inspection == "horizon":
+            options |= {"gradient": False} if body.at is None else {"at": body.at}  # either needs no PyTorch
+            found = model.horizon(body.text, **HORIZON, **options)
         else:
-            found = model.horizon(body.text, **HORIZON, on_progress=lambda done: call.check())
+            instead = body.instead or ()
+            found = model.keeps(body.text, body.word or "", after=body.after, instead=instead, **options)
         rows = [list(row) for row in found.rows()]
-        return InspectReply(served.name, found.caption, list(found.head), rows, found.foot)
+        return InspectReply(served.name, found.caption, list(found.head), rows, found.foot, found.to_dict())
 
     return await call.work(measured)
 
