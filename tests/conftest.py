@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from tests.hurried import measure_briefly
 from tests.shapes import CheckingFinder
 
 sys.meta_path.insert(0, CheckingFinder())  # before the tests import the package
+gc.disable()  # while tests are collected, which makes millions of objects and hardly any garbage
 
 # Two workers share the machine, so a thread that spins while it waits takes the other worker's time. NumPy and PyTorch
 # read these when they are imported.
@@ -23,6 +26,12 @@ for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("O
 SLOW = [hypothesis.HealthCheck.too_slow]  # as any test may be
 hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+    measure_briefly()
 
 
 @pytest.fixture(autouse=True)

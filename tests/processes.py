@@ -27,11 +27,11 @@ MODES = ("wb", "rb", "rb")  # of a test's ends of a program's standard streams
 
 # What the fork server imports once, so that the programs forked from it do not.
 PRELOADED = [
-    *("pytest", "torch", "torch._dynamo", "rich.progress", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on"),
+    *("pytest", "torch", "rich.progress", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on"),
     *map(module_of, summaries()),
     "afterword.cli.command",
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
-    *("afterword.runs.loop", "afterword.serving.server", "tests.processes", "tests.torture.saves"),
+    *("afterword.runs.loop", "afterword.serving.server", "tests.processes", "tests.torture.saves", "tests.hurried"),
 ]
 
 
@@ -132,7 +132,7 @@ def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
     while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"it did not become true within {patience:g} s")
-        time.sleep(0.01)
+        time.sleep(0.03)
     return value
 
 

@@ -53,12 +53,12 @@ class CheckingLoader(SourceFileLoader):
             elif isinstance(node, ast.FunctionDef) and (node.name[0] != "_" or node.name.endswith("__")):
                 decorator = ast.parse(f"__import__({__name__!r}, fromlist=['_']).checked", mode="eval").body
                 node.decorator_list.append(ast.copy_location(decorator, node))
-        return compile(ast.fix_missing_locations(tree), self.path, "exec", dont_inherit=True)
+        return compile(tree, self.path, "exec", dont_inherit=True)
 
 
 def _has_shape(tree: ast.AST) -> bool:
     return any(
-        isinstance(x, ast.Subscript) and ast.unparse(x).startswith("Annotated[") and ast.unparse(x).endswith("']")
+        isinstance(x, ast.Subscript) and ast.unparse(x.value) == "Annotated" and ast.unparse(x.slice).endswith("')")
         for x in ast.walk(tree)
     )
 
@@ -71,19 +71,18 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     has_own = "Annotated[" in str(function.__annotations__)  # shapes: else each record is checked by itself
 
     @functools.cache
-    def checks() -> tuple[list[tuple[str, str, Check]], Check | None]:
+    def checks() -> tuple[list[tuple[int, str, str, Check]], Check | None]:
         found = _checks(function)
-        returned = found.pop("return", None)
-        return [(name, f"{called}: {name}", check) for name, check in found.items()], returned
+        returned, places = found.pop("return", None), {name: place for place, name in enumerate(names)}
+        return [(places.get(one, sys.maxsize), one, f"{called}: {one}", found[one]) for one in found], returned
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         arguments, returned = checks()
         sizes: Sizes = {}
-        given = {**dict(zip(names, args, strict=False)), **options}
-        for name, what, check in arguments:
-            if name in given:
-                check(given[name], sizes if has_own else {}, what)
+        for place, name, what, check in arguments:
+            if place < len(args) or name in options:
+                check(args[place] if place < len(args) else options[name], sizes if has_own else {}, what)
         result = function(*args, **options)
         if isinstance(result, Generator) and returned is not None:
             return _checked_items(result, returned, called)
@@ -120,7 +119,7 @@ def _check(hint: Any) -> Check | None:
         return functools.partial(_check_array, parts[1].split(), None if of is Any else get_origin(of) or of)
     if isinstance(hint, type) and hint.__name__ in NAMES:
         fields = _checks(hint)
-        return lambda value, sizes, what: [fields[n](getattr(value, n), sizes, f"{what}.{n}") for n in fields]
+        return lambda value, sizes, what: [c(getattr(value, n), sizes, f"{what}.{n}") for n, c in fields.items()]
     checks = [_check(part) for part in parts]
     if not any(checks) or kind is Callable:
         return None
@@ -137,14 +136,14 @@ def _check(hint: Any) -> Check | None:
 
 
 def _check_array(dimensions: list[str], of: type | None, array: Any, sizes: Sizes, what: str) -> None:
-    shape = tuple(array.shape)
+    shape = array.shape
     if "..." in dimensions and (more := len(shape) - len(dimensions) + 1) >= 0:
         at = dimensions.index("...")
         shape = (*shape[:at], shape[at : at + more], *shape[at + more :])
-    fits = len(shape) == len(dimensions) and all(
-        name == "_" or size == (int(name) if name.isdigit() else sizes.setdefault(name, size))
-        for name, size in zip(dimensions, shape, strict=True)
-    )
+    fits = len(shape) == len(dimensions)
+    for name, size in zip(dimensions, shape, strict=False):  # a plain loop: it runs at each step of a network
+        if name != "_" and size != (int(name) if name.isdigit() else sizes.setdefault(name, size)):
+            fits = False
     if not fits:
         raise ShapeError(f"{what} has the shape {list(array.shape)}, not [{' '.join(dimensions)}], where {sizes}")
     if of is not None and not issubclass(array.dtype.type, of):

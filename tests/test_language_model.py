@@ -238,7 +238,7 @@ def test_samples_are_many_or_of_no_token_at_all() -> None:
 
 
 def written(model: LanguageModel) -> str:
-    return str(model.generate("ab", seed=1, contains="b", new_word_p=0.5))
+    return str(model.generate("ab", seed=1, contains="b", new_word_p=0.5, max_tokens=60))
 
 
 def test_a_copy_of_a_model_that_has_written_writes_the_same_also_in_another_process(tmp_path: Path) -> None:

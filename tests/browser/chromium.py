@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,10 +85,9 @@ class Tab:
         """Open `address` and wait until the page is ready."""
         self.run("document.documentElement?.removeAttribute('data-ready')")  # which the page before may still answer
         self.call("Page.navigate", url=address)
-        end = time.monotonic() + PATIENCE
-        while not self.run("document.documentElement?.dataset.ready ?? ''"):
-            if time.monotonic() > end or self.complaints:
-                raise RuntimeError(f"the page is not ready: {self.complaints}")
+        ready = "document.documentElement?.dataset.ready"
+        if not until(lambda: self.complaints or self.run(ready)) or self.complaints:
+            raise RuntimeError(f"the page is not ready: {self.complaints}")
 
     def run(self, script: str) -> Any:
         """Return the value of an expression in the page; a promise is awaited."""

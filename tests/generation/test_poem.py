@@ -18,7 +18,7 @@ from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
 from afterword.learning import device
 from afterword.model.folder.defaults import LINES
-from afterword.model.folder.saved import SavedModel
+from afterword.model.folder.saved import SavedModel, save_model
 from afterword.operations.generate import Generate, Written, generate
 from tests.generation.test_ending import model
 
@@ -27,10 +27,12 @@ VERSE = model("\n aebdgAB")._saved
 BIAS = np.array([-1.5, 0.7, -1, -1, 1, 2, 1.5, 1.5, 1.5, -9, -9], np.float32)[: VERSE.config.vocabulary_size]
 
 
+POET = dataclasses.replace(VERSE, weights={**VERSE.weights, "output.bias": BIAS})
+FREE: dict[str, Any] = {"temperature": 1, "min_p": 0, "new_word_p": 0}
+
+
 def written(seed: int = 1, prompt: str | None = "Abe\n", **form: Any) -> Sample:
-    saved = dataclasses.replace(VERSE, weights={**VERSE.weights, "output.bias": BIAS})
-    sampling = Sampling(temperature=1, min_p=0, new_word_p=0)
-    return write_poem(writing(saved), sampling, Verse(poem=True, **form), prompt, seed)
+    return write_poem(writing(POET), Sampling(**FREE), Verse(poem=True, **form), prompt, seed)
 
 
 def writing(saved: SavedModel) -> Callable[[Sampling], Writer]:
@@ -59,12 +61,12 @@ def test_a_poem_begins_with_its_prompt() -> None:
 def test_lines_rhyme_as_asked_for() -> None:
     def pairs(rhyme: str) -> tuple[int, int]:
         """Count the lines that rhyme with the next one, and with the one after it."""
-        poems = [written(seed, rhyme=rhyme, stanzas=3).text for seed in range(1, 4)]
+        poems = [written(seed, rhyme=rhyme, stanzas=3).text for seed in (1, 2)]
         each = [stanza.split("\n") for poem in poems for stanza in poem.split("\n\n")]
         nexts = sum(rhymes(lines[k], lines[k + 1]) for lines in each for k in (0, 2))
         return nexts, sum(rhymes(lines[k], lines[k + 2]) for lines in each for k in (0, 1))
 
-    by_chance = pairs("none")  # of 18 each; most candidates of this tiny model rhyme with nothing
+    by_chance = pairs("none")  # of 12 each; most candidates of this tiny model rhyme with nothing
     assert pairs("couplets")[0] > 2 * by_chance[0]
     assert pairs("alternate")[1] > 2 * by_chance[1]
 
@@ -115,17 +117,15 @@ def test_the_form_needs_a_poem_which_excludes_other_ends() -> None:
             Generate("english", poem=True, **other)
 
 
-def test_generate_writes_poems() -> None:
-    poems = list(generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, num=2, seed=5))
+def test_generate_writes_poems_which_begin_a_line_after_a_file_of_whole_lines(tmp_path: Path) -> None:
+    save_model(tmp_path / "poet", POET, "")
+    form = FREE | {"poem": True, "stanzas": 1, "stanza_lines": 1, "seed": 5}
+    poems = list(generate(str(tmp_path / "poet"), prompt="Abe\n", num=2, **form))
     assert len({poem.text for poem in poems}) == 2
     assert all(isinstance(poem, Written) and "\n" not in poem.text for poem in poems)
-
-
-def test_after_a_file_of_whole_lines_a_poem_begins_a_line(tmp_path: Path) -> None:
-    (file := tmp_path / "verses").write_text(VERSES)
-    [same] = generate("english", prompt=VERSES, poem=True, stanzas=1, stanza_lines=1, seed=5)
-    [read] = generate("english", prompt_file=file, poem=True, stanzas=1, stanza_lines=1, seed=5)
-    assert str(read) == str(same)
+    (file := tmp_path / "verses").write_text("Abe\n")
+    [read] = generate(str(tmp_path / "poet"), prompt_file=file, **form)
+    assert str(read) == str(poems[0])
 
 
 def test_a_poem_copies_no_more_of_the_training_text_than_it_may(
@@ -138,7 +138,7 @@ def test_a_poem_copies_no_more_of_the_training_text_than_it_may(
         "The grass was long and green,\nA bird sang in the wood;\nThe best that I have seen,\nAnd it was very good.\n"
     )
     (file := tmp_path / "verse.txt").write_text(text * 30, encoding="utf-8")
-    model = afterword.train(file, steps=1, base="english", out=tmp_path / "run")
+    model = afterword.train(file, steps=30, hidden_size=16, base="none", threads=1, out=tmp_path / "run")
     options: dict[str, Any] = {"prompt": VERSES, "poem": True, "stanzas": 1, "stanza_lines": 2, "seed": 1}
     poem = next(iter(generate(str(tmp_path / "run"), **options, no_copy=8, rhyme="couplets")))
     assert isinstance(poem, Written)

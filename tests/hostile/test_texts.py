@@ -237,16 +237,16 @@ def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"]], ids=["utf-8", "latin-1"])
-def test_a_line_of_100_mb_that_was_packed_to_a_thousandth_is_read_in_little_memory(
+def test_a_line_of_50_mb_that_was_packed_to_a_thousandth_is_read_in_little_memory(
     tmp_path: Path, options: list[str]
 ) -> None:
     """It ends in a NUL, so that all of it is read, and then refused."""
     path = tmp_path / "line.gz"
     with gzip.open(path, "wb", compresslevel=1) as packed:
-        for _ in range(100):
+        for _ in range(50):
             packed.write(b"one line " * 111_111)
         packed.write(b"\0")
-    assert path.stat().st_size < 1e6
+    assert path.stat().st_size < 5e5
     code = """import re, sys
 from afterword.cli import main
 def peak():
@@ -261,7 +261,7 @@ finally:
     refused = finished(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, fresh=True)
     more = int(refused.stdout)
     refused.stdout = b""
-    assert f"contains a NUL at byte {100 * 9 * 111_111}" in error_line(refused)
+    assert f"contains a NUL at byte {50 * 9 * 111_111}" in error_line(refused)
     assert more < 60_000  # kB
 
 
@@ -282,8 +282,13 @@ def test_lines_that_are_scored_as_one_text_are_read_as_they_come(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("kind", "against", "piped"),
-    [("model", False, True), ("model", True, False), ("lines_model", False, False), ("lines_model", True, True)],
+    ("kind", "against", "piped", "most"),
+    [
+        ("model", False, True, 14e6),
+        ("model", True, False, 36e6),
+        ("lines_model", False, False, 13e6),
+        ("lines_model", True, True, 26e6),
+    ],
 )
 def test_the_memory_of_scoring_does_not_grow_with_the_text(
     request: pytest.FixtureRequest,
@@ -292,10 +297,12 @@ def test_the_memory_of_scoring_does_not_grow_with_the_text(
     kind: str,
     against: bool,
     piped: bool,
+    most: float,
 ) -> None:
+    """With 3 MB of text the peak is 3 MB below `most`, as it is with 8 MB."""
     model: Path = request.getfixturevalue(kind)
     file = tmp_path / "text.gz"
-    packed = gzip.compress((b"abcd" * 40 + b"\n") * 50_000)  # 8 MB
+    packed = gzip.compress((b"abcd" * 40 + b"\n") * 20_000)  # 3 MB
     if piped:
         fill(file, packed)
     else:
@@ -320,7 +327,7 @@ def test_the_memory_of_scoring_does_not_grow_with_the_text(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 40_000_000  # the whole takes 75 MB and more
+    assert peak < most
 
 
 def test_lines_some_at_a_time_cost_what_all_cost_at_once(run: Run, lines_model: Path, tmp_path: Path) -> None:

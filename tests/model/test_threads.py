@@ -110,7 +110,7 @@ def test_a_row_is_multiplied_on_as_many_threads_as_are_faster_at_the_moment() ->
     product.taken(MATRIX)
     for costs, best in ((IDLE, 2), (BUSY, 1), (IDLE, 2), (BUSY, 1)):
         machine.costs = costs.__getitem__
-        until = machine.now + 5
+        until = machine.now + 2
         while machine.now < until:
             product(ROW, MATRIX)
         machine.used.clear()
@@ -128,7 +128,7 @@ def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_thr
 
     def spent(product: RowProducts, machine: Machine) -> float:
         product.taken(MATRIX)
-        for _ in range(50_000):
+        for _ in range(20_000):
             product(ROW, MATRIX)
         return machine.now
 

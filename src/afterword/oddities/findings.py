@@ -207,7 +207,7 @@ class Findings:
             within = some[-1][0] - some[0][0] + 1
             apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
             apart |= {one for one in here if one.detector == "value" and one.p_value * within <= self._rate}
-            parts = sorted(here.keys() - apart, key=lambda one: one.rank)
+            parts = sorted((one for one in here if one not in apart), key=lambda one: one.rank)
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
             if p_value <= self._rate:

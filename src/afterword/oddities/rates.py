@@ -63,20 +63,11 @@ class Counted(Generic[Item]):
         self.lines += 1
         self.others += not is_burst
 
-    def end(self) -> Counted[Item]:
-        """Count the gap behind the last line of each kind."""
+    def ended(self) -> dict[str, Gaps[Item]]:
+        """Count the gap behind the last line of each kind; return the gaps by kind."""
         for gaps in self.kinds.values():
             gaps.end(self.others)
-        return self
-
-    @property
-    def regular(self) -> dict[str, tuple[int, int]]:
-        """For each kind that came all the time, how often it came and its longest gap."""
-        return {
-            kind: (gaps.times, gaps.longest)
-            for kind, gaps in self.kinds.items()
-            if gaps.times >= OFTEN and gaps.longest <= SILENCE * self.lines / gaps.times
-        }
+        return self.kinds
 
 
 @dataclass
@@ -102,7 +93,12 @@ class Rates:
                 counted.add(None, equal[timed], kind)
             if counted.most <= WINDOW / 2:
                 break
-        return Rates(counted.lines, counted.most, counted.end().regular, timed)
+        regular = {
+            kind: (gaps.times, gaps.longest)
+            for kind, gaps in counted.ended().items()
+            if gaps.times >= OFTEN and gaps.longest <= SILENCE * counted.lines / gaps.times
+        }
+        return Rates(counted.lines, counted.most, regular, timed)
 
     def counting(self) -> Counted[Item]:
         """Return a count whose bursts have twice as many equal lines as ever before."""
@@ -114,7 +110,7 @@ class Rates:
             p_value = float(self.lines + 1) ** (-min(len(lines), WINDOW) / self.most)
             usual = f"at most {self.most:,} within {WINDOW} good ones"
             yield p_value, f"burst: {len(lines):,} equal lines; {usual}", [*lines.values()]
-        kinds = counted.end().kinds
+        kinds = counted.ended()
         for kind, (times, longest) in self.regular.items():
             if kind in kinds and (gap := kinds[kind].longest) >= max(SILENCE * longest, WINDOW):
                 every = f"came every {self.lines // times:,} lines, then not for {gap:,}"

@@ -9,7 +9,6 @@ a thousand lines from one with nine hundred.
 from __future__ import annotations
 
 import bisect
-import json
 import math
 import re
 import zlib
@@ -20,7 +19,6 @@ from typing import Literal, NamedTuple
 
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
-from afterword.records import fact, read_json
 from afterword.text.lines import MARK, Masks
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
@@ -206,19 +204,6 @@ class UsualLines:
             name, tab, chunk = around.partition("\t")
             found[NAMED.get(around) or (readable(name or chunk) if tab else "number")] = None
         return [*found]
-
-    @staticmethod
-    def from_json(content: bytes) -> UsualLines | None:
-        """Read what is in a model's folder; None if an early version wrote it, whose counts mean something else.
-
-        Raises ValueError.
-        """
-        try:
-            return read_json(UsualLines, content)
-        except ValueError:
-            if isinstance(fact(json.loads(content), "rates", "most"), list):
-                return None
-            raise
 
     @cached_property
     def is_plain(self) -> bool:

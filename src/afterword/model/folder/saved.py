@@ -309,7 +309,7 @@ def _read(place: Path, folder: Path) -> SavedModel:
         if checksums != _checksums(values, vocabulary, ngram, calibration):
             raise ModelError(f"{CONFIG} or another file has been changed")
         has_lines = calibrated and os.path.exists(place / LINES)
-        usual = UsualLines.from_json(content(place / LINES)) if has_lines else None
+        usual = read_json(UsualLines, content(place / LINES)) if has_lines else None
         config, rest = as_record(Config, values), as_record(ConfigFile, values)
         parts = (config, _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
         _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration, usual))
