@@ -12,7 +12,7 @@ from afterword.series import candidates
 from afterword.series.bands import offsets
 from afterword.series.calendars import Calendar
 from afterword.series.candidates import cycle_of, fixed_phases
-from afterword.series.trials import NOISE, Trials, combined
+from afterword.series.trials import NOISE, SURE, Trials, combined
 
 Floats = NDArray[np.float64]
 RANDOM = np.random.default_rng(0)
@@ -87,9 +87,9 @@ def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values() -> None:
 
 def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found() -> None:
     trials = run([np.cumsum(RANDOM.normal(size=60)) for _ in range(8)], [4], 4)
-    assert trials.simplest(trials.past[0] + 5, -NOISE) == 0
+    assert trials.simplest(trials.past[0] + 5, -SURE) == 0
     assert trials.simplest(trials.past[0], NOISE) == 0
-    assert trials.simplest(trials.past[0] * 0.999 + trials.actual * 0.001, -NOISE) is None
+    assert trials.simplest(trials.past[0] * 0.999 + trials.actual * 0.001, -SURE) is None
     assert trials.simplest(trials.actual, NOISE) is None
 
 

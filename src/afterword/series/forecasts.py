@@ -33,7 +33,7 @@ from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
 from afterword.series.tokens import Floats, scale_of
-from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, WORST, Trials, combined
+from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, SURE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
 from afterword.text.documents import counted
 
@@ -242,7 +242,7 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         worst = WORST if method == AUTO else 1.0
         shares, past = trials.shares(worst), trials.backtested(worst)
         if method == AUTO:
-            only, alike = trials.simplest(past, -NOISE), trials.simplest(past, NOISE)
+            only, alike = trials.simplest(past, -SURE), trials.simplest(past, NOISE)
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
     point, notes, total = combined(shares, trials.future), [], len(trials.series)

@@ -25,6 +25,7 @@ SHARPNESS = 4  # the power of their errors by which they share
 SHRUNK = 4.0  # cut-offs whose evidence the whole table's errors have, for a single series
 EXACT = 1e-6  # the error that counts as none
 NOISE = 2.0  # standard errors, within which two forecasts are equally good
+SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs differ by two too often
 
 
 @dataclass(frozen=True, eq=False)
