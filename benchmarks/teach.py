@@ -344,7 +344,7 @@ def claims_() -> None:
 def span(values: Iterable[float], digits: int = 2) -> str:
     """Return the least and the most of `values`, as in "0.55 to 0.60"."""
     each = [*values]
-    low, high = (f"{one:.{digits}f}" for one in (min(each), max(each)))
+    low, high = (f"{one:,.{digits}f}" for one in (min(each), max(each)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -362,22 +362,23 @@ def claims() -> dict[str, str]:
         return [row[f"{name}_where_held"] for row in rows]
 
     found = {
-        "forget": f"In the cells that hold Divya, they are open at {span(gate('forget', ' likes to eat'))} in "
+        "forget": f"In the cells that hold Divya, these gates are at {span(gate('forget', ' likes to eat'))} in "
         f"*likes to eat*, at {span(gate('forget', '.'))} at the full stop, "
         f"and at {span(gate('forget', 'R'))} at the R",
-        "input": f"In the cells that hold Divya, they are at {span(gate('input', 'Divya'))} at her name and at "
+        "input": f"In the cells that hold Divya, these gates are at {span(gate('input', 'Divya'))} at her name and at "
         f"{span(gate('input', ' likes to eat'))} in *likes to eat*",
-        "output": f"In the cells that hold Divya, they are at {span(gate('output', ' likes to eat'))} in "
+        "output": f"In the cells that hold Divya, these gates are at {span(gate('output', ' likes to eat'))} in "
         f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
         "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
         f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM "
         f"at {best_rate('subjects', 'lstm'):g} with "
         f"{span(one['divya'] for one in runs['lstm'])}, and the text itself gives her 0.58",
-        "close": f"{span(gate('forget', '.'))} in place of {span(gate('forget', ' likes to eat'))} over all of them",
-        "R": f"{span(gate('forget', 'R'))} over all of them",
-        "end": f"{span(one['rows'][7]['held'] for one in as_shown)} over all of them",
-        "spread": f"over {len(as_shown)} networks of three seeds and two kinds of kernels, Divya is expected with "
-        f"{span(one['divya'] for one in as_shown)} at the end of her sentence",
+        "close": f"In *likes to eat*, the gates that hold her are at {span(gate('forget', ' likes to eat'))}. "
+        f"At the full stop they close a little, to {span(gate('forget', '.'))}",
+        "R": f"They close most at the **R** ({span(gate('forget', 'R'))})",
+        "end": f"She fades during Reena's sentence, down to {span(one['rows'][7]['held'] for one in as_shown)}",
+        "spread": f"over {len(as_shown)} networks: three seeds, each with two kinds of kernels. "
+        f"At the end of her sentence, they expect Divya with {span(one['divya'] for one in as_shown)}",
     }
     kept = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
     right = {cell: {gap: [one["right"][str(gap)] for one in each] for gap in GAPS} for cell, each in kept.items()}
@@ -402,7 +403,7 @@ def claims() -> dict[str, str]:
         f"{span(one['eat_input'] for one in kept_it)} and {span(one['call_input'] for one in kept_it)}"
     )
     ratios = [one["memory"] / one["true_memory"] for one in latest("tasks", "task", "seed", matters=True)]
-    found["memory"] = f"it is {span(ratios)} times the memory at the typical character where the task needs it"
+    found["memory"] = f"it is {span(ratios)} times the memory at a typical character while the answer is needed"
     for name in TASKS:
         for one in (done := latest("tasks", "seed", task=name, matters=True))[:1]:
             found[name] = (
@@ -427,9 +428,9 @@ def claims() -> dict[str, str]:
         f"at 0.0005, {end['rate 0.0005']}; at 0.5, {end['rate 0.5']}"
     )
     found["windows"] = (
-        f"Learned in pages of 2 characters, the brackets cost {end['2 characters']} bits per character, "
-        f"and of 64, {end['64 characters']}. If every {WINDOW} characters begin with an empty state, they cost "
-        f"{end[f'{WINDOW} characters, each from an empty state']}"
+        f"Learned in pages of 2 characters, the brackets cost {end['2 characters']} bits per character; "
+        f"in pages of 64, {end['64 characters']}. In windows of {WINDOW} that each begin with an empty state, they "
+        f"cost {end[f'{WINDOW} characters, each from an empty state']}"
     )
     heart = curves["5,000 characters of a play"]
     found["heart"] = (
