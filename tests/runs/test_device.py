@@ -86,7 +86,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
     gpus: Callable[[int], None], begin_run: Callable[..., Run], tmp_path: Path, device: Device
 ) -> None:
     gpus(0)
-    with pytest.raises(OptionError, match=f"^device {device}: .*device= cpu, or auto"):
+    with pytest.raises(OptionError, match=f"^device {device}: .*device= cpu or auto"):
         begin_run(device=device)
     assert not (tmp_path / "run").exists()
 

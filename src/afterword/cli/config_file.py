@@ -98,7 +98,7 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def _parsed(path: str) -> Mapping[str, Any]:
-    import tomllib  # which few commands need
+    import tomllib  # few commands need it
 
     try:
         with open(path, "rb") as file:

@@ -7,7 +7,7 @@ import sys
 import time
 from types import FrameType
 
-ENDINGS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]  # of a closed terminal
+ENDINGS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]  # closed terminal
 SAME_SIGNAL_SECONDS = 2.0
 
 
@@ -76,7 +76,7 @@ class Stop:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
         elif now - self._at > SAME_SIGNAL_SECONDS:
             self._restore()
-            signal.raise_signal(number)  # on Windows, `os.kill` would end the process
+            signal.raise_signal(number)  # `os.kill` would end the process on Windows
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -67,7 +67,7 @@ def _anbn(random: Random, matters: bool) -> str:
 
 def _copy(random: Random, matters: bool) -> str:
     word, other = ("".join(random.choices("ab", k=3)) for _ in range(2))
-    # without the dots, the letters could wander from cell to cell, and no cell would have to hold one
+    # without the dots, a letter could move from cell to cell, and no cell would have to hold it
     return f"{word}{'.' * _length(random, 2, 50)}|{word if matters else other}\n"
 
 
@@ -97,7 +97,7 @@ TASKS = {
         prompt="aaaaaabb",
     ),
     "copy": Task(
-        "three letters, up to 50 dots, and the letters again: all three have to be held",
+        "three letters, up to 50 dots, and the same letters again: the model has to hold all three",
         _copy,
         matching=r"^b[ab]{2}(\.+\|)",
         within=r"^[ab]{3}(\.+\|)",

@@ -29,7 +29,7 @@ def why_not(device: Device) -> str | None:
     import torch
 
     if device == "mps" and not (torch.backends.mps.is_available() and ranks_here() == 1):
-        return "Apple's GPU needs PyTorch on Apple silicon, and a single process"
+        return "Apple's GPU needs Apple silicon, a PyTorch that supports it, and a single process"
     if device == "cuda" and not torch.cuda.is_available():
         built = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
         return "PyTorch finds no GPU" if built else "the installed PyTorch is its build for processors"
@@ -39,9 +39,9 @@ def why_not(device: Device) -> str | None:
 
 
 def check_device(asked: Literal["auto", Device]) -> None:
-    """Raise OptionError if `asked` is a GPU, and this process cannot learn on it."""
+    """Raise OptionError if `asked` is a GPU on which this process cannot learn."""
     if asked in ("cuda", "mps") and (why := why_not(asked)):
-        raise OptionError(f"device {asked}: {why}; give `device` cpu, or auto, or see pytorch.org for other builds")
+        raise OptionError(f"device {asked}: {why}; give `device` cpu or auto, or see pytorch.org for other builds")
 
 
 def chosen_device(asked: Literal["auto", Device]) -> Device:
@@ -66,7 +66,7 @@ def opened(device: Device, precision: Precision) -> torch.device:
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move `tensor` from the processor to `device`; with CUDA through pinned memory, so that nothing waits."""
+    """Move `tensor` from the processor to `device`: for CUDA through pinned memory, so that nothing waits."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
@@ -109,7 +109,7 @@ def gpu_memory() -> int:
 
 
 def described(device: Device) -> str:
-    """Return what a run's bits depend on in `device`: its name or, with CUDA, GPU and programs."""
+    """Return what the results on `device` depend on, bit by bit: its name, or for CUDA the GPU and the libraries."""
     if device != "cuda":
         return device
     import torch
@@ -125,7 +125,7 @@ def memory_reported() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "out of memory" not in str(error):  # Apple's has no type of its own
+        if "out of memory" not in str(error):  # on Apple's GPU, the error has no type of its own
             raise
         raise TrainingError(
             "the GPU's memory is full: make batch-size, seq-length, hidden-size or num-layers smaller, "

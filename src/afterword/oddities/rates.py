@@ -64,7 +64,7 @@ class Counted(Generic[Item]):
         self.others += not is_burst
 
     def ended(self) -> dict[str, Gaps[Item]]:
-        """Count the gap behind the last line of each kind; return the gaps by kind."""
+        """Count the gap after the last line of each kind, and return the gaps by kind."""
         for gaps in self.kinds.values():
             gaps.end(self.others)
         return self.kinds

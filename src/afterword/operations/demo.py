@@ -48,7 +48,7 @@ LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 PAGE_CHARACTERS, DRAWN = 2000, 76  # of a task's text on the page, and in the terminal
 LONGEST = 600  # characters back that a task's memory is measured
-HELD_UNITS = 8  # a network keeps an answer in several cells, so the best of them are held together
+HELD_UNITS = 8  # a network keeps an answer in several cells, so the best are held together
 SMALL: dict[str, Any] = {
     "hidden_size": 64,
     "batch_size": 16,
@@ -169,7 +169,7 @@ def _task(name: str, out: Path, seed: int, work: Work) -> Iterator[Told]:
     yield Told(heading=f"the {best.state} state of {best.name} over this text", text=f"{found.drawn}\n")
     yield Told(
         text=f"The characters to remember change the prediction up to {found.reach:,} characters later.\n"
-        f"Of the best cells, {best.name} keeps longest: 37 % is left after {found.memory:,.1f} characters.\n"
+        f"Among the best cells, {best.name} keeps longest: 37 % is left after {found.memory:,.1f} characters.\n"
     )
     yield Told(
         heading="the proof: these cells held",
@@ -195,13 +195,13 @@ open {page} in a browser
 
 @dataclass(frozen=True)
 class Solution:
-    """The cells of a model that do a task: the best units, and what happens if more of them are held."""
+    """The cells of a model that do a task, and what happens if they are held."""
 
     answer: Answer
     best: UnitMatch
-    """Of the units with the largest area, the one with the longest memory."""
+    """The unit with the longest memory among those with the largest area."""
     memory: float
-    """Its memory, in characters, between resets; the input gate can refresh what the unit holds."""
+    """The memory of `best` between resets, in characters; the input gate can refresh what the unit holds."""
     reach: int
     """The horizon of the characters to remember, in characters."""
     bits: float

@@ -49,14 +49,14 @@ class Trials:
         method: str = AUTO,
         network: Callable[[Sequence[Floats]], Floats] | None = None,
     ) -> Trials | None:
-        """Forecast with each candidate, or those of a method, and with the `network`, which has learned what is before
-        the first cut-off. Return None if there is no candidate.
+        """Forecast with each candidate, or those of `method`, and with the `network`, which has learned the values
+        before the first cut-off. Return None without a candidate.
         """
         tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
         fits = sum(map(len, series)) + len(cuts) * sum(len(series[k]) for k in tested)
         tried = candidates(series, seasons, fits)
-        beside = SIMPLE if method == LSTM else ()  # what a network is compared with; the others take minutes
+        beside = SIMPLE if method == LSTM else ()  # compared with the network; the others take minutes
         tried = {name: one for name, one in tried.items() if method == AUTO or name.split()[0] in (method, *beside)}
         if not tried:
             return None

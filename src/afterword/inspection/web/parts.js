@@ -21,7 +21,7 @@ function button(html, title, click, disabled = false) {
   return made;
 }
 
-// Legends of shades.
+// Legends of the colours.
 const tint = hue => `rgb(var(--${hue}) / var(--strength))`;
 const SIGNS = [tint("low"), "transparent", tint("high")];
 const legend = (low, colours, high) => `${low} <i style="background: linear-gradient(90deg, ${colours})"></i> ${high}`;

@@ -1,10 +1,10 @@
 """The cost of normal lines, with which other lines are compared.
 
 A line is odd if it has more bits per character than normal lines of its length, or more bits than the model expected
-(its bits less the entropy of the predictions), or, if it is long, a token that costs more than those of normal lines.
-(The bits of a random number are many but expected; those of a wrong word are few but unexpected; a wrong letter hides
-in a long line.)
-All three are measured in standard deviations of normal lines, the token's less one; the largest is the line's figure.
+(its bits less the entropy of the predictions), or, unless it is short, a token that costs more than those of normal
+lines. The bits of a random number are many but expected; those of a wrong word are few but unexpected; a wrong letter
+hides in a long line. All three are measured in standard deviations of normal lines, the token's less one. The largest
+is the line's figure.
 
 The figures of the normal lines say how odd a figure is: with n of them, the p-value of a line is (1 + the number that
 are at least as high) / (n + 1), which is conformal prediction (Vovk et al. 2005). If lines come from the same
@@ -36,7 +36,7 @@ RARE = 0.001  # of the tokens of normal lines cost more than a token that is sho
 LEAST_RATE = 1e-9
 LEAST_VARIANCE = 1e-4  # (bits per character)², far above what rounding adds
 HANDICAP = 1.0  # standard deviations: a costliest token means less than a whole line unless it is extreme
-SHORT = 32  # characters with the end: in a shorter line, such as a name, no letter hides
+SHORT = 32  # characters, counting the end: in a shorter line, such as a name, no wrong letter can hide
 DECIMALS = 2  # of a figure, so that equal lines have equal figures, whatever lines they are read with
 FOR_ONE_AND_A_HALF = 16  # ÷ rate: this many lines keep a rate within a factor of 1.5, at two standard errors
 

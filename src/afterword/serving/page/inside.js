@@ -1,5 +1,5 @@
 // The gates while the model reads the text: the pages of `afterword inspect --html` and `--step`, in a frame. Above it,
-// what is measured inside the model.
+// forms for measurements inside the model.
 
 import { call } from "./api.js";
 import { steering } from "./settings.js";
@@ -82,10 +82,10 @@ function Inside({ writer }) {
   `;
 }
 
-/** How much of a word the model still holds, the units that predict where an expression matches, what each gate is worth, and
- *  how far the model remembers. */
+/** Forms that measure how much of a word the model still holds, which units predict where an expression matches, how far back the
+ *  model remembers, and what each gate is worth. */
 function Measures({ part, chooseUnit }) {
-  const [typed, setTyped] = useState(FIRST); // on each input: if the frame below is drawn meanwhile, fields get their values anew
+  const [typed, setTyped] = useState(FIRST); // set on each input: drawing the frame below sets the fields anew
   const { found, error, isBusy, set, ask } = useRequest();
 
   const measure = (inspection, ...names) => event => {
@@ -111,14 +111,14 @@ function Measures({ part, chooseUnit }) {
       <button disabled=${isBusy}>Show</button>
     </form>
     <form class="bar" onSubmit=${measure("units", "matching", "within")}>
-      <h2>Which units predict it?</h2>
-      ${field("matching", "matches of", { placeholder: "regular expression", required: true })}
-      ${field("within", "among the matches of", { placeholder: "all characters" })}
+      <h2>Which units predict a match?</h2>
+      ${field("matching", "match of", { placeholder: "regular expression", required: true })}
+      ${field("within", "within matches of", { placeholder: "the whole text" })}
       <button disabled=${isBusy}>Find units</button>
     </form>
     <form class="bar" onSubmit=${measure("horizon", "at")}>
       <h2>How far does it remember?</h2>
-      ${field("at", "a match of", { placeholder: "any character" })}
+      ${field("at", "from matches of", { placeholder: "any character" })}
       <button id="horizon" disabled=${isBusy}>Measure</button>
       <button type="button" id="ablate" disabled=${isBusy} onClick=${measure("ablate")}>What is each gate worth?</button>
     </form>

@@ -1,4 +1,4 @@
-"""The gates while a model reads a text, what is measured inside it, and the frame of their pages.
+"""The gates while a model reads a text, measurements inside it, and the frame that shows their pages.
 
 The pages of the gates and of one step are files with a script inside, which the policy of every other page forbids. So
 a frame shows them: the frame's policy allows these scripts by their hashes, and the surrounding page sends the file to
@@ -31,7 +31,7 @@ from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
-HORIZON: dict[str, Any] = {"steps": 200, "places": 32}  # in seconds
+HORIZON: dict[str, Any] = {"steps": 200, "places": 32}  # few, so that it takes seconds
 BELONG = {
     "matching": "units",
     "within": "units",
@@ -104,10 +104,11 @@ Expression = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text, and what is measured over it: the units that best predict where the regular expression `matching`
-    matches, among the matches of `within`; what the text costs without each gate; how far back the model remembers a
-    character, or one that `at` matches; or how much of `word` the model still holds later. The rest of the text is
-    then divided after each `after`, and `instead` are the words to compare with (by default, likely ones)."""
+    """A text, and the inspection: `units` finds the units that best predict where the regular expression `matching`
+    matches, also only within the matches of `within`. `ablate` measures what the text costs without each gate.
+    `horizon` measures how far back the model remembers any character, or those that `at` matches. `keeps` measures how
+    much of `word` the model still holds later; it divides the rest of the text after each `after`, and compares the
+    word with those of `instead` (default: likely words)."""
 
     text: str
     inspection: Literal["units", "ablate", "horizon", "keeps"]
@@ -122,8 +123,8 @@ class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InspectReply(msgspec.Struct):
-    """The table that `afterword units`, `inspect --ablate`, `horizon` or `inspect --keeps` prints, and the figures that
-    `--json` prints."""
+    """The table that `afterword units`, `inspect --ablate`, `horizon` or `inspect --keeps` prints. `figures` contains
+    what `--json` prints."""
 
     model: str
     caption: str
@@ -134,7 +135,7 @@ class InspectReply(msgspec.Struct):
 
 
 async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
-    """Measure units, gates or the memory of a model."""
+    """Find units that predict a match, or measure the gates or the memory of a model."""
     if (needed := NEEDED.get(body.inspection)) and getattr(body, needed) is None:
         raise ApiError(400, f'the inspection "{body.inspection}" needs "{needed}"', needed)
     for name, inspection in BELONG.items():
