@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from typing import Any
@@ -93,9 +92,9 @@ def has_many_zeros(series: Sequence[Floats]) -> bool:
 
 def forecast_all(tried: Sequence[Method], series: Sequence[Floats], season: int, horizon: int) -> Floats:
     """Return the forecasts of N series by C candidates, with what is certain by `fixed_phases`. [C, N, horizon]"""
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:  # most of the library computes without the GIL
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = [*pool.map(lambda job: job[0](job[1], horizon), product(tried, series))]
+        found = [method(values, horizon) for method, values in product(tried, series)]
     fixed = np.stack([fixed_phases(values, season, horizon) for values in series])
     return np.where(np.isnan(fixed), np.reshape(found, (len(tried), len(series), horizon)), fixed)
 

@@ -17,7 +17,7 @@ from afterword.series.candidates import SIMPLE, candidates, forecast_all
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
-TESTED = 200  # series, at most, evenly spread
+TESTED = 100  # series, at most, evenly spread
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
