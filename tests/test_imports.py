@@ -79,7 +79,7 @@ def test_using_a_model_loads_no_torch_and_no_server(command: str, model: Path, t
     assert "afterword.language_model" in modules
     assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas", "starlette", "uvicorn"}
     if command == "generate":  # each would delay the first character
-        assert not modules & {"tomllib", "afterword.series", "afterword.planning", "afterword.learning.recipe"}
+        assert not modules & {"afterword.series", "afterword.planning", "afterword.learning.recipe"}
 
 
 ON_WINDOWS = """import sys, os, signal, asyncio, subprocess, tempfile, safetensors.numpy, uvicorn, starlette

@@ -123,7 +123,7 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
             yield new
     finally:
         recover_folder(target, ours)
-        if is_made:
+        if is_made:  # another process may have made it: no test can time that
             mark.unlink(missing_ok=True)  # an incomplete one, for which the disk had no room
 
 
