@@ -101,24 +101,23 @@ def branch(tab: Tab, word: str, row: int) -> None:
 
 def gates(tab: Tab) -> None:
     """The page that `inspect --html` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "gates.html")
-        run_afterword("inspect", "english", "Divya likes to eat. Reena is not fat.", "--html", page)
-        size(tab, 1160, 760, 1)
-        tab.open(page.as_uri())
-        tab.click("#text b:nth-of-type(21)")  # the R of Reena
-        save(tab, "gates.png")
+    inspected(tab, "--html", "gates.png", 760)
 
 
 def step(tab: Tab) -> None:
     """The page that `inspect --step` writes."""
+    inspected(tab, "--step", "step.png", 660)
+
+
+def inspected(tab: Tab, option: str, name: str, height: int) -> None:
+    """Save the page that `inspect` writes with `option`, at the R of Reena."""
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "step.html")
-        run_afterword("inspect", "english", "Divya likes to eat. Reena is not fat.", "--step", page)
-        size(tab, 1160, 660, 1)
+        page = Path(folder, "page.html")
+        run_afterword("inspect", "english", "Divya likes to eat. Reena is not fat.", option, page)
+        size(tab, 1160, height, 1)
         tab.open(page.as_uri())
         tab.click("#text b:nth-of-type(21)")
-        save(tab, "step.png")
+        save(tab, name)
 
 
 def season(tab: Tab) -> None:

@@ -229,7 +229,7 @@ def solution(model: LanguageModel, task: Task, text: str) -> Solution:
 
     layers = openness(trace)
     memories = [float(layers[one.layer].memory[one.unit]) for one in answer.units]
-    k = max(range(HELD_UNITS), key=lambda k: (round(answer.units[k].area, 3), memories[k]))
+    k = max(range(len(memories)), key=lambda k: (round(answer.units[k].area, 3), memories[k]))
     return Solution(
         answer,
         answer.units[k],
