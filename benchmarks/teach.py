@@ -372,26 +372,27 @@ def claims() -> dict[str, str]:
         "output": f"In the cells that hold Divya, these gates are at {span(gate('output', ' likes to eat'))} in "
         f"*likes to eat* and at {span(gate('output', '.'))} at the full stop",
         "plain": f"At its best rate, {best_rate('subjects', 'rnn'):g}, it expects Divya after her sentence with a "
-        f"probability of {span(one['divya'] for one in runs['rnn'])}, the LSTM "
-        f"at {best_rate('subjects', 'lstm'):g} with "
-        f"{span(one['divya'] for one in runs['lstm'])}, and the text itself gives her 0.58",
+        f"probability of {span(one['divya'] for one in runs['rnn'])}. The LSTM at its best rate, "
+        f"{best_rate('subjects', 'lstm'):g}, expects her with {span(one['divya'] for one in runs['lstm'])}. "
+        "In the text itself, the probability is 0.58",
         "close": f"In *likes to eat*, the gates that hold her are at {span(gate('forget', ' likes to eat'))}. "
         f"At the full stop they close a little, to {span(gate('forget', '.'))}",
         "R": f"They close most at the **R** ({span(gate('forget', 'R'))})",
         "end": f"She fades during Reena's sentence, down to {span(one['rows'][7]['held'] for one in as_shown)}",
-        "spread": f"over {len(as_shown)} networks: three seeds, each with two kinds of kernels. "
-        f"At the end of her sentence, they expect Divya with {span(one['divya'] for one in as_shown)}",
+        "spread": f"over {len(as_shown)} networks: three seeds, each also with the kernels of an older processor. "
+        "At the end of her sentence, they expect Divya with a probability of "
+        f"{span(one['divya'] for one in as_shown)}",
     }
     kept = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
     right = {cell: {gap: [one["right"][str(gap)] for one in each] for gap in GAPS} for cell, each in kept.items()}
     found["gaps"] = (
-        f"After 1,500 steps, the LSTM recalls {span(right['lstm'][300])} of the keys over 300 letters, "
-        f"and the plain network {span(right['rnn'][5])} over five"
+        f"After 1,500 steps, the LSTM recalls {span(right['lstm'][300])} of the keys over 300 letters. "
+        f"The plain network recalls {span(right['rnn'][5])} over five"
     )
     for way, text in (("short gaps", "of 2 to 20 letters alone"), ("long training", "of up to 300 letters")):
         over = [span(one["right"][gap] for one in latest(way, "seed", cell="rnn")) for gap in ("20", "300")]
         found[way] = (
-            f"With gaps {text} and {LONG:,} steps, it recalls {over[0]} of the keys over 20 letters "
+            f"After {LONG:,} steps on gaps {text}, they recall {over[0]} of the keys over 20 letters "
             f"and {over[1]} over 300"
         )
     told = latest("told", "seed")

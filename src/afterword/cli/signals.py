@@ -7,7 +7,7 @@ import sys
 import time
 from types import FrameType
 
-ENDINGS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]  # closed terminal
+ENDINGS = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]  # SIGHUP: closed terminal
 SAME_SIGNAL_SECONDS = 2.0
 
 

@@ -109,7 +109,7 @@ def gpu_memory() -> int:
 
 
 def described(device: Device) -> str:
-    """Return what the results on `device` depend on, bit by bit: its name, or for CUDA the GPU and the libraries."""
+    """Return what bit-identical results on `device` need: its name, or for CUDA the same GPU and libraries."""
     if device != "cuda":
         return device
     import torch

@@ -157,7 +157,7 @@ def _check_base(folder: RunFolder, record: RunRecord, base: str) -> None:
 
 
 def check_gpu(run: Run) -> None:
-    """Raise OptionError if `run` trains on a GPU on which this process cannot."""
+    """Raise OptionError if `run` trains on a GPU that this process cannot use."""
     if why := why_not(run.recipe.device):
         raise OptionError(
             f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue on the processor"

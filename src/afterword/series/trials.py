@@ -50,7 +50,7 @@ class Trials:
         network: Callable[[Sequence[Floats]], Floats] | None = None,
     ) -> Trials | None:
         """Forecast with each candidate, or those of `method`, and with the `network`, which has learned the values
-        before the first cut-off. Return None without a candidate.
+        before the first cut-off. Return None if there is no candidate.
         """
         tested = spread(len(series), TESTED)
         cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)

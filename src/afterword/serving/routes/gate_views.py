@@ -105,7 +105,7 @@ Expression = Annotated[str, msgspec.Meta(max_length=1000)]
 
 class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A text, and the inspection: `units` finds the units that best predict where the regular expression `matching`
-    matches, also only within the matches of `within`. `ablate` measures what the text costs without each gate.
+    matches, anywhere or only within the matches of `within`. `ablate` measures what the text costs without each gate.
     `horizon` measures how far back the model remembers any character, or those that `at` matches. `keeps` measures how
     much of `word` the model still holds later; it divides the rest of the text after each `after`, and compares the
     word with those of `instead` (default: likely words)."""
