@@ -176,6 +176,7 @@ def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "TESTED", 3)
+    monkeypatch.setattr(trials, "MOST_FITTED", 0)
     monkeypatch.setattr(drawn, "GROUP", 2)
     answer = found(table(tmp_path, seasonal()), model, method="lstm")
     assert answer.backtest is not None

@@ -12,7 +12,7 @@ from afterword.series import candidates
 from afterword.series.bands import offsets
 from afterword.series.calendars import Calendar
 from afterword.series.candidates import cycle_of, fixed_phases
-from afterword.series.trials import NOISE, SURE, Trials, combined
+from afterword.series.trials import NOISE, SURE, USUAL, Trials, combined
 
 Floats = NDArray[np.float64]
 RANDOM = np.random.default_rng(0)
@@ -82,7 +82,28 @@ def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values() -> None:
     trials = run(series, [4], 4)
     shifted = [np.concatenate([values[:-4], values[-4:] + 50]) for values in series]
     other = run(shifted, [4], 4)
-    np.testing.assert_allclose(trials.backtested()[:, 0], other.backtested()[:, 0])
+    np.testing.assert_allclose(trials.backtested(rule=USUAL)[:, 0], other.backtested(rule=USUAL)[:, 0])
+
+
+def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_they_do_not() -> None:
+    seasonal = [np.resize(RANDOM.normal(size=4), 80) + 0.01 * RANDOM.normal(size=80) for _ in range(12)]
+    walks = [np.cumsum(RANDOM.normal(size=80)) for _ in range(12)]
+    mixed = run([*seasonal, *walks], [4], 4)
+    assert mixed.rule[0] < USUAL[0]
+    chosen, usual = (mixed.errors(mixed.backtested(rule=rule)).mean() for rule in (mixed.rule, USUAL))
+    assert chosen < usual
+    alike = run([np.resize([5.0, 9, 1, 4], 80) + RANDOM.normal(size=80) for _ in range(40)], [4], 4)
+    assert alike.rule[0] >= USUAL[0]
+    assert alike.rule[1] > USUAL[1]  # the average is best for all
+    assert run(seasonal[:1], [4], 4).rule == USUAL
+
+
+def test_more_series_are_tested_as_far_as_there_is_time_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = [RANDOM.normal(size=40) for _ in range(150)]
+    for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
+        monkeypatch.setattr("afterword.series.trials.MOST_FITTED", limit)
+        found = (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum()
+        assert found == tested
 
 
 def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found() -> None:

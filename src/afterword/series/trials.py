@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
-from afterword.series.candidates import SIMPLE, candidates, forecast_all
+from afterword.series.candidates import MOST_FITTED, SIMPLE, candidates, forecast_all
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
-TESTED = 100  # series, at most, evenly spread
+TESTED = 100  # series, at least, evenly spread; more as far as `MOST_FITTED` allows
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
-SHARPNESS = 4  # the power of their errors by which they share
-SHRUNK = 4.0  # cut-offs whose evidence the whole table's errors have, for a single series
+USUAL = (4.0, 4)  # cut-offs whose evidence the whole table's errors have, for one series; power of the errors in shares
+RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # of which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
 NOISE = 2.0  # standard errors, within which two forecasts are equally good
 SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs differ by two too often
@@ -52,9 +53,10 @@ class Trials:
         """Forecast with each candidate, or those of `method`, and with the `network`, which has learned the values
         before the first cut-off. Return None if there is no candidate.
         """
-        tested = spread(len(series), TESTED)
-        cuts, seasons = _planned([len(series[k]) for k in tested], horizon, seasons)
-        fits = sum(map(len, series)) + len(cuts) * sum(len(series[k]) for k in tested)
+        cuts, seasons = _planned([*map(len, series)], horizon, seasons)
+        total, count = sum(map(len, series)), len(series)
+        tested = spread(count, min(count, max(TESTED, count * (MOST_FITTED - total) // (total * max(1, len(cuts))))))
+        fits = total + len(cuts) * sum(len(series[k]) for k in tested)
         tried = candidates(series, seasons, fits)
         beside = SIMPLE if method == LSTM else ()  # compared with the network; the others take minutes
         tried = {name: one for name, one in tried.items() if method == AUTO or name.split()[0] in (method, *beside)}
@@ -85,24 +87,44 @@ class Trials:
         """Return the mean errors of forecasts in units of the `usual` ones. […, N, K, h] -> […, N, K]"""
         return np.asarray(np.abs(past - self.actual).mean(axis=-1) / self.usual)
 
-    def shares(self, worst: float = WORST, without: int | None = None) -> Floats:
+    @cached_property
+    def _errors(self) -> Floats:
+        return self.errors(self.past)
+
+    @cached_property
+    def rule(self) -> tuple[float, int]:
+        """The weight of the table's errors, and the power, whose shares are surely best in the backtest."""
+        if len(self.series) == 1:  # six cut-offs differ by chance
+            return USUAL
+        errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
+        errors = errors[:, ~np.isnan(errors).any(axis=0)]
+        if not errors.size:
+            return USUAL
+        gains = errors[0] - errors
+        surely = gains.mean(axis=1) >= NOISE * gains.std(axis=1) / np.sqrt(gains.shape[1])
+        return RULES[int(np.where(surely, errors.mean(axis=1), np.inf).argmin())]
+
+    def shares(
+        self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None
+    ) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
-        A series' own errors have its number of cut-offs as their weight, and the whole table's have `SHRUNK`. The
-        errors of one cut-off may be left out, except for candidates that have no others.
+        A series' own errors have its number of cut-offs as their weight, and the whole table's have that of the rule.
+        The errors of one cut-off may be left out, except for candidates that have no others.
         """
-        errors = self.errors(self.past)
+        shrunk, power = rule or self.rule
+        errors = self._errors.copy()
         if without is not None:
             errors[(~np.isnan(errors)).any(axis=1).sum(axis=1) > 1, :, without] = np.nan
         counts = (~np.isnan(errors)).sum(axis=2)
-        found = np.nansum(errors, axis=2) + SHRUNK * np.nanmean(errors, axis=(1, 2))[:, None]
-        found = np.maximum(found / (counts + SHRUNK), EXACT)
+        found = np.nansum(errors, axis=2) + shrunk * np.nanmean(errors, axis=(1, 2))[:, None]
+        found = np.maximum(found / (counts + shrunk), EXACT)
         relative = found / np.nanmin(found, axis=0)
-        return np.where(relative <= worst, relative**-SHARPNESS, 0.0)
+        return np.where(relative <= worst, relative ** -float(power), 0.0)
 
-    def backtested(self, worst: float = WORST) -> Floats:
+    def backtested(self, worst: float = WORST, rule: tuple[float, int] | None = None) -> Floats:
         """Return the forecasts from each cut-off with shares that come from the others. [N, K, h]"""
-        each = [combined(self.shares(worst, k), self.past[:, :, k]) for k in range(len(self.cuts))]
+        each = [combined(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
 
     def simplest(self, past: Floats, noise: float) -> int | None:
