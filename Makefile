@@ -252,17 +252,24 @@ bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed gpu
 
 # Make a base, from which other runs can begin. TEXTS are books of one language or field, one file each, 10 MB or more in
-# all, or --books with a folder that has a manifest. LANGUAGE (english, german, french, spanish) is how they are printed;
-# VOCABULARY is what its tokens are. Takes MINUTES, and leaves the model in BASE/run/model: train book.txt --base BASE/run/model.
+# all. LANGUAGE (english, german, french, spanish) is how they are printed; VOCABULARY is what its tokens are. Trains for
+# MINUTES at a constant rate, then for a quarter of that while the rate falls, and leaves the model in BASE/run/model:
+# train book.txt --base BASE/run/model. The same command, once more, continues from the weights before the fall.
 BASE ?= base
 LANGUAGE ?= english
 VOCABULARY ?= char
-MINUTES ?= 120
+MINUTES ?= 100
+RATE ?= 0.01
+HOW = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0 --dropout 0 --unwrap no
+TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
 base: .venv/ready-dev
-	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=120'; exit 2; }
-	$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text
-	$(BIN)/afterword train $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt --out $(BASE)/run --base none \
-		--vocabulary $(VOCABULARY) --minutes $(MINUTES) --hidden-size 768 --batch-size 64 --ngram 0 --dropout 0
+	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=100'; exit 2; }
+	if [ -e $(BASE)/growing ]; then $(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
+		$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text && \
+		$(BIN)/afterword train $(TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
+			--hidden-size 768 --schedule constant $(HOW); fi
+	$(BIN)/afterword train $(TEXT) --out $(BASE)/run --overwrite --base $(BASE)/growing/model $(HOW) \
+		--minutes $$(awk 'BEGIN { print $(MINUTES) / 4 }')
 
 # Write what the examples of docs/ that are marked as derived print now into their pages. The tests fail if one is stale.
 examples: .venv/ready-dev

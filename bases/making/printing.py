@@ -19,6 +19,8 @@ from typing import NamedTuple
 NEUTRAL_QUOTES = "“”‘’'"
 STRAIGHT = tuple("\"\"'''")
 GLUE = "\xa0"
+WIDTHS = [None, None, *range(64, 80, 2)]  # of lines, in characters; None: a paragraph is one line
+WRAPPED = 0.64  # of the pieces of prose
 
 
 class Paragraph(NamedTuple):
@@ -63,9 +65,10 @@ class Manner:
     indented: bool  # verse keeps its indentation
 
     @classmethod
-    def drawn(cls, language: Language, draw: random.Random) -> Manner:
+    def drawn(cls, language: Language, draw: random.Random, wrapped: float = WRAPPED) -> Manner:
+        """wrapped: the chance that prose is wrapped by hand."""
         [style] = draw.choices(language.styles, [style.weight for style in language.styles])
-        width = draw.choice([None, None, *range(64, 80, 2)]) if draw.random() < 0.8 else None
+        width = draw.choice(WIDTHS) if draw.random() < wrapped * len(WIDTHS) / (len(WIDTHS) - 2) else None
         dash = draw.choice(style.dashes)
         alone = "--" if dash == " - " else dash.strip()
         return cls(

@@ -12,6 +12,11 @@ lists what was taken. The same texts, options and seed give the same bytes.
 --share FOLDER=S makes S the share of FOLDER in train.txt's characters: it is read in part or repeatedly, each time in
 other manners. Folders without a share are read once.
 
+--part KIND=N takes the text of a kind N times: half of its pieces for 0.5, and half of them twice for 1.5. So rare or
+difficult kinds can be read more often than those of which there is plenty.
+
+--wrapped P is the chance that a piece's prose is wrapped by hand; else each paragraph is one line.
+
 --times N prints the whole text N times, each time in a different order and in other manners. It is meant for a
 language with few texts.
 
@@ -37,7 +42,7 @@ import click
 
 from bases.making.documents import Document, balanced, documents_from, documents_of, tenth_of
 from bases.making.overlap import Books
-from bases.making.printing import LANGUAGES, Manner, Paragraph, in_manner
+from bases.making.printing import LANGUAGES, WRAPPED, Manner, Paragraph, in_manner
 from benchmarks.commands import as_written
 
 PIECE = 100_000  # characters, about, that are printed in one manner
@@ -129,6 +134,21 @@ def repeated(pieces: Sequence[list[Paragraph]], size: float, draw: random.Random
             yield piece
 
 
+def parts(given: Sequence[str], kinds: set[str]) -> dict[str, float]:
+    """Return what --part says, by kind. Raises BadParameter."""
+    found = {}
+    for text in given:
+        kind, _, number = text.rpartition("=")
+        try:
+            found[kind] = float(number)
+        except ValueError:
+            found[kind] = 0
+        if kind not in kinds or not 0 < found[kind] <= 10:
+            allowed = ", ".join(sorted(kinds))
+            raise click.BadParameter(f"{text}; give KIND=N, N up to 10, for a kind of {allowed}", param_hint="--part")
+    return found
+
+
 def shares(given: Sequence[str], names: Sequence[str]) -> dict[str, float]:
     """Return what --share says, by the folder's name. Raises BadParameter."""
     found = {}
@@ -181,6 +201,15 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("texts", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--books", multiple=True, type=folder, help="a folder with a manifest (repeatable)")
 @click.option("--share", "given", multiple=True, metavar="FOLDER=S", help="share of the text (default: read once)")
+@click.option("--part", multiple=True, metavar="KIND=N", help="take N times the text of this kind (repeatable)")
+@click.option(
+    "--wrapped",
+    type=click.FloatRange(0, 0.8),
+    default=WRAPPED,
+    show_default=True,
+    help="chance that a piece of prose is wrapped by hand",
+    metavar="P",
+)
 @click.option("--without", type=folder, help="leave out what the texts in this folder contain")
 @click.option(
     "--times",
@@ -198,6 +227,8 @@ def main(
     texts: tuple[Path, ...],
     books: tuple[Path, ...],
     given: tuple[str, ...],
+    part: tuple[str, ...],
+    wrapped: float,
     without: Path | None,
     times: int,
     tenth: bool,
@@ -228,19 +259,25 @@ def main(
 
     everything = [(collection.name, document) for collection in collections for document in collection.documents]
     training = [document for _, document in everything if not document.held_out]
+    times_of = parts(part, {document.kind for document in training})
     chosen = Filter(training, LANGUAGES[language].letters, judged)
     for collection in collections:
         chosen.left_out.clear()
+        of_kind: defaultdict[str, list[list[Paragraph]]] = defaultdict(list)
         for document in collection.documents:
             if not document.held_out:
-                collection.pieces += pieces(chosen.kept(document.paragraphs()))
+                kind = document.kind if document.kind in times_of else ""
+                of_kind[kind] += pieces(chosen.kept(document.paragraphs()))
+        collection.pieces = of_kind.pop("", [])
+        for kind, found in of_kind.items():
+            collection.pieces += repeated(found, times_of[kind] * sum(map(size_of, found)), draw)
         reasons = "".join(f", {count:,} for {reason}" for reason, count in sorted(chosen.left_out.items()))
         click.echo(f"{collection.name}: {collection.size:,} characters; paragraphs left out{reasons or ': none'}")
 
     with (out / "train.txt").open("w", encoding="utf-8") as file:
         spoken = LANGUAGES[language]
         written = sum(
-            file.write(in_manner(piece, spoken, Manner.drawn(spoken, draw)))
+            file.write(in_manner(piece, spoken, Manner.drawn(spoken, draw, wrapped)))
             for _ in range(times)
             for piece in mixed(collections, draw)
         )

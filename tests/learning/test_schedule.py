@@ -40,6 +40,16 @@ def test_the_rate_rises_during_the_warmup_and_falls_after_it() -> None:
     assert max(rates) <= RECIPE.learning_rate
 
 
+def test_a_constant_rate_has_a_warmup_and_no_end() -> None:
+    schedule = Schedule(dataclasses.replace(RECIPE, steps=100, warmup=10, schedule="constant"))
+    rates = [schedule.learning_rate(step) for step in range(100)]
+    schedule.correct(100, 200)  # a run that goes on
+    rates += [schedule.learning_rate(step) for step in range(100, 200)]
+    for begun in (rates[:100], rates[100:]):
+        assert begun[:10] == sorted(set(begun[:10]))
+        assert set(begun[10:]) == {RECIPE.learning_rate}
+
+
 def test_corrections_made_again_give_the_same_rates() -> None:
     recipe = dataclasses.replace(RECIPE, steps=100)
     schedule = Schedule(recipe, [])

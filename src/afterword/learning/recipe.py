@@ -68,7 +68,7 @@ class Recipe:
 
 
 class Schedule:
-    """A warm-up, then a cosine to zero over the remaining steps; for the classic recipe, a constant rate.
+    """A warm-up, then a cosine to zero over the remaining steps, or a constant rate.
 
     `corrections` lists (step, steps): at that step the end was moved to `steps`. The progress up to there stays, and
     the rest is spread over the remaining steps, so the rate never jumps. If the run had ended at that step, another
@@ -96,9 +96,9 @@ class Schedule:
     def learning_rate(self, step: int) -> float:
         """Return the rate of the step that follows `step` steps."""
         highest = self._recipe.learning_rate * 0.5 ** sum(to <= step for to in self._rollbacks)
-        if self._recipe.schedule == "constant":
-            return highest
         warmup = min(1.0, (step - self._begun + 1) / max(1, self._warmup))
+        if self._recipe.schedule == "constant":
+            return highest * warmup
         return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
 
     def end_at(self, step: int, decided: Sequence[tuple[int, int]]) -> int:

@@ -68,6 +68,8 @@ def recipe_without_steps(settings: TrainingSettings) -> Recipe:
         raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
     if settings.cell != "lstm":
         raise OptionError(f"cell {settings.cell}: the classic recipe is made of LSTM cells; leave it out")
+    if settings.schedule == "cosine":
+        raise OptionError("schedule cosine: the classic recipe has a constant rate; leave it out")
     return Recipe(
         recipe="classic",
         steps=0,

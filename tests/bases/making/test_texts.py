@@ -172,6 +172,31 @@ def test_the_whole_text_can_be_printed_several_times_in_other_manners(make: Make
     assert text[:once] not in text[once:]
 
 
+@pytest.mark.parametrize("times", [0.5, 1, 2.5])
+def test_a_kind_can_be_read_more_or_less_often_than_others(make: Make, tmp_path: Path, times: float) -> None:
+    place = folder(tmp_path / "old", documents("old", 60, kinds=("novel", "verse")))
+    text = plain((make("--books", place, "--part", f"verse={times}") / "train.txt").read_text(encoding="utf-8"))
+    counts = [text.count(plain(sentences(f"old {k}")).split(". ")[5]) for k in range(60)]
+    novel, verse = counts[::2], counts[1::2]
+    assert set(novel) == {1}
+    assert max(verse) - min(verse) <= 1
+    assert sum(verse) / len(verse) == pytest.approx(times, abs=0.05)
+
+
+@pytest.mark.parametrize("part", ["novel", "novel=x", "novel=0", "novel=nan", "novel=11", "war=2"])
+def test_a_part_that_cannot_be_is_refused(tmp_path: Path, old: Path, part: str) -> None:
+    found = CliRunner().invoke(main, ["--books", str(old), "--part", part, "--out", str(tmp_path / "out")])
+    assert found.exit_code == 2
+    assert "give KIND=N, N up to 10, for a kind of novel" in found.output
+
+
+@pytest.mark.parametrize("wrapped", [0.0, 0.25, 0.8])
+def test_prose_is_wrapped_by_hand_as_often_as_asked(wrapped: float) -> None:
+    draw = random.Random(1)
+    drawn = [Manner.drawn(LANGUAGES["english"], draw, wrapped) for _ in range(2000)]
+    assert sum(manner.width is not None for manner in drawn) / 2000 == pytest.approx(wrapped, abs=0.03)
+
+
 def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(make: Make, old: Path, new: Path) -> None:
     out = make("--books", old, "--books", new)
     held_out = out / "held-out"
