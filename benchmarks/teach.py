@@ -309,7 +309,9 @@ def pictures() -> None:
         axis.plot(GAPS, each.mean(axis=0), "o-", color=colour, label=name)
         axis.fill_between(GAPS, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.2, lw=0)
     short = np.array([[one["right"][str(gap)] for gap in GAPS] for one in latest("short gaps", "seed", cell="rnn")])
-    axis.plot(GAPS, short.T, "--", color="grey", lw=1, label=["plain, after short gaps alone", *["_"] * (len(short) - 1)])
+    axis.plot(
+        GAPS, short.T, "--", color="grey", lw=1, label=["plain, after short gaps alone", *["_"] * (len(short) - 1)]
+    )
     axis.set(xscale="log", ylim=(0.2, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
     axis.axhline(0.5, color="grey", ls=":", lw=1)
     axis.set_xticks(GAPS, [str(gap) for gap in GAPS])

@@ -10,6 +10,8 @@
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
+    python -m benchmarks.writing pairs RUN... --out FOLDER    samples at two temperatures, for readers who choose
+    python -m benchmarks.writing choices FOLDER     how often they chose the second
 
 Alone on the machine. How fast a batch is, and how many texts differ from what their seeds write alone:
 benchmarks/engine.py.
@@ -32,6 +34,10 @@ and after their usual tokens, for all cuts and for those within words; and the t
 next word is the first, among the first 3 and among the 8, whatever its capitals. It does the same with what phone
 keyboards have: trigrams of words, counted in the same training text, with stupid back-off (Brants 2007).
 
+`pairs` writes 10 samples of 400 characters of each RUN at temperatures 0.8 and 0.6, as pairs in random order and unmarked:
+FOLDER/pairs-1.md for one reader, and pairs-2.md, in another order, for another. Each reader writes the side of the better
+one of each pair into FOLDER/choices-1.json or choices-2.json, as {"1": "L", ...}. `choices` counts, and prints the pairs.
+
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
 cost at temperature 0.5. A penalty of 0 is the one that suits the text. `words` prints the share of written words that
@@ -42,7 +48,9 @@ of four that the text has; and what a character costs by the model itself, in bi
 
 from __future__ import annotations
 
+import json
 import math
+import random
 import re
 import statistics
 import subprocess
@@ -87,6 +95,7 @@ GUARDED = Sampling(max_tokens=RULED_LENGTH, min_p=0, repetition_penalty=1, new_w
 SPELLED = Sampling(max_tokens=RULED_LENGTH, min_p=0, repetition_penalty=1, new_word_p=0.4)
 
 SAMPLES, LENGTH, AGAIN = 60, 500, 20
+JUDGED_TEMPERATURES, READERS = (0.8, 0.6), (1, 2)
 WORDS = 4000
 BY_WORDS = [  # temperature, min-p, new-word-p
     *[(0.8, min_p, 0.0) for min_p in (0.0, 0.01, 0.05, 0.1)],
@@ -378,6 +387,51 @@ def words(runs: Sequence[str], dictionary: Path) -> None:
             cells = _cells([_words(one.text)[1:-1] for one in written], known, own, fours)
             cost = bits(-sum(one.log_probability for one in written) / sum(len(one.text) for one in written))
             click.echo(f"{name:24} {temperature:11} {min_p:6} {new_word_p:10}{cells}{cost:9.3f}")
+
+
+@main.command(help="Write pairs of samples at two temperatures, unmarked, for two readers.")
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def pairs(runs: Sequence[str], out: Path) -> None:
+    out.mkdir(parents=True)
+    found = []
+    for run in runs:
+        model = load(run)
+        for k in range(10):
+            both = [model.generate(seed=100 + k, max_tokens=400, temperature=t).text[:400] for t in JUDGED_TEMPERATURES]
+            found.append((Path(run).name, *both))
+    (out / "pairs.json").write_text(json.dumps(found), encoding="utf-8")
+    for reader in READERS:
+        parts = [
+            f"## Pair {number} ({found[k][0]})\n\n[L]\n{found[k][1 + flipped]}\n\n[R]\n{found[k][2 - flipped]}\n"
+            for number, (k, flipped) in enumerate(_order(len(found), reader), 1)
+        ]
+        (out / f"pairs-{reader}.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _order(count: int, reader: int) -> list[tuple[int, bool]]:
+    """The order of the pairs for a reader, and whether the second sample of each is on the left."""
+    draw = random.Random(reader)
+    order = draw.sample(range(count), count)
+    return [(k, draw.random() < 0.5) for k in order]
+
+
+@main.command(help="Count the choices of both readers, and print the pairs with them.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def choices(folder: Path) -> None:
+    found = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
+    chosen: defaultdict[int, list[float]] = defaultdict(list)
+    for reader in READERS:
+        sides = json.loads((folder / f"choices-{reader}.json").read_text(encoding="utf-8"))
+        for number, (k, flipped) in enumerate(_order(len(found), reader), 1):
+            chosen[k].append(JUDGED_TEMPERATURES[(sides[str(number)] == "L") == flipped])
+    for reader in READERS:
+        count = sum(each[reader - 1] == JUDGED_TEMPERATURES[1] for each in chosen.values())
+        click.echo(f"reader {reader}: {count} of {len(found)} at temperature {JUDGED_TEMPERATURES[1]}")
+    for k, (name, *both) in enumerate(found):
+        click.echo(f"\n{name}, chosen: {' and '.join(map(str, chosen[k]))}")
+        for temperature, text in zip(JUDGED_TEMPERATURES, both, strict=True):
+            click.echo(f"\nTemperature {temperature}:\n\n```text\n{text}\n```")
 
 
 def _written(model: LanguageModel, temperature: float, **settings: Any):  # type: ignore[no-untyped-def]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling, keep_known
 from afterword.generation.words import Words, recur
 from afterword.generation.writer import Writer
-from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT, WritingDefaults
+from afterword.model.folder.defaults import LINES, PROSE, RECURRING_WORDS, RUNNING_TEXT, WritingDefaults
 from afterword.model.ngram.tables import Ngram
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import ByteTokenizer, CharTokenizer
@@ -140,15 +141,21 @@ def test_a_run_chooses_by_the_words_of_its_text(tmp_path: Path) -> None:
         (tmp_path / "text.txt").write_text(text)
         return train(tmp_path / "text.txt", steps=1, hidden_size=4, base="none", **options)._saved.writing
 
-    prose = "the cat and the dog saw the cat.\nthe dog saw the dog and the cat.\n" * 20
+    verse = "the cat and the dog saw the cat.\nthe dog saw the dog and the cat.\n" * 20
+    words = random.Random(0).choices([f"{a}{b}{c}" for a in "bdg" for b in "aeiou" for c in "lmnr"], k=4000)
+    paragraphs = "\n".join(" ".join(words[at : at + 40]) + "." for at in range(0, len(words), 40))
+    repeated = paragraphs[:400].replace("\n", " ") * 20
     names = "".join(chr(97 + k % 26) * (k // 26 + 1) + "\n" for k in range(200))
     for found, expected in (
-        (defaults(prose), RECURRING_WORDS),
+        (defaults(paragraphs), PROSE),
+        (defaults(paragraphs.replace(" ", "\n")), RECURRING_WORDS),
+        (defaults(verse), RECURRING_WORDS),
+        (defaults(repeated), RECURRING_WORDS),
         (defaults(names), RUNNING_TEXT),
-        (defaults(prose, ngram=0), RUNNING_TEXT),
+        (defaults(paragraphs, ngram=0), RUNNING_TEXT),
     ):
         assert dataclasses.replace(found, repetition_penalty=expected.repetition_penalty) == expected
-    assert defaults(prose, lines=True) == LINES
-    subwords = defaults(prose, vocabulary="bpe:30")
+    assert defaults(verse, lines=True) == LINES
+    subwords = defaults(verse, vocabulary="bpe:30")
     assert subwords.characters_per_token > 1.5
     assert subwords.max_tokens * subwords.characters_per_token == pytest.approx(RUNNING_TEXT.max_tokens, rel=0.02)

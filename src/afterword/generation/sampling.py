@@ -104,7 +104,7 @@ class Sampling(Settings):
     )
     temperature: float | None = setting(
         None,
-        "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; classic: 0)",
+        "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; prose: 0.6; classic: 0)",
         minimum=0,
         maximum=HOTTEST,
         short="t",

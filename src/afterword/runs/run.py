@@ -18,13 +18,14 @@ from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import Measured, learn_ngram
 from afterword.model.folder.card import card
-from afterword.model.folder.defaults import RECURRING_WORDS, WritingDefaults, usual
+from afterword.model.folder.defaults import PROSE, RECURRING_WORDS, REPETITIVE, WritingDefaults, usual
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.runs.record import Ended, Position, Progress, RunRecord, bits
 from afterword.text.encoded import EncodedCorpus
+from afterword.text.first_look import is_prose
 
 if TYPE_CHECKING:
     from afterword.learning.batches import Batches
@@ -131,10 +132,14 @@ class Run:
         if encoded.tokenizer.several:
             writing = writing.measured(encoded.training_characters, len(encoded.training))
         if writing.opening == "newline":
-            if recipe.ngram > 1 and recur(encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())):
-                writing = replace(writing, min_p=RECURRING_WORDS.min_p, new_word_p=RECURRING_WORDS.new_word_p)
             penalty = suited_penalty(encoded.training, encoded.tokenizer.lengths)
             writing = replace(writing, repetition_penalty=penalty)
+            text = encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())
+            if recipe.ngram > 1 and recur(text):
+                suited = PROSE if penalty >= REPETITIVE and is_prose(text) else RECURRING_WORDS
+                writing = replace(
+                    writing, temperature=suited.temperature, min_p=suited.min_p, new_word_p=suited.new_word_p
+                )
         return writing
 
     def join(self, team: Team) -> None:

@@ -104,9 +104,7 @@ class Trials:
         surely = gains.mean(axis=1) >= NOISE * gains.std(axis=1) / np.sqrt(gains.shape[1])
         return RULES[int(np.where(surely, errors.mean(axis=1), np.inf).argmin())]
 
-    def shares(
-        self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None
-    ) -> Floats:
+    def shares(self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
         A series' own errors have its number of cut-offs as their weight, and the whole table's have that of the rule.

@@ -15,10 +15,14 @@ def first_look(text: str) -> dict[str, str | int | float]:
     """Return what the first `LOOKED_AT` characters of a text show: its kind, the number of headings of chapters
     or scenes, and the fraction of characters other than letters, digits, spaces and ordinary punctuation."""
     text = text[:LOOKED_AT]
-    lines = [line for line in text.split("\n") if line.strip()]
-    is_prose = sum(map(len, lines)) >= LONG * len(lines)
     return {
-        "looks_like": "prose" if is_prose else "short lines",
+        "looks_like": "prose" if is_prose(text) else "short lines",
         "heads": len(HEAD.findall(text)),
         "other_characters": round(len(ORDINARY.sub("", text)) / max(1, len(text)), 4),
     }
+
+
+def is_prose(text: str) -> bool:
+    """Return whether the lines of `text` are as long as paragraphs."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return sum(map(len, lines)) >= LONG * len(lines)
