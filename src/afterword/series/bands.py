@@ -15,7 +15,7 @@ import numpy as np
 
 from afterword.series.tokens import Floats
 
-SERIES_SHRUNK = 2.0  # cut-offs of a series that all series' sizes count as
+SHRUNK = (2.0, 0.5, 8.0)  # cut-offs of a series that all series' sizes count as: usually, and what else may be better
 PHASE_SHRUNK = 8.0  # values of a phase that the mean over all phases counts as
 LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
 UNTESTED = 2.0  # usual changes, up to which errors are assumed at the first step where nothing was tested
@@ -23,7 +23,13 @@ FEW = 2.0  # bands are wider by this divided by the number of trials: few show t
 
 
 def offsets(
-    errors: Floats, cuts: Sequence[int], scales: Floats, season: int, quantiles: Sequence[float], at: int = 0
+    errors: Floats,
+    cuts: Sequence[int],
+    scales: Floats,
+    season: int,
+    quantiles: Sequence[float],
+    at: int = 0,
+    shrunk: float = SHRUNK[0],
 ) -> Floats:
     """Return the quantiles of how far the truth exceeds a forecast, and the mean last. [N, K, h] -> [Q + 1, N, h]
 
@@ -39,7 +45,7 @@ def offsets(
     trials = (~np.isnan(errors)).any(axis=2).sum(axis=1)
     own, known = np.abs(errors).mean(axis=2), np.where(scales > 0, scales, np.nan)
     shared = np.nanmean(own / known[:, None])
-    size = (np.nansum(own, axis=1) + SERIES_SHRUNK * shared * scales) / (trials + SERIES_SHRUNK)
+    size = (np.nansum(own, axis=1) + shrunk * shared * scales) / (trials + shrunk)
     size = np.maximum(size, LEAST * scales)
     numbers = errors / np.where(size > 0, size, np.nan)[:, None, None]  # [N, K, h]
     mean = np.nanmean(np.abs(numbers), axis=(0, 1)) + LEAST

@@ -24,7 +24,7 @@ from afterword.language_model import LanguageModel
 from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.bands import offsets
+from afterword.series.bands import SHRUNK, offsets
 from afterword.series.candidates import METHODS, cycle_of, fixed_phases, has_many_zeros
 from afterword.series.frames import stacked
 from afterword.series.futures import DECILES, Futures, lstm_forecasts, rounded
@@ -257,21 +257,24 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
         notes.append(f"{always}, as on closed days: the forecast repeats it")
     quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
-    backtest = None
+    backtest, shrunk = None, SHRUNK[0]
     if trials.cuts:
         scales = seasonal_scale([values[: -trials.cuts[0]] for values in trials.series], season)
         each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
         ordered = dict(sorted(each.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
-        used = _with_bands(_figures(trials, past, scales), trials, past, quantiles, levels)
-        backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: used, **ordered})
+        figures = _figures(trials, past, scales)
+        tried = {one: _with_bands(figures, trials, past, quantiles, levels, one) for one in SHRUNK}
+        losses = {one: with_bands.weighted_quantile_loss for one, with_bands in tried.items()}
+        shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
+        backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
-    *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles), fixed)
+    *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles, shrunk), fixed)
     futures = Futures(mean, dict(zip(quantiles, found, strict=True)))
     return Forecast(table, season, point.shape[1], levels, futures, methods, trials, backtest, reason, notes)
 
 
 def _banded(
-    trials: Trials, point: Floats, past: Floats, quantiles: Sequence[float], without: int | None = None
+    trials: Trials, point: Floats, past: Floats, quantiles: Sequence[float], shrunk: float, without: int | None = None
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
@@ -286,7 +289,7 @@ def _banded(
     levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
     errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
     changes = np.array([scale_of(values, 1) for values in trials.series])
-    found = point + offsets(errors, cuts, changes, trials.season, quantiles, at)
+    found = point + offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
     if not has_many_zeros(trials.series):
         found += point - found[quantiles.index(0.5)]
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
@@ -303,13 +306,18 @@ def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
 
 
 def _with_bands(
-    figures: Figures, trials: Trials, past: Floats, quantiles: Sequence[float], levels: Sequence[float]
+    figures: Figures,
+    trials: Trials,
+    past: Floats,
+    quantiles: Sequence[float],
+    levels: Sequence[float],
+    shrunk: float,
 ) -> Figures:
     """Add the figures of bands, which come from the errors at the other cut-offs."""
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
         return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
-    found = np.stack([_banded(trials, past[:, k], past, quantiles, k) for k in range(len(trials.cuts))], axis=2)
+    found = np.stack([_banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
     each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
     ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
