@@ -252,9 +252,9 @@ bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed gpu
 
 # Make a base, from which other runs can begin. TEXTS are books of one language or field, one file each, 10 MB or more in
-# all. LANGUAGE (english, german, french, spanish) is how they are printed; VOCABULARY is what its tokens are. Trains for
-# MINUTES at a constant rate, then for a quarter of that while the rate falls, and leaves the model in BASE/run/model:
-# train book.txt --base BASE/run/model. The same command, once more, continues from the weights before the fall.
+# all. LANGUAGE (english, german, french, spanish) chooses their quotes and dashes; VOCABULARY chooses the tokens. Trains
+# for MINUTES at a constant learning rate, then for a quarter of that time while the rate falls. The model is then in
+# BASE/run/model: train book.txt --base BASE/run/model. Run again, the command continues from the weights before the fall.
 BASE ?= base
 LANGUAGE ?= english
 VOCABULARY ?= char

@@ -10,8 +10,8 @@
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
-    python -m benchmarks.writing pairs RUN... --out FOLDER    samples at two temperatures, for readers who choose
-    python -m benchmarks.writing choices FOLDER     how often they chose the second
+    python -m benchmarks.writing pairs RUN... --out FOLDER    pairs of samples at two temperatures, for two readers
+    python -m benchmarks.writing choices FOLDER     how often each reader chose the second temperature
 
 Alone on the machine. How fast a batch is, and how many texts differ from what their seeds write alone:
 benchmarks/engine.py.
@@ -34,9 +34,10 @@ and after their usual tokens, for all cuts and for those within words; and the t
 next word is the first, among the first 3 and among the 8, whatever its capitals. It does the same with what phone
 keyboards have: trigrams of words, counted in the same training text, with stupid back-off (Brants 2007).
 
-`pairs` writes 10 samples of 400 characters of each RUN at temperatures 0.8 and 0.6, as pairs in random order and unmarked:
-FOLDER/pairs-1.md for one reader, and pairs-2.md, in another order, for another. Each reader writes the side of the better
-one of each pair into FOLDER/choices-1.json or choices-2.json, as {"1": "L", ...}. `choices` counts, and prints the pairs.
+`pairs` writes 10 pairs of samples of each RUN, one sample at temperature 0.8 and one at 0.6, of 400 characters each.
+The first reader gets FOLDER/pairs-1.md, the second pairs-2.md. Pairs and sides are in a random order that differs
+between the two files, and temperatures are not shown. Each reader writes the better side of each pair, as {"1": "L",
+...}, into FOLDER/choices-1.json or choices-2.json. `choices` counts the choices and prints the pairs.
 
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
@@ -410,7 +411,7 @@ def pairs(runs: Sequence[str], out: Path) -> None:
 
 
 def _order(count: int, reader: int) -> list[tuple[int, bool]]:
-    """The order of the pairs for a reader, and whether the second sample of each is on the left."""
+    """Return the order of the pairs for a reader, and whether the second sample of each is on the left."""
     draw = random.Random(reader)
     order = draw.sample(range(count), count)
     return [(k, draw.random() < 0.5) for k in order]

@@ -20,7 +20,7 @@ NEUTRAL_QUOTES = "“”‘’'"
 STRAIGHT = tuple("\"\"'''")
 GLUE = "\xa0"
 WIDTHS = [None, None, *range(64, 80, 2)]  # of lines, in characters; None: a paragraph is one line
-WRAPPED = 0.64  # of the pieces of prose
+WRAPPED = 0.64  # the fraction of pieces whose prose is wrapped by hand
 
 
 class Paragraph(NamedTuple):
@@ -66,7 +66,7 @@ class Manner:
 
     @classmethod
     def drawn(cls, language: Language, draw: random.Random, wrapped: float = WRAPPED) -> Manner:
-        """wrapped: the chance that prose is wrapped by hand."""
+        """Draw a manner. `wrapped` is the probability that its prose is wrapped by hand."""
         [style] = draw.choices(language.styles, [style.weight for style in language.styles])
         width = draw.choice(WIDTHS) if draw.random() < wrapped * len(WIDTHS) / (len(WIDTHS) - 2) else None
         dash = draw.choice(style.dashes)

@@ -12,10 +12,10 @@ lists what was taken. The same texts, options and seed give the same bytes.
 --share FOLDER=S makes S the share of FOLDER in train.txt's characters: it is read in part or repeatedly, each time in
 other manners. Folders without a share are read once.
 
---part KIND=N takes the text of a kind N times: half of its pieces for 0.5, and half of them twice for 1.5. So rare or
-difficult kinds can be read more often than those of which there is plenty.
+--part KIND=N takes the text of a kind N times: 0.5 takes half of its pieces, and 1.5 takes all, half of them twice. So
+rare or difficult kinds can be read more often than plentiful ones.
 
---wrapped P is the chance that a piece's prose is wrapped by hand; else each paragraph is one line.
+--wrapped P is the probability that a piece's prose is wrapped by hand. Otherwise each paragraph is one line.
 
 --times N prints the whole text N times, each time in a different order and in other manners. It is meant for a
 language with few texts.
@@ -135,7 +135,7 @@ def repeated(pieces: Sequence[list[Paragraph]], size: float, draw: random.Random
 
 
 def parts(given: Sequence[str], kinds: set[str]) -> dict[str, float]:
-    """Return what --part says, by kind. Raises BadParameter."""
+    """Return the number that --part gives each kind. Raises BadParameter."""
     found = {}
     for text in given:
         kind, _, number = text.rpartition("=")
@@ -144,8 +144,8 @@ def parts(given: Sequence[str], kinds: set[str]) -> dict[str, float]:
         except ValueError:
             found[kind] = 0
         if kind not in kinds or not 0 < found[kind] <= 10:
-            allowed = ", ".join(sorted(kinds))
-            raise click.BadParameter(f"{text}; give KIND=N, N up to 10, for a kind of {allowed}", param_hint="--part")
+            message = f"{text}; give KIND=N, with N above 0 and at most 10; kinds: {', '.join(sorted(kinds))}"
+            raise click.BadParameter(message, param_hint="--part")
     return found
 
 
@@ -201,13 +201,13 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("texts", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--books", multiple=True, type=folder, help="a folder with a manifest (repeatable)")
 @click.option("--share", "given", multiple=True, metavar="FOLDER=S", help="share of the text (default: read once)")
-@click.option("--part", multiple=True, metavar="KIND=N", help="take N times the text of this kind (repeatable)")
+@click.option("--part", multiple=True, metavar="KIND=N", help="take the text of this kind N times (repeatable)")
 @click.option(
     "--wrapped",
     type=click.FloatRange(0, 0.8),
     default=WRAPPED,
     show_default=True,
-    help="chance that a piece of prose is wrapped by hand",
+    help="probability that a piece's prose is wrapped by hand",
     metavar="P",
 )
 @click.option("--without", type=folder, help="leave out what the texts in this folder contain")

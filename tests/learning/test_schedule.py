@@ -43,7 +43,7 @@ def test_the_rate_rises_during_the_warmup_and_falls_after_it() -> None:
 def test_a_constant_rate_has_a_warmup_and_no_end() -> None:
     schedule = Schedule(dataclasses.replace(RECIPE, steps=100, warmup=10, schedule="constant"))
     rates = [schedule.learning_rate(step) for step in range(100)]
-    schedule.correct(100, 200)  # a run that goes on
+    schedule.correct(100, 200)  # a run that continues
     rates += [schedule.learning_rate(step) for step in range(100, 200)]
     for begun in (rates[:100], rates[100:]):
         assert begun[:10] == sorted(set(begun[:10]))

@@ -94,7 +94,7 @@ def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_t
     assert chosen < usual
     alike = run([np.resize([5.0, 9, 1, 4], 80) + RANDOM.normal(size=80) for _ in range(40)], [4], 4)
     assert alike.rule[0] >= USUAL[0]
-    assert alike.rule[1] > USUAL[1]  # the average is best for all
+    assert alike.rule[1] > USUAL[1]  # the average of seasons is best for all
     assert run(seasonal[:1], [4], 4).rule == USUAL
 
 

@@ -68,7 +68,7 @@ class Recipe:
 
 
 class Schedule:
-    """A warm-up, then a cosine to zero over the remaining steps, or a constant rate.
+    """The learning rate of each step: a warm-up, then a constant rate or a cosine to zero over the remaining steps.
 
     `corrections` lists (step, steps): at that step the end was moved to `steps`. The progress up to there stays, and
     the rest is spread over the remaining steps, so the rate never jumps. If the run had ended at that step, another

@@ -66,8 +66,8 @@ class TrainingSettings(Settings):
     learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
     schedule: Literal["cosine", "constant"] | None = setting(
         None,
-        "the learning rate after its warm-up: cosine lowers it to zero by the last step; constant keeps it, so that a "
-        "later run can continue as if there were no end (default: cosine; classic: constant)",
+        "learning rate after the warm-up: cosine lowers it to zero by the last step; constant keeps it, so that a "
+        "later run can continue as if training had not ended (default: cosine; classic: constant)",
     )
     seed: int = setting(0, "seed of all random numbers", **SEEDS)
     device: Literal["auto", Device] = setting("auto", "device to train on: auto uses an NVIDIA GPU if there is one")

@@ -18,12 +18,12 @@ from afterword.series.candidates import MOST_FITTED, SIMPLE, candidates, forecas
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
-TESTED = 100  # series, at least, evenly spread; more as far as `MOST_FITTED` allows
+TESTED = 100  # series at least, evenly spread; more if `MOST_FITTED` allows
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
-USUAL = (4.0, 4)  # cut-offs whose evidence the whole table's errors have, for one series; power of the errors in shares
-RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # of which the backtest chooses for several series
+USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
+RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
 NOISE = 2.0  # standard errors, within which two forecasts are equally good
 SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs differ by two too often
@@ -93,8 +93,8 @@ class Trials:
 
     @cached_property
     def rule(self) -> tuple[float, int]:
-        """The weight of the table's errors, and the power, whose shares are surely best in the backtest."""
-        if len(self.series) == 1:  # six cut-offs differ by chance
+        """The weight of the table's errors, and the power: `USUAL`, unless others are surely better in the backtest."""
+        if len(self.series) == 1:  # six cut-offs are too few to choose by
             return USUAL
         errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
         errors = errors[:, ~np.isnan(errors).any(axis=0)]
@@ -107,7 +107,7 @@ class Trials:
     def shares(self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
-        A series' own errors have its number of cut-offs as their weight, and the whole table's have that of the rule.
+        The weight of a series' own errors is its number of cut-offs; that of the table's errors comes from the `rule`.
         The errors of one cut-off may be left out, except for candidates that have no others.
         """
         shrunk, power = rule or self.rule

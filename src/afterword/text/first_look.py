@@ -23,6 +23,6 @@ def first_look(text: str) -> dict[str, str | int | float]:
 
 
 def is_prose(text: str) -> bool:
-    """Return whether the lines of `text` are as long as paragraphs."""
+    """Return whether the lines of `text` are, on average, as long as paragraphs."""
     lines = [line for line in text.split("\n") if line.strip()]
     return sum(map(len, lines)) >= LONG * len(lines)

@@ -187,7 +187,7 @@ def test_a_kind_can_be_read_more_or_less_often_than_others(make: Make, tmp_path:
 def test_a_part_that_cannot_be_is_refused(tmp_path: Path, old: Path, part: str) -> None:
     found = CliRunner().invoke(main, ["--books", str(old), "--part", part, "--out", str(tmp_path / "out")])
     assert found.exit_code == 2
-    assert "give KIND=N, N up to 10, for a kind of novel" in found.output
+    assert "give KIND=N, with N above 0 and at most 10; kinds: novel" in found.output
 
 
 @pytest.mark.parametrize("wrapped", [0.0, 0.25, 0.8])

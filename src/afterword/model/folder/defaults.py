@@ -48,7 +48,7 @@ class WritingDefaults:
 RUNNING_TEXT = WritingDefaults(500, 0.8, "newline", min_p=0.05, repetition_penalty=4.0)
 RECURRING_WORDS = dataclasses.replace(RUNNING_TEXT, min_p=0.01, new_word_p=0.4)
 PROSE = dataclasses.replace(RECURRING_WORDS, temperature=0.6)
-REPETITIVE = 1.5  # the penalty of a text below which it repeats itself by nature: cooler, it would do little else
+REPETITIVE = 1.5  # a text with a lower penalty repeats itself by nature; at 0.6, its model would do little else
 LINES = WritingDefaults(500, 0.8, "boundary", min_p=0.0, repetition_penalty=1.0)
 WINDOWS = WritingDefaults(50, 0.0, "window", min_p=0.0, repetition_penalty=1.0)
 
