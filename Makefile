@@ -260,15 +260,15 @@ LANGUAGE ?= english
 VOCABULARY ?= char
 MINUTES ?= 100
 RATE ?= 0.01
-HOW = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0 --dropout 0 --unwrap no
-TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
+BASE_OPTIONS = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0 --dropout 0 --unwrap no
+BASE_TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=100'; exit 2; }
 	if [ -e $(BASE)/growing ]; then $(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
 		$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text && \
-		$(BIN)/afterword train $(TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
-			--hidden-size 768 --schedule constant $(HOW); fi
-	$(BIN)/afterword train $(TEXT) --out $(BASE)/run --overwrite --base $(BASE)/growing/model $(HOW) \
+		$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
+			--hidden-size 768 --schedule constant $(BASE_OPTIONS); fi
+	$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/run --overwrite --base $(BASE)/growing/model $(BASE_OPTIONS) \
 		--minutes $$(awk 'BEGIN { print $(MINUTES) / 4 }')
 
 # Write what the examples of docs/ that are marked as derived print now into their pages. The tests fail if one is stale.

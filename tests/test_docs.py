@@ -28,7 +28,8 @@ TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))  # which are hist
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip
 CODE = ("src", "tests", "benchmarks", "bases")
-TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
 
 def code(page: Path) -> Iterator[str]:
@@ -237,3 +238,8 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
         text = page.read_text(encoding="utf-8")
         tags = re.findall(r"<(?:script|img|iframe|link[^>]* rel=.(?:stylesheet|preload).)\b[^>]*>", text)
         assert not [tag for tag in tags if re.search(r"(src|href)=.(https?:)?//", tag)], page
+
+
+def test_no_target_of_make_changes_a_variable_of_others() -> None:
+    names = re.findall(r"^([A-Z_]+) *[?:]?=", MAKEFILE, re.MULTILINE)
+    assert len(names) == len({*names})
