@@ -264,7 +264,7 @@ BASE_OPTIONS = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0
 BASE_TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=100'; exit 2; }
-	if [ -e $(BASE)/growing ]; then $(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
+	if [ -e $(BASE)/growing/run.json ]; then $(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
 		$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text && \
 		$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
 			--hidden-size 768 --schedule constant $(BASE_OPTIONS); fi

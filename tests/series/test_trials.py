@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -98,12 +99,29 @@ def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_t
     assert run(seasonal[:1], [4], 4).rule == USUAL
 
 
-def test_more_series_are_tested_as_far_as_there_is_time_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    series = [RANDOM.normal(size=40) for _ in range(150)]
+@pytest.mark.parametrize("slow", ["", "theta"])
+def test_more_series_are_tested_as_far_as_there_is_time_to_fit(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = partial(candidates.seasonal, 1, 1)
+    fitted: list[int] = []
+
+    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, candidates.Method]:
+        fitted.append(fits)
+        return {"last": last, **({slow: last} if slow else {})}
+
+    monkeypatch.setattr("afterword.series.trials.candidates", found)
+    series = [RANDOM.normal(size=length) for length in (39, 41) for _ in range(75)]
     for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
-        monkeypatch.setattr("afterword.series.trials.MOST_FITTED", limit)
-        found = (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum()
-        assert found == tested
+        if slow:
+            monkeypatch.setitem(candidates.AFFORDABLE, slow, 2 * limit)
+        else:
+            monkeypatch.setattr("afterword.series.trials.MOST_FITTED", limit)
+        assert (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum() == tested
+    assert {*fitted} == {150 * 40 + 3 * 100 * 40}  # testing more takes no candidate away
+
+
+def test_too_few_trials_and_trials_that_overlap_choose_no_other_shares() -> None:
+    for length, horizon in ((20, 12), (22, 12), (9, 4)):
+        assert run([RANDOM.normal(size=length) for _ in range(30)], [], horizon).rule == USUAL
 
 
 def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found() -> None:

@@ -281,7 +281,8 @@ class _Planner:
 
         Returns None if no such run has been tried.
         """
-        if self._settings.learning_rate is not None or recipe.ngram <= HIGHEST_ORDER // 2:
+        asked = self._settings.learning_rate is not None or recipe.schedule == "constant"
+        if asked or recipe.ngram <= HIGHEST_ORDER // 2:
             return None
         if self._base is not None:
             return None if untouched is None else untouched.cost

@@ -67,7 +67,7 @@ class TrainingSettings(Settings):
     schedule: Literal["cosine", "constant"] | None = setting(
         None,
         "learning rate after the warm-up: cosine lowers it to zero by the last step; constant keeps it, so that a "
-        "later run can continue as if training had not ended (default: cosine; classic: constant)",
+        "later run can continue at the same rate (default: cosine; classic: constant)",
     )
     seed: int = setting(0, "seed of all random numbers", **SEEDS)
     device: Literal["auto", Device] = setting("auto", "device to train on: auto uses an NVIDIA GPU if there is one")

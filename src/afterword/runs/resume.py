@@ -222,5 +222,6 @@ def extend(run: Run, more: More) -> None:
         stages=(*run.record.stages, Stage(step, steps, minutes, more.given)),
         ended=None,
     )
-    way = "a new schedule starts from its weights" if step == ended_at else "the learning rate falls more slowly"
+    way = "the learning rate stays" if run.recipe.schedule == "constant" else "the learning rate falls more slowly"
+    way = "a new schedule starts from its weights" if step == ended_at else way
     run.notes.append(f"the run continues from step {step:,} to step {steps:,} instead of {ended_at:,}: {way}")

@@ -32,7 +32,7 @@ CHANCE = 0.001  # of a phase with always the same value
 EXACT = 1e-9  # of the largest value: what rounding leaves
 CYCLE = 0.3  # the least autocorrelation after a cycle
 MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of the library: about ten minutes
-AFFORDABLE = {"arima": 10_000, "ets": 100_000, "theta": 300_000, "logs": 300_000}  # the same for some
+AFFORDABLE = {"arima": 10_000, "ets": 55_000, "theta": 300_000, "logs": 300_000}  # the same for some
 
 
 def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Method]:

@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from afterword.series.candidates import MOST_FITTED, SIMPLE, candidates, forecast_all
+from afterword.series.candidates import AFFORDABLE, MOST_FITTED, SIMPLE, candidates, forecast_all
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
@@ -23,6 +23,7 @@ CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
+LEAST_TRIALS = 10
 RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
 NOISE = 2.0  # standard errors, within which two forecasts are equally good
@@ -55,9 +56,11 @@ class Trials:
         """
         cuts, seasons = _planned([*map(len, series)], horizon, seasons)
         total, count = sum(map(len, series)), len(series)
-        tested = spread(count, min(count, max(TESTED, count * (MOST_FITTED - total) // (total * max(1, len(cuts))))))
-        fits = total + len(cuts) * sum(len(series[k]) for k in tested)
-        tried = candidates(series, seasons, fits)
+        least = spread(count, TESTED)
+        tried = candidates(series, seasons, total + len(cuts) * sum(len(series[k]) for k in least))
+        shown = {word for name in tried for word in name.split()}
+        limit = min([MOST_FITTED, *(most // 2 for slow, most in AFFORDABLE.items() if slow in shown)])
+        tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
         beside = SIMPLE if method == LSTM else ()  # compared with the network; the others take minutes
         tried = {name: one for name, one in tried.items() if method == AUTO or name.split()[0] in (method, *beside)}
         if not tried:
@@ -94,11 +97,12 @@ class Trials:
     @cached_property
     def rule(self) -> tuple[float, int]:
         """The weight of the table's errors, and the power: `USUAL`, unless others are surely better in the backtest."""
-        if len(self.series) == 1:  # six cut-offs are too few to choose by
+        overlap = len(self.cuts) < 2 or 2 * (self.cuts[1] - self.cuts[0]) < self.actual.shape[2]
+        if len(self.series) == 1 or overlap:  # too few trials, or trials that are much the same
             return USUAL
         errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
         errors = errors[:, ~np.isnan(errors).any(axis=0)]
-        if not errors.size:
+        if errors.shape[1] < LEAST_TRIALS:
             return USUAL
         gains = errors[0] - errors
         surely = gains.mean(axis=1) >= NOISE * gains.std(axis=1) / np.sqrt(gains.shape[1])
@@ -162,4 +166,4 @@ def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tu
 
 def spread(count: int, most: int) -> list[int]:
     """Return the indexes of at most `most` of `count` series, evenly spread."""
-    return sorted(set(np.linspace(0, count - 1, most).astype(int).tolist()))
+    return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
