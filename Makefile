@@ -264,12 +264,18 @@ BASE_OPTIONS = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0
 BASE_TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=100'; exit 2; }
-	if [ -e $(BASE)/growing/run.json ]; then $(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
+	@test -e $(BASE)/growing -o ! -e $(BASE)/run || { echo 'make base: $(BASE)/run was made otherwise, and would be lost: give another BASE'; exit 2; }
+	if [ -e $(BASE)/growing/run.json ]; then \
+		echo "continuing $(BASE)/growing with the text that it has: $(BASE)/text"; \
+		$(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
 		$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text && \
 		$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
 			--hidden-size 768 --schedule constant $(BASE_OPTIONS); fi
-	$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/run --overwrite --base $(BASE)/growing/model $(BASE_OPTIONS) \
+	$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/falling --overwrite --base $(BASE)/growing/model $(BASE_OPTIONS) \
 		--minutes $$(awk 'BEGIN { print $(MINUTES) / 4 }')
+	rm -rf $(BASE)/run
+	mv $(BASE)/falling $(BASE)/run
+	@echo 'the base is in $(BASE)/run/model'
 
 # Write what the examples of docs/ that are marked as derived print now into their pages. The tests fail if one is stale.
 examples: .venv/ready-dev

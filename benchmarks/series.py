@@ -64,12 +64,21 @@ def column(q: float) -> str:
 COLUMNS = [*map(column, DECILES), "lo-95", "hi-95"]
 
 
-def by_afterword(table: BenchTable, *options: object) -> tuple[Found, str, float]:
+WITHOUT_NETWORK = """
+from afterword.cli.main import main
+from afterword.series import forecasts
+forecasts.PAYS = (10**9, 10**9)
+main()
+"""
+
+
+def by_afterword(table: BenchTable, *options: object, network: bool = True) -> tuple[Found, str, float]:
     """Return the forecasts of the real command, the methods that it used, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "table.csv"), Path(folder, "out.csv")
         table.write(path)
-        command = [sys.executable, "-m", "afterword", "forecast", path, "--horizon", table.horizon, "--out", out]
+        program = ["-m", "afterword"] if network else ["-c", WITHOUT_NETWORK]
+        command = [sys.executable, *program, "forecast", path, "--horizon", table.horizon, "--out", out]
         command += ["--levels", " ".join(map(str, LEVELS)), *options]
         began = time.monotonic()
         subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -179,8 +188,9 @@ def all_tables(only: Sequence[str], minutes: float, peers: bool) -> None:
 @click.option("--minutes", default=3.0, show_default=True, help="of training; forecasting comes on top")
 @click.option("--seed", "seeds", multiple=True, type=int, default=range(5), show_default=True)
 @click.option("--method", default="auto", show_default=True)
+@click.option("--network/--no-network", default=True, help="train an LSTM, or measure all other candidates alone")
 @PEERS_TOO
-def hourly(minutes: float, seeds: Sequence[int], method: str, peers: bool) -> None:
+def hourly(minutes: float, seeds: Sequence[int], method: str, network: bool, peers: bool) -> None:
     """Forecast M4's hourly series."""
     parts = [read_table(DATA / "series" / f"hourly-{part}.csv", season=24).series for part in ("train", "test")]
     longest = max(len(one.values) for one in parts[0])
@@ -189,7 +199,10 @@ def hourly(minutes: float, seeds: Sequence[int], method: str, peers: bool) -> No
     for row, before, after in zip(values, *parts, strict=True):
         row[longest - len(before.values) :] = [*before.values, *after.values]
     table = BenchTable(HOURLY, "2015-01-01", "h", (24, 168), 48, values)
-    for seed in seeds:
+    if not network:
+        found, used, seconds = by_afterword(table, network=False)
+        keep(table, f"{OURS}, {method}, no network", used=used, **figures(found, table), seconds=seconds)
+    for seed in seeds if network else ():
         found, used, seconds = by_afterword(table, "--minutes", minutes, "--seed", seed, "--method", method)
         keep(table, f"{OURS}, {method}, seed {seed}", used=used, **figures(found, table), seconds=seconds)
     if peers:

@@ -134,33 +134,24 @@ def repeated(pieces: Sequence[list[Paragraph]], size: float, draw: random.Random
             yield piece
 
 
-def parts(given: Sequence[str], kinds: set[str]) -> dict[str, float]:
-    """Return the number that --part gives each kind. Raises BadParameter."""
-    found = {}
+def numbers(given: Sequence[str], names: Iterable[str], most: float, option: str) -> dict[str, float]:
+    """Return the numbers of texts such as NAME=0.5, by name. Raises BadParameter."""
+    known, found = sorted(names), dict[str, float]()
     for text in given:
-        kind, _, number = text.rpartition("=")
+        name, _, number = text.rpartition("=")
         try:
-            found[kind] = float(number)
+            found[name] = float(number)
         except ValueError:
-            found[kind] = 0
-        if kind not in kinds or not 0 < found[kind] <= 10:
-            message = f"{text}; give KIND=N, with N above 0 and at most 10; kinds: {', '.join(sorted(kinds))}"
-            raise click.BadParameter(message, param_hint="--part")
+            found[name] = 0
+        if name not in known or not 0 < found[name] < most:
+            message = f"{text}; give NAME=N, with N between 0 and {most:g} and the name {' or '.join(known)}"
+            raise click.BadParameter(message, param_hint=option)
     return found
 
 
 def shares(given: Sequence[str], names: Sequence[str]) -> dict[str, float]:
     """Return what --share says, by the folder's name. Raises BadParameter."""
-    found = {}
-    for text in given:
-        name, _, share = text.rpartition("=")
-        try:
-            found[name] = float(share)
-        except ValueError:
-            found[name] = 0
-        if name not in names or not 0 < found[name] < 1:
-            allowed = " or ".join(f"{name}=SHARE" for name in names)
-            raise click.BadParameter(f"{text}; give {allowed}, with a share between 0 and 1", param_hint="--share")
+    found = numbers(given, names, 1, "--share")
     if len(found) == len(names) or sum(found.values()) >= 1:
         raise click.BadParameter("give shares below 1 in all, and one folder without any", param_hint="--share")
     return found
@@ -259,7 +250,7 @@ def main(
 
     everything = [(collection.name, document) for collection in collections for document in collection.documents]
     training = [document for _, document in everything if not document.held_out]
-    times_of = parts(part, {document.kind for document in training})
+    times_of = numbers(part, {document.kind for document in training}, 10, "--part")
     chosen = Filter(training, LANGUAGES[language].letters, judged)
     for collection in collections:
         chosen.left_out.clear()

@@ -187,7 +187,7 @@ def test_a_kind_can_be_read_more_or_less_often_than_others(make: Make, tmp_path:
 def test_a_part_that_cannot_be_is_refused(tmp_path: Path, old: Path, part: str) -> None:
     found = CliRunner().invoke(main, ["--books", str(old), "--part", part, "--out", str(tmp_path / "out")])
     assert found.exit_code == 2
-    assert "give KIND=N, with N above 0 and at most 10; kinds: novel" in found.output
+    assert "give NAME=N, with N between 0 and 10 and the name novel" in plain(found.output)
 
 
 @pytest.mark.parametrize("wrapped", [0.0, 0.25, 0.8])
@@ -265,7 +265,7 @@ def test_a_share_that_cannot_be_is_refused(tmp_path: Path, old: Path, new: Path,
     asked = ["--books", str(old), "--books", str(new), "--share", share, "--out", str(tmp_path / "out")]
     found = CliRunner().invoke(main, asked)
     assert found.exit_code == 2
-    assert "give old=SHARE or new=SHARE, with a share between 0 and 1" in found.output
+    assert "give NAME=N, with N between 0 and 1 and the name new or old" in plain(found.output)
     assert not (tmp_path / "out").exists()
 
 
