@@ -98,7 +98,7 @@ class Trials:
     def rule(self) -> tuple[float, int]:
         """The weight of the table's errors, and the power: `USUAL`, unless others are surely better in the backtest."""
         overlap = len(self.cuts) < 2 or 2 * (self.cuts[1] - self.cuts[0]) < self.actual.shape[2]
-        if len(self.series) == 1 or overlap:  # too few trials, or trials that are much the same
+        if len(self.series) == 1 or overlap:  # too few trials, or nearly the same ones
             return USUAL
         errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
         errors = errors[:, ~np.isnan(errors).any(axis=0)]
