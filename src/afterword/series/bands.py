@@ -34,7 +34,7 @@ def offsets(
     """Return the quantiles of how far the truth exceeds a forecast, and the mean last. [N, K, h] -> [Q + 1, N, h]
 
     `errors` are NaN where nothing was tested. The forecast begins `at` values before the end, as `cuts` count. `scales`
-    are the usual changes of the series, 0 for constant ones. [N]
+    are the usual changes of the series, 0 for constant ones. [N] `shrunk` is as in `SHRUNK`.
     """
     steps = np.arange(errors.shape[2])
     if not scales.any():

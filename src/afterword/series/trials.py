@@ -18,12 +18,12 @@ from afterword.series.candidates import AFFORDABLE, MOST_FITTED, SIMPLE, candida
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
-TESTED = 100  # series at least, evenly spread; more if `MOST_FITTED` allows
+TESTED = 100  # series at least, evenly spread; more if the candidates are fast enough
 CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
-LEAST_TRIALS = 10
+LEAST_TRIALS = 10  # forecasts of a series from a cut-off; with fewer, the usual rule stays
 RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
 NOISE = 2.0  # standard errors, within which two forecasts are equally good
