@@ -1,0 +1,47 @@
+"""Laws of the mean of two models: its weights lie midway, and its held-out cost is measured, not copied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import afterword
+from bases.making import mean
+
+SAID = "abc cab bac " * 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ends")
+    (folder / "text.txt").write_text(SAID * 10)
+    settings: dict[str, Any] = {"batch_size": 2, "seq_length": 8, "ngram": 0, "threads": 1}
+    afterword.train(folder / "text.txt", out=folder / "earlier", base="none", hidden_size=8, steps=3, **settings)
+    afterword.train(folder / "text.txt", out=folder / "later", base=folder / "earlier", steps=3, **settings)
+    afterword.train(folder / "text.txt", out=folder / "other", base="none", hidden_size=9, steps=1, **settings)
+    return folder
+
+
+def averaged(folder: Path, earlier: str, later: str) -> Any:
+    places = [str(folder / name) for name in (earlier, later, "mean", "text.txt")]
+    return CliRunner().invoke(mean.main, [*places[:3], "--text", places[3]])
+
+
+def test_the_mean_lies_midway_and_its_cost_is_measured(folder: Path) -> None:
+    assert (made := averaged(folder, "earlier", "later")).exit_code == 0, made.output
+    earlier, later, model = (afterword.load(folder / name) for name in ("earlier", "later", "mean"))
+    for name, weight in model._saved.weights.items():
+        assert np.allclose(weight, (earlier._saved.weights[name] + later._saved.weights[name]) / 2, atol=1e-6)
+    cost = model.score((folder / "text.txt").read_text()).bits_per_character
+    assert model.about["validation"]["bits_per_character"] == pytest.approx(cost, rel=1e-4)
+    assert f"{cost:.3f} bits per character" in made.output
+
+
+def test_models_of_other_sizes_have_no_mean(folder: Path) -> None:
+    made = averaged(folder, "earlier", "other")
+    assert made.exit_code == 2
+    assert "must have the same sizes and tokens" in made.output
