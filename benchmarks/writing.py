@@ -10,6 +10,7 @@
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
+    python -m benchmarks.writing leaks RUN...       lines that look like the base's texts and not like the run's
     python -m benchmarks.writing pairs RUN... --out FOLDER    pairs of samples at two temperatures, for two readers
     python -m benchmarks.writing choices FOLDER     how often each reader chose the second temperature
 
@@ -33,6 +34,10 @@ and after their usual tokens, for all cuts and for those within words; and the t
 `keyboard` asks for the 8 likeliest words at places of the held-out text where a word follows. It prints how often the
 next word is the first, among the first 3 and among the 8, whatever its capitals. It does the same with what phone
 keyboards have: trigrams of words, counted in the same training text, with stupid back-off (Brants 2007).
+
+`leaks` writes 60 samples, of at most 500 characters each. It counts the lines that contain a word in capitals that the
+training text does not have; the lines that begin with a name and a colon, if none of the text's lines begins with that
+name and a colon; and headings such as "Chapter II", if fewer than one line in a thousand of the text is one.
 
 `pairs` writes 10 pairs of samples of each RUN, one sample at temperature 0.8 and one at 0.6, of 400 characters each.
 The first reader gets FOLDER/pairs-1.md, the second pairs-2.md. Pairs and sides are in a random order that differs
@@ -104,6 +109,10 @@ BY_WORDS = [  # temperature, min-p, new-word-p
     *[(temperature, *rest) for temperature in (0.6, 1.0) for rest in ((0.05, 0.0), (0.01, 0.4))],
 ]
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+IN_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
+SPEAKER = re.compile(r"^\W*([A-Z]\w+(?: [A-Z]\w+)?):", re.MULTILINE)
+_HEADS = "chapter|act|scene|book|part|section|canto|letter|volume|preface|contents|the end|finis|[ivxlc]+"
+HEADING = re.compile(rf"^\W*(?:{_HEADS})\b[ .]*(?:[ivxlc\d]+|the \w+)?\W*$", re.IGNORECASE | re.MULTILINE)
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
 LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorter context, as in Brants 2007
@@ -390,6 +399,24 @@ def words(runs: Sequence[str], dictionary: Path) -> None:
             click.echo(f"{name:24} {temperature:11} {min_p:6} {new_word_p:10}{cells}{cost:9.3f}")
 
 
+@main.command(help="Count written lines that look like the base's texts and not like the run's.")
+@click.argument("runs", nargs=-1, required=True)
+def leaks(runs: Sequence[str]) -> None:
+    echo_table(["run", "lines", "with new words in capitals", "of new speakers", "headings"])
+    for run in runs:
+        model = load(run)
+        learned = "".join(model.learned_from().texts("training"))
+        written = [line for one in _written(model, None) for line in one.text.splitlines() if line.strip()]
+        capitals, speakers = set(IN_CAPITALS.findall(learned)), set(SPEAKER.findall(learned))
+        heads = len(HEADING.findall(learned)) >= len(learned.splitlines()) / 1000
+        counts = (
+            sum(not capitals.issuperset(IN_CAPITALS.findall(line)) for line in written),
+            sum(not speakers.issuperset(SPEAKER.findall(line)) for line in written),
+            sum(not heads and bool(HEADING.match(line)) for line in written),
+        )
+        echo_row([Path(run).name, *map(str, (len(written), *counts))])
+
+
 @main.command(help="Write pairs of samples at two temperatures, unmarked, for two readers.")
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
@@ -435,7 +462,7 @@ def choices(folder: Path) -> None:
             click.echo(f"\nTemperature {temperature}:\n\n```text\n{text}\n```")
 
 
-def _written(model: LanguageModel, temperature: float, **settings: Any):  # type: ignore[no-untyped-def]
+def _written(model: LanguageModel, temperature: float | None, **settings: Any):  # type: ignore[no-untyped-def]
     length = model.writing_defaults.tokens(LENGTH)
     return model.samples(num=SAMPLES, seed=0, max_tokens=length, temperature=temperature, **settings)
 

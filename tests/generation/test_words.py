@@ -115,6 +115,44 @@ def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
     assert not written(0.0) <= set(words_in(text))
 
 
+def test_words_in_capitals_are_those_of_the_text() -> None:
+    tokenizer = CharTokenizer.of(" .\nABCabc")
+    text = "abc ABC CAB. Bca abc CA\nabc Cab B.\n" * 3
+    words = Words(counted(tokenizer, text), tokenizer)
+
+    def left(beginning: str) -> str:
+        logits = np.zeros(tokenizer.rows)
+        words.keep_capitals(words.after(" " + beginning), logits)
+        return "".join(letter for letter in "ABCabc. " if np.isfinite(logits[tokenizer.encode(letter)[0]]))
+
+    # "Bc" may be new, since it is no longer in capitals; "BC" can come only from a prompt
+    everything = "ABCabc. "
+    beginnings = {
+        "A": "Babc. ",
+        "C": "Aabc. ",
+        "AB": "C",
+        "CA": "B. ",
+        **dict.fromkeys(["", "a", "Bc", "BC"], everything),
+    }
+    assert {beginning: left(beginning) for beginning in beginnings} == beginnings
+
+
+def test_a_text_has_new_words_in_capitals_only_where_nothing_else_is_left() -> None:
+    tokenizer = CharTokenizer.of(" .\nABCabc")
+    text = "abc ABC CAB. Bca abc CA\nabc Cab B.\n" * 3
+    assert tokenizer.end is not None
+    saved = model(tokenizer, [tokenizer.end])
+    saved = dataclasses.replace(saved, ngram=counted(tokenizer, text), mixture_weight=0.1)
+
+    def in_capitals(**settings: Any) -> set[str]:
+        sampling = Sampling(max_tokens=2000, temperature=1.5, min_p=0, new_word_p=1e-9, **settings)
+        written = words_in(Writer(saved, saved.predictor(), sampling).stream("a", 1).sample().text)[1:-1]
+        return {word for word in written if word.isupper() and len(word) > 1}
+
+    assert in_capitals(only="ABC ") == {"ABC", "CAB", "CA"}
+    assert in_capitals(pattern="(BB )+") == {"BB"}
+
+
 def test_a_model_without_an_ngram_knows_no_words() -> None:
     saved = model(TOKENIZERS[0], [])
     with pytest.raises(OptionError, match="new_word_p= needs an n-gram"):

@@ -165,7 +165,8 @@ class Continuation:
         """The end of the prompt with which the next token begins. It does not belong to this text."""
         self._least = policy.sampling.min_tokens if self.tokenizer.end is not None else 0
         self._opens = not prompt and policy.model.writing.opening == "newline"
-        self.steers = bool(self._opens or policy.sampling.contains or self._rule or self._repeats or self._least)
+        steered = (self._opens, policy.sampling.contains, self._rule, self._repeats, self._least, policy.words)
+        self.steers = any(steered)
         self.guards = self._guard is not None
         followed = self._repeats is not None or policy.words or self.guards
         self._is_checked = bool(followed or self._rule or self._ends)
@@ -257,6 +258,8 @@ class Continuation:
             left[self.tokenizer.end] = -math.inf
             if left[left.argmax()] == -math.inf:
                 raise ModelError("this model saw no token in training but a line's end: min-tokens must be 0")
+        if self.policy.words:
+            self.policy.words.keep_capitals(self._word, left)
 
     @property
     def known(self) -> NDArray[np.bool_] | None:

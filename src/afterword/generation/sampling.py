@@ -3,8 +3,8 @@
 The order is always the same. Each step works on what the step before left:
 
     1. mask the tokens never seen in training, and add the biases
-    2. apply what the text being written asks for (`Continuation.steer`): mask the tokens that would end it too early
-       or break its rules, and make those that would continue a repetition less likely
+    2. apply what the text being written asks for (`Continuation.steer`): mask the tokens that would end it too early,
+       break its rules or make a new word in capitals, and make those that would continue a repetition less likely
     3. divide the logits by the temperature; at 0, take the likeliest token and stop here
     4. apply the filters in the order of their fields in `Sampling`: top-k keeps the k likeliest tokens; top-p keeps the
        fewest likeliest tokens that together reach the probability p; min-p keeps the tokens at least p times as likely
@@ -135,8 +135,8 @@ class Sampling(Settings):
     )
     new_word_p: float | None = setting(
         None,
-        "drop tokens that would make a word absent from the training text, unless their probability is at least this; "
-        "0 is off (default: 0.4 if the words of the training text recur; lines, classic: 0)",
+        "drop tokens that would make a word absent from the training text, if their probability is below this or the "
+        "word is in capitals; 0 is off (default: 0.4 if the words of the training text recur; lines, classic: 0)",
         minimum=0,
         maximum=1,
         off=0,

@@ -3,6 +3,9 @@
 An unlikely token within a word makes a word that does not exist. The n-gram model knows the words of its text: a token
 is known after the beginning of a word if the text continues that beginning with it. If a word is longer than the
 n-gram model looks back, its last tokens count. If one mark or space is known after a word, all are.
+
+A word in capitals is often a speaker's name or part of a heading. One that the text does not contain comes from the
+texts of the base. So it is not written, however likely it is, unless nothing else is left.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 import regex
@@ -38,6 +42,7 @@ class Words:
         self._texts = [tokenizer.spelling(row).decode("utf-8", "replace") for row in range(ngram.rows)]
         self._parts = np.array([not LETTER.match(text[:1]) for text in self._texts])
         self._ends = [not LETTER.match(text[-1:]) for text in self._texts]
+        self._capital = np.array([text[:1].isupper() for text in self._texts])
         self.known = lru_cache(max(1, CACHED // ngram.rows))(self._known)
 
     def after(self, prompt: str, tokens: Sequence[int] = ()) -> Word:
@@ -53,6 +58,18 @@ class Words:
         if row == self._ngram.boundary:
             row = self._ngram.start
         return (row,) if self._parts[row] or self._ends[row] else (*word, row)[-self._ngram.order :]
+
+    def keep_capitals(self, word: Word, left: Annotated[NDArray[np.float64], "R"]) -> None:
+        """Set `left` to -inf for the tokens that would make `word` a word in capitals that the text does not contain.
+
+        Change nothing if no token would be left, for example after a beginning that only a prompt can give.
+        """
+        last = "".join(self._texts[row] for row in word[1:][-2:])
+        if last[-1:].isupper():
+            known = self.known(word)
+            kept = known if last[:-1].isupper() else known | ~self._capital
+            if (left[kept] > -np.inf).any():
+                left[~kept] = -np.inf
 
     def _known(self, word: Word) -> NDArray[np.bool_]:
         """Return, for each row [R], whether the text has it after `word` as the beginning of a word."""
