@@ -237,7 +237,8 @@ def table(base: str) -> None:
 
 def train(row: str, text: Subject, minutes: float, seed: int, way: str, keep: Path | None = None) -> dict[str, Any]:
     """Train on `text` and record and print the result."""
-    options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed)]
+    # the text as it is: the held-out part is scored with its line breaks
+    options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed), "--unwrap", "no"]
     result = learned(text.training, text.held_out, options, lines=text.lines, keep=keep)
     write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, gain=[GAIN_FROM_BASE, SOON], **result)
     click.echo(
