@@ -39,7 +39,7 @@ def main(earlier: Path, later: Path, out: Path, text: Path) -> None:
 
 def mean(first: SavedModel, second: SavedModel) -> SavedModel:
     """Return the model `second` with the mean weights of both."""
-    weights = {name: (first.weights[name] + weight) / 2 for name, weight in second.weights.items()}
+    weights = {name: 0.5 * first.weights[name] + 0.5 * weight for name, weight in second.weights.items()}
     return dataclasses.replace(second, weights=weights)
 
 
