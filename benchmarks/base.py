@@ -103,19 +103,26 @@ def main() -> None:
 @main.command(help="Train for the rows of the table, from the base and from scratch.")
 @only(list(ROWS))
 @click.option("--seeds", type=int, help="how many; else what the row says")
+@click.option("--steps", type=int, help="of each run, in place of its minutes; the table leaves such runs out")
 @click.option("--no-from-nothing", is_flag=True, help="from the base only")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="keep the runs in this folder")
 @base_option
 @cache_option
 def rows(
-    only: Sequence[str], seeds: int | None, no_from_nothing: bool, keep: Path | None, base: str, cache: Path
+    only: Sequence[str],
+    seeds: int | None,
+    steps: int | None,
+    no_from_nothing: bool,
+    keep: Path | None,
+    base: str,
+    cache: Path,
 ) -> None:
     for name in only or [name for name, row in ROWS.items() if row.base == base]:
         row = ROWS[name]
         for text in subjects([row.text], cache):
             for seed in range(seeds or row.seeds):
                 for way in [base] if no_from_nothing else [base, NONE]:
-                    train(name, text, row.minutes, seed, way, keep and keep / f"{name}-{way}-{seed}")
+                    train(name, text, row.minutes, seed, way, keep and keep / f"{name}-{way}-{seed}", steps)
 
 
 @main.command(help="Train on texts of many kinds from the base and from scratch, beside what the default decides.")
@@ -235,10 +242,21 @@ def table(base: str) -> None:
     echo_table(EXPECTATION_COLUMNS, expectation_table(base))
 
 
-def train(row: str, text: Subject, minutes: float, seed: int, way: str, keep: Path | None = None) -> dict[str, Any]:
+def train(
+    row: str,
+    text: Subject,
+    minutes: float,
+    seed: int,
+    way: str,
+    keep: Path | None = None,
+    steps: int | None = None,
+) -> dict[str, Any]:
     """Train on `text` and record and print the result."""
+    if steps is not None:
+        row = f"{row}, {steps} steps"
+    length = ["--minutes", str(minutes)] if steps is None else ["--steps", str(steps)]
     # the text as it is: the held-out part is scored with its line breaks
-    options = ["--base", way, "--minutes", str(minutes), "--seed", str(seed), "--unwrap", "no"]
+    options = ["--base", way, *length, "--seed", str(seed), "--unwrap", "no"]
     result = learned(text.training, text.held_out, options, lines=text.lines, keep=keep)
     write("run", row=row, text=text.name, minutes=minutes, seed=seed, way=way, gain=[GAIN_FROM_BASE, SOON], **result)
     click.echo(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from afterword.errors import AfterwordError
 from afterword.model.folder.saved import SavedModel, load_model, model_folder, save_model
 from afterword.scoring.costs import score
 from benchmarks.commands import as_written
@@ -25,10 +26,16 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--text", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(earlier: Path, later: Path, out: Path, text: Path) -> None:
-    first, second = (load_model(model_folder(place)) for place in (earlier, later))
+    if out.exists():
+        raise click.UsageError(f"{out} exists already: name a new folder")
+    try:
+        first, second = (load_model(model_folder(place)) for place in (earlier, later))
+        held_out = text.read_text(encoding="utf-8")
+    except (AfterwordError, UnicodeError) as error:
+        raise click.UsageError(str(error)) from None
     if first.config != second.config or first.tokenizer.names != second.tokenizer.names:
         raise click.UsageError(f"{earlier} and {later} must have the same sizes and tokens")
-    model, held_out = mean(first, second), text.read_text(encoding="utf-8")
+    model = mean(first, second)
     for place, each in ((earlier, first), (later, second), (out, model)):
         cost = score(each.network(), each.tokenizer, held_out)
         click.echo(f"{place}: {cost.bits_per_character:.3f} bits per character")

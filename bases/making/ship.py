@@ -38,7 +38,7 @@ A small LSTM from which other runs can begin, trained with Afterword on {listed}
 | text | {texts:,} texts, {training:,} characters to learn from |
 | tokens | `{kind}`, {rows} rows |
 | network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
-| training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}{begun} |
+| last training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}{begun} |
 | held-out texts, by other authors | {bits:.3f} bits per character |
 
 ```

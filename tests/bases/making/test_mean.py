@@ -26,13 +26,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def averaged(folder: Path, earlier: str, later: str) -> Any:
-    places = [str(folder / name) for name in (earlier, later, "mean", "text.txt")]
-    return CliRunner().invoke(mean.main, [*places[:3], "--text", places[3]])
+def averaged(folder: Path, earlier: str, later: str, out: Path) -> Any:
+    places = [str(folder / earlier), str(folder / later), str(out), "--text", str(folder / "text.txt")]
+    return CliRunner().invoke(mean.main, places)
 
 
 def test_the_mean_lies_midway_and_its_cost_is_measured(folder: Path) -> None:
-    assert (made := averaged(folder, "earlier", "later")).exit_code == 0, made.output
+    assert (made := averaged(folder, "earlier", "later", folder / "mean")).exit_code == 0, made.output
     earlier, later, model = (afterword.load(folder / name) for name in ("earlier", "later", "mean"))
     for name, weight in model._saved.weights.items():
         assert np.allclose(weight, (earlier._saved.weights[name] + later._saved.weights[name]) / 2, atol=1e-6)
@@ -41,7 +41,15 @@ def test_the_mean_lies_midway_and_its_cost_is_measured(folder: Path) -> None:
     assert f"{cost:.3f} bits per character" in made.output
 
 
-def test_models_of_other_sizes_have_no_mean(folder: Path) -> None:
-    made = averaged(folder, "earlier", "other")
+def test_models_of_other_sizes_have_no_mean(folder: Path, tmp_path: Path) -> None:
+    made = averaged(folder, "earlier", "other", tmp_path / "mean")
     assert made.exit_code == 2
     assert "must have the same sizes and tokens" in made.output
+
+
+def test_what_is_there_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    made = averaged(folder, "earlier", "later", tmp_path)
+    assert made.exit_code == 2
+    assert "name a new folder" in made.output
+    assert (tmp_path / "README.md").read_text() == "mine"
