@@ -264,7 +264,7 @@ BASE_OPTIONS = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0
 BASE_TEXT = $(BASE)/text/train.txt --validation $(BASE)/text/held-out.txt
 base: .venv/ready-dev
 	@test -n "$(TEXTS)" || { echo 'make base: name its texts: make base TEXTS="one.txt two.txt" MINUTES=100'; exit 2; }
-	@test ! -e $(BASE)/run || grep -qs '"base": ".*growing/model"' $(BASE)/run/run.json || { echo 'make base: $(BASE)/run was made otherwise, and would be lost: give another BASE'; exit 2; }
+	@test ! -e $(BASE)/run || grep -qs '"base": ".*growing/model"' $(BASE)/run/run.json || { echo 'make base: this would replace $(BASE)/run, which make base did not make: give another BASE'; exit 2; }
 	if [ -e $(BASE)/growing/run.json ]; then \
 		echo "continuing $(BASE)/growing with the text that it has: $(BASE)/text"; \
 		$(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \

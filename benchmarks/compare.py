@@ -132,7 +132,7 @@ PEERS = (
     Peer(
         "english",
         "**Afterword from `english`**",
-        "`afterword train`, with `--base english`: the included model, which has read 147 MB of "
+        "`afterword train`, with `--base english`: the included model, trained on 147 MB of "
         "English texts, none of them by Shakespeare.",
         script="afterword",
         typed=(f"{TRAIN} --base english", GENERATE),

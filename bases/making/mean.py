@@ -2,7 +2,7 @@
 
 LATER continued the training of EARLIER. In both trainings, the learning rate fell to zero. Weights midway between the
 two can predict better than either (Izmailov et al. 2018). OUT takes everything else from LATER, except the cost of
-held-out text, which is measured again on --text, as that of the other two is.
+held-out text. That cost is measured on --text for all three models, and OUT records its own.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 
 from afterword.series.tokens import Floats
 
-SHRUNK = (2.0, 0.5, 8.0)  # cut-offs of one series that the sizes of all count as: the usual number, then others
+SHRUNK = (2.0, 0.5, 8.0)  # the mean over all series counts as this many cut-offs of one: the default, then others
 PHASE_SHRUNK = 8.0  # values of a phase that the mean over all phases counts as
 LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
 UNTESTED = 2.0  # usual changes, up to which errors are assumed at the first step where nothing was tested
