@@ -39,7 +39,7 @@ A small LSTM from which other runs can begin, trained with Afterword on {listed}
 | tokens | `{kind}`, {rows} rows |
 | network | {layers} × {units} LSTM, embedding {embedding}, {parameters:,} one-byte parameters |
 | last training | {steps:,} steps of {lanes} × {length} tokens, seed {seed}{begun} |
-| held-out texts, by other authors | {bits:.3f} bits per character |
+| {held_out} | {bits:.3f} bits per character |
 
 ```
 afterword generate {name}
@@ -156,6 +156,7 @@ def card(name: str, model: SavedModel, books: Path, packaged: bool = False) -> s
         length=plan["seq_length"],
         seed=plan["seed"],
         begun=f", from the base {about['base']['name']}" if about.get("base") else "",
+        held_out="held-out texts" if packaged else "held-out texts, by other authors",
         bits=about["validation"]["bits_per_character"],
     )
     return card_text({**metadata(model), "license": "mit"}, body)
