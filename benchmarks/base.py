@@ -78,6 +78,8 @@ ROWS = {
     "english-docs-2": Row("english-docs", 2, seeds=3),
     "english-news-2": Row("english-news", 2, seeds=3),
     "paralyse-2": Row("paralyse", 2, seeds=3, base="german"),
+    "esclave-amoureuse-2": Row("esclave-amoureuse", 2, seeds=3, base="french"),
+    "a-todo-honor-2": Row("a-todo-honor", 2, seeds=3, base="spanish"),
 }
 ROW_COLUMNS = ["text", "time", "read", "from the base", "from scratch", "the base as it is", "PPMd"]
 CHOICE_COLUMNS = ["text", "seen", "from the base, bits per character", "from scratch", "the default takes"]

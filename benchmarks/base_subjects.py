@@ -200,6 +200,22 @@ SOURCES = {
         decoded=first_novel,
         most=100_000,
     ),
+    "esclave-amoureuse": Source(
+        "French: the beginning of a novel of 1904",
+        "public domain; the mark-up CC BY 4.0",
+        Shared("french/held-out.txt.xz"),
+        False,
+        decoded=first_novel,
+        most=100_000,
+    ),
+    "a-todo-honor": Source(
+        "Spanish: a novel of 1910",
+        "public domain; the mark-up CC BY 4.0",
+        Shared("spanish/held-out.txt.xz"),
+        False,
+        decoded=first_novel,
+        most=100_000,
+    ),
     "c-headers": Source(
         "C: Python's headers",
         "PSF-2.0",
