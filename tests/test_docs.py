@@ -74,6 +74,11 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_line_begins_with_a_percent_sign_since_sphinx_would_leave_it_out(page: Path) -> None:
+    assert not re.findall(r"^ *%.*", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_page_is_once_in_a_table_of_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*((?:[\w/-]+\n|\n)*)```$", index, re.MULTILINE)
