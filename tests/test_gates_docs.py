@@ -41,15 +41,15 @@ def test_the_text_is_the_one_that_the_script_makes_and_the_page_quotes() -> None
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_the_figures_of_the_page_are_what_its_command_gives(model: LanguageModel, asked: str) -> None:
-    """Within 0.2: another processor rounds otherwise, and 3,500 steps of learning carry that far."""
+    """Within 0.3: another processor rounds otherwise, and 3,500 steps of learning carry that far."""
     quoted = PAGE.split(f'afterword inspect subjects "{asked}" --keeps Divya --after .\n')[1].split("```")[0]
     figures, characters, expected = read(str(model.keeps(asked, "Divya", after=".")))
     page_figures, page_characters, page_expected = read(quoted)
     assert characters == page_characters
     for k, row in figures.items():
-        assert row == pytest.approx(page_figures[k], abs=0.2)
+        assert row == pytest.approx(page_figures[k], abs=0.3)
     for name in {*expected, *page_expected}:
-        assert expected.get(name, 0) == pytest.approx(page_expected.get(name, 0), abs=0.2)
+        assert expected.get(name, 0) == pytest.approx(page_expected.get(name, 0), abs=0.3)
 
 
 def test_what_the_page_says_of_the_sentence_is_so(model: LanguageModel) -> None:

@@ -42,10 +42,10 @@ def test_the_answers_are_those_of_a_trained_network() -> None:
     assert np.sign(cell[5:19]).tolist() == [np.sign(cell[10])] * 14  # Divya's
     assert abs(cell[25:].mean() - cell[5:19].mean()) > 3  # Reena's
     assert forget[6:18].mean() > 0.95
-    assert forget[space] > 0.8  # the full stop and the space are not the moment
+    assert forget[space] > 0.5  # the full stop and the space are not the moment
     assert forget[space + 1] < 0.1  # at the R
     assert input_gate[[4, 24]].min() > 0.8  # at the ends of the names
-    assert output[4] < 0.2
+    assert output[4] < 0.5
     assert output[[space, len(TEXT) - 1]].min() > 0.9  # where a name is due
     expected = {one.text: one.probability for one in model.next_characters(TEXT)}
     assert expected["R"] > 0.9
