@@ -169,6 +169,12 @@ class Source:
         return "\n".join(self.decoded(file) for file in self.source.read(cache))[: self.most]
 
 
+def novel(what: str, language: str) -> Source:
+    """The beginning of the first novel that the collection of a language holds out."""
+    licence, held_out = "public domain; the mark-up CC BY 4.0", Shared(f"{language}/held-out.txt.xz")
+    return Source(what, licence, held_out, seen=False, decoded=first_novel, most=100_000)
+
+
 CAESAR = Shared("julius_caesar.txt")
 SOURCES = {
     "julius-caesar": Source("a play", "public domain", CAESAR, seen=True),
@@ -192,30 +198,9 @@ SOURCES = {
         True,
         most=200_000,
     ),
-    "paralyse": Source(
-        "German: the beginning of a novel of 1913",
-        "public domain; the mark-up CC BY 4.0",
-        Shared("german/held-out.txt.xz"),
-        False,
-        decoded=first_novel,
-        most=100_000,
-    ),
-    "esclave-amoureuse": Source(
-        "French: the beginning of a novel of 1904",
-        "public domain; the mark-up CC BY 4.0",
-        Shared("french/held-out.txt.xz"),
-        False,
-        decoded=first_novel,
-        most=100_000,
-    ),
-    "a-todo-honor": Source(
-        "Spanish: a novel of 1910",
-        "public domain; the mark-up CC BY 4.0",
-        Shared("spanish/held-out.txt.xz"),
-        False,
-        decoded=first_novel,
-        most=100_000,
-    ),
+    "paralyse": novel("German: the beginning of a novel of 1913", "german"),
+    "esclave-amoureuse": novel("French: the beginning of a novel of 1904", "french"),
+    "a-todo-honor": novel("Spanish: a novel of 1910", "spanish"),
     "c-headers": Source(
         "C: Python's headers",
         "PSF-2.0",
