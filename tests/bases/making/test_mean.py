@@ -1,4 +1,4 @@
-"""Laws of the mean of two models: its weights lie midway, and its held-out cost is measured, not copied."""
+"""Laws of the mean of models: its weights are the mean of theirs, and its held-out cost is measured, not copied."""
 
 from __future__ import annotations
 
@@ -26,30 +26,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def averaged(folder: Path, earlier: str, later: str, out: Path) -> Any:
-    places = [str(folder / earlier), str(folder / later), str(out), "--text", str(folder / "text.txt")]
+def averaged(folder: Path, models: list[str], out: Path) -> Any:
+    places = [*(str(folder / name) for name in models), str(out), "--text", str(folder / "text.txt")]
     return CliRunner().invoke(mean.main, places)
 
 
-def test_the_mean_lies_midway_and_its_cost_is_measured(folder: Path) -> None:
-    assert (made := averaged(folder, "earlier", "later", folder / "mean")).exit_code == 0, made.output
-    earlier, later, model = (afterword.load(folder / name) for name in ("earlier", "later", "mean"))
+@pytest.mark.parametrize("names", [["earlier", "later"], ["earlier", "later", "later"]])
+def test_weights_are_the_mean_and_the_cost_is_measured(folder: Path, names: list[str], tmp_path: Path) -> None:
+    assert (made := averaged(folder, names, tmp_path / "mean")).exit_code == 0, made.output
+    models, model = [afterword.load(folder / name)._saved.weights for name in names], afterword.load(tmp_path / "mean")
     for name, weight in model._saved.weights.items():
-        assert np.allclose(weight, (earlier._saved.weights[name] + later._saved.weights[name]) / 2, atol=1e-6)
+        assert np.allclose(weight, np.mean([weights[name] for weights in models], axis=0), atol=1e-6)
     cost = model.score((folder / "text.txt").read_text()).bits_per_character
     assert model.about["validation"]["bits_per_character"] == pytest.approx(cost, rel=1e-4)
     assert f"{cost:.3f} bits per character" in made.output
 
 
 def test_models_of_other_sizes_have_no_mean(folder: Path, tmp_path: Path) -> None:
-    made = averaged(folder, "earlier", "other", tmp_path / "mean")
+    made = averaged(folder, ["earlier", "later", "other"], tmp_path / "mean")
     assert made.exit_code == 2
     assert "must have the same sizes and tokens" in made.output
 
 
 def test_what_is_there_is_never_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
-    made = averaged(folder, "earlier", "later", tmp_path)
+    made = averaged(folder, ["earlier", "later"], tmp_path)
     assert made.exit_code == 2
     assert "name a new folder" in made.output
     assert (tmp_path / "README.md").read_text() == "mine"
