@@ -175,10 +175,11 @@ def test_a_run_that_has_time_for_two_passes_at_most_has_no_teacher_and_is_faster
     saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_: StepTime(seconds, seconds))
-    recipe = planned(steps=None, minutes=0.1).recipe
+    found = planned(steps=None, minutes=0.1)
+    recipe = found.recipe
     assert recipe.most_steps is not None
     least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
-    a_pass = recipe.most_steps / tuning.MOST_PASSES_FROM_BASE
+    a_pass = len(found.encoded.training) / (recipe.batch_size * recipe.seq_length)
     assert recipe.distillation > 0 if least / TAUGHT > 2 * a_pass + 1 else recipe.distillation == 0
     assert recipe.steps == max(1, int(min(recipe.most_steps, least / (TAUGHT if recipe.distillation else 1))))
 

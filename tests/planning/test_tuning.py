@@ -25,6 +25,14 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
     assert lanes == 1 or tokens / (lanes * seq_length) >= tuning.STEPS_PER_PASS_FROM_BASE
 
 
+@given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
+def test_a_longer_pass_allows_no_fewer_steps_and_a_base_no_more_than_none(one: float, other: float) -> None:
+    shorter, longer = sorted((one, other))
+    for from_base in (False, True):
+        assert 1 <= tuning.most_steps(shorter, from_base) <= tuning.most_steps(longer, from_base)
+    assert tuning.most_steps(one, from_base=True) <= tuning.most_steps(one)
+
+
 @given(st.integers(1, 4096), TOKENS, st.floats(0.25, 8), st.floats(0.25, 8))
 def test_a_run_from_a_base_learns_faster_from_longer_tokens(size: int, tokens: int, one: float, other: float) -> None:
     shorter, longer = (

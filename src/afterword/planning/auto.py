@@ -95,8 +95,7 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         (batch_size, _), (seq_length, _) = self._fixed["batch_size"], self._fixed["seq_length"]
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        most_passes = tuning.most_passes(self._tokens, from_base=self._base is not None)
-        self._most_steps = math.ceil(most_passes * self._steps_per_pass)
+        self._most_steps = tuning.most_steps(self._steps_per_pass, from_base=self._base is not None)
         self._fixed |= {"minutes": (self._minutes, ""), "most_steps": (self._most_steps if timed else None, "")}
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))
         self.first, _ = self._fixed.get("hidden_size", (open_size, ""))

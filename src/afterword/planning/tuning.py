@@ -14,12 +14,12 @@ SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
 LEAST_FROM_BASE = 0.014  # of the n-gram's cost: a base that lowers it less, as it is, does not help
-LONG = 300_000  # tokens from which on a run from a base reads a text in more lanes and in fewer passes
-MOST_PASSES_FROM_BASE, MOST_OF_LONG = 8.0, 4.0  # over a text, and a long one: more only memorize it
+LONG = 300_000  # tokens: a text with as many or more is read in more lanes
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
 MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
+MOST_PASSES_FROM_BASE, MOST_STEPS_FROM_BASE = 4.0, 150  # the larger is the limit: a short text needs more passes
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
@@ -130,11 +130,12 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
     )
 
 
-def most_passes(tokens: int, from_base: bool = False) -> float:
-    """Return the number of passes over a text of `tokens` tokens after which further ones only memorize it."""
-    if not from_base:
-        return MOST_PASSES
-    return MOST_OF_LONG if tokens >= LONG else MOST_PASSES_FROM_BASE
+def most_steps(steps_per_pass: float, from_base: bool = False) -> int:
+    """Return the most steps that a run may take: further ones would only memorize the text."""
+    most = MOST_PASSES * steps_per_pass
+    if from_base:
+        most = min(most, max(MOST_PASSES_FROM_BASE * steps_per_pass, MOST_STEPS_FROM_BASE))
+    return math.ceil(most)
 
 
 def distillation(gain: float, passes: float) -> Choice[float]:
