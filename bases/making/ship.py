@@ -90,8 +90,8 @@ def main(run: Path, name: str, books: Path, text: Path | None, package: Path | N
     folder = Path(bases).parent / name if package is None else new_package(package, name)
     model = load_model(model_folder(run))
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
-    if (model.about.get("base") or {}).get("name") not in installed().folders:
-        model.about["base"] = None  # a local folder, whose name means nothing to others
+    if (model.about.get("base") or {}).get("name") not in installed().folders.keys() - {name}:
+        model.about["base"] = None  # a local folder, or what this base replaces: it means nothing to others
     learned = model.about["corpus"]["training"]
     if model.tokenizer.merges and model.writing.characters_per_token == 1:  # a run of before it was measured
         model.writing = model.writing.measured(learned["characters"], learned["tokens"])
