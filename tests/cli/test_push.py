@@ -100,6 +100,7 @@ def test_what_is_pushed_comes_back(run: Run, hub: Hub, mixed_model: Path, tmp_pa
     weights = {"model.safetensors", "ngram.safetensors"}
     assert {*files} == {".gitattributes", "config.json", "tokenizer.json", "README.md", *weights}
     assert not repository.private
+    assert not [path for _, path in hub.requests if "agent" in path]  # the client would report which one runs
     assert problems(files["README.md"].decode()) == []
     assert b"\nlicense: mit\n" in files["README.md"]
     here, there = run("generate", mixed_model, *WRITE), fine(run("generate", MINE, *WRITE, **user))

@@ -132,10 +132,8 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
 
 def most_steps(steps_per_pass: float, from_base: bool = False) -> int:
     """Return the most steps that a run may take: further ones would only memorize the text."""
-    most = MOST_PASSES * steps_per_pass
-    if from_base:
-        most = min(most, max(MOST_PASSES_FROM_BASE * steps_per_pass, MOST_STEPS_FROM_BASE))
-    return math.ceil(most)
+    of_base = max(MOST_PASSES_FROM_BASE * steps_per_pass, MOST_STEPS_FROM_BASE) if from_base else math.inf
+    return math.ceil(min(MOST_PASSES * steps_per_pass, of_base))
 
 
 def distillation(gain: float, passes: float) -> Choice[float]:

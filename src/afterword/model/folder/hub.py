@@ -269,9 +269,10 @@ def _reported(name: str) -> Iterator[None]:
     """Report what `huggingface_hub` raises while it works on the model `name` as errors of our own, one line each."""
     try:
         from httpx2 import TransportError
-        from huggingface_hub import __version__, errors
+        from huggingface_hub import __version__, constants, errors
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # or it asks the hub for its list of agents, to report which one runs
         if int(__version__.partition(".")[0]) < LEAST_CLIENT:
             raise ImportError
     except ValueError as error:  # from reading the environment
