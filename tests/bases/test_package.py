@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import afterword
+from afterword.model.folder.saved import load_model, save_model
 from bases.making import ship
 from tests.processes import finished
 
@@ -88,6 +89,20 @@ def test_a_package_is_a_model_with_its_books_and_their_licences(package: Path) -
     assert "# syllabic: a base for Afterword" in card
     assert "| text | 2 texts, " in card
     assert "In the public domain." in card
+
+
+@pytest.mark.parametrize(("name", "ancestor"), [("english", None), ("syllabic", "english")])
+def test_what_a_base_replaces_is_no_ancestor_of_it(
+    package: Path, tmp_path: Path, name: str, ancestor: str | None
+) -> None:
+    model = load_model(package / "afterword_syllabic")
+    model.about["base"] = {"name": "english", "fingerprint": "0" * 64}
+    save_model(tmp_path / "run", model, "")
+    given = [tmp_path / "run", name, package.parent / "books.tsv", "--package", tmp_path / "package"]
+    made = CliRunner().invoke(ship.main, [*map(str, given), "--sources", str(package.parent / "sources.md")])
+    assert made.exit_code == 0, made.output
+    shipped = load_model(tmp_path / "package" / f"afterword_{name}")
+    assert (shipped.about["base"] or {}).get("name") == ancestor
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ def _reported(name: str) -> Iterator[None]:
         from huggingface_hub import __version__, constants, errors
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
-        constants.HF_HUB_DISABLE_TELEMETRY = True  # or it asks the hub for its list of agents, to report which one runs
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # else it fetches a list of AI agents, to report which one runs
         if int(__version__.partition(".")[0]) < LEAST_CLIENT:
             raise ImportError
     except ValueError as error:  # from reading the environment
