@@ -49,6 +49,6 @@ def test_it_is_small_and_says_what_it_has_read(name: str) -> None:
     assert sum(file.stat().st_size for file in folder(name).iterdir()) < 6_000_000
     read = (folder(name) / "README.md").read_text(encoding="utf-8")
     assert "ELTeC" in read
-    assert "from the base english" in read
+    assert "started from Afterword's base `english`" in read
     books = (folder(name) / "books.tsv").read_text(encoding="utf-8").splitlines()
     assert sum(line.startswith("training") for line in books) == NOVELS[name]
