@@ -22,9 +22,8 @@ import click
 import numpy as np
 
 import afterword
-from afterword.learning.batches import line_ends
+from afterword.learning.batches import line_ends, steps_per_pass
 from afterword.planning.expectation import GAIN, expectation
-from afterword.planning.tuning import MOST_PASSES
 from afterword.text.encoded import EncodedCorpus
 from benchmarks.commands import as_written, echo_table, results, write_result
 from benchmarks.plan import HELD_OUT, PLAN, held_out_bits, train
@@ -37,11 +36,12 @@ def trial(text: Path, options: list[str]) -> dict[str, Any]:
         train(text, out, *options)
         encoded, record = EncodedCorpus.open(out / "corpus"), json.loads((out / "run.json").read_text())
         plan, steps = record["plan"], record["ended"]["step"]
+        of_pass = steps_per_pass(encoded, plan["batch_size"], plan["seq_length"])
         return {
             "text": text.name,
             "options": options,
             "characters": encoded.training_characters,
-            "tokens_read": round(steps / plan["most_steps"] * MOST_PASSES * len(encoded.training)),
+            "tokens_read": round(steps / of_pass * len(encoded.training)),
             "hidden_size": plan["hidden_size"],
             "bits": lines_bits(out, encoded) if encoded.lines else held_out_bits(out)[0],
         }

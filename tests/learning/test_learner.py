@@ -89,6 +89,7 @@ HALF = pytest.mark.skipif(not bfloat16_runs(), reason="this processor's LSTM has
         {},
         pytest.param({"precision": "bfloat16"}, marks=HALF),
         {"distillation": 0.3},
+        {"weight_dropout": 0.3},
         {"optimizer": "remembering"},
     ],
 )
@@ -153,6 +154,34 @@ def gradients(batch: Batch, distillation: float = 0.0) -> tuple[float, dict[str,
     return cost.item(), found
 
 
+def test_dropped_weights_are_zero_for_one_step_and_learn_nothing_in_it() -> None:
+    network = learner_of(dropout=0.0).network
+    batch, weights = lanes().next(), [layer.get_parameter("weight_hh_l0") for layer in network.layers]
+    before, dropped = [weight.detach().clone() for weight in weights], []
+    for _ in range(2):
+        network.zero_grad()
+        with network.weights_dropped(0.25):
+            dropped.append([weight == 0 for weight in weights])
+            for weight, whole, zero in zip(weights, before, dropped[-1], strict=True):
+                torch.testing.assert_close(weight, whole * ~zero / 0.75)
+                assert 0.15 < zero.float().mean() < 0.35
+            network(torch.from_numpy(batch.inputs), network.empty_state(3))[0].square().sum().backward()
+        for weight, whole, zero in zip(weights, before, dropped[-1], strict=True):
+            assert torch.equal(weight, whole)
+            assert weight.grad is not None
+            assert torch.equal(weight.grad == 0, zero)
+    assert not torch.equal(dropped[0][0], dropped[1][0])
+
+
+def test_weights_return_after_an_error() -> None:
+    network = learner_of().network
+    before = {name: weight.copy() for name, weight in network.weights().items()}
+    with pytest.raises(KeyboardInterrupt), network.weights_dropped(0.5):
+        raise KeyboardInterrupt
+    for name, weight in network.weights().items():
+        np.testing.assert_array_equal(weight, before[name])
+
+
 def test_the_more_the_base_teaches_the_more_its_predictions_are_kept() -> None:
     batch, distances = lanes().next(), []
     for distillation in (0.0, 0.4, 0.8):  # with 1.0 there is no gradient, and Muon would enlarge its rounding errors
@@ -182,7 +211,7 @@ def test_two_ranks_add_up_to_one_also_with_a_teacher(monkeypatch: pytest.MonkeyP
         """What a rank adds in a step: its cost and its gradients."""
         found: list[np.ndarray] = []
         monkeypatch.setattr(Team, "add_up", lambda team, tensors: found.extend(each.numpy().copy() for each in tensors))
-        learner = Learner(CONFIG, dataclasses.replace(RECIPE, distillation=0.3), team)
+        learner = Learner(CONFIG, dataclasses.replace(RECIPE, distillation=0.3, weight_dropout=0.3), team)
         learner.start_from(random_weights(CONFIG))
         learner.learn(lanes().next(), 0.01)
         return found

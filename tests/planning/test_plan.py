@@ -96,7 +96,7 @@ def test_a_busy_machine_gets_the_network_of_a_free_one_and_fewer_steps(make_plan
 def test_a_small_text_is_not_read_too_often_and_the_plan_says_so(make_plan: MakePlan) -> None:
     planned = make_plan(30_000, minutes=60)
     tokens = planned.recipe.batch_size * planned.recipe.seq_length * planned.recipe.steps
-    assert tokens / 27_000 == pytest.approx(tuning.MOST_PASSES, rel=0.05)
+    assert tokens / 27_000 == pytest.approx(tuning.OF_TEXT.passes, rel=0.05)
     assert planned.recipe.most_steps == planned.recipe.steps
     assert "27,000 characters are few" in planned.notes[0]
     assert "the run will end after about" in planned.notes[1]
@@ -150,7 +150,7 @@ def test_every_reason_belongs_to_a_number(make_plan: MakePlan) -> None:
 
 
 def test_more_time_is_expected_to_bring_more(make_plan: MakePlan) -> None:
-    planned = make_plan(1_000_000, minutes=1)
+    planned = make_plan(800_000, minutes=1)
     assert planned.expected is not None
     assert list(planned.outlook) == [5, 30]
     assert planned.expected.likely > planned.outlook[5].likely > planned.outlook[30].likely > 0

@@ -28,9 +28,14 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
 @given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
 def test_a_longer_pass_allows_no_fewer_steps_and_a_base_no_more_than_none(one: float, other: float) -> None:
     shorter, longer = sorted((one, other))
-    for from_base in (False, True):
-        assert 1 <= tuning.most_steps(shorter, from_base) <= tuning.most_steps(longer, from_base)
-    assert tuning.most_steps(one, from_base=True) <= tuning.most_steps(one)
+    for limit in (tuning.OF_TEXT, tuning.OF_VALUES, tuning.FROM_BASE):
+        assert 1 <= tuning.most_steps(shorter, limit) <= tuning.most_steps(longer, limit)
+    assert tuning.most_steps(one, tuning.FROM_BASE) <= tuning.most_steps(one, tuning.OF_TEXT)
+
+
+@pytest.mark.parametrize(("per_pass", "steps"), [(200, 4_800), (20, 1_000), (2, 128)])
+def test_a_short_text_is_read_more_often(per_pass: float, steps: int) -> None:
+    assert tuning.most_steps(per_pass, tuning.OF_TEXT) == steps
 
 
 @given(st.integers(1, 4096), TOKENS, st.floats(0.25, 8), st.floats(0.25, 8))
@@ -55,6 +60,13 @@ def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: floa
 def test_dropout_rises_with_the_passes(one: float, other: float) -> None:
     fewer, more = sorted((one, other))
     assert 0 <= tuning.dropout(fewer)[0] <= tuning.dropout(more)[0] <= 0.6
+
+
+@given(st.floats(0, 0.99), st.floats(0, 0.99))
+def test_recurrent_weights_are_dropped_if_more_activations_are_than_in_few_passes(one: float, other: float) -> None:
+    less, more = sorted((one, other))
+    assert 0 <= tuning.weight_dropout(less)[0] <= tuning.weight_dropout(more)[0] <= more
+    assert tuning.weight_dropout(tuning.dropout(3.3)[0])[0] == 0
 
 
 @given(st.floats(-5, 1), st.floats(-5, 1), st.floats(0, 16))

@@ -72,9 +72,10 @@ class Learner:
         self.network.train()
         own, counts = self._own_lanes(batch)
         self._carry(own.fresh)
-        cost, loss = self._cost_and_loss(own)
-        self.network.zero_grad(set_to_none=True)
-        self._scaler.scale(loss * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
+        with self.network.weights_dropped(self._recipe.weight_dropout):
+            cost, loss = self._cost_and_loss(own)
+            self.network.zero_grad(set_to_none=True)
+            self._scaler.scale(loss * counts / batch.weight).backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total = cost.detach() * counts
         self._team.add_up([total, *gradients])

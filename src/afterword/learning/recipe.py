@@ -60,6 +60,7 @@ class Recipe:
     cell: Cell = "lstm"
     device: Device = "cpu"
     distillation: float = 0.0  # weight of the base's predictions in the targets
+    weight_dropout: float = 0.0  # fraction of the recurrent weights dropped at each step
 
     def config(self, tokenizer: Tokenizer) -> Config:
         """Return the network that this recipe trains, for the rows of `tokenizer`."""

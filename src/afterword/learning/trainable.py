@@ -6,7 +6,8 @@ saved under the names of one stacked `nn.LSTM`, as `model.network.config` lists 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Self
 
 import numpy as np
@@ -80,6 +81,30 @@ class TrainableNetwork(nn.Module):
         for name, parameter in self.named_parameters():
             parameter.copy_(torch.from_numpy(weights[saved_name(name, self.config.cell)]))
         return self
+
+    @contextmanager
+    def weights_dropped(self, fraction: float) -> Iterator[None]:
+        """Within the block, this fraction of the recurrent weights is zero, and receives no gradient.
+
+        One mask serves all steps of a sequence and all lanes (DropConnect: Merity et al. 2018). A byte is drawn for
+        each weight, so the fraction is rounded to a multiple of 1/256; `bernoulli_` takes ten times as long.
+        """
+        masks = []
+        for layer in self.layers if fraction else ():
+            weight = layer.get_parameter("weight_hh_l0")
+            drawn = torch.empty(weight.numel() // 8 + 1, dtype=torch.int64)
+            drawn.random_(-(2**63), None, generator=self._generator)
+            kept = drawn.view(torch.uint8)[: weight.numel()].float().ge_(round(256 * fraction))
+            mask = moved(kept.view_as(weight).div_(1 - fraction), weight.device)
+            masks.append((weight, weight.detach().clone(), mask))
+            weight.detach().mul_(mask)
+        try:
+            yield
+        finally:
+            for weight, whole, mask in masks:
+                weight.detach().copy_(whole)
+                if weight.grad is not None:
+                    weight.grad.mul_(mask)
 
     def forward(
         self, rows: Annotated[Tensor, "T B"], state: list[LayerState]

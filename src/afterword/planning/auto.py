@@ -57,6 +57,7 @@ SAME_FOR_ALL: Choices = {
     "seed": (0, "of all random numbers"),
     "cell": ("lstm", ""),
     "distillation": (0.0, ""),
+    "weight_dropout": (0.0, ""),
 }
 
 
@@ -95,7 +96,9 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         (batch_size, _), (seq_length, _) = self._fixed["batch_size"], self._fixed["seq_length"]
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        self._most_steps = tuning.most_steps(self._steps_per_pass, from_base=self._base is not None)
+        of_kind = tuning.OF_TEXT if encoded.is_text else tuning.OF_VALUES
+        self._limit = of_kind if self._base is None else tuning.FROM_BASE
+        self._most_steps = tuning.most_steps(self._steps_per_pass, self._limit)
         self._fixed |= {"minutes": (self._minutes, ""), "most_steps": (self._most_steps if timed else None, "")}
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))
         self.first, _ = self._fixed.get("hidden_size", (open_size, ""))
@@ -116,6 +119,8 @@ class _Planner:
             self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain, taught)
         choices = self._choices(size, self._steps(size, minutes)) | {"hidden_size": (size, why)}
         choices |= {"dropout": self._dropout(self._steps(size, minutes, alone=True))} | self._asked
+        if self._limit is tuning.OF_TEXT:
+            choices["weight_dropout"] = tuning.weight_dropout(choices["dropout"][0])
         if minutes is not None:
             steps, passes = choices["steps"]
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"

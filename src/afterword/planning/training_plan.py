@@ -56,7 +56,12 @@ class TrainingSettings(Settings):
         None, "lanes (parallel streams of the text), or lines, per step", minimum=1, maximum=65536
     )
     seq_length: int | None = setting(None, "length of truncated backpropagation, in tokens", minimum=1, maximum=65536)
-    dropout: float | None = setting(None, "fraction of activations dropped during training", minimum=0, below=1)
+    dropout: float | None = setting(
+        None,
+        "fraction of activations dropped during training; from scratch, 0.2 less of the recurrent weights too",
+        minimum=0,
+        below=1,
+    )
     ngram: int | None = setting(
         None,
         "order of the n-gram model: its longest n-grams, in tokens (default: 8; 0 leaves it out)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
@@ -18,8 +18,8 @@ LONG = 300_000  # tokens: a text with as many or more is read in more lanes
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
-MOST_PASSES = 16.0  # over a text: with more of them, it is only learned by heart
-MOST_PASSES_FROM_BASE, MOST_STEPS_FROM_BASE = 4.0, 150  # the larger is the limit: a short text needs more passes
+PASSES_OF_SIZE = 16.0  # a size with time for as many is not too large
+FEW_PASSES_DROPOUT = 0.2  # of activations; what exceeds it is also dropped of the recurrent weights
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
@@ -27,6 +27,17 @@ MOST_VALIDATION_TOKENS = 200_000
 ALL_HELD_OUT = 20_000  # tokens: a held-out text up to this counts whole in a short run too, at the price of evaluations
 
 T = TypeVar("T")
+
+
+class Limit(NamedTuple):
+    """The most that a run reads, since more would only be learned by heart."""
+
+    passes: float
+    steps: int  # if these are more, they are the limit: a short text needs more passes
+    most_passes: float  # but never more than these
+
+
+OF_TEXT, OF_VALUES, FROM_BASE = Limit(24, 1000, 64), Limit(16, 0, 16), Limit(4, 150, 16)
 
 
 Choice = tuple[T, str]
@@ -50,13 +61,13 @@ def size_in_time(tokens: int, tokens_read: Callable[[int], float], num_layers: i
     It is the largest size that reads `TOKENS_PER_WEIGHT`, or takes all passes that help.
     """
     sizes = [size for size in SIZES if size <= largest_size(tokens)]
-    passes = [size for size in sizes if tokens_read(size) >= MOST_PASSES * tokens]
+    passes = [size for size in sizes if tokens_read(size) >= PASSES_OF_SIZE * tokens]
     weighed = [size for size in sizes if tokens_read(size) >= TOKENS_PER_WEIGHT * weights(size, num_layers)]
     size = max(passes + weighed, default=sizes[0])
     if size == sizes[-1]:
         return size, f"a text of {tokens:,} tokens is too short for more"
     if size in passes:
-        return size, f"the largest size with enough time for {MOST_PASSES:g} passes"
+        return size, f"the largest size with enough time for {PASSES_OF_SIZE:g} passes"
     if size in weighed:
         return size, f"the largest size with enough time to read {TOKENS_PER_WEIGHT:g} tokens per weight"
     return size, "the smallest size, because there is little time"
@@ -111,9 +122,14 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
 
     It is lower in a run from a base, which itself was trained without dropout.
     """
-    at, there, per_doubling, most = (2, 0.0, 0.1, 0.3) if from_base else (3.3, 0.2, 0.12, 0.6)
+    at, there, per_doubling, most = (2, 0.0, 0.1, 0.3) if from_base else (3.3, FEW_PASSES_DROPOUT, 0.12, 0.6)
     fraction = round(min(most, max(0.0, there + per_doubling * math.log2(max(passes, 0.1) / at))), 2)
     return fraction, "fraction dropped: it grows with the number of passes"
+
+
+def weight_dropout(dropout: float) -> Choice[float]:
+    """Return the fraction of the recurrent weights dropped at each step, by the fraction of activations dropped."""
+    return round(max(0.0, dropout - FEW_PASSES_DROPOUT), 2), "fraction of the recurrent weights dropped at each step"
 
 
 def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> Choice[float]:
@@ -130,10 +146,9 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> C
     )
 
 
-def most_steps(steps_per_pass: float, from_base: bool = False) -> int:
-    """Return the most steps that a run may take: further ones would only memorize the text."""
-    of_base = max(MOST_PASSES_FROM_BASE * steps_per_pass, MOST_STEPS_FROM_BASE) if from_base else math.inf
-    return math.ceil(min(MOST_PASSES * steps_per_pass, of_base))
+def most_steps(steps_per_pass: float, limit: Limit) -> int:
+    """Return the most steps that a run may take."""
+    return math.ceil(min(max(limit.passes * steps_per_pass, limit.steps), limit.most_passes * steps_per_pass))
 
 
 def distillation(gain: float, passes: float) -> Choice[float]:
