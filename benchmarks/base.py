@@ -106,7 +106,7 @@ def main() -> None:
 @only(list(ROWS))
 @click.option("--seeds", type=int, help="how many; else what the row says")
 @click.option("--steps", type=int, help="of each run, in place of its minutes; the table leaves such runs out")
-@click.option("--no-from-nothing", is_flag=True, help="from the base only")
+@click.option("--no-from-nothing", is_flag=True, help="from the base only; --base none: from scratch only")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="keep the runs in this folder")
 @base_option
 @cache_option
@@ -123,7 +123,7 @@ def rows(
         row = ROWS[name]
         for text in subjects([row.text], cache):
             for seed in range(seeds or row.seeds):
-                for way in [base] if no_from_nothing else [base, NONE]:
+                for way in dict.fromkeys([base] if no_from_nothing else [base, NONE]):
                     train(name, text, row.minutes, seed, way, keep and keep / f"{name}-{way}-{seed}", steps)
 
 

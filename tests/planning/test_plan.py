@@ -137,7 +137,7 @@ def test_a_number_set_by_hand_is_taken_and_the_rest_fitted_around_it(
     assert [name for name, why in free.reasons.items() if why == "as you asked"] == ["base", "threads", "device"]
     assert bound.recipe.steps > 0
     if name == "hidden_size":
-        assert bound.recipe.learning_rate == tuning.learning_rate(96)[0]
+        assert bound.recipe.learning_rate == tuning.learning_rate(96, bound.recipe.weight_dropout)[0]
         assert bound.recipe.steps > free.recipe.steps
 
 

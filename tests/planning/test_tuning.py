@@ -62,11 +62,14 @@ def test_dropout_rises_with_the_passes(one: float, other: float) -> None:
     assert 0 <= tuning.dropout(fewer)[0] <= tuning.dropout(more)[0] <= 0.6
 
 
-@given(st.floats(0, 0.99), st.floats(0, 0.99))
-def test_recurrent_weights_are_dropped_if_more_activations_are_than_in_few_passes(one: float, other: float) -> None:
+@given(st.floats(0, 0.99), st.floats(0, 0.99), st.floats(4, 1000))
+def test_recurrent_weights_are_dropped_if_more_activations_are_than_in_few_passes(
+    one: float, other: float, per_token: float
+) -> None:
     less, more = sorted((one, other))
-    assert 0 <= tuning.weight_dropout(less)[0] <= tuning.weight_dropout(more)[0] <= more
-    assert tuning.weight_dropout(tuning.dropout(3.3)[0])[0] == 0
+    assert 0 <= tuning.weight_dropout(less, per_token)[0] <= tuning.weight_dropout(more, per_token)[0] <= more
+    assert tuning.weight_dropout(tuning.dropout(3.3)[0], per_token)[0] == 0
+    assert tuning.weight_dropout(more, 3.9) == (0, "")
 
 
 @given(st.floats(-5, 1), st.floats(-5, 1), st.floats(0, 16))

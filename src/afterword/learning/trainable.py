@@ -84,10 +84,10 @@ class TrainableNetwork(nn.Module):
 
     @contextmanager
     def weights_dropped(self, fraction: float) -> Iterator[None]:
-        """Within the block, this fraction of the recurrent weights is zero, and receives no gradient.
+        """Set this fraction of the recurrent weights to zero within the block; they receive no gradient.
 
-        One mask serves all steps of a sequence and all lanes (DropConnect: Merity et al. 2018). A byte is drawn for
-        each weight, so the fraction is rounded to a multiple of 1/256; `bernoulli_` takes ten times as long.
+        One mask serves all time steps and all lanes (DropConnect: Merity et al. 2018). It draws a byte for each weight,
+        so the fraction is rounded to a multiple of 1/256. `bernoulli_` takes ten times as long.
         """
         masks = []
         for layer in self.layers if fraction else ():

@@ -120,7 +120,12 @@ class _Planner:
         choices = self._choices(size, self._steps(size, minutes)) | {"hidden_size": (size, why)}
         choices |= {"dropout": self._dropout(self._steps(size, minutes, alone=True))} | self._asked
         if self._limit is tuning.OF_TEXT:
-            choices["weight_dropout"] = tuning.weight_dropout(choices["dropout"][0])
+            per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
+            dropped = tuning.weight_dropout(choices["dropout"][0], per_token)
+            choices |= {
+                "weight_dropout": dropped,
+                "learning_rate": tuning.learning_rate(size, dropped[0]),
+            } | self._asked
         if minutes is not None:
             steps, passes = choices["steps"]
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"

@@ -18,8 +18,9 @@ LONG = 300_000  # tokens: a text with as many or more is read in more lanes
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
-PASSES_OF_SIZE = 16.0  # a size with time for as many is not too large
-FEW_PASSES_DROPOUT = 0.2  # of activations; what exceeds it is also dropped of the recurrent weights
+PASSES_OF_SIZE = 16.0  # over a text: a size with time for as many is not too large
+FEW_PASSES_DROPOUT = 0.2  # of activations: the excess over it is the fraction of recurrent weights dropped
+DROPPED_PER_TOKEN = 4.0  # LSTM weights per token of the text: with as many or more, recurrent weights are dropped
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
@@ -30,11 +31,11 @@ T = TypeVar("T")
 
 
 class Limit(NamedTuple):
-    """The most that a run reads, since more would only be learned by heart."""
+    """The most that a run reads: more would only be learned by heart."""
 
     passes: float
-    steps: int  # if these are more, they are the limit: a short text needs more passes
-    most_passes: float  # but never more than these
+    steps: int  # the limit if they are more than these passes: a short text needs more passes
+    most_passes: float  # never exceeded
 
 
 OF_TEXT, OF_VALUES, FROM_BASE = Limit(24, 1000, 64), Limit(16, 0, 16), Limit(4, 150, 16)
@@ -58,7 +59,7 @@ def largest_size(tokens: int) -> int:
 def size_in_time(tokens: int, tokens_read: Callable[[int], float], num_layers: int) -> Choice[int]:
     """Return the units for a text of this number of tokens; a size has time to read `tokens_read` of it.
 
-    It is the largest size that reads `TOKENS_PER_WEIGHT`, or takes all passes that help.
+    It is the largest size that reads `TOKENS_PER_WEIGHT`, or makes `PASSES_OF_SIZE`.
     """
     sizes = [size for size in SIZES if size <= largest_size(tokens)]
     passes = [size for size in sizes if tokens_read(size) >= PASSES_OF_SIZE * tokens]
@@ -111,10 +112,14 @@ def values_per_step(tokens: int, mean_length: float) -> Choices:
     return {"batch_size": (few, "lines: few, for enough steps per pass"), "seq_length": (128, IN_PIECES)}
 
 
-def learning_rate(hidden_size: int) -> Choice[float]:
-    """Return the peak rate: 0.02 for 256 units, falling with the square root of their number."""
-    rate = float(f"{min(0.03, 0.02 * math.sqrt(256 / hidden_size)):.2g}")
-    return rate, "at its peak: 0.02 for 256 units, falling with the square root of their number"
+def learning_rate(hidden_size: int, weight_dropout: float = 0.0) -> Choice[float]:
+    """Return the peak rate: 0.02 for 256 units, falling with the square root of their number.
+
+    It rises with the fraction of weights dropped, since each weight then learns in fewer steps.
+    """
+    rate = min(0.03, 0.02 * math.sqrt(256 / hidden_size)) * (1 + 2 * weight_dropout)
+    why = "at its peak: 0.02 for 256 units, falling with the square root of their number"
+    return float(f"{rate:.2g}"), why + ("; higher because weights are dropped" if weight_dropout else "")
 
 
 def dropout(passes: float, from_base: bool = False) -> Choice[float]:
@@ -127,9 +132,13 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
     return fraction, "fraction dropped: it grows with the number of passes"
 
 
-def weight_dropout(dropout: float) -> Choice[float]:
-    """Return the fraction of the recurrent weights dropped at each step, by the fraction of activations dropped."""
-    return round(max(0.0, dropout - FEW_PASSES_DROPOUT), 2), "fraction of the recurrent weights dropped at each step"
+def weight_dropout(dropout: float, weights_per_token: float) -> Choice[float]:
+    """Return the fraction of recurrent weights dropped at each step, from the fraction of activations dropped.
+
+    A network that is small for its text needs all its weights.
+    """
+    fraction = max(0.0, dropout - FEW_PASSES_DROPOUT) if weights_per_token >= DROPPED_PER_TOKEN else 0.0
+    return round(fraction, 2), "fraction of the recurrent weights dropped at each step" if fraction else ""
 
 
 def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> Choice[float]:
