@@ -162,6 +162,7 @@ def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_twice_and_witho
         found = planned(steps=None, epochs=epochs)
         assert found.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
         assert (found.recipe.distillation > 0) == (epochs > 2)
+        assert found.recipe.weight_dropout == 0
         assert found.plan.reasons["distillation"]
     alone = planned(base="none")
     assert alone.recipe.distillation == 0

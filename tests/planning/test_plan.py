@@ -149,8 +149,40 @@ def test_every_reason_belongs_to_a_number(make_plan: MakePlan) -> None:
         assert all(planned.reasons.values())
 
 
+def test_a_large_network_that_reads_its_text_often_drops_weights_and_learns_faster(make_plan: MakePlan) -> None:
+    recipe = make_plan(30_000, minutes=60).recipe
+    assert recipe.weight_dropout > 0.3
+    assert recipe.weight_dropout == pytest.approx(recipe.dropout - 0.2)
+    assert recipe.learning_rate == tuning.learning_rate(recipe.hidden_size, recipe.weight_dropout)[0]
+    assert recipe.learning_rate > 1.5 * tuning.learning_rate(recipe.hidden_size)[0]
+
+
+@pytest.mark.parametrize(
+    ("characters", "settings"),
+    [
+        (30_000, {"dropout": 0.0}),
+        (30_000, {"steps": 499}),  # too few
+        (30_000, {"epochs": 3}),
+        (30_000, {"hidden_size": 64, "minutes": 60}),  # small for the text
+        (1_000_000, {"minutes": 1}),
+        (30_000, {"recipe": "classic", "minutes": 1}),
+    ],
+)
+def test_other_runs_drop_no_weights(make_plan: MakePlan, characters: int, settings: dict[str, Any]) -> None:
+    planned = make_plan(characters, **settings)
+    assert planned.recipe.weight_dropout == 0
+    if planned.recipe.recipe == "auto":
+        assert planned.recipe.learning_rate == tuning.learning_rate(planned.recipe.hidden_size)[0]
+
+
+def test_a_rate_set_by_hand_stays_if_weights_are_dropped(make_plan: MakePlan) -> None:
+    recipe = make_plan(30_000, minutes=60, learning_rate=0.01).recipe
+    assert recipe.weight_dropout > 0
+    assert recipe.learning_rate == 0.01
+
+
 def test_more_time_is_expected_to_bring_more(make_plan: MakePlan) -> None:
-    planned = make_plan(800_000, minutes=1)
+    planned = make_plan(800_000, minutes=1)  # with a longer text, 30 times the minutes would read more than was tried
     assert planned.expected is not None
     assert list(planned.outlook) == [5, 30]
     assert planned.expected.likely > planned.outlook[5].likely > planned.outlook[30].likely > 0

@@ -90,15 +90,15 @@ class TrainableNetwork(nn.Module):
         so the fraction is rounded to a multiple of 1/256. `bernoulli_` takes ten times as long.
         """
         masks = []
-        for layer in self.layers if fraction else ():
-            weight = layer.get_parameter("weight_hh_l0")
-            drawn = torch.empty(weight.numel() // 8 + 1, dtype=torch.int64)
-            drawn.random_(-(2**63), None, generator=self._generator)
-            kept = drawn.view(torch.uint8)[: weight.numel()].float().ge_(round(256 * fraction))
-            mask = moved(kept.view_as(weight).div_(1 - fraction), weight.device)
-            masks.append((weight, weight.detach().clone(), mask))
-            weight.detach().mul_(mask)
         try:
+            for layer in self.layers if fraction else ():
+                weight = layer.get_parameter("weight_hh_l0")
+                drawn = torch.empty(weight.numel() // 8 + 1, dtype=torch.int64)
+                drawn.random_(-(2**63), None, generator=self._generator)
+                kept = drawn.view(torch.uint8)[: weight.numel()].float().ge_(round(256 * fraction))
+                mask = moved(kept.view_as(weight).div_(1 - fraction), weight.device)
+                masks.append((weight, weight.detach().clone(), mask))
+                weight.detach().mul_(mask)
             yield
         finally:
             for weight, whole, mask in masks:

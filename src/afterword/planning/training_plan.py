@@ -58,7 +58,7 @@ class TrainingSettings(Settings):
     seq_length: int | None = setting(None, "length of truncated backpropagation, in tokens", minimum=1, maximum=65536)
     dropout: float | None = setting(
         None,
-        "fraction of activations dropped during training; from scratch, recurrent weights may be dropped too: 0.2 less",
+        "fraction of activations dropped; from scratch, a large network also drops 0.2 less of its weights",
         minimum=0,
         below=1,
     )

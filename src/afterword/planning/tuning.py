@@ -20,6 +20,7 @@ DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost
 UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
 PASSES_OF_SIZE = 16.0  # over a text: a size with time for as many is not too large
 FEW_PASSES_DROPOUT = 0.2  # of activations: the excess over it is the fraction of recurrent weights dropped
+DROPPED_STEPS = 500  # of a run, from which recurrent weights are dropped: one that is shorter has learned too little
 DROPPED_PER_TOKEN = 4.0  # LSTM weights per token of the text: with as many or more, recurrent weights are dropped
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
