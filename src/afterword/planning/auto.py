@@ -119,9 +119,9 @@ class _Planner:
             self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain, taught)
         choices = self._choices(size, self._steps(size, minutes)) | {"hidden_size": (size, why)}
         choices |= {"dropout": self._dropout(self._steps(size, minutes, alone=True))} | self._asked
-        if self._limit is tuning.OF_TEXT and choices["steps"][0] >= tuning.DROPPED_STEPS:
+        if self._limit is tuning.OF_TEXT:
             per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
-            dropped = tuning.weight_dropout(choices["dropout"][0], per_token)
+            dropped = tuning.weight_dropout(choices["dropout"][0], choices["steps"][0], per_token)
             choices |= {
                 "weight_dropout": dropped,
                 "learning_rate": tuning.learning_rate(size, dropped[0]),

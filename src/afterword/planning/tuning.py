@@ -20,8 +20,7 @@ DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost
 UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
 PASSES_OF_SIZE = 16.0  # over a text: a size with time for as many is not too large
 FEW_PASSES_DROPOUT = 0.2  # of activations: the excess over it is the fraction of recurrent weights dropped
-DROPPED_STEPS = 500  # of a run, from which recurrent weights are dropped: one that is shorter has learned too little
-DROPPED_PER_TOKEN = 4.0  # LSTM weights per token of the text: with as many or more, recurrent weights are dropped
+DROPPED_STEPS, DROPPED_PER_TOKEN = 500, 4.0  # with fewer steps, or weights per token, no recurrent weights are dropped
 EMBEDDING = 64
 EVALUATION_SHARE = 0.06  # of the run's time, at most
 EVALUATIONS = 6  # per run at least: few and large, so that the best is not the luckiest
@@ -133,12 +132,13 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
     return fraction, "fraction dropped: it grows with the number of passes"
 
 
-def weight_dropout(dropout: float, weights_per_token: float) -> Choice[float]:
+def weight_dropout(dropout: float, steps: int, weights_per_token: float) -> Choice[float]:
     """Return the fraction of recurrent weights dropped at each step, from the fraction of activations dropped.
 
-    A network that is small for its text needs all its weights.
+    A short run learns too little with it, and a network that is small for its text needs all its weights.
     """
-    fraction = max(0.0, dropout - FEW_PASSES_DROPOUT) if weights_per_token >= DROPPED_PER_TOKEN else 0.0
+    learns_by_heart = steps >= DROPPED_STEPS and weights_per_token >= DROPPED_PER_TOKEN
+    fraction = max(0.0, dropout - FEW_PASSES_DROPOUT) if learns_by_heart else 0.0
     return round(fraction, 2), "fraction of the recurrent weights dropped at each step" if fraction else ""
 
 
