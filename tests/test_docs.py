@@ -33,8 +33,9 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
 
 def code(page: Path) -> Iterator[str]:
-    """Yield each code span of a page, and each line of its fenced blocks."""
-    for number, part in enumerate(re.split(r"^```.*$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)):
+    """Yield each code span of a page, and each line of its fenced blocks, except those of text: what models write."""
+    text = re.sub(r"^```text$.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for number, part in enumerate(re.split(r"^```.*$", text, flags=re.MULTILINE)):
         if number % 2:
             yield from part.replace("\\\n", " ").splitlines()
         else:
