@@ -1052,6 +1052,18 @@ def test_one_step_is_shown_in_the_gates_tab(page: Tab, model: LanguageModel) -> 
     assert page.complaints == []
 
 
+def test_the_frame_gets_its_own_page_although_the_browser_is_slow(page: Tab) -> None:
+    page.type("Divya likes to eat.")
+    show_gates(page)
+    page.run("window.draw = requestAnimationFrame; window.wait = setTimeout; requestAnimationFrame = () => 0")
+    page.run("setTimeout = (task, ms) => wait(task, ms + 1000)")  # so effects come later than the frame's first message
+    page.run("[...document.querySelectorAll('[aria-label=Page] button')].at(-1).click()")
+    page.until(f"!!{INSIDE}?.getElementById('v-cell')?.textContent")
+    page.run("requestAnimationFrame = draw; setTimeout = wait")
+    page.run("[...document.querySelectorAll('[aria-label=Page] button')][0].click()")
+    page.until(f"!!{INSIDE}?.getElementById('summary')")
+
+
 def test_a_plain_recurrent_network_and_a_model_of_lines_show_what_is_kept_too(page: Tab) -> None:
     page.type("Reena eats.\nDivya likes to eat. Reena is")
     page.click("#tab-inside")

@@ -4,7 +4,7 @@
 import { call } from "./api.js";
 import { steering } from "./settings.js";
 import { modelOf, page, useRequest, useStore } from "./state.js";
-import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { number } from "./words.js";
 
 const USUAL = 1000; // characters, which a frame draws quickly
@@ -50,7 +50,7 @@ function Inside({ writer }) {
   useEffect(() => {
     if (tab === "inside") look();
   }, [tab, model, most, view, unit]);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: a new frame that says it is ready must get the page of now, not the one before
     const hear = ({ data, origin, source }) => {
       if (origin !== location.origin || source !== frame.current?.contentWindow) return;
       if (data === "ready") {
