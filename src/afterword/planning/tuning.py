@@ -17,7 +17,7 @@ LEAST_FROM_BASE = 0.014  # of the n-gram's cost: a base that lowers it less, as 
 LONG = 300_000  # tokens: a text with as many or more is read in more lanes
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
-UNTAUGHT_PASSES = 2.0  # over a text: with more of them, the base teaches a run that begins from it
+UNTAUGHT_PASSES = 1.5  # over a text: with more of them, the base teaches a run that begins from it
 PASSES_OF_SIZE = 16.0  # over a text: a size with time for as many is not too large
 FEW_PASSES_DROPOUT = 0.2  # of activations: the excess over it is the fraction of recurrent weights dropped
 DROPPED_STEPS, DROPPED_PER_TOKEN = 500, 4.0  # with fewer steps, or weights per token, no recurrent weights are dropped
@@ -165,8 +165,8 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets. Two passes memorize little, so they
-    need no teacher.
+    that the base knows. For other texts, the base's predictions are wrong targets. One pass memorizes little, so it
+    needs no teacher.
     """
     if passes <= UNTAUGHT_PASSES:
         return 0.0, "so few passes over the text memorize little, so the base does not teach"
