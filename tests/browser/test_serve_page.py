@@ -1052,7 +1052,7 @@ def test_one_step_is_shown_in_the_gates_tab(page: Tab, model: LanguageModel) -> 
     assert page.complaints == []
 
 
-def test_the_frame_gets_its_own_page_although_the_browser_is_slow(page: Tab) -> None:
+def test_a_new_frame_gets_the_page_requested_even_in_a_slow_browser(page: Tab) -> None:
     page.type("Divya likes to eat.")
     show_gates(page)
     page.run("window.draw = requestAnimationFrame; window.wait = setTimeout; requestAnimationFrame = () => 0")

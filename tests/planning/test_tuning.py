@@ -49,6 +49,14 @@ def test_a_run_from_a_base_learns_faster_from_longer_tokens(size: int, tokens: i
     assert bytes_alone == alone
 
 
+@given(st.integers(1, 4096), TOKENS, st.integers(1, 512), st.integers(1, 512))
+def test_a_run_from_a_base_learns_faster_in_more_lanes_than_8(size: int, tokens: int, one: int, other: int) -> None:
+    fewer, more = sorted((one, other))
+    slower, faster, at_8 = (tuning.learning_rate_from_base(size, tokens, tokens, n)[0] for n in (fewer, more, 8))
+    assert 0.001 <= at_8 <= slower <= faster <= 0.005
+    assert fewer > 8 or slower == at_8
+
+
 @given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))
 def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: float) -> None:
     less, more = sorted((one, other))

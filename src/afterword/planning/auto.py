@@ -238,7 +238,8 @@ class _Planner:
         if self._base is None:
             rate = tuning.learning_rate(size)
         else:
-            rate = tuning.learning_rate_from_base(size, self._tokens, self._encoded.training_characters)
+            lanes = 8 if self._encoded.lines else self._fixed["batch_size"][0]  # lines are not lanes
+            rate = tuning.learning_rate_from_base(size, self._tokens, self._encoded.training_characters, lanes)
         precision = precisions_to_try(self._device, size)[0]
         short = "a shorter one is not faster" if precision == "float32" else "fast in hardware here"
         wide = "required by the GPU's fast kernel" if self._device == "cuda" else "twice as many were worse"

@@ -14,7 +14,8 @@ SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 TOKENS_PER_WEIGHT = 10.0  # to read; with fewer, a smaller network learns more in the same time
 UNTIMED_SIZE = 512  # units, if steps or passes are given and no time, for a text that is long enough
 LEAST_FROM_BASE = 0.014  # of the n-gram's cost: a base that lowers it less, as it is, does not help
-LONG = 300_000  # tokens: a text with as many or more is read in more lanes
+MORE_LANES = 300_000, 3_000_000  # tokens: from each number on, a text is read in twice as many lanes
+MORE_LANES_FROM_BASE = 75_000, 300_000  # a run from a base gains more from more text than from more steps
 STEPS_PER_PASS_FROM_BASE = 16  # at least: with fewer, the run ends before it has moved far enough from the base
 DISTILLATION, MOST_DISTILLATION = 1.25, 0.3  # per fraction of the n-gram's cost that a base saves as it is; at most
 UNTAUGHT_PASSES = 1.5  # over a text: with more of them, the base teaches a run that begins from it
@@ -84,13 +85,10 @@ def size_untimed(tokens: int) -> Choice[int]:
 
 def lanes(tokens: int, seq_length: int, from_base: bool = False) -> Choice[int]:
     """Return the number of lanes for a running text: fewer for a short text, so that a pass has enough steps."""
-    some = 32 if from_base else 16  # a run from a base gains more from more text than from more steps
-    wanted = 32 if tokens >= 3_000_000 else some if tokens >= LONG else 8
+    wanted = 8 << sum(tokens >= many for many in (MORE_LANES_FROM_BASE if from_base else MORE_LANES))
     least_steps = STEPS_PER_PASS_FROM_BASE if from_base else 1
-    return (
-        max(1, min(wanted, tokens // (least_steps * seq_length))),
-        "lanes, each reading from its own place: fewer for a short text, so that a pass has enough steps",
-    )
+    why = "lanes, each reading from its own place: fewer for a short text, so that a pass has enough steps"
+    return max(1, min(wanted, tokens // (least_steps * seq_length))), why
 
 
 def lines_per_step(mean_length: float) -> Choice[int]:
@@ -142,17 +140,18 @@ def weight_dropout(dropout: float, steps: int, weights_per_token: float) -> Choi
     return round(fraction, 2), "fraction of the recurrent weights dropped at each step" if fraction else ""
 
 
-def learning_rate_from_base(hidden_size: int, tokens: int, characters: int) -> Choice[float]:
+def learning_rate_from_base(hidden_size: int, tokens: int, characters: int, lanes: int = 8) -> Choice[float]:
     """Return the peak rate of a run from a base, on a text of this number of tokens and characters.
 
-    It is lower for few tokens, so that less of the base is lost, and higher for tokens of several characters: a pass
-    over the same text then has fewer steps, which must go as far. Bytes, shorter than characters, change nothing.
+    It is lower for few tokens, to lose less of the base, and higher for more than 8 lanes or tokens of several
+    characters: a pass then has fewer steps, which must go as far. Bytes, shorter than characters, change nothing.
     """
-    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * max(1.0, characters / tokens)
+    fewer_steps = math.sqrt(max(1.0, lanes / 8)) * max(1.0, characters / tokens)
+    rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * fewer_steps
     return (
         float(f"{min(max(rate, 0.001), 0.005):.2g}"),
-        "at its peak: lower for a short text, so that less of the base is lost, and higher for longer tokens, "
-        "whose passes have fewer steps",
+        "at its peak: lower for a short text, so that less of the base is lost, and higher for more lanes and for "
+        "longer tokens, whose passes have fewer steps",
     )
 
 
@@ -165,8 +164,8 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets. One pass memorizes little, so it
-    needs no teacher.
+    that the base knows. For other texts, the base's predictions are wrong targets. A run of few passes memorizes
+    little, so it needs no teacher.
     """
     if passes <= UNTAUGHT_PASSES:
         return 0.0, "so few passes over the text memorize little, so the base does not teach"

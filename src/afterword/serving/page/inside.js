@@ -50,7 +50,7 @@ function Inside({ writer }) {
   useEffect(() => {
     if (tab === "inside") look();
   }, [tab, model, most, view, unit]);
-  useLayoutEffect(() => { // at once: a new frame that says it is ready must get the page of now, not the one before
+  useLayoutEffect(() => { // at once: a new frame that says it is ready must get the current page, not the previous one
     const hear = ({ data, origin, source }) => {
       if (origin !== location.origin || source !== frame.current?.contentWindow) return;
       if (data === "ready") {
