@@ -19,7 +19,7 @@ from afterword.model.malloc import keep_freed
 if TYPE_CHECKING:
     import torch
 
-LARGE, KEPT = 2**25, 2**28  # bytes; older versions of glibc refuse a larger limit for the first
+MOST_KEPT = 2**30  # bytes of free memory at the end of the heap
 
 
 def why_not(device: Device) -> str | None:
@@ -56,7 +56,7 @@ def opened(device: Device, precision: Precision) -> torch.device:
 
     if device == "cpu":
         # by default, glibc returns to the system most of what a step frees, and the system clears it again page by page
-        keep_freed(LARGE, KEPT)
+        keep_freed(None, MOST_KEPT)
     if device != "cuda":
         return torch.device(device)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

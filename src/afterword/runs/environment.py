@@ -75,9 +75,9 @@ def differences(history: Iterable[Environment], now: Mapping[str, Any]) -> str:
 
 
 def check_torch() -> None:
-    """Raise RunError if PyTorch is missing; let its threads spin for some microseconds at a barrier, and then sleep.
+    """Raise RunError if PyTorch is missing. Make its threads sleep soon at a barrier, and its tensors use huge pages.
 
-    By default GNU's OpenMP spins for so long that a single other busy process makes training ten times slower: each of
+    By default, GNU's OpenMP spins for so long that a single other busy process makes training ten times slower: each of
     the thousands of barriers in a step then waits for a thread that has no processor. See docs/decisions.md.
     """
     if sys.platform == "win32":
@@ -86,6 +86,8 @@ def check_torch() -> None:
         raise RunError("training needs PyTorch, which is not installed: pip install 'afterword[train]'")
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    if Path("/sys/kernel/mm/transparent_hugepage").exists():  # else PyTorch would warn
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # so cuBLAS always sums in the same order
 
 
