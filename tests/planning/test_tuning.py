@@ -28,9 +28,17 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
 @given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
 def test_a_longer_pass_allows_no_fewer_steps_and_a_base_no_more_than_none(one: float, other: float) -> None:
     shorter, longer = sorted((one, other))
-    for limit in (tuning.OF_TEXT, tuning.OF_VALUES, tuning.FROM_BASE):
+    for limit in (tuning.OF_TEXT, tuning.OF_VALUES, tuning.FROM_BASE, tuning.LONG_FROM_BASE):
         assert 1 <= tuning.most_steps(shorter, limit) <= tuning.most_steps(longer, limit)
-    assert tuning.most_steps(one, tuning.FROM_BASE) <= tuning.most_steps(one, tuning.OF_TEXT)
+    of_long, of_any = (tuning.most_steps(one, limit) for limit in (tuning.LONG_FROM_BASE, tuning.FROM_BASE))
+    assert of_long <= of_any <= tuning.most_steps(one, tuning.OF_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lines", "passes"), [(299_999, False, 4), (300_000, False, 2), (10**9, False, 2), (10**6, True, 4)]
+)
+def test_a_long_running_text_is_read_less_often_from_a_base(tokens: int, lines: bool, passes: float) -> None:
+    assert tuning.limit_from_base(tokens, lines).passes == passes
 
 
 @pytest.mark.parametrize(("per_pass", "steps"), [(200, 4_800), (20, 1_000), (2, 128)])

@@ -97,7 +97,7 @@ class _Planner:
         (batch_size, _), (seq_length, _) = self._fixed["batch_size"], self._fixed["seq_length"]
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
         of_kind = tuning.OF_TEXT if encoded.is_text else tuning.OF_VALUES
-        self._limit = of_kind if self._base is None else tuning.FROM_BASE
+        self._limit = of_kind if self._base is None else tuning.limit_from_base(self._tokens, encoded.lines)
         self._most_steps = tuning.most_steps(self._steps_per_pass, self._limit)
         self._fixed |= {"minutes": (self._minutes, ""), "most_steps": (self._most_steps if timed else None, "")}
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))

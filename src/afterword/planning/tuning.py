@@ -39,7 +39,8 @@ class Limit(NamedTuple):
     most_passes: float  # never exceeded
 
 
-OF_TEXT, OF_VALUES, FROM_BASE = Limit(24, 1000, 64), Limit(16, 0, 16), Limit(4, 150, 16)
+OF_TEXT, OF_VALUES = Limit(24, 1000, 64), Limit(16, 0, 16)
+FROM_BASE, LONG_FROM_BASE = Limit(4, 150, 16), Limit(2, 150, 16)
 
 
 Choice = tuple[T, str]
@@ -125,7 +126,7 @@ def dropout(passes: float, from_base: bool = False) -> Choice[float]:
 
     It is lower in a run from a base, which itself was trained without dropout.
     """
-    at, there, per_doubling, most = (2, 0.0, 0.1, 0.3) if from_base else (3.3, FEW_PASSES_DROPOUT, 0.12, 0.6)
+    at, there, per_doubling, most = (2, 0.0, 0.1, 0.1) if from_base else (3.3, FEW_PASSES_DROPOUT, 0.12, 0.6)
     fraction = round(min(most, max(0.0, there + per_doubling * math.log2(max(passes, 0.1) / at))), 2)
     return fraction, "fraction dropped: it grows with the number of passes"
 
@@ -148,11 +149,16 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int, lane
     """
     fewer_steps = math.sqrt(max(1.0, lanes / 8)) * max(1.0, characters / tokens)
     rate = 0.0033 * math.sqrt(768 / hidden_size) * (tokens / 100_000) ** 0.25 * fewer_steps
-    return (
-        float(f"{min(max(rate, 0.001), 0.005):.2g}"),
-        "at its peak: lower for a short text, so that less of the base is lost, and higher for more lanes and for "
-        "longer tokens, whose passes have fewer steps",
-    )
+    why = "at its peak: lower for a short text, so that less of the base is lost; higher if a pass has fewer steps"
+    return float(f"{min(max(rate, 0.001), 0.005):.2g}"), why
+
+
+def limit_from_base(tokens: int, lines: bool) -> Limit:
+    """Return the limit of a run from a base: two passes over a long running text, four over lines or a shorter text.
+
+    See benchmarks/trials/two-passes.md.
+    """
+    return LONG_FROM_BASE if tokens >= MORE_LANES_FROM_BASE[-1] and not lines else FROM_BASE
 
 
 def most_steps(steps_per_pass: float, limit: Limit) -> int:
@@ -164,15 +170,12 @@ def distillation(gain: float, passes: float) -> Choice[float]:
     """Return the weight of the base's predictions in the targets of a run that begins from it.
 
     gain: the fraction of the n-gram's cost that the untrained base saves. It is largest for a short text of a kind
-    that the base knows. For other texts, the base's predictions are wrong targets. A run of few passes memorizes
-    little, so it needs no teacher.
+    that the base knows. For other texts, the base's predictions are wrong targets.
     """
     if passes <= UNTAUGHT_PASSES:
         return 0.0, "so few passes over the text memorize little, so the base does not teach"
-    return (
-        round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2),
-        "weight of the base's predictions in the targets: it grows with what the untrained base saves",
-    )
+    why = "weight of the base's predictions in the targets: it grows with what the untrained base saves"
+    return round(min(MOST_DISTILLATION, max(0.0, DISTILLATION * gain)), 2), why
 
 
 def of_steps(steps: int, tokens_per_step: float, held_out_tokens: int) -> Choices:
