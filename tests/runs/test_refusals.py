@@ -119,8 +119,11 @@ def test_a_machine_without_pytorch_or_a_named_processor(monkeypatch: pytest.Monk
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setenv("GOMP_SPINCOUNT", "")
     monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
     check_torch()
     assert os.environ["GOMP_SPINCOUNT"] == "2000"
+    assert ("THP_MEM_ALLOC_ENABLE" in os.environ) == Path("/sys/kernel/mm/transparent_hugepage").exists()
     monkeypatch.setattr(Path, "read_text", lambda path: "Features : fp asimd\n")  # as on ARM
     assert processor() == (platform.processor() or platform.machine())
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
