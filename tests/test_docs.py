@@ -72,6 +72,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
         assert target.exists(), link
+        assert page.parent != ROOT / "docs" or target.resolve().is_relative_to(ROOT / "docs"), f"Sphinx finds no {link}"
         assert not anchor or anchor in anchors(target), link
 
 
