@@ -57,6 +57,17 @@ def test_without_resets_a_lane_reads_the_text_in_order(length: int, B: int, T: i
         before = batch
 
 
+@given(st.integers(20, 200), st.integers(1, 4), st.integers(1, 10))
+def test_after_a_shift_each_lane_starts_afresh_half_a_lane_further_on(length: int, B: int, T: int) -> None:
+    ids = np.arange(length)
+    source, other = lanes(ids, B, T), lanes(ids, B, T)
+    other.shift()
+    first, second = source.next(), other.next()
+    assert second.fresh.all()
+    further = (second.targets[0] - first.targets[0]) % (length - T)
+    assert all(further == length // (2 * B) % (length - T))
+
+
 @given(st.integers(30, 100), st.integers(1, 3), st.integers(2, 7))
 def test_a_lane_alone_reads_all_of_the_text_but_a_tail_shorter_than_a_step(length: int, seed: int, T: int) -> None:
     ids = np.arange(length) % 9

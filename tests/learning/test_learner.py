@@ -112,6 +112,61 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(changes: dict[str
     assert bits_of(learner) == bits_of(other)
 
 
+def second_training(**changes: Any) -> Learner:
+    """A learner that has taken four steps, and began again from where it began."""
+    learner, source, base = learner_of(**changes), lanes(), random_weights(CONFIG)
+    learner.start_from(base)
+    for _ in range(4):
+        learner.learn(source.next(), 0.01)
+    learner.begin_again(base, 4)
+    return learner
+
+
+@pytest.mark.parametrize("changes", [{}, {"averaging": None}])
+def test_of_two_trainings_the_mean_is_kept_and_each_counts_by_its_steps(changes: dict[str, Any]) -> None:
+    learner, source, base = learner_of(**changes), lanes(), random_weights(CONFIG)
+    learner.start_from(base)
+    for _ in range(4):
+        learner.learn(source.next(), 0.01)
+    first = {name: weight.copy() for name, weight in learner.kept.weights().items()}
+    learner.begin_again(base, 4)
+    assert all(np.array_equal(weight, first[name]) for name, weight in learner.kept.weights().items())
+    assert all(np.array_equal(weight, base[name]) for name, weight in learner.network.weights().items())
+    for _ in range(12):
+        learner.learn(source.next(), 0.01)
+    second = learner._average.weights()
+    for name, weight in learner.kept.weights().items():
+        np.testing.assert_allclose(weight, 0.25 * first[name] + 0.75 * second[name], atol=1e-6)
+
+
+def test_a_second_training_learns_as_a_first_one_without_distillation_and_dropout() -> None:
+    again = second_training(distillation=0.3, dropout=0.5)
+    plain = learner_of(distillation=0.0, dropout=0.0)
+    plain.start_from(random_weights(CONFIG))
+    source = lanes()
+    for _ in range(6):
+        batch = source.next()
+        assert again.learn(batch, 0.01) == plain.learn(batch, 0.01)
+    assert again.network.weights().keys() == plain.network.weights().keys()
+    for name, weight in again.network.weights().items():
+        np.testing.assert_array_equal(weight, plain.network.weights()[name])
+
+
+def test_a_second_training_loaded_from_its_tensors_goes_on_bit_for_bit() -> None:
+    learner, source = second_training(distillation=0.3), lanes()
+    for _ in range(3):
+        learner.learn(source.next(), 0.01)
+    other = learner_of(seed=99, distillation=0.3)
+    other.begin_again(random_weights(CONFIG), 4)
+    other.load({name: tensor.copy() for name, tensor in learner.tensors().items()}, learner.step)
+    for _ in range(3):
+        batch = source.next()
+        assert learner.learn(batch, 0.01) == other.learn(batch, 0.01)
+    assert bits_of(learner) == bits_of(other)
+    for name, weight in learner.kept.weights().items():
+        np.testing.assert_array_equal(weight, other.kept.weights()[name])
+
+
 def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
     ids = np.tile(np.arange(9), 60)
     source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)

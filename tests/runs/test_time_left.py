@@ -98,6 +98,18 @@ def test_a_run_that_may_take_no_more_steps_ends_early() -> None:
     assert forecast.correction(100) == 120
 
 
+@pytest.mark.parametrize(("seconds", "steps"), [(20.0, 200), (40.0, 149), (55.0, None)])
+def test_a_second_training_takes_the_time_that_is_left_and_no_more_steps_than_the_first(
+    seconds: float, steps: int | None
+) -> None:
+    recipe = dataclasses.replace(RECIPE, minutes=MINUTES, steps=100, most_steps=100, evaluate_every=1000)
+    forecast = TimeLeft(recipe, 0, 0.0)
+    forecast.look(50, seconds / 2)
+    forecast.look(100, seconds)
+    assert forecast.correction(100) is None
+    assert forecast.with_second(100, MINUTES) == (steps and pytest.approx(steps, abs=5))
+
+
 def test_a_run_without_minutes_is_never_corrected() -> None:
     forecast = TimeLeft(RECIPE, 0, 0.0)
     forecast.look(40, 1.0)

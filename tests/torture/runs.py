@@ -76,7 +76,14 @@ def outcome(folder: Path) -> dict[str, Any]:
         "position": dataclasses.replace(position, seconds=0.0),
         "metrics": [{name: value for name, value in line.items() if name != "seconds"} for line in metrics],
         "model": (run.model / "model.safetensors").read_bytes(),
-        "record": (record.plan, record.base, record.corrections, record.rollbacks, record.environments),
+        "record": (
+            record.plan,
+            record.base,
+            record.corrections,
+            record.rollbacks,
+            record.second_from,
+            record.environments,
+        ),
         "files": sorted(re.sub(r"\d", "0", str(path.relative_to(folder))) for path in folder.rglob("*")),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -38,14 +39,11 @@ class Learner:
         network.initialise(self._generator)
         self.network = network.to(self._device)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
-        self._optimizers = OPTIMIZERS[recipe.optimizer](self.network, recipe)
-        self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
-        self.kept = self.network
-        """The network with the weights to keep: their moving average, if there is one."""
-        if recipe.averaging is not None:
-            self.kept = TrainableNetwork(config).requires_grad_(False).to(self._device)
-            self.kept.load_state_dict(self.network.state_dict())
+        self._average = self.network if recipe.averaging is None else self._copy_of(self.network)
         self._teacher: TrainableNetwork | None = None  # the base, as it was
+        self._first: TrainableNetwork | None = None  # the result of the first training, in a second one
+        self._first_steps = 0
+        self._make_optimizers()
         self._state: list[LayerState] = []  # of this rank's lanes: the network's layers, then the teacher's
         self.step = 0
 
@@ -56,10 +54,40 @@ class Learner:
         If the recipe has distillation, an unchanged copy of them becomes the teacher.
         """
         self.network.load(weights)
-        self.kept.load(weights)
+        self._average.load(weights)
         if self._recipe.distillation:
-            teacher = TrainableNetwork(self.network.config).load(weights).requires_grad_(False)
-            self._teacher = teacher.to(self._device).eval()
+            self._teacher = self._copy_of(self.network).eval()
+
+    def begin_again(self, weights: Mapping[str, Array], step: int) -> None:
+        """Train a second time from these weights, after `step` steps, without distillation and dropout.
+
+        The mean of both trainings is kept, in which each counts by its steps. It costs less than either.
+        """
+        self._first, self._first_steps = self._copy_of(self._average), step
+        self._recipe = replace(self._recipe, distillation=0.0, weight_dropout=0.0)
+        self._teacher, self._state, self.network.dropout = None, [], 0.0
+        self._make_optimizers()
+        self.start_from(weights)
+
+    @property
+    def kept(self) -> TrainableNetwork:
+        """The network with the weights to keep: their moving average, if there is one, or the mean of two trainings."""
+        if self._first is None:
+            return self._average
+        mean = self._copy_of(self._average)
+        with torch.no_grad():
+            torch._foreach_lerp_(list(mean.parameters()), list(self._first.parameters()), self._first_steps / self.step)
+        return mean
+
+    def _make_optimizers(self) -> None:
+        self._optimizers = OPTIMIZERS[self._recipe.optimizer](self.network, self._recipe)
+        self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
+
+    def _copy_of(self, network: TrainableNetwork) -> TrainableNetwork:
+        """Return a network with the same weights, which does not learn."""
+        copy = TrainableNetwork(network.config).requires_grad_(False).to(self._device)
+        copy.load_state_dict(network.state_dict())
+        return copy
 
     def learn(self, batch: Batch, learning_rate: float) -> float:
         """Take one step of truncated backpropagation through time. Return the summed cost of the batch, in nats.
@@ -140,8 +168,9 @@ class Learner:
     def _update_average(self) -> None:
         if self._recipe.averaging is not None:
             # at first it follows closely, so that it forgets the random initial weights
-            keep = min(self._recipe.averaging, self.step / (self.step + 10))
-            torch._foreach_lerp_(list(self.kept.parameters()), list(self.network.parameters()), 1 - keep)
+            steps = self.step - self._first_steps
+            keep = min(self._recipe.averaging, steps / (steps + 10))
+            torch._foreach_lerp_(list(self._average.parameters()), list(self.network.parameters()), 1 - keep)
 
     @torch.no_grad()
     def evaluate(self, batches: Sequence[Batch]) -> Annotated[Floats, "N"]:
@@ -150,12 +179,12 @@ class Learner:
         Tokens that share the network's last row cost what that row costs; the caller adds what each of them costs more.
         """
         nats: list[NDArray[np.float64]] = []
-        self.kept.eval()
+        kept = self.kept.eval()
         state: list[LayerState] = []
         for batch in batches:
             if batch.fresh.all():
-                state = self.kept.empty_state(len(batch.fresh))
-            logits, state = self._read(self.kept, batch, state)
+                state = kept.empty_state(len(batch.fresh))
+            logits, state = self._read(kept, batch, state)
             nats.append(self._costs(logits, batch).cpu().double().numpy())
         return np.concatenate(nats)
 
@@ -200,10 +229,12 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             saved = saved_name(name)
             named[f"weight/{saved}"] = parameter
-            if self.kept is not self.network:
-                named[f"average/{saved}"] = self.kept.get_parameter(name)
+            if self._average is not self.network:
+                named[f"average/{saved}"] = self._average.get_parameter(name)
+            if self._first is not None:
+                named[f"first/{saved}"] = self._first.get_parameter(name)
             for key, memory in self._optimizer_of[parameter].state[parameter].items():
-                if key in ("weight", "average") or not isinstance(memory, Tensor):
+                if key in ("weight", "average", "first") or not isinstance(memory, Tensor):
                     raise TypeError(
                         f"an optimizer keeps a {key!r} per weight that a checkpoint cannot hold: {memory!r}"
                     )
@@ -217,7 +248,7 @@ class Learner:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, NDArray[Any]], step: int) -> None:
-        """Restore the state that `tensors()` returned after `step` steps."""
+        """Restore the state that `tensors()` returned after `step` steps. A second training must have begun already."""
         self.step = step
         self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
         parts: defaultdict[str, dict[str, NDArray[Any]]] = defaultdict(dict)  # by owner and key
@@ -227,8 +258,10 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             own, optimizer = parts[saved_name(name)], self._optimizer_of[parameter]
             parameter.copy_(torch.from_numpy(own.pop("weight")))
-            if self.kept is not self.network:
-                self.kept.get_parameter(name).copy_(torch.from_numpy(own.pop("average")))
+            if self._average is not self.network:
+                self._average.get_parameter(name).copy_(torch.from_numpy(own.pop("average")))
+            if self._first is not None:
+                self._first.get_parameter(name).copy_(torch.from_numpy(own.pop("first")))
             # the fused kernels count on the device, all others on the processor
             counts_here = {"step"} if not optimizer.defaults.get("fused") else set[str]()
             optimizer.state[parameter] = {
@@ -260,7 +293,7 @@ class Learner:
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Return whether all of `tensors()` is finite; otherwise it must not be kept."""
-        kept: list[Tensor] = [*self.network.parameters(), *self.kept.parameters()]
+        kept: list[Tensor] = [*self.network.parameters(), *self._average.parameters()]
         kept += [state for pair in self._state for state in pair]
         kept += [memory for o in self._optimizers for memories in o.state.values() for memory in memories.values()]
         return math.isfinite(sum(float(tensor.abs().max()) for tensor in kept))

@@ -32,7 +32,7 @@ class TrainableNetwork(nn.Module):
     def __init__(self, config: Config, dropout: float = 0.0, locked: bool = True) -> None:
         """dropout: the fraction dropped; locked: by one mask for all steps."""
         super().__init__()
-        self.config, self._dropout, self._locked = config, dropout, locked
+        self.config, self.dropout, self._locked = config, dropout, locked
         self._generator: torch.Generator | None = None
         # which columns of a wider batch are read here (`learner`): masks are drawn for all of it
         self.lanes, self.width = slice(None), 0
@@ -138,13 +138,13 @@ class TrainableNetwork(nn.Module):
         return x, after
 
     def _drop(self, x: Tensor) -> Tensor:
-        if not self.training or self._dropout == 0:
+        if not self.training or self.dropout == 0:
             return x
         T, B, H = x.shape
         kept = torch.empty(1 if self._locked else T, self.width or B, H).bernoulli_(
-            1 - self._dropout, generator=self._generator
+            1 - self.dropout, generator=self._generator
         )
-        return x * moved(kept[:, self.lanes] / (1 - self._dropout), x.device).to(x.dtype)
+        return x * moved(kept[:, self.lanes] / (1 - self.dropout), x.device).to(x.dtype)
 
     def empty_state(self, B: int) -> list[LayerState]:
         shape, device = (1, B, self.config.hidden_size), self.output.weight.device

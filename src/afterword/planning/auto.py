@@ -57,6 +57,7 @@ SAME_FOR_ALL: Choices = {
     "seed": (0, "of all random numbers"),
     "cell": ("lstm", ""),
     "distillation": (0.0, ""),
+    "second_training": (False, ""),
     "weight_dropout": (0.0, ""),
 }
 
@@ -164,11 +165,17 @@ class _Planner:
         }
 
     def _of_base(self) -> Choices:
-        """Return the numbers that a base fixes, and distillation, which is assumed until it is decided."""
+        """Return what a base fixes, and distillation, which is assumed until it is decided."""
         if self._base is None:
             return {}
         sizes: Choices = {name: (getattr(self._base.config, name), "from the base") for name in SIZES}
         others = {name: (getattr(self._base.config, name), "") for name in ("cell", "residual")}
+        as_usual = not {"dropout", "schedule"} & self._asked.keys()
+        if self._minutes is not None and as_usual and len(self._encoded.validation):
+            others["second_training"] = (
+                True,
+                "if time is left: from the base again; the model is the mean of both trainings",
+            )
         return sizes | others | {"distillation": (tuning.MOST_DISTILLATION, "")}
 
     def _of_text(self) -> Choices:
@@ -319,11 +326,13 @@ class _Planner:
         step = self._step_time(recipe.hidden_size)
         minutes = recipe.steps * step.now / (1 - tuning.EVALUATION_SHARE) / 60
         if recipe.steps == recipe.most_steps and minutes < 0.9 * recipe.minutes:
+            passes = f"{self._passes(recipe.steps)} over this {self._encoded.kind}"
+            why = f"{passes} are enough, and more would learn it by heart"
+            if recipe.second_training and (1 + tuning.LEAST_SECOND) * minutes < recipe.minutes:
+                why += "; then a second training begins from the base, and the model becomes the mean of both"
+                minutes = min(2 * minutes, recipe.minutes)
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
-            notes.append(
-                f"{self._passes(recipe.steps)} over this {self._encoded.kind} are enough, "
-                f"and more would learn it by heart: the run will end after about {after}"
-            )
+            notes.append(f"{why}: the run will end after about {after}")
         if step.now > BUSY * step.alone:
             notes.append(
                 f"other processes keep this machine busy: a step takes {1000 * step.now:.0f} ms, "

@@ -57,32 +57,36 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     best, nats, tokens = position.best, position.nats, position.tokens  # the last two since the last report
     run.prepared(learner.step)
     clock = Clock(run.seconds)
-    limits = replace(recipe, minutes=run.minutes, most_steps=None if run.record.stages else recipe.most_steps)
+    limits = replace(recipe, minutes=run.minutes, most_steps=run.most_steps)
     forecast = TimeLeft(limits, learner.step, clock.now)
     reported, read, saved = clock.now, 0, time.monotonic()
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: save one to write with
         run.save_model(learner, None)
 
     while learner.step < schedule.end_at(learner.step, run.record.corrections):
+        if learner.step == run.record.second_from:
+            run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
         cost = learner.learn(batch, rate)
         if not math.isfinite(cost):
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens
 
-        # the clock corrects the number of steps, unless the record does or the end is here
+        # the clock corrects the number of steps, unless the record does; at the end, it allows a second training or not
         decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
-        looking = step % max(1, recipe.steps // LOOKS) == 0 and step < schedule.steps
+        ending = step == schedule.steps
+        looking = run.may_begin_again(step) if ending else step % max(1, recipe.steps // LOOKS) == 0
         if run.minutes is not None and looking and not decided:
             forecast.look(step, clock.now)
-            steps = int(team.from_first(forecast.correction(schedule.steps) or schedule.steps))
+            fitting = forecast.with_second(step, run.minutes) if ending else forecast.correction(schedule.steps)
+            steps = int(team.from_first(fitting or schedule.steps))
             if steps != schedule.steps:
                 schedule.correct(step, steps)
-                run.correct(step, steps)
-        last = step == schedule.steps
+                run.correct(step, steps, second=ending)
+        last = step == schedule.end_at(step, run.record.corrections)
 
         measured = None
-        if step % recipe.evaluate_every == 0 or last:
+        if step % recipe.evaluate_every == 0 or ending:
             began = clock.now
             measured = held_out.measure(learner)
             if measured is not None:
@@ -100,6 +104,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         if reporting:
             now = clock.now
             forecast.look(step, now)
+            left = forecast.seconds_left(schedule.steps)
+            if run.minutes is not None and run.may_begin_again(schedule.steps) and not (last or decided):
+                left = max(left, min(forecast.seconds_left(2 * schedule.steps), run.minutes * 60 - now))
             progress = Progress(
                 step=step,
                 steps=schedule.steps,
@@ -107,7 +114,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
                 learning_rate=rate,
                 characters_per_second=read * characters_per_token / max(now - reported, 1e-9),
                 seconds=now,
-                seconds_left=forecast.seconds_left(schedule.steps),
+                seconds_left=left,
                 validation=None if measured is None else measured.cost,
                 lstm=None if measured is None else measured.lstm,
                 best=None if best is None else best.kept.cost,
@@ -122,7 +129,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
 
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - saved >= CHECKPOINT_SECONDS
-        stopping, saving = team.agree(should_stop() and not last, due or last or (reporting and run.writes.in_trouble))
+        stopping, saving = team.agree(
+            should_stop() and not last, due or ending or (reporting and run.writes.in_trouble)
+        )
         if stopping or saving:
             began = clock.now
             if any(team.agree(not learner.is_finite())):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from afterword.errors import NotFiniteError, StorageError, TrainingError
 from afterword.generation.repeats import suited_penalty
 from afterword.generation.words import JUDGED, recur
+from afterword.learning.batches import Batches, Lanes
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import Measured, learn_ngram
@@ -28,7 +29,6 @@ from afterword.text.encoded import EncodedCorpus
 from afterword.text.first_look import is_prose
 
 if TYPE_CHECKING:
-    from afterword.learning.batches import Batches
     from afterword.learning.learner import Learner
 
 ENOUGH = 0.8  # fraction of the planned steps for which the expected range holds
@@ -125,6 +125,13 @@ class Run:
         """Minutes of training after which it ends; None if a number of steps was asked for."""
         return self.record.stages[-1].minutes if self.record.stages else self.recipe.minutes
 
+    @property
+    def most_steps(self) -> int | None:
+        """The limit of a correction by the clock."""
+        if self.record.stages:
+            return None
+        return self.recipe.most_steps if self.record.second_from is None else 2 * self.record.second_from
+
     @cached_property
     def _writing(self) -> WritingDefaults:
         encoded, recipe = self.encoded, self.recipe
@@ -168,9 +175,21 @@ class Run:
         if self.saved is None:
             return Position(0)
         (tensors, position), self.saved = self.saved, None  # which takes as much memory as the learner
+        if position.step > (self.record.second_from or position.step):
+            self.begin_again(learner, batches)
         learner.load(tensors, position.step)
         batches.position = position.batches
         return position
+
+    def may_begin_again(self, step: int) -> bool:
+        """Return whether a second training may follow the first one, which ends after `step` steps at its limit."""
+        return self.recipe.second_training and self.record.second_from is None and step == self.most_steps
+
+    def begin_again(self, learner: Learner, batches: Batches) -> None:
+        """Begin the second training: from the base, and from other places in the text."""
+        learner.begin_again(self.folder.read_base(learner.network.config), self.record.second_from or 0)
+        if isinstance(batches, Lanes):
+            batches.shift()
 
     def prepared(self, step: int) -> None:
         """Note that the run is ready to continue after `step` steps, once all ranks are; drop what was reported since.
@@ -236,7 +255,15 @@ class Run:
         text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
         weights = {name: array.copy() for name, array in learner.kept.weights().items()}  # a full disk may defer them
         self.model = model = SavedModel(
-            learner.kept.config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, self._writing
+            learner.network.config,
+            weights,
+            encoded.tokenizer,
+            encoded.unseen,
+            about,
+            text,
+            ngram,
+            weight,
+            self._writing,
         )
         self._write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()
@@ -260,14 +287,20 @@ class Run:
                 f"the {network} would gain from {' or '.join(help)}"
             )
 
-    def correct(self, step: int, steps: int) -> None:
-        """Record that the clock changed the number of steps at `step`; note once if this ends the expected range."""
+    def correct(self, step: int, steps: int, second: bool = False) -> None:
+        """Record that the clock changed the number of steps at `step`; note once if this ends the expected range.
+
+        second: the additional steps are a second training.
+        """
         before = min((each for _, each in self.record.corrections), default=self.recipe.steps)
         expects = self.record.expected is not None and not self.record.stages
         if expects and steps < ENOUGH * self.recipe.steps <= before:
             fewer = f"there is time for {steps:,} of the {self.recipe.steps:,} planned steps"
             self.notes.append(f"the machine became slower: {fewer}, and the expected range no longer holds")
-        self.change_record(corrections=(*self.record.corrections, (step, steps)))
+        if second:
+            self.notes.append(f"time is left: a second training begins from {self.base_name}, for the mean of both")
+        second_from = step if second else self.record.second_from
+        self.change_record(corrections=(*self.record.corrections, (step, steps)), second_from=second_from)
 
     def take_notes(self) -> tuple[str, ...]:
         """Return the messages that the user has not seen yet."""
@@ -284,6 +317,8 @@ class Run:
         """
         every = self.recipe.evaluate_every
         to = max(0, trouble.step - 1) // every * every
+        if (second_from := self.record.second_from or 0) < trouble.step:
+            to = max(to, second_from)
         if len(self.record.rollbacks) == MOST_ROLLBACKS:
             raise TrainingError(
                 f"the loss was not a number {MOST_ROLLBACKS + 1} times, the last time at step {trouble.step:,} with "

@@ -12,10 +12,11 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 
 from afterword.learning.optimizer import EARLY
 from afterword.learning.recipe import Recipe
-from afterword.planning.tuning import EVALUATION_SHARE
+from afterword.planning.tuning import EVALUATION_SHARE, LEAST_SECOND
 
 
 class Clock:
@@ -89,6 +90,15 @@ class TimeLeft:
         fitting = self._step + 1 + bisect_right(possible, rest, key=self.seconds_left)
         fitting = min(fitting, self._recipe.most_steps or fitting)
         return None if fitting == steps else fitting
+
+    def with_second(self, steps: int, minutes: float) -> int | None:
+        """Return the number of steps with a second training after the first `steps`, or None if time is too short.
+
+        It takes at most as many steps. Their pace is that of the whole first training.
+        """
+        self._recipe = replace(self._recipe, most_steps=2 * steps)
+        more = min(steps, int(steps * (minutes * 60 - self._now - SAVING) / self._now))
+        return steps + more if more >= LEAST_SECOND * steps else None
 
     def seconds_left(self, steps: int) -> float:
         """Return the seconds left of a run of `steps` steps, with an evaluation that is due now and the last one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -15,7 +15,6 @@ from afterword.errors import ModelError
 from afterword.model.arrays import Array, Floats, Weights
 
 Cell = Literal["lstm", "rnn"]
-CELLS: tuple[Cell, ...] = get_args(Cell)
 
 # Far above anything that trains here, and small enough that no product of them overflows or asks for absurd memory.
 Rows = Annotated[int, Meta(ge=1, le=2**21)]  # Unicode has 1,114,112 code points
