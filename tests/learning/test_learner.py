@@ -113,7 +113,7 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(changes: dict[str
 
 
 def second_training(**changes: Any) -> Learner:
-    """A learner that has taken four steps, and began again from where it began."""
+    """A learner that has taken four steps, and then began a second training from the same base."""
     learner, source, base = learner_of(**changes), lanes(), random_weights(CONFIG)
     learner.start_from(base)
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""A run from a base that reaches its limit with time left trains a second time, and keeps the mean of both."""
+"""A run from a base that reaches its limit with time left trains a second time; the mean of both is kept if better."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.runs.test_run import Clock, Sick, finish, stopped
 from tests.torture.runs import outcome
 
 BeginRun = Callable[..., Run]
-FIRST = 24  # steps of the first training, which take a second each
+FIRST = 24  # steps of the first training, which take 1 s each
 ASKED: dict[str, Any] = {"base": True, "taught": 0.2, "steps": FIRST, "checkpoint_every": 7}
 
 
@@ -30,7 +30,7 @@ def begin_timed(begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch) -> BeginRu
 
     def begin(name: str = "run", seconds: float = 40, **asked: Any) -> Run:
         run = begin_run(name, **ASKED | asked)
-        limits = {"most_steps": FIRST, "minutes": seconds / 60, "second_training": True}
+        limits: dict[str, Any] = {"most_steps": FIRST, "minutes": seconds / 60, "second_training": True}
         run.change_record(plan=replace(run.recipe, **limits, evaluate_every=10, report_every=1))
         return run
 
@@ -43,7 +43,7 @@ def test_it_keeps_the_best_evaluation_of_both_trainings(begin_timed: BeginRun, l
     run = begin_timed(lines=lines)
     notes = " ".join(note for progress in train_run(run) for note in progress.notes)
     assert "a second training begins from base" in notes
-    assert run.record.second_from == FIRST
+    assert run.record.begun_again == FIRST
     assert run.record.ended is not None
     assert run.record.ended.step == pytest.approx(40, abs=2)
     reports = [json.loads(line) for line in (run.folder.path / "metrics.jsonl").read_text().splitlines()]
@@ -59,8 +59,9 @@ def test_it_takes_the_time_that_is_left_but_not_a_short_one_nor_more_steps_than_
 ) -> None:
     run = begin_timed(seconds=seconds)
     *_, last = train_run(run)
-    assert (last.step, last.seconds_left) == (pytest.approx(steps, abs=1), 0)
-    assert run.record.second_from == (FIRST if steps > FIRST else None)
+    assert last.step == pytest.approx(steps, abs=1)
+    assert last.seconds_left == 0
+    assert run.record.begun_again == (FIRST if steps > FIRST else None)
 
 
 def test_the_first_training_reports_the_time_of_both(begin_timed: BeginRun) -> None:
@@ -79,10 +80,10 @@ def test_it_is_repeated_and_resumed_bit_for_bit(begin_timed: BeginRun, tmp_path:
     assert again.stopped
     assert again.folder.checkpoints[-1] == stop
     resumed = finish(resume(again.folder.path, exact=True))
-    assert resumed.record.second_from == FIRST
+    assert resumed.record.begun_again == FIRST
     assert outcome(resumed.folder.path) == outcome(whole.folder.path)
     parted = finish(resume(stopped(begin_timed("parted"), stop).folder.path, exact=True))
-    assert parted.record.second_from == FIRST
+    assert parted.record.begun_again == FIRST
     assert outcome(parted.folder.path) == outcome(whole.folder.path)
 
 
@@ -93,20 +94,20 @@ def test_trouble_in_the_second_leaves_the_first_as_it_was(
     run = begin_timed(seconds=60)
     Sick(monkeypatch, sick, 1)
     finish(run)
-    assert (run.record.rollbacks, run.record.second_from) == ((back,), FIRST)
+    assert (run.record.rollbacks, run.record.begun_again) == ((back,), FIRST)
     again = finish(repeat(run.folder.path, tmp_path / "again", exact=True))
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
-@pytest.mark.parametrize(("stop", "second_from"), [(20, None), (33, FIRST), (None, FIRST)])
+@pytest.mark.parametrize(("stop", "begun_again"), [(20, None), (33, FIRST), (None, FIRST)])
 def test_more_time_continues_the_training_under_way(
-    begin_timed: BeginRun, tmp_path: Path, stop: int | None, second_from: int | None
+    begin_timed: BeginRun, tmp_path: Path, stop: int | None, begun_again: int | None
 ) -> None:
     path = finish(begin_timed("whole")).folder.path
     if stop is not None:
         path = stopped(repeat(path, tmp_path / "again"), stop).folder.path
     more = finish(resume(path, more=More(more_steps=5)))
-    assert more.record.second_from == second_from
+    assert more.record.begun_again == begun_again
     again = finish(repeat(path, tmp_path / "and again", exact=True))
     assert outcome(again.folder.path) == outcome(path)
 
@@ -116,7 +117,7 @@ def test_more_time_after_one_training_begins_no_second(begin_timed: BeginRun) ->
     more = finish(resume(path, more=More(more_minutes=1)))
     assert more.record.ended is not None
     assert more.record.ended.step > 2 * FIRST
-    assert more.record.second_from is None
+    assert more.record.begun_again is None
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_second_training_takes_the_time_that_is_left_and_no_more_steps_than_th
     forecast.look(50, seconds / 2)
     forecast.look(100, seconds)
     assert forecast.correction(100) is None
-    assert forecast.with_second(100, MINUTES) == (steps and pytest.approx(steps, abs=5))
+    assert forecast.again(100, MINUTES) == (steps and pytest.approx(steps, abs=5))
 
 
 def test_a_run_without_minutes_is_never_corrected() -> None:

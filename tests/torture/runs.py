@@ -81,7 +81,7 @@ def outcome(folder: Path) -> dict[str, Any]:
             record.base,
             record.corrections,
             record.rollbacks,
-            record.second_from,
+            record.begun_again,
             record.environments,
         ),
         "files": sorted(re.sub(r"\d", "0", str(path.relative_to(folder))) for path in folder.rglob("*")),

@@ -89,7 +89,7 @@ class Lanes:
         return Batch(inputs, window[1:], fresh, weight=T * B, tokens=T * B)
 
     def shift(self) -> None:
-        """Let each lane start afresh, half the distance between two lanes further on."""
+        """Move each lane on by half the distance between two lanes, and let it start afresh."""
         self._at = (self._at + len(self._ids) // (2 * len(self._at))) % (len(self._ids) - self._seq_length)
         self._started = False
 

@@ -61,7 +61,7 @@ class Learner:
     def begin_again(self, weights: Mapping[str, Array], step: int) -> None:
         """Train a second time from these weights, after `step` steps, without distillation and dropout.
 
-        The mean of both trainings is kept, in which each counts by its steps. It costs less than either.
+        From then on, the weights to keep are the mean of both trainings, each weighted by its steps.
         """
         self._first, self._first_steps = self._copy_of(self._average), step
         self._recipe = replace(self._recipe, distillation=0.0, weight_dropout=0.0)
@@ -71,7 +71,7 @@ class Learner:
 
     @property
     def kept(self) -> TrainableNetwork:
-        """The network with the weights to keep: their moving average, if there is one, or the mean of two trainings."""
+        """The network with the weights to keep: their moving average, if there is one; of two trainings, a new mean."""
         if self._first is None:
             return self._average
         mean = self._copy_of(self._average)
@@ -248,7 +248,7 @@ class Learner:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, NDArray[Any]], step: int) -> None:
-        """Restore the state that `tensors()` returned after `step` steps. A second training must have begun already."""
+        """Restore what `tensors()` returned after `step` steps. For a second training, call `begin_again` first."""
         self.step = step
         self._generator.set_state(torch.from_numpy(tensors["generator"].copy()))
         parts: defaultdict[str, dict[str, NDArray[Any]]] = defaultdict(dict)  # by owner and key

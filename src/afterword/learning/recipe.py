@@ -60,7 +60,7 @@ class Recipe:
     cell: Cell = "lstm"
     device: Device = "cpu"
     distillation: float = 0.0  # weight of the base's predictions in the targets
-    second_training: bool = False  # whether it follows, from the base, if the limit is reached with time left
+    second_training: bool = False  # whether one from the base may follow, if the limit is reached with time left
     weight_dropout: float = 0.0  # fraction of the recurrent weights dropped at each step
 
     def config(self, tokenizer: Tokenizer) -> Config:

@@ -328,8 +328,8 @@ class _Planner:
         if recipe.steps == recipe.most_steps and minutes < 0.9 * recipe.minutes:
             passes = f"{self._passes(recipe.steps)} over this {self._encoded.kind}"
             why = f"{passes} are enough, and more would learn it by heart"
-            if recipe.second_training and (1 + tuning.LEAST_SECOND) * minutes < recipe.minutes:
-                why += "; then a second training begins from the base, and the model becomes the mean of both"
+            if recipe.second_training and (1 + tuning.LEAST_SECOND_TRAINING) * minutes < recipe.minutes:
+                why += "; in the time left, a second training begins from the base, and the model is the mean of both"
                 minutes = min(2 * minutes, recipe.minutes)
             after = f"{minutes:.0f} min" if minutes >= 2 else f"{max(1, round(60 * minutes))} s"
             notes.append(f"{why}: the run will end after about {after}")

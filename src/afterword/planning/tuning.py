@@ -40,7 +40,7 @@ class Limit(NamedTuple):
 
 
 OF_TEXT, OF_VALUES = Limit(24, 1000, 64), Limit(16, 0, 16)
-LEAST_SECOND = 0.25  # of the steps of a first training: a shorter second one would hardly change the mean of both
+LEAST_SECOND_TRAINING = 0.25  # of the steps of the first training: no shorter second one was tried
 FROM_BASE, LONG_FROM_BASE = Limit(4, 150, 16), Limit(2, 150, 16)
 
 

@@ -64,7 +64,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         run.save_model(learner, None)
 
     while learner.step < schedule.end_at(learner.step, run.record.corrections):
-        if learner.step == run.record.second_from:
+        if learner.step == run.record.begun_again:
             run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
         cost = learner.learn(batch, rate)
@@ -72,13 +72,13 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens
 
-        # the clock corrects the number of steps, unless the record does; at the end, it allows a second training or not
+        # the clock corrects the number of steps, unless the record does; at the end, it decides on a second training
         decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
         ending = step == schedule.steps
         looking = run.may_begin_again(step) if ending else step % max(1, recipe.steps // LOOKS) == 0
         if run.minutes is not None and looking and not decided:
             forecast.look(step, clock.now)
-            fitting = forecast.with_second(step, run.minutes) if ending else forecast.correction(schedule.steps)
+            fitting = forecast.again(step, run.minutes) if ending else forecast.correction(schedule.steps)
             steps = int(team.from_first(fitting or schedule.steps))
             if steps != schedule.steps:
                 schedule.correct(step, steps)

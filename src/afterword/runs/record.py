@@ -93,7 +93,7 @@ class RunRecord:
     rollbacks: tuple[int, ...] = ()  # steps to which the run rolled back because of a loss that was not finite
     stages: tuple[Stage, ...] = ()
     ended: Ended | None = None
-    second_from: int | None = None  # the step at which a second training began from the base
+    begun_again: int | None = None  # the step at which a second training began from the base
     base: BegunFrom | None = None
 
 

@@ -219,7 +219,7 @@ def extend(run: Run, more: More) -> None:
     run.change_record(
         corrections=(*corrections, (step, steps)),
         rollbacks=tuple(to for to in run.record.rollbacks if to <= step),
-        second_from=None if step < (run.record.second_from or 0) else run.record.second_from,
+        begun_again=None if step < (run.record.begun_again or 0) else run.record.begun_again,
         stages=(*run.record.stages, Stage(step, steps, minutes, more.given)),
         ended=None,
     )

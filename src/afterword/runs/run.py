@@ -127,10 +127,10 @@ class Run:
 
     @property
     def most_steps(self) -> int | None:
-        """The limit of a correction by the clock."""
+        """The most steps that the clock may allow, or None. In a second training, twice the steps of the first."""
         if self.record.stages:
             return None
-        return self.recipe.most_steps if self.record.second_from is None else 2 * self.record.second_from
+        return self.recipe.most_steps if self.record.begun_again is None else 2 * self.record.begun_again
 
     @cached_property
     def _writing(self) -> WritingDefaults:
@@ -175,19 +175,19 @@ class Run:
         if self.saved is None:
             return Position(0)
         (tensors, position), self.saved = self.saved, None  # which takes as much memory as the learner
-        if position.step > (self.record.second_from or position.step):
+        if position.step > (self.record.begun_again or position.step):
             self.begin_again(learner, batches)
         learner.load(tensors, position.step)
         batches.position = position.batches
         return position
 
     def may_begin_again(self, step: int) -> bool:
-        """Return whether a second training may follow the first one, which ends after `step` steps at its limit."""
-        return self.recipe.second_training and self.record.second_from is None and step == self.most_steps
+        """Return whether a second training may begin after `step` steps: the limit is reached, and none has begun."""
+        return self.recipe.second_training and self.record.begun_again is None and step == self.most_steps
 
     def begin_again(self, learner: Learner, batches: Batches) -> None:
         """Begin the second training: from the base, and from other places in the text."""
-        learner.begin_again(self.folder.read_base(learner.network.config), self.record.second_from or 0)
+        learner.begin_again(self.folder.read_base(learner.network.config), self.record.begun_again or 0)
         if isinstance(batches, Lanes):
             batches.shift()
 
@@ -298,9 +298,9 @@ class Run:
             fewer = f"there is time for {steps:,} of the {self.recipe.steps:,} planned steps"
             self.notes.append(f"the machine became slower: {fewer}, and the expected range no longer holds")
         if second:
-            self.notes.append(f"time is left: a second training begins from {self.base_name}, for the mean of both")
-        second_from = step if second else self.record.second_from
-        self.change_record(corrections=(*self.record.corrections, (step, steps)), second_from=second_from)
+            self.notes.append(f"time is left: a second training begins from {self.base_name}; both are averaged")
+        begun_again = step if second else self.record.begun_again
+        self.change_record(corrections=(*self.record.corrections, (step, steps)), begun_again=begun_again)
 
     def take_notes(self) -> tuple[str, ...]:
         """Return the messages that the user has not seen yet."""
@@ -312,13 +312,13 @@ class Run:
         """Continue from before `trouble` with half the learning rate, a few times at most.
 
         The record says so first, so that a resumed run does the same. The rate falls from the last evaluation before
-        the trouble. If the last checkpoint is older, the steps between them are taken once more, as they were.
-        Raises TrainingError if that does not help.
+        the trouble, or from the start of the second training if that is later. If the last checkpoint is older, the
+        steps between them are taken once more, as they were. Raises TrainingError if that does not help.
         """
         every = self.recipe.evaluate_every
         to = max(0, trouble.step - 1) // every * every
-        if (second_from := self.record.second_from or 0) < trouble.step:
-            to = max(to, second_from)
+        if (begun_again := self.record.begun_again or 0) < trouble.step:
+            to = max(to, begun_again)
         if len(self.record.rollbacks) == MOST_ROLLBACKS:
             raise TrainingError(
                 f"the loss was not a number {MOST_ROLLBACKS + 1} times, the last time at step {trouble.step:,} with "

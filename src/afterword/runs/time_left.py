@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from afterword.learning.optimizer import EARLY
 from afterword.learning.recipe import Recipe
-from afterword.planning.tuning import EVALUATION_SHARE, LEAST_SECOND
+from afterword.planning.tuning import EVALUATION_SHARE, LEAST_SECOND_TRAINING
 
 
 class Clock:
@@ -91,14 +91,14 @@ class TimeLeft:
         fitting = min(fitting, self._recipe.most_steps or fitting)
         return None if fitting == steps else fitting
 
-    def with_second(self, steps: int, minutes: float) -> int | None:
+    def again(self, steps: int, minutes: float) -> int | None:
         """Return the number of steps with a second training after the first `steps`, or None if time is too short.
 
-        It takes at most as many steps. Their pace is that of the whole first training.
+        The second takes at most as many steps, each as long as a step of the first took on average.
         """
         self._recipe = replace(self._recipe, most_steps=2 * steps)
         more = min(steps, int(steps * (minutes * 60 - self._now - SAVING) / self._now))
-        return steps + more if more >= LEAST_SECOND * steps else None
+        return steps + more if more >= LEAST_SECOND_TRAINING * steps else None
 
     def seconds_left(self, steps: int) -> float:
         """Return the seconds left of a run of `steps` steps, with an evaluation that is due now and the last one."""
