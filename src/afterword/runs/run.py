@@ -253,17 +253,10 @@ class Run:
                 about["validation"] |= {"lstm": measured.lstm, "ngram": measured.ngram}
         weight = 0.0 if ngram is None else DEFAULT_WEIGHT if measured is None else measured.weight
         text = np.asarray(encoded.training[:OPENINGS]) if recipe.windows else None
-        weights = {name: array.copy() for name, array in learner.kept.weights().items()}  # a full disk may defer them
+        kept = learner.kept
+        weights = {name: array.copy() for name, array in kept.weights().items()}  # a full disk may defer them
         self.model = model = SavedModel(
-            learner.network.config,
-            weights,
-            encoded.tokenizer,
-            encoded.unseen,
-            about,
-            text,
-            ngram,
-            weight,
-            self._writing,
+            kept.config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, self._writing
         )
         self._write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()
