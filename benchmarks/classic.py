@@ -30,8 +30,8 @@ from afterword.model.network.config import Config
 from afterword.planning.classic import recipe_without_steps
 from afterword.planning.training_plan import TrainingSettings
 from afterword.text.characters import ClassicTokenizer
-from afterword.text.decoding import read_text
 from benchmarks.commands import DATA, as_written, measured_here, peer_python, run_peer, split, write_result
+from tests.reading import read_text
 
 TEXT = DATA / "julius_caesar.txt"
 WINDOW, HIDDEN = 50, 300

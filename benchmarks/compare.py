@@ -25,7 +25,6 @@ from typing import Any
 import click
 
 from afterword.runs.environment import system
-from afterword.text.decoding import read_text
 from benchmarks.commands import (
     PLACE,
     as_written,
@@ -36,6 +35,7 @@ from benchmarks.commands import (
     write_parts,
     write_result,
 )
+from tests.reading import read_text
 
 PLAY = PLACE.parent / "src" / "afterword" / "operations" / "demo-julius-caesar.txt.gz"
 PAGE = PLACE.parent / "docs" / "figures.md"

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from afterword.model.ngram.tables import Level, Ngram
 from afterword.text.characters import CharTokenizer
-from afterword.text.decoding import read_text
 from benchmarks.commands import as_written, split
 from benchmarks.python_help import topics
+from tests.reading import read_text
 
 
 def certain(level: Level, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:

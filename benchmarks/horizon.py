@@ -22,8 +22,8 @@ import numpy as np
 from afterword.inspection.figures import horizon_figure, write_figure
 from afterword.inspection.horizon import Horizon, side_by_side
 from afterword.language_model import LanguageModel, load
-from afterword.text.decoding import read_text
 from benchmarks.commands import as_written, run_afterword, split
+from tests.reading import read_text
 
 
 def train(text: Path, out: Path, cell: str, **options: object) -> tuple[LanguageModel, float]:

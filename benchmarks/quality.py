@@ -43,7 +43,6 @@ from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.network import Network
 from afterword.scoring.costs import LineScore, score, score_lines
-from afterword.text.decoding import read_text
 from afterword.text.tokenizer import Tokenizer
 from benchmarks.commands import (
     DATA,
@@ -56,6 +55,7 @@ from benchmarks.commands import (
     write_parts,
     write_result,
 )
+from tests.reading import read_text
 
 VOCABULARIES = ["char", "byte", "bpe:1000"]
 WINDOW = 257

@@ -36,9 +36,9 @@ from afterword.language_model import LanguageModel
 from afterword.operations.demo import PLAY, SMALL, solution
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
-from afterword.text.decoding import read_text
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
+from tests.reading import read_text
 
 SEEDS = (0, 1, 2)
 HELD_OUT = 1000  # a seed of texts that no network has learned from

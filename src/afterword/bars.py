@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn
 
-    from afterword.runs.record import Progress
+    from afterword.runs.record import OnReport, Progress
     from afterword.runs.run import Run
 
 DELAY = 2.0  # seconds before a bar appears
@@ -173,9 +173,7 @@ def as_time(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
-def train_shown(
-    run: Run, on_progress: Callable[[Progress], object] | None, enough: Callable[[], bool] = lambda: False
-) -> None:
+def train_shown(run: Run, on_progress: OnReport | None, enough: Callable[[], bool] = lambda: False) -> None:
     """Train `run` to its end, or until it is `enough`. `on_progress` receives every report; if it is None, a bar is
     shown on a terminal."""
     from afterword.runs import loop  # with PyTorch, which takes a second

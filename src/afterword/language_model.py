@@ -53,7 +53,6 @@ from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
-from afterword.text.lines import Masks
 from afterword.text.tokenizer import checked_lines
 
 EXACT_PAGES = 1_000_000  # weights, up to which a page has two bytes of each
@@ -368,14 +367,11 @@ class LanguageModel:
             learns = AdaptingNetwork(self.config, self._saved.weights)
         elif self._using == "lstm":
             raise OptionError("an LSTM adapts with PyTorch: pip install 'afterword[train]', or adapt the n-gram alone")
-        return AdaptingScorer(self.network(), self.tokenizer, self._new_adapter(), self._using, learns)
-
-    def _new_adapter(self) -> Adapter | None:
-        """Return the part that learns in addition to the LSTM; None if the LSTM predicts alone."""
-        if self._using == "lstm":
-            return None
-        start = start_row(self.tokenizer, self.lines)
-        return Adapter(self.config.vocabulary_size, start, self._saved.ngram, self._using)
+        adapter: Adapter | None = None  # learns in addition to the LSTM; None if the LSTM predicts alone
+        if self._using != "lstm":
+            start = start_row(self.tokenizer, self.lines)
+            adapter = Adapter(self.config.vocabulary_size, start, self._saved.ngram, self._using)
+        return AdaptingScorer(self.network(), self.tokenizer, adapter, self._using, learns)
 
     def surprises(self, text: str, on_nats: OnNats | None = None) -> Iterator[Surprise]:
         """Yield the cost of each character of `text` and what was expected in its place; see `Surprise`.
@@ -429,8 +425,8 @@ class LanguageModel:
         Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
         """
         calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        hide, origins = (self.usual or UsualLines()).hiding(Masks(calibration.masks))
-        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, hide, origins, on_progress)
+        usual = self.usual or UsualLines()
+        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, usual, on_progress)
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.

@@ -88,8 +88,7 @@ class Settings:
     @property
     def given_names(self) -> list[str]:
         """The names of the fields whose values are not their defaults."""
-        own: Any = type(self)
-        return [field.name for field, _ in kinds_of(own) if getattr(self, field.name) != field.default]
+        return [field.name for field, _ in kinds_of(type(self)) if getattr(self, field.name) != field.default]
 
     def __post_init__(self) -> None:
         """Raise OptionError for the first field that breaks its type, its declared limits or its rules.
@@ -129,15 +128,14 @@ class Kind(NamedTuple):
         return Kind((typing.get_origin(hint) or hint,))
 
 
+def once_per_class(function: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """Cache a function of a class. Mypy takes the class for unhashable, because its instances define a hash."""
+    return functools.cache(function)
+
+
+@once_per_class
 def kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
     """Return the fields made by `setting`, with their types: a class's own before those that it inherits."""
-    own: Any = settings  # mypy takes the class for unhashable, because its instances define a hash
-    return _kinds_of(own)
-
-
-@functools.cache
-def _kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
-    """Do the slow work of `kinds_of`, once per class."""
     hints = typing.get_type_hints(settings)
     order = [name for one in settings.__mro__ for name in inspect.get_annotations(one)]
     fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))

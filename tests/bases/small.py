@@ -72,8 +72,8 @@ def knowing(text: str, name: str = "knowing", tokenizer: Tokenizer | None = None
     """Return a base that expects every token as often as it is in `text`, whatever was before."""
     base = base_of(tokenizer or text, name=name)
     weights = {part: np.zeros_like(weight) for part, weight in base.model.weights.items()}
-    ids = np.minimum(base.model.tokenizer.encode(text), base.config.vocabulary_size - 1)
-    rows = np.bincount(ids, minlength=base.config.vocabulary_size)
+    ids = np.minimum(base.model.tokenizer.encode(text), base.model.config.vocabulary_size - 1)
+    rows = np.bincount(ids, minlength=base.model.config.vocabulary_size)
     weights["output.bias"] = np.log(np.maximum(rows, 1e-3)).astype(np.float32)
     return Base(name, dataclasses.replace(base.model, weights=weights))
 

@@ -27,7 +27,7 @@ def begun(base: Base, tokenizer: Tokenizer | str, lines: bool = False, seed: int
     if isinstance(tokenizer, str):
         tokenizer = CharTokenizer.of(tokenizer)
     rows, shared = tokenizer.rows, tokenizer.shared_row_tokens
-    config = dataclasses.replace(base.config, vocabulary_size=rows, byte_tokens=shared)
+    config = dataclasses.replace(base.model.config, vocabulary_size=rows, byte_tokens=shared)
     return Network(config, base.weights_for(tokenizer, lines, seed)), tokenizer
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from afterword.errors import TextError
 from afterword.text import markup
-from afterword.text.decoding import read_text
+from tests.reading import read_text
 from tests.text.test_markup import BOOK, MANIFEST, PACKAGE, stored, word, zipped
 
 

@@ -26,12 +26,12 @@ def test_what_fails_waits_and_is_written_before_what_comes_later() -> None:
     for name in ("model", "report 1", "model", "report 2"):
         writes.write(name, lambda name=name: disk.write(name))  # type: ignore[misc]
     assert not writes.write_now(lambda: disk.write("checkpoint"))
-    assert writes.in_trouble
+    assert writes.trouble
     assert len(notes) == 1
     disk.full = False
     assert writes.write_now(lambda: disk.write("checkpoint"))
     assert disk.written == ["report 1", "model", "report 2", "checkpoint"]
-    assert not writes.in_trouble
+    assert not writes.trouble
     assert len(notes) == 2
     writes.finish()
 

@@ -182,7 +182,7 @@ def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     assert answer.backtest is not None
     assert answer.backtest.series == 3
     assert answer.methods == ["lstm"] * SERIES
-    assert np.isfinite(answer.futures.mean).all()
+    assert np.isfinite(answer.mean).all()
 
 
 def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
@@ -204,8 +204,8 @@ def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: L
     answer = found(path, model, method="lstm")
     assert answer.methods == ["lstm", "naive 12", *["lstm"] * 6, "naive 12"]
     assert answer.notes == ["2 of 9 series are constant, or no longer than a season: they are forecast by naive 12"]
-    assert (answer.futures.median[1] == 7).all()
-    assert (answer.futures.median[8] == 5).all()
+    assert (answer.quantiles[0.5][1] == 7).all()
+    assert (answer.quantiles[0.5][8] == 5).all()
 
 
 FEW = "an LSTM needs 500 values to learn from, and 192 are left after 12 are held out"

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from afterword.errors import OptionError, TextError
 from afterword.text import decoding, documents
 from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus
-from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources
 from afterword.text.lines import whole_lines
 from afterword.text.vocabularies import vocabulary_asked_for
+from tests.reading import read_text
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
 LINES = [f"line {number}" for number in range(200)]
@@ -404,14 +405,6 @@ def test_a_run_among_the_texts_is_no_text(tmp_path: Path) -> None:
     write(tmp_path / "run" / "model" / "README.md", "Not meant. " * 10)
     with read_corpus([tmp_path], TextSettings()) as corpus:
         assert "".join(text for _, text in corpus.pieces()) == "The text that is meant. " * 10
-
-
-def test_the_first_characters_can_be_read_alone(tmp_path: Path) -> None:
-    path = tmp_path / "text.txt"
-    path.write_text("été\n" * 100_000, encoding="utf-8")
-    whole, _ = read_text([path])
-    for most in (0, 1, 5, 300_001, 400_000, 10**9):
-        assert read_text([path], most=most)[0] == whole[:most]
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

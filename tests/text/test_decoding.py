@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.text import decoding
-from afterword.text.decoding import Decoding, Reader, read_text
+from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document
+from tests.reading import read_text
 
 REPLACE = Decoding(encoding_errors="replace")
 EUROS = "“Prices” – 5 €, ä\n"
@@ -171,7 +172,7 @@ def test_where_the_text_is_utf_8_up_to_a_bad_byte_no_other_encoding_is_named(tmp
 
 def test_a_pipe_gives_what_has_come_without_waiting_for_more() -> None:
     read, write = os.pipe()
-    pieces = Reader().pieces(Document("pipe", partial(opened, read)))
+    pieces = Reader(Decoding()).pieces(Document("pipe", partial(opened, read)))
     for line in ("P\n", "é\n", "x" * 5000 + "\n"):  # PK begins a ZIP archive
         os.write(write, line.encode())
         assert _taken(pieces, len(line)) == line

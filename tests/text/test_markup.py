@@ -13,7 +13,8 @@ import pytest
 
 from afterword.errors import TextError
 from afterword.text.corpus import TextSettings, read_corpus
-from afterword.text.decoding import Decoding, read_text
+from afterword.text.decoding import Decoding
+from tests.reading import read_text
 
 docx = pytest.importorskip("docx")
 pytest.importorskip("striprtf")

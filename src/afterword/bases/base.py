@@ -15,7 +15,6 @@ from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.hub import downloaded, is_remote
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
-from afterword.model.network.config import Config
 from afterword.text.tokenizer import Tokenizer
 
 EMBEDDING, OUTPUT, BIAS = "embedding.weight", "output.weight", "output.bias"
@@ -29,10 +28,6 @@ class Base:
     name: str
     """The name of an installed base or of a model on the hub, or that of the folder without the folders around it."""
     model: SavedModel
-
-    @property
-    def config(self) -> Config:
-        return self.model.config
 
     @cached_property
     def fingerprint(self) -> str:
@@ -53,7 +48,7 @@ class Base:
             raise OptionError(f"base {conflict}")
         weights = self.model.weights
         read, predicted = self._rows(tokenizer, lines)
-        drawn = np.random.default_rng([seed, 2]).normal(0, SPREAD, (len(read), self.config.embedding_size))
+        drawn = np.random.default_rng([seed, 2]).normal(0, SPREAD, (len(read), self.model.config.embedding_size))
         embedding = np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read])
         return weights | {
             EMBEDDING: embedding.astype(np.float32),

@@ -29,12 +29,12 @@ from afterword.cli.signals import Stop
 from afterword.errors import AfterwordError, WorkError, spelled
 from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
-from afterword.operations.work import Work
+from afterword.operations.work import Enough, ProgressShown, Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
 from afterword.storage import is_whole_file, output
 
 if TYPE_CHECKING:
-    from afterword.runs.record import Progress
+    from afterword.runs.record import OnReport
     from afterword.runs.run import Run
 
 FAILED = 3  # the exit status of --fail
@@ -78,9 +78,7 @@ class CommandWork(Work):
         except click.Abort:  # Ctrl-C, or the end of the input
             raise KeyboardInterrupt from None
 
-    def progress(
-        self, what: str, unit: str = "", streams: bool = False
-    ) -> AbstractContextManager[Callable[..., object]]:
+    def progress(self, what: str, unit: str = "", streams: bool = False) -> ProgressShown:
         if streams and sys.stdout.isatty():
             return contextlib.nullcontext(ignore_progress)
         return super().progress(what, unit)
@@ -96,11 +94,7 @@ class CommandWork(Work):
         return contextlib.nullcontext(Path(default() if out is None else out))
 
     def train(
-        self,
-        run: Run,
-        on_progress: Callable[[Progress], object] | None = None,
-        kept: bool = True,
-        enough: Callable[[], bool] = lambda: False,
+        self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False
     ) -> None:
         """Train `run` to its end, or until it is `enough`. A signal saves it and ends the command; so do the ends of
         ranks but the first."""
@@ -166,7 +160,7 @@ class OperationCommand(click.Command):
         typed = {name: _number(kinds[name], one) if name in kinds else one for name, one in given if name in values}
         request = self._operation.asked(**typed)
         answer = self._operation.run(request, CommandWork(self.spell, streams=form == TABLE and out is None))
-        show = SHOWS.get(type(request).__name__)
+        show = SHOWS.get(str(self.name))
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
                 records = printed(answer, form, request, show) if self._operation.records else iter(())

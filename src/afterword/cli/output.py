@@ -47,12 +47,12 @@ def note(*notes: str) -> None:
         say(f"note: {one}")
 
 
-def strict_json(value: Any, indent: int | None = None) -> str:
-    """Return `value` as JSON, on one line without an `indent`. Numbers that are not finite are null."""
+def strict_json(value: Any) -> str:
+    """Return `value` as JSON, on one line. Numbers that are not finite are null."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:  # rare; a check beforehand would take longer than writing a large trace
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     return escaped(text)  # JSON allows some control characters, and a terminal would obey them
 
 
@@ -160,7 +160,7 @@ def _csv(values: Sequence[Any]) -> str:
 
 def _cell(name: str, value: Any) -> str:
     if name in LAST:
-        return value if isinstance(value, Marked) else shown(str(value))
+        return shown(str(value))
     if isinstance(value, float):
         text = f"{value:.4f}"
     else:
@@ -176,7 +176,3 @@ def _head(name: str, value: Any) -> str:
 
 def _title(name: str) -> str:
     return TITLES.get(name) or (name if " " in name else name.replace("_", " "))
-
-
-class Marked(str):
-    """Text for the terminal that has colours in it and is printed unchanged."""

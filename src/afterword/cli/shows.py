@@ -194,12 +194,5 @@ def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
         separate, last = not isinstance(one, WrittenLine), ""
 
 
-SHOWS: dict[str, Show] = {
-    "Surprises": surprises,
-    "Odd": odd,
-    "Inspect": inspect,
-    "Units": units,
-    "Horizon": horizon,
-    "Bases": bases,
-    "Generate": generate,
-}
+SHOWS: dict[str, Show] = {show.__name__: show for show in (surprises, odd, inspect, units, horizon, bases, generate)}
+"""The functions above, by the names of their commands."""

@@ -275,10 +275,8 @@ class Continuation:
 
         Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
         """
-        text = self._decoder.push(token)
+        text = self._written(self._decoder.push(token))
         rest, self.rest = self.rest, ""
-        if rest:
-            text = text[len(rest) :]
         self.last = text[-1:] or self.last
         self.text = text
         self.length += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated
 
@@ -65,7 +65,8 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
     """Read lines [n] of increasing lengths from an empty state. Return the logits [B, R] and the state after each."""
     state, at, read = network.start(len(lines)), 0, list[tuple[Array, State]]()
     lanes = list(range(len(lines)))
-    for length, ended in _by_length(lines):
+    for length, same in groupby(lines, key=len):
+        ended = len(list(same))
         while at < length:
             to = min(at + TOKENS_AT_ONCE, length)
             logits, state = network.advance(np.stack([lines[k][at:to] for k in lanes]), state)
@@ -74,9 +75,3 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
         lanes = lanes[ended:]
         logits, state = logits[ended:], network.chosen(state, range(ended, ended + len(lanes)))
     return np.concatenate([logits for logits, _ in read]), network.side_by_side(*(state for _, state in read))
-
-
-def _by_length(lines: Sequence[Ids]) -> Iterator[tuple[int, int]]:
-    """Yield the distinct lengths of `lines`, which increase, and how many lines have each."""
-    for length, same in groupby(lines, key=len):
-        yield length, len(list(same))

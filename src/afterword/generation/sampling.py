@@ -173,10 +173,9 @@ class Sampling(Settings):
     )
 
     def __post_init__(self) -> None:
-        biases = self.logit_bias
-        if isinstance(biases, Mapping):
-            biases = tuple(f"{token}={bias}" for token, bias in biases.items())
-        object.__setattr__(self, "logit_bias", biases)
+        if isinstance(self.logit_bias, Mapping):
+            biases = tuple(f"{token}={bias}" for token, bias in self.logit_bias.items())
+            object.__setattr__(self, "logit_bias", biases)
         for name in ("stop", "contains", "logit_bias"):
             object.__setattr__(self, name, _several(name.replace("_", "-"), getattr(self, name)))
         super().__post_init__()

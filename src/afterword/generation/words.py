@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Annotated
 
 import numpy as np
@@ -47,10 +47,8 @@ class Words:
 
     def after(self, prompt: str, tokens: Sequence[int] = ()) -> Word:
         """Return the word that the end of `prompt` and the `tokens` after it begin."""
-        word: Word = (self._ngram.start,)
-        for id in (*self._tokenizer.encode(prompt[-REMEMBERED:]).tolist(), *tokens):
-            word = self.pushed(word, id)
-        return word
+        ids = (*self._tokenizer.encode(prompt[-REMEMBERED:]).tolist(), *tokens)
+        return reduce(self.pushed, ids, (self._ngram.start,))
 
     def pushed(self, word: Word, id: int) -> Word:
         """Return `word` with a token appended, or the word that this token begins."""

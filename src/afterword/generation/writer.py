@@ -59,27 +59,24 @@ class Continuing(Sampling):
     label: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Streaming(Continuing):
     """The request for a text, piece by piece."""
 
-    _: KW_ONLY
     seed: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Generating(Streaming):
     """The request for a whole text."""
 
-    _: KW_ONLY
     best_of: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GeneratingMany(Generating):
     """The request for many texts."""
 
-    _: KW_ONLY
     num: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -45,9 +45,10 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
     def where(text: str) -> Mask:
         group = 1 if compiled.groups else 0
         try:
-            return _marked(
-                len(text), (match.span(group) for match in compiled.finditer(text, timeout=seconds, concurrent=True))
-            )
+            mask = np.zeros(len(text), bool)
+            for match in compiled.finditer(text, timeout=seconds, concurrent=True):
+                mask[slice(*match.span(group))] = True  # nothing for (-1, -1), a group that took no part
+            return mask
         except TimeoutError:
             raise OptionError(
                 f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it without a repeat "
@@ -65,14 +66,6 @@ def ready_made(name: str) -> Question:
         raise OptionError(f"unknown question {str(name)[:40]!r}: ask one of {', '.join(READY_MADE)}")
     title, where = READY_MADE[name]
     return Question(f"{name} ({title})", where)
-
-
-def _marked(length: int, spans: Iterable[tuple[int, int]]) -> Mask:
-    """Return True inside `spans`; a span of (-1, -1) is a group that took no part in its match."""
-    mask = np.zeros(length, bool)
-    for first, last in spans:
-        mask[max(first, 0) : max(last, 0)] = True
-    return mask
 
 
 def _quotes(text: str) -> Mask:

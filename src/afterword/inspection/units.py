@@ -52,8 +52,7 @@ def areas(ranks: Annotated[Array, "T C"], mask: Annotated[Mask, "T"]) -> Annotat
     """
     inside = int(mask.sum())
     sums = np.add.reduce(ranks[mask], axis=0, dtype=np.float64)
-    value: Floats = (sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside))
-    return value
+    return np.asarray((sums - inside * (inside + 1) / 2) / (inside * (len(mask) - inside)))
 
 
 @dataclass(frozen=True)

@@ -136,13 +136,11 @@ class Exported:
         _check(model)
         parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
         tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
-        data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
-        self.data = data
+        self.data = b"".join(_weights(model, parts)) + (b"" if tree is None else tree.data)
         self.facts = {**_facts(model), "parts": parts, "ngram": None}
         """The vocabulary, the sizes and the defaults of writing: `MODEL` without its data."""
         if tree is not None:
-            start, levels = tree.ngram.start, tree.levels
-            self.facts["ngram"] = {"weight": model.mixture_weight, "start": start, "levels": levels}
+            self.facts["ngram"] = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels}
         self.notes = _notes(model, tree)
         """What its user should know, a sentence each."""
 

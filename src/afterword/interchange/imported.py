@@ -70,17 +70,15 @@ def import_model(path: Path, vocabulary: Path | None = None) -> SavedModel:
     else:
         known = _vocabulary(place, config.vocabulary_size)
         facts = _facts_in(place.with_name("config.json")) if isinstance(known, Tokenizer) else None
-    learned: dict[str, Any] = {}
     if isinstance(known, Tokenizer):
-        tokenizer, unseen = known, [config.vocabulary_size - 1]
+        tokenizer, unseen = known, facts.unseen if facts else [config.vocabulary_size - 1]
         config = as_record(Config, {**vars(config), "byte_tokens": tokenizer.shared_row_tokens})
-        if facts:
-            unseen, learned = facts.unseen, facts.about
     else:
         rows = {character: row for row, character in enumerate(known) if character}
         tokenizer = CharTokenizer.of(rows)
         config, weights = _with_boundary(config, weights, [rows[character] for character in tokenizer.characters])
         unseen = [config.vocabulary_size - 2, config.vocabulary_size - 1]
+    learned = facts.about if facts else {}
     about: dict[str, Any] = {"recipe": "imported", "source": path.name, "lines": learned.get("lines") is True}
     about |= {name: learned.get(name) for name in ("labels", "unwrapped")}
     about |= dict.fromkeys(("base", "corpus", "training", "validation"))

@@ -136,8 +136,7 @@ def _codes(values: NDArray[np.floating[Any]], parts: int) -> NDArray[np.integer[
     codes = 256**parts
     with np.errstate(divide="ignore"):
         found = np.clip(np.rint(-codes / OCTAVES * np.log2(values)), 0, codes - 1)
-    rounded: NDArray[np.integer[Any]] = found.astype(np.uint8 if parts == 1 else "<u2")
-    return rounded
+    return np.asarray(found.astype(np.uint8 if parts == 1 else "<u2"))
 
 
 def _decoded(level: Level, rest: NDArray[np.integer[Any]], shares: NDArray[np.integer[Any]], parts: int) -> Level:

@@ -71,10 +71,8 @@ class Lanes:
 
     def next(self) -> Batch:
         T, B = self._seq_length, len(self._at)
-        fresh = self._generator.random(B) < self._reset_probability
-        if not self._started:
-            fresh[:] = True
-            self._started = True
+        fresh = (self._generator.random(B) < self._reset_probability) | (not self._started)
+        self._started = True
         window = np.empty((T + 1, B), np.int64)
         for lane in range(B):
             at = int(self._at[lane])

@@ -47,7 +47,6 @@ class Learner:
         self._state: list[LayerState] = []  # of this rank's lanes: the network's layers, then the teacher's
         self.step = 0
 
-    @torch.no_grad()
     def start_from(self, weights: Mapping[str, Array]) -> None:
         """Begin with these weights, by the names of a saved model, instead of random ones.
 
@@ -75,8 +74,7 @@ class Learner:
         if self._first is None:
             return self._average
         mean = self._copy_of(self._average)
-        with torch.no_grad():
-            torch._foreach_lerp_(list(mean.parameters()), list(self._first.parameters()), self._first_steps / self.step)
+        torch._foreach_lerp_(list(mean.parameters()), list(self._first.parameters()), self._first_steps / self.step)
         return mean
 
     def _make_optimizers(self) -> None:
@@ -213,10 +211,8 @@ class Learner:
     def _carry(self, fresh: NDArray[np.bool_]) -> None:
         """Clear the carried state of the fresh columns; a batch of another width starts without state."""
         if not self._state or self._state[0][0].shape[1] != len(fresh):
-            self._state = [
-                *self.network.empty_state(len(fresh)),
-                *(self._teacher.empty_state(len(fresh)) if self._teacher else []),
-            ]
+            networks = filter(None, (self.network, self._teacher))
+            self._state = [state for network in networks for state in network.empty_state(len(fresh))]
         elif fresh.any():
             columns = self._moved(np.flatnonzero(fresh))
             for hidden, cell in self._state:
@@ -287,8 +283,7 @@ class Learner:
     def _of_own_lanes(self, state: NDArray[Any]) -> Tensor:
         """Return this rank's part of the state [1, B, H] of the whole batch."""
         lanes = self._team.lanes(state.shape[1])
-        own = torch.tensor(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)])
-        return own.to(self._device)
+        return torch.tensor(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)], device=self._device)
 
     @torch.no_grad()
     def is_finite(self) -> bool:

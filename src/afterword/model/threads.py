@@ -12,7 +12,7 @@ import importlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any, TypeVar
@@ -30,7 +30,6 @@ NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "o
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Other = TypeVar("Other")
 
 
 class Products:
@@ -140,16 +139,13 @@ class RowProducts:
         return found
 
     def _computed(self, rows: Array, matrix: Array, threads: int) -> Array:
-        found: Array
         if threads == self._usual:
-            found = rows @ matrix
-            return found
+            return rows @ matrix
         self._products.limit(threads)  # not by `limited`, whose code is twice as long: products leave the cache cold
         try:
-            found = rows @ matrix
+            return rows @ matrix
         finally:
             self._products.release()
-        return found
 
     def _end_block(self, now: float) -> None:
         """Choose the number of threads of the next block."""
@@ -171,13 +167,16 @@ class _Stopped(Exception):
     """Another thread has failed."""
 
 
-def at_once(
-    threads: Executor, first: Callable[[], Result], others: Iterable[Callable[[], Other]]
-) -> tuple[Result, list[Other]]:
-    """Call all functions at the same time, `first` here and `others` on `threads`, and return their results."""
+def at_once(steps: Sequence[Callable[[], Result]], threads: Executor, meanwhile: Callable[[], object]) -> list[Result]:
+    """Call all `steps` at the same time, the first one here and the others on `threads`, and return their results.
+
+    While the others run, call `meanwhile` here, before the first step.
+    """
+    first, *others = steps
     running = [threads.submit(other) for other in others]
     try:
-        return first(), [one.result() for one in running]
+        meanwhile()
+        return [first(), *(one.result() for one in running)]
     finally:
         wait(running)
 

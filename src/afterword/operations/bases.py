@@ -33,7 +33,7 @@ def bases_(request: Bases, work: Work) -> InstalledBases:
     usable, problems = load_installed(found)
     rows = []
     for base in usable:
-        config, about, folder = base.config, base.model.about, found.folders[base.name]
+        config, about, folder = base.model.config, base.model.about, found.folders[base.name]
         row = {
             "name": base.name,
             "folder": str(folder),

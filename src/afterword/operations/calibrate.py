@@ -85,9 +85,8 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         loaded = work.model(request.model, request.using)
         check_kind(request, loaded, ("mask", "encoding", "encoding_errors", "markup"))
         if loaded.unit == "value":
-            readings = [one for file in files for one in read_values(loaded, file, request, work)[1]]
+            readings = [one for *_, found in read_values(loaded, files, request, work) for one in found]
             calibrated, p_values = calibrated_on(loaded, readings, calibrated_with)
-            checks, checked = flagged(calibrated, p_values, RATES), len(p_values)
         else:
             lines = normal_lines(files, request, work)
             if calibrated_with(len(lines)) < FEWEST:
@@ -105,16 +104,16 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
                 forms = [*map(usual.hide, texts)]
                 number = calibrated_with(len(forms))
                 calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)
-                checks = flagged(calibrated, [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)], RATES)
+                p_values = [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)]
                 calibrated = with_usual(calibrated, usual)
-            checked = len(lines) // CHECKED
         calibrated.save(folder)
     calibration, what = calibrated.calibration, calibrated.unit_scored
     assert calibration is not None
     if doubt := calibration.holds_roughly(RATES[0], what):
         work.note(doubt)
-    by_rate = {f"{rate:g}": count for rate, count in checks.items()}
-    found = Calibrated(masks=list(calibration.masks), checked=checked, flagged=by_rate)
+    smallest = 1 / (len(calibration.figures) + 1)  # the lowest rate for which there are enough normal costs
+    flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
+    found = Calibrated(masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
     setattr(found, f"{what}s", len(calibration.figures))
     return found
 
@@ -123,13 +122,6 @@ def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
     """Return a calibrated model with what else is usual in its normal lines."""
     new = model.odd_lines(map(usual.hide, usual.late_kinds), 0.5)
     return model.with_usual(replace(usual, late_figures=sorted(line.figure for line in new)))
-
-
-def flagged(model: LanguageModel, p_values: Sequence[float], rates: Sequence[float]) -> dict[float, int]:
-    """Return how many of `p_values` each rate flags, for those rates that `model` has enough normal costs for."""
-    assert model.calibration is not None
-    smallest = 1 / (len(model.calibration.figures) + 1)
-    return {rate: int((np.array(p_values) <= rate).sum()) for rate in rates if rate >= smallest}
 
 
 def calibrated_with(lines: int) -> int:
@@ -177,10 +169,8 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ModelError("the folder of the model will be replaced: run this command from outside of it")
     run = RunFolder(folder.resolve().parent)
-    if folder.resolve().name != run.model.name or not run.is_run:
-        yield folder
-        return
-    run.lock()
+    if folder.resolve().name == run.model.name and run.is_run:
+        run.lock()
     try:
         yield folder
     finally:

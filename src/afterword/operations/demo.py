@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -193,8 +193,7 @@ open {page} in a browser
     )
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """The cells of a model that do a task, and what happens if they are held."""
 
     answer: Answer

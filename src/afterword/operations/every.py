@@ -44,8 +44,7 @@ def summaries() -> dict[str, str]:
         if file.parent != place or file.stem not in OTHERS:
             docstring = re.match(r'"""(.*?)("""|\n)', file.read_text(encoding="utf-8"))
             found[file.stem.rstrip("_")] = docstring[1] if docstring else ""
-    known = [name for name in ORDER if name in found]
-    return {name: found[name] for name in [*known, *(name for name in found if name not in known)]}
+    return {name: found[name] for name in (*ORDER, *found) if name in found}
 
 
 def module_of(name: str) -> str:

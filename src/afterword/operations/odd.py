@@ -21,7 +21,7 @@ from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Masking, Predicting
-from afterword.operations.score import Scored, judge_of, read_values
+from afterword.operations.score import Facts, Scored, judge_of, read_values
 from afterword.operations.surprises import SurprisingValue, rows_of_values
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
@@ -231,9 +231,7 @@ def _judged(
         yield replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
 
 
-def _each(
-    request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: dict[str, Any]
-) -> Iterator[OddRow | Scored]:
+def _each(request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: Facts) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
     whole = list[Cost]()
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
@@ -293,8 +291,7 @@ def _kinds(request: Odd, work: Work) -> KindOf:
 
 def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddValue]:
     calibration = model.check_calibrated(request.false_alarms)
-    for file in (files := listed(request.files)):
-        table, readings = read_values(model, file, request, work)
+    for several, table, readings in read_values(model, listed(request.files), request, work):
         figures = calibration.figure(Normal.joined([one.costs() for one in readings]).costs)
         p_values = calibration.p_values(figures)
         flags = p_values <= request.false_alarms
@@ -309,7 +306,6 @@ def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddV
         chosen = np.arange(len(odd)) if request.all else np.flatnonzero(odd)
         if request.order == "oddest" and not request.all:
             chosen = chosen[np.argsort(-figures[chosen], kind="stable")[: request.top]]
-        several: dict[str, Any] = {"file": source_name(file)} if len(files) > 1 else {}
         for k, row in zip(chosen, rows_of_values(table, readings, chosen), strict=True):
             judged: dict[str, Any] = {"figure": float(figures[k]), "p_value": float(p_values[k]), "odd": bool(odd[k])}
             yield OddValue(**row, **judged, **several)

@@ -17,13 +17,13 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
 from afterword.errors import OptionError
 from afterword.operations.work import Work
-from afterword.settings import Kind, Settings, asked, checked, kinds_of, setting
+from afterword.settings import Kind, Settings, asked, checked, kinds_of, once_per_class, setting
 from afterword.storage import STREAMS, is_whole_file
 
 P = ParamSpec("P")
@@ -45,8 +45,7 @@ def listed(sources: Sources) -> tuple[str, ...]:
     return tuple(os.fspath(one) for one in ([sources] if isinstance(sources, str | os.PathLike) else sources))
 
 
-@dataclasses.dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """A positional argument."""
 
     help: str
@@ -96,14 +95,9 @@ def _argument_field(name: str) -> dataclasses.Field[Any]:
     return field
 
 
+@once_per_class
 def arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
     """Return the positional arguments of `request`, in order."""
-    own: Any = request  # mypy takes the class for unhashable, because its instances define a hash
-    return _arguments_of(own)
-
-
-@functools.cache
-def _arguments_of(request: type[Request]) -> dict[str, tuple[Argument, Kind]]:
     found = {}
     for name, hint in typing.get_type_hints(request, include_extras=True).items():
         for about in getattr(hint, "__metadata__", ()):

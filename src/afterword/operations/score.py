@@ -146,7 +146,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSe
 
 
 Facts = dict[str, Any]
-"""The facts that every record repeats."""
+"""Fields of a record, by name."""
 
 
 def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
@@ -304,21 +304,23 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
 
 def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
     """Yield the cost of each table, or of each of its series."""
-    for file in (files := listed(request.files)):
-        _, readings = read_values(model, file, request, work)
-        several: Facts = {"file": source_name(file)} if len(files) > 1 else {}
+    for several, _, readings in read_values(model, listed(request.files), request, work):
         if not request.lines:
             yield ScoredSeries(series=len(readings), **several, **_of_values(readings))
         for one in readings if request.lines else ():
             yield ScoredSeries(unique_id=one.name, **several, **_of_values([one]))
 
 
-def read_values(model: LanguageModel, file: str, columns: Columns, work: Work) -> tuple[Table, list[SeriesReading]]:
-    """Return the table in `file` and the reading of each series that the model can read."""
-    with work.progress(f"reading {file}") as on_progress:
-        table, readings = read_source(model, file, columns, on_progress)
-    work.note(*table.notes)
-    return table, readings
+def read_values(
+    model: LanguageModel, files: Sequence[str], columns: Columns, work: Work
+) -> Iterator[tuple[Facts, Table, list[SeriesReading]]]:
+    """Yield three things per file: a field of records with its name, if there are several files; its table; and the
+    reading of each series that the model can read."""
+    for file in files:
+        with work.progress(f"reading {file}") as on_progress:
+            table, readings = read_source(model, file, columns, on_progress)
+        work.note(*table.notes)
+        yield {"file": source_name(file)} if len(files) > 1 else {}, table, readings
 
 
 def _of_values(readings: Sequence[SeriesReading]) -> Facts:

@@ -17,7 +17,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Scored, check_kind, highest, read_values
+from afterword.operations.score import Facts, Scored, check_kind, highest, read_values
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
@@ -122,13 +122,28 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     facts = work.engine_of(model)
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
+
+    def keep(nats: dict[str, NDArray[np.float64]]) -> None:
+        for part, costs in nats.items():
+            whole.setdefault(part, []).append(costs)
+
+    def rows(file: str, text: str, room: int) -> Iterator[Surprising]:
+        """Yield the cost of each character of `text`, and add the costs of its tokens to `whole`."""
+        several: Facts = {"file": file} if len(files) > 1 else {}
+        with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
+            for one in drawn[-1].watch(model.surprises(text, on_nats=keep), room):
+                on_progress(one.start / len(text), one.start)
+                alternatives = [ExpectedText(*each) for each in one.alternatives]
+                place: Facts = {"line": one.line, "column": one.column, "start": one.start}
+                yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
+
     for file in files:
         text = work.text(file, decoding=request, unwrap=model.unwraps)
         work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
         drawn.append(Drawn(source_name(file)))
-        found = _of_text(request, work, model, file, text, drawn[-1], room, whole, facts)
+        found = rows(file, text, room)
         yield from found if request.top is None else highest(found, "bits", request.top)
         yield WholeText(text="\n".join(drawn[-1].summary.lines()))
     if isinstance(request.html, Path):
@@ -140,36 +155,8 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
     yield Scored.of(cost, **cost.apart)
 
 
-def _of_text(
-    request: Surprises,
-    work: Work,
-    model: LanguageModel,
-    file: str,
-    text: str,
-    drawn: Drawn,
-    room: int,
-    whole: dict[str, list[NDArray[np.float64]]],
-    facts: dict[str, Any],
-) -> Iterator[Surprising]:
-    """Yield the cost of each character of `text`, and add the costs of its tokens to `whole`."""
-
-    def keep(nats: dict[str, NDArray[np.float64]]) -> None:
-        for part, costs in nats.items():
-            whole.setdefault(part, []).append(costs)
-
-    several: dict[str, Any] = {"file": file} if len(listed(request.files)) > 1 else {}
-    with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
-        for one in drawn.watch(model.surprises(text, on_nats=keep), room):
-            on_progress(one.start / len(text), one.start)
-            alternatives = [ExpectedText(*each) for each in one.alternatives]
-            place: dict[str, Any] = {"line": one.line, "column": one.column, "start": one.start}
-            yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
-
-
 def _of_tables(request: Surprises, model: LanguageModel, work: Work) -> Iterator[SurprisingValue]:
-    for file in (files := listed(request.files)):
-        table, readings = read_values(model, file, request, work)
-        several: dict[str, Any] = {"file": source_name(file)} if len(files) > 1 else {}
+    for several, table, readings in read_values(model, listed(request.files), request, work):
         rows = (SurprisingValue(**row, **several) for row in rows_of_values(table, readings))
         yield from rows if request.top is None else highest(rows, "bits", request.top)
 

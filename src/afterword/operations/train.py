@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
-from afterword.runs.record import Progress
+from afterword.runs.record import OnReport
 from afterword.runs.resume import NO_MORE, More
 from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
@@ -29,7 +29,6 @@ from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
 
 Folder = str | os.PathLike[str]
-OnReport = Callable[[Progress], object]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from afterword.language_model import LanguageModel
     from afterword.model.network.engines import EngineName
     from afterword.model.ngram.mixture import Using
-    from afterword.runs.record import Progress
+    from afterword.runs.record import OnReport
     from afterword.runs.run import Run
 
 LINES_AT_ONCE = 1000  # lines, so that the first results come soon
@@ -33,6 +33,10 @@ MOST_AT_ONCE = 20_000_000  # characters of a text that is not read in parts
 
 Part = str | list[str]
 """A part of a text, or some of its lines."""
+ProgressShown = AbstractContextManager[Callable[..., object]]
+"""A context that shows progress: see `Work.progress`."""
+Enough = Callable[[], bool]
+"""A function that returns whether a training may end early."""
 
 
 class Work:
@@ -88,9 +92,7 @@ class Work:
         """Return the answer to `question`. Raises OptionError(`otherwise`) if nobody can be asked, as in Python."""
         raise OptionError(otherwise)
 
-    def progress(
-        self, what: str, unit: str = "", streams: bool = False
-    ) -> AbstractContextManager[Callable[..., object]]:
+    def progress(self, what: str, unit: str = "", streams: bool = False) -> ProgressShown:
         """Return a context that shows the progress of `what`.
 
         It yields a function of the fraction that is done, or None, and of the number of `unit` that are done. An answer
@@ -103,11 +105,7 @@ class Work:
         return _temporary_folder() if out is None else contextlib.nullcontext(Path(out))
 
     def train(
-        self,
-        run: Run,
-        on_progress: Callable[[Progress], object] | None = None,
-        kept: bool = True,
-        enough: Callable[[], bool] = lambda: False,
+        self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False
     ) -> None:
         """Train `run` to its end, or until it is `enough`. Each report goes to `on_progress`; if it is None, people see
         the progress.

@@ -168,8 +168,8 @@ class _Planner:
         """Return what a base fixes, and distillation, which is assumed until it is decided."""
         if self._base is None:
             return {}
-        sizes: Choices = {name: (getattr(self._base.config, name), "from the base") for name in SIZES}
-        others = {name: (getattr(self._base.config, name), "") for name in ("cell", "residual")}
+        sizes: Choices = {name: (getattr(self._base.model.config, name), "from the base") for name in SIZES}
+        others = {name: (getattr(self._base.model.config, name), "") for name in ("cell", "residual")}
         as_usual = not {"dropout", "schedule"} & self._asked.keys()
         if self._minutes is not None and as_usual and len(self._encoded.validation):
             others["second_training"] = (

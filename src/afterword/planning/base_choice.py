@@ -18,7 +18,6 @@ from afterword.planning.training_plan import AS_ASKED, AUTO, NONE, CorpusSetting
 from afterword.planning.tuning import LEAST_FROM_BASE, Choice
 from afterword.planning.untrained import Untrained
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.tokenizer import Tokenizer
 
 TO_COMPARE, TO_JUDGE = 4_000, 10_000  # characters of held-out text that each of several bases reads, and the best one
 SIZES = ("num_layers", "hidden_size", "embedding_size")  # fixed by a base
@@ -52,11 +51,6 @@ class Begun:
     """The n-gram model of the training text, unless it was counted in other tokens than the run's."""
     problems: Sequence[str] = ()
     """A message for each installed base that cannot be used."""
-
-    @property
-    def tokenizer(self) -> Tokenizer | None:
-        """The base's tokenizer for this text."""
-        return None if self.untrained is None else self.untrained.tokenizer
 
 
 SCRATCH = Begun(None, AS_ASKED)
@@ -127,10 +121,10 @@ def _conflict(base: Base, settings: TrainingSettings, vocabulary: str | None) ->
     """Return what keeps a run of these settings from beginning from `base`, and after a colon what to do."""
     if conflict := vocabulary_conflict(base, vocabulary):
         return conflict
-    if settings.cell != (cell := base.config.cell):
+    if settings.cell != (cell := base.model.config.cell):
         return f"{base.name} is made of {cell} cells: give --cell {cell}"
     for name in SIZES:
-        asked, has, option = getattr(settings, name), getattr(base.config, name), name.replace("_", "-")
+        asked, has, option = getattr(settings, name), getattr(base.model.config, name), name.replace("_", "-")
         if asked not in (None, has):
             return (
                 f"{base.name} has {option} {has}, so --{option} {asked} cannot be used with it: "

@@ -132,9 +132,4 @@ class Plan:
 def asked(settings: TrainingSettings) -> Choices:
     """Return the numbers of the recipe that the user set."""
     own = {field.name for field in dataclasses.fields(Recipe)} - {"recipe", "minutes", "device"}
-    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    return {
-        name: (value, AS_ASKED)
-        for name, value in values.items()
-        if name in own and value != getattr(TrainingSettings, name)
-    }
+    return {name: (getattr(settings, name), AS_ASKED) for name in settings.given_names if name in own}

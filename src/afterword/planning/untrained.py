@@ -45,7 +45,7 @@ class Untrained:
             return None
         known = encoded.tokenizer
         tokenizer = base.model.tokenizer.for_text(known.characters, known.lowercase)
-        config = replace(base.config, vocabulary_size=tokenizer.rows, byte_tokens=tokenizer.shared_row_tokens)
+        config = replace(base.model.config, vocabulary_size=tokenizer.rows, byte_tokens=tokenizer.shared_row_tokens)
         scores = score_lines(Network(config, base.weights_for(tokenizer, encoded.lines, seed=0)), tokenizer, texts)
         counted = slice(None if encoded.lines else -1)  # a piece of running text has no end
         return cls(texts, encoded.lines, tokenizer, np.concatenate([score.token_nats[counted] for score in scores]))
@@ -73,8 +73,7 @@ class Untrained:
         """Return the byte of the sample at which each of its tokens [N] ends. The end of a line takes one byte."""
         ids = np.concatenate(line_ids(tokenizer, self.texts)).tolist()
         lengths = np.array([len(tokenizer.spelling(id)) for id in ids])
-        ends: NDArray[np.intp] = (np.maximum(lengths, 1) if self.lines else lengths[lengths > 0]).cumsum()
-        return ends
+        return np.asarray((np.maximum(lengths, 1) if self.lines else lengths[lengths > 0]).cumsum())
 
 
 def _between(places: NDArray[np.intp], ends: NDArray[np.intp], nats: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -75,9 +75,10 @@ def _planned(
             on_read(corpus.sources)
             encoded, began = encode(corpus, tokenizer, new.corpus), time.monotonic()
             begun = begun_from(encoded, training, text.vocabulary, base)
-            if begun.tokenizer not in (None, tokenizer):
+            if begun.untrained and begun.untrained.tokenizer != tokenizer:
                 decided = time.monotonic()
-                encoded = encode(corpus, begun.tokenizer, new.corpus)  # subwords, which take far longer than characters
+                # subwords, which take far longer than characters
+                encoded = encode(corpus, begun.untrained.tokenizer, new.corpus)
                 began += time.monotonic() - decided
             with memory_reported():
                 plan = make_plan(encoded, training, begun)

@@ -130,7 +130,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - saved >= CHECKPOINT_SECONDS
         stopping, saving = team.agree(
-            should_stop() and not last, due or ending or (reporting and run.writes.in_trouble)
+            should_stop() and not last, due or ending or (reporting and run.writes.trouble is not None)
         )
         if stopping or saving:
             began = clock.now

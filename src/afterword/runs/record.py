@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,9 @@ class Progress:
     improved: bool  # whether that model was written at this step
     notes: tuple[str, ...] = ()  # messages for the user since the last report
     unit: str = "character"  # or another noun for what is predicted
+
+
+OnReport = Callable[[Progress], object]
 
 
 def bits(nats: float) -> float:

@@ -47,12 +47,7 @@ class DeferredWrites:
         """Messages for the user are added to `notes`."""
         self._notes = notes
         self._waiting: dict[str, Callable[[], None]] = {}
-        self._trouble: StorageError | None = None
-
-    @property
-    def in_trouble(self) -> bool:
-        """True if the last write failed."""
-        return self._trouble is not None
+        self.trouble: StorageError | None = None  # of the last write, if it failed
 
     def write(self, name: str, write: Callable[[], None]) -> None:
         """Do `write` after the writes that wait. If it fails it waits too, in place of one of the same name."""
@@ -68,19 +63,19 @@ class DeferredWrites:
                 del self._waiting[name]
             write()
         except StorageError as error:
-            if self._trouble is None:
+            if self.trouble is None:
                 self._notes.append(f"{error}; training continues, and tries again")
-            self._trouble = error
+            self.trouble = error
             return False
-        if self._trouble is not None:
+        if self.trouble is not None:
             self._notes.append("writing works again, and nothing was lost")
-        self._trouble = None
+        self.trouble = None
         return True
 
     def finish(self) -> None:
         """Raise the last StorageError if something could not be written."""
-        if self._trouble is not None:
-            raise StorageError(f"{self._trouble}; free some space, and continue with `resume`") from None
+        if self.trouble is not None:
+            raise StorageError(f"{self.trouble}; free some space, and continue with `resume`") from None
 
 
 class Run:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
@@ -49,8 +48,7 @@ def block_sums(
     return np.bincount(starts * number // max(characters, 1), values, number).astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """The bits that a text costs one model beyond another, block by block. The order of the blocks does not matter."""
 
     bits: Annotated[Floats, "blocks"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from afterword.model.folder.calibration import Calibration, Costs, Normal
 from afterword.model.network.network import Network
+from afterword.oddities.usual import UsualLines
 from afterword.scoring.costs import LineScore, score_lines
-from afterword.settings import OnProgress, ignore_progress
+from afterword.settings import OnProgress
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer
-
-Origins = Callable[[str], Sequence[tuple[int, int]]]
-"""A function that returns, for each character of the masked line, its span in the line."""
 
 AT_ONCE = 1000  # lines
 LONGEST = 20_000  # characters of a line that are read, because more would take seconds
@@ -42,11 +40,7 @@ class OddLine(LineScore):
 
 
 def normal_costs(
-    network: Network,
-    tokenizer: Tokenizer,
-    lines: Sequence[str],
-    masks: Sequence[str],
-    on_progress: OnProgress = ignore_progress,
+    network: Network, tokenizer: Tokenizer, lines: Sequence[str], masks: Sequence[str], on_progress: OnProgress
 ) -> Normal:
     """Return what masked normal `lines` cost `network`. Raises OptionError for an invalid mask."""
     hide = Masks(masks)
@@ -65,14 +59,14 @@ def judge(
     tokenizer: Tokenizer,
     lines: Sequence[str],
     rate: float,
-    hide: Callable[[str], str],
-    origins: Origins,
-    on_progress: OnProgress = ignore_progress,
+    usual: UsualLines,
+    on_progress: OnProgress,
 ) -> list[OddLine]:
     """Compare the cost of each of `lines` with normal lines. Odd are those within `rate`, of false alarms.
 
-    `hide` masks a line. The first `LONGEST` characters of what it returns are read.
+    The first `LONGEST` characters of each masked line are read.
     """
+    hide, origins = usual.hiding(Masks(calibration.masks))
     hidden = [hide(line)[:LONGEST] for line in lines]
     scores = score_lines(network, tokenizer, hidden, on_progress, entropies=True)
     figures = calibration.figure(_costs(scores))
@@ -83,20 +77,22 @@ def judge(
             figure=float(figure),
             p_value=float(p_value),
             odd=(odd := bool(p_value <= rate and line)),
-            odd_pieces=_odd_pieces(calibration, tokenizer, origins, line, score) if odd else (),
+            odd_pieces=_odd_pieces(calibration, tokenizer, origins(line), line, score) if odd else (),
         )
         for number, (line, score, figure, p_value) in enumerate(zip(lines, scores, figures, p_values, strict=True), 1)
     ]
 
 
 def _odd_pieces(
-    calibration: Calibration, tokenizer: Tokenizer, origins: Origins, line: str, score: LineScore
+    calibration: Calibration, tokenizer: Tokenizer, spans: Sequence[tuple[int, int]], line: str, score: LineScore
 ) -> list[tuple[int, int]]:
-    """Return the pieces of `line` whose tokens cost more than those of normal lines, or else its costliest piece."""
+    """Return the pieces of `line` whose tokens cost more than those of normal lines, or else its costliest piece.
+
+    `spans` has the span in `line` of each character of the masked line.
+    """
     starts = tokenizer.starts(score.text)
     token_bits = score.token_nats[: len(starts)] / math.log(2)  # without the end of the line
     threshold = min(calibration.odd_bits, float(score.token_nats.max()) / math.log(2))
-    spans = origins(line)
     pieces: list[tuple[int, int]] = []
     for start in np.unique(starts[token_bits >= threshold]).tolist():
         after = int(np.searchsorted(starts, start, side="right"))

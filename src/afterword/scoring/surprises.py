@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
 from itertools import chain, islice
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,8 +275,7 @@ def _placed(
                 line_start = start - len(text) + text.rindex("\n") + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A surprise, and up to `CONTEXT` characters before it in its line."""
 
     surprise: Surprise

@@ -72,7 +72,7 @@ def _figure(found: Forecast, which: Sequence[int]) -> Figure:
 
 
 def _draw(axis: Any, found: Forecast, k: int) -> None:
-    series, futures = found.table.series[k], found.futures
+    series = found.table.series[k]
     length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.season))
     for number, (name, cut, past) in enumerate(found.tried(k, TRIED)):
         axis.plot(series.dates[-cut:][: len(past)], past, ":", color=COLOURS[1 + number], lw=1.1, label=name)
@@ -81,10 +81,10 @@ def _draw(axis: Any, found: Forecast, k: int) -> None:
     last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
     axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
     for number, level in enumerate(found.levels):
-        low, high = (futures.quantiles[q][k] for q in band(level))
+        low, high = (found.quantiles[q][k] for q in band(level))
         alpha = 0.35 / (number + 1)
         axis.fill_between(dates, [last, *low], [last, *high], color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:g} %")
-    axis.plot(dates, [last, *futures.median[k]], color=COLOURS[0], lw=1.3, label="median")
+    axis.plot(dates, [last, *found.quantiles[0.5][k]], color=COLOURS[0], lw=1.3, label="median")
     axis.set_title(series.name.replace("$", r"\$"), fontsize=9, loc="left")
     axis.tick_params(labelsize=7)
     axis.margins(x=0.01)

@@ -27,7 +27,7 @@ from afterword.runs.run import Run
 from afterword.series.bands import SHRUNK, offsets
 from afterword.series.candidates import METHODS, cycle_of, fixed_phases, has_many_zeros
 from afterword.series.frames import stacked
-from afterword.series.futures import DECILES, Futures, lstm_forecasts, rounded
+from afterword.series.futures import DECILES, lstm_forecasts, rounded
 from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
 from afterword.series.readings import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
@@ -40,7 +40,6 @@ from afterword.text.documents import counted
 if TYPE_CHECKING:
     import pandas
 
-NAIVE = "naive"
 SHOWN = 3  # candidates named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
@@ -102,7 +101,8 @@ class Forecast:
     season: int
     horizon: int
     levels: tuple[float, ...]
-    futures: Futures
+    mean: Floats  # [N, h]
+    quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
     methods: list[str]  # by series
     trials: Trials
     backtest: Backtest | None
@@ -121,10 +121,10 @@ class Forecast:
         """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
         series, calendar = self.table.series, self.table.calendar
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
-        values = {"mean": self.futures.mean, "median": self.futures.median}  # [N, h] each
+        values = {"mean": self.mean, "median": self.quantiles[0.5]}  # [N, h] each
         for level in self.levels:
             low, high = band(level)
-            values |= {f"lo-{level:g}": self.futures.quantiles[low], f"hi-{level:g}": self.futures.quantiles[high]}
+            values |= {f"lo-{level:g}": self.quantiles[low], f"hi-{level:g}": self.quantiles[high]}
         columns = {name: list(rounded(each)) for name, each in values.items()}
         methods = [np.full(self.horizon, method, object) for method in self.methods]
         return stacked([one.name for one in series], dates, {**columns, "method": methods})
@@ -236,7 +236,7 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
 def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str) -> Forecast:
     """Return the forecasts by the good candidates, or by `method`."""
     names, season = trials.names, table.calendar.season
-    plain = next((k for k, name in enumerate(names) if name.startswith(NAIVE)), 0)
+    plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
     only, alike = plain if not trials.cuts else len(names) - 1 if method == LSTM else None, None
     if only is None:
         worst = WORST if method == AUTO else 1.0
@@ -269,8 +269,8 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
     *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles, shrunk), fixed)
-    futures = Futures(mean, dict(zip(quantiles, found, strict=True)))
-    return Forecast(table, season, point.shape[1], levels, futures, methods, trials, backtest, reason, notes)
+    by_level = dict(zip(quantiles, found, strict=True))
+    return Forecast(table, season, point.shape[1], levels, mean, by_level, methods, trials, backtest, reason, notes)
 
 
 def _banded(

@@ -1,9 +1,8 @@
-"""Forecasts of series: the futures that a model draws, and their means and quantiles."""
+"""Forecasts of series: the medians of the futures that a model draws."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +16,6 @@ DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest average
 PATHS = (200, 1000)  # per series, for many series and for few
 ALL_PATHS = 20_000
 GROUP = 64  # series whose paths are in memory together
-
-
-@dataclass(frozen=True, eq=False)
-class Futures:
-    """Forecasts of N series, h values each."""
-
-    mean: Floats  # [N, h]
-    quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
-
-    @property
-    def median(self) -> Floats:
-        return self.quantiles[0.5]
 
 
 def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, series: Sequence[Floats]) -> Floats:

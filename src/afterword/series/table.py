@@ -18,20 +18,7 @@ from afterword.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, 
 from afterword.settings import Settings, setting
 
 ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
-USUAL_TIMES = {
-    "ds",
-    "date",
-    "datetime",
-    "timestamp",
-    "time",
-    "month",
-    "quarter",
-    "year",
-    "week",
-    "day",
-    "period",
-    "index",
-}
+USUAL_TIMES = {"date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "period", "index"}
 CLOSED = 4  # seasons, at least, in which a phase never has a value if it is closed, such as Sundays
 MOST_FILLED = 0.5  # fraction of a series that may be missing
 MOST_NAMED = 8  # columns that an error lists
@@ -53,7 +40,6 @@ class Columns(Settings):
 
 
 BY_NAME = Columns()
-ISO = DateForm("%Y-%m-%d")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +59,10 @@ class Series:
 class Form:
     """The kind of table that series came from, so that forecasts can be returned as the same kind."""
 
-    kind: Kind = "csv"
+    kind: Kind
+    dates: DateForm
     id: str = ID
     time: str = TIME
-    dates: DateForm = ISO
     whole_ids: bool = False  # the names of a frame's series are whole numbers
 
 
@@ -156,7 +142,7 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
-    form, rows = Form(sheet.kind, identity or ID, time or TIME, how), np.arange(len(dates))
+    form, rows = Form(sheet.kind, how, identity or ID, time or TIME), np.arange(len(dates))
     if identity and value is not None:
         ids = sheet.frame[identity]
         return _split(sheet, ids, dates, numbers(sheet, value), rows), replace(form, whole_ids=ids.dtype.kind == "i")

@@ -161,7 +161,7 @@ def corpus_of(table: Table, horizon: int, name: str) -> Corpus:
         characters=CHARACTERS,
         training_characters=training,
         validation_characters=held_out,
-        _pieces=partial(in_parts, parts),
+        pieces=partial(in_parts, parts),
         kind="table",
         unit="value",
         about={"series": asdict(facts)},

@@ -207,7 +207,8 @@ class Corpus(AbstractContextManager["Corpus"]):
     characters: str  # the distinct characters of the training part, sorted
     training_characters: int  # in lines mode the end of each line counts as one
     validation_characters: int
-    _pieces: Pieces = field(repr=False)
+    pieces: Pieces = field(repr=False)
+    """Yields the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
     _kept: ExitStack = field(repr=False, default_factory=ExitStack)
     kind: str = "text"  # the noun for what was read
     unit: str = "character"  # the noun for what is predicted, one after another
@@ -215,10 +216,6 @@ class Corpus(AbstractContextManager["Corpus"]):
     """The number of lines of wrapped prose that were joined to the line before; None if the text was read unchanged."""
     about: dict[str, Any] = field(default_factory=dict)
     """What a model should know of what it has learned from, if that is not a text. JSON values only."""
-
-    def pieces(self) -> Iterator[tuple[Split, str]]:
-        """Yield the text of both parts, in order. In lines mode each line keeps its "\\n"; empty lines are left out."""
-        return self._pieces()
 
     def __exit__(self, *error: object) -> None:
         self._kept.close()

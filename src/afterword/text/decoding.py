@@ -53,9 +53,6 @@ class Decoding(Settings):
             raise OptionError(f"{self.encoding} is not a text encoding: {known}")
 
 
-UTF_8 = Decoding()
-
-
 class TextDecoder:
     """A decoder of a document that arrives in pieces; b"" marks its end.
 
@@ -122,7 +119,7 @@ class Reader:
     unwraps = False
     """True if the lines of wrapped prose in running text are joined."""
 
-    def __init__(self, decoding: Decoding = UTF_8, piece: int | None = None) -> None:
+    def __init__(self, decoding: Decoding, piece: int | None = None) -> None:
         """Read `piece` bytes at a time."""
         self.notes = Notes()
         self._decoding, self._piece = decoding, piece or READ_AT_ONCE
@@ -219,18 +216,3 @@ class Reader:
             raw = file.read1(self._piece)
         if newlines.newlines not in (None, "\n"):
             self.notes.changed(name, "turned the CRLF and CR line ends of {} into LF")
-
-
-def read_text(sources: Sequence[Source], decoding: Decoding = UTF_8, most: int | None = None) -> tuple[str, list[str]]:
-    """Return the text of `sources` as one string, and notes on what was changed. Raises TextError.
-
-    With `most`, return only the first `most` characters, and read no more than that takes.
-    """
-    reader = Reader(decoding)
-    pieces, length = [], 0
-    for piece in reader.read(sources):
-        pieces.append(piece)
-        length += len(piece)
-        if most is not None and length >= most:
-            break
-    return "".join(pieces)[:most], reader.notes.lines()

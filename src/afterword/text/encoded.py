@@ -182,7 +182,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         validation=validation.size(),
         unseen=_unseen(tokenizer, training.seen),
         fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
-        sources=[_bare_name(source) for source in corpus.sources],
+        sources=[PurePath(source).name or source for source in corpus.sources],  # a model must not reveal the folders
         labels=corpus.labels,
         kind=corpus.kind,
         unit=corpus.unit,
@@ -233,11 +233,6 @@ def _unseen(tokenizer: Tokenizer, seen: NDArray[np.bool_]) -> list[int]:
     spelled = {*tokenizer.characters, *map("".join, tokenizer.merges)}
     known = set("".join(tokens[row] for row in np.flatnonzero(seen) if tokens[row] in spelled))
     return [row for row in np.flatnonzero(~seen).tolist() if not (tokens[row] in spelled and set(tokens[row]) <= known)]
-
-
-def _bare_name(source: str) -> str:
-    """Return the name of a text without its folder, which a shared model must not reveal."""
-    return PurePath(source).name or source
 
 
 def _little_endian(name: str) -> np.dtype[Any]:

@@ -71,8 +71,7 @@ class SymbolTokenizer(CharTokenizer):
         if found.get("pre_tokenizer") != cls.pre_tokenizer:
             return None
         named = {END, *BYTES}
-        symbols = [token for token in sorted(tokens, key=lambda token: tokens[token]) if len(token) > 1]
-        symbols = [token for token in symbols if token not in named]
+        symbols = [token for token in sorted(tokens, key=tokens.__getitem__) if len(token) > 1 and token not in named]
         code_points("".join(symbols))  # no lone surrogate
         if not all(len(symbol) <= LONGEST_SYMBOL and SYMBOL.fullmatch(symbol) for symbol in symbols):
             raise damaged("one of its tokens is not a symbol")

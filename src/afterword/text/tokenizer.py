@@ -27,7 +27,6 @@ from afterword.text.unicode import code_points, lower
 
 END = "<|end|>"  # the boundary token: it ends a line, and it is the first input of a network
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
-SINGLE = [bytes([byte]) for byte in range(256)]
 
 Ids = NDArray[np.int32]
 
@@ -150,7 +149,7 @@ class Tokenizer(ABC):
     @cached_property
     def _spelling(self) -> list[bytes]:
         """Each token's UTF-8 bytes."""
-        special = {END: b"", **dict(zip(BYTES, SINGLE, strict=True))}
+        special = {END: b"", **{name: bytes([byte]) for byte, name in enumerate(BYTES)}}
         return [special[token] if token in special else token.encode() for token in self.tokens()]
 
     @cached_property

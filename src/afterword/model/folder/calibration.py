@@ -27,6 +27,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
+from afterword.model.arrays import Floats
 from afterword.records import as_record
 from afterword.text.lines import Masks
 
@@ -43,7 +44,6 @@ FOR_ONE_AND_A_HALF = 16  # ÷ rate: this many lines keep a rate within a factor 
 TAIL = 10  # of the highest figures of normal lines, which an exponential tail replaces
 LEAST_SCALE = 0.1  # standard deviations, of that tail
 
-Floats = NDArray[np.float64]
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 

@@ -117,14 +117,7 @@ class Network:
 
         While the others run, call `meanwhile` on this thread, before the first step.
         """
-        first, *others = [partial(self.step, ids, state) for ids, state in lanes]
-
-        def here() -> tuple[Array, State]:
-            meanwhile()
-            return first()
-
-        found, more = at_once(threads, here, others)
-        return [found, *more]
+        return at_once([partial(self.step, ids, state) for ids, state in lanes], threads, meanwhile)
 
     def advance(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Annotated[Array, "B R"], State]:
         """Read T tokens per lane. Return the logits of the next token, and the state after all T."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -52,9 +52,7 @@ class Lookup:
 
     def extended(self, context: int, rows: Sequence[int]) -> int:
         """Append `rows` to `context`."""
-        for row in rows[-len(self._ones) :]:
-            context = self.pushed(context, row)
-        return context
+        return reduce(self.pushed, rows[-len(self._ones) :], context)
 
     def rows(self, context: int) -> list[int]:
         """Return the rows of `context`, the oldest first."""

@@ -80,21 +80,20 @@ class Mixture(Network):
     ) -> list[tuple[Array, State]]:
         if self._used == 0:
             return super().step_each(lanes, threads, meanwhile)
-        network = super().advance
-        first, *others = [partial(network, ids[:, None], state) for ids, state in lanes]
+        network, found, ends = super().advance, np.empty(0, np.float32), list[int]()
         ids, contexts = np.concatenate([ids for ids, _ in lanes]), [lane for _, state in lanes for lane in state.recent]
 
-        def here() -> tuple[tuple[Array, State], tuple[Array, list[int]]]:
+        def look_up() -> None:
+            nonlocal found, ends
             # Together, because many lanes take little longer than few, and two threads would wait for each other; and
             # first, while the other threads are in their products.
-            looked_up = self._lookup.following_each(self._lookup.pushed_each(contexts, self.rows(ids)))
+            found, ends = self._lookup.following_each(self._lookup.pushed_each(contexts, self.rows(ids)))
             meanwhile()
-            return first(), looked_up
 
-        (of_first, (found, ends)), of_others = at_once(threads, here, others)
-        joined = self.join(np.concatenate([logits for logits, _ in (of_first, *of_others)]), found)
+        read = at_once([partial(network, ids[:, None], state) for ids, state in lanes], threads, look_up)
+        joined = self.join(np.concatenate([logits for logits, _ in read]), found)
         after: list[tuple[Array, State]] = []
-        for _, state in (of_first, *of_others):
+        for _, state in read:
             size = state.hidden.shape[1]
             after.append((joined[:size], State(state.hidden, state.cell, ends[:size])))
             joined, ends = joined[size:], ends[size:]

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import UnionType
-from typing import Any, Generic, Literal, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -81,8 +81,7 @@ class Call(Generic[Shared]):
         return await self.service.workers.run(function, self.check)
 
 
-@dataclass(frozen=True)
-class Events:
+class Events(NamedTuple):
     """An answer in parts, sent as server-sent events."""
 
     parts: AsyncIterator[msgspec.Struct]

@@ -64,9 +64,7 @@ def busy(seconds: int = 1) -> ApiError:
     return ApiError(429, "too many requests at once: try again later", headers={"Retry-After": str(seconds)})
 
 
-def check_at_most(
-    most: int, number: int, what: str, advice: str, param: str | None = None, code: str | None = None
-) -> None:
+def check_at_most(most: int, number: int, what: str, advice: str, param: str, code: str | None = None) -> None:
     """Raise ApiError if `number` is more than `most`; in `what`, {} is the place of `most`."""
     if number > most:
         raise ApiError(400, f"{what.format(f'{most:,}')}, not {number:,}: {advice}", param, code)

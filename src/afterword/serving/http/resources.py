@@ -22,8 +22,6 @@ Result = TypeVar("Result")
 class Metrics:
     """The metrics of one server. They contain no text of any request."""
 
-    content_type = "text/plain; version=0.0.4; charset=utf-8"
-
     def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         """Each of the `gauges` has a description and a function that returns its value when the metrics are read."""
         self._all = CollectorRegistry()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from pathlib import PurePosixPath
 
 from starlette.responses import Response
 
@@ -37,9 +38,10 @@ def page_file(request_headers: Mapping[str, str], name: str, policy: str, root_p
     """
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     plain, packed = _read(name, root_path)
+    kind = KINDS[PurePosixPath(name).suffix]
     if "gzip" in request_headers.get("accept-encoding", ""):
-        return Response(packed, 200, {**headers, "Content-Encoding": "gzip"}, KINDS[_ending(name)])
-    return Response(plain, 200, headers, KINDS[_ending(name)])
+        return Response(packed, 200, {**headers, "Content-Encoding": "gzip"}, kind)
+    return Response(plain, 200, headers, kind)
 
 
 @lru_cache(maxsize=100)
@@ -49,7 +51,7 @@ def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
         plain = style().encode()
     else:
         folders = (resources.files("afterword.serving").joinpath("page"), resources.files("afterword.web"))
-        served = STATIC.fullmatch(f"/static/{name}") and _ending(name) in KINDS
+        served = STATIC.fullmatch(f"/static/{name}") and PurePosixPath(name).suffix in KINDS
         file = next((folder.joinpath(name) for folder in folders if served and folder.joinpath(name).is_file()), None)
         if file is None:
             raise ApiError(404, f"unknown file {name[:80]!r}")
@@ -67,7 +69,3 @@ def _modules(name: str) -> set[str]:
     """Return the modules that the module `name` imports at once, and those that they import in turn."""
     imported = set(IMPORT.findall(_read(name)[0].decode()))
     return imported.union(*map(_modules, imported))
-
-
-def _ending(name: str) -> str:
-    return name[name.rfind(".") :]

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import msgspec
@@ -21,7 +21,7 @@ from afterword.model.network.engines import EngineName
 from afterword.model.ngram.mixture import Using
 from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of
-from afterword.operations.work import Work
+from afterword.operations.work import ProgressShown, Work
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import check_at_most
 from afterword.serving.routes.wanted import ModelName, body_field, variant
@@ -41,7 +41,7 @@ class GivenReader(Reader):
     """A reader of the text of a body, which is read as it would be from a file: line ends become newlines."""
 
     def __init__(self, text: bytes) -> None:
-        super().__init__()
+        super().__init__(Decoding())
         self._text = text
 
     def find(self, sources: Sequence[Source], kept: object = None) -> list[list[Document]]:
@@ -68,9 +68,7 @@ class ServedWork(Work):
 
     def note(self, *notes: str) -> None: ...
 
-    def progress(
-        self, what: str, unit: str = "", streams: bool = False
-    ) -> AbstractContextManager[Callable[..., object]]:
+    def progress(self, what: str, unit: str = "", streams: bool = False) -> ProgressShown:
         return nullcontext(self.still_wanted)
 
     def still_wanted(self, *done: object) -> None:
@@ -127,9 +125,7 @@ def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
     most = most_characters(request)
     text = msgspec.Meta(extra_json_schema={} if most is None else {"x-most-characters": most})
     fields: list[Any] = [("text", Annotated[str, text]), ("model", ModelName, None)]
-    for field, kind in kinds_of(request):
-        if field.metadata["served"]:
-            fields.append(body_field(field, kind))
+    fields += [body_field(field, kind) for field, kind in kinds_of(request) if field.metadata["served"]]
     namespace = {"__doc__": about}
     return msgspec.defstruct(
         f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace

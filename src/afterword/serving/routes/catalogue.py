@@ -107,7 +107,7 @@ async def health(call: Call[Service]) -> Health:
 
 async def metrics(call: Call[Service]) -> Response:
     """Return the server's metrics for Prometheus."""
-    return Response(call.service.metrics.text(), media_type=call.service.metrics.content_type)
+    return Response(call.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def chat(call: Call[Service]) -> Response:

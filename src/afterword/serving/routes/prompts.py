@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -56,9 +57,8 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
     """Return a prompt's tokens and text. Raises ApiError if it is too long or contains an invalid token id."""
     tokenizer = served.model.tokenizer
     if isinstance(prompt, list):
-        if any(not 0 <= id < tokenizer.size for id in prompt):
-            wrong = next(id for id in prompt if not 0 <= id < tokenizer.size)
-            raise ApiError(400, f"unknown token {str(wrong)[:40]}: ids are 0 to {tokenizer.size - 1}", "prompt")
+        if wrong := [id for id in prompt if not 0 <= id < tokenizer.size]:
+            raise ApiError(400, f"unknown token {str(wrong[0])[:40]}: ids are 0 to {tokenizer.size - 1}", "prompt")
         ids, text = np.array(prompt, np.int32), tokenizer.decode(prompt)
     else:
         ids, text = tokenizer.encode(prompt or ""), prompt or ""
@@ -120,8 +120,6 @@ def echoed(
         for top, logs in zip(best.tolist(), values.tolist(), strict=True):
             found.top_logprobs.append({names[id]: log for id, log in zip(top, logs, strict=True) if log > -np.inf})
     found.tokens = [names[id] for id in ids.tolist()]
-    decoder, at = Decoder(tokenizer), 0
-    for id in ids.tolist():
-        found.text_offset.append(at)
-        at += len(decoder.push(id))
+    lengths = map(len, map(Decoder(tokenizer).push, ids.tolist()))
+    found.text_offset = [0, *accumulate(lengths)][: len(ids)]
     return found

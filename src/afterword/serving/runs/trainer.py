@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
@@ -37,8 +37,7 @@ _Text = tuple[FileIO, tuple[int, bytes, bool]]
 """The file of a run's text and its state when written. It stays open, so that no other file is taken for it."""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """A request to train: the run's name, its text, the options of `afterword train`, and the ending of the file."""
 
     name: str
@@ -49,10 +48,6 @@ class Wish:
     @property
     def file(self) -> str:
         return f"{self.name}{self.ending}"
-
-    @property
-    def arguments(self) -> list[str]:
-        return [self.file, *self.options]
 
 
 @dataclass
@@ -128,7 +123,7 @@ class Trainer:
             self._check_free()
             if self.is_taken(wish):
                 raise _taken(wish.name)
-            self._start(wish.name, ["train", *wish.arguments, "--out", wish.name], self._created(wish))
+            self._start(wish.name, ["train", wish.file, *wish.options, "--out", wish.name], self._created(wish))
 
     def resume(self, name: str) -> None:
         """Resume a run. Raises ApiError if it cannot be resumed."""
@@ -187,7 +182,7 @@ class Trainer:
     async def _planned(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
         await asyncio.to_thread((place / wish.file).write_bytes, wish.text)
         process = await asyncio.create_subprocess_exec(
-            *_command(["plan", "--json", *wish.arguments]),
+            *_command(["plan", "--json", wish.file, *wish.options]),
             **_surroundings(place),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
