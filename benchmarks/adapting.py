@@ -10,9 +10,8 @@ base, and scores the last 10 % as a whole:
     adapting   both learn
     PPMd       a lossless compressor that learns as it reads, after the same training text
 
-The code is 3,000,000 characters of Python's own library, in the order of its files' names. Its figures are those of
-this Python; a row says which. Each result is a line in benchmarks/results/adapting.jsonl, in nats per
-character.
+The code is the first 3,000,000 characters of the standard library of the Python that runs this, with its files sorted
+by name. Each result is a line in benchmarks/results/adapting.jsonl, in nats per character.
 """
 
 from __future__ import annotations

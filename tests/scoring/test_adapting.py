@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from afterword.errors import TextError
@@ -50,6 +51,22 @@ def test_what_was_read_once_costs_less_the_second_time(tokenizer: Tokenizer, lea
     assert first.apart["both"] == pytest.approx(first.nats_per_character)
     lines = reader.score_lines(["cccc"] * 40)
     assert lines[-1].nats < 0.5 * lines[0].nats
+
+
+def test_each_step_moves_the_weights_back_towards_the_trained_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    from afterword.learning import gradients
+
+    monkeypatch.setattr(gradients, "RATE", 0.0)
+    config = network_for(CHAR).config
+    learning = gradients.AdaptingNetwork(config, random_weights(config))
+    weights = list(learning._network.parameters())
+    trained = [weight.detach().numpy().copy() for weight in weights]
+    for weight in weights:
+        weight.data += 1
+    rows = np.zeros((3, 1), np.int64)
+    learning.read(rows, rows)
+    for weight, before in zip(weights, trained, strict=True):
+        assert weight.detach().numpy() == pytest.approx(before + 1 - gradients.DECAY, abs=1e-5)
 
 
 def test_the_network_learns_too_and_the_saved_weights_stay() -> None:

@@ -2,8 +2,9 @@
 
 With respect to its inputs they measure how far back a prediction depends on what was read: the vanishing gradient.
 With respect to its weights they are dynamic evaluation: a network continues to learn from a text as it is scored
-(Krause et al. 2018). A chunk is predicted, then learned from by one step of gradient descent; the next chunk is
-predicted by the new weights. The saved model itself does not change.
+(Krause et al. 2018). A chunk is predicted, then learned from by one step of gradient descent. Each step also moves
+all weights slightly back towards the trained ones. The new weights predict the next chunk. The saved model itself does
+not change.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from afterword.model.network.config import Config
 SEQUENCES_AT_ONCE = 8  # read at the same time, at most
 MOST_STATES = SEQUENCES_AT_ONCE * 1200 * 2 * 512  # lanes × steps × layers × units; torch keeps some 400 MB for them
 
-# Found by trials on a play, from scratch and from the base: a third or three times the rate costs up to 0.01 nats per
-# character, and Adam is no better.
-RATE = 0.1
+# Found by trials (`benchmarks/trials/adapting-again.md`). Adam gains nothing (`benchmarks/trials/adapting.md`).
+RATE = 0.16
+DECAY = 0.005  # fraction of the way back to the trained weights, with each step
 CLIP = 1.0  # largest norm of a gradient
 
 
@@ -55,6 +56,7 @@ class AdaptingNetwork:
 
     def __init__(self, config: Config, weights: Weights) -> None:
         self._network = TrainableNetwork(config).load(weights)
+        self._trained = [weight.detach().clone() for weight in self._network.parameters()]
         self.restart()
 
     def restart(self) -> None:
@@ -75,8 +77,7 @@ class AdaptingNetwork:
         loss.backward()  # type: ignore[no-untyped-call]
         if nn.utils.clip_grad_norm_(self._network.parameters(), CLIP).isfinite():
             with torch.no_grad():
-                for weight in self._network.parameters():
+                for weight, trained in zip(self._network.parameters(), self._trained, strict=True):
                     if weight.grad is not None:
-                        weight.add_(weight.grad, alpha=-RATE)
-        found: Floats = logits.detach().double().log_softmax(-1).numpy()
-        return found
+                        weight.add_(weight.grad, alpha=-RATE).lerp_(trained, DECAY)
+        return np.asarray(logits.detach().double().log_softmax(-1).numpy())

@@ -22,7 +22,7 @@ from afterword.model.ngram.repeating import LENGTHS, LongestMatch, Match, length
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 
 RATE = 0.002  # of the steps; found by trials: half or double costs up to 0.004 nats per character
-FIRST = {"both": (0.4, 0.6), "ngram": (1.0,)}  # weights to begin with
+FIRST = {"both": (0.7, 0.3), "ngram": (1.0,)}  # weights to begin with
 FIRST_OF_MATCH = 0.2
 
 
