@@ -24,7 +24,8 @@ ANSWERS = """<script>addEventListener("message", event => requestAnimationFrame(
 ASK = """new Promise(done => {
   setTimeout(done, 300);  // where it is not listening yet
   addEventListener("message", event => done(event.data), { once: true });
-  document.querySelector("iframe").contentWindow.postMessage("how large?", "*");
+  // in a frame that the outer page draws, because only then does the browser see that the inner one is shown
+  requestAnimationFrame(() => document.querySelector("iframe").contentWindow.postMessage("how large?", "*"));
 })"""
 
 
