@@ -14,8 +14,9 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.language_model import load
-from afterword.operations.inspect_ import Found, Seen, inspect
+from afterword.operations.inspect_ import FILES, Found, Inspect, Seen, inspect
 from afterword.operations.train import train
+from afterword.settings import kinds_of
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
@@ -48,6 +49,18 @@ def test_files_are_written_and_named(model: Path, run: Run, tmp_path: Path) -> N
     with np.load(arrays) as found:
         assert found["forget"].shape == (8, 2, 6)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_what_is_written_to_a_file_is_not_drawn_too(model: Path, run: Run, tmp_path: Path) -> None:
+    endings = {field.name: field.metadata["ending"] for field, _ in kinds_of(Inspect) if field.metadata["ending"]}
+    assert {*endings} == {*FILES}
+    for names in [*((name,) for name in FILES), FILES]:
+        files = {name: tmp_path / f"{name}{endings[name][0]}" for name in names}
+        options = [one for name, file in files.items() for one in (f"--{name}", file)]
+        finished = run("inspect", model, TEXT, *options, "--overwrite")
+        assert (finished.returncode, finished.stdout) == (0, b""), names
+        assert finished.stderr.decode() == "".join(f"wrote {file}\n" for file in files.values())
+        assert all(file.stat().st_size > 1000 for file in files.values())
 
 
 def test_a_text_that_names_a_file_is_still_a_text_but_noted(

@@ -128,13 +128,13 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
 def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print a table, or draw the gates unless they are written to files."""
     from afterword.inspection.terminal import show
-    from afterword.operations.inspect_ import Found, Seen
+    from afterword.operations.inspect_ import FILES, Found, Seen
 
     for one in records:
         yield one
         if isinstance(one, Found):
             print(one)
-        elif isinstance(one, Seen) and not any((request.html, request.png, request.svg, request.npz)):
+        elif isinstance(one, Seen) and not any(getattr(request, name) for name in FILES):
             show(one.trace, one.named)
 
 
