@@ -110,7 +110,7 @@
     " the", "ing,", "  ", "don't", "\nBRUTUS.", "—",
   ]);
   same("the word at a place", [0, 3, 4, 7, 8, 9, 12].map(at => wordAt("The sea,\n  was", at)), [
-    [0, 3], [0, 3], [3, 7], [3, 7], [7, 8], [9, 14], [9, 14],
+    [0, 3], [0, 3], [4, 7], [4, 7], [7, 8], [11, 14], [11, 14],
   ]);
   same("no word", wordAt("The  ", 5), [5, 5]);
   const play = "ROMEO:\nBut soft!\n\nJULIET:\nAy me!\n\nROMEO:\nShe speaks.";

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 
+from afterword.generation import next_words
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import save_model
@@ -79,6 +81,43 @@ ENDLESS_STREAM = """(sent => {
   };
 })"""
 
+WORD = regex.compile(next_words.WORD.pattern.replace(r"\s*+", r"\s*+(", 1) + ")")  # without the space before it
+TEXTS = [
+    "I saw a man by the water. ",
+    "“Well,” he said, “it isn’t mine -- but the dogs' tails are!”",
+    "The boat and the well-known, half-seen ship weren't slow; 'tis true.",
+    "Zoë's naïve façade, a cafe\u0301 in Århus:\tétude.",
+    "In 1066, 42 men paid 3.50 for 1,000 eggs (100%) at 10:45.",
+    "Two  spaces   here,\nand a new line\n\n  then another word ",
+    "word",
+    "He 😀 said 👍🏽ok👍🏽 to snake_case@example.org/a?b=c ...",
+    "The Chinese 我们 know 東京is big and ひらがな too.",
+    "A_b c’d e’ ’f g'h'i j''k — l… m/n ½ x² ﬁn Ⅳ ÿ",
+]
+# What each place of each text can hold, the text that then is there, and its caret.
+ALTERNATIVES = """(async texts => {
+  const modules = ["writer", "history", "words"].map(name => import(`/static/${name}.js`));
+  const [{ Writer }, { History }, { wordAt }] = await Promise.all(modules);
+  return Promise.all(texts.map(async text => {
+    const writer = new Writer(new History()), found = new Map();
+    writer.sheet = { caret: 0, selection: [0, 0], focus() {}, show(text, shades, caret) { this.caret = caret; } };
+    writer.history.edit(0, 0, text);
+    for (let caret = 0; caret < text.length; caret += 1) {
+      writer.sheet.caret = caret;
+      for (const place of [writer.here, wordAt(text, caret + 1)]) found.set(place.join(), place); // by key, by click
+    }
+    return Promise.all([...found.values()].map(async place => {
+      const options = (await writer.next(place, "words")).map(one => {
+        writer.swap(one, place);
+        const result = { text: one.text, after: writer.text, caret: writer.sheet.caret };
+        if (writer.text !== text) writer.undo();
+        return result;
+      });
+      return [...place, options];
+    }));
+  }));
+})"""
+
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
@@ -108,6 +147,13 @@ def server(models: Path) -> Iterator[Serving]:
 @pytest.fixture(scope="module")
 def serve_address(server: Serving) -> str:
     return server.url
+
+
+@pytest.fixture(scope="module")
+def english() -> Iterator[Serving]:
+    """A server with a model that knows words."""
+    with serving("english") as found:
+        yield found
 
 
 @pytest.fixture
@@ -411,10 +457,10 @@ def test_words_are_offered_at_the_cursor_and_in_place_of_a_word(page: Tab, model
     page.type(" to eat.")
     go_to(page, 8)
     page.until(f"{label}.includes('likes')")
-    words = model.next_words("Divya")
-    page.until(f"{shown}[0].startsWith({json.dumps(visible(words[0].text.lstrip(' ')))})")
+    words = [one.text for one in model.next_words("Divya ", 20) if one.text.isalpha()]
+    page.until(f"{shown}[0].startsWith({json.dumps(words[0])})")
     page.click(".words button")
-    assert page.run(VALUE) == f"Divya{words[0].text} to eat."
+    assert page.run(VALUE) == f"Divya {words[0]} to eat."
     page.press("z", control=True)
     assert page.run(VALUE) == "Divya likes to eat."
     assert page.complaints == []
@@ -424,7 +470,8 @@ def test_alternatives_are_words_and_characters_are_a_click_away(page: Tab, model
     page.run("[...document.querySelectorAll('#next button')].find(one => one.innerText === 'words').click()")
     page.type("Divya likes to eat.")
     rows = "[...document.querySelectorAll('.popup .row code')].map(e => e.innerText).join('|')"
-    words = "|".join(visible(one.text).replace(" ", "\u2423") for one in model.next_words("Divya"))
+    found = [one.text for one in model.next_words("Divya ", 20) if one.text.isalpha()]
+    words = "|".join(found[:8])
     click_character(page, 8)
     page.until(f"{rows} === {json.dumps(words)} || {rows}.startsWith({json.dumps(words + '|')})")
     page.run("[...document.querySelectorAll('.popup button')].find(one => one.innerText === 'characters').click()")
@@ -433,7 +480,61 @@ def test_alternatives_are_words_and_characters_are_a_click_away(page: Tab, model
     page.run("[...document.querySelectorAll('.popup button')].find(one => one.innerText === 'words').click()")
     page.until(f"{rows}.startsWith({json.dumps(words)})")
     page.click(".popup .row")
-    assert page.run(VALUE) == f"Divya{model.next_words('Divya')[0].text} to eat."
+    assert page.run(VALUE) == f"Divya {found[0]} to eat."
+    page.press("z", control=True)
+    go_to(page, 0)
+    click_character(page, 5)  # the space before the word
+    page.until(f"{rows}.startsWith({json.dumps(words)})")
+    assert page.text(".popup code") == "likes"
+    page.press("Escape")
+    page.type("   ")
+    click_character(page, 1)
+    page.until("document.querySelector('.popup code')?.innerText === 'Divya'")
+
+
+def test_alternatives_to_each_word_replace_its_letters_and_nothing_else(page: Tab) -> None:
+    def units(text: str, at: int | None = None) -> int:
+        return len(text[:at].encode("utf-16-le")) // 2
+
+    several, count = 0, 0
+    for text, found in zip(TEXTS, page.run(f"{ALTERNATIVES}({json.dumps(TEXTS)})"), strict=True):
+        spans = [word.span(1) for line in re.finditer(".+", text) for word in WORD.finditer(text, *line.span())]
+        places = {(units(text, first), units(text, last)): (first, last) for first, last in spans}
+        assert sorted((start, end) for start, end, _ in found if start < end) == [*places]
+        for start, end, options in found:
+            first, last = places.get((start, end), (0, 0))
+            others = [one for one in options if first < last and one["text"] != text[first:last]]
+            several += len(others) > 2
+            count += text[first:last].isascii() and text[first:last].isalpha()
+            for new, after, caret in map(dict.values, others):
+                assert after == text[:first] + new + text[last:]
+                assert caret == units(text[:first] + new)
+                assert bool(regex.match(r"\w", new)) == bool(regex.match(r"\w", text[first]))
+                before = [text[a:b] for a, b in spans if b <= first]
+                following = [text[a:b] for a, b in spans if a >= last]
+                assert [word[1] for word in WORD.finditer(after)] == [*before, new, *following]
+
+    assert several > count > 50
+    assert page.complaints == []
+
+
+def test_an_alternative_replaces_the_word_at_the_cursor_and_nothing_else(tab: Tab, english: Serving) -> None:
+    page, draw = open_page(tab, english.url, "simple"), random.Random(0)
+    for text in ("I saw a man by the water. ", "The boat was slow."):
+        page.run("document.getElementById('area').select()")
+        page.type(text)
+        for word in re.finditer(r"\w+", text):
+            go_to(page, draw.randrange(word.start(), word.end()))
+            page.until(f"document.querySelector('.words b')?.innerText === {json.dumps(word[0])}")
+            shown = page.until("[...document.querySelectorAll('.words button')].map(e => e.innerText.split(' ')[0])")
+            for k in draw.sample([k for k, one in enumerate(shown) if one != word[0]], 1):
+                click = f"document.querySelectorAll('.words button')[{k}]?.click()"
+                page.until(f"({click}, {VALUE} !== {json.dumps(text)})")  # once they are those of this cursor
+                assert page.run(VALUE) == text[: word.start()] + shown[k] + text[word.end() :]
+                page.press("z", control=True)
+                assert page.run(VALUE) == text
+                go_to(page, draw.randrange(word.start(), word.end()))
+    assert page.complaints == []
 
 
 def test_the_rest_of_a_sentence_is_written_anew(page: Tab) -> None:

@@ -38,7 +38,8 @@ export function Choosing({ writer }) {
       writer.sheet.focus();
     }
   };
-  const least = choosing.options?.at(-1)?.probability ?? 0;
+  const least = choosing.options?.at(-1)?.probability;
+  const otherwise = !chosen ? "next at the cursor" : least ? `below ${percent(least)}` : "no alternative is likely";
   return html`<div class="popup" ref=${box} role="dialog" aria-label=${chosen ? `Alternatives to “${spaced(chosen)}”` : "Next at the cursor"} onKeyDown=${keys}>
     <p>
       ${chosen && html`<code>${spaced(chosen)}</code>`}${" "}
@@ -46,7 +47,7 @@ export function Choosing({ writer }) {
         ${choosing.error ?? ""}
         ${!choosing.error && !choosing.options && "…"}
         ${found && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
-        ${choosing.options && !found && (chosen ? `below ${percent(least)}` : "next at the cursor")}
+        ${choosing.options && !found && otherwise}
       </span>
     </p>
     <${Units} unit=${choosing.unit} choose=${unit => writer.chooseAmong(unit)} />

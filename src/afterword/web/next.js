@@ -22,7 +22,7 @@ function useNext(writer, isShown, unit, placeOf) {
     const place = placeOf();
     const next = async signal => {
       try {
-        return { options: await writer.next(place[0], unit, signal), unit, place, revision };
+        return { options: await writer.next(place, unit, signal), unit, place, revision };
       } catch (error) {
         if (!hold.length || error.status !== 400) throw error;
         writing.set({ complaint: { text: error.message, param: "hold" } }); // the server can refuse nothing else in this request
@@ -85,12 +85,13 @@ export function Here({ writer }) {
   useLayoutEffect(() => writing.set({ words: isSimple ? options.map(one => ({ ...one, place, revision: found.revision })) : [] }), [found, isSimple]);
   const cast = speakers(text.slice(Math.max(0, caret - CAST), caret));
   const old = text.slice(...place);
-  const begun = /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0]; // the beginning of a word that the likeliest words complete
+  // the beginning of a word that the likeliest words complete
+  const begun = old ? "" : /[\p{L}\p{M}\p{N}'’]*$/u.exec(text.slice(0, place[0]))[0];
   const shown = word => visible((/^[\p{L}\p{M}\p{N}'’]/u.test(word) ? begun : "") + word.replace(/^ +/, ""));
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
     ${isSimple && html`<div class="scroll words" role="group" aria-label="Words">
-      <span class="soft">${old.trim() ? html`instead of <b>${visible(old.trim())}</b>` : "next"}</span>
+      <span class="soft">${old ? html`instead of <b>${visible(old)}</b>` : "next"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
         onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}${" "}
         <span class="soft">${percent(one.probability)}</span></button>`)}

@@ -15,19 +15,24 @@ export function nextWord(text) {
   return text.slice(0, length);
 }
 
-/** Return [from, to] of the word or punctuation mark at `at` or just before it, with the spaces before it. */
+// Words as in generation/next_words.py: marks in a row, and each letter of a script without spaces, are words too.
+const WORDLIKE = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_C}`;
+const LETTER = String.raw`(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}])[${WORDLIKE}]`;
+const WORD = new RegExp(String.raw`(?:${LETTER})+(?:['’](?:${LETTER})+)*|[^${WORDLIKE}\s]+|\S`, "gu");
+const IS_MARK = new RegExp(`^[^${WORDLIKE}]`, "u");
+
+/** Return [from, to] of the word or the marks at `at` or just before it, or else of the next in the line; [at, at] if there is none. */
 export function wordAt(text, at) {
-  const [start, end] = [lineStart(text, at), lineEnd(text, at)];
-  const line = text.slice(start, end);
-  const parts = segmenter ? segmenter.segment(line) : Array.from(line.matchAll(/\s+|\S+/gu), one => ({ segment: one[0], index: one.index }));
-  let from = start;
-  for (const { segment, index } of parts) {
-    const to = start + index + segment.length;
-    if (!segment.trim()) continue; // a space belongs to the word after it
-    if (to >= at) return [from, to];
-    from = to;
-  }
-  return [at, at];
+  const start = lineStart(text, at);
+  const words = [...text.slice(start, lineEnd(text, at)).matchAll(WORD)];
+  const found = words.find(({ 0: word, index }) => start + index + word.length >= at);
+  return found ? [start + found.index, start + found.index + found[0].length] : [at, at];
+}
+
+/** Return whether `word` can replace the word from `from` to `to`: it touches no other, and marks replace only marks. */
+export function replaces(word, text, from, to) {
+  const [first, last] = wordAt(text.slice(0, from) + word + text.slice(to), from + 1);
+  return first === from && last === from + word.length && IS_MARK.test(word) === IS_MARK.test(text.slice(from, to));
 }
 
 const SPEAKER = /^(\p{Lu}[\p{L}\p{M}\p{N}'’-]*(?: [\p{Lu}\p{N}][\p{L}\p{M}\p{N}'’-]*){0,3})([:.])( *)(?=(\S?))/u;
@@ -50,7 +55,7 @@ export function speakers(text) {
 }
 
 // In scripts without spaces between words, there is no end of a word to wait for.
-const IN_WORD = /^(?![\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}])[\p{L}\p{M}\p{N}_'’-]$/u;
+const IN_WORD = new RegExp(`^(?:${LETTER}|['’-])$`, "u");
 
 /** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {

@@ -6,11 +6,11 @@ import { inForce, mostTokens, settings, steering, tokensFor, verse } from "./set
 import { sentenceEnds } from "./sentences.js";
 import { Aligner, blank, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
-import { lineEnd, lineStart, nextWord, wordAt, WordEnd } from "./words.js";
+import { lineEnd, lineStart, nextWord, replaces, wordAt, WordEnd } from "./words.js";
 
 const OFFER_AFTER = 650; // milliseconds without a keystroke
 const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
-const WORDS = 8; // alternatives
+const [WORDS, AMONG] = [8, 20]; // words to choose from, and the likeliest ones among which those that can replace a word are found
 const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as a branch
 
 export const writing = new Store({
@@ -85,7 +85,8 @@ export class Writer {
   moved() {
     if (this.caret !== this.offerAt && !writing.get().isBusy) this.dropOffers();
     const { choosing } = writing.get();
-    if (choosing && (this.caret < choosing.from || this.caret > choosing.to)) this.closeAlternatives();
+    // a click on a space shows the alternatives to the word after it
+    if (choosing && (this.caret < Math.min(choosing.at ?? choosing.from, choosing.from) || this.caret > choosing.to)) this.closeAlternatives();
     writing.set({ revision: writing.get().revision + 1 });
     if (!writing.get().isBusy) this.offerSoon();
   }
@@ -499,7 +500,7 @@ export class Writer {
     writing.set({ choosing });
     this.stop();
     try {
-      choosing.options = await this.next(from, unit);
+      choosing.options = await this.next([from, to], unit);
     } catch (error) {
       if (isAbort(error)) return;
       choosing.error = error.message;
@@ -511,12 +512,13 @@ export class Writer {
     if (writing.get().choosing) writing.set({ choosing: null });
   }
 
-  /** Return the likeliest words or characters after the text up to `at`, with the settings. */
-  async next(at, unit, signal) {
-    const body = { ...steering({ isNext: true }), prompt: this.promptAt(at) };
-    if (unit === "words") body.words = WORDS;
+  /** Return the likeliest characters at `from`, with the settings, or words: the next ones, or those that can replace the one up to `to`. */
+  async next([from, to], unit, signal) {
+    const body = { ...steering({ isNext: true }), prompt: this.promptAt(from) };
+    if (unit === "words") body.words = from < to ? AMONG : WORDS;
     const { data, words } = await call("POST", "/v1/next", body, signal);
-    return unit === "words" ? words : data;
+    if (unit !== "words") return data;
+    return from < to ? words.filter(one => replaces(one.text, this.text, from, to)).slice(0, WORDS) : words;
   }
 
   /** Put a word in the place of the units from `from` to `to`. The text after it stays. */
