@@ -16,8 +16,7 @@ from afterword.operations.train import train
 from tests.comparison import compare
 
 WORDS = re.findall(r"\w+", "the cat and dog saw small house by old river when it was late")
-RANDOM = np.random.default_rng(0)
-LINES = [" ".join(RANDOM.choice(WORDS, 7)).capitalize() + "." for _ in range(300)]
+LINES = [" ".join(words).capitalize() + "." for words in np.random.default_rng(0).choice(WORDS, (300, 7))]
 TEXT, FRESH = "\n".join(LINES), "the old dog was late.\nthe river saw ☃ house when zoë was small."
 VOCABULARIES = ("char", "bpe:60", "words")
 

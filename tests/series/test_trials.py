@@ -16,7 +16,12 @@ from afterword.series.candidates import cycle_of, fixed_phases
 from afterword.series.trials import NOISE, SURE, USUAL, Trials, combined
 
 Floats = NDArray[np.float64]
-RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """The random numbers of one test."""
+    return np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +52,8 @@ def test_a_calendar_has_all_usual_seasons_that_fit_twice(calendar: Calendar, len
     assert calendar.seasons_for(length) == seasons
 
 
-def test_each_cut_off_is_followed_by_the_values_that_it_forecasts() -> None:
-    values = RANDOM.normal(size=80)
+def test_each_cut_off_is_followed_by_the_values_that_it_forecasts(random: np.random.Generator) -> None:
+    values = random.normal(size=80)
     trials = run([values, values[-20:]], [12], 6)
     assert trials.cuts == [6, 12, 18, 24, 30, 36]
     for place, cut in enumerate(trials.cuts):
@@ -59,14 +64,14 @@ def test_each_cut_off_is_followed_by_the_values_that_it_forecasts() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 3, 5, 13, 14, 26])
-def test_short_series_have_forecasts(length: int) -> None:
-    trials = run([RANDOM.normal(size=length)], [12], 1)
+def test_short_series_have_forecasts(length: int, random: np.random.Generator) -> None:
+    trials = run([random.normal(size=length)], [12], 1)
     assert np.isfinite(trials.future).all()
 
 
-def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean() -> None:
+def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean(random: np.random.Generator) -> None:
     season = np.tile([5.0, 9, 1, 4], 20)
-    trials = run([season + RANDOM.normal(size=80) for _ in range(5)], [4], 4)
+    trials = run([season + random.normal(size=80) for _ in range(5)], [4], 4)
     shares = trials.shares()
     assert trials.names == ["last", "naive 4", "average 4"]
     assert (shares.argmax(axis=0) == 2).all()
@@ -78,29 +83,33 @@ def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean()
     assert not np.array_equal(shares, trials.shares(without=0))
 
 
-def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values() -> None:
-    series = [RANDOM.normal(size=60) for _ in range(3)]
+def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values(random: np.random.Generator) -> None:
+    series = [random.normal(size=60) for _ in range(3)]
     trials = run(series, [4], 4)
     shifted = [np.concatenate([values[:-4], values[-4:] + 50]) for values in series]
     other = run(shifted, [4], 4)
     np.testing.assert_allclose(trials.backtested(rule=USUAL)[:, 0], other.backtested(rule=USUAL)[:, 0])
 
 
-def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_they_do_not() -> None:
-    seasonal = [np.resize(RANDOM.normal(size=4), 80) + 0.01 * RANDOM.normal(size=80) for _ in range(12)]
-    walks = [np.cumsum(RANDOM.normal(size=80)) for _ in range(12)]
+def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_they_do_not(
+    random: np.random.Generator,
+) -> None:
+    seasonal = [np.resize(random.normal(size=4), 80) + 0.3 * random.normal(size=80) for _ in range(60)]
+    walks = [np.cumsum(random.normal(size=80)) for _ in range(20)]
     mixed = run([*seasonal, *walks], [4], 4)
     assert mixed.rule[0] < USUAL[0]
     chosen, usual = (mixed.errors(mixed.backtested(rule=rule)).mean() for rule in (mixed.rule, USUAL))
     assert chosen < usual
-    alike = run([np.resize([5.0, 9, 1, 4], 80) + RANDOM.normal(size=80) for _ in range(40)], [4], 4)
+    alike = run([np.resize([5.0, 9, 1, 4], 80) + random.normal(size=80) for _ in range(80)], [4], 4)
     assert alike.rule[0] >= USUAL[0]
     assert alike.rule[1] > USUAL[1]  # the average of seasons is best for all
     assert run(seasonal[:1], [4], 4).rule == USUAL
 
 
 @pytest.mark.parametrize("slow", ["", "theta"])
-def test_more_series_are_tested_as_far_as_there_is_time_to_fit(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_series_are_tested_as_far_as_there_is_time_to_fit(
+    slow: str, monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
+) -> None:
     last = partial(candidates.seasonal, 1, 1)
     fitted: list[int] = []
 
@@ -109,7 +118,7 @@ def test_more_series_are_tested_as_far_as_there_is_time_to_fit(slow: str, monkey
         return {"last": last, **({slow: last} if slow else {})}
 
     monkeypatch.setattr("afterword.series.trials.candidates", found)
-    series = [RANDOM.normal(size=length) for length in (39, 41) for _ in range(75)]
+    series = [random.normal(size=length) for length in (39, 41) for _ in range(75)]
     for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
         if slow:
             monkeypatch.setitem(candidates.AFFORDABLE, slow, 2 * limit)
@@ -119,28 +128,30 @@ def test_more_series_are_tested_as_far_as_there_is_time_to_fit(slow: str, monkey
     assert {*fitted} == {150 * 40 + 3 * 100 * 40}  # testing more takes no candidate away
 
 
-def test_too_few_trials_and_trials_that_overlap_choose_no_other_shares() -> None:
+def test_too_few_trials_and_trials_that_overlap_choose_no_other_shares(random: np.random.Generator) -> None:
     for length, horizon in ((20, 12), (22, 12), (9, 4)):
-        assert run([RANDOM.normal(size=length) for _ in range(30)], [], horizon).rule == USUAL
+        assert run([random.normal(size=length) for _ in range(30)], [], horizon).rule == USUAL
 
 
-def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found() -> None:
-    trials = run([np.cumsum(RANDOM.normal(size=60)) for _ in range(8)], [4], 4)
+def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found(random: np.random.Generator) -> None:
+    trials = run([np.cumsum(random.normal(size=60)) for _ in range(8)], [4], 4)
     assert trials.simplest(trials.past[0] + 5, -SURE) == 0
     assert trials.simplest(trials.past[0], NOISE) == 0
     assert trials.simplest(trials.past[0] * 0.999 + trials.actual * 0.001, -SURE) is None
     assert trials.simplest(trials.actual, NOISE) is None
 
 
-def test_many_zeros_have_the_median_as_a_candidate() -> None:
-    sold = (RANDOM.random((4, 200)) < 0.2) * 3.0
+def test_many_zeros_have_the_median_as_a_candidate(random: np.random.Generator) -> None:
+    sold = (random.random((4, 200)) < 0.2) * 3.0
     assert "median" in run(list(sold), [7], 14).names
     assert "median" not in run(list(sold + 1), [7], 14).names
 
 
-def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not() -> None:
+def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not(
+    random: np.random.Generator,
+) -> None:
     days = np.arange(140)
-    open_days = np.where(days % 7 == 6, 0.0, 50 + RANDOM.normal(size=140)).astype(np.float64)
+    open_days = np.where(days % 7 == 6, 0.0, 50 + random.normal(size=140)).astype(np.float64)
     found = fixed_phases(open_days, 7, 10)
     np.testing.assert_array_equal(found == 0, [False] * 6 + [True] + [False] * 3)
     rare = np.where(days % 7 == 2, 1.0 * (days % 5 == 0), 0.0)
@@ -149,16 +160,16 @@ def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_
     assert np.isnan(fixed_phases(days[:3].astype(np.float64), 7, 7)).all()
 
 
-def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk() -> None:
-    wave: Floats = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * RANDOM.normal(size=120)
+def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk(random: np.random.Generator) -> None:
+    wave: Floats = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * random.normal(size=120)
     assert cycle_of([np.asarray(wave + 0.1 * np.arange(120))]) == 11
-    assert cycle_of([RANDOM.normal(size=200).astype(np.float64)]) == 0
+    assert cycle_of([random.normal(size=200).astype(np.float64)]) == 0
     assert cycle_of([np.ones(50)]) == cycle_of([np.arange(50.0)]) == cycle_of([np.ones(2)]) == 0
 
 
-def test_bands_hold_their_share_of_errors_like_those_they_come_from() -> None:
-    growth, sizes = np.sqrt(np.arange(1, 13)), RANDOM.uniform(1, 20, 60)[:, None, None]
-    errors = RANDOM.normal(size=(60, 4, 12)) * growth * sizes
+def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.random.Generator) -> None:
+    growth, sizes = np.sqrt(np.arange(1, 13)), random.uniform(1, 20, 60)[:, None, None]
+    errors = random.normal(size=(60, 4, 12)) * growth * sizes
     low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9])
     within = (low <= errors[:, 0]) & (errors[:, 0] <= high)
     assert 0.74 < within.mean() < 0.88
@@ -174,9 +185,9 @@ def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
     assert (high[1] == low[1]).all()
 
 
-def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors() -> None:
+def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors(random: np.random.Generator) -> None:
     phase = np.where(np.arange(14) % 7 == 3, 10.0, 1.0)
-    errors = RANDOM.normal(size=(30, 3, 14)) * phase
+    errors = random.normal(size=(30, 3, 14)) * phase
     low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9])
     width = (high - low).mean(axis=0)
     assert width[3] > 4 * width[2]
@@ -190,11 +201,11 @@ def test_one_candidate_that_fails_repeats_its_last_season() -> None:
     np.testing.assert_array_equal(candidates._fitted(fail, 4, False, np.arange(12.0), 6), [8, 9, 10, 11, 8, 9])
 
 
-def test_every_candidate_of_the_library_forecasts() -> None:
+def test_every_candidate_of_the_library_forecasts(random: np.random.Generator) -> None:
     pytest.importorskip("statsforecast")
-    wave: Floats = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + RANDOM.normal(size=72)
+    wave: Floats = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + random.normal(size=72)
     trials = run([wave], [12], 6)
     assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "mstl 12 of logs"} <= {*trials.names}
     assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
-    zeros: Floats = ((RANDOM.random(200) < 0.3) * 2.0).astype(np.float64)
+    zeros: Floats = ((random.random(200) < 0.3) * 2.0).astype(np.float64)
     assert {"croston", "median"} <= {*run([zeros], [7], 6).names}
