@@ -28,6 +28,7 @@ import click
 
 from afterword import load
 from afterword.errors import OptionError
+from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
 from afterword.text.lines import GROUP, LARGEST_MASK, LONGEST_MASK, Masks
 from benchmarks.commands import as_written, echo_row, echo_table, machine
@@ -310,9 +311,9 @@ def ask_health(served: Serving, goes_on: Callable[[], bool]) -> list[float]:
 def replace_masks(folder: Path, sound: Path, masks: tuple[str, ...]) -> None:
     """Replace the model in `folder` by the model `sound`, with `masks` in its calibration."""
     model = load_model(sound)
-    assert model.calibration is not None
+    calibration = model.attachments[CALIBRATION]
     shutil.rmtree(folder)
-    save_model(folder, replace(model, calibration=replace(model.calibration, masks=masks)), "")
+    save_model(folder, replace(model, attachments={CALIBRATION: replace(calibration, masks=masks)}), "")
 
 
 @main.command()

@@ -33,8 +33,9 @@ from afterword.inspection.step_page import step_html
 from afterword.inspection.units import ask_units
 from afterword.interchange.browser import Exported, ExportSettings, PageSettings, engine
 from afterword.model.arrays import Array, Ids
+from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
-from afterword.model.folder.card import card
+from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import SavedModel, check_replaceable, load_model, model_folder, read_card, save_model
 from afterword.model.network.engines import EngineName
@@ -91,9 +92,9 @@ class LanguageModel:
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
         """The settings with which the model writes unless others are given."""
-        self.calibration: Final = saved.calibration
+        self.calibration: Final[Calibration | None] = saved.attachments.get(CALIBRATION)
         """The costs of normal lines, if the model was `calibrated`."""
-        self.usual: Final = saved.usual
+        self.usual: Final[UsualLines | None] = saved.attachments.get(LINES)
         """What else is usual in those lines, if it is known."""
         self.engine: Final = engine
         """The engine with which the model writes and scores: "numpy" or "fast"."""
@@ -160,7 +161,7 @@ class LanguageModel:
         Raises ModelError if something else is there, StorageError if the disk fails.
         """
         check_replaceable(_folder(path))
-        save_model(_folder(path), self._saved, self._card)
+        save_model(_folder(path), self._saved, disclosing(self._card, self._saved))
 
     @takes(ExportSettings)
     def export(self, asked: ExportSettings) -> list[str]:
@@ -400,11 +401,12 @@ class LanguageModel:
     def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
         """Return the same model, calibrated on costs that it computed. Raises OptionError."""
         calibration = Calibration.of(normal, masks, self._using)
-        return self._changed(saved=dataclasses.replace(self._saved, calibration=calibration, usual=None))
+        return self._changed(saved=dataclasses.replace(self._saved, attachments={CALIBRATION: calibration}))
 
     def with_usual(self, usual: UsualLines) -> LanguageModel:
         """Return the same calibrated model, with what else is usual in normal lines."""
-        return self._changed(saved=dataclasses.replace(self._saved, usual=usual))
+        attachments = {**self._saved.attachments, LINES: usual}
+        return self._changed(saved=dataclasses.replace(self._saved, attachments=attachments))
 
     def check_calibrated(self, false_alarms: float) -> Calibration:
         """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""
@@ -501,6 +503,11 @@ def _folder(path: str | os.PathLike[str]) -> Path:
 
 
 load = LanguageModel.load
+
+
+def notes_on(model: LanguageModel) -> tuple[str, ...]:
+    """Return what a user should know about the files of `model`."""
+    return model._saved.notes
 
 
 def complete_card(run: Path) -> LanguageModel:

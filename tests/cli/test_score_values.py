@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.model.folder.saved import load_model
+from afterword.language_model import load
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.tiny import hourly, long_csv, save_tiny_series
@@ -61,7 +61,7 @@ def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_p
     assert b"what normal values cost: run afterword calibrate MODEL FILE" in refused.stderr
     [report] = records(run("calibrate", model, normal, "--json"))
     assert report["values"] + report["checked"] == 2 * (480 - 24)
-    found = load_model(model).calibration
+    found = load(model).calibration
     assert found is not None
     assert len(found.figures) == report["values"]
 

@@ -44,6 +44,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from afterword.interchange.torch_folder import write_torch
+from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
 from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
@@ -83,7 +84,7 @@ def make_fixtures(place: Path) -> None:
     save_tiny(place / "tiny", mixed=True)
     save_tiny_series(place / "series")
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
-    save_model(place / "lines", dataclasses.replace(lines, calibration=calibration()), "# Lines\n")
+    save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION: calibration()}), "# Lines\n")
     write_torch(load_model(place / "tiny"), place / "torch")
     (place / "book.txt").write_bytes(BOOK)
     (place / "good.csv").write_bytes(long_csv(hourly(0, days=4)))

@@ -29,9 +29,10 @@ import safetensors.numpy
 
 from afterword.cli.main import commands, program
 from afterword.errors import ModelError
+from afterword.model.folder.attachments import ATTACHMENTS, CALIBRATION
 from afterword.model.folder.calibration import Calibration, Usual
-from afterword.model.folder.saved import CALIBRATION, CONFIG, NGRAM, TOKENIZER, WEIGHTS
-from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, read_tensors
+from afterword.model.folder.saved import CONFIG, NGRAM, TOKENIZER, WEIGHTS
+from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, checksum, read_tensors
 from afterword.model.ngram.tables import Ngram
 from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import arguments_of
@@ -418,12 +419,11 @@ def reseal(folder: Path) -> None:
         values = json.loads(read_whole(folder / CONFIG))
         sums = values.pop("checksums", {})
         with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
+            for name in {*ATTACHMENTS} & {*os.listdir(folder)}:
+                values["attachments"][name] = zlib.crc32(read_whole(folder / name))
             sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
             sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))
-            if (folder / CALIBRATION).exists():
-                tensors, about = read_tensors(folder / CALIBRATION)
-                written = json.dumps(about, sort_keys=True).encode()
-                sums[CALIBRATION] = zlib.crc32(written, zlib.crc32(tensors["figures"].data))
+            sums[WEIGHTS] = checksum(read_tensors(folder / WEIGHTS)[0])
             sums[NGRAM] = Ngram.from_tensors(read_tensors(folder / NGRAM)[0]).checksum
         (folder / CONFIG).write_text(json.dumps(values | {"checksums": sums}))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, strategies
@@ -15,16 +16,18 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
-from afterword.model.folder import saved
+from afterword.model.folder import attachments, saved
+from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.calibration import Calibration, Costs, Normal
 from afterword.model.folder.defaults import WritingDefaults
-from afterword.model.folder.saved import FILES, FORMAT, NGRAM, WEIGHTS, SavedModel, load_model, save_model
+from afterword.model.folder.saved import FILES, FORMAT, NGRAM, OLD, WEIGHTS, SavedModel, load_model, save_model
 from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
+from tests.hostile.grammars import reseal
 from tests.tiny import killed_beside, random_weights
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
@@ -44,8 +47,10 @@ def model(seed: int = 0) -> SavedModel:
         about={"seed": seed, "lines": False},
         ngram=Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0),
         mixture_weight=0.25,
-        calibration=Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
-        usual=UsualLines.of(["a 1", "b 22"] * 30),
+        attachments={
+            CALIBRATION: Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
+            LINES: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
+        },
     )
 
 
@@ -53,8 +58,9 @@ def facts(found: SavedModel) -> dict[str, Any]:
     """Return all of a model in a form that can be compared bit for bit."""
     facts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     facts["weights"] = {name: (weight.dtype.str, weight.tobytes()) for name, weight in found.weights.items()}
-    parts = {name: facts[name] and facts[name].checksum for name in ("ngram", "calibration")}
-    return facts | parts
+    calibration, usual = (found.attachments.get(name) for name in (CALIBRATION, LINES))
+    facts["attachments"] = [calibration and calibration.checksum, msgspec.json.encode(usual)]
+    return facts | {"ngram": found.ngram and found.ngram.checksum}
 
 
 def assert_same(found: SavedModel, expected: SavedModel) -> None:
@@ -123,7 +129,7 @@ def test_weights_take_the_smallest_type_that_keeps_every_bit_whenever_they_are_s
     tensors, _ = read_tensors(folder / WEIGHTS)
     assert {tensor.dtype.str for tensor in tensors.values()} == types
     assert_same(found := load_model(folder), in_types(form))
-    save_model(again, dataclasses.replace(found, calibration=None, usual=None), "card")
+    save_model(again, dataclasses.replace(found, attachments={}), "card")
     assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
 
@@ -161,6 +167,7 @@ def test_bytes_without_a_valid_scale_per_row_are_refused(folder: Path, changes: 
     save_model(folder, in_types(in_multiples), "")
     tensors = read_tensors(folder / WEIGHTS)[0] | changes
     write_tensors(folder / WEIGHTS, {name: tensor for name, tensor in tensors.items() if tensor is not None})
+    reseal(folder)
     assert re.search(message, refused(folder))
 
 
@@ -235,7 +242,8 @@ def test_a_disk_that_fails_leaves_the_model_before(folder: Path, failing: str, m
         path.write_text("new")
 
     for writer in ("write_tensors", "write_bytes", "write_json"):
-        monkeypatch.setattr(saved, writer, fail)
+        for module in (saved, attachments):
+            monkeypatch.setattr(module, writer, fail, raising=False)
     with pytest.raises(StorageError):
         save_model(folder, model(1), "")
     assert_same(load_model(folder), model())
@@ -316,7 +324,7 @@ def test_a_config_that_is_not_its_weights_or_tokenizers_is_refused(folder: Path,
 
 def test_a_model_of_a_newer_afterword_is_refused_by_its_version(folder: Path) -> None:
     change_config(folder, format=FORMAT + 1)
-    assert f"has the format {FORMAT + 1}, and this Afterword reads format {FORMAT}" in refused(folder)
+    assert f"has the format {FORMAT + 1}, and this Afterword reads {OLD} and {FORMAT}" in refused(folder)
 
 
 @pytest.mark.parametrize(
@@ -328,10 +336,8 @@ def test_a_way_to_write_that_cannot_be_is_refused(folder: Path, writing: Any) ->
         writing = {name: value for name, value in {**values["writing"], **writing}.items() if value is not ...}
     values |= {"writing": writing}
     del values["checksums"]
-    found = model()
-    values["checksums"] = saved._checksums(
-        values, (folder / "tokenizer.json").read_bytes(), found.ngram, found.calibration
-    )
+    vocabulary, (weights, _) = (folder / "tokenizer.json").read_bytes(), read_tensors(folder / WEIGHTS)
+    values["checksums"] = saved._checksums(values, vocabulary, model().ngram, weights)
     (folder / "config.json").write_text(json.dumps(values))
     assert "has been changed" not in refused(folder)
 

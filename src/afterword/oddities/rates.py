@@ -6,7 +6,9 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
+
+from msgspec import Meta
 
 from afterword.oddities.fields import readable
 
@@ -16,6 +18,7 @@ FEWEST = 10  # equal lines in a burst
 SILENCE = 3  # times as long as ever before
 
 Item = TypeVar("Item")
+Positive = Annotated[int, Meta(ge=1, le=2**53)]
 
 
 @dataclass
@@ -74,10 +77,10 @@ class Counted(Generic[Item]):
 class Rates:
     """The rates of equal lines and of regular kinds of line in the good lines."""
 
-    lines: int = 0
-    most: int = 1
+    lines: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    most: Positive = 1
     """The most equal lines within `WINDOW` lines."""
-    regular: dict[str, tuple[int, int]] = field(default_factory=dict)
+    regular: dict[str, tuple[Positive, Positive]] = field(default_factory=dict)
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
     timed: bool = False
     """True if equal lines must also have the same time."""

@@ -9,16 +9,20 @@ a thousand lines from one with nine hundred.
 from __future__ import annotations
 
 import bisect
+import hashlib
 import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
 
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Rates
+from afterword.text.documents import counted
 from afterword.text.lines import MARK, Masks
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
@@ -32,20 +36,31 @@ LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are i
 FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
 REPEATED = 20  # uses of each value, on average, from which the values are not masked
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
+HIDDEN = "\t"  # begins a hash: no word or value of a line begins with it
+MOST_ACCEPTED = 100_000  # lines
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
+
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
+Checksum = Annotated[int, Meta(ge=0, lt=2**32)]
 
 
 @dataclass
 class ValuePlace:
     """The values at a place of one kind of line."""
 
-    count: int = 0
-    values: dict[str, int] = field(default_factory=dict)
-    """Each different value and how often it came, up to `MOST_VALUES` of them."""
-    ordered: list[float] = field(default_factory=list)
+    count: Count = 0
+    values: Annotated[dict[str, Count], Meta(max_length=MOST_VALUES)] = field(default_factory=dict)
+    """Each different value and how often it came, up to `MOST_VALUES` of them; the hash of one that is masked."""
+    ordered: list[Number] = field(default_factory=list)
     """The lowest and the highest different numbers, in order."""
-    records: int = 0
+    records: Count = 0
     """How often a number was outside of those before, once there were some."""
+
+    def __post_init__(self) -> None:
+        if self.ordered != sorted({*self.ordered}) or (self.records and len(self.ordered) <= 2 * FEW):
+            raise ValueError("its numbers must rise, and be enough for its records")
 
     def add(self, text: str, number: float | None) -> None:
         self.count += 1
@@ -75,13 +90,16 @@ class ValuePlace:
         """The name of the group of similar places: as many values and as many different ones, in powers of two."""
         return f"{self.drifts:d} {self.count.bit_length()} {len(self.values).bit_length()}"
 
-    def level(self, one: Field) -> int:
-        """Return 0 for a usual value, 1 for a new one, and more for a number that is far outside."""
-        is_new = one.text not in self.values and len(self.values) < MOST_VALUES
+    def level(self, one: Field, text: str, number: float | None) -> int:
+        """Return 0 for a usual value, 1 for a new one, and more for a number that is far outside.
+
+        `text` and `number` are what is kept of the field `one`."""
+        known = text in self.values or one.text in self.values  # versions up to 0.3 also kept what is masked
+        is_new = not known and len(self.values) < MOST_VALUES
         few = 2 * FEW if one.kind == ADDRESS else 0
-        if one.number is None or not self.ordered or len(self.values) <= few:
+        if number is None or not self.ordered or len(self.values) <= few:
             return int(is_new)
-        outside = self._outside(one.number, one.name == PID)
+        outside = self._outside(number, one.name == PID)
         return min(MOST_LEVEL, is_new + math.ceil(4 * math.log2(1 + outside)))
 
     def _outside(self, number: float, is_pid: bool) -> float:
@@ -133,21 +151,21 @@ class UsualLines:
 
     places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
     """By kind of line, and by place in it."""
-    levels: dict[str, list[int]] = field(default_factory=dict)
+    levels: dict[str, Annotated[list[Count], Meta(max_length=MOST_LEVEL + 1)]] = field(default_factory=dict)
     """For each group of similar places, the count of each level of `NewValue` in late lines; level 0 is not new."""
     masked: dict[str, bool] = field(default_factory=dict)
     """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
-    late: int = 0
+    late: Count = 0
     """Late lines."""
     late_kinds: list[str] = field(default_factory=list)
-    """The lines that were the first of their kind among them."""
-    late_figures: list[float] = field(default_factory=list)
+    """The lines that were the first of their kind among them, until their `late_figures` are known."""
+    late_figures: list[Number] = field(default_factory=list)
     """The figures of their texts, in order; see `model.folder.calibration`."""
-    late_texts: set[int] = field(default_factory=set)
+    late_texts: set[Checksum] = field(default_factory=set)
     """Hashes of the texts of late lines, masked, which the model has not learned."""
-    late_bits: list[float] = field(default_factory=list)
+    late_bits: list[Number] = field(default_factory=list)
     """The bits of late lines of which a value is new, in order."""
-    accepted: list[str] = field(default_factory=list)
+    accepted: Annotated[list[str], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=list)
     """Lines that are harmless, whatever is odd about them."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
@@ -213,7 +231,7 @@ class UsualLines:
     def p_new(self, figure: float = -math.inf) -> float:
         """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
         less = bisect.bisect_left(self.late_figures, figure)
-        return min(1.0, (len(self.late_kinds) - less + 0.5) / (self.late + 1))
+        return min(1.0, (len(self.late_figures or self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
         """Return how often a late line had a value that is as new; it halves with each bit above all of them."""
@@ -238,7 +256,19 @@ class UsualLines:
             places = self.places.setdefault(line.kind, {})
             for one in line.fields:
                 if one.kind not in (TIME, ID):
-                    places.setdefault(one.place, ValuePlace()).add(one.text, one.number)
+                    places.setdefault(one.place, ValuePlace()).add(*self._kept(one))
+
+    def _kept(self, one: Field) -> tuple[str, float | None]:
+        """Return the text and the number that are kept of a field.
+
+        Of one that is masked, the text is a hash, which leaves many values possible, and the number of an address is
+        that of its network."""
+        if not (self.masked and self._is_masked(one)):
+            return one.text, one.number
+        number = one.number
+        if one.kind == ADDRESS and number is not None:
+            number = number // 256 * 256
+        return HIDDEN + hashlib.blake2b(one.text.encode()).hexdigest()[:5], number
 
     def surprises(self, line: Line, levels: dict[str, list[int]] | None = None) -> Iterator[NewValue]:
         """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
@@ -246,7 +276,7 @@ class UsualLines:
         for one in line.fields:
             if (place := places.get(one.place)) is None:
                 continue
-            level, bucket = place.level(one), f"{MARKERS.index(one.kind)} {place.bucket}"
+            level, bucket = place.level(one, *self._kept(one)), f"{MARKERS.index(one.kind)} {place.bucket}"
             if levels is not None:
                 counts = levels.setdefault(bucket, [])
                 counts += [0] * (level + 1 - len(counts))
@@ -295,6 +325,8 @@ def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdic
     """Return the verdict on a new value."""
     value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
     said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
+    if said.startswith(HIDDEN):
+        said = counted(len(seen), "other")
     if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
         said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
     key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"

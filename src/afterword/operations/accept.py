@@ -8,6 +8,7 @@ from typing import Annotated
 
 from afterword.errors import OptionError, TextError
 from afterword.oddities.findings import Placed
+from afterword.oddities.usual import MOST_ACCEPTED as MOST
 from afterword.operations.calibrate import writable
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
 from afterword.operations.work import Work
@@ -17,8 +18,6 @@ from afterword.text.decoding import Decoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
-
-MOST = 100_000  # accepted lines of a model
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
 def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
     """Return a calibrated model with what else is usual in its normal lines."""
     new = model.odd_lines(map(usual.hide, usual.late_kinds), 0.5)
-    return model.with_usual(replace(usual, late_figures=sorted(line.figure for line in new)))
+    return model.with_usual(replace(usual, late_figures=sorted(line.figure for line in new), late_kinds=[]))
 
 
 def calibrated_with(lines: int) -> int:

@@ -46,6 +46,7 @@ class Pushed(Record):
 def push(request: Push, work: Work) -> Pushed | None:
     folder = model_folder(folder_named(request.model))
     saved = load_model(folder)
+    work.note(*saved.notes)
     card = {"license": request.license, "language": request.language}
     upload = Upload.of(folder, saved, request.repository, request.private, **card)
     place = "a new repository" if upload.replaced is None else "an existing repository"

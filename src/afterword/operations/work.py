@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from afterword import bars
 from afterword.errors import OptionError, TextError, spelled
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import check_sources, source_name
+from afterword.text.documents import check_sources, is_ours, source_name
 from afterword.text.lines import filled_lines, whole_lines
 from afterword.text.tokenizer import parts
 
@@ -55,9 +55,11 @@ class Work:
         hold: Sequence[str] = (),
     ) -> LanguageModel:
         """Return the model `name`, with parts of it held. Raises ModelError, OptionError, HubError."""
-        from afterword.language_model import load
+        from afterword.language_model import load, notes_on
 
-        return load(name, using, engine).hold(*hold)
+        model = load(name, using, engine)
+        self.note(*notes_on(model))
+        return model.hold(*hold)
 
     def engine_of(self, model: LanguageModel) -> dict[str, Any]:
         """Report how long the engine of `model` took to build its graph, and return its name for records. For NumPy,
@@ -74,7 +76,7 @@ class Work:
         from afterword.model.folder.saved import CONFIG, model_folder
 
         is_base = folder_named(name) in installed().folders.values()
-        return is_remote(name) or is_base or (os.path.isdir(name) and (model_folder(Path(name)) / CONFIG).exists())
+        return is_remote(name) or is_base or is_ours(name) or os.path.exists(model_folder(Path(name)) / CONFIG)
 
     def note(self, *notes: str) -> None:
         """Show `notes` to the caller."""

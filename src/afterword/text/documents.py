@@ -22,6 +22,14 @@ from typing import cast
 from afterword.errors import StorageError, TextError
 
 NAMED = 3  # documents that a note names
+OURS = {  # the files of models and runs, and how they begin if others use the name for other things
+    **dict.fromkeys(("run.json", "metrics.jsonl", "model.safetensors", "ngram.safetensors"), b""),
+    **dict.fromkeys(("calibration.safetensors", "base.safetensors"), b""),
+    "config.json": b'{\n  "format": ',
+    "lines.json": b'{"places":',
+    "tokenizer.json": b'{\n  "version": "1.0",\n  "truncation": null',
+    "lock": b"An Afterword run.",
+}
 
 
 class NotTextError(TextError):
@@ -197,6 +205,8 @@ def _kind(source: Source) -> str:
 
 
 def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], notes: Notes) -> list[Document]:
+    if is_ours(folder):
+        raise TextError(f"{source_name(folder)} is not a text: it has files of a model or a run of Afterword")
     documents, skipped = [], set()
     for path, refused in sorted(_walk(folder)):
         document = _document(path)
@@ -209,6 +219,18 @@ def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], not
         has = f": it has only {listed_names(skipped)}" if skipped else ""
         raise TextError(f"{source_name(folder)} is a folder without text files{has}")
     return documents
+
+
+def is_ours(folder: Source) -> bool:
+    """Return whether `folder` has a file of a model or a run of Afterword, be the others missing or damaged."""
+
+    def is_one(place: str, beginning: bytes) -> bool:
+        if not (os.path.isfile(place) and os.access(place, os.R_OK)):
+            return False
+        with open(place, "rb") as file:
+            return file.read(len(beginning)) == beginning
+
+    return any(is_one(os.path.join(folder, name), beginning) for name, beginning in OURS.items())
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
@@ -225,8 +247,8 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
                 yield path, "linked folder"
             elif name.startswith("."):
                 yield path, "hidden"
-            elif (path / "run.json").is_file():  # trained on texts like these
-                yield path, "Afterword run"
+            elif is_ours(path):  # trained on texts like these
+                yield path, "Afterword model or run"
             else:
                 entered.append(name)
         folders[:] = entered

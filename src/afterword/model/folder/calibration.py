@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -44,8 +43,9 @@ FOR_ONE_AND_A_HALF = 16  # ÷ rate: this many lines keep a rate within a factor 
 TAIL = 10  # of the highest figures of normal lines, which an exponential tail replaces
 LEAST_SCALE = 0.1  # standard deviations, of that tail
 
-Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
-Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+LARGEST = 1e100  # far from where a product of two numbers overflows
+Positive = Annotated[float, Meta(ge=1 / LARGEST, le=LARGEST)]
+Finite = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 
 
 class Costs(NamedTuple):

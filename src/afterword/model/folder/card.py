@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from afterword.model.folder.attachments import ATTACHMENTS
+
 if TYPE_CHECKING:
     from afterword.model.folder.saved import SavedModel
 
 
 UNKNOWN = "unknown"  # a licence, in the words of the hub
 HUB = "hf://"  # begins the name of a model on the hub
+SHARING = "## Before you share it\n\n"
 
 
 def metadata(model: SavedModel) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
     command = "afterword forecast . FILE" if series else "afterword generate ."
-    lines += ["", "```", command, "```", "", "## Before you share it", "", *disclosure(model), ""]
+    lines += ["", "```", command, "```", "", SHARING + "\n".join(disclosure(model)), ""]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:
@@ -79,6 +82,14 @@ def card_text(values: Mapping[str, Any], body: str) -> str:
     """Return a card with `values` as its front matter, in YAML, of which JSON is a part."""
     front = "".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items())
     return f"---\n{front}---\n\n{body}"
+
+
+def disclosing(text: str, model: SavedModel) -> str:
+    """Return a card that also has the sentences on what the attachments of `model` reveal."""
+    missing = [line for name in model.attachments for line in ATTACHMENTS[name].reveals if line not in text]
+    before, heading, after = text.partition(SHARING)
+    lines = "".join(f"{line}\n" for line in missing)
+    return f"{before}{heading}{lines}{after}" if heading or not missing else f"{text}\n{SHARING}{lines}"
 
 
 def disclosure(model: SavedModel) -> list[str]:
@@ -95,6 +106,7 @@ def disclosure(model: SavedModel) -> list[str]:
     base = model.about.get("base")
     return [
         *holds,
+        *(line for name in model.attachments for line in ATTACHMENTS[name].reveals),
         "Any language model may reproduce passages that it has read often, or that are unusual.",
         *([f"This one began from {base['name']}: the same is true of the text of that model."] if base else []),
         "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afterword.errors import AfterwordError, HubError, ModelError, OptionError, StorageError
-from afterword.model.folder.card import HUB, card_text, metadata
+from afterword.model.folder.attachments import CALIBRATION, LINES
+from afterword.model.folder.card import HUB, card_text, disclosing, metadata
 from afterword.model.folder.saved import (
-    CALIBRATION,
     CARD,
     CONFIG,
     FILES,
-    NGRAM,
-    TOKENIZER,
+    OLD,
     WEIGHTS,
     SavedModel,
     content,
@@ -165,11 +164,13 @@ def _client(file: str | None = None) -> Client:
 def _files(folder: Path, name: str | Path) -> list[str]:
     """Return the names of the files that the config.json in `folder` belongs to. Raises ModelError."""
     try:
-        checksums = read_json(dict[str, Any], read_whole(folder / CONFIG))["checksums"]
-        parts = {*checksums} & {NGRAM, CALIBRATION}
+        config = read_json(dict[str, Any], read_whole(folder / CONFIG))
+        parts = {CARD, WEIGHTS, *config["checksums"], *config.get("attachments", ())}
+        if config["format"] == OLD and CALIBRATION in parts:
+            parts.add(LINES)  # if it exists, it is named nowhere
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or invalid") from None
-    return [file for file in FILES if file in {CARD, CONFIG, WEIGHTS, TOKENIZER, *parts}]
+    return [file for file in FILES if file in parts]
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ class Upload:
             set_client_factory(_client)  # for the whole process, which runs one command
             if get_token() is None:
                 raise OptionError("push needs an access token of the hub: run hf auth login, or set HF_TOKEN")
-            files: dict[str, Path | bytes] = {name: folder / name for name in _files(folder, folder)}
+            places = [folder / name for name in _files(folder, folder)]
+            files: dict[str, Path | bytes] = {place.name: place for place in places if place.exists()}
             card = _card_for(repository, folder / CARD, model, about)
             files[CARD], values = str(card).encode(), dict(card.data.__dict__)
             try:
@@ -249,7 +251,7 @@ def _card_for(repository: str, path: Path, model: SavedModel, about: dict[str, s
     from huggingface_hub import RepoCard
 
     text = content(path).decode("utf-8", "replace") if path.exists() else ""
-    text = text.replace("\nafterword generate .\n", f"\nafterword generate {HUB}{repository}\n")
+    text = disclosing(text, model).replace("\nafterword generate .\n", f"\nafterword generate {HUB}{repository}\n")
     try:
         card = RepoCard(text if text.startswith("---\n") else card_text(metadata(model), text))
     except Exception as error:  # of YAML, whose errors have a base of their own

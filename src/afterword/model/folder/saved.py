@@ -3,10 +3,11 @@
     config.json              format, sizes, the rows never seen in training, and the model's origin
     model.safetensors        the weights, each in the smallest type that keeps every bit of it: see `_narrow`
     ngram.safetensors        the n-gram model that the network is mixed with, if there is one
-    calibration.safetensors  the cost of normal lines, if the model was calibrated
-    lines.json               what else is usual in normal lines, and which odd ones were accepted
     tokenizer.json           the vocabulary
     README.md                the model card, for people
+
+and the files in `ATTACHMENTS` that the model has. config.json holds a checksum of each file but the card, which people
+may edit, so that a folder is one whole: a file that is missing, changed or from another model is noticed.
 
 `replacing_folder` replaces a folder as a whole. After a kill between its two renames, no folder has the name:
 `load_model` then reads the previous folder, and `recover_model` or the next `save_model` cleans up.
@@ -21,41 +22,36 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids, Weights, in_bytes
-from afterword.model.folder.calibration import Calibration
+from afterword.model.folder.attachments import ATTACHMENTS, CALIBRATION
 from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
-from afterword.model.folder.tensors import Tensors, read_tensors, write_tensors
+from afterword.model.folder.tensors import Tensors, checksum, read_tensors, write_tensors
 from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
 from afterword.model.network.engines import ENGINES, FastEngine
 from afterword.model.network.network import Network
 from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
-from afterword.oddities.usual import UsualLines
 from afterword.records import as_record, read_json
 from afterword.storage import folder_before, read_whole, recover_folder, replacing_folder, write_bytes, write_json
+from afterword.text.documents import reason
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.vocabularies import from_json
 
-FORMAT = 2
+FORMAT = 3
+OLD = 2  # of versions up to 0.3: without checksums of the weights and of lines.json
+NOTE = "no checksum tells whether lines.json is whole: for one, run afterword calibrate MODEL NORMAL_FILE"
 TEXT = "text.rows"
 SCALE = ".scale"
-CONFIG, WEIGHTS, NGRAM, CALIBRATION, LINES, TOKENIZER, CARD = FILES = (
-    "config.json",
-    "model.safetensors",
-    "ngram.safetensors",
-    "calibration.safetensors",
-    "lines.json",
-    "tokenizer.json",
-    "README.md",
-)
+CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
+TOKENIZER, CARD = "tokenizer.json", "README.md"
+FILES = (CONFIG, WEIGHTS, NGRAM, *ATTACHMENTS, TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +63,8 @@ class ConfigFile:
     mixture_weight: Annotated[float, Meta(ge=0, le=1)] | None
     """None without an n-gram."""
     writing: WritingDefaults
+    attachments: dict[str, int]
+    """The CRC-32 of each file."""
 
 
 @dataclasses.dataclass
@@ -87,10 +85,10 @@ class SavedModel:
     """The weight of the n-gram, from 0 to 1."""
     writing: WritingDefaults = RUNNING_TEXT
     """The options of writing, unless others are given."""
-    calibration: Calibration | None = None
-    """The cost of normal lines, if the model was calibrated."""
-    usual: UsualLines | None = None
-    """What else is usual in those lines."""
+    attachments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """The content of its attachments, by the names of their files."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about its files."""
 
     @property
     def unit(self) -> str:
@@ -190,18 +188,17 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"cannot save a model at {folder}: it is a file; name a folder")
     tokenizer = model.tokenizer.to_json().encode()
-    rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing)
-    config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
-    config["checksums"] = _checksums(config, tokenizer, model.ngram, model.calibration)
-    text = {} if model.text is None else {TEXT: model.text}
+    weights = _narrow(model.weights) | ({} if model.text is None else {TEXT: model.text})
+    rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing, {})
     with replacing_folder(folder, FILES) as new:
-        write_tensors(new / WEIGHTS, {**_narrow(model.weights), **text})
+        for name, attached in model.attachments.items():
+            ATTACHMENTS[name].write(new / name, attached)
+            rest.attachments[name] = zlib.crc32(read_whole(new / name))
+        config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
+        config["checksums"] = _checksums(config, tokenizer, model.ngram, weights)
+        write_tensors(new / WEIGHTS, weights)
         if model.ngram is not None:
             _write_ngram(new / NGRAM, model.ngram, folder)
-        if model.calibration is not None:
-            write_tensors(new / CALIBRATION, *model.calibration.record())
-        if model.usual is not None:
-            write_bytes(new / LINES, msgspec.json.encode(model.usual))
         write_bytes(new / TOKENIZER, tokenizer)
         write_bytes(new / CARD, card.encode())
         write_json(new / CONFIG, config)
@@ -290,29 +287,32 @@ def _read(place: Path, folder: Path) -> SavedModel:
         values = read_json(dict[str, Any], content(place / CONFIG))
     except ValueError as error:
         raise ModelError(f"{place / CONFIG} is damaged: {str(error)[:80]}; take a fresh copy of the model") from None
-    if (found := values.get("format")) != FORMAT:
+    if (found := values.get("format")) not in (OLD, FORMAT):
         raise ModelError(
-            f"{place / CONFIG} has the format {str(found)[:20]}, and this Afterword reads format {FORMAT}: "
+            f"{place / CONFIG} has the format {str(found)[:20]}, and this Afterword reads {OLD} and {FORMAT}: "
             "use the version that wrote it, or take a fresh copy of the model"
         )
     weights, _ = read_tensors(place / WEIGHTS)
-    text = weights.pop(TEXT, None)
     vocabulary = content(place / TOKENIZER)
     mixed = values.get("mixture_weight") is not None
     tables = read_tensors(place / NGRAM)[0] if mixed else None
     try:
         tokenizer = from_json(vocabulary)
         ngram = None if tables is None else Ngram.from_tensors(tables)
-        checksums = values.pop("checksums", None)
-        calibrated = isinstance(checksums, dict) and CALIBRATION in checksums
-        calibration = Calibration.from_record(*read_tensors(place / CALIBRATION)) if calibrated else None
-        if checksums != _checksums(values, vocabulary, ngram, calibration):
-            raise ModelError(f"{CONFIG} or another file has been changed")
-        has_lines = calibrated and os.path.exists(place / LINES)
-        usual = read_json(UsualLines, content(place / LINES)) if has_lines else None
-        config, rest = as_record(Config, values), as_record(ConfigFile, values)
-        parts = (config, _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
-        _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, calibration, usual))
+        checksums, is_old, notes = values.pop("checksums", None), found == OLD, tuple[str, ...]()
+        expected = _checksums(values, vocabulary, ngram, None if is_old else weights)
+        if is_old and isinstance(checksums, dict) and CALIBRATION in checksums:
+            notes = (f"{folder} was calibrated by Afterword 0.3 or older, so {NOTE}",)
+            expected[CALIBRATION] = ATTACHMENTS[CALIBRATION].read(place / CALIBRATION).checksum
+            kept = [place / name for name in ATTACHMENTS if os.path.exists(place / name)]
+            values["attachments"] = {file.name: zlib.crc32(content(file)) for file in kept}
+        if checksums != expected:
+            raise ModelError(f"{CONFIG} or another file has been changed, or is another model's")
+        rest = as_record(ConfigFile, {"attachments": {}, **values} if is_old else values)
+        attachments = {name: _attached(place / name, each) for name, each in rest.attachments.items()}
+        text = weights.pop(TEXT, None)
+        parts = (as_record(Config, values), _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
+        _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, attachments, notes))
     except (ModelError, ValueError) as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model
@@ -323,13 +323,25 @@ def read_card(folder: Path) -> str:
     return content(folder / CARD).decode("utf-8", "replace") if os.path.isfile(folder / CARD) else ""
 
 
+def _attached(path: Path, expected: int) -> Any:
+    """Return the content of an attachment whose CRC-32 is `expected`. Raises ModelError."""
+    if path.name not in ATTACHMENTS:
+        raise ModelError(f"{path.name[:80]!r} is unknown: it may need a newer Afterword")
+    try:
+        if zlib.crc32(read_whole(path)) != expected:
+            raise ValueError("it has been changed, or is another model's")
+        return ATTACHMENTS[path.name].read(path)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path.name}: {reason(error)}") from None
+
+
 def _checksums(
-    config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None, calibration: Calibration | None = None
+    config: dict[str, Any], tokenizer: bytes, ngram: Ngram | None, weights: Tensors | None
 ) -> dict[str, int]:
-    """Return the CRC-32 of the files that belong to the weights; of config.json as sorted JSON without checksums."""
+    """Return the CRC-32 of each file but attachments; of config.json as sorted JSON without checksums."""
     sums = {CONFIG: zlib.crc32(json.dumps(config, sort_keys=True).encode()), TOKENIZER: zlib.crc32(tokenizer)}
-    parts = {NGRAM: ngram, CALIBRATION: calibration}
-    return sums | {name: part.checksum for name, part in parts.items() if part is not None}
+    parts = {NGRAM: ngram.checksum if ngram else None, WEIGHTS: checksum(weights) if weights else None}
+    return sums | {name: part for name, part in parts.items() if part is not None}
 
 
 def _write_ngram(path: Path, ngram: Ngram, folder: Path) -> None:

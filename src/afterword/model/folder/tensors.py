@@ -43,7 +43,7 @@ class Header:
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], about: Mapping[str, Any] | None = None) -> None:
     """Write `tensors`, and `about` as JSON, atomically. Raises StorageError."""
     whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    checksums = {name: _crc32(name, tensor) for name, tensor in whole.items()}
+    checksums = _checksums(whole)
     header = Header(dict(about or {}), checksums, _crc_of_record(about or {}, checksums))
     check_fits(2 * sum(tensor.nbytes for tensor in whole.values()) + SPARE)
     write_bytes(path, safetensors.numpy.save(whole, {KEY: _sorted_json(dataclasses.asdict(header))}))
@@ -59,7 +59,7 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     except ValueError as error:
         raise _damaged(path, "Afterword's", error if KEY in metadata else "it has no checksums") from None
     sound = header.record_crc32 == _crc_of_record(header.about, header.crc32)
-    if not (sound and header.crc32 == {name: _crc32(name, tensor) for name, tensor in tensors.items()}):
+    if not (sound and header.crc32 == _checksums(tensors)):
         raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
     return tensors, header.about
 
@@ -81,6 +81,15 @@ def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, di
         raise
     except Exception as error:  # the library raises many kinds
         raise _damaged(path, kind, error) from None
+
+
+def checksum(tensors: Mapping[str, NDArray[Any]]) -> int:
+    """Return a CRC-32 of `tensors` and their names."""
+    return _crc_of_record({}, _checksums(tensors))
+
+
+def _checksums(tensors: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    return {name: _crc32(name, np.asarray(tensor, order="C")) for name, tensor in tensors.items()}
 
 
 def _damaged(path: Path, kind: str, why: Exception | str) -> ModelError:

@@ -18,7 +18,7 @@ from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.hub import is_remote, repository_name
-from afterword.model.folder.saved import CONFIG, WEIGHTS, model_folder
+from afterword.model.folder.saved import CARD, CONFIG, FILES, WEIGHTS, model_folder
 from afterword.model.network.engines import EngineName
 from afterword.serving.http.failures import ApiError
 
@@ -51,7 +51,7 @@ class Served:
         """Returns the model as asked for. Raises OptionError for an invalid use or hold."""
 
 
-Version = tuple[int, int, int]  # of the weights' file: its time in nanoseconds, inode and size
+Version = tuple[int, ...]  # of its files: the newest time in nanoseconds, and all inodes and sizes
 
 
 class Models:
@@ -118,7 +118,7 @@ class Models:
                 return served
             model = load(path, engine=self._engine)
             model.check_of_text()
-            served = self._served[name] = Served(name, model, version or (time.time_ns(), 0, 0))
+            served = self._served[name] = Served(name, model, version or (time.time_ns(),))
             return served
 
 
@@ -126,10 +126,11 @@ def _version(path: str | Path) -> Version | None:
     """Return the version of a model on disk, or None if it does not exist."""
     folder = model_folder(Path(path))
     try:
-        found = [(folder / part).stat() for part in (WEIGHTS, CONFIG)]
+        parts = [folder / name for name in FILES if name != CARD]
+        found = [part.stat() for part in parts if part.name in (WEIGHTS, CONFIG) or part.exists()]
     except OSError:
         return None
-    return max(one.st_mtime_ns for one in found), found[0].st_ino, found[0].st_size
+    return max(one.st_mtime_ns for one in found), *(fact for one in found for fact in (one.st_ino, one.st_size))
 
 
 def _distinct(model: LanguageModel) -> list[str]:
