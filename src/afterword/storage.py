@@ -23,7 +23,10 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -42,6 +45,8 @@ LARGEST_JSON = 64 * 2**20  # bytes: three times the tokenizer.json of the larges
 NUMBER = "[0-9a-f]" * 8  # the random number in temporary names, as a pattern
 MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here cleans up.\n"
 LARGEST_WEIGHTS = 2**36  # bytes of a file of weights, far more than any model needs
+WAIT = 30.0  # seconds, for a folder that another process holds
+KEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
 
@@ -173,14 +178,44 @@ def _marks(target: Path) -> list[Path]:
     return found
 
 
-def _hold(file: IO[bytes]) -> None:
-    """Lock `file` until it is closed. Raises BlockingIOError if it is locked. Systems without locks ignore this."""
-    if sys.platform != "win32":
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a temporary folder. It is removed when the block ends, or when this process is killed, by another one."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        keeper = [sys.executable, "-IS", "-c", KEEPER, place]
+        with subprocess.Popen(keeper, stdin=subprocess.PIPE, start_new_session=True):  # which no Ctrl-C reaches
+            yield Path(place)
+
+
+@contextlib.contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Lock `folder` itself for the block, which leaves no file there. Wait for another process that has the lock.
+
+    Raises StorageError if that takes longer than `WAIT`.
+    """
+    with contextlib.ExitStack() as stack:
+        if sys.platform != "win32" and folder.is_dir():
+            stack.callback(os.close, descriptor := os.open(folder, os.O_RDONLY))
+            try:
+                _hold(descriptor, time.monotonic() + WAIT)
+            except BlockingIOError:
+                raise StorageError(f"another process has been changing a model in {folder} for {WAIT:g} s") from None
+        yield
+
+
+def _hold(file: IO[bytes] | int, until: float = 0.0) -> None:
+    """Lock `file` until it is closed. Systems without locks ignore this.
+
+    Raises BlockingIOError if it is locked, still at the time `until`."""
+    while sys.platform != "win32":
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if isinstance(error, BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
                 raise
+            time.sleep(0.02)
+        except OSError:
+            return None
 
 
 @contextlib.contextmanager

@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from afterword.errors import RunError
+import afterword
+from afterword import storage
+from afterword.errors import RunError, StorageError
 from afterword.language_model import load
 from afterword.model.arrays import Ids
 from afterword.operations.calibrate import writable
@@ -436,3 +439,37 @@ def test_a_long_line_is_cut_around_what_is_odd_but_not_in_json(tmp_path: Path, r
     assert 1000 < len(printed) < 2000
     [finding, *_] = records(run("odd", tmp_path / "kept", new, "--json"))
     assert finding["lines"][0]["text"] == long
+
+
+@pytest.mark.parametrize("in_a_run", [False, True])
+def test_of_six_that_accept_at_once_none_that_reports_success_loses_its_line(
+    calibrated: Path, tmp_path: Path, in_a_run: bool
+) -> None:
+    folder = tmp_path / "run" / "model" if in_a_run else calibrated
+    if in_a_run:
+        (tmp_path / "run").mkdir()
+        calibrated.rename(folder)
+        record = {"format": 3, "plan": {}, "fingerprint": "", "versions": {"afterword": "0"}}
+        (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+        assert RunFolder(tmp_path / "run").is_run
+    if in_a_run:
+        with ThreadPoolExecutor() as threads:  # each of them opens the folder, as a process does
+            assert {*threads.map(lambda line: afterword.accept(folder.parent, (line,)).changed, "uvwxyz")} == {1}
+    else:
+        command = [sys.executable, "-m", "afterword", "accept", str(folder)]
+        each = {line: subprocess.Popen([*command, line], stderr=subprocess.PIPE) for line in "uvwxyz"}
+        said = {line: process.communicate()[1] for line, process in each.items()}
+        assert not [line for line, process in each.items() if process.returncode], said
+    usual = load(folder).usual
+    assert usual is not None
+    assert {*usual.accepted} == {*"uvwxyz"}
+    assert not [*folder.parent.glob(".*")]
+
+
+def test_who_waits_too_long_for_a_model_that_another_changes_is_refused(
+    calibrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "WAIT", 0.0)
+    with writable(calibrated), pytest.raises(StorageError, match="another process has been changing a model in"):
+        afterword.accept(calibrated, ("x",))
+    assert afterword.accept(calibrated, ("x",)).changed == 1

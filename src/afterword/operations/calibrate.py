@@ -28,6 +28,7 @@ from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
 from afterword.series.readings import calibrated_on
 from afterword.series.table import Columns
+from afterword.storage import held_folder
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
@@ -159,8 +160,9 @@ def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[s
 
 @contextlib.contextmanager
 def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield the folder of `model`, locked against training. Raises RunError if a training runs, ModelError if the model
-    cannot be changed."""
+    """Yield the folder of `model`, locked against training, and against all others that change it, which wait.
+
+    Raises RunError if a training runs, ModelError if the model cannot be changed, StorageError."""
     if is_remote(model):
         raise ModelError(f"{model} is on the hub and cannot be changed: save a copy of it first")
     if folder_named(model) in installed().folders.values():
@@ -169,9 +171,10 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ModelError("the folder of the model will be replaced: run this command from outside of it")
     run = RunFolder(folder.resolve().parent)
-    if folder.resolve().name == run.model.name and run.is_run:
-        run.lock()
-    try:
-        yield folder
-    finally:
-        run.unlock()
+    with held_folder(run.path):  # not the model's own folder, which will be replaced
+        if folder.resolve().name == run.model.name and run.is_run:
+            run.lock()
+        try:
+            yield folder
+        finally:
+            run.unlock()

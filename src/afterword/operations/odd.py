@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
@@ -32,6 +31,7 @@ from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.series.table import Columns
 from afterword.settings import OnProgress, setting
+from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import counted, source_name
@@ -337,10 +337,10 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
     forms = [*map(usual.hide, texts)]
     early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, "a run") if request.out is None else Path(request.out)
+    with temporary_folder() as temporary:
+        folder = temporary / "a run" if request.out is None else Path(request.out)
         name = Path(good).name if good != "-" else "lines"  # it is in the model's card
-        model = _trained(request, work, Path(temporary) / name, early, folder)
+        model = _trained(request, work, temporary / name, early, folder)
         with work.progress("calibrating") as on_progress:
             model = model.calibrated(late, masks=request.mask, on_progress=on_progress)
         model = with_usual(model, usual)
