@@ -46,6 +46,7 @@ NUMBER = "[0-9a-f]" * 8  # the random number in temporary names, as a pattern
 MARK = b"Afterword is replacing a folder here. If it was killed, the next save or run here cleans up.\n"
 LARGEST_WEIGHTS = 2**36  # bytes of a file of weights, far more than any model needs
 WAIT = 30.0  # seconds, for a folder that another process holds
+MISSING = 0.5  # seconds, of them for one that is missing because it is being replaced
 KEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 STREAMS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}  # already open, perhaps in the middle of a file
 
@@ -189,17 +190,25 @@ def temporary_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """Lock `folder` itself for the block, which leaves no file there. Wait for another process that has the lock.
+    """Lock `folder` itself for the block, which leaves no file behind. Wait for another process that has the lock.
 
+    That process may put a new folder in its place, so the lock holds only if the path still leads to what was locked.
     Raises StorageError if that takes longer than `WAIT`.
     """
+    until = time.monotonic() + WAIT
     with contextlib.ExitStack() as stack:
-        if sys.platform != "win32" and folder.is_dir():
-            stack.callback(os.close, descriptor := os.open(folder, os.O_RDONLY))
+        while sys.platform != "win32":
             try:
-                _hold(descriptor, time.monotonic() + WAIT)
+                descriptor = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                _hold(descriptor, until)
+                if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+                    break
             except BlockingIOError:
-                raise StorageError(f"another process has been changing a model in {folder} for {WAIT:g} s") from None
+                raise StorageError(f"another process has been changing {folder} for {WAIT:g} s: try again") from None
+            except OSError:
+                if not _marks(folder) or time.monotonic() > until - WAIT + MISSING:  # not between two renames
+                    break
         yield
 
 

@@ -470,6 +470,9 @@ def test_who_waits_too_long_for_a_model_that_another_changes_is_refused(
     calibrated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "WAIT", 0.0)
-    with writable(calibrated), pytest.raises(StorageError, match="another process has been changing a model in"):
+    with writable(calibrated), pytest.raises(StorageError, match="another process has been changing"):
         afterword.accept(calibrated, ("x",))
+    sibling = shutil.copytree(calibrated, calibrated.with_name("sibling"))
+    with writable(calibrated):
+        assert afterword.accept(sibling, ("x",)).changed == 1
     assert afterword.accept(calibrated, ("x",)).changed == 1

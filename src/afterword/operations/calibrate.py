@@ -171,7 +171,7 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ModelError("the folder of the model will be replaced: run this command from outside of it")
     run = RunFolder(folder.resolve().parent)
-    with held_folder(run.path):  # not the model's own folder, which will be replaced
+    with held_folder(folder.resolve()):
         if folder.resolve().name == run.model.name and run.is_run:
             run.lock()
         try:
