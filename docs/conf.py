@@ -11,6 +11,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import afterword
+from afterword.operations.operation import Operation
 
 sys.path.insert(0, str(Path(__file__).parent))
 from generated import GENERATED
@@ -40,6 +41,12 @@ maximum_signature_line_length = 100
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _generate)
+    app.connect("autodoc-process-docstring", _leave_out_arguments)
+
+
+def _leave_out_arguments(app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    if isinstance(found, Operation):  # commands.md has a table of them
+        del lines[lines.index("Arguments:") :]
 
 
 def _generate(app: Sphinx, page: str, source: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import inspect
 import os
 import reprlib
 import shlex
@@ -46,12 +47,12 @@ from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
 from afterword.oddities.usual import UsualLines
 from afterword.scoring.adapting import AdaptingScorer, Learns
-from afterword.scoring.costs import LineScore, Score, score, score_lines
+from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.scoring.voice import MOST_OWN, OwnVoice
-from afterword.settings import OnProgress, ignore_progress, made, takes
+from afterword.settings import OnProgress, ignore_progress, made, suggests, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.tokenizer import checked_lines
@@ -133,6 +134,7 @@ class LanguageModel:
         return f"LanguageModel({', '.join(facts)})"
 
     @staticmethod
+    @suggests
     def load(path: str | os.PathLike[str], using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
         """Load the model of a model folder, the best model so far of a run folder, a base by its name, or hf://USER/NAME.
 
@@ -312,11 +314,12 @@ class LanguageModel:
         return EncodedCorpus.open(RunFolder(self._run).corpus)
 
     def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
-        """Return the cost of `text`, read from start to end with the state carried. Raises TextError.
+        """Return the cost of `text`, read from start to end with the state carried. Raises TextError, also if it is empty.
 
         `on_progress` is called with the fraction that is done. A long text can be scored in the parts that
         `afterword.text.tokenizer.parts` yields: give the score of each part as `after` for the next.
         """
+        check_filled(text, after)
         return score(self.predictor, self.tokenizer, text, on_progress, after)
 
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LineScore]:
@@ -503,6 +506,10 @@ def _folder(path: str | os.PathLike[str]) -> Path:
 
 
 load = LanguageModel.load
+# Each public method names the keyword that was meant, if one is mistyped.
+for _name, _method in [*vars(LanguageModel).items()]:
+    if inspect.isfunction(_method) and not _name.startswith("_"):
+        setattr(LanguageModel, _name, suggests(_method))
 
 
 def notes_on(model: LanguageModel) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import operator
 import os
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -222,8 +222,33 @@ def asked(settings: Callable[P, Asked], name: str, *arguments: P.args, **options
     try:
         return settings(*arguments, **options)
     except TypeError as error:
+        check_keywords(name, options, settings)
         made_by = getattr(settings, "__name__", "")
         raise TypeError(str(error).replace(f"{made_by}.__init__", name)) from None
+
+
+def check_keywords(name: str, given: Iterable[str], function: Callable[..., object]) -> None:
+    """Raise a TypeError for the first keyword `given` to the function `name` that it does not have."""
+    known = inspect.signature(function).parameters
+    for wrong in [one for one in given if one not in known]:
+        from difflib import get_close_matches  # rarely needed
+
+        close = "".join(f"; did you mean {one}?" for one in get_close_matches(wrong, known, n=1))
+        raise TypeError(f"{name}() got an unexpected keyword argument {wrong!r}{close}") from None
+
+
+def suggests(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Call `function`; for a mistyped keyword, its TypeError names the one that was meant."""
+
+    @functools.wraps(function)
+    def called(*arguments: P.args, **options: P.kwargs) -> Result:
+        try:
+            return function(*arguments, **options)
+        except TypeError:
+            check_keywords(function.__name__, options, function)
+            raise
+
+    return called
 
 
 def whole_number(name: str, value: object) -> int:

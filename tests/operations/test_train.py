@@ -12,6 +12,7 @@ import pytest
 
 import afterword
 from afterword.errors import InputError
+from afterword.runs.folder import RunFolder
 from tests.bases.small import base_of, save
 from tests.processes import finished
 from tests.terminals import on_a_terminal
@@ -92,3 +93,73 @@ def test_validation_is_a_share_or_a_path(book: Path) -> None:
         model = afterword.train(book, steps=1, hidden_size=8, threads=1, validation=validation)
         held_out = model.about["corpus"]["validation"]["characters"]
         assert held_out == characters
+
+
+SOME = {"steps": 2, "hidden_size": 8, "threads": 1, "base": "none"}
+WORDS = [f"the {k}th line of a book" for k in range(90)]
+FORMS: list[Any] = ["\n".join([*WORDS, ""]), WORDS[:40] + ["\n".join([*WORDS[40:], ""])], (f"{one}\n" for one in WORDS)]
+
+
+def fingerprint(run: Path) -> str:
+    return str(RunFolder(run).read_record().fingerprint)
+
+
+@pytest.mark.parametrize("text", FORMS, ids=["one", "several", "a generator"])
+def test_a_text_in_memory_is_learned_from_as_its_file(book: Path, text: Any) -> None:
+    model = afterword.train(text=text, out="given", **SOME)
+    afterword.train(book, out="read", **SOME)
+    assert fingerprint(Path("given")) == fingerprint(Path("read"))
+    assert model.about["corpus"]["sources"] == ["text given in Python"]
+    assert "# A model of text given in Python" in Path("given/model/README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("options", [{"lines": True}, {"labels": True}], ids=str)
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=repr)
+def test_each_string_is_a_line_of_a_model_of_lines(book: Path, options: dict[str, Any], ending: str) -> None:
+    lines = [f"{'ab'[k % 2]}\tthe {k}th line of a book" for k in range(90)]
+    book.write_text("\n".join([*lines, ""]), "utf-8")
+    afterword.train(text=[line + ending for line in lines], out="given", **SOME, **options)
+    afterword.train(book, out="read", **SOME, **options)
+    assert fingerprint(Path("given")) == fingerprint(Path("read"))
+    with pytest.raises(InputError, match=r"text 2 of 2 has several lines, and lines= makes each string one"):
+        afterword.train(text=[lines[0], "\n".join(lines)], **SOME, **options)
+
+
+def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_the_same(book: Path) -> None:
+    text = book.read_text("utf-8")
+    first = afterword.train(text=text, out="given", **SOME)
+    longer = [afterword.train(resume="given", **more).about for more in ({}, {"text": text}, {"more_steps": 1})]
+    assert [about["training"]["steps"] for about in longer] == [2, 2, 3]
+    again = afterword.train(repeat="given", out="again")
+    assert again.about["corpus"] == first.about["corpus"]
+    for other, says in ((text[1:], "characters, and the text of the run given has"), (text[::-1], "not the same")):
+        with pytest.raises(InputError, match=says):
+            afterword.train(resume="given", text=other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        *(({"text": WORDS, **other}, f"text= cannot be used with {next(iter(other))}=: leave one of them out")
+          for other in ({"texts": "book.txt"}, {"repeat": "r", "out": "o"}, {"encoding": "latin-1"}, {"series": True, "horizon": 2})),
+        ({"text": ""}, "text given in Python has 0 characters; at least 64 are needed"),
+        ({"text": []}, "text given in Python has 0 characters; at least 64 are needed"),
+        ({"text": 5}, "text= must be a string, or several strings, not int"),
+        ({"text": b"abc" * 99}, "text= must be a string, or several strings, not bytes"),
+        ({"text": ["a", None]}, "text 2 of 2 must be a string, not NoneType"),
+        ({"text": "a lone \ud800" * 30}, "character 7 of the text is a lone surrogate"),
+        ({"text": "a NUL \0" * 30}, "text given in Python contains a NUL at byte 6"),
+        ({"texts": " ".join(WORDS)}, "there is no file 'the 0th line of a book the 1th line of a book the 2th line o'…: give the path of a file, or in Python the text itself: train(text=…)"),
+        ({"texts": "My text"}, "there is no file 'My text': give the path"),
+        ({"texts": "boook.txt"}, "cannot read boook.txt: No such file"),
+        ({"texts": "x" * 5000}, f"cannot read {'x' * 60}…: File name too long"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_or_no_path_is_refused_in_one_short_line(
+    arguments: dict[str, Any], says: str, book: Path
+) -> None:
+    with pytest.raises(InputError) as refused:
+        afterword.train(**arguments)
+    assert str(refused.value).startswith(says)
+    assert len(str(refused.value)) < 250
+    assert os.listdir(book.parent) == ["book.txt"]

@@ -101,10 +101,12 @@ def test_a_text_that_comes_in_parts_is_learned_from_as_the_whole(learns: bool) -
     assert [*first.token_nats, *second.token_nats] == pytest.approx(whole.token_nats, abs=1e-4)
 
 
-def test_nothing_costs_nothing_and_a_lone_surrogate_is_no_text() -> None:
+def test_an_empty_text_and_a_lone_surrogate_are_refused() -> None:
     reader = scorer(TOKENIZERS[0])
-    assert reader.score("").nats == 0
     assert reader.score_lines([]) == []
+    with pytest.raises(TextError, match="empty"):
+        reader.score("")
+    assert reader.score("", after=reader.score("ab")).nats == 0
     for read in (reader.score, lambda text: reader.score_lines([text])):  # type: Callable[[str], object]
         with pytest.raises(TextError):
             read("a\ud800")

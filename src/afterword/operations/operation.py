@@ -13,6 +13,7 @@ import functools
 import inspect
 import itertools
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, spelled
 from afterword.operations.work import Work
 from afterword.settings import Kind, Settings, asked, checked, kinds_of, once_per_class, setting
 from afterword.storage import STREAMS, is_whole_file
@@ -205,14 +206,26 @@ class Operation(Generic[P, Asked, Answer]):
         self.request, self.run, self.path, self._records = typing.cast(type[Asked], request), function, path, records
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
-        self.__doc__ = self.request.__doc__
         signature = inspect.signature(request)
-        self.__signature__ = signature.replace(return_annotation=function.__annotations__.get("return"))
+        parameters = [one.replace(annotation=_type(one.annotation)) for one in signature.parameters.values()]
+        self.__signature__ = signature.replace(
+            parameters=parameters, return_annotation=function.__annotations__.get("return")
+        )
+        described = inspect.cleandoc(self.request.__doc__ or "")
+        self.__doc__ = "\n".join([described, "", "Arguments:", *map(self._about, parameters)])
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
         request = self.asked(*arguments, **options)
         answer = begun(self.run(request, Work()))
         return answer.returned if isinstance(answer, Record) else answer
+
+    def _about(self, parameter: inspect.Parameter) -> str:
+        """Return a parameter as `help` has it: its type, its default and, on another line, what it is for."""
+        fields = {field.name: field.metadata["help"] for field, _ in kinds_of(self.request)}
+        arguments = {name: argument.help for name, (argument, _) in arguments_of(self.request).items()}
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        about = spelled({**fields, **arguments}.get(parameter.name, "only in Python"))
+        return f"    {parameter.name}: {parameter.annotation}{default}\n        {about}"
 
     def asked(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
@@ -235,6 +248,11 @@ class Operation(Generic[P, Asked, Answer]):
             hint = typing.get_args(hint)[0]
         each = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         return tuple(one for one in each if isinstance(one, type) and issubclass(one, Record))
+
+
+def _type(annotation: str) -> str:
+    """Return an annotation without what it says about an argument."""
+    return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation)
 
 
 def begun(answer: Answer) -> Answer:

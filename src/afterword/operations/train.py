@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from afterword import bars
-from afterword.errors import OptionError
+from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.learning.ranks import restarted
 from afterword.operations.operation import Request, Sources, argument, listed, operation
@@ -27,6 +28,9 @@ from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
+from afterword.text.documents import GivenText, Source
+from afterword.text.tokenizer import check_text
+from afterword.text.unicode import utf_8
 
 Folder = str | os.PathLike[str]
 
@@ -38,7 +42,8 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
     Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
     run's folder alone. Under torchrun, several processes train one model together.
 
-    In Python, the best model is returned, and without `out` the run's folder is temporary.
+    In Python, the best model is returned, and without `out` the run's folder is temporary. There, text= takes a text
+    itself, or several, such as the lines of a list.
     """
 
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
@@ -59,12 +64,13 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
         excludes=("resume",),
     )
     exact: bool = setting(False, "fail if the result could differ in any bit", needs="resume or repeat")
+    text: str | Iterable[str] | None = None  # only in Python: the text itself, or several
     on_progress: OnReport | None = None  # only in Python: it takes every report, and no bar is shown
 
 
 @operation(Train)
 def train(request: Train, work: Work) -> LanguageModel:
-    texts = listed(request.texts)
+    texts = _sources(request)
     if request.repeat is not None and texts:
         raise OptionError(f"`repeat` takes the text from the run {request.repeat}: leave out `texts`")
     if not (texts or request.repeat or request.resume):
@@ -82,7 +88,30 @@ def train(request: Train, work: Work) -> LanguageModel:
         return model
 
 
-def _begun(request: Train, texts: Sequence[str], folder: Path, work: Work) -> Run:
+def _sources(request: Train) -> Sequence[Source]:
+    """Return the texts to learn from: files, or the text that was given. Raises OptionError, TextError."""
+    files = listed(request.texts)
+    if request.text is None:
+        for name in files:  # perhaps a text
+            if len(name.split()) > 1 and not os.path.lexists(name):
+                advice = "give the path of a file, or in Python the text itself: train(text=…)"
+                raise TextError(f"there is no file {name[:60]!r}{'…' * (len(name) > 60)}: {advice}")
+        return files
+    for other in ("texts", "repeat", "series", "encoding", "encoding_errors"):
+        if getattr(request, other) != getattr(Train, other):
+            raise OptionError(f"`text` cannot be used with `{other}`: leave one of them out")
+    if not isinstance(request.text, Iterable) or isinstance(request.text, bytes) or hasattr(request.text, "columns"):
+        raise OptionError(f"`text` must be a string, or several strings, not {type(request.text).__name__}")
+    several = [request.text] if isinstance(request.text, str) else list(request.text)
+    for number, one in enumerate(several, 1):
+        check_text(one, f"text {number:,} of {len(several):,}")
+        if request.lines and one is not request.text and re.search(r"(\r\n?+|\n).", one, re.DOTALL):
+            raise TextError(f"text {number:,} of {len(several):,} has several lines, and `lines` makes each string one")
+    *before, last = several or [""]
+    return [GivenText(utf_8("\n".join([*(one.removesuffix("\n") for one in before), last])))]  # as files are joined
+
+
+def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) -> Run:
     """Begin, repeat or resume the run in `folder`, as `request` asks; resume it if torchrun has started it again."""
     asked = vars(request)
     text, table, training = made(TextSettings, asked), made(SeriesSettings, asked), made(TrainingSettings, asked)
@@ -126,7 +155,7 @@ def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> Langua
     return model
 
 
-def default_out(texts: Sequence[str]) -> str:
+def default_out(texts: Sequence[Source]) -> str:
     """Return the first text's name without its extension, or a longer name if that is the text itself."""
     first = Path(texts[0])
     if texts[0] == "-":

@@ -43,7 +43,7 @@ from afterword.storage import (
     with_leftovers,
     write_json,
 )
-from afterword.text.documents import Source, reason
+from afterword.text.documents import GivenText, Source, reason
 from afterword.text.encoded import FILES as CORPUS_FILES
 
 if sys.platform != "win32":
@@ -378,5 +378,5 @@ def check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
     out = Path(os.path.realpath(folder.path))
     for source in sources:
         place = Path(os.path.realpath(source))
-        if os.fspath(source) != "-" and out in (place, *place.parents):
+        if os.fspath(source) != "-" and not isinstance(source, GivenText) and out in (place, *place.parents):
             raise RunError(f"{os.fspath(source)} is in {folder.path}: give `out` another folder")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from afterword.errors import TextError
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture, mixed
@@ -190,6 +191,12 @@ def score(
     if len(ids):
         end = End(at + len(text), int(ids[-1]), state)
     return Score.of({name: costs[0] for name, costs in nats.items()}, text, end=end)
+
+
+def check_filled(text: str, after: Score | None) -> None:
+    """Raise TextError for an empty `text` that continues nothing: a cost of zero would look like a perfect fit."""
+    if text == "" and after is None:
+        raise TextError("the text is empty: there is nothing to score")
 
 
 def score_lines(

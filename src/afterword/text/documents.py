@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +30,7 @@ OURS = {  # the files of models and runs, and how they begin if others use the n
     "tokenizer.json": b'{\n  "version": "1.0",\n  "truncation": null',
     "lock": b"An Afterword run.",
 }
+LONGEST = 255  # characters of a file's name
 
 
 class NotTextError(TextError):
@@ -118,6 +119,17 @@ class Document:
     place: str | None = None  # the file's real path, with links followed; None for a pipe
 
 
+class GivenText(os.PathLike[str]):
+    """A text in memory, as a source: it has a name, but no file."""
+
+    def __init__(self, content: bytes) -> None:
+        """`content` is the text in UTF-8."""
+        self.open = partial(BytesIO, content)
+
+    def __fspath__(self) -> str:
+        return "text given in Python"
+
+
 def find_documents(
     sources: Sequence[Source], why_not: Callable[[Document], str | None], notes: Notes, kept: ExitStack | None = None
 ) -> list[list[Document]]:
@@ -134,7 +146,7 @@ def find_documents(
         if kind == "folder":
             found.append(_find_in_folder(Path(source), why_not, notes))
             continue
-        document = Document(source_name(source), _standard_input) if kind == "input" else _document(Path(source))
+        document = Document(source_name(source), _standard_input) if kind == "input" else _document(source)
         if kept is not None and kind != "file":
             with document.open() as stream:
                 document = Document(document.name, _keep(stream, kept))
@@ -169,16 +181,23 @@ def source_name(source: Source) -> str:
     return name if name.isprintable() and name else repr(name)
 
 
+def shortened(name: str) -> str:
+    """Return `name`, or its beginning if it is longer than a path may be: perhaps a text was given for its path."""
+    return name if len(name) <= LONGEST else f"{name[:60]}…"
+
+
 def reason(error: Exception) -> str:
     """Return why it failed, in the system's words if it has some."""
     return getattr(error, "strerror", None) or str(error)
 
 
-def _document(path: Path) -> Document:
-    return Document(source_name(path), partial(_open, path), os.path.realpath(path))
+def _document(source: Source) -> Document:
+    if isinstance(source, GivenText):
+        return Document(source_name(source), source.open)
+    return Document(source_name(source), partial(_open, source), os.path.realpath(source))
 
 
-def _open(path: Path) -> BufferedIOBase:
+def _open(path: Source) -> BufferedIOBase:
     return open(path, "rb")
 
 
@@ -188,6 +207,8 @@ def _standard_input() -> Opened:
 
 def _kind(source: Source) -> str:
     name = source_name(source)
+    if isinstance(source, GivenText):
+        return "file"
     if os.fspath(source) == "-":
         if sys.stdin is None:
             raise TextError("standard input is closed: name a file, or send a text through a pipe")
@@ -198,7 +219,7 @@ def _kind(source: Source) -> str:
             open(source, "rb").close()
     except (OSError, ValueError) as error:
         why = "download it first, then name the file" if name.startswith(("http://", "https://")) else reason(error)
-        raise TextError(f"cannot read {name}: {why}") from None
+        raise TextError(f"cannot read {shortened(name)}: {why}") from None
     if stat.S_IFMT(mode) not in KINDS:
         raise TextError(f"cannot read {name}: it is not a file, folder or pipe")
     return KINDS[stat.S_IFMT(mode)]
