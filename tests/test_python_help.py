@@ -43,7 +43,7 @@ def test_the_default_in_a_signature_is_the_one_that_the_command_has(name: str) -
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_help_says_of_each_argument_what_it_is_for(name: str) -> None:
-    shown = pydoc.render_doc(FUNCTIONS[name], renderer=pydoc.plaintext)
+    shown = pydoc.render_doc(FUNCTIONS[name], renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     request = find_operation(name).request
     found = {field.name: field.metadata["help"] for field, _ in kinds_of(request)}
     found |= {one: argument.help for one, (argument, _) in arguments_of(request).items()}
@@ -81,7 +81,7 @@ def test_a_mistyped_keyword_is_told_the_one_that_was_meant(name: str) -> None:
         assert "\n" not in said
         assert said.removesuffix("?").rpartition(" ")[2] in known
     with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'zzzzzz'$"):
-        function(**{"zzzzzz": 1})
+        function(zzzzzz=1)
 
 
 def test_a_type_error_with_right_keywords_stays_what_it_was() -> None:

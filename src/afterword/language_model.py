@@ -314,7 +314,7 @@ class LanguageModel:
         return EncodedCorpus.open(RunFolder(self._run).corpus)
 
     def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
-        """Return the cost of `text`, read from start to end with the state carried. Raises TextError, also if it is empty.
+        """Return the cost of `text`, read from start to end with the state carried. Raises TextError, also if empty.
 
         `on_progress` is called with the fraction that is done. A long text can be scored in the parts that
         `afterword.text.tokenizer.parts` yields: give the score of each part as `after` for the next.

@@ -76,7 +76,7 @@ def test_a_speech_sounds_like_a_speaker(place: Path, run: Run, tmp_path: Path) -
     assert "sound like their speaker" in text["says"]
     assert set(text["confusion"]) == {"ANNA", "BEN"}
     scene, anna, ben = [one for one in parts if one["part"] == "paragraph"]
-    assert "sounds_like" not in scene
+    assert scene["sounds_like"] is None
     assert [(one["speaker"], one["sounds_like"]) for one in (anna, ben)] == [("ANNA", "BEN"), ("BEN", "ANNA")]
     assert anna["says"].endswith("; ANNA sounds like BEN")
     assert "BEN sounds like ANNA" in fine(run(*arguments, "--csv")).stdout.decode()

@@ -95,9 +95,13 @@ def test_validation_is_a_share_or_a_path(book: Path) -> None:
         assert held_out == characters
 
 
-SOME = {"steps": 2, "hidden_size": 8, "threads": 1, "base": "none"}
+SOME: dict[str, Any] = {"steps": 2, "hidden_size": 8, "threads": 1, "base": "none"}
 WORDS = [f"the {k}th line of a book" for k in range(90)]
-FORMS: list[Any] = ["\n".join([*WORDS, ""]), WORDS[:40] + ["\n".join([*WORDS[40:], ""])], (f"{one}\n" for one in WORDS)]
+FORMS: list[Any] = [
+    "\n".join([*WORDS, ""]),
+    [*WORDS[:40], "\n".join([*WORDS[40:], ""])],
+    (f"{one}\n" for one in WORDS),
+]
 
 
 def fingerprint(run: Path) -> str:
@@ -128,7 +132,8 @@ def test_each_string_is_a_line_of_a_model_of_lines(book: Path, options: dict[str
 def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_the_same(book: Path) -> None:
     text = book.read_text("utf-8")
     first = afterword.train(text=text, out="given", **SOME)
-    longer = [afterword.train(resume="given", **more).about for more in ({}, {"text": text}, {"more_steps": 1})]
+    more: list[dict[str, Any]] = [{}, {"text": text}, {"more_steps": 1}]
+    longer = [afterword.train(resume="given", **options).about for options in more]
     assert [about["training"]["steps"] for about in longer] == [2, 2, 3]
     again = afterword.train(repeat="given", out="again")
     assert again.about["corpus"] == first.about["corpus"]
@@ -140,8 +145,10 @@ def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_th
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        *(({"text": WORDS, **other}, f"text= cannot be used with {next(iter(other))}=: leave one of them out")
-          for other in ({"texts": "book.txt"}, {"repeat": "r", "out": "o"}, {"encoding": "latin-1"}, {"series": True, "horizon": 2})),
+        ({"text": WORDS, "texts": "book.txt"}, "text= cannot be used with texts=: leave one of them out"),
+        ({"text": WORDS, "repeat": "r", "out": "o"}, "text= cannot be used with repeat="),
+        ({"text": WORDS, "encoding": "latin-1"}, "text= cannot be used with encoding="),
+        ({"text": WORDS, "series": True, "horizon": 2}, "text= cannot be used with series="),
         ({"text": ""}, "text given in Python has 0 characters; at least 64 are needed"),
         ({"text": []}, "text given in Python has 0 characters; at least 64 are needed"),
         ({"text": 5}, "text= must be a string, or several strings, not int"),
@@ -149,12 +156,16 @@ def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_th
         ({"text": ["a", None]}, "text 2 of 2 must be a string, not NoneType"),
         ({"text": "a lone \ud800" * 30}, "character 7 of the text is a lone surrogate"),
         ({"text": "a NUL \0" * 30}, "text given in Python contains a NUL at byte 6"),
-        ({"texts": " ".join(WORDS)}, "there is no file 'the 0th line of a book the 1th line of a book the 2th line o'…: give the path of a file, or in Python the text itself: train(text=…)"),
-        ({"texts": "My text"}, "there is no file 'My text': give the path"),
+        (
+            {"texts": " ".join(WORDS)},
+            f"cannot read {' '.join(WORDS)[:60]}…: there is no such file: give a path (in Python,",
+        ),
+        ({"texts": "My text"}, "cannot read My text: there is no such file: give a path (in Python, train(text=…) and"),
+        ({"texts": "My\nold text"}, "cannot read 'My\\nold text': there is no such file: give a path"),
         ({"texts": "boook.txt"}, "cannot read boook.txt: No such file"),
         ({"texts": "x" * 5000}, f"cannot read {'x' * 60}…: File name too long"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_text_or_no_path_is_refused_in_one_short_line(
     arguments: dict[str, Any], says: str, book: Path
 ) -> None:

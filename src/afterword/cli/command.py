@@ -159,11 +159,12 @@ class OperationCommand(click.Command):
         given = given_values(context, self._operation.request).items()
         typed = {name: _number(kinds[name], one) if name in kinds else one for name, one in given if name in values}
         request = self._operation.asked(**typed)
-        answer = self._operation.run(request, CommandWork(self.spell, streams=form == TABLE and out is None))
+        work = CommandWork(self.spell, streams=form == TABLE and out is None)
+        answer = self._operation.run(request, work)
         show = SHOWS.get(str(self.name))
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                records = printed(answer, form, request, show) if self._operation.records else iter(())
+                records = printed(answer, form, request, show, work) if self._operation.records else iter(())
                 odd = sum(bool(getattr(record, "odd", False)) for record in records)
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):

@@ -13,13 +13,14 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
 from afterword.text.aligned import aligned, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request
+    from afterword.operations.work import Work
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 
@@ -86,47 +87,75 @@ Show = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
 """Shows the records that answer a request to people, and yields each one."""
 
 
-def printed(answer: Any, form: str, request: Request, show: Show | None) -> Iterator[Record]:
+def printed(answer: Any, form: str, request: Request, show: Show | None, work: Work) -> Iterator[Record]:
     """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
 
-    A table or CSV has the names of its columns above the first row. What has a `show` of its own (see `shows`), or a
-    record that has a text, is shown to people that way. After rows, the record of the whole is left out.
+    A table or CSV has the names of its columns above the first row. They, and the keys of JSON, come from the kind of
+    rows that the operation announced to its `work`. What has a `show` of its own (see `shows`), or a record that has a
+    text, is shown to people that way. If there may be rows, the record of the whole is left out.
     """
     records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
     if form == TABLE and show is not None:
         yield from show(records, request)
         return
-    columns, few, has_rows = list[str](), list[Sequence[str]](), False
+    table: _Table | None = None
     for record in records:
         yield record
-        has_rows |= record.rows is not None
-        if has_rows and record.rows is None:
+        if record.rows is None and (work.row_kind or table):
             continue
+        row = {**(work.blank if record.rows else {}), **record.to_dict()}
         if form == JSON:
-            print(strict_json(record.to_dict()), flush=True)
-            continue
-        if form == TABLE and record.has_text:
+            print(strict_json(row), flush=True)
+        elif form == TABLE and record.has_text():
             print(shown(str(record)), flush=True)
-            continue
-        row = _flat(record.to_dict(), record.widths)
-        if form == TABLE:
-            row = {name: value for name, value in row.items() if name not in record.in_json}
-        if not columns:
-            columns = sorted(row, key=_place) if form == TABLE else [*row]
-            head = columns if form == CSV else [_head(name, row[name]) for name in columns]
-            few = _line(head, form, few, record.few)
-        values = [row.get(name) for name in columns]
-        few = _line(values if form == CSV else [*map(_cell, columns, values)], form, few, record.few)
-    if few:
-        print(aligned(few, ">" * len(columns)))
+        else:
+            table = table or _Table(type(record), form, work.blank or row, row)
+            table.add(row)
+    if table is None and work.row_kind and form != JSON and not (form == TABLE and work.row_kind.has_text()):
+        table = _Table(work.row_kind, form, work.blank, work.blank)
+    if table and table.waiting:
+        print(aligned(table.waiting, ">" * len(table.columns)))
 
 
-def _line(cells: Sequence[Any], form: str, few: list[Sequence[str]], waits: bool) -> list[Sequence[str]]:
-    """Print a line of a table or CSV, or add it to the `few` that are printed when all have come."""
-    if waits and form == TABLE:
-        return [*few, cells]
-    print(_csv(cells) if form == CSV else "  ".join(cells), flush=True)
-    return few
+class _Table:
+    """A table or CSV of one kind of record. Its head is printed first."""
+
+    def __init__(self, kind: type[Record], form: str, like: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+        self._kind, self._form, self._like = kind, form, like
+        self.waiting: list[Sequence[str]] = []
+        """The lines that are printed when all have come, in columns as wide as needed, because they are few."""
+        names = [name for name in self._flat(like) if form == CSV or name not in kind.in_json]
+        self.columns = names if form == CSV else sorted(names, key=_place)
+        wide = self._flat(first)
+        self._line(self.columns if form == CSV else [_head(name, wide[name]) for name in self.columns])
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Print a row."""
+        flat = self._flat(row)
+        values = [flat.get(name) for name in self.columns]
+        self._line(values if self._form == CSV else [*map(_cell, self.columns, values)])
+
+    def _line(self, cells: Sequence[Any]) -> None:
+        if self._kind.few and self._form == TABLE:
+            self.waiting.append(cells)
+        else:
+            print(_csv(cells) if self._form == CSV else "  ".join(cells), flush=True)
+
+    def _flat(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row without objects in it: an object becomes a column per key, and a list of objects columns with
+        numbers, as many as the kind's `widths` says."""
+        found: dict[str, Any] = {}
+        for name, value in row.items():
+            if name in self._kind.widths:
+                keys, each = get_args(get_type_hints(self._kind)[name])[0].__struct_fields__, value or []
+                for number in range(self._kind.widths[name]):
+                    one = each[number] if number < len(each) else {}
+                    found |= {f"{key}_{number + 1}": one.get(key) for key in keys}
+            elif isinstance(self._like.get(name), dict):
+                found |= {f"{name} {key}": (value or {}).get(key) for key in self._like[name]}
+            else:
+                found[name] = value
+        return found
 
 
 def _place(name: str) -> int:
@@ -134,26 +163,9 @@ def _place(name: str) -> int:
     return LAST.index(name) + 1 if name in LAST else -(name in FIRST)
 
 
-def _flat(row: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, Any]:
-    """Return a row without objects in it: an object becomes a column per key, and a list of objects columns with
-    numbers, as many as `widths` says."""
-    found: dict[str, Any] = {}
-    for name, value in row.items():
-        if name in widths:
-            keys = [*value[0]] if value else []
-            for number in range(widths[name]):
-                one = value[number] if number < len(value) else dict.fromkeys(keys)
-                found |= {f"{key}_{number + 1}": each for key, each in one.items()}
-        elif isinstance(value, dict):
-            found |= {f"{name} {key}": each for key, each in value.items()}
-        else:
-            found[name] = value
-    return found
-
-
 def _csv(values: Sequence[Any]) -> str:
     line = io.StringIO()
-    cells = [strict_json(value) if isinstance(value, list | tuple) else value for value in values]
+    cells = [strict_json(value) if isinstance(value, list | tuple | dict) else value for value in values]
     csv.writer(line, lineterminator="\n").writerow(cells)
     return shown(line.getvalue().removesuffix("\n"))
 

@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import Facts, Scored, judge_of, ranking, scored_lines, watched
+from afterword.operations.score import Facts, Scored, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
@@ -115,10 +115,13 @@ def _whole(
             parts, on_part = watched(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
             for part in parts:
                 comparison.read(part, on_part)
-        several = {"file": file} if len(files) > 1 else {}
-        for name, (cost, difference) in zip(names, comparison.result(), strict=True):
+        place = {"file": file} if len(files) > 1 else {}
+        results = comparison.result()
+        apart = {name: None for cost, _ in results for name in cost.apart}
+        work.rows(ComparedText, {**apart, **place, **facts})
+        for name, (cost, difference) in zip(names, results, strict=True):
             figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
-            figures |= {"difference": difference.bits_per_character, **cost.apart, **several, **facts}
+            figures |= {"difference": difference.bits_per_character, **cost.apart, **place, **facts}
             yield ComparedText.of(cost, model=name, **figures)
         if difference.margin_of_error is None:
             needed = f"{FEWEST} blocks of {SHORTEST} characters"
@@ -130,6 +133,8 @@ def _by_line(
 ) -> Iterator[ComparedLine]:
     judges = [judge_of(model, request.mask) for model in models]
     likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
+
+    work.rows(ComparedLine, {"bits": dict.fromkeys(names), **several(listed(request.file)), **facts})
 
     def judged(lines: list[str]) -> list[Sequence[LineScore]]:
         first = judges[0](lines, on_progress=work.still_wanted)

@@ -174,6 +174,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
         if request.accepted:
+            work.rows(AcceptedLine, {})
             yield from (AcceptedLine(text=text) for text in (model.usual.accepted if model.usual else ()))
             return
         work.check(files)
@@ -189,6 +190,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     if request.as_read:
         yield from _each(request, work, model, kind_of, facts)
         return
+    work.rows(OddFinding, {**kind_of(model, "", False), **facts})
     most = request.top or READ
     found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
@@ -233,7 +235,8 @@ def _judged(
 
 def _each(request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: Facts) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
-    whole = list[Cost]()
+    whole, why = list[Cost](), dict.fromkeys(("detector", "why") if model.usual else ())
+    work.rows(OddRow, {**why, **kind_of(model, "", False), **facts})
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
         read = 0
         for file, before, lines in work.lines(listed(request.files), request):

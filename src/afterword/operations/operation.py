@@ -169,10 +169,16 @@ class Record(msgspec.Struct, kw_only=True):
         """The value that a caller in Python gets."""
         return self
 
-    @property
-    def has_text(self) -> bool:
-        """True if its class has a text for people."""
-        return type(self).__str__ is not Record.__str__
+    @classmethod
+    def has_text(cls) -> bool:
+        """Return whether its class has a text for people."""
+        return cls.__str__ is not Record.__str__
+
+    @classmethod
+    def blank(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of this kind as it is in JSON, with null in each field, and its optional fields in `facts`."""
+        fields = msgspec.structs.fields(cls)
+        return {one.encode_name: facts.get(one.name) for one in fields if one.required or one.name in facts}
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, by name."""
@@ -250,9 +256,11 @@ class Operation(Generic[P, Asked, Answer]):
         return tuple(one for one in each if isinstance(one, type) and issubclass(one, Record))
 
 
-def _type(annotation: str) -> str:
-    """Return an annotation without what it says about an argument."""
-    return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation)
+def _type(annotation: Any) -> Any:
+    """Return an annotation, perhaps as it is written, without what it says about an argument."""
+    if isinstance(annotation, str):
+        return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation)
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
 
 
 def begun(answer: Answer) -> Answer:

@@ -27,6 +27,7 @@ from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
 
+FREE = ("free_bits_per_character",)  # fields with the cost if nothing is held
 Row = TypeVar("Row", bound=Record)
 Scorer = LanguageModel | AdaptingScorer
 Judge = Callable[..., Sequence[LineScore]]
@@ -176,7 +177,7 @@ def _whole(
 
 def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
     """Return the cost with nothing held, if parts are held."""
-    return {"free_bits_per_character": costs[1].bits_per_character} if len(costs) > 1 else {}
+    return dict.fromkeys(FREE, costs[1].bits_per_character) if len(costs) > 1 else {}
 
 
 def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: Cost | None) -> Cost:
@@ -219,16 +220,24 @@ def _by_line(
         whole[:] = [total([*whole, *scores[0]])]
         return scores
 
+    files, labelled = listed(request.files), bool(model.labels) and not request.adapt
+    more = dict.fromkeys(("label", "label_probability", "given_label") * labelled + FREE * (len(scorers) > 1))
+    work.rows(ScoredLine, {**more, **several(files), **facts})
     ranked = request.top is not None or request.sort is not None
-    each = scored_lines(listed(request.files), request, work, judged, streams=not ranked)
+    each = scored_lines(files, request, work, judged, streams=not ranked)
     found: Iterator[ScoredLine] = (
         ScoredLine.of(scores[0], **_free(scores), **place, **facts) for place, scores in each
     )
-    if model.labels and not request.adapt:
+    if labelled:
         found = _with_accuracy(found, work)
     key = (request.sort or "bits-per-character").replace("-", "_")
     yield from ranking(found, key, request.top, model.lines) if ranked else found
     yield Scored.of(whole[0], **whole[0].apart)
+
+
+def several(files: Sequence[str], file: str = "") -> Facts:
+    """Return the name of a `file`, as a field of records, if there are several."""
+    return {"file": file} if len(files) > 1 or os.path.isdir(files[0]) else {}
 
 
 def scored_lines(
@@ -245,9 +254,8 @@ def scored_lines(
     read = 0
     with work.progress("scoring lines", "lines", streams=streams) as on_progress:
         for file, before, lines in work.lines(files, decoding):
-            several = {"file": file} if len(files) > 1 or os.path.isdir(files[0]) else {}
             for scores in zip(*judged(lines), strict=True):
-                yield {"line": before + scores[0].line, **several}, scores
+                yield {"line": before + scores[0].line, **several(files, file)}, scores
             read += len(lines)
             on_progress(None, read)
 

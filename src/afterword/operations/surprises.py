@@ -120,6 +120,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         yield from _of_tables(request, model, work)
         return
     facts = work.engine_of(model)
+    work.rows(Surprising, {**dict.fromkeys(("file",) * (len(files) > 1)), **facts})
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
     read, drawn = "", list[Drawn]()
 

@@ -92,10 +92,6 @@ def _sources(request: Train) -> Sequence[Source]:
     """Return the texts to learn from: files, or the text that was given. Raises OptionError, TextError."""
     files = listed(request.texts)
     if request.text is None:
-        for name in files:  # perhaps a text
-            if len(name.split()) > 1 and not os.path.lexists(name):
-                advice = "give the path of a file, or in Python the text itself: train(text=…)"
-                raise TextError(f"there is no file {name[:60]!r}{'…' * (len(name) > 60)}: {advice}")
         return files
     for other in ("texts", "repeat", "series", "encoding", "encoding_errors"):
         if getattr(request, other) != getattr(Train, other):

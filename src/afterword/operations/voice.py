@@ -123,6 +123,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     own = None if request.own is None else text_of(request.own)
     with work.progress("reading the writer's own text") as on_progress:
         writer = model.voice(own, os.fspath(request.against or ""), on_progress)
+    work.rows(Heard, {name: None for name in Heard.__struct_fields__ if name != "file" or len(files) > 1})
     drawn = []
     for file, text in zip(files, texts, strict=True):
         with work.progress(f"reading {file}") as on_progress:

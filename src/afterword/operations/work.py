@@ -9,9 +9,10 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from afterword import bars
@@ -46,6 +47,10 @@ class Work:
     """The command, as users type it."""
     streams = False
     """True if the caller wants a text piece by piece, as it is written."""
+    row_kind: Any = None
+    """The kind of record of the answer's rows, once the operation has announced it."""
+    blank: Mapping[str, Any] = MappingProxyType({})
+    """A row of that kind without values: its columns, whatever the first row has."""
 
     def model(
         self,
@@ -86,6 +91,10 @@ class Work:
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         """Report `lines` about the work to people; in Python, do nothing. A user's own text is printed `verbatim`."""
+
+    def rows(self, kind: type[Any], facts: Mapping[str, Any]) -> None:
+        """Say, before the first row, of which `kind` all are; `facts` has each optional field that this answer has."""
+        self.row_kind, self.blank = kind, kind.blank(facts)
 
     def still_wanted(self, *done: float) -> None:
         """Raise if nobody waits for the answer any longer. Long work calls this now and then."""

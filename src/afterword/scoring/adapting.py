@@ -68,7 +68,7 @@ class AdaptingScorer:
         self._chunk = TOKENS_PER_STEP if learns is not None else self._most
 
     def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
-        """Return the cost of `text`; with `after`, it continues the last text. Raises TextError like `LanguageModel.score`."""
+        """Return the cost of `text`; with `after`, it continues the last text. Raises TextError as a model does."""
         check_filled(text, after)
         end = after.end if after is not None else None
         at, before, _ = end or (0, None, None)

@@ -30,7 +30,7 @@ OURS = {  # the files of models and runs, and how they begin if others use the n
     "tokenizer.json": b'{\n  "version": "1.0",\n  "truncation": null',
     "lock": b"An Afterword run.",
 }
-LONGEST = 255  # characters of a file's name
+LONGEST = 200  # characters of the name in an error: perhaps a text was given for its path
 
 
 class NotTextError(TextError):
@@ -181,11 +181,6 @@ def source_name(source: Source) -> str:
     return name if name.isprintable() and name else repr(name)
 
 
-def shortened(name: str) -> str:
-    """Return `name`, or its beginning if it is longer than a path may be: perhaps a text was given for its path."""
-    return name if len(name) <= LONGEST else f"{name[:60]}…"
-
-
 def reason(error: Exception) -> str:
     """Return why it failed, in the system's words if it has some."""
     return getattr(error, "strerror", None) or str(error)
@@ -219,7 +214,11 @@ def _kind(source: Source) -> str:
             open(source, "rb").close()
     except (OSError, ValueError) as error:
         why = "download it first, then name the file" if name.startswith(("http://", "https://")) else reason(error)
-        raise TextError(f"cannot read {shortened(name)}: {why}") from None
+        if " " in name and not os.path.lexists(source):
+            why = (
+                "there is no such file: give a path (in Python, train(text=…) and model.score(…) take the text itself)"
+            )
+        raise TextError(f"cannot read {name if len(name) <= LONGEST else f'{name[:60]}…'}: {why}") from None
     if stat.S_IFMT(mode) not in KINDS:
         raise TextError(f"cannot read {name}: it is not a file, folder or pipe")
     return KINDS[stat.S_IFMT(mode)]
