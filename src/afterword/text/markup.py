@@ -65,7 +65,7 @@ def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
             raise ValueError(f"more than {MOST:,} bytes")
         text = READERS[kind](content, left_out)
     except ImportError:
-        needs = "pip install 'afterword[documents]' to read it" + ", or give `markup` keep" * (kind in SOURCES)
+        needs = "pip install 'afterword[documents]' to read it" + "; or give `markup` keep" * (kind in SOURCES)
         raise NotTextError(f"{name} is {with_article(kind)}: {needs}", kind) from None
     except DAMAGED as error:
         why = f"{str(error)[:80] or type(error).__name__}"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 from starlette.responses import Response
 
-from afterword.errors import OPTION_NAME, AfterwordError, RunError, StorageError
+from afterword.errors import OPTION_NAME, AfterwordError, RunError, StorageError, spelled
 
 JSON = "application/json"
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -87,9 +87,16 @@ def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> A
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):
         first = error.message.partition(" ")[0]  # a message about an option may begin with its name
         named = [name for name in [*OPTION_NAME.findall(error.message), first] if name in fields]
-        return ApiError(400, error.over_http, next(iter(named), None))
+        return ApiError(400, for_client(error.message, fields), next(iter(named), None))
     report(error)
     return ApiError(500, "an error occurred in the server: try again")
+
+
+def for_client(message: str, fields: Collection[str]) -> str:
+    """Return `message` as a client reads it: without advice on options that a request, which has `fields`, lacks."""
+    what, colon, advice = message.partition(": ")
+    own = [one for one in advice.split("; ") if all(name in fields for name in OPTION_NAME.findall(one))]
+    return spelled(what + colon * bool(own) + "; ".join(own), str)
 
 
 def report(error: BaseException) -> None:

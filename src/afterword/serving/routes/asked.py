@@ -101,7 +101,7 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
     async def handler(call: Call[Service], body: Any) -> Any:
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
         given = {name: one for name, one in values.items() if one is not None} | ALWAYS.get(operation.path, {})
-        asked = request(GIVEN, GIVEN, **given)
+        asked = operation.asked(GIVEN, GIVEN, **given)
         if most is not None:
             check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")
         if getattr(asked, "lines", has_lines):

@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
-from afterword.serving.http.failures import ApiError, busy
+from afterword.serving.http.failures import ApiError, busy, for_client
 from afterword.storage import name_aside
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+ASKED = ("lines", "minutes")  # options of `afterword train` that a request to train may have
+TYPED = re.compile(r"--([a-z][a-z-]*[a-z])")  # an option, as a command's message names it
 SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
 STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
 TAIL = 2**16  # bytes of a process's last output
@@ -323,5 +325,6 @@ def _error(stderr: bytes, status: int) -> str:
     """Return the last error that a process printed."""
     for line in reversed(stderr.decode("utf-8", "replace").splitlines()):
         if line.strip().startswith("error: "):
-            return line.strip().removeprefix("error: ")
+            said = TYPED.sub(lambda found: f"`{found[1].replace('-', '_')}`", line.strip().removeprefix("error: "))
+            return for_client(said, ASKED)
     return f"its process was killed by signal {-status}" if status < 0 else f"its process ended with status {status}"
