@@ -125,7 +125,7 @@ def test_each_string_is_a_line_of_a_model_of_lines(book: Path, options: dict[str
     afterword.train(text=[line + ending for line in lines], out="given", **SOME, **options)
     afterword.train(book, out="read", **SOME, **options)
     assert fingerprint(Path("given")) == fingerprint(Path("read"))
-    with pytest.raises(InputError, match=r"text 2 of 2 has several lines, and lines= makes each string one"):
+    with pytest.raises(InputError, match=r"string 2 of text= has several lines, and lines= makes"):
         afterword.train(text=[lines[0], "\n".join(lines)], **SOME, **options)
 
 
@@ -151,16 +151,19 @@ def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_th
         ({"text": WORDS, "series": True, "horizon": 2}, "text= cannot be used with series="),
         ({"text": ""}, "text given in Python has 0 characters; at least 64 are needed"),
         ({"text": []}, "text given in Python has 0 characters; at least 64 are needed"),
-        ({"text": 5}, "text= must be a string, or several strings, not int"),
-        ({"text": b"abc" * 99}, "text= must be a string, or several strings, not bytes"),
-        ({"text": ["a", None]}, "text 2 of 2 must be a string, not NoneType"),
+        ({"text": 5}, "text=, unless it is one string, takes several lines: put one line into a list"),
+        ({"text": b"abc" * 99}, "text=, unless it is one string, takes several lines: put one line into a list"),
+        ({"text": ["a", None]}, "line 2 of 2 must be a string, not NoneType: leave out missing cells"),
         ({"text": "a lone \ud800" * 30}, "character 7 of the text is a lone surrogate"),
         ({"text": "a NUL \0" * 30}, "text given in Python contains a NUL at byte 6"),
         (
             {"texts": " ".join(WORDS)},
             f"cannot read {' '.join(WORDS)[:60]}…: there is no such file: give a path (in Python,",
         ),
-        ({"texts": "My text"}, "cannot read My text: there is no such file: give a path (in Python, train(text=…) and"),
+        (
+            {"texts": "My text"},
+            "cannot read My text: there is no such file: give a path (in Python, train(text=…) takes the text itself)",
+        ),
         ({"texts": "My\nold text"}, "cannot read 'My\\nold text': there is no such file: give a path"),
         ({"texts": "boook.txt"}, "cannot read boook.txt: No such file"),
         ({"texts": "x" * 5000}, f"cannot read {'x' * 60}…: File name too long"),

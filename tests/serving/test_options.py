@@ -147,7 +147,7 @@ def test_what_is_asked_over_http_and_in_python_is_answered_as_the_command_answer
         printed = [json.loads(line) for line in done.stdout.decode().splitlines()]
         rows = [row for row in printed if "perplexity" not in row]
         whole = [row for row in found if "perplexity" in row]
-        assert same([{**dict.fromkeys(row), **one} for row, one in zip(rows, found, strict=False)], rows), case
+        assert same([row for row in found if "bits" in row], rows), case
         served = [row for one in operation.records if one.served and one.rows for row in reply.json.get(one.rows, [])]
         files = {"file": str(file)} if rows and "file" in rows[0] else {}
         assert same([{**dict.fromkeys(row), **one, **files} for row, one in zip(rows, served, strict=True)], rows), case

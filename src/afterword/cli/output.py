@@ -99,11 +99,11 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
         yield from show(records, request)
         return
     table: _Table | None = None
-    for record in records:
+    for record in map(work.filled, records):
         yield record
         if record.rows is None and (work.row_kind or table):
             continue
-        row = {**(work.blank if record.rows else {}), **record.to_dict()}
+        row = record.to_dict()
         if form == JSON:
             print(strict_json(row), flush=True)
         elif form == TABLE and record.has_text():

@@ -222,7 +222,10 @@ class Operation(Generic[P, Asked, Answer]):
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
         request = self.asked(*arguments, **options)
-        answer = begun(self.run(request, Work()))
+        work = Work()
+        answer = begun(self.run(request, work))
+        if isinstance(answer, Iterator):
+            return typing.cast(Answer, map(work.filled, answer))
         return answer.returned if isinstance(answer, Record) else answer
 
     def _about(self, parameter: inspect.Parameter) -> str:

@@ -27,7 +27,6 @@ from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks
 
-FREE = ("free_bits_per_character",)  # fields with the cost if nothing is held
 Row = TypeVar("Row", bound=Record)
 Scorer = LanguageModel | AdaptingScorer
 Judge = Callable[..., Sequence[LineScore]]
@@ -177,7 +176,7 @@ def _whole(
 
 def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
     """Return the cost with nothing held, if parts are held."""
-    return dict.fromkeys(FREE, costs[1].bits_per_character) if len(costs) > 1 else {}
+    return {"free_bits_per_character": costs[1].bits_per_character} if len(costs) > 1 else {}
 
 
 def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: Cost | None) -> Cost:
@@ -221,8 +220,8 @@ def _by_line(
         return scores
 
     files, labelled = listed(request.files), bool(model.labels) and not request.adapt
-    more = dict.fromkeys(("label", "label_probability", "given_label") * labelled + FREE * (len(scorers) > 1))
-    work.rows(ScoredLine, {**more, **several(files), **facts})
+    more = dict.fromkeys(("label", "label_probability", "given_label") if labelled else ())
+    work.rows(ScoredLine, {**more, **_free([Cost()] * len(scorers)), **several(files), **facts})
     ranked = request.top is not None or request.sort is not None
     each = scored_lines(files, request, work, judged, streams=not ranked)
     found: Iterator[ScoredLine] = (

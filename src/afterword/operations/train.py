@@ -29,7 +29,7 @@ from afterword.series.table_corpus import SeriesSettings, corpus_settings, recor
 from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import GivenText, Source
-from afterword.text.tokenizer import check_text
+from afterword.text.tokenizer import checked_lines
 from afterword.text.unicode import utf_8
 
 Folder = str | os.PathLike[str]
@@ -96,13 +96,12 @@ def _sources(request: Train) -> Sequence[Source]:
     for other in ("texts", "repeat", "series", "encoding", "encoding_errors"):
         if getattr(request, other) != getattr(Train, other):
             raise OptionError(f"`text` cannot be used with `{other}`: leave one of them out")
-    if not isinstance(request.text, Iterable) or isinstance(request.text, bytes) or hasattr(request.text, "columns"):
-        raise OptionError(f"`text` must be a string, or several strings, not {type(request.text).__name__}")
-    several = [request.text] if isinstance(request.text, str) else list(request.text)
-    for number, one in enumerate(several, 1):
-        check_text(one, f"text {number:,} of {len(several):,}")
-        if request.lines and one is not request.text and re.search(r"(\r\n?+|\n).", one, re.DOTALL):
-            raise TextError(f"text {number:,} of {len(several):,} has several lines, and `lines` makes each string one")
+    if isinstance(request.text, str):
+        return [GivenText(utf_8(request.text))]
+    several = checked_lines(request.text, "`text`, unless it is one string,")
+    for number, one in enumerate(several if request.lines else (), 1):
+        if re.search(r"(\r\n?+|\n).", one, re.DOTALL):
+            raise TextError(f"string {number:,} of `text` has several lines, and `lines` makes each string one")
     *before, last = several or [""]
     return [GivenText(utf_8("\n".join([*(one.removesuffix("\n") for one in before), last])))]  # as files are joined
 

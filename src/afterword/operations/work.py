@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from afterword import bars
 from afterword.errors import OptionError, TextError, spelled
 from afterword.text.decoding import Decoding, Reader
@@ -95,6 +97,13 @@ class Work:
     def rows(self, kind: type[Any], facts: Mapping[str, Any]) -> None:
         """Say, before the first row, of which `kind` all are; `facts` has each optional field that this answer has."""
         self.row_kind, self.blank = kind, kind.blank(facts)
+
+    def filled(self, record: Any) -> Any:
+        """Return `record`, a part of the answer; a row has None in each field that it lacks and others may have."""
+        for name in self.blank if type(record) is self.row_kind else ():
+            if getattr(record, name, None) is UNSET:
+                setattr(record, name, None)
+        return record
 
     def still_wanted(self, *done: float) -> None:
         """Raise if nobody waits for the answer any longer. Long work calls this now and then."""

@@ -215,9 +215,7 @@ def _kind(source: Source) -> str:
     except (OSError, ValueError) as error:
         why = "download it first, then name the file" if name.startswith(("http://", "https://")) else reason(error)
         if " " in name and not os.path.lexists(source):
-            why = (
-                "there is no such file: give a path (in Python, train(text=…) and model.score(…) take the text itself)"
-            )
+            why = "there is no such file: give a path (in Python, train(text=…) takes the text itself)"
         raise TextError(f"cannot read {name if len(name) <= LONGEST else f'{name[:60]}…'}: {why}") from None
     if stat.S_IFMT(mode) not in KINDS:
         raise TextError(f"cannot read {name}: it is not a file, folder or pipe")
