@@ -344,7 +344,7 @@ class LanguageModel:
         learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
         own = self.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
         if not own.strip():
-            raise OptionError("this model has no held-out text: give the folder of its run, or a text with `own`")
+            raise OptionError("this model has no held-out text: give the folder of its run; or give a text with `own`")
         if self._voice is None or self._voice[0] != (own, name):
             try:
                 base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]

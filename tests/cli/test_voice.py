@@ -109,7 +109,7 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
     assert "invalid" in error(place / "own", tmp_path / "binary", *against)
     save_tiny(tmp_path / "tiny")
     draft = place / "draft.txt"
-    assert "give the folder of its run, or a text with --own" in error(tmp_path / "tiny", draft)
+    assert "give the folder of its run; or give a text with --own" in error(tmp_path / "tiny", draft)
     assert "at least 20 are needed" in error(tmp_path / "tiny", draft, "--own", draft)
     assert "name the model to compare with: --against" in error(place / "own", draft, "--against", tmp_path / "none")
     save_tiny(tmp_path / "lines", lines=True)

@@ -97,7 +97,7 @@ def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
 def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> str:
     """Return `label` as a model with `labels` spells it. Raises OptionError for an unknown one."""
     if not labels:
-        raise OptionError("this model knows no labels: leave the label out, or train one with `labels`")
+        raise OptionError("this model knows no labels: leave the label out; or train one with `labels`")
     if not isinstance(label, str):
         raise OptionError(f"label must be text, not {repr(label)[:60]}")
     name = tokenizer.normalise(label)
