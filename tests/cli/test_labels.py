@@ -145,7 +145,7 @@ def test_a_model_without_labels_is_said_to_have_none(lines_model: Path, capfd: p
         command.main(["generate", str(lines_model), "--label", "a"])
     out, err = capfd.readouterr()
     assert (left.value.code, out) == (2, "")
-    assert err == "error: this model knows no labels: leave the label out, or train one with --labels\n"
+    assert err == "error: this model knows no labels: leave the label out; or train one with --labels\n"
 
 
 def test_a_text_without_labels_is_refused_before_anything_is_made(run: Run, tmp_path: Path) -> None:

@@ -214,9 +214,8 @@ class Operation(Generic[P, Asked, Answer]):
         self.__name__ = function.__name__
         signature = inspect.signature(request)
         parameters = [one.replace(annotation=_type(one.annotation)) for one in signature.parameters.values()]
-        self.__signature__ = signature.replace(
-            parameters=parameters, return_annotation=function.__annotations__.get("return")
-        )
+        returned = function.__annotations__.get("return")
+        self.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)
         described = inspect.cleandoc(self.request.__doc__ or "")
         self.__doc__ = "\n".join([described, "", "Arguments:", *map(self._about, parameters)])
 
@@ -260,10 +259,8 @@ class Operation(Generic[P, Asked, Answer]):
 
 
 def _type(annotation: Any) -> Any:
-    """Return an annotation, perhaps as it is written, without what it says about an argument."""
-    if isinstance(annotation, str):
-        return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation)
-    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
+    """Return an annotation, as it is written, without what it says about an argument."""
+    return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation) if isinstance(annotation, str) else annotation
 
 
 def begun(answer: Answer) -> Answer:
