@@ -14,6 +14,7 @@ from afterword.oddities.fields import readable, split
 from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge
 from afterword.oddities.usual import UsualLines, Verdict
 from afterword.records import read_json
+from afterword.text.lines import Masks
 
 USUAL = TextCost(0.0, 1.0, [])
 RATE = 0.01
@@ -269,6 +270,53 @@ def test_the_silence_of_a_regular_kind_is_a_finding() -> None:
     [silence] = found_in(usual, [beat(k) for k in range(100)] + [beat(20 * k + k % 19 + 1) for k in range(150)])
     assert (silence.detector, silence.lines[0].line) == ("rate", 81)
     assert silence.why == "silence: * * came every 20 lines, then not for 170"
+
+
+def heart(count: int, every: int, begin: int = 0, end: int = 10**9) -> list[str]:
+    """Lines of work, with a beat in every few of them from one line to another."""
+    work, beats = (f"work done: {'abcdefg'[k * k % 7]} of parts" for k in range(count)), range(begin, end)
+    return ["heart beats" if k % every == 0 and k in beats else line for k, line in enumerate(work)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_long_silence_is_found_wherever_it_is_and_no_other(seed: int) -> None:
+    draw = random.Random(seed)
+    every, count, late = draw.randrange(3, 40), draw.randrange(900, 1500), draw.choice((0, 0, 300))
+    usual, least, first = UsualLines.of(heart(2000, every, late)), max(60, 3 * every), -(-late // every) * every
+    after = max(least, 3 * first)  # a shorter wait for the first beat is usual
+
+    def said(lines: list[str]) -> list[tuple[str, int]]:
+        return [(one.why, one.lines[0].line) for one in found_in(usual, lines) if one.why.startswith("silence")]
+
+    came = f"silence: * * came every {2000 // len(range(first, 2000, every))} lines, "
+    assert said(heart(count, every)) == said(heart(count, every, late)) == []
+    assert said(heart(after - 1, every, 10**9)) == []  # the log is too short to tell
+    assert said(heart(after, every, 10**9)) == [(f"{came}not once in {after:,}", 1)]
+    begin = -(-after // every) * every
+    assert said(heart(count + begin, every, begin)) == [(f"{came}not in the first {begin:,}", 1)]
+    assert said(heart(count + begin, every, begin - every)) == []
+    end = count - least - draw.randrange(every)
+    stopped = said(heart(count, every, 0, end))
+    last = (end - 1) // every * every
+    assert stopped == [(f"{came}then not for {count - last:,}", last + 1)]
+    assert said(heart(last + least - 1, every, 0, end)) == []  # the log ends
+
+
+@pytest.mark.parametrize("good", [heart(3000, 400), [*heart(1000, 10), *heart(3000, 9, 10**9)]])
+def test_a_kind_that_does_not_come_all_the_time_may_be_absent(good: list[str]) -> None:
+    assert found_in(UsualLines.of(good), heart(2000, 10, 10**9)) == []
+
+
+def test_a_line_that_is_masked_as_a_whole_may_have_any_text() -> None:
+    usual = UsualLines.of([*map(Masks(["heart beats"]), heart(3000, 10))])
+    assert found_in(usual, [line.replace("heart beats", "<*>") for line in heart(2000, 10)]) == []
+
+
+def test_models_that_do_not_know_when_a_kind_began_find_its_absence() -> None:
+    usual = UsualLines.of(heart(3000, 10))
+    usual.rates.begins = {}
+    [silence] = found_in(usual, heart(2000, 10, 10**9))
+    assert silence.why == "silence: * * came every 10 lines, not once in 2,000"
 
 
 def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> None:

@@ -25,6 +25,8 @@ Positive = Annotated[int, Meta(ge=1, le=2**53)]
 class Gaps(Generic[Item]):
     """The gaps between the lines of a kind."""
 
+    first: int
+    """The number of lines before the first one."""
     times: int = 0
     last: int = 0
     line: Sequence[Item] = ()
@@ -52,6 +54,8 @@ class Counted(Generic[Item]):
         self.others = 0
         """The number of lines outside bursts. Gaps are measured in these lines: a burst would lengthen all gaps."""
         self.kinds: dict[str, Gaps[Item]] = {}
+        self.first: Sequence[Item] = ()
+        """The first line of all."""
 
     def add(self, line: Item, equal: int, kind: str) -> None:
         """Count a line. `equal` is the same for equal lines."""
@@ -60,7 +64,8 @@ class Counted(Generic[Item]):
         self.most = max(self.most, len(same))
         if is_burst := len(same) >= self._burst:
             self.bursts.setdefault(equal, {}).update(same)
-        gaps = self.kinds.setdefault(kind, Gaps())
+        gaps = self.kinds.setdefault(kind, Gaps(self.others))
+        self.first = self.first or [line]
         gaps.end(self.others)
         gaps.times, gaps.last, gaps.line = gaps.times + 1, self.others, [line]
         self.lines += 1
@@ -84,6 +89,8 @@ class Rates:
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
     timed: bool = False
     """True if equal lines must also have the same time."""
+    begins: dict[str, int] = field(default_factory=dict)
+    """For each regular kind, the number of lines before the first one."""
 
     @staticmethod
     def of(good: Sequence[tuple[tuple[int, int], str]]) -> Rates:
@@ -101,21 +108,29 @@ class Rates:
             for kind, gaps in counted.ended().items()
             if gaps.times >= OFTEN and gaps.longest <= SILENCE * counted.lines / gaps.times
         }
-        return Rates(counted.lines, counted.most, regular, timed)
+        begins = {kind: counted.kinds[kind].first for kind in regular}
+        return Rates(counted.lines, counted.most, regular, timed, begins)
 
     def counting(self) -> Counted[Item]:
         """Return a count whose bursts have twice as many equal lines as ever before."""
         return Counted(max(FEWEST, 2 * self.most))
 
     def odd(self, counted: Counted[Item]) -> Iterator[tuple[float, str, list[Item]]]:
-        """Yield the p-value, the reason and the lines of each burst and silence; a silence has the one before it."""
+        """Yield the p-value, the reason and the lines of each burst and silence. A silence has the line before it; one
+        that lasts from the beginning has the first line of all."""
         for lines in counted.bursts.values():
             p_value = float(self.lines + 1) ** (-min(len(lines), WINDOW) / self.most)
             usual = f"at most {self.most:,} within {WINDOW} good ones"
             yield p_value, f"burst: {len(lines):,} equal lines; {usual}", [*lines.values()]
         kinds = counted.ended()
         for kind, (times, longest) in self.regular.items():
-            if kind in kinds and (gap := kinds[kind].longest) >= max(SILENCE * longest, WINDOW):
-                every = f"came every {self.lines // times:,} lines, then not for {gap:,}"
-                why = f"silence: {readable(kind).strip()} {every}"
-                yield float(times) ** (-gap / longest), why, [*kinds[kind].before]
+            gaps = kinds.get(kind) or Gaps(counted.others)
+            before = "not in the first" if gaps.times else "not once in"
+            gap, usual_gap, how, first = max(
+                (gaps.longest, longest, "then not for", gaps.before),
+                (gaps.first, max(longest, self.begins.get(kind, 0)), before, counted.first),
+                key=lambda silence: silence[0] / silence[1],
+            )
+            if gap >= max(SILENCE * usual_gap, WINDOW):
+                why = f"silence: {readable(kind).strip()} came every {self.lines // times:,} lines, {how} {gap:,}"
+                yield float(times) ** (-gap / usual_gap), why, [*first]
