@@ -374,10 +374,105 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
 
 
+def clock(second: int, text: str) -> str:
+    return f"2026-03-02 {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02} {text}"
+
+
+def service(count: int, seed: int) -> list[str]:
+    """Lines of a service, with a heartbeat in every tenth."""
+    draw = random.Random(seed)
+    texts = (
+        "heart: beat"
+        if k % 10 == 0
+        else f"auth: login user={draw.choice(USERS)} from 10.0.0.{draw.randrange(1, 9)} ok"
+        if k % 2
+        else f"db: select from {draw.choice(('orders', 'items', 'users'))} took {draw.randrange(1, 80)} ms"
+        for k in range(count)
+    )
+    return [clock(100_000 // 90 * seed + k, text) for k, text in enumerate(texts)]
+
+
+USERS = ("ann", "carl", "dora", "emil")
+PLANTED = {
+    "bob": "auth: login user=bob from 10.0.0.3 ok",
+    "eve": "auth: login user=eve from 66.6.6.6 ok",
+    "okk": "auth: login user=ann from 10.0.0.3 okk",
+    "new kind of line": "disk: I/O error (sda1), giving up",
+}
+
+
+def night(seed: int) -> list[str]:
+    """Another log with something odd for each detector that needs no trained model."""
+    lines, shape = service(700, seed), [*PLANTED.values()]
+    for k, text in enumerate(shape):
+        lines[105 + 50 * k] = clock(seed, text)
+    burst = [clock(seed, "db: select from items took 7 ms")] * 50
+    boot = [clock(seed, f"kernel {'x ' * k}[{'y' * (k % 2)}] begins") for k in range(1, 9)]
+    quiet = [line for line in lines[400:] if "heart" not in line]
+    return [*lines[:400], *burst, *quiet[:200], *boot, *quiet[200:]]
+
+
+def test_each_accepted_finding_is_silent_the_next_night_and_no_other_one(mine: Path, tmp_path: Path, run: Run) -> None:
+    good, first, second = tmp_path / "good", tmp_path / "first", tmp_path / "second"
+    for path, log in ((good, service(900, 0)), (first, night(1)), (second, night(2))):
+        path.write_text("".join(f"{line}\n" for line in log))
+    assert run("calibrate", mine, good).returncode == 0
+
+    def listed(file: Path) -> dict[str, dict[str, object]]:
+        return {str(row["why"]).split(":")[0]: row for row in records(run("odd", mine, file, "--json")) if row["odd"]}
+
+    rows, before = listed(first), listed(second)
+    assert rows.keys() == before.keys() >= {*PLANTED, "burst", "silence", "episode"}
+    for name, row in rows.items():
+        path = tmp_path / "findings"
+        path.write_text(json.dumps(row) + "\n")
+        assert run("accept", mine, "--from", path).returncode == 0
+        assert run("accept", mine, "--from", path).stdout.endswith(b"as before\n")
+        assert listed(second).keys() == before.keys() - {name}
+        assert run("accept", mine, "--remove", "--from", path).stdout.startswith(b"0 accepted lines")
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows.values()))
+    assert run("accept", mine, "--from", path).returncode == 0
+    assert run("calibrate", mine, good).returncode == 0
+    assert listed(first).keys() == listed(second).keys() == set()
+
+
+def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
+    mine: Path, tmp_path: Path, run: Run
+) -> None:
+    good, new, rows = tmp_path / "good", tmp_path / "new", tmp_path / "rows"
+    good.write_text("".join(f"{line}\n" for line in service(900, 0)))
+    new.write_text("".join(f"{line}\n" for line in [*service(90, 1), *PLANTED.values(), '{"file": "a log of JSON"}']))
+    assert run("calibrate", mine, good).returncode == 0
+    rows.write_bytes(run("odd", mine, new, "--as-read", "--all", "--json").stdout)
+    assert run("accept", mine, "--from", rows).stdout == b"5 accepted lines, 5 more\n"
+    assert run("odd", mine, new, "--as-read", "--fail").returncode == 0
+    kept = run("odd", mine, "--accepted").stdout.decode().splitlines()
+    assert kept == [*PLANTED.values(), '{"file": "a log of JSON"}']
+    assert run("accept", mine, "--remove", "--from", new).stdout == b"0 accepted lines, 5 fewer\n"
+    assert run("accept", mine, "--from", new).returncode == 0  # a text of lines, one of which is JSON
+    assert run("odd", mine, new, "--as-read", "--fail").returncode == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--as-read"]])
+def test_a_file_that_is_given_twice_is_read_once(
+    calibrated: Path, tmp_path: Path, run: Run, options: list[str]
+) -> None:
+    (tmp_path / "new").write_text("abcd\n☃☃☃\n")
+    one, two = (run("odd", calibrated, *[tmp_path / "new"] * k, *options, "--json").stdout for k in (1, 2))
+    assert one == two != b""
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [
         (["accept", "MODEL"], b"there is nothing to accept: give a LINE, or --from"),
+        (["accept", "MODEL", ""], b"a LINE is one line that is not empty"),
+        (["accept", "MODEL", "x\ny"], b"give several one by one"),
+        (
+            ["accept", "MODEL", b"x\xff"],
+            b"character 1 of the text is a lone surrogate (U+DCFF), the byte FF, not valid",
+        ),
+        (["accept", "MODEL", "--from", "BROKEN"], b"has a finding that cannot be read: lines"),
         (["accept", "MODEL", "x"], b"run afterword calibrate MODEL FILE"),
         (["odd", "MODEL", "FILE", "--no-auto-mask"], b"--no-auto-mask is for training"),
         (["odd", "MODEL"], b"give at least one FILE, or --accepted alone"),
@@ -385,9 +480,11 @@ def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path:
     ],
 )
 def test_accepting_needs_a_line_and_a_calibrated_model(
-    mine: Path, normal: Path, run: Run, command: list[str], says: bytes
+    mine: Path, normal: Path, tmp_path: Path, run: Run, command: list[str], says: bytes
 ) -> None:
-    finished = run(*({"MODEL": mine, "FILE": normal}.get(word, word) for word in command))
+    (tmp_path / "broken").write_text('{"finding": 1}\n')
+    places = {"MODEL": mine, "FILE": normal, "BROKEN": tmp_path / "broken"}
+    finished = run(*(places.get(word, word) for word in command))
     assert finished.returncode == 2
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1

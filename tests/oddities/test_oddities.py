@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.oddities.fields import readable, split
-from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge
-from afterword.oddities.usual import UsualLines, Verdict
+from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, each_alone, judge
+from afterword.oddities.rates import silence
+from afterword.oddities.usual import Harmless, UsualLines, Verdict
 from afterword.records import read_json
 from afterword.text.lines import Masks
 
@@ -91,6 +94,13 @@ def test_a_changed_value_or_order_is_found(change: tuple[str, str], detector: st
     assert found.p_value <= RATE
 
 
+@pytest.mark.parametrize("bits", range(1, 30))
+def test_a_value_that_is_new_in_so_many_bits_comes_as_seldom(bits: int) -> None:
+    late_bits = sorted(float(k) for k in range(1, 11) for _ in range(2 ** (10 - k) - 2 ** (9 - k) if k < 10 else 1))
+    usual = UsualLines(late=1024, late_bits=late_bits)  # of 1,024 lines, 2^(10 - b) have b bits or more
+    assert 0.4 * 2**-bits <= usual.p_value(bits) <= 2.1 * 2**-bits
+
+
 def test_new_values_are_not_odd_where_they_are_common() -> None:
     usual = UsualLines.of(server(600))
     flagged = sum(verdict(usual, line).p_value <= RATE for line in server(1200, 2)[600:])
@@ -109,16 +119,98 @@ def test_a_log_that_brings_new_kinds_all_the_time_is_not_flagged_for_them() -> N
     assert verdict(restless, line(700), TextCost(30.0, 0.001, [])).p_value <= RATE  # unless its text is odd
 
 
+ODD_TEXT = TextCost(30.0, 1e-4, ["zzz"])
+
+
 def test_accepted_lines_are_silent_and_so_is_what_is_new_in_them() -> None:
-    usual = UsualLines.of(server(600))
-    line = server(1)[0]
-    usual.accepted = [line.replace("status", "state"), line + " again", line.replace("order 0", "order 3000")]
-    odd_text = TextCost(30.0, 1e-4, [])
+    usual, line = UsualLines.of(server(600)), server(1)[0]
+    accepted = [line.replace("status", "state"), line + " again", line.replace("order 0", "order 3000")]
+    usual = replace(usual, accepted=accepted)  # as versions up to 0.3 wrote them
     for harmless in (line.replace("status", "state").replace("order 0", "order 9"), line + " too"):
-        assert verdict(usual, harmless, odd_text).p_value == 1.0
+        assert verdict(usual, harmless, ODD_TEXT).p_value == 1.0
     assert verdict(usual, line.replace("order 0", "order 2900")).p_value > RATE
     assert verdict(usual, line.replace("order 0", "order 90000")).p_value <= RATE
+    assert verdict(usual, line.replace("order 0", "order -3000")).p_value <= RATE
     assert verdict(usual, line.replace("status", "mode")).p_value <= RATE
+    assert verdict(usual, line.replace("status", "state").replace("user", "client"), ODD_TEXT).p_value <= RATE
+
+
+USER = "login user=ann from 10.0.0.3 by key over lan"
+GOOD = [USER.replace("ann", ("ann", "carl", "dora")[k % 3]).replace("0.3", f"0.{k % 5}") for k in range(600)]
+GOOD = [line if k % 2 else line.replace("key over lan", "token over wan") for k, line in enumerate(GOOD)]
+CHANGES: dict[str, Callable[[str], str]] = {
+    "template": lambda line: f"{line} (again)",
+    "value": lambda line: line.replace("user=ann", "user=bob"),
+    "another value": lambda line: line.replace("10.0.0.3", "10.0.0.9"),
+    "text": lambda line: line.replace("lan", "wan"),
+    "rate": lambda line: line,
+}
+
+
+def night(changes: set[str]) -> list[tuple[str, TextCost]]:
+    """The lines of a night, with their costs: in one of them, all of this is odd."""
+    line = USER
+    for change in changes:
+        line = CHANGES[change](line)
+    figure = 30.0 + 30 * ("template" in changes and "text" in changes)
+    cost = TextCost(figure, 1e-4, ["zzz"]) if changes & {"text", "template"} else USUAL
+    return [*((one, USUAL) for one in GOOD[:90]), *[(line, cost)] * (60 if "rate" in changes else 1)]
+
+
+def detectors(usual: UsualLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
+    """What is listed in the last of `lines`."""
+    findings = Findings(usual, RATE, 25)
+    for number, (line, cost) in enumerate(lines, 1):
+        findings.add(Placed("new", number, line), line, judge(usual, line, cost, RATE))
+    return {(one.detector, one.why) for one in findings.listed()[0] if lines[-1][0] in {at.text for at in one.lines}}
+
+
+@pytest.mark.parametrize("accepted", [*CHANGES, "bare"])
+@pytest.mark.parametrize("other", [*CHANGES])
+def test_what_was_accepted_is_silent_and_all_else_in_its_line_is_not(accepted: str, other: str) -> None:
+    usual = UsualLines.of(GOOD)
+    changes = {"value", "text"} if accepted == "bare" else {accepted}
+    lines, [(line, cost)] = night(changes), night(changes)[-1:]
+    before, [text, *values] = detectors(usual, lines), each_alone(usual, line, cost, RATE)
+    assert before
+    harmless = {
+        "template": [Harmless("template", "", cost.figure)],
+        "text": [Harmless("text", text.key)],
+        "rate": [Harmless("rate")],
+        "bare": usual.odd_in(line, cost.figure, text.key),
+    }.get(accepted, [Harmless("value", one.place) for one in values])
+    usual = replace(usual, accepted=[line], accepted_as={line: harmless})
+    assert detectors(usual, lines) == set()
+    both = detectors(usual, night(changes | {other}))
+    is_new = other not in changes and not ("template" in changes and "value" in other)  # a new kind has no usual values
+    burst = {"rate"} if accepted == "rate" else set()  # that of another line
+    assert {detector for detector, _ in both} == ({other.split()[-1], *burst} if is_new else set())
+    assert not both & before
+    again = read_json(UsualLines, msgspec.json.encode(usual))
+    assert detectors(again, lines) == set()
+
+
+def test_an_accepted_silence_is_silent_and_another_is_not() -> None:
+    good = [line if k % 20 else "a heart beats" for k, line in enumerate(heart(2000, 10))]
+    usual, quiet = UsualLines.of(good), heart(900, 10, 10**9)
+    silences = found_in(usual, quiet)
+    assert len(silences) == 2
+    for one in silences:
+        kinds = [kind for kind in usual.rates.regular if one.why.startswith(silence(kind))]
+        harmless = [Harmless("rate", kind) for kind in kinds]
+        known = replace(usual, accepted=[quiet[0]], accepted_as={quiet[0]: harmless})
+        assert [other.why for other in found_in(known, quiet)] == [other.why for other in silences if other is not one]
+
+
+def test_a_text_is_judged_without_the_accepted_values_in_it() -> None:
+    good = [f"{'web' if k % 3 else 'db'}-{k % 2} sends {k % 9} to ann{k % 4}, 0x{k:x}: {k}" for k in range(900)]
+    usual, line = UsualLines.of(good), "mail-7 sends 99 to bob12345, 0x9: 7"
+    usual = replace(usual, accepted=[line], accepted_as={line: usual.odd_in(line, 0.0)})
+    hide, origins = usual.hiding(Masks())
+    assert hide(line) == usual.hide(line) == usual.hide("web-1 sends 0 to ann0, 0x5: 3")
+    assert len(origins(line)) == len(hide(line))
+    assert {line[start:stop] for start, stop in origins(line)[:5]} == {"mail-7"}
+    assert usual.hide(other := good[5].replace(", ", " or ")) == UsualLines.of(good).hide(other)
 
 
 def test_what_is_usual_is_the_same_after_it_was_written() -> None:
@@ -250,6 +342,39 @@ def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
     [one] = findings.listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)
+
+
+def test_listing_twice_and_in_between_gives_the_same_findings() -> None:
+    def listed(findings: Findings) -> list[tuple[str, float, list[int], object]]:
+        return [
+            (one.why, one.p_value, [at.line for at in one.lines], one.odd_pieces)
+            for each in findings.listed(open_episodes=True)
+            for one in each
+        ]
+
+    usual = UsualLines.of(GOOD)
+    once, often = Findings(usual, RATE, 25), Findings(usual, RATE, 25)
+    users = [USER.replace("ann", name) for name in ("bob", "eve", "mal", "bob")]
+    for number, line in enumerate([*users, *(" ".join("x" * (n + 3)) for n in range(8))], 1):
+        verdicts = judge(usual, line, USUAL, RATE)
+        once.add(Placed("new", number, line), line, verdicts)
+        often.add(Placed("new", number, line), line, verdicts)
+        often.listed()
+    assert listed(often) == listed(often) == listed(once)
+    assert {kind for kind, *_ in listed(once)} > {"bob: seen ann, carl, dora", "mal: seen ann, carl, dora"}
+
+
+def test_a_finding_shows_what_is_odd_in_its_own_verdict_and_the_values_that_it_takes_in() -> None:
+    usual, findings = UsualLines.of(GOOD), Findings(UsualLines.of(GOOD), RATE, 25)
+    lines = [USER.replace("lan", "lna")] * 3 + [USER.replace("lan", "lna").replace("ann", "bob")]
+    lines += [USER.replace("ann", "eve").replace("10.0.0.3", "66.6.6.6")]
+    for number, line in enumerate(lines, 1):
+        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
+    shown = {
+        one.why.split(":")[0]: {one.lines[0].text[start:stop] for start, stop in one.odd_pieces}
+        for one in findings.listed()[0]
+    }
+    assert shown == {"lna": {"lna"}, "bob": {"bob"}, "eve": {"eve", "66.6.6.6"}}
 
 
 def test_a_value_that_is_new_in_all_lines_hides_no_other_one() -> None:

@@ -12,7 +12,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ import numpy as np
 
 from afterword.oddities.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
 from afterword.oddities.rates import Counted
-from afterword.oddities.usual import Detector, UsualLines, Verdict
+from afterword.oddities.usual import Detector, Pieces, UsualLines, Verdict
 from afterword.text.documents import counted
 
 DIGITS = re.compile(r"\d+")
@@ -33,6 +34,7 @@ FEW = 20  # listed lines, that need no reason
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
+BEYOND = 1.5  # times the figure of an accepted kind of line: a text that is odder is a finding again
 SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
 
@@ -49,11 +51,10 @@ class TextCost(NamedTuple):
 
     figure: float
     p_value: float
-    pieces: Sequence[str]
+    words: Sequence[str]
     """Its costliest parts."""
-
-
-Pieces = Sequence[tuple[int, int]]
+    pieces: Pieces = ()
+    """Where they are in the line."""
 
 
 @dataclass(eq=False)
@@ -72,6 +73,8 @@ class Oddity:
     odd_pieces: Pieces = ()
     """The odd parts of the oddest line, as places in its text."""
     oddest: Placed | None = None
+    others: Sequence[tuple[Oddity, Pieces]] = ()
+    """The findings of other odd values of that line, and where these are in it."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -84,20 +87,33 @@ def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Ver
     A new kind of line takes precedence over an odd text, and so does a value that is odd at this `rate` of false
     alarms. If several values are odd, each has a verdict, because one of them, such as a date, may be new in all lines.
     """
-    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.pieces[:3])
-    where = f": “{'”, “'.join(words)}”" if words else ""
-    line, hidden = split(text), usual.hide(text)
-    key = f"{line.kind} {DIGITS.sub('#', where)}" if where and not usual.is_plain else hidden
-    odd_text = Verdict("text", f"odd text{where}", key, cost.figure, cost.p_value)
-    if text in usual.harmless or usual.is_harmless(line) or usual.has_text(hidden):
-        odd_text = odd_text._replace(p_value=1.0)
-    found, detectors = [odd_text], 1 if usual.is_plain else DETECTORS
-    if usual.places and line.kind not in usual.places and line.kind not in usual.harmless:
-        found = [Verdict("template", f"new kind of line{where}", line.kind, cost.figure, usual.p_new(cost.figure))]
+    line, odd_text, detectors = split(text), judge_text(usual, text, cost), 1 if usual.is_plain else DETECTORS
+    found, is_new = [odd_text], bool(usual.places) and line.kind not in usual.places
+    if is_new and ("template", line.kind) not in usual.harmless:
+        new = odd_text.why.replace("odd text", "new kind of line", 1)
+        found = [Verdict("template", new, line.kind, cost.figure, usual.p_new(cost.figure), "", cost.pieces)]
     elif (each := usual.odd_values(line)) and each[0].p_value <= max(rate / detectors, odd_text.p_value):
         found = [each[0], *(one for one in each[1:] if one.p_value <= rate / detectors)]
     found[0] = found[0]._replace(p_value=min(found[0].p_value, odd_text.p_value))
     return [one._replace(p_value=min(1.0, detectors * one.p_value)) for one in found]
+
+
+def judge_text(usual: UsualLines, text: str, cost: TextCost) -> Verdict:
+    """Return what is odd about the text of a line, whose key has its odd words. Of an accepted kind of line, a text is
+    odd only if its figure is well above the accepted one."""
+    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.words[:3])
+    where = f": “{'”, “'.join(words)}”" if words else ""
+    kind, hidden = split(text).kind, usual.hide(text)
+    key = f"{kind} {DIGITS.sub('#', usual.hide(where))}" if where and not usual.is_plain else hidden
+    enough = BEYOND * usual.harmless.get(("template", kind), -math.inf)
+    known = usual.has_text(hidden) or not usual.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
+    p_value = 1.0 if known or cost.figure <= enough else cost.p_value
+    return Verdict("text", f"odd text{where}", key, cost.figure, p_value, "", cost.pieces)
+
+
+def each_alone(usual: UsualLines, text: str, cost: TextCost, _: float) -> list[Verdict]:
+    """Return the verdict on the text of a line, then those on its new values, however odd."""
+    return [judge_text(usual, text, cost), *usual.odd_values(split(text))]
 
 
 def whole_word(text: str, start: int, stop: int) -> str:
@@ -118,23 +134,28 @@ class Findings:
         """The key says whether they are listed, what found them, and what all their lines have in common."""
         self._new: list[tuple[int, Oddity, Placed]] = []  # odd lines and those of new kinds, by number in all files
         self._counted: Counted[Placed] = usual.rates.counting()
+        self._harmless = {name for detector, name in usual.harmless if detector == "rate"}
         self.lines = 0
 
-    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict], pieces: Pieces = ()) -> None:
+    def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
         self.lines += 1
-        first, *_ = [self._take(line, verdict, pieces) for verdict in verdicts]
-        if not self._usual.is_harmless(split(masked)):
-            equal, kind = self._usual.repeated(masked)
-            self._counted.add(line, equal[self._usual.rates.timed], kind)
-            if verdicts[0].p_value <= self._rate or first.detector == "template":
-                self._new.append((self.lines, first, line))
+        found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts]
+        for one, _ in found:
+            if one.oddest is line:
+                one.others = found
+        equal, kind = self._usual.repeated(masked)
+        self._counted.add(line, equal[self._usual.rates.timed], kind)
+        if ("rate", equal[0]) in self._usual.harmless:
+            self._harmless.add(equal[self._usual.rates.timed])
+        if verdicts[0].p_value <= self._rate or found[0][0].detector == "template":
+            self._new.append((self.lines, found[0][0], line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
             for each in others[self._others :]:
                 del self._found[each]
 
-    def _take(self, line: Placed, verdict: Verdict, pieces: Pieces) -> Oddity:
+    def _take(self, line: Placed, verdict: Verdict) -> Oddity:
         is_listed = verdict.p_value <= self._rate
         new = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
         same = self._found.setdefault((is_listed, verdict.detector, verdict.key), new)
@@ -143,7 +164,7 @@ class Findings:
         if odder or is_listed or same.count <= KEPT_ALIKE:
             same.lines.append(line)
         if odder:
-            same.figure, same.p_value, same.why, same.odd_pieces = new.figure, new.p_value, new.why, pieces
+            same.figure, same.p_value, same.why, same.odd_pieces = new.figure, new.p_value, new.why, verdict.pieces
             same.oddest = line
         return same
 
@@ -152,27 +173,29 @@ class Findings:
 
         With `open_episodes`, the findings of an episode follow it.
         """
-        for one in self._found.values():
-            one.lines.sort(key=lambda line: line is not one.oddest)
-        places = Counter[str]()
+        places, copies = Counter[str](), dict[Oddity, Oddity]()
         for key, one in sorted(self._found.items(), key=lambda item: item[1].rank):
             place, tab, _ = key[-1].partition("\t")
+            copies[one] = replace(one, lines=sorted(one.lines, key=lambda line: line is not one.oddest))
             if tab and one.detector == "value":  # if many words are new at a place, each is less odd
                 places[place] += 1
-                one.p_value *= places[place]
-        found = [*self._episodes()]
+                copies[one].p_value *= places[place]
+        found = [*self._episodes([(number, copies.get(one, one), line) for number, one, line in self._new])]
         taken = {part for one in found for part in one.parts}
-        for p_value, why, lines in self._usual.rates.odd(self._counted):
-            found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
-        ranked, smallest = list[Oddity](), dict[Placed, int]()
-        for one in sorted(
-            [*found, *(one for one in self._found.values() if one not in taken)], key=lambda one: one.rank
-        ):
+        for name, p_value, why, lines in self._usual.rates.odd(self._counted):
+            if name not in self._harmless:
+                found.append(Oddity("rate", why, _bits(p_value), p_value, lines, len(lines)))
+        ranked, taken_in, smallest = list[Oddity](), set[Oddity](), dict[Placed, int]()
+        for one in sorted([*found, *(one for one in copies.values() if one not in taken)], key=lambda one: one.rank):
             if one.detector == "value":  # several values of a line are one finding, unless one is new in many lines
                 if all(smallest.get(line, one.count + 1) <= one.count for line in one.lines):
+                    taken_in.add(one)
                     continue
                 smallest |= {line: min(one.count, smallest.get(line, one.count)) for line in one.lines}
             ranked.append(one)
+        for one in ranked:
+            within = (pieces for other, pieces in one.others if copies.get(other) in taken_in)
+            one.odd_pieces = sorted({*one.odd_pieces, *chain.from_iterable(within)})
         listed = [one for one in ranked if one.p_value <= self._rate]
         if open_episodes:
             listed = [each for one in listed for each in (one, *one.parts)]
@@ -190,10 +213,10 @@ class Findings:
             f"({most.why}) has {counted(most.count, 'line')}; add newer good lines, or accept what is harmless"
         )
 
-    def _episodes(self) -> Iterator[Oddity]:
+    def _episodes(self, odd_ones: Sequence[tuple[int, Oddity, Placed]]) -> Iterator[Oddity]:
         """Yield the parts of the log in which several new kinds of line occur close together."""
         stretches: list[list[tuple[int, Oddity, Placed]]] = []
-        for each in self._new:
+        for each in odd_ones:
             if not stretches or each[0] - stretches[-1][-1][0] > STRETCH:
                 stretches.append([])
             stretches[-1].append(each)

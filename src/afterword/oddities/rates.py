@@ -78,6 +78,11 @@ class Counted(Generic[Item]):
         return self.kinds
 
 
+def silence(kind: str) -> str:
+    """Return how the reason for the silence of a kind of line begins."""
+    return f"silence: {readable(kind).strip()} came every "
+
+
 @dataclass
 class Rates:
     """The rates of equal lines and of regular kinds of line in the good lines."""
@@ -115,13 +120,13 @@ class Rates:
         """Return a count whose bursts have twice as many equal lines as ever before."""
         return Counted(max(FEWEST, 2 * self.most))
 
-    def odd(self, counted: Counted[Item]) -> Iterator[tuple[float, str, list[Item]]]:
-        """Yield the p-value, the reason and the lines of each burst and silence. A silence has the line before it; one
-        that lasts from the beginning has the first line of all."""
-        for lines in counted.bursts.values():
+    def odd(self, counted: Counted[Item]) -> Iterator[tuple[int | str, float, str, list[Item]]]:
+        """Yield what comes, the p-value, the reason and the lines of each burst and silence. A silence has the line
+        before it; one that lasts from the beginning has the first line of all."""
+        for equal, lines in counted.bursts.items():
             p_value = float(self.lines + 1) ** (-min(len(lines), WINDOW) / self.most)
             usual = f"at most {self.most:,} within {WINDOW} good ones"
-            yield p_value, f"burst: {len(lines):,} equal lines; {usual}", [*lines.values()]
+            yield equal, p_value, f"burst: {len(lines):,} equal lines; {usual}", [*lines.values()]
         kinds = counted.ended()
         for kind, (times, longest) in self.regular.items():
             gaps = kinds.get(kind) or Gaps(counted.others)
@@ -129,8 +134,8 @@ class Rates:
             gap, usual_gap, how, first = max(
                 (gaps.longest, longest, "then not for", gaps.before),
                 (gaps.first, max(longest, self.begins.get(kind, 0)), before, counted.first),
-                key=lambda silence: silence[0] / silence[1],
+                key=lambda each: each[0] / each[1],
             )
             if gap >= max(SILENCE * usual_gap, WINDOW):
-                why = f"silence: {readable(kind).strip()} came every {self.lines // times:,} lines, {how} {gap:,}"
-                yield float(times) ** (-gap / usual_gap), why, [*first]
+                why = f"{silence(kind)}{self.lines // times:,} lines, {how} {gap:,}"
+                yield kind, float(times) ** (-gap / usual_gap), why, [*first]

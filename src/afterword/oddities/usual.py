@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -38,6 +39,7 @@ REPEATED = 20  # uses of each value, on average, from which the values are not m
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 HIDDEN = "\t"  # begins a hash: no word or value of a line begins with it
 MOST_ACCEPTED = 100_000  # lines
+ANY_FIGURE = 1e9  # of a kind of line of which any text is accepted
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
 
 
@@ -130,6 +132,7 @@ class NewValue(NamedTuple):
 
 
 Detector = Literal["template", "value", "text", "rate", "episode"]
+Pieces = Sequence[tuple[int, int]]
 
 
 class Verdict(NamedTuple):
@@ -141,8 +144,20 @@ class Verdict(NamedTuple):
     """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
     figure: float
     p_value: float
-    at: tuple[int, int] | None = None
-    """The place of the odd value in the line; None if something else is odd."""
+    place: str = ""
+    """The place of a value; empty if something else is odd."""
+    pieces: Pieces = ()
+    """The odd parts of the line, from one character to another."""
+
+
+class Harmless(NamedTuple):
+    """Something in a line that was accepted."""
+
+    detector: Detector
+    where: str = ""
+    """The place of a value, the key of an odd text, or the kind of line that is silent. Otherwise, the line says it."""
+    figure: float = 0.0
+    """If a kind of line was accepted, the figure of its text."""
 
 
 @dataclass
@@ -166,7 +181,9 @@ class UsualLines:
     late_bits: list[Number] = field(default_factory=list)
     """The bits of late lines of which a value is new, in order."""
     accepted: Annotated[list[str], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=list)
-    """Lines that are harmless, whatever is odd about them."""
+    """Lines in which something is harmless."""
+    accepted_as: Annotated[dict[str, list[Harmless]], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=dict)
+    """What is harmless in them; of a line that is missing here, all that is odd in it."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
 
@@ -194,8 +211,9 @@ class UsualLines:
         return _checksum(hidden) in self.late_texts
 
     def hide(self, text: str) -> str:
-        """Return `text` with what always changes replaced by `MARK`."""
-        return _replaced(text, filter(self._is_masked, split(text).fields), MARK) if self.masked else text
+        """Return `text` with what always changes replaced by `MARK`, and accepted values by usual ones, so that its
+        cost is that of all else."""
+        return _replaced(text, self._hidden(text))
 
     def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
         """Return two functions of a line. One hides what `masks` and this mask; the other returns, for each character
@@ -203,13 +221,40 @@ class UsualLines:
 
         def origins(line: str) -> list[tuple[int, int]]:
             outer, inner, last = masks.origins(line), list[tuple[int, int]](), 0
-            for one in filter(self._is_masked, split(masks(line)).fields if self.masked else ()):
-                end = one.start + len(one.text)
-                inner += [*outer[last : one.start], *[(outer[one.start][0], outer[end - 1][1])] * len(MARK)]
+            for start, end, instead in self._hidden(masks(line)):
+                inner += [*outer[last:start], *[(outer[start][0], outer[end - 1][1])] * len(instead)]
                 last = end
             return inner + outer[last:]
 
         return lambda line: self.hide(masks(line)), origins
+
+    def _hidden(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield the spans of a line that are hidden, and what is read instead of each."""
+        line, end = split(text), 0
+        for one in line.fields:
+            place = self.places.get(line.kind, {}).get(one.place)
+            if one.start < end:  # a number in a word that is hidden
+                continue
+            if self.masked and self._is_masked(one):
+                instead = MARK
+            elif place and self._is_harmless(line.kind, one, place):
+                instead = self._usual_value(line.kind, one.place)
+            else:
+                continue
+            end = one.start + len(one.shown if one.kind == WORD else one.text)
+            yield one.start, end, instead
+
+    def _usual_value(self, kind: str, place: str) -> str:
+        """Return the most frequent value at a place, with the most frequent numbers in it if it is a word."""
+        values, numbers = self.places[kind][place].values, count()
+        value = max(values, key=values.__getitem__)
+
+        def filled(_: re.Match[str]) -> str:
+            inner = f"{place} {value} {next(numbers)}"
+            is_masked = inner not in self.places[kind] or self.masked.get(f"{value}\t{value}")
+            return MARK if is_masked else self._usual_value(kind, inner)
+
+        return re.sub(f"[{MARKERS}]", filled, value)
 
     def _is_masked(self, one: Field) -> bool:
         return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))
@@ -234,10 +279,11 @@ class UsualLines:
         return min(1.0, (len(self.late_figures or self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
-        """Return how often a late line had a value that is as new; it halves with each bit above all of them."""
+        """Return how often a late line had a value that is as new; it halves with each bit above all of them, because a
+        value that is new in b bits comes at a rate of 2^-b."""
         as_new = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits)
         beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
-        return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond / 2))
+        return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond))
 
     def share(self, word: str) -> float:
         """Return the fraction of good lines that contain `word`; it counts twice in a line that contains it twice."""
@@ -247,7 +293,8 @@ class UsualLines:
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
         """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
-        timeless = _replaced(text, (one for one in line.fields if one.kind == TIME), "")
+        times = ((one.start, one.start + len(one.text), "") for one in line.fields if one.kind == TIME)
+        timeless = _replaced(text, times)
         return (hash(timeless), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
@@ -297,23 +344,54 @@ class UsualLines:
         return max(each) + (sum(each) - max(each)) / 10 if each else 0.0
 
     @cached_property
-    def harmless(self) -> set[str]:
-        """The accepted lines, and what is new in them: their kinds and their values."""
-        lines = [*map(split, self.accepted)]
-        new = {line.kind for line in lines if line.kind not in self.places}
-        found = (one for line in lines for one in self.surprises(line))
-        less = (one._replace(level=level) for one in found for level in range(1, one.level + 1))
-        return {*self.accepted, *new, *map(_said, less)}
+    def harmless(self) -> dict[tuple[Detector, str | int], float]:
+        """What was accepted apart from values, with the highest figure: by detector a kind of line, the key of a text
+        or a masked text, and the hash of a line that may come in bursts."""
+        known = dict[tuple[Detector, str | int], float]()
+        for text in self.accepted:
+            (equal, _), kind = self.repeated(text)
+            for detector, where, figure in self.harmless_in(text):
+                name = kind if detector == "template" else where or equal
+                known[detector, name] = max(figure, known.get((detector, name), 0.0))
+                if detector == "text":
+                    known[detector, self.hide(text)] = figure
+        return known
 
-    def is_harmless(self, line: Line) -> bool:
-        """Return whether something new in a line was accepted."""
-        known = self.harmless
-        return bool(known) and (line.kind in known or any(_said(one) in known for one in self.surprises(line)))
+    @cached_property
+    def _harmless_values(self) -> dict[tuple[str, str], list[Field]]:
+        """The accepted values, by kind of line and place."""
+        known = dict[tuple[str, str], list[Field]]()
+        for text in self.accepted:
+            places = {one.where for one in self.harmless_in(text) if one.detector == "value"}
+            for one in split(text).fields:
+                if one.place in places:
+                    known.setdefault((split(text).kind, one.place), []).append(one)
+        return known
+
+    def harmless_in(self, text: str) -> list[Harmless]:
+        """Return what is harmless in an accepted line: if it is known as the line alone, as up to 0.3, all that is odd
+        in it."""
+        return [*self.accepted_as[text]] if text in self.accepted_as else self.odd_in(text, ANY_FIGURE)
+
+    def odd_in(self, text: str, figure: float, key: str = "") -> list[Harmless]:
+        """Return all that is odd in a line whose text has this figure and key."""
+        line = split(text)
+        new = [Harmless("value", one.field.place) for one in self.surprises(line)]
+        new += [] if line.kind in self.places else [Harmless("template", "", figure)]
+        return [Harmless("text", key), *new]
+
+    def _is_harmless(self, kind: str, one: Field, place: ValuePlace) -> bool:
+        """Return whether this value was accepted at its place, or a number that is as far out of range."""
+        known = self._harmless_values.get((kind, one.place), ())
+        numbers = [other.number for other in known if other.number is not None]
+        if one.kind == NUMBER and len(place.values) > FEW and one.number is not None and numbers:
+            return min(*numbers, place.ordered[0]) <= one.number <= max(*numbers, place.ordered[-1])
+        return any(one.text == other.text for other in known)
 
     def odd_values(self, line: Line) -> list[Verdict]:
         """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
         of the others."""
-        found = [one for one in self.surprises(line) if _said(one) not in self.harmless]
+        found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field, one.place)]
         found.sort(key=self.bits, reverse=True)
         return [
             _described(line, one, bits, self.p_value(bits))
@@ -332,26 +410,20 @@ def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdic
     key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
     key += f"\t{value.text}" if value.kind == WORD else ""
     at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
-    return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, at)
+    return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, value.place, [at])
 
 
-def _replaced(text: str, fields: Iterable[Field], mark: str) -> str:
-    """Return `text` with `mark` in place of these values of it."""
+def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Return `text` with another text in place of each of these spans of it."""
     pieces, last = [], 0
-    for one in fields:
-        pieces += [text[last : one.start], mark]
-        last = one.start + len(one.text)
+    for start, end, instead in spans:
+        pieces += [text[last:start], instead]
+        last = end
     return "".join([*pieces, text[last:]])
 
 
 def _checksum(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "replace"))
-
-
-def _said(one: NewValue) -> str:
-    """Return what is new: a word; or the place of a number or an address, and how far it is outside."""
-    where = one.field.text if one.field.kind == WORD else f"{one.field.place} {one.level}"
-    return f"{one.field.name} {where}"
 
 
 def _around(one: Field) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from itertools import islice
 from typing import Annotated
 
 from afterword.errors import OptionError, TextError
-from afterword.oddities.findings import Placed
+from afterword.language_model import LanguageModel
+from afterword.oddities.findings import Placed, each_alone
+from afterword.oddities.rates import silence
 from afterword.oddities.usual import MOST_ACCEPTED as MOST
+from afterword.oddities.usual import Detector, Harmless, UsualLines
 from afterword.operations.calibrate import writable
+from afterword.operations.odd import RATE, judged
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
 from afterword.operations.work import Work
 from afterword.records import read_json
@@ -18,14 +24,20 @@ from afterword.text.decoding import Decoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
+from afterword.text.unicode import utf_8
+
+ANY = 0.5  # the rate within which the odd parts of a text are found
+ROW = re.compile(r'\{"finding": |\{"file": .*"odd_pieces": ')
 
 
 @dataclass(frozen=True)
 class Accept(Decoding, Request):
-    """Accept lines as harmless: odd does not list them again, nor other lines with the same new kind or value.
+    """Accept what is odd in lines as harmless: odd does not list it again.
 
-    LINE is a line as it is in the log. `source` is a file of lines, or of findings as odd prints them with --json.
-    Remove what is not harmless from it first. Findings below odd's rule, the next-oddest, are left out.
+    LINE is a line as it is in the log; all that is odd in it is accepted. `source` is a file of lines, or of findings
+    as odd prints them with --json. Of a finding, only what was found is accepted: that kind of line, that value at its
+    place, that text, the bursts of that line. Remove what is not harmless from the file first. Findings below odd's
+    rule, the next-oddest, are left out.
 
     The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. To print those that
     were accepted, use odd with --accepted.
@@ -51,47 +63,87 @@ class Accepted(Record, kw_only=True):
         return f"{counted(self.accepted, 'accepted line')}, {change}"
 
 
-class ListedFinding(Record):
-    """The part of a finding that is read back."""
+class ListedFinding(Record, kw_only=True):
+    """The part of a finding, or of a line that was printed as soon as it was read, that is read back."""
 
-    lines: list[Placed]
+    lines: Sequence[Placed] = ()
+    text: str = ""
     odd: bool = True
+    detector: Detector = "episode"
+    why: str = ""
+    odd_pieces: Sequence[tuple[int, int]] = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """Its lines; those of a burst are equal."""
+        return [self.text] if self.text else [one.text for one in self.lines[: 1 if self.detector == "rate" else None]]
 
 
 @operation(Accept)
 def accept(request: Accept, work: Work) -> Accepted:
-    given = [*request.lines, *(() if request.source is None else _lines_of(request.source, request, work))]
+    given = [ListedFinding(text=line) for line in request.lines]
+    given += () if request.source is None else _findings_of(request.source, request, work)
     if not given:
         raise OptionError("there is nothing to accept: give a LINE, or `source`")
-    for line in given:
+    for line in request.lines:
         check_text(line)
+        utf_8(line)
+        if not line or "\n" in line:
+            raise OptionError("a LINE is one line that is not empty: give several one by one, or in a file by `source`")
     with writable(request.model) as folder:
         model = work.model(request.model)
-        if model.usual is None or model.calibration is None:
+        usual = model.usual
+        if usual is None or model.calibration is None:
             raise OptionError("this model does not know what is usual in lines: run afterword calibrate MODEL FILE")
-        hide, before = Masks(model.calibration.masks), model.usual.accepted
-        texts = dict.fromkeys(map(hide, given))
-        kept = [line for line in before if line not in texts]
-        now = kept if request.remove else [*before, *(line for line in texts if line not in before)]
+        hide, before = Masks(model.calibration.masks), dict.fromkeys(usual.accepted)
+        texts = dict.fromkeys(hide(text) for one in given for text in one.texts)
+        now = {line: None for line in before if line not in texts} if request.remove else before | texts
         if len(now) > MOST:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
-        model.with_usual(replace(model.usual, accepted=now)).save(folder)
+        found = {text: usual.harmless_in(text) if text in before else [] for text in now}
+        if not request.remove:
+            for text, harmless in _harmless(model.using(model.calibration.using), usual, given, work):
+                found[text] += [one for one in harmless if one not in found[text]]
+        model.with_usual(replace(usual, accepted=[*now], accepted_as=found)).save(folder)
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
 
-def _lines_of(source: str, request: Accept, work: Work) -> Iterator[str]:
-    """Yield the lines of a text, or of a file of findings, whose next-oddest ones are included only to forget them.
+def _harmless(
+    model: LanguageModel, usual: UsualLines, given: Sequence[ListedFinding], work: Work
+) -> Iterator[tuple[str, list[Harmless]]]:
+    """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
+    lines = [text for one in given for text in one.texts]
+    each = judged(model, lines, ANY, work.still_wanted, each_alone)
+    for one in given:
+        silent, keys = [kind for kind in usual.rates.regular if one.why.startswith(silence(kind))], set[str]()
+        for line, text, (odd_text, *values) in islice(each, len(one.texts)):
+            keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
+            harmless = {
+                "template": [Harmless("template", "", line.figure)],
+                "value": [Harmless("value", value.place) for value in values if value.key in keys],
+                "text": [Harmless("text", odd_text.key)],
+                "rate": [Harmless("rate", kind) for kind in silent or [""]],
+                "episode": usual.odd_in(text, line.figure, odd_text.key if odd_text.p_value <= RATE else ""),
+            }
+            yield text, harmless[one.detector]
+
+
+def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFinding]:
+    """Yield the lines of a text, or the findings of a file, of which the next-oddest are included only to forget them.
 
     Raises TextError.
     """
     with work.reader(request) as reader:
         for block in filled_lines(reader.read(listed(source))):
             for line in block:
-                if not line.startswith('{"finding"'):
-                    yield line
+                if not ROW.match(line):
+                    yield ListedFinding(text=line)
                     continue
                 try:
                     found = read_json(ListedFinding, line)
-                    yield from (one.text for one in found.lines if found.odd or request.remove)
+                    if not found.texts:
+                        raise ValueError("lines is missing")
                 except ValueError as error:
                     raise TextError(f"{source} has a finding that cannot be read: {error}") from None
+                if found.odd or request.remove:
+                    yield found

@@ -101,7 +101,8 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             texts = [*map(Masks(masks), lines)]
             with work.progress("calibrating") as on_progress:
                 usual = UsualLines.of(texts, loaded.usual.masked if loaded.usual else {})
-                usual.accepted = loaded.usual.accepted if loaded.usual else []
+                if known := loaded.usual:
+                    usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
                 forms = [*map(usual.hide, texts)]
                 number = calibrated_with(len(forms))
                 calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)

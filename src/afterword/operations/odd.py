@@ -195,9 +195,9 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
     found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
         for file, before, some in work.lines([*dict.fromkeys(files)], request):
-            for line, masked, verdicts in _judged(model, some, request.false_alarms, work.still_wanted):
+            for line, masked, verdicts in judged(model, some, request.false_alarms, work.still_wanted):
                 if line.text:
-                    found.add(Placed(file, before + line.line, line.text), masked, verdicts, line.odd_pieces)
+                    found.add(Placed(file, before + line.line, line.text), masked, verdicts)
             on_progress(None, found.lines)
     odd_ones, following = found.listed(open_episodes=request.all)
     if reason := found.reason(odd_ones):
@@ -215,22 +215,26 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
 
 
-def _judged(
-    model: LanguageModel, lines: list[str], rate: float, on_progress: OnProgress
+Judge = Callable[[UsualLines, str, TextCost, float], list[Verdict]]
+
+
+def judged(
+    model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress, verdicts_of: Judge = judge
 ) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
     """Yield the cost of each of `lines`, the line with the user's masks applied, and its verdicts, the oddest first."""
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
     masks, least = Masks(calibration.masks), 1 / (len(calibration.figures) + 1)
     for text, cost in zip(lines, model.odd_lines(lines, max(rate, least), on_progress=on_progress), strict=True):
-        known, places = masks(text), cost.odd_pieces
-        words = [whole_word(text, start, stop) for start, stop in places[:SHOWN]]
-        verdict, *_ = verdicts = judge(usual, known, TextCost(cost.figure, cost.p_value, words), rate)
-        if verdict.at:
-            spans = masks.origins(text)
-            places = [(spans[verdict.at[0]][0], spans[verdict.at[1] - 1][1])]
-        is_odd = bool(verdict.p_value <= rate and text)
-        pieces = places if is_odd else ()
-        yield replace(cost, text=text, p_value=verdict.p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
+        known, words = masks(text), [whole_word(text, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
+        verdicts = verdicts_of(usual, known, TextCost(cost.figure, cost.p_value, words, cost.odd_pieces), rate)
+        spans = masks.origins(text) if verdicts[-1].place else []
+        verdicts = [
+            one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) if one.place else one
+            for one in verdicts
+        ]
+        is_odd = bool(verdicts[0].p_value <= rate and text)
+        pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
+        yield replace(cost, text=text, p_value=verdicts[0].p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
 
 
 def _each(request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: Facts) -> Iterator[OddRow | Scored]:
@@ -239,10 +243,10 @@ def _each(request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts
     work.rows(OddRow, {**why, **kind_of(model, "", False), **facts})
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
         read = 0
-        for file, before, lines in work.lines(listed(request.files), request):
-            judged = [*_judged(model, lines, request.false_alarms, work.still_wanted)]
-            whole = [total([*whole, *(line for line, _, _ in judged)])]
-            for one, _, (verdict, *_) in judged:
+        for file, before, lines in work.lines([*dict.fromkeys(listed(request.files))], request):
+            each = [*judged(model, lines, request.false_alarms, work.still_wanted)]
+            whole = [total([*whole, *(line for line, _, _ in each)])]
+            for one, _, (verdict, *_) in each:
                 if request.all or one.odd:
                     more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
                     if model.usual and one.odd:
