@@ -18,6 +18,7 @@ FEWEST = 10  # equal lines in a burst
 SILENCE = 3  # times as long as ever before
 
 Item = TypeVar("Item")
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
 
 
@@ -87,14 +88,14 @@ def silence(kind: str) -> str:
 class Rates:
     """The rates of equal lines and of regular kinds of line in the good lines."""
 
-    lines: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    lines: Count = 0
     most: Positive = 1
     """The most equal lines within `WINDOW` lines."""
     regular: dict[str, tuple[Positive, Positive]] = field(default_factory=dict)
     """For each kind of line that came all the time: its count, and the most lines from one to the next."""
     timed: bool = False
     """True if equal lines must also have the same time."""
-    begins: dict[str, int] = field(default_factory=dict)
+    begins: dict[str, Count] = field(default_factory=dict)
     """For each regular kind, the number of lines before the first one."""
 
     @staticmethod

@@ -13,7 +13,7 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -22,9 +22,9 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
-from afterword.oddities.rates import Rates
+from afterword.oddities.rates import Count, Rates
 from afterword.text.documents import counted
-from afterword.text.lines import MARK, Masks
+from afterword.text.lines import MARK, Masks, Span, origins, replaced
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
 MOST_KINDS = 10_000
@@ -43,7 +43,6 @@ ANY_FIGURE = 1e9  # of a kind of line of which any text is accepted
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
 
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Checksum = Annotated[int, Meta(ge=0, lt=2**32)]
 
@@ -213,41 +212,29 @@ class UsualLines:
     def hide(self, text: str) -> str:
         """Return `text` with what always changes replaced by `MARK`, and accepted values by usual ones, so that its
         cost is that of all else."""
-        return _replaced(text, self._hidden(text))
+        return replaced(text, self._hidden(text))
 
     def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
         """Return two functions of a line. One hides what `masks` and this mask; the other returns, for each character
         of that result, its span in the line."""
+        return lambda line: self.hide(masks(line)), lambda line: origins(masks.origins(line), self._hidden(masks(line)))
 
-        def origins(line: str) -> list[tuple[int, int]]:
-            outer, inner, last = masks.origins(line), list[tuple[int, int]](), 0
-            for start, end, instead in self._hidden(masks(line)):
-                inner += [*outer[last:start], *[(outer[start][0], outer[end - 1][1])] * len(instead)]
-                last = end
-            return inner + outer[last:]
-
-        return lambda line: self.hide(masks(line)), origins
-
-    def _hidden(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def _hidden(self, text: str) -> Iterator[Span]:
         """Yield the spans of a line that are hidden, and what is read instead of each."""
         line, end = split(text), 0
         for one in line.fields:
-            place = self.places.get(line.kind, {}).get(one.place)
-            if one.start < end:  # a number in a word that is hidden
-                continue
-            if self.masked and self._is_masked(one):
-                instead = MARK
-            elif place and self._is_harmless(line.kind, one, place):
-                instead = self._usual_value(line.kind, one.place)
-            else:
-                continue
+            is_masked = bool(self.masked) and self._is_masked(one)
+            if one.start < end or not (is_masked or self._is_harmless(line.kind, one)):
+                continue  # such as a number in a word that is hidden
             end = one.start + len(one.shown if one.kind == WORD else one.text)
-            yield one.start, end, instead
+            yield one.start, end, MARK if is_masked else self._usual_value(line.kind, one.place)
 
     def _usual_value(self, kind: str, place: str) -> str:
         """Return the most frequent value at a place, with the most frequent numbers in it if it is a word."""
         values, numbers = self.places[kind][place].values, count()
         value = max(values, key=values.__getitem__)
+        if value.startswith(HIDDEN):
+            return MARK
 
         def filled(_: re.Match[str]) -> str:
             inner = f"{place} {value} {next(numbers)}"
@@ -294,7 +281,7 @@ class UsualLines:
         """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
         times = ((one.start, one.start + len(one.text), "") for one in line.fields if one.kind == TIME)
-        timeless = _replaced(text, times)
+        timeless = replaced(text, times)
         return (hash(timeless), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
@@ -358,14 +345,17 @@ class UsualLines:
         return known
 
     @cached_property
-    def _harmless_values(self) -> dict[tuple[str, str], list[Field]]:
-        """The accepted values, by kind of line and place."""
-        known = dict[tuple[str, str], list[Field]]()
+    def _harmless_values(self) -> dict[tuple[str, str], tuple[set[str], list[float]]]:
+        """The accepted values by kind of line and place, and the lowest and the highest number of them."""
+        known = dict[tuple[str, str], tuple[set[str], list[float]]]()
         for text in self.accepted:
             places = {one.where for one in self.harmless_in(text) if one.detector == "value"}
             for one in split(text).fields:
                 if one.place in places:
-                    known.setdefault((split(text).kind, one.place), []).append(one)
+                    values, numbers = known.setdefault((split(text).kind, one.place), (set(), []))
+                    values.add(one.text)
+                    found = [*numbers, *([] if one.number is None else [one.number])]
+                    numbers[:] = [min(found), max(found)] if found else []
         return known
 
     def harmless_in(self, text: str) -> list[Harmless]:
@@ -376,22 +366,24 @@ class UsualLines:
     def odd_in(self, text: str, figure: float, key: str = "") -> list[Harmless]:
         """Return all that is odd in a line whose text has this figure and key."""
         line = split(text)
-        new = [Harmless("value", one.field.place) for one in self.surprises(line)]
-        new += [] if line.kind in self.places else [Harmless("template", "", figure)]
-        return [Harmless("text", key), *new]
+        new_kind = [Harmless("template", "", figure)] * (line.kind not in self.places)
+        return [Harmless("text", key), *new_kind, *(Harmless("value", one.field.place) for one in self.surprises(line))]
 
-    def _is_harmless(self, kind: str, one: Field, place: ValuePlace) -> bool:
+    def _is_harmless(self, kind: str, one: Field) -> bool:
         """Return whether this value was accepted at its place, or a number that is as far out of range."""
-        known = self._harmless_values.get((kind, one.place), ())
-        numbers = [other.number for other in known if other.number is not None]
-        if one.kind == NUMBER and len(place.values) > FEW and one.number is not None and numbers:
-            return min(*numbers, place.ordered[0]) <= one.number <= max(*numbers, place.ordered[-1])
-        return any(one.text == other.text for other in known)
+        values, numbers = self._harmless_values.get((kind, one.place), ((), []))
+        place = self.places.get(kind, {}).get(one.place)
+        if not values or place is None:
+            return False
+        if one.kind != NUMBER or len(place.values) <= FEW or one.number is None or not numbers:
+            return one.text in values
+        within = sorted([*numbers, *place.ordered])
+        return within[0] <= one.number <= within[-1]
 
     def odd_values(self, line: Line) -> list[Verdict]:
         """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
         of the others."""
-        found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field, one.place)]
+        found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field)]
         found.sort(key=self.bits, reverse=True)
         return [
             _described(line, one, bits, self.p_value(bits))
@@ -411,15 +403,6 @@ def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdic
     key += f"\t{value.text}" if value.kind == WORD else ""
     at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
     return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, value.place, [at])
-
-
-def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
-    """Return `text` with another text in place of each of these spans of it."""
-    pieces, last = [], 0
-    for start, end, instead in spans:
-        pieces += [text[last:start], instead]
-        last = end
-    return "".join([*pieces, text[last:]])
 
 
 def _checksum(text: str) -> int:

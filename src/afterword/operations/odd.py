@@ -215,11 +215,12 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
 
 
-Judge = Callable[[UsualLines, str, TextCost, float], list[Verdict]]
-
-
 def judged(
-    model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress, verdicts_of: Judge = judge
+    model: LanguageModel,
+    lines: Sequence[str],
+    rate: float,
+    on_progress: OnProgress,
+    verdicts_of: Callable[[UsualLines, str, TextCost, float], list[Verdict]] = judge,
 ) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
     """Yield the cost of each of `lines`, the line with the user's masks applied, and its verdicts, the oddest first."""
     calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()

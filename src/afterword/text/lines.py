@@ -111,7 +111,8 @@ def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> 
 
 
 MARK = "<*>"
-
+Span = tuple[int, int, str]
+"""The start and the end of a part of a text, and what is read in its place."""
 
 MOST_MASKS = 100
 LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for 300
@@ -139,24 +140,34 @@ class Masks:
     def __call__(self, line: str) -> str:
         """Return `line` with every match replaced."""
         for pattern in self._compiled:
-            pieces, last = [], 0
-            for start, end in _matches(pattern, line):
-                pieces += [line[last:start], MARK]
-                last = end
-            line = "".join([*pieces, line[last:]])
+            line = replaced(line, _matches(pattern, line))
         return line
 
     def origins(self, line: str) -> list[tuple[int, int]]:
         """Return, for each character of the masked line, its span in `line`."""
         masked, places = line, [(k, k + 1) for k in range(len(line))]
         for pattern in self._compiled:
-            pieces, kept, last = [], [], 0
-            for start, end in _matches(pattern, masked):
-                pieces += [masked[last:start], MARK]
-                kept += [*places[last:start], *[(places[start][0], places[end - 1][1])] * len(MARK)]
-                last = end
-            masked, places = "".join([*pieces, masked[last:]]), kept + places[last:]
+            spans = _matches(pattern, masked)
+            masked, places = replaced(masked, spans), origins(places, spans)
         return places
+
+
+def replaced(text: str, spans: Iterable[Span]) -> str:
+    """Return `text` with another text in place of each of these spans of it."""
+    pieces, last = [], 0
+    for start, end, instead in spans:
+        pieces += [text[last:start], instead]
+        last = end
+    return "".join([*pieces, text[last:]])
+
+
+def origins(places: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[tuple[int, int]]:
+    """Return the places of the characters of a text after `replaced`, from those of the characters before."""
+    kept, last = list[tuple[int, int]](), 0
+    for start, end, instead in spans:
+        kept += [*places[last:start], *[(places[start][0], places[end - 1][1])] * len(instead)]
+        last = end
+    return [*kept, *places[last:]]
 
 
 def check_size(pattern: str, what: str = "mask") -> None:
@@ -190,8 +201,8 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
     return found
 
 
-def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[tuple[int, int]]:
-    """Return the spans of the matches of at least `least` characters."""
+def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[Span]:
+    """Return the spans of the matches of at least `least` characters, with `MARK`."""
     try:
         spans = [found.span() for found in pattern.finditer(line, timeout=MASK_SECONDS, concurrent=True)]
     except (TimeoutError, MemoryError):
@@ -199,4 +210,4 @@ def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[tup
             f"mask {pattern.pattern[:60]!r} takes more than {MASK_SECONDS:g} s on a line: write it without a repeat "
             "inside a repeat"
         ) from None
-    return [(start, end) for start, end in spans if end - start >= least]
+    return [(start, end, MARK) for start, end in spans if end - start >= least]
