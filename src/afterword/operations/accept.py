@@ -69,8 +69,9 @@ class ListedFinding(Record, kw_only=True):
     lines: Sequence[Placed] = ()
     text: str = ""
     odd: bool = True
-    detector: Detector = "episode"
-    why: str = ""
+    detector: Detector | None = None
+    """None for a line given by itself, and for one that is not odd."""
+    why: str | None = None
     odd_pieces: Sequence[tuple[int, int]] = ()
 
     @property
@@ -115,7 +116,7 @@ def _harmless(
     lines = [text for one in given for text in one.texts]
     each = judged(model, lines, ANY, work.still_wanted, each_alone)
     for one in given:
-        silent, keys = [kind for kind in usual.rates.regular if one.why.startswith(silence(kind))], set[str]()
+        silent, keys = [kind for kind in usual.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
         for line, text, (odd_text, *values) in islice(each, len(one.texts)):
             keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
             harmless = {
@@ -125,7 +126,7 @@ def _harmless(
                 "rate": [Harmless("rate", kind) for kind in silent or [""]],
                 "episode": usual.odd_in(text, line.figure, odd_text.key if odd_text.p_value <= RATE else ""),
             }
-            yield text, harmless[one.detector]
+            yield text, harmless[one.detector or "episode"]
 
 
 def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFinding]:
