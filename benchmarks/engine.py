@@ -46,7 +46,7 @@ from afterword.interchange.browser import Exported, PageSettings
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
-from afterword.model.network.engines import EngineName
+from afterword.model.network.engines import EngineName, runtime
 from afterword.model.network.network import Network
 from afterword.model.threads import PRODUCTS
 from benchmarks.classic import keras_python
@@ -379,7 +379,6 @@ def products(config: Config, lanes: int) -> Step:
 
 def onnx_float(config: Config, lanes: int) -> Step:
     """The gates are in no particular order, since the weights are random."""
-    import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     weights, L, H = random_weights(config), config.num_layers, config.hidden_size
@@ -406,9 +405,9 @@ def onnx_float(config: Config, lanes: int) -> Step:
     fixed = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "float", read, found, fixed)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
-    options = onnxruntime.SessionOptions()
+    options = runtime().SessionOptions()
     options.intra_op_num_threads = 1 if lanes == 1 else 0  # as many as there are cores
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = runtime().InferenceSession(model, options, providers=["CPUExecutionProvider"])
     state = np.zeros((config.num_layers, lanes, config.hidden_size), np.float32)
     fed = {"rows": ids_of(lanes)[None], "hidden": state, "cell": state}
     return lambda: session.run(None, fed)

@@ -30,6 +30,7 @@ from afterword.interchange.export_formats import FORMATS
 from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from benchmarks.commands import DATA, as_written, machine
 from benchmarks.random_models import random_model
@@ -162,14 +163,12 @@ def differences(text: Path, model: str) -> None:
 @click.argument("text", default=TEXT, type=click.Path(path_type=Path))
 def onnx(text: Path) -> None:
     """Compare the probabilities of `english` in ONNX Runtime with NumPy's."""
-    import onnxruntime
-
     loaded = load("english")
     model, network = loaded._saved, loaded.network()
     ids = network.rows(loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[None, :READ]).astype(np.int64)
     with tempfile.TemporaryDirectory() as folder:
         write_onnx(model, Path(folder, "model.onnx"))
-        session = onnxruntime.InferenceSession(Path(folder, "model.onnx"), providers=["CPUExecutionProvider"])
+        session = runtime().InferenceSession(Path(folder, "model.onnx"), providers=["CPUExecutionProvider"])
     state = network.start()
     found = session.run(["log_probabilities"], {"ids": ids, "hidden": state.hidden, "cell": state.cell})[0]
     own = log_probabilities(network.read(ids, state)[0])

@@ -21,6 +21,7 @@ gc.disable()  # while tests are collected, which makes millions of objects and h
 # read these when they are imported.
 for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "passive")):
     os.environ.setdefault(name, value)
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # in the programs of the docs, which import ONNX Runtime themselves
 
 # The same examples each time, so that only a change can fail a test; --hypothesis-profile=default draws others.
 SLOW = [hypothesis.HealthCheck.too_slow]  # as any test may be

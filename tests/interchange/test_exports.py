@@ -15,7 +15,6 @@ from typing import Any
 import h5py
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from safetensors import safe_open
@@ -27,6 +26,7 @@ from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.cell import sigmoid
 from afterword.model.network.config import Config
+from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from afterword.text.vocabularies import from_json
 from tests.bases.small import SUBWORDS, base_of, classic_base, random_weights
@@ -50,9 +50,9 @@ def expected(model: SavedModel) -> Any:
     return network.read(IDS, network.start(len(IDS)))[0]
 
 
-def session(model: SavedModel, folder: Path) -> onnxruntime.InferenceSession:
+def session(model: SavedModel, folder: Path) -> Any:
     write_onnx(model, folder / "model.onnx")
-    return onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    return runtime().InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
 
 def run_layers(path: Path, ids: Any) -> Any:

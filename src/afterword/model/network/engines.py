@@ -48,8 +48,8 @@ class FastEngine:
             raise OptionError("engine fast runs only LSTMs, and this model was trained with `cell` rnn: use numpy")
         check_installed("engine fast needs ONNX Runtime: pip install 'afterword[fast]'", "onnx", "onnxruntime")
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
 
+        runtime()
         began = time.perf_counter()
         self._config = config
         size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))
@@ -97,12 +97,10 @@ class _Step:
 
     def __init__(self, session: onnxruntime.InferenceSession, states: tuple[Array, Array], rows: int) -> None:
         """Take the session, hidden and cell [L, 1, H + BOUNDS] of a fresh start, and R."""
-        import onnxruntime
-
         self._run, self._bound = session.run_with_iobinding, session.io_binding()
         self._read: list[NDArray[Any]] = [np.zeros((1, 1), np.int64), *(state.copy() for state in states)]
         self._found = [np.empty((1, 1, rows), np.float32), *(state.copy() for state in states)]
-        value = onnxruntime.OrtValue.ortvalue_from_numpy  # shares the array's memory
+        value = runtime().OrtValue.ortvalue_from_numpy  # shares the array's memory
         for name, array in zip(INPUTS, self._read, strict=True):
             self._bound.bind_ortvalue_input(name, value(array))
         for name, array in zip(OUTPUTS, self._found, strict=True):
@@ -116,11 +114,22 @@ class _Step:
         return logits.copy(), hidden.copy(), cell.copy()
 
 
-def session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    """Return `model` ready to run on `threads`, including the calling one."""
+def runtime() -> Any:
+    """Return ONNX Runtime, with its telemetry switched off.
+
+    Otherwise it looks up a host of Microsoft's, and leaves an identity of this device in the user's cache. It reads the
+    variable when it is loaded; if other code has loaded it before, only the call helps.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    """Return `model` ready to run on `threads`, including the calling one."""
+    options = runtime().SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return runtime().InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

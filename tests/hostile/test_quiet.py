@@ -1,0 +1,131 @@
+"""Nothing is sent anywhere, and nothing is left but what was asked for: each command in a network of its own."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from afterword.operations.demo import PLAY
+from afterword.operations.every import summaries
+from tests.alone import ROOT, Left, alone, check_namespaces
+from tests.processes import free_port
+from tests.tiny import hourly, long_csv, save_tiny
+
+FILES = ROOT / "docs" / "files.md"
+LINES = "".join(f"user {'abcdefg'[k % 7]} logged in from port {5000 + k % 50}\n" for k in range(1200))
+SHORT = "--steps 20 --hidden-size 16 --base none"
+MADE = [
+    f"train book.txt --out run {SHORT}",
+    f"train good.log --lines --out lines {SHORT}",
+    "calibrate lines good.log",
+    "export run --keras run.keras",
+    "export run --torch torch",
+]
+COMMANDS = {
+    "train": ["book.txt --out new --minutes 0.08"],
+    "plan": ["book.txt --minutes 1"],
+    "generate": ["run --max-tokens 40", "run --max-tokens 40 --engine fast", "run --contains moon --max-tokens 40"],
+    "score": ["run draft.txt --engine fast"],
+    "surprises": ["run draft.txt --html surprises.html"],
+    "compare": ["run english --file draft.txt"],
+    "voice": ["run draft.txt --html voice.html"],
+    "novelty": ["run --num 2"],
+    "odd": ["good.log today.log", "lines today.log --engine fast"],
+    "calibrate": ["run book.txt"],
+    "accept": ["lines 'user z logged in'"],
+    "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
+    "inspect": ["run word", "run word --html g.html --step s.html --png g.png --svg g.svg --npz g.npz"],
+    "units": ["run draft.txt --asking capitals"],
+    "horizon": ["run draft.txt --steps 20 --places 4 --png h.png --svg h.svg"],
+    "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras --torch e"],
+    "import": ["run.keras --out imported --vocabulary torch/tokenizer.json"],
+    "info": ["run", "--system"],
+    "bases": [""],
+    "demo": ["--out demo --minutes 0.03"],
+}
+ASKED = [
+    ("/v1/completions", {"prompt": "The ", "max_tokens": 20}),
+    ("/v1/score", {"text": "The play"}),
+    ("/v1/surprises", {"text": "The play"}),
+    ("/v1/next", {"prompt": "The "}),
+]
+LASTING = 15  # seconds: ONNX Runtime sent its first telemetry after 6 to 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with texts, tables and models."""
+    check_namespaces()
+    folder = tmp_path_factory.mktemp("quiet")
+    play = gzip.decompress(PLAY.read_bytes()).decode()
+    texts = {"book.txt": play[:60_000], "draft.txt": play[60_000:64_000], "good.log": LINES, "today.log": LINES[:4000]}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "table.csv").write_bytes(long_csv(hourly(seed=1)))
+    for command in MADE:
+        check_quiet(afterword(folder, command), command)
+    return folder
+
+
+def afterword(folder: Path, command: str) -> Left:
+    return alone(folder, "-m", "afterword", *shlex.split(command))
+
+
+def check_quiet(left: Left, command: str) -> None:
+    """Fail unless the command has sent nothing, and has left nothing but the caches in docs/files.md."""
+    assert left.status == 0, left.err
+    assert left.sent == []
+    caches = re.findall(r"`~/\.(cache|config)/([\w/]+)`", FILES.read_text(encoding="utf-8"))
+    known = [f"{'cache' if kind == 'cache' else 'home/.config'}/{name}" for kind, name in caches]
+    assert known
+    named = [
+        file
+        for file in left.files
+        if any(f"{one}/".startswith(f"{file}/") or file.startswith(f"{one}/") for one in known)
+    ]
+    assert [*left.files] == (named if "--png" in command else [])
+
+
+def test_what_a_program_sends_and_leaves_is_seen(tmp_path: Path) -> None:
+    check_namespaces()
+    program = """
+import contextlib, os, socket, tempfile, urllib.request
+with contextlib.suppress(OSError):
+    urllib.request.urlopen("http://example.org/x")
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 99))
+for place in (tempfile.gettempdir(), os.path.expanduser("~"), os.environ["XDG_CACHE_HOME"], "/dev/shm"):
+    open(os.path.join(place, "left"), "w").close()
+"""
+    left = alone(tmp_path, "-c", program)
+    assert {*left.sent} == {"lookup example.org", "tcp 203.0.113.7:80", "udp 192.0.2.1:99"}
+    assert {*left.files} == {"temporary/left", "home/left", "cache/left", "/dev/shm/left"}
+
+
+def test_the_fast_engine_sends_and_leaves_nothing(tmp_path: Path) -> None:
+    check_namespaces()
+    save_tiny(tmp_path / "tiny")
+    command = "generate tiny --engine fast --max-tokens 20"
+    check_quiet(afterword(tmp_path, command), command)
+
+
+def test_every_command_is_here_but_the_one_that_sends_a_model() -> None:
+    assert {*COMMANDS, "serve", "push"} == {*summaries()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [f"{name} {rest}" for name, each in COMMANDS.items() for rest in each])
+def test_each_command_sends_nothing_and_leaves_only_what_it_was_asked_for(folder: Path, command: str) -> None:
+    check_quiet(afterword(folder, command), command)
+
+
+@pytest.mark.slow
+def test_a_server_opens_one_socket_and_sends_nothing(folder: Path) -> None:
+    port = free_port()
+    words = ["-m", "afterword", "serve", "run", "--engine", "fast", "--port", f"{port}", "--train", "trained"]
+    left = alone(folder, *words, serving=port, requests=ASKED, lasting=LASTING)
+    check_quiet(left, "serve")
+    assert left.listening == [f"tcp {port}"]
