@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import html
 import io
 import re
 import sys
@@ -12,9 +14,15 @@ import pytest
 
 import afterword
 from afterword.language_model import load
+from afterword.model.folder.saved import SavedModel, save_model
+from afterword.model.network.config import Config
+from afterword.model.ngram.tables import Ngram, start_row
+from afterword.operations.demo import PLAY
+from afterword.text.characters import CharTokenizer
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
+from tests.tiny import random_weights
 
 TEXT = 'ab é\n\nd,"cb\x1b☃\n'
 COMMAND = [sys.executable, "-m", "afterword", "surprises"]
@@ -33,7 +41,7 @@ def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path)
     assert "".join(str(record["text"]) for record in found) == TEXT
     for record, surprise in zip(found, expected, strict=True):
         assert record == {
-            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits", "start")},
+            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits", "start", "unlearned")},
             "alternatives": [{"text": text, "probability": p} for text, p in surprise.alternatives],
         }
 
@@ -81,8 +89,43 @@ def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standa
     assert rows[-3].split()[3] == "<1B>"
     told = finished.stderr.decode()
     assert f"{load(model).score(TEXT).bits_per_character:.3f} bits per character, {len(TEXT)} characters" in told
-    most = max(load(model).surprises(TEXT), key=lambda surprise: surprise.bits)
+    learned = [surprise for surprise in load(model).surprises(TEXT) if not surprise.unlearned]
+    most = max(learned, key=lambda surprise: surprise.bits)
     assert f"{most.line}:{most.column}  {most.bits:5.1f} bits" in told
+
+
+@pytest.fixture
+def prose(tmp_path: Path) -> Path:
+    """A model of a play on one line: it saw neither two spaces in a row nor tabs."""
+    text = " ".join(gzip.decompress(PLAY.read_bytes()).decode()[:20_000].split())
+    tokenizer = CharTokenizer.of(text + "\n")
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=1)
+    weights, unseen = random_weights(config, scale=0.1), [tokenizer.rows - 1]
+    about = {"recipe": "auto", "lines": False, "corpus": {"sources": ["prose.txt"]}, "validation": None}
+    saved = SavedModel(config, weights, tokenizer, unseen, about)
+    saved.ngram = Ngram.learn(
+        tokenizer.encode(text), tokenizer.rows, config.vocabulary_size - 2, start_row(tokenizer, False)
+    )
+    saved.mixture_weight = 0.95
+    save_model(tmp_path / "prose", saved, "# Prose\n")
+    return tmp_path / "prose"
+
+
+def test_two_spaces_after_full_stops_and_unknown_characters_are_named_once_and_not_listed(
+    prose: Path, run: Run, tmp_path: Path
+) -> None:
+    draft, page = tmp_path / "draft.txt", tmp_path / "page.html"
+    draft.write_text("\ufeffHe came.  Caesar saw.  I \ufeffgo ☃ home.\t\tWell☃\n\n\n   All is. Lost", encoding="utf-8")
+    named = "␣␣ (1:10), <FEFF> (1:26), ☃ (1:30), → (1:37), ↵↵ (2:1)"
+    note = f"never learned, so not among the most surprising: {named}"
+    for form in ([], ["--json"], ["--csv"], ["--top", "60"], ["--html", page]):
+        finished = fine(run("surprises", prose, draft, *form))
+        assert finished.stderr.decode().count(note) == 1
+        assert "[␣]" not in finished.stderr.decode()
+    top = records(run("surprises", prose, draft, "--top", "60", "--json"))
+    assert [one for one in top if one["unlearned"]] == []
+    assert len(top) == sum(not one.unlearned for one in load(prose).surprises(draft.read_text(encoding="utf-8")))
+    assert html.escape(f"N{note[1:]}.") in page.read_text(encoding="utf-8")
 
 
 def test_a_terminal_shows_the_text_on_its_shades_and_obeys_none_of_it(model: Path, text: Path) -> None:
@@ -104,7 +147,8 @@ def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path
     path = tmp_path / "page.html"
     finished = run("surprises", model, text, text, "--html", path)
     assert (finished.returncode, finished.stdout) == (0, b"")
-    assert finished.stderr.decode() == f"wrote {path}\n"
+    *notes, wrote = finished.stderr.decode().splitlines()
+    assert (len(notes), wrote) == (2, f"wrote {path}")
     written = path.read_text(encoding="utf-8")
     assert written.count("<section") == 2
     assert written.count(" data-e=") == 2 * len(TEXT)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -15,9 +16,10 @@ from afterword.model.ngram.mixture import USES, Mixture
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
-from afterword.scoring.surprises import CONTEXT, LIKELIEST, PLACES, Summary, Surprise, surprises
+from afterword.scoring.surprises import CONTEXT, LIKELIEST, NAMED, PLACES, Summary, Surprise, surprises
 from afterword.scoring.surprises_page import Drawn, surprises_html
 from afterword.text.bpe import BpeTokenizer
+from afterword.text.unicode import spaced
 from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
 from tests.tiny import random_weights
 
@@ -141,6 +143,33 @@ def test_a_lone_surrogate_is_refused_before_anything_is_read() -> None:
     for lines in (False, True):
         with pytest.raises(TextError, match="surrogate"):
             surprises(NETWORKS[CHAR], CHAR, "ab\n\ud800", lines)
+
+
+@given(st.text("ab \n\té☃\ufeff", max_size=60), st.sets(st.sampled_from("b\té☃\ufeff")), st.booleans())
+def test_what_was_never_learned_is_named_once_and_not_listed(text: str, unseen: set[str], lines: bool) -> None:
+    summary, chance = Summary(), math.log2(CHAR.rows)
+    found = list(summary.watch(surprises(NETWORKS[CHAR], CHAR, text, lines, unseen="".join(unseen))))
+    first, run = dict[str, Surprise](), ""
+    for one in found:
+        run = "" if lines and one.column == 1 else run
+        run = (run + one.text)[-CONTEXT:] if one.text.isspace() else ""
+        if not run:
+            assert one.unlearned == (one.text if one.text in unseen else "")
+        elif first.setdefault(run, one) is not one:
+            assert one.unlearned == first[run].unlearned
+        elif one.unlearned == run and len(run) > 1:
+            assert one.bits > chance
+        elif one.unlearned:  # since an earlier blank of the run
+            assert one.unlearned in (one.text, first.get(run[:-1], one).unlearned)
+        else:
+            assert one.text not in unseen
+            assert len(run) == 1 or one.bits <= chance
+    assert summary.bits == pytest.approx(bits(found))
+    assert not any(place.surprise.unlearned for place in summary.most)
+    named = list(dict.fromkeys(spaced(one.unlearned) for one in found if one.unlearned))
+    assert len(summary.notes) == bool(named)
+    for note in summary.notes:
+        assert re.findall(r"(\S+) \(\d+:\d+\)", note) == named[:NAMED]
 
 
 @given(st.lists(st.floats(0, 30), max_size=40))

@@ -46,7 +46,7 @@ def test_a_text_and_its_characters_cost_what_the_model_says(server: Serving, mod
     assert surprises == pytest.approx(found)
     for told, one in zip(each, model.surprises(TEXT), strict=True):
         assert [told[key] for key in ("text", "start", "line", "column")] == [one.text, one.start, one.line, one.column]
-        assert told["bits"] == pytest.approx(one.bits)
+        assert (told["bits"], told["unlearned"]) == (pytest.approx(one.bits), one.unlearned)
         assert [other["text"] for other in told["alternatives"]] == [text for text, _ in one.alternatives]
     bits = sum(told["bits"] for told in each)
     assert bits == pytest.approx(found["bits_per_character"] * found["characters"])

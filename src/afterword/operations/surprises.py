@@ -65,7 +65,7 @@ class Surprising(Record, kw_only=True):
     """The cost of a character. `start` is its place in the text, from 0; `line` and `column` count from 1."""
 
     rows: ClassVar = "surprises"
-    in_json: ClassVar = ("start", "engine", "alternatives")
+    in_json: ClassVar = ("start", "engine", "alternatives", "unlearned")
     widths: ClassVar = {"alternatives": LIKELIEST}
 
     file: str | UnsetType = UNSET
@@ -76,6 +76,8 @@ class Surprising(Record, kw_only=True):
     start: int
     alternatives: list[ExpectedText]
     """The alternatives, the likeliest first. A part of a character is named by its byte, such as <0xE2>."""
+    unlearned: str
+    """The character, or the run of blanks up to it, if the model never learned it; otherwise empty."""
     engine: str | UnsetType = UNSET
 
     @property
@@ -135,8 +137,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
             for one in drawn[-1].watch(model.surprises(text, on_nats=keep), room):
                 on_progress(one.start / len(text), one.start)
                 alternatives = [ExpectedText(*each) for each in one.alternatives]
-                place: Facts = {"line": one.line, "column": one.column, "start": one.start}
-                yield Surprising(text=one.text, bits=one.bits, alternatives=alternatives, **place, **several, **facts)
+                yield Surprising.of(one, alternatives=alternatives, **several, **facts)
 
     for file in files:
         text = work.text(file, decoding=request, unwrap=model.unwraps)
@@ -145,8 +146,10 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
         drawn.append(Drawn(source_name(file)))
         found = rows(file, text, room)
-        yield from found if request.top is None else highest(found, "bits", request.top)
+        learned = (one for one in found if not one.unlearned)
+        yield from found if request.top is None else highest(learned, "bits", request.top)
         yield WholeText(text="\n".join(drawn[-1].summary.lines()))
+        work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].summary.notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)

@@ -31,6 +31,7 @@ PLACES = 10  # the most surprising ones that are kept
 LINES = 256  # lines whose alternatives are in memory at the same time
 CHARACTERS_AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
+NAMED = 8  # characters and runs that were never learned
 
 OnNats = Callable[[dict[str, Floats]], object]
 Costs = tuple[int, float, list[int], list[float]]
@@ -74,6 +75,12 @@ class Surprise:
     A part of a character is named by its byte, such as <0xE2>. Tokens that the model cannot distinguish, because
     training saw none of them, are left out. Empty at the start of a classic model's text, where nothing was expected.
     """
+    unlearned: str = ""
+    """The character, if training never saw it; the blanks up to here, if they follow one another as training never had
+    it; otherwise empty. Such a character says nothing of its place, so it is not among the most surprising ones.
+
+    A run of blanks counts as learned if, at its first occurrence in the text, none of it was less likely than chance.
+    """
 
     @property
     def shown(self) -> str:
@@ -96,13 +103,19 @@ def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def surprises(
-    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, on_nats: OnNats = lambda nats: None
+    network: Network,
+    tokenizer: Tokenizer,
+    text: str,
+    lines: bool = False,
+    on_nats: OnNats = lambda nats: None,
+    unseen: str = "",
 ) -> Iterator[Surprise]:
     """Yield the surprises of `text` in order, as it is read from its start to its end.
 
     With `lines`, each line that is not empty is read from a fresh state, and its end counts as a character. Surprises
     show `text` itself, unless the model reads lower case and that has another length. `on_nats` is called with the
-    costs of tokens, [N], by the names of `token_nats`, as they are read. Raises TextError as `score` does, at once.
+    costs of tokens, [N], by the names of `token_nats`, as they are read. `unseen` are the characters, as the tokenizer
+    normalises them, that training never saw. Raises TextError as `score` does, at once.
     """
     read = tokenizer.normalise(text)
     spelled = text if len(text) == len(read) else read
@@ -126,7 +139,8 @@ def surprises(
     else:
         running = pieces([tokenizer.encode(read)])
         read_texts = iter([chain.from_iterable(_costs(*found) for _, found in running)])
-    return _placed(read_texts, tokenizer, names, spelled, lines)
+    unseen = "".join(one for one in {*spelled} if tokenizer.normalise(one) in unseen)
+    return _placed(read_texts, tokenizer, names, spelled, lines, unseen)
 
 
 def _each_line(ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[Piece]]) -> Iterator[Iterator[Costs]]:
@@ -247,17 +261,18 @@ class _Characters:
 
 
 def _placed(
-    read: Iterable[Iterator[Costs]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool
+    read: Iterable[Iterator[Costs]], tokenizer: Tokenizer, names: list[str], spelled: str, lines: bool, unseen: str
 ) -> Iterator[Surprise]:
     """Yield tokens as the characters of `spelled`, each with its place."""
     start = line_start = 0
     line = 1
+    unlearned = dict[str, str]()  # by character, or run of blanks
     for tokens in read:
         while lines and spelled.startswith("\n", start):
             start = line_start = start + 1
             line += 1
         decoder = Decoder(tokenizer)
-        nats, alternatives = 0.0, None
+        nats, alternatives, run = 0.0, None, ""
         for id, cost, rows, probabilities in tokens:
             nats += cost
             if alternatives is None:  # those of its first token, if a character has several
@@ -268,7 +283,11 @@ def _placed(
             if stop == start and not ends_line:
                 continue
             text = "\n" if ends_line else spelled[start:stop]
-            yield Surprise(text, start, line, start - line_start + 1, nats / math.log(2), alternatives)
+            bits, run = nats / math.log(2), (run + text)[-CONTEXT:] if text.isspace() else ""
+            unlikely = run if len(run) > 1 and bits > math.log2(tokenizer.rows) else ""
+            new = text if text in unseen else unlearned.get(run[:-1]) or unlikely
+            unlearned.setdefault(run or text, new)
+            yield Surprise(text, start, line, start - line_start + 1, bits, alternatives, unlearned[run or text])
             start, nats, alternatives = stop, 0.0, None
             if not ends_line and "\n" in text:
                 line += text.count("\n")
@@ -289,6 +308,7 @@ class Summary:
         self.characters = 0
         self.bits = 0.0
         self._most: list[tuple[float, int, Place]] = []  # a heap
+        self._unlearned = dict[str, str]()  # where each is first
 
     @property
     def bits_per_character(self) -> float:
@@ -298,6 +318,13 @@ class Summary:
     def most(self) -> list[Place]:
         """The `PLACES` most surprising places, the most surprising first; of equals, the earlier one first."""
         return [place for *_, place in sorted(self._most, reverse=True)]
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on what the model never learned, if there is anything."""
+        named = [f"{spaced(text)} ({place})" for text, place in self._unlearned.items()]
+        more = f" and {len(named) - NAMED:,} others" if len(named) > NAMED else ""
+        return [f"never learned, so not among the most surprising: {', '.join(named[:NAMED])}{more}"] if named else []
 
     def lines(self) -> Iterator[str]:
         """Yield the summary for people."""
@@ -317,7 +344,9 @@ class Summary:
                 before, line = "", surprise.line
             self.characters += len(surprise.text)
             self.bits += surprise.bits
-            if len(self._most) < PLACES or surprise.bits > self._most[0][0]:
+            if surprise.unlearned:
+                self._unlearned.setdefault(surprise.unlearned, f"{surprise.line}:{surprise.column}")
+            elif len(self._most) < PLACES or surprise.bits > self._most[0][0]:
                 entry = surprise.bits, -surprise.start, Place(surprise, before)
                 (heappush if len(self._most) < PLACES else heappushpop)(self._most, entry)
             before = (before + surprise.text)[-CONTEXT:]

@@ -56,6 +56,7 @@ def _section(text: Drawn, prefix: str) -> Iterator[str]:
     name = html.escape(visible(text.name))
     yield f'<section aria-label="{name}">\n<h2>{name}</h2>\n'
     yield f"<p>{summary.bits_per_character:.3f} bits per character, {summary.characters:,} characters.</p>\n"
+    yield from (f"<p>{html.escape(one[0].upper() + one[1:])}.</p>\n" for one in summary.notes)
     if drawn < summary.characters:
         yield f"<p>Only the first {drawn:,} characters are drawn below; figures and table cover all of them.</p>\n"
     last = text.surprises[-1].start if text.surprises else -1

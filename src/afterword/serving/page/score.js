@@ -147,9 +147,10 @@ function Surprises({ surprises }) {
     return { ...parts, starts };
   }, [surprises]);
   const most = useMemo(
-    () => surprises.map((_, k) => k).sort((a, b) => surprises[b].bits - surprises[a].bits).slice(0, LISTED),
+    () => surprises.map((_, k) => k).filter(k => !surprises[k].unlearned).sort((a, b) => surprises[b].bits - surprises[a].bits).slice(0, LISTED),
     [surprises],
   );
+  const unlearned = [...new Set(surprises.map(one => spaced(one.unlearned)))].filter(Boolean).join(", ");
   useLayoutEffect(() => {
     layer.current ??= new ShadedText(element.current, element.current);
     layer.current.update(text, shades);
@@ -191,6 +192,7 @@ function Surprises({ surprises }) {
           <td>${one.alternatives.slice(0, 3).map(({ text, probability }) => `${spaced(text)} ${percent(probability)}`).join(",  ")}</td></tr>`;
       })}</tbody>
     </table></div>
+    ${unlearned && html`<p class="soft">Never learned, so not listed: ${unlearned}</p>`}
   </section>`;
 }
 
