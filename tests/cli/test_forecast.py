@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 
@@ -112,6 +113,19 @@ def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
     assert "naive 12 is used" in text
 
 
+@pytest.mark.parametrize("horizon", [1, 5, 20, 40])
+def test_pictures_are_drawn_of_series_of_any_length(run: Run, tmp_path: Path, horizon: int) -> None:
+    pytest.importorskip("matplotlib")
+    table, png, page = tmp_path / "t.csv", tmp_path / "a.png", tmp_path / "a.html"
+    long = np.datetime64("2024-01-01") + np.arange(90)
+    dated = {f"s{length}": long[-length:] for length in (2, 3, 7, 21, 41, 90)}
+    rows = [f"{name},{date},{date.item().day}" for name, dates in dated.items() for date in dates]
+    table.write_text("\n".join(["unique_id,ds,y", *rows]))
+    out(run("forecast", table, "--horizon", f"{horizon}", "--method", "naive", "--png", png, "--html", page))
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert page.read_text().count("<figure id=") == len(dated)
+
+
 def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: Run, table: Path) -> None:
     lines = table.read_text().splitlines()
     del lines[30]
@@ -169,7 +183,17 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, "--season 0", "season"),
         (DATED, "--method best", "best"),
-        (DATED, "--method median", "method median needs statsforecast, a season or many zeros: give another"),
+        (DATED, "--method median", "method median is for values of which more than 30% are 0: give another"),
+        (
+            DATED,
+            "--method naive",
+            "method naive needs a season, and 12 values are too few to show one (--season gives it): give",
+        ),
+        (
+            DATED,
+            "--method naive --season 6 --horizon 6",
+            "and 12 values are too few for one of 6 and a horizon of 6: give another",
+        ),
         (DATED, "--minutes 0", "minutes"),
         (DATED, "--seed -1", "seed"),
         (DATED, "--method lstm --season 1", "an LSTM needs 500 values to learn from"),

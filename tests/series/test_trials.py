@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from afterword.errors import OptionError
 from afterword.series import candidates
 from afterword.series.bands import offsets
 from afterword.series.calendars import Calendar
-from afterword.series.candidates import cycle_of, fixed_phases
+from afterword.series.candidates import METHODS, cycle_of, fixed_phases, why_missing
 from afterword.series.trials import NOISE, SURE, USUAL, Trials, combined
 
 Floats = NDArray[np.float64]
@@ -31,9 +34,7 @@ def _no_library(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
 
 def run(series: Sequence[Floats], seasons: Sequence[int], horizon: int) -> Trials:
-    found = Trials.run(series, seasons, horizon)
-    assert found is not None
-    return found
+    return Trials.run(series, seasons, horizon)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +210,40 @@ def test_every_candidate_of_the_library_forecasts(random: np.random.Generator) -
     assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
     zeros: Floats = ((random.random(200) < 0.3) * 2.0).astype(np.float64)
     assert {"croston", "median"} <= {*run([zeros], [7], 6).names}
+
+
+NEEDS = {"statsforecast": "ets theta ces arima croston mstl", "are 0": "median croston", "season": "naive average mstl"}
+
+
+@pytest.mark.parametrize("has_library", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_tried_or_refused_for_what_it_lacks_with_the_library_and_without(
+    method: str, has_library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_library:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    elif importlib.util.find_spec("statsforecast") is None:
+        pytest.skip("statsforecast is missing: make test-extras")
+    for seasons, length, zeros in product(([], [4]), (13, 60), (False, True)):
+        values = np.arange(length, dtype=np.float64) % 5 + 1
+        values[::2] *= not zeros
+        lacks = {
+            "statsforecast": not has_library,
+            "are 0": not zeros,
+            "season": not seasons or length == 13,  # of which the horizon takes 8
+        }
+        lacking = [what for what, methods in NEEDS.items() if lacks[what] and method in methods.split()]
+        if not lacking:
+            names = Trials.run([values], seasons, 8, method).names
+            assert {name.split()[0] for name in names} == {method}
+            continue
+        with pytest.raises(OptionError, match=method) as refused:
+            Trials.run([values], seasons, 8, method)
+        assert [what for what in NEEDS if what in str(refused.value)] == lacking[:1]
+
+
+def test_a_method_that_takes_too_long_with_the_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert "takes too long: it would be fitted to 10,001 values, and at most 10,000" in why_missing(
+        "arima", [np.ones(30)], [7], 8, 10_001
+    )

@@ -67,6 +67,19 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> d
     return found
 
 
+def why_missing(method: str, series: Sequence[Floats], seasons: Sequence[int], horizon: int, fits: int) -> str:
+    """Return why `method` is not among the candidates, for a horizon and what `candidates` takes."""
+    most = 0 if method in SIMPLE else AFFORDABLE.get(method, MOST_FITTED)
+    if most and importlib.util.find_spec("statsforecast") is None:
+        return "needs statsforecast (pip install 'afterword[series]')"
+    if most and fits > most:
+        return f"takes too long: it would be fitted to {fits:,} values, and at most {most:,} are possible"
+    if method in ("median", "croston") and not has_many_zeros(series):
+        return f"is for values of which more than {MANY_ZEROS:.0%} are 0"
+    few = f"for one of {seasons[0]:,} and a horizon of {horizon:,}" if seasons else "to show one (`season` gives it)"
+    return f"needs a season, and {max(map(len, series)):,} values are too few {few}"
+
+
 def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats:
     """Return the average of the last seasons of `values`, repeated; if there is less than a season, the last value."""
     season = season if len(values) >= season else 1

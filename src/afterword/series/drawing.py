@@ -75,7 +75,8 @@ def _draw(axis: Any, found: Forecast, k: int) -> None:
     series = found.table.series[k]
     length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.season))
     for number, (name, cut, past) in enumerate(found.tried(k, TRIED)):
-        axis.plot(series.dates[-cut:][: len(past)], past, ":", color=COLOURS[1 + number], lw=1.1, label=name)
+        then = series.dates[-cut:][: len(past)]  # fewer in a short series, which was not tested
+        axis.plot(then, past[: len(then)], ":", color=COLOURS[1 + number], lw=1.1, label=name)
     following = found.table.calendar.following(series.dates[-1], found.horizon)
     # each line begins at the last known value, to join the history
     last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])

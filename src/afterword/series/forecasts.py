@@ -197,9 +197,6 @@ def forecasts(
         warnings.simplefilter("ignore")  # NumPy's, of means without values
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
         trials = Trials.run(series, seasons, horizon, settings.method, network)
-        if trials is None:
-            what = f"`method` {settings.method} needs statsforecast, a season or many zeros"
-            raise OptionError(f"{what}: give another")
         answer = _answer(table, trials, bands, settings.method)
     return replace(answer, notes=[*notes, *answer.notes])
 

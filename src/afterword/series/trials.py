@@ -14,7 +14,8 @@ from itertools import product
 
 import numpy as np
 
-from afterword.series.candidates import AFFORDABLE, MOST_FITTED, SIMPLE, candidates, forecast_all
+from afterword.errors import OptionError
+from afterword.series.candidates import AFFORDABLE, MOST_FITTED, SIMPLE, candidates, forecast_all, why_missing
 from afterword.series.tokens import Floats
 
 AUTO, LSTM = "auto", "lstm"
@@ -50,21 +51,23 @@ class Trials:
         horizon: int,
         method: str = AUTO,
         network: Callable[[Sequence[Floats]], Floats] | None = None,
-    ) -> Trials | None:
+    ) -> Trials:
         """Forecast with each candidate, or those of `method`, and with the `network`, which has learned the values
-        before the first cut-off. Return None if there is no candidate.
+        before the first cut-off. Raises OptionError if that leaves no candidate.
         """
+        given = seasons
         cuts, seasons = _planned([*map(len, series)], horizon, seasons)
         total, count = sum(map(len, series)), len(series)
         least = spread(count, TESTED)
-        tried = candidates(series, seasons, total + len(cuts) * sum(len(series[k]) for k in least))
+        fits = total + len(cuts) * sum(len(series[k]) for k in least)
+        tried = candidates(series, seasons, fits)
         shown = {word for name in tried for word in name.split()}
         limit = min([MOST_FITTED, *(most // 2 for slow, most in AFFORDABLE.items() if slow in shown)])
         tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
         beside = SIMPLE if method == LSTM else ()  # compared with the network; the others take minutes
         tried = {name: one for name, one in tried.items() if method == AUTO or name.split()[0] in (method, *beside)}
         if not tried:
-            return None
+            raise OptionError(f"`method` {method} {why_missing(method, series, given, horizon, fits)}: give another")
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
         past, future = (
