@@ -126,7 +126,7 @@ def test_they_are_listed_with_their_figures(german: Path) -> None:
 
 def test_a_base_without_facts_is_listed_too(site: Path) -> None:
     base = base_of("\nab")
-    base.model.about |= {"corpus": "books", "validation": [1]}
+    base.model.about |= {"corpus": None, "validation": None}
     register(site, "bare", bare="bare")
     save(site / "bare", base)
     assert listed() == (["english", "bare"], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -16,8 +17,9 @@ import pytest
 
 from afterword.errors import AfterwordError, ModelError, RunError
 from afterword.interchange.torch_folder import write_torch
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, load
 from afterword.model.folder.calibration import Calibration, Usual
+from afterword.model.folder.card import disclosure, metadata
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
@@ -114,6 +116,31 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
     (tmp_path / "run.json").write_text('{"format": 3, "versions": {"python": "\\ud800"}}')
     with pytest.raises(RunError, match="can't encode character"):
         RunFolder(tmp_path).read_record()
+
+
+@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", "series"])
+def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path, name: str) -> None:
+    values = json.loads((folder / "config.json").read_text())
+    checksums, refused = values.pop("checksums"), list[str]()
+    for value in ("text", 3, 0.5, True, [1], [], {"name": 1}, {"name": "english"}, {"a": 0.5}):
+        values["about"][name] = value
+        checksums["config.json"] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
+        (folder / "config.json").write_text(json.dumps(values | {"checksums": checksums}))
+        try:
+            model = load(folder)
+        except ModelError as error:
+            refused.append(str(error))
+            continue
+        assert model.info()
+        assert repr(model)
+        assert metadata(model._saved)
+        assert disclosure(model._saved)
+        with pytest.raises(AfterwordError):  # it has no held-out text
+            model.voice()
+        with pytest.raises(AfterwordError):
+            model.voice("Some text of the writer, though not enough of it.")
+    assert len(refused) >= 5
+    assert all(re.fullmatch(rf"the model at {folder} is damaged: [^\n]+; take a fresh copy", one) for one in refused)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 from msgspec import Meta
@@ -52,6 +52,31 @@ SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
 TOKENIZER, CARD = "tokenizer.json", "README.md"
 FILES = (CONFIG, WEIGHTS, NGRAM, *ATTACHMENTS, TOKENIZER, CARD)  # all that a model can have, wherever it is
+
+
+class Origin(TypedDict):
+    """The model that a run began from."""
+
+    name: str
+    fingerprint: str
+
+
+class Measured(TypedDict):
+    """What its held-out text costs it; the other figures are optional."""
+
+    bits_per_character: float
+
+
+class About(TypedDict, total=False):
+    """The types of the facts in a model's `about` that are read; there may be others."""
+
+    lines: bool | None
+    recipe: str | None
+    base: Origin | None
+    corpus: dict[str, Any] | None
+    training: dict[str, Any] | None
+    validation: Measured | None
+    series: dict[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -364,6 +389,7 @@ def _check(model: SavedModel) -> None:
             f"{model.config.vocabulary_size}, shared by {model.config.byte_tokens}"
         )
     check_weights(model.config, model.weights)
+    as_record(About, model.about)
     if not all(0 <= row < rows for row in model.unseen):
         raise ModelError(f"unseen must be rows from 0 to {rows - 1}")
     if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:
