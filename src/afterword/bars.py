@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from afterword.errors import spelled
 from afterword.learning.ranks import rank
+from afterword.text.aligned import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,6 +115,7 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
     done. Until it is called, the bar shows only the time.
     """
     fraction: float | None = None
+    name = escaped(what)
     count, began, done = 0, time.monotonic(), threading.Event()
 
     def advance(now: float | None, counted: int = 0) -> None:
@@ -121,7 +123,7 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
         fraction, count = now, counted
 
     def state() -> str:
-        return f"{what}: {count:,} {unit}, {count / (time.monotonic() - began):,.0f}/s" if count else what
+        return f"{name}: {count:,} {unit}, {count / (time.monotonic() - began):,.0f}/s" if count else name
 
     def print_json() -> None:
         seconds = time.monotonic() - began
@@ -140,7 +142,7 @@ def waiting(what: str, unit: str = "") -> Iterator[Callable[..., object]]:
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        with _bar(what, columns, stays=False) as show:
+        with _bar(name, columns, stays=False) as show:
             while not done.wait(0.1):
                 show(fraction, state())
 

@@ -383,9 +383,8 @@ class LanguageModel:
         A model of lines reads each non-empty line from a fresh state, and its end counts as a character; any other
         model reads as `score` does. `on_nats` is called with the costs of tokens as they are read. Raises TextError.
         """
-        return surprises(
-            self.predictor, self.tokenizer, text, self.lines, on_nats or ignore_progress, self.unseen_characters(text)
-        )
+        unseen = self.unseen_characters(text)
+        return surprises(self.predictor, self.tokenizer, text, self.lines, unseen, on_nats or ignore_progress)
 
     def calibrated(
         self, lines: Iterable[str], *, masks: Sequence[str] | None = None, on_progress: OnProgress = ignore_progress

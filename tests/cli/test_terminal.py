@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -16,14 +17,17 @@ import pytest
 
 import afterword
 from afterword.cli.output import shown
+from tests.cli.conftest import Run
 from tests.processes import Command, Process, finished, running
 from tests.terminals import on_a_terminal
+from tests.tiny import save_tiny
 
 PATIENCE = 60.0  # seconds until a test has failed that waits for a process
 COMMAND = [sys.executable, "-m", "afterword"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-HOSTILE = "a\x1b[31mb\x07\x9b2Jc\x7f\r\td"
-VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\td"
+DIRECTIONS = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))  # which reverse what follows
+HOSTILE = "a\x1b[31mb\x07\x9b2Jc\x7f\r\tשלום\u202ed\u2067"
+VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\tשלום\\u202ed\\u2067"
 
 
 @pytest.fixture
@@ -85,13 +89,64 @@ def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: P
     ]
     for arguments, input in cases:
         printed = seen(*arguments, input=input.encode())
-        assert not set(printed) & set("\x1b\x07\x9b\x7f\r"), printed
+        assert not set(printed) & set("\x1b\x07\x9b\x7f\r" + DIRECTIONS), printed
+        assert "שלום\\u202ed\\u2067" in printed
         assert "\\u009b2Jc\\u007f" in printed
         piped = finished([*COMMAND, *arguments], input.encode(), env=ENVIRONMENT)
         assert ("\\u009b2Jc\\u007f" if "--json" in arguments else "\x9b2Jc\x7f") in piped.stdout.decode()
     written = tmp_path / "written"
     seen("generate", model, "--prompt", HOSTILE, "--max-tokens", "5", "--out", written)
     assert written.read_bytes().decode().startswith(HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
+    """A model of lines that knows what normal ones cost."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    (folder / "good.log").write_text("ab cd\n" * 500)
+    assert run("calibrate", save_tiny(folder / "model", lines=True), folder / "good.log").returncode == 0
+    return folder / "model"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score lines TEXT --lines",
+        "score lines TEXT --lines --top 2",
+        "score lines TEXT --lines --csv",
+        "score lines TEXT --lines --json",
+        "surprises mixed TEXT",
+        "surprises mixed TEXT --csv",
+        "surprises lines TEXT --json",
+        "compare mixed tiny --file TEXT --lines",
+        "odd calibrated TEXT",
+        "odd calibrated TEXT --as-read --all",
+        "inspect tiny SAID",
+        "inspect tiny SAID --json",
+        "units tiny TEXT --matching SAID",
+        "generate tiny --prompt SAID --max-tokens 5",
+        "info SAID",
+        "train SAID",
+        "forecast SAID --horizon 2",
+        "score lines TEXT --sort SAID",
+        "serve SAID",
+        "SAID",
+    ],
+)
+def test_no_text_or_name_reverses_a_terminals_line(
+    command: str, model: Path, mixed_model: Path, lines_model: Path, calibrated: Path, tmp_path: Path
+) -> None:
+    said = "ab\u202ecd\u2067é"
+    text = tmp_path / f"{said}.txt"
+    text.write_text(f"{said}\n" * 3 + "ab cd\n" * 500 + f"אבג {DIRECTIONS}\n", encoding="utf-8")
+    known = {"TEXT": text, "SAID": said, "tiny": model, "mixed": mixed_model, "lines": lines_model}
+    known["calibrated"] = calibrated
+    words = [known.get(word, word) for word in command.split()]
+    _, printed = on_a_terminal(*COMMAND, *words, env={**ENVIRONMENT, "TERM": "xterm"}, cwd=tmp_path)
+    assert not set(printed) & set(DIRECTIONS), printed
+    assert re.search(r"202e|202E", printed), printed
+    if "TEXT --lines" in command or command.startswith("odd"):
+        assert "אבג" in printed
 
 
 def test_json_on_a_terminal_is_still_json(model: Path) -> None:

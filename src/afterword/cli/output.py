@@ -1,6 +1,7 @@
 """Printing text, notes, JSON and tables.
 
-On a terminal, control characters are spelled out, so that no text can steer it; pipes and files get text unchanged.
+On a terminal, control characters are spelled out, so that no text can steer it or reverse our words. Pipes and files
+get text unchanged.
 """
 
 from __future__ import annotations
@@ -10,24 +11,16 @@ import csv
 import io
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
-from afterword.text.aligned import aligned, readable
+from afterword.text.aligned import aligned, escaped, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request
     from afterword.operations.work import Work
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
-
-
-def escaped(text: str) -> str:
-    """Return `text` with its control characters spelled out: ESC is \\u001b, as JSON reads it back."""
-    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def shown(text: str, stream: IO[Any] | None = None) -> str:

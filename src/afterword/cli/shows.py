@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from afterword.cli.output import Show, escaped, has_colours, note, shown
+from afterword.cli.output import Show, has_colours, note, say, shown
 from afterword.errors import OptionError
-from afterword.text.aligned import aligned, readable
+from afterword.text.aligned import aligned, escaped, readable
 from afterword.text.unicode import spaced, visible
 
 if TYPE_CHECKING:  # only the operation that runs is imported
@@ -71,7 +70,7 @@ def _rows(records: Iterator[Record]) -> Iterator[Record]:
     for one in records:
         yield one
         if isinstance(one, WholeText):
-            print(one, file=sys.stderr)
+            say(one.text)
         if isinstance(one, Surprising):
             file = f"  {one.file}" if isinstance(one.file, str) else ""
             if not headed:
@@ -133,7 +132,7 @@ def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
     for one in records:
         yield one
         if isinstance(one, Found):
-            print(one)
+            print(shown(str(one)))
         elif isinstance(one, Seen) and not any(getattr(request, name) for name in FILES):
             show(one.trace, one.named)
 
@@ -142,7 +141,7 @@ def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
     """Print a table per question, and an empty line after each."""
     for one in records:
         yield one
-        print(f"{one}\n", flush=True)
+        print(shown(f"{one}\n"), flush=True)
 
 
 def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
@@ -154,7 +153,7 @@ def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
         yield one
         found.append(cast("Found", one).finding)
         if len(found) == 1 + len(request.against):
-            print(side_by_side(cast("list[Horizon]", found)))
+            print(shown(side_by_side(cast("list[Horizon]", found))))
 
 
 COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases

@@ -19,6 +19,7 @@ from afterword.errors import TextError
 from afterword.inspection.trace import SIGMOIDS, Trace, openness
 from afterword.model.network.config import Config
 from afterword.model.network.holding import GATES_AND_STATES
+from afterword.text.unicode import visible
 from afterword.web.pages import bundle, document, filled, in_script, policy, read, style
 
 # in the order of loading
@@ -34,7 +35,7 @@ def about(name: str, config: Config, hold: tuple[str, ...], using: str = "both")
     """Describe the model `name` in one line."""
     held = f"; held: {', '.join(hold)}" if hold else ""
     alone = f"; with {using} alone" if using != "both" else ""
-    return f"{name}: {config.network}, {config.parameters:,} parameters{held}{alone}"
+    return f"{visible(name)}: {config.network}, {config.parameters:,} parameters{held}{alone}"
 
 
 def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | None = None) -> str:

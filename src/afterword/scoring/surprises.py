@@ -34,6 +34,7 @@ CONTEXT = 24  # characters before each of them
 NAMED = 8  # characters and runs that were never learned
 
 OnNats = Callable[[dict[str, Floats]], object]
+ignore: OnNats = lambda nats: None  # noqa: E731
 Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
 character in a token, as the token that is this character."""
@@ -103,12 +104,7 @@ def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def surprises(
-    network: Network,
-    tokenizer: Tokenizer,
-    text: str,
-    lines: bool = False,
-    on_nats: OnNats = lambda nats: None,
-    unseen: str = "",
+    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, unseen: str = "", on_nats: OnNats = ignore
 ) -> Iterator[Surprise]:
     """Yield the surprises of `text` in order, as it is read from its start to its end.
 

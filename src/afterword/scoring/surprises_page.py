@@ -47,7 +47,7 @@ def surprises_html(texts: Sequence[Drawn], about: str = "") -> str:
         f'</p>\n<p class="legend">0 bits <i></i> {MOST_BITS:g} bits and more</p>\n'
     )
     body = "".join([head, *(part for number, text in enumerate(texts) for part in _section(text, f"c{number}-"))])
-    title = "Where it surprises: " + ", ".join(text.name for text in texts)
+    title = "Where it surprises: " + ", ".join(visible(text.name) for text in texts)
     return document(body, title=title, style=css, policy=policy(style_src=inline(css)))
 
 

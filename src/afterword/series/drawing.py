@@ -48,7 +48,7 @@ def write_html(path: Path, found: Forecast) -> None:
         parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
     names = [html.escape(found.table.series[k].name) for k in drawn]
     if len(drawn) > 1:
-        links = " · ".join(f'<a href="#s{k}">{name}</a>' for k, name in zip(drawn, names, strict=True))
+        links = " · ".join(f'<a href="#s{k}"><bdi>{name}</bdi></a>' for k, name in zip(drawn, names, strict=True))
         parts.append(f"<nav>{links}</nav>\n")
     parts.append('<div class="one">')
     for k in drawn:

@@ -1,9 +1,12 @@
-"""Text for people: facts as they are read, and columns that are aligned."""
+"""Text for people: facts as they are read, columns that are aligned, and text that steers no terminal."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # all but tab and newline
 
 
 def readable(value: Any) -> str:
@@ -19,6 +22,15 @@ def readable(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(readable(part) for part in value)
     return str(value)
+
+
+def escaped(text: str) -> str:
+    """Return `text` with its control characters spelled out: ESC is \\u001b, as JSON reads it back.
+
+    Those that change the direction of text are among them, since they would reverse what follows on a terminal's line.
+    Letters that are written from right to left stay.
+    """
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:

@@ -61,7 +61,7 @@ function Score({ writer }) {
   return html`
     <section class="box" aria-label="The text to score" ...${dropping(take)}>
       ${isFile
-        ? html`<p><b>${name}</b>, ${number(text.length)} characters
+        ? html`<p><b><bdi>${name}</bdi></b>, ${number(text.length)} characters
             <button class="quiet" aria-label="choose another text" onClick=${() => (setText(""), setName(null), set({ found: null }))}>×</button></p>`
         : html`<textarea class="plain" id="score-text" rows="7" aria-label="Text to score" spellcheck=${false}
             placeholder="Paste a text, or drop a file here." value=${text}
