@@ -146,8 +146,9 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
         drawn.append(Drawn(source_name(file)))
         found = rows(file, text, room)
-        learned = (one for one in found if not one.unlearned)
-        yield from found if request.top is None else highest(learned, "bits", request.top)
+        if request.top is not None:
+            found = iter(highest((one for one in found if not one.unlearned), "bits", request.top))
+        yield from found
         yield WholeText(text="\n".join(drawn[-1].summary.lines()))
         work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].summary.notes))
     if isinstance(request.html, Path):

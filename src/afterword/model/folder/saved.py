@@ -54,28 +54,28 @@ TOKENIZER, CARD = "tokenizer.json", "README.md"
 FILES = (CONFIG, WEIGHTS, NGRAM, *ATTACHMENTS, TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
-class Origin(TypedDict):
+class _Origin(TypedDict):
     """The model that a run began from."""
 
     name: str
     fingerprint: str
 
 
-class Measured(TypedDict):
+class _Measured(TypedDict):
     """What its held-out text costs it; the other figures are optional."""
 
     bits_per_character: float
 
 
-class About(TypedDict, total=False):
+class _About(TypedDict, total=False):
     """The types of the facts in a model's `about` that are read; there may be others."""
 
     lines: bool | None
     recipe: str | None
-    base: Origin | None
+    base: _Origin | None
     corpus: dict[str, Any] | None
     training: dict[str, Any] | None
-    validation: Measured | None
+    validation: _Measured | None
     series: dict[str, Any] | None
 
 
@@ -389,7 +389,7 @@ def _check(model: SavedModel) -> None:
             f"{model.config.vocabulary_size}, shared by {model.config.byte_tokens}"
         )
     check_weights(model.config, model.weights)
-    as_record(About, model.about)
+    as_record(_About, model.about)
     if not all(0 <= row < rows for row in model.unseen):
         raise ModelError(f"unseen must be rows from 0 to {rows - 1}")
     if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:
