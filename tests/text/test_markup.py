@@ -13,7 +13,7 @@ import pytest
 
 from afterword.errors import TextError
 from afterword.text.corpus import TextSettings, read_corpus
-from afterword.text.decoding import Decoding
+from afterword.text.decoding import Decoding, Reader
 from tests.reading import read_text
 
 docx = pytest.importorskip("docx")
@@ -170,13 +170,55 @@ def test_a_corpus_reads_documents_and_a_folder_of_them(tmp_path: Path) -> None:
     assert f"skipped (damaged Word document): {tmp_path / 'c.docx'}" in corpus.notes
 
 
-@pytest.mark.parametrize("name", ["novel.docx", "a.md"])
-def test_without_the_extra_one_line_names_it(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none").mkdir()
+    for name in ("lxml", "striprtf", "markdown_it"):
+        (tmp_path / "none" / f"{name}.py").write_text(f"raise ModuleNotFoundError(name={name!r})", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "none")
     (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
+    (tmp_path / "novel.rtf").write_bytes(RTF)
+    for path in (tmp_path / "a.md", tmp_path / "novel.rtf", stored(zipped(tmp_path / "book.epub", BOOK))):
+        with pytest.raises(TextError, match=r"pip install 'afterword\[documents\]'"):
+            read_text([path])
     word(tmp_path / "novel.docx")
-    monkeypatch.setitem(sys.modules, "lxml", None)
-    with pytest.raises(TextError, match=r"pip install 'afterword\[documents\]'"):
-        read_text([tmp_path / name])
+    assert read_text([tmp_path / "novel.docx"])[0].startswith("Chapter I\n")  # Python itself reads XML
+
+
+def test_text_around_comments_and_instructions_is_kept(tmp_path: Path) -> None:
+    (page := tmp_path / "a.html").write_text("<html><body>a <!-- no --> b<?no?>c<!-- no --><p>d", encoding="utf-8")
+    assert read_text([page])[0] == "a bc\n\nd\n"
+    content = CONTENT.replace("dark", "da<!-- no -->r<?no?>k")
+    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
+    path = zipped(tmp_path / "novel.odt", {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": content})
+    assert "It was a dark night." in read_text([stored(path)])[0]
+
+
+def test_one_process_parses_all_documents_of_a_reader_and_ends_with_it(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.md").write_text(MARKDOWN, encoding="utf-8")
+    (tmp_path / "c.txt").write_text("text\n", encoding="utf-8")
+    reader = Reader(Decoding())
+    list(reader.read([tmp_path / "c.txt"]))
+    assert reader._parser._process is None  # a text needs none
+    list(reader.read([tmp_path]))
+    process = reader._parser._process
+    assert process is not None
+    assert process.poll() is None
+    list(reader.read([tmp_path / "a.md"]))
+    assert reader._parser._process is process
+    del reader
+    assert process.returncode is not None
+
+
+def test_another_process_parses_after_one_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
+    reader = Reader(Decoding())
+    found = list(reader.read([tmp_path / "a.md"]))
+    process = reader._parser._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert list(reader.read([tmp_path / "a.md"])) == found
 
 
 def test_a_stream_is_read_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

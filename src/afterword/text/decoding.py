@@ -18,9 +18,20 @@ from itertools import chain
 from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting
 from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason, with_article
-from afterword.text.formats import HEAD, MARKS, first_bytes, recognised, unmarked_utf_16, unpacked_bytes
+from afterword.text.formats import (
+    ENDINGS,
+    HEAD,
+    MARKS,
+    MOST,
+    SOURCES,
+    first_bytes,
+    kind_of,
+    recognised,
+    unmarked_utf_16,
+    unpacked_bytes,
+)
 from afterword.text.gutenberg import without_frame
-from afterword.text.markup import ENDINGS, MOST, SOURCES, kind_of, text_of
+from afterword.text.parser import Parser
 from afterword.text.unwrap import unwrapped_parts
 
 REPLACEMENT = "\ufffd"
@@ -119,9 +130,9 @@ class Reader:
     unwraps = False
     """True if the lines of wrapped prose in running text are joined."""
 
-    def __init__(self, decoding: Decoding, piece: int | None = None) -> None:
+    def __init__(self, decoding: Decoding, piece: int | None = None, parser: Parser | None = None) -> None:
         """Read `piece` bytes at a time."""
-        self.notes = Notes()
+        self.notes, self._parser = Notes(), parser or Parser()
         self._decoding, self._piece = decoding, piece or READ_AT_ONCE
 
     def find(self, sources: Sequence[Source], kept: ExitStack | None = None) -> list[list[Document]]:
@@ -167,7 +178,7 @@ class Reader:
 
     def why_not(self, document: Document) -> str | None:
         """Return what the document is if its beginning is not text, else None."""
-        judge = Reader(self._decoding, HEAD)
+        judge = Reader(self._decoding, HEAD, self._parser)
         try:
             head = next(judge.pieces(document), "")
         except NotTextError as error:
@@ -181,7 +192,7 @@ class Reader:
         if kind is not None and not (kind in SOURCES and self._decoding.markup == "keep"):
             pieces = self._plain(raw, file, name) if kind in SOURCES else None
             content = raw + file.read(MOST + 1 - len(raw)) if pieces is None else "".join(pieces).encode()
-            yield from filter(None, [text_of(kind, content, name, self.notes)])
+            yield from filter(None, [self._parser.text_of(kind, content, name, self.notes)])
         elif what:
             raise NotTextError(f"{name} is {with_article(what)}, not plain text: {advice}", what)
         else:

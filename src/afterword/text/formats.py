@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -43,6 +45,11 @@ MEDIA_TYPE = 38  # offset of the media type, in formats of a ZIP that begin with
 MEDIA = {b"application/epub+zip": "EPUB book", b"application/vnd.oasis.opendocument.text": "OpenDocument text"}
 TAR_MAGIC = 257  # offset of "ustar"
 
+MOST = 50_000_000  # bytes of a document with markup, and of what is unpacked from it
+ENDINGS = (".docx", ".odt", ".epub", ".rtf")  # of documents whose source is not text
+SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
+READ = ("Word document", "OpenDocument text", "EPUB book", "rich text document (RTF)")  # as their text
+
 
 def recognised(head: bytes) -> tuple[str, str] | None:
     """Return what a file that begins with `head` is, and what to do with it; None if it may be a text."""
@@ -58,6 +65,15 @@ def recognised(head: bytes) -> tuple[str, str] | None:
         if head.startswith(signature):
             return found
     return ("tar archive", UNPACK) if head.startswith(b"ustar", TAR_MAGIC) else None
+
+
+def kind_of(name: str, found: str, head: bytes) -> str | None:
+    """Return the kind of the document `name`, if it has markup. `found` is what its first bytes, `head`, show."""
+    if found:
+        return found if found in READ else None
+    ending = os.path.splitext(name.lower().removesuffix(".gz"))[1]
+    by_name = next((kind for kind, endings in SOURCES.items() if ending in endings), None)
+    return by_name or ("HTML page" if re.match(rb"\s*<(!doctype html|html)\b", head, re.IGNORECASE) else None)
 
 
 def unmarked_utf_16(head: bytes) -> str | None:

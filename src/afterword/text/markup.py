@@ -5,24 +5,27 @@ Nothing is fetched, no entity is expanded, and what is unpacked is limited. Tabl
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import lzma
 import posixpath
 import re
+import sys
+import time
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import unquote
+from xml.etree.ElementTree import XML
+from xml.parsers import expat
 
-from afterword.text.documents import Notes, NotTextError, counted, with_article
+from afterword.text.documents import NotTextError, counted, with_article
+from afterword.text.formats import MOST, SOURCES
 
-MOST = 50_000_000  # bytes of a file, and of what is unpacked from it
-ENDINGS = (".docx", ".odt", ".epub", ".rtf")  # of documents whose source is not text
-SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
 OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
-DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError
+DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError, expat.ExpatError, RecursionError
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page has at most one in a row
 
@@ -46,16 +49,31 @@ OFFICE = {**dict.fromkeys(("p", "h", "br", "cr", "line-break"), "\n"), "tab": "\
 """The characters after an element of another document."""
 
 
-def kind_of(name: str, found: str, head: bytes) -> str | None:
-    """Return the kind of the document `name`, if it has markup. `found` is what its first bytes, `head`, show."""
-    ending = posixpath.splitext(name.lower().removesuffix(".gz"))[1]
-    by_name = next((kind for kind, endings in SOURCES.items() if ending in endings), None)
-    page = "HTML page" if re.match(rb"\s*<(!doctype html|html)\b", head, re.IGNORECASE) else None
-    return (found if found in READERS else None) if found else by_name or page
+def answer(seconds: int, memory: int) -> None:
+    """Answer each document on standard input with a line of JSON, within these limits where the system has any."""
+    _limit("RLIMIT_CORE", 0)
+    _limit("RLIMIT_AS", memory)
+    while line := sys.stdin.buffer.readline():
+        kind, name, size = json.loads(line)
+        _limit("RLIMIT_CPU", int(time.process_time()) + 1 + seconds)
+        try:
+            text, change = text_of(kind, sys.stdin.buffer.read(size), name)
+            found = {"text": text, "change": change}
+        except NotTextError as error:
+            found = {"message": error.message, "kind": error.kind}
+        print(json.dumps(found), flush=True)
 
 
-def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
-    """Return the text of a document of that kind, and note what was left out. `SOURCES` must be in UTF-8.
+def _limit(name: str, most: int) -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        number = getattr(resource, name)
+        resource.setrlimit(number, (most, resource.getrlimit(number)[1]))
+
+
+def text_of(kind: str, content: bytes, name: str) -> tuple[str, str]:
+    """Return the text of a document of that kind, and a note of what was left out. `SOURCES` must be in UTF-8.
 
     Raises NotTextError if it is damaged, encrypted or too large, or if the packages that read it are missing.
     """
@@ -74,9 +92,8 @@ def text_of(kind: str, content: bytes, name: str, notes: Notes) -> str:
         raise NotTextError(f"{name} is an encrypted {kind}: save it without a password", f"encrypted {kind}") from None
     del left_out[""]
     listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
-    notes.changed(name, "read the text of {}" + (f", without {listed}" if listed else ""))
     text = re.sub("\r\n?", "\n", text).strip()
-    return text and f"{text}\n"
+    return text and f"{text}\n", "read the text of {}" + (f", without {listed}" if listed else "")
 
 
 def _word(content: bytes, left_out: Counter[str]) -> str:
@@ -91,16 +108,20 @@ def _open_document(content: bytes, left_out: Counter[str]) -> str:
 
 
 def _office(content: bytes, left_out: Counter[str]) -> str:
-    return re.sub(rf"{SPACES}\n *", "\n", _read(_xml(content), left_out, {}, OFFICE))
+    text, parser = _Text(left_out, {}, OFFICE), expat.ParserCreate(namespace_separator="}")
+    parser.StartElementHandler, parser.EndElementHandler = text.start, text.end
+    parser.CharacterDataHandler, parser.DefaultHandler = text.data, str  # which is for entities: none is expanded
+    parser.Parse(content, True)
+    return re.sub(rf"{SPACES}\n *", "\n", text.close())
 
 
 def _epub(content: bytes, left_out: Counter[str]) -> str:
     """Return the text of the pages that the book's spine lists, in that order."""
     package = _Package(content)
-    place = next(_xml(package.content("META-INF/container.xml")).iter("{*}rootfile")).get("full-path")
-    book = _xml(package.content(place))
-    pages = {item.get("id"): unquote(item.get("href")) for item in book.iter("{*}item")}
-    names = [pages[one.get("idref")] for one in book.iter("{*}itemref") if one.get("linear") != "no"]
+    place = next(XML(package.content("META-INF/container.xml")).iterfind(".//{*}rootfile")).attrib["full-path"]
+    book = XML(package.content(place))
+    pages = {item.get("id"): unquote(item.attrib["href"]) for item in book.iterfind(".//{*}item")}
+    names = [pages[one.get("idref")] for one in book.iterfind(".//{*}itemref") if one.get("linear") != "no"]
     paths = [posixpath.normpath(posixpath.join(posixpath.dirname(place), name)) for name in names]
     locked = "META-INF/encryption.xml"
     if locked in package.namelist() and any(path in unquote(package.content(locked).decode()) for path in paths):
@@ -122,8 +143,9 @@ def _rtf(content: bytes, left_out: Counter[str]) -> str:
 def _page(content: bytes, left_out: Counter[str]) -> str:
     from lxml import etree
 
-    root = etree.fromstring(content, etree.HTMLParser(encoding="utf-8", no_network=True)) if content.strip() else None
-    return "" if root is None else _read(root, left_out, PAGE, {"br": BREAK})
+    page = _Text(left_out, PAGE, {"br": BREAK})
+    reading = etree.HTMLParser(encoding="utf-8", no_network=True, target=page)
+    return str(etree.fromstring(content, reading)) if content.strip() else ""
 
 
 def _markdown(content: bytes, left_out: Counter[str]) -> str:
@@ -159,28 +181,48 @@ class _Package(zipfile.ZipFile):
         return found
 
 
-def _xml(content: bytes) -> Any:
-    from lxml import etree
+class _Text:
+    """The text of the elements that are not left out, as a parser reads them.
 
-    return etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    It makes no tree of them: libxml2 would take quadratic time for the attributes of one element, and much memory.
+    """
 
+    def __init__(self, left_out: Counter[str], around: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Put characters `around` and `after` some elements. Count what is left out."""
+        self._left_out, self._around, self._after = left_out, around, after
+        self._pieces, self._run = list[str](), list[str]()
+        self._skipping = self._pre = 0  # nested elements that are left out, or in which white space counts
 
-def _read(root: Any, left_out: Counter[str], around: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return the text below `root`, with characters `around` and `after` some elements. Count what is left out."""
-    from lxml import etree
+    def start(self, tag: str, attributes: object) -> None:
+        name = self._at(tag)
+        if self._skipping or name in LEFT_OUT:
+            self._left_out[LEFT_OUT.get(name, "")] += not self._skipping
+            self._skipping += 1
+        else:
+            self._pieces.append(self._around.get(name, ""))
+            self._pre += name == "pre"
 
-    pieces, depth = list[str](), 0  # of nested elements in which white space counts
-    walk = etree.iterwalk(root, events=("start", "end"))
-    for event, element in walk:
-        name = etree.QName(element).localname if isinstance(element.tag, str) else ""
-        begins, skipped = event == "start", name == "" or name in LEFT_OUT
-        depth += (name == "pre") * (1 if begins else -1)
-        text = (element.tail if not begins else None if skipped else element.text) or ""
-        pieces += ["" if begins else after.get(name, ""), around.get(name, "")]
-        pieces.append(text if depth else re.sub(r"[ \t\r\n]+", " ", text))
-        if begins and skipped:
-            left_out[LEFT_OUT.get(name, "")] += 1
-            walk.skip_subtree()
-    gaps = re.compile(f"{SPACES}[{EMPTY_LINE}{NEW_LINE}][ {EMPTY_LINE}{NEW_LINE}]*")
-    text = re.sub(f"{SPACES}{BREAK} *", "\n", "".join(pieces))
-    return gaps.sub(lambda gap: "\n\n" if EMPTY_LINE in gap[0] else "\n", text)
+    def end(self, tag: str) -> None:
+        name = self._at(tag)
+        if self._skipping:
+            self._skipping -= 1
+        else:
+            self._pieces.append(self._after.get(name, "") + self._around.get(name, ""))
+            self._pre -= name == "pre"
+
+    def data(self, text: str) -> None:
+        if not self._skipping:
+            self._run.append(text)
+
+    def _at(self, tag: str) -> str:
+        """End a run of text, and return the local name of what ends it."""
+        if self._run:
+            text = "".join(self._run)
+            self._run.clear()
+            self._pieces.append(text if self._pre else re.sub(r"[ \t\r\n]+", " ", text))
+        return tag[tag.find("}") + 1 :]
+
+    def close(self) -> str:
+        gaps = re.compile(f"{SPACES}[{EMPTY_LINE}{NEW_LINE}][ {EMPTY_LINE}{NEW_LINE}]*")
+        text = re.sub(f"{SPACES}{BREAK} *", "\n", "".join(self._pieces))
+        return gaps.sub(lambda gap: "\n\n" if EMPTY_LINE in gap[0] else "\n", text)

@@ -1,0 +1,70 @@
+"""Documents are parsed in a process of its own, whose time and memory are limited: none can block or fill this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import weakref
+from subprocess import DEVNULL, PIPE
+
+from afterword.text.documents import Notes, NotTextError, with_article
+from afterword.text.formats import SAVE_AS_TEXT
+
+SECONDS = 10  # of processor time for a document
+PATIENCE = 60.0  # seconds in all, if the processor is shared, or where its time cannot be limited
+MEMORY = 2**30  # bytes
+PROGRAM = "import sys; sys.path[:] = {!r}; from afterword.text.markup import answer; answer({!r}, {!r})"
+
+
+class Parser:
+    """A process that returns the text of documents. It starts with the first one, and ends with this object."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def text_of(self, kind: str, content: bytes, name: str, notes: Notes) -> str:
+        """Return the text of a document of that kind, and note what was left out. HTML and Markdown must be in UTF-8.
+
+        Raises NotTextError if it is damaged, encrypted or too large, or if the packages that read it are missing.
+        """
+        line = self._asked(json.dumps([kind, name, len(content)]).encode() + b"\n" + content)
+        if not line:
+            needs = f"needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory to be read"
+            raise NotTextError(f"{name} is {with_article(kind)} that {needs}: {SAVE_AS_TEXT}", f"too large {kind}")
+        found = json.loads(line)
+        if "message" in found:
+            raise NotTextError(**found)
+        notes.changed(name, found["change"])
+        text: str = found["text"]
+        return text
+
+    def _asked(self, request: bytes) -> bytes:
+        """Return the answer of the process, and b"" if it has ended instead."""
+        if self._process is None or self._process.poll() is not None:
+            program = PROGRAM.format(sys.path, SECONDS, MEMORY)
+            command = [sys.executable, "-P", "-c", program]
+            self._process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            weakref.finalize(self, _end, self._process)
+        process, line = self._process, b""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        late = threading.Timer(PATIENCE, process.kill)
+        late.start()
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            pass
+        finally:
+            late.cancel()
+            if not line:
+                _end(process)
+        return line
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
