@@ -241,7 +241,7 @@ def is_whole_file(path: Path) -> bool:
 
 
 def read_whole(path: Path, most: int = LARGEST_JSON) -> bytes:
-    """Return the content of a file that belongs to a run or a model, wherever that came from.
+    """Return the content of a file that a user has named, or that belongs to a run or a model, wherever that came from.
 
     Raises OSError with the file's name if it is missing, is not a regular file (a pipe would never end), or has more
     than `most` bytes.

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import os
 import re
 import select
 import signal
@@ -308,6 +309,8 @@ def test_a_stop_lets_what_runs_finish(models: Path) -> None:
         ("TINY --host no.such.host --api-key-file key", "cannot listen on no.such.host:"),
         ("TINY TINY", "two models are named tiny"),
         ("TINY --api-key-file /nowhere", "cannot read the key from /nowhere"),
+        ("TINY --api-key-file /dev/zero", "cannot read the key from /dev/zero: it is not a regular file"),
+        ("TINY --api-key-file pipe", "cannot read the key from pipe: it is not a regular file"),
         ("TINY --max-requests 0", "max-requests must be 1 or more"),
         ("TINY --port 99999", "port must be 65535 or less, not 99999"),
         *((f"TINY --root-path {path}", "--root-path must be a path like /aw") for path in ("aw", "/aw/", "/a/../b")),
@@ -321,6 +324,7 @@ def test_wrong_input_ends_with_one_line(
     server: Serving, models: Path, tmp_path: Path, arguments: str, message: str
 ) -> None:
     (tmp_path / "key").write_text(KEY)
+    os.mkfifo(tmp_path / "pipe")
     damaged(tmp_path / "tiny")
     known = {"TINY": str(models / "tiny"), "PORT": str(server.port)}
     given = [known.get(one, one) for one in arguments.split()]

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from afterword.errors import AfterwordError, OptionError, spelled
 from afterword.operations.every import find_operation
 from afterword.operations.operation import Request
 from afterword.settings import Settings, checked, kinds_of, made, named_path
+from afterword.storage import read_whole
 
 MOST_BYTES = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
 EXAMPLE = "as in: hidden-size = 256"
@@ -101,12 +103,9 @@ def _parsed(path: str) -> Mapping[str, Any]:
     import tomllib  # few commands need it
 
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_whole(Path(path), MOST_BYTES)
     except OSError as error:
-        raise OptionError(f"cannot read {path}: {error.strerror}; give --config a TOML file") from None
-    if len(content) > MOST_BYTES:
-        raise OptionError(f"{path} is larger than {MOST_BYTES >> 10} KiB: give --config a file of settings, {EXAMPLE}")
+        raise OptionError(f"cannot read {path}: {error.strerror}; give --config a TOML file, {EXAMPLE}") from None
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

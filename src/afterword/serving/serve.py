@@ -14,9 +14,10 @@ from afterword.operations.options import Engine
 from afterword.operations.work import Work
 from afterword.serving.http.limits import Access, Limits
 from afterword.settings import made, setting
+from afterword.storage import read_whole
 
 KEY = "AFTERWORD_API_KEY"
-LEAST_KEY = 8  # characters
+LEAST_KEY, MOST_KEY = 8, 2**16  # characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +86,7 @@ def serve(request: Serve, work: Work) -> None:
 def _key(file: Source | None) -> str | None:
     """Return the key from a file or from the environment. Raises OptionError if it is invalid."""
     try:
-        key = os.environ.get(KEY) if file is None else Path(file).read_text("utf-8-sig").strip()
+        key = os.environ.get(KEY) if file is None else read_whole(Path(file), MOST_KEY).decode("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise OptionError(f"cannot read the key from {file}: {why}") from None

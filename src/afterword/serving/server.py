@@ -7,10 +7,13 @@ import contextlib
 import dataclasses
 import logging
 import math
+import os
 import re
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +23,7 @@ from afterword.model.malloc import keep_freed
 from afterword.serving.app import ROUTES, application
 from afterword.serving.http.limits import Access, Limits
 from afterword.serving.http.protocol import protocol
+from afterword.serving.runs.trainer import Trainer
 from afterword.serving.runs.watched import Runs
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Models
@@ -30,6 +34,7 @@ NOBODY = ("192.0.2.1", 9)  # an address for documentation (RFC 5737)
 BACKLOG = 512
 BETWEEN_TRIMS = 3.0  # seconds
 LARGE = 2**22  # bytes of a freed block that returns to the system at once
+SPARE = 1.0  # seconds to stop, after the longest answer
 OTHER_FILES = 100  # open at once: models, runs, pages
 
 
@@ -100,8 +105,27 @@ class _Draining(uvicorn.Server):
 
     service: Service
 
+    def __init__(self, config: uvicorn.Config, patience: float, trainer: Trainer | None) -> None:
+        """`patience` is the time in seconds after which it ends with all that it has started, whatever they do."""
+        super().__init__(config)
+        self._patience, self._trainer = patience, trainer
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            late = threading.Timer(self._patience, self._give_up, [128 + sig])
+            late.daemon = True
+            late.start()
+        super().handle_exit(sig, frame)
+
+    def _give_up(self, status: int) -> None:
+        if self._trainer is not None:
+            self._trainer.kill()
+        os._exit(status)
+
     async def on_tick(self, counter: int) -> bool:
-        self.service.is_stopping = await super().on_tick(counter)
+        was_stopping, self.service.is_stopping = self.service.is_stopping, await super().on_tick(counter)
+        if self.service.is_stopping and not was_stopping and self._trainer is not None:
+            threading.Thread(target=self._trainer.interrupt).start()
         return self.service.is_stopping and (self.force_exit or not self.service.answering)
 
 
@@ -136,7 +160,7 @@ class Server:
             backlog=min(BACKLOG, limits.max_connections),
             timeout_graceful_shutdown=math.ceil(limits.send_timeout),  # for sending complete answers
         )
-        self._server = _Draining(config)
+        self._server = _Draining(config, limits.request_timeout + SPARE, runs.trainer)
 
     def run(self, on_ready: Callable[[], object]) -> None:
         """Serve until a signal arrives, then stop gracefully; call `on_ready` once the models are loaded.

@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from subprocess import DEVNULL, PIPE
+from typing import Any
 
 from afterword.text.documents import Notes, NotTextError, with_article
 from afterword.text.formats import SAVE_AS_TEXT
@@ -37,26 +38,23 @@ class Parser:
         if "message" in found:
             raise NotTextError(**found)
         notes.changed(name, found["change"])
-        text: str = found["text"]
-        return text
+        return str(found["text"])
 
     def _asked(self, request: bytes) -> bytes:
         """Return the answer of the process, and b"" if it has ended instead."""
         if self._process is None or self._process.poll() is not None:
-            program = PROGRAM.format(sys.path, SECONDS, MEMORY)
-            command = [sys.executable, "-P", "-c", program]
+            command = [sys.executable, "-P", "-c", PROGRAM.format(sys.path, SECONDS, MEMORY)]
             self._process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
             weakref.finalize(self, _end, self._process)
-        process, line = self._process, b""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        late = threading.Timer(PATIENCE, process.kill)
-        late.start()
+        process: Any = self._process  # with both pipes
+        line, late = b"", threading.Timer(PATIENCE, process.kill)
+        late.daemon = True  # the exit need not wait for it, if a signal comes here
         try:
+            late.start()
             process.stdin.write(request)
             process.stdin.flush()
             line = process.stdout.readline()
-        except BrokenPipeError:
+        except OSError:
             pass
         finally:
             late.cancel()

@@ -82,6 +82,8 @@ class Trainer:
         self._lock = threading.Lock()
         self._training: _Training | None = None
         self._failures: dict[str, str] = {}
+        self._groups: set[int] = set()  # of the processes that train or plan, and of what they start
+        self._closing = False
         self._planning = asyncio.Lock()
         self._plans = 0
 
@@ -146,16 +148,29 @@ class Trainer:
                 raise ApiError(409, f"{name} is not being trained here: there is nothing to stop")
             self._interrupt(self._training)
 
-    def close(self) -> None:
-        """Stop the training process, and wait until it has saved the run."""
+    def interrupt(self) -> None:
+        """Ask the training process to save the run and end, and begin no other."""
         with self._lock:
-            training = self._training
-        if training is not None:
-            self._interrupt(training)
-            training.process.wait()
-            with self._lock:
-                self._settle()
+            self._closing = True
+            if self._training is not None:
+                self._interrupt(self._training)
+
+    def close(self) -> None:
+        """Stop the training process, and wait until it has saved the run. A signal kills it instead."""
+        self.interrupt()
+        try:
+            if self._training is not None:
+                self._training.process.wait()
+        finally:
+            self.kill()
+        with self._lock:
+            self._settle()
         self._held.release()
+
+    def kill(self) -> None:
+        """Kill all processes that train or plan, and all that they have started."""
+        for group in tuple(self._groups):
+            _kill(group)
 
     def forget(self, name: str) -> str | None:
         """Return the error of a failed run, and forget it."""
@@ -190,18 +205,22 @@ class Trainer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._groups.add(process.pid)
         try:
             out, stderr = await process.communicate()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()  # the client may have left
+            if process.returncode is None:  # the client has left
+                _kill(process.pid)
             await process.wait()
+            self._groups.discard(process.pid)
         if process.returncode:
             raise ApiError(400 if process.returncode == 2 else 500, _error(stderr, process.returncode))
         found = json.loads(out)
         return found["printed"], found["notes"]
 
     def _check_free(self) -> None:
+        if self._closing:
+            raise ApiError(503, "the server is stopping: try again later")
         self._settle()
         if self._training is not None:
             raise ApiError(409, f"{self._training.name} is being trained: stop it first, or wait until it ends")
@@ -237,6 +256,7 @@ class Trainer:
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
+        self._groups.add(process.pid)
         self._training = _Training(name, process, stderr, text)
 
     def _interrupt(self, training: _Training) -> None:
@@ -255,6 +275,7 @@ class Trainer:
         if status is None:
             return
         self._training = None
+        self._groups.discard(training.process.pid)
         assert training.process.stdin is not None
         training.process.stdin.close()
         with training.stderr as stderr:
@@ -319,6 +340,15 @@ def _surroundings(place: Path) -> dict[str, Any]:
     Ctrl-C on a terminal reaches it once, from here."""
     environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"}
     return {"cwd": place, "env": environment, "start_new_session": True}
+
+
+def _kill(group: int) -> None:
+    """Kill a process that leads a group, and all that it has started."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            os.kill(group, signal.SIGTERM)
+        else:
+            os.killpg(group, signal.SIGKILL)
 
 
 def _error(stderr: bytes, status: int) -> str:
