@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 import weakref
-from subprocess import DEVNULL, PIPE
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afterword.text.documents import Notes, NotTextError, with_article
 from afterword.text.formats import SAVE_AS_TEXT
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 SECONDS = 10  # of processor time for a document
 PATIENCE = 60.0  # seconds in all, if the processor is shared, or where its time cannot be limited
@@ -23,7 +24,7 @@ class Parser:
     """A process that returns the text of documents. It starts with the first one, and ends with this object."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Popen[bytes] | None = None
 
     def text_of(self, kind: str, content: bytes, name: str, notes: Notes) -> str:
         """Return the text of a document of that kind, and note what was left out. HTML and Markdown must be in UTF-8.
@@ -43,8 +44,10 @@ class Parser:
     def _asked(self, request: bytes) -> bytes:
         """Return the answer of the process, and b"" if it has ended instead."""
         if self._process is None or self._process.poll() is not None:
+            from subprocess import DEVNULL, PIPE, Popen  # which a text does not need
+
             command = [sys.executable, "-P", "-c", PROGRAM.format(sys.path, SECONDS, MEMORY)]
-            self._process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
             weakref.finalize(self, _end, self._process)
         process: Any = self._process  # with both pipes
         line, late = b"", threading.Timer(PATIENCE, process.kill)
@@ -63,6 +66,6 @@ class Parser:
         return line
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Popen[bytes]) -> None:
     process.kill()
     process.communicate()
