@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.errors import WorkError
 from afterword.generation import copying
 from afterword.generation.copying import CopyGuard, Passages, find_copies
 from afterword.generation.prefill import read_prompt
@@ -18,6 +19,7 @@ from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.generation.test_continuation import BYTE, CHAR, MODELS, model
 from tests.generation.test_rules import BPE
+from tests.generation.test_words import counted
 
 
 @given(
@@ -72,14 +74,47 @@ def test_argmax_and_top_k_1_go_round_a_copy() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_where_everything_is_a_copy_it_says_so(temperature: float) -> None:
+def test_where_everything_is_a_copy_a_text_ends_and_says_so(temperature: float) -> None:
     tokenizer = CharTokenizer.of("ab")
     saved = model(tokenizer, [2, 3])
     every = "".join(format(k, "010b") for k in range(1024)).translate({48: "a", 49: "b"})
     network = saved.network()
     writer = Writer(saved, network, Sampling(no_copy=4, temperature=temperature, max_tokens=50), Passages(every, 4))
-    with pytest.raises(WorkError, match="give a larger no_copy="):
-        writer.stream("", 0).sample()
-    reading = read_prompt(saved, network, "")
-    with pytest.raises(WorkError, match="give a larger no_copy="):
-        list(writer.samples([reading], 1, 0))
+    for sample in [writer.stream("", 0).sample(), *writer.samples([""], 3, 0)]:
+        assert (sample.finish_reason, len(sample.text)) == ("rules", 3)  # any fifth one would be a copy, so no fourth
+
+
+def test_a_whole_text_goes_back_where_a_stream_ends_and_writes_the_same_alone_and_in_a_batch() -> None:
+    tokenizer = CharTokenizer.of("abc.")
+    saved = model(tokenizer, [4, 5], scale=0.5)
+    network, draw, prompts = saved.network(), random.Random(3), ["", "a", "b", "cb", ".a"]
+    streams = ended = other = 0
+    for temperature in [0.0, 1.0] * 5:
+        learned = "".join(draw.choices("abc.", k=1000))  # six in ten of the 1,024 windows
+        sampling = Sampling(no_copy=4, temperature=temperature, max_tokens=40, stop=("..",), log_probabilities=0)
+        writer = Writer(saved, network, sampling, Passages(learned, 4))
+        for seed, sample in enumerate(writer.samples(prompts, 1, 0)):
+            alone, stream = writer.sample(prompts[seed], seed), writer.stream(prompts[seed], seed)
+            streamed = "".join(piece.text for piece in stream)
+            streams, ended = streams + (stream.finish_reason == "rules"), ended + (sample.finish_reason == "rules")
+            other += alone.text != sample.text
+            assert "".join(piece.text for piece in sample.pieces or ()) == sample.text
+            for text in (sample.text, streamed):
+                assert len(find_copies([prompts[seed] + text], learned).longest) <= 4
+            assert streamed == alone.text or stream.finish_reason == "rules"
+    assert other <= 1  # by rounding
+    assert 4 * ended <= streams
+    assert streams > 4
+
+
+def test_words_in_capitals_that_the_text_does_not_have_give_way_to_a_user_who_wants_no_copy() -> None:
+    text = "AB ABC abc. " * 30
+    tokenizer = CharTokenizer.of(" .ABCabc")
+    saved = model(tokenizer, [8, 9], scale=0.3)
+    saved = dataclasses.replace(saved, ngram=counted(tokenizer, text), mixture_weight=0.9)
+    for temperature in (0.0, 0.5, 100.0):
+        sampling = Sampling(no_copy=5, temperature=temperature, max_tokens=60, new_word_p=1.0)
+        writer = Writer(saved, saved.predictor(), sampling, Passages(text, 5))
+        for sample in [*writer.samples(["AB "], 20, 0), writer.stream("AB ", 1).sample()]:
+            assert sample.finish_reason == "length"
+            assert len(find_copies([sample.text], text).longest) <= 5

@@ -195,8 +195,8 @@ def test_whether_a_text_obeys_the_rules_is_what_the_expression_says() -> None:
 
 def test_rules_go_with_no_stop_string_and_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"pattern": "a", "stop": ("a",)}, "stop= and a rule exclude each other"),
-        ({"pattern": "a", "no_copy": 20}, "no_copy= and a rule exclude each other"),
+        ({"pattern": "a", "stop": ("a",)}, "stop= and pattern= exclude each other"),
+        ({"pattern": "a", "no_copy": 20}, "no_copy= and pattern= exclude each other"),
         ({"reject": True}, "reject is about rules"),
     ]
     for options, says in refused:

@@ -20,15 +20,18 @@ from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
 from afterword.generation.prefill import MOST_TAKEN_BACK, Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
-from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
-from afterword.generation.sampling import Logits, Sampler, Sampling
+from afterword.generation.rules import ANY_LENGTH, APOSTROPHES, Rule, Rules, contained, is_of_word
+from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
 from afterword.generation.words import Words
 from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.saved import SavedModel
 from afterword.settings import whole_number
+from afterword.text.lines import TAB
 from afterword.text.tokenizer import Decoder, Tokenizer
 
 DRAWN_AT_ONCE = 64  # random numbers of a text
+MOST_RETURNS = 32  # of a text from a dead end
+Tree = dict[int, "Tree"]
 
 
 class Policy:
@@ -57,6 +60,9 @@ class Policy:
             least, most = sampling.min_tokens, self.resolved.max_tokens
             self.goal = Goal(sampling.sentences, least, most, beyond, not tokenizer.lowercase)
         self.mask = self._mask(model.masked)
+        drawn = np.flatnonzero(np.isfinite(self.mask)).tolist()
+        self.may_end = tokenizer.end in drawn
+        self.following = [tokenizer.texts[row] for row in drawn if row != tokenizer.end]
         self.words: Words | None = None
         if self.resolved.new_word_p:
             if model.ngram is None:
@@ -72,14 +78,28 @@ class Policy:
         if sampling.rules:
             # an automaton without a length is far smaller; a text that finishes its sentence needs none
             is_free = sampling.reject or (beyond and sampling.pattern is None)
-            lengths = (0, None) if is_free else (sampling.min_tokens, self.resolved.max_tokens + beyond)
-            self.rules = Rules(tokenizer, sampling, *lengths)
-            if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
-                self.rules = Rules(tokenizer, replace(sampling, contains=()), *lengths)
-            # a rule may ask for a token that never occurred alone in training, except for the end and a shared row
-            self.allowed = self._mask(
-                [row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows]
-            )
+            self._lengths = ANY_LENGTH if is_free else (sampling.min_tokens, self.resolved.max_tokens + beyond)
+            self.rules = self._rules()
+        # what must follow may be a token that never occurred alone in training, except for the end and a shared row
+        self.allowed = self._mask([row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows])
+        self.labels: Tree = {}
+        """The rows with which a label and its tab can begin; for each, those that can follow, and so on."""
+        for label in model.about.get("labels") or ():
+            rows, node = tokenizer.encode(label + TAB).tolist(), self.labels
+            if max(rows) < tokenizer.own_rows:
+                for row in rows:
+                    node = node.setdefault(row, {})
+
+    def _rules(self, labels: Sequence[str] = ()) -> Rules:
+        rules = Rules(self.model.tokenizer, self.sampling, self._lengths, labels)
+        if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
+            rules = Rules(self.model.tokenizer, replace(self.sampling, contains=()), self._lengths, labels)
+        return rules
+
+    @cached_property
+    def rules_with_label(self) -> Rules:
+        """The rules of a text that begins with its label. Raises OptionError if no text obeys them."""
+        return self._rules([*self.model.about["labels"]])
 
     def _mask(self, never: Sequence[int]) -> Logits:
         """Return what to add to the logits [R] so that the rows `never` are not drawn."""
@@ -130,11 +150,14 @@ class Continuation:
     """The state of a text being written: it takes tokens and returns text. A draw for it depends on nothing else.
 
     It begins with the tokens `forced`. `finish_reason` is "stop" (end token, stop string, or nothing more obeys the
-    rules) or "length" once it has ended.
+    rules), "length", or "rules" (no token may follow) once it has ended.
     """
 
-    def __init__(self, policy: Policy, prompt: str, seed: int) -> None:
-        """Raises OptionError for an invalid seed."""
+    def __init__(self, policy: Policy, prompt: str, seed: int, labelled: bool = False) -> None:
+        """`labelled` if a label comes before the prompt.
+
+        Raises OptionError for an invalid seed, and for a prompt that needs a label before it.
+        """
         self.forced: Sequence[int] = ()
         self.last = prompt[-1:]
         """The last character of the text, or of the prompt before it."""
@@ -152,9 +175,17 @@ class Continuation:
         self.length = self.characters = 0
         """The numbers of tokens and characters written, including any that a stop string may cut off."""
         self._most = policy.resolved.max_tokens
+        self._labelled = labelled
+        self._label: Tree = {}  # what can follow of a label, while it is drawn
+        if policy.labels and not (labelled or TAB in prompt or self.finish_reason):
+            if prompt:
+                raise OptionError(
+                    "this model's lines begin with a label: give `label`, or a label and a tab before the prompt"
+                )
+            self._label = policy.labels
         self._rule: Rule | None = None
         if policy.rules is not None and not policy.sampling.reject:
-            self._rule = policy.rules.begin()
+            self._rule = (policy.rules_with_label if self._label else policy.rules).begin()
             if self._rule.finished:
                 self.finish_reason = "stop"
         self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.beyond)
@@ -166,7 +197,9 @@ class Continuation:
         self._least = policy.sampling.min_tokens if self.tokenizer.end is not None else 0
         self._opens = not prompt and policy.model.writing.opening == "newline"
         steered = (self._opens, policy.sampling.contains, self._rule, self._repeats, self._least, policy.words)
-        self.steers = any(steered)
+        self.steers = any([*steered, self._label])
+        self._drawn: list[int] = []  # as far as copies are refused
+        self._returns, self._refused = 0, set[tuple[int, int]]()  # places and tokens there that led to a dead end
         self.guards = self._guard is not None
         followed = self._repeats is not None or policy.words or self.guards
         self._is_checked = bool(followed or self._rule or self._ends)
@@ -216,7 +249,10 @@ class Continuation:
     @property
     def ruled(self) -> Annotated[Logits, "R"]:
         """0 for the rows that the rules allow, -inf for the others. A word at the end of `forced` must end."""
-        assert self._rule is not None
+        if self._rule is None:
+            mask = np.full(len(self.policy.mask), -math.inf)
+            mask[[*self._label]] = 0
+            return mask
         if self.rest:
             mask = np.full_like(self._rule.mask, -math.inf)
             longer = self.tokenizer.prefixes.longer(self.rest).tolist()
@@ -243,7 +279,7 @@ class Continuation:
             return
         if self._opens and not self.length:
             left[self.policy.blank] = -math.inf
-        if self._rule is not None:
+        if self._rule is not None or self._label:
             ruled = self.ruled
             left += ruled
             if left[left.argmax()] == -math.inf:
@@ -267,19 +303,42 @@ class Continuation:
         return self.policy.words.known(self._word) if self.policy.words else None
 
     def refuses(self, token: int) -> bool:
-        """Return whether `token` would make a copy that is too long."""
-        return self._guard is not None and self._guard.copies(self._written(self._decoder.peek(token)))
+        """Return whether `token` would make a copy that is too long, or leave no token that does not."""
+        if self._guard is None or self._label:  # a label is no copy
+            return False
+        text, copies = self._written(self._decoder.peek(token)), self._guard.copies
+        if (self.length, token) in self._refused or copies(text):
+            return True
+        is_last = self.length + 1 == self._most or (self.policy.may_end and self.length + 1 >= self._least)
+        return bool(text) and not is_last and all(copies(text + following) for following in self.policy.following)
+
+    def again(self) -> Continuation | None:
+        """Return the text that goes another way before the dead end that this one met: one token before the first, two
+        before the second, and so on. After too many, it ends as a stream does. None if this one met none, or did so."""
+        if self.finish_reason != "rules" or self._returns == MOST_RETURNS:
+            return None
+        again = Continuation(self.policy, self.prompt, self.seed, self._labelled)
+        again._returns, again.steers = self._returns + 1 if self._drawn else MOST_RETURNS, True
+        if again._returns < MOST_RETURNS:
+            place = max(0, len(self._drawn) - again._returns)
+            again.forced = self._drawn[:place]
+            again._refused = {one for one in self._refused if one[0] <= place} | {(place, self._drawn[place])}
+        return again
 
     def append(self, token: int) -> str:
-        """Take `token` and return the text that became certain with it.
+        """Take `token` and return the text that became certain with it. The text ends at NO_TOKEN.
 
         Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
         """
+        if token == NO_TOKEN:
+            self.finish_reason = "rules"
+            return self._certain("")
         text = self._written(self._decoder.push(token))
         rest, self.rest = self.rest, ""
         self.last = text[-1:] or self.last
         self.text = text
         self.length += 1
+        self._label = self._label.get(token, {})
         self.characters += len(text)
         if token == self.tokenizer.end:
             self.finish_reason = "stop"
@@ -295,10 +354,15 @@ class Continuation:
             self._word = self.policy.words.pushed(self._word, token)
         if self._guard is not None:
             self._guard.push(text)
+            self._drawn.append(token)
         if self._rule is not None and token != self.tokenizer.end:
             self._rule.push(*(self.tokenizer.prefixes.rows_of(text) if rest else [token]))
             if self._rule.finished:
                 self.finish_reason = "stop" if self.characters < self._most else "length"
+        return self._certain(text)
+
+    def _certain(self, text: str) -> str:
+        """Return the part of `text`, and of what was held back before, that nothing cuts off any more."""
         length, may_end = self.length, None
         if self._rule is not None:
             length, may_end = self.characters, self.length >= len(self.forced) and self._rule.may_end

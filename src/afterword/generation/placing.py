@@ -58,7 +58,7 @@ class _Plan:
     def __init__(self, policy: Policy, reading: Reading, seed: int) -> None:
         self.policy, self.seed, self.tries = policy, seed, 0
         self.random = np.random.Generator(np.random.PCG64(seed if policy.draws else 0))
-        continuation = Continuation(policy, reading.prompt, seed)
+        continuation = Continuation(policy, reading.prompt, seed, reading.labelled)
         self.start = self.at = _Place(continuation, (), continuation.begin(reading))
         self.missing = self.lacks(())
 

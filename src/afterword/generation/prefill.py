@@ -57,6 +57,8 @@ class Reading:
     The logits of a spelling are log-probabilities, given the characters of the prompt. The last row, which is never
     drawn, has the probability of the other spellings.
     """
+    labelled: bool = False
+    """Whether a label was read before the prompt."""
 
     def __repr__(self) -> str:
         return f"Reading({self.prompt!r})"
@@ -76,6 +78,8 @@ PromptLike = str | Reading | None
 
 class Prompt:
     """A prompt on its way through a network: `ids` are read, then the spellings of the `tail` are found."""
+
+    labelled = False
 
     def __init__(
         self, network: Network, tokenizer: Tokenizer, text: str, ids: Annotated[Ids, "_"], tail: Annotated[Ids, "_"]
@@ -139,7 +143,7 @@ def read_prompt(model: SavedModel, network: Network, text: str | None, label: st
     """
     if model.writing.opening == "window":
         raise OptionError("a classic model begins each text in a window of its own: it cannot keep a prompt")
-    return prompt_of(model, network, text, label=label).whole()
+    return replace(prompt_of(model, network, text, label=label).whole(), labelled=label is not None)
 
 
 def read_on(prompts: Sequence[Prompt], most: int) -> int:

@@ -39,6 +39,8 @@ TOO_LARGE = (
     "the rules are too large: give simpler ones, or a larger max-tokens, which raises their limit "
     f"(up to {(MOST_STATES - STATES) // STATES_PER_CHARACTER:,})"
 )
+Lengths = tuple[int, int | None]  # from one to the other; None: any
+ANY_LENGTH: Lengths = (0, None)
 Masks = dict[bytes, tuple[Logits, bool]]  # by the bits of llguidance: `Rule.mask`, and whether only the end can follow
 # not of a word; scripts without spaces between words have no word boundaries
 NO_WORD = r"[\W\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -53,17 +55,23 @@ def most_states(longest: int | None) -> int:
 
 
 class Rules:
-    """The rules of `sampling` for texts of `tokenizer`, from `shortest` to `longest` characters (None: any number).
+    """The rules of `sampling` for texts of `tokenizer` whose `lengths` in characters are from one to the other.
 
-    Raises OptionError for invalid rules, for rules that no text obeys, and if llguidance is not installed.
+    If there are `labels`, a text begins with one of them and a tab. Raises OptionError for invalid rules, for rules
+    that no text obeys, and if llguidance is not installed.
     """
 
-    def __init__(self, tokenizer: Tokenizer, sampling: Sampling, shortest: int = 0, longest: int | None = None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, sampling: Sampling, lengths: Lengths = ANY_LENGTH, labels: Sequence[str] = ()
+    ) -> None:
+        shortest, longest = lengths
         if longest is not None and longest > LONGEST:
             raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
         self._masks: Masks = {}
         grammar, rules = _Grammar(tokenizer, most_states(longest)), _constraints(tokenizer, sampling)
+        if labels:
+            rules.append(("label", rf"/({'|'.join(map(_literal, labels))})\t(?s:.*)/"))
         for name, constraint in rules:
             if wrong := grammar.wrong(constraint):
                 raise OptionError(f"{name} is invalid: {wrong}")

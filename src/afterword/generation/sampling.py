@@ -10,7 +10,8 @@ The order is always the same. Each step works on what the step before left:
        fewest likeliest tokens that together reach the probability p; min-p keeps the tokens at least p times as likely
        as the likeliest. Then new-word-p removes the tokens that would make a word absent from the training text, unless
        they have at least the probability p or nothing else is left
-    5. draw one token from what is left; if it would continue a copy of the training text, mask it and repeat 3 to 5
+    5. draw one token from what is left; if it would continue a copy of the training text, or if all that can follow it
+       would, mask it and repeat 3 to 5
 
 A token that a filter removes has the logit -inf. Equal logits are ranked by id, lowest first.
 
@@ -29,7 +30,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError, WorkError
+from afterword.errors import ModelError, OptionError
 from afterword.model.folder.defaults import HOTTEST, WritingDefaults
 from afterword.settings import Settings, setting
 
@@ -37,6 +38,7 @@ Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
 RULES = ("pattern", "only", "without", "starts_with", "contains")
 LEAST_LOGIT = -1000.0  # its exp is 0 in float32
+NO_TOKEN = -1  # drawn where a text refuses every token
 
 
 def keep_top_k(logits: Annotated[Logits, "... R"], k: int) -> Annotated[Logits, "... R"]:
@@ -181,9 +183,10 @@ class Sampling(Settings):
         super().__post_init__()
         for name in ("only", "pattern", "starts_with", "without"):
             _check_text(name.replace("_", "-"), getattr(self, name))
+        rule = next((name for name in RULES if getattr(self, name) not in (None, ())), "")
         for name in ("stop", "no_copy"):
-            if self.rules and getattr(self, name):
-                raise OptionError(f"`{name}` and a rule exclude each other: give one of them")
+            if rule and getattr(self, name):
+                raise OptionError(f"`{name}` and `{rule}` exclude each other: give one of them")
         if self.reject and not self.rules:
             raise OptionError("reject is about rules: give pattern, only, without, starts-with or contains too")
 
@@ -269,8 +272,8 @@ class Steered(Protocol):
 Likeliest = tuple[tuple[int, float], ...]
 """Tokens and their log-probabilities, the likeliest first."""
 Drawn = tuple[int, float, Likeliest]
-"""A token, the model's own log-probability of it (nats, before any filter), and those of the likeliest tokens, as many
-as `Sampling` asks for."""
+"""A token or NO_TOKEN, the model's own log-probability of it (nats, before any filter), and those of the likeliest
+tokens, as many as `Sampling` asks for."""
 
 
 class Sampler:
@@ -379,11 +382,11 @@ class Sampler:
         return ids
 
     def _unguarded(self, token: int, left: Logits, text: Steered) -> int:
-        """Return `token`, or one drawn from the rest of `left` [R] if the text refuses it."""
+        """Return `token`, one drawn from the rest of `left` [R] if the text refuses it, or NO_TOKEN if none is left."""
         while text.refuses(token):
             left[token] = -np.inf
             if left[left.argmax()] == -np.inf:
-                raise WorkError("every token here would continue a copy: give a larger `no_copy`")
+                return NO_TOKEN
             token = self._token(left.copy(), text)
         return token
 
@@ -410,6 +413,8 @@ class Sampler:
 
 def _drawn(token: int, log_probability: float, ranked: Likeliest, total: float) -> Drawn:
     """Return what was drawn; the `ranked` logits are not normalised by their `total` yet."""
+    if token == NO_TOKEN:
+        return token, 0.0, ()
     return token, log_probability, tuple([(id, value - total) for id, value in ranked]) if ranked else ()
 
 

@@ -26,7 +26,8 @@ class Piece:
 
     `text` is the text that became certain with this token. It is empty inside a character of several bytes, and while a
     stop string may have begun or the last sentence ended; that text then comes with a later piece. The texts of all
-    pieces, joined, are the whole text. `log_probability` is the model's own (nats, over all tokens, before any filter).
+    pieces, joined, are the whole text. A text that ends where no token can follow has a last piece with the `id` -1.
+    `log_probability` is the model's own (nats, over all tokens, before any filter).
     `alternatives` are the likeliest tokens in its place, the likeliest first, as many as requested, with
     log-probabilities of the same kind.
     """
@@ -49,7 +50,8 @@ class Sample:
     log_probability: float
     """The model's own, summed over those tokens (nats, before any filter)."""
     finish_reason: str
-    """"stop" (end token, stop string, a sentence's end, or nothing more obeys the rules) or "length"."""
+    """"stop" (end token, stop string, a sentence's end, or nothing longer obeys the rules), "length", or "rules" (every
+    token would have continued a copy)."""
     seed: int
     """Writes the same text again, with the same settings."""
     pieces: tuple[Piece, ...] | None = None
@@ -80,7 +82,7 @@ class Text:
 
     def __init__(self, continuation: Continuation, records: bool) -> None:
         """With `records`, its tokens are kept."""
-        self.continuation, self.policy = continuation, continuation.policy
+        self.continuation, self.policy, self.records = continuation, continuation.policy, records
         self.parts: deque[str] = deque()
         """The text that became certain with each token."""
         self.recorded: deque[Token] | None = deque() if records else None

@@ -29,6 +29,7 @@ CACHED = 2**22  # bytes
 MOST_NEW = 0.2  # the fraction of new words beyond which the words of a text say little about further ones
 LEAST_IN_WORDS = 0.6  # the fraction of characters that are in words, for a text made of words
 JUDGED = 200_000  # characters of a text that decide this
+LAST_RESORT = 1e6  # off a logit: at every temperature, the token has no weight while any other token is left
 
 Word = tuple[int, ...]
 """The rows of a word being written, after the row before it."""
@@ -58,16 +59,17 @@ class Words:
         return (row,) if self._parts[row] or self._ends[row] else (*word, row)[-self._ngram.order :]
 
     def keep_capitals(self, word: Word, left: Annotated[NDArray[np.float64], "R"]) -> None:
-        """Set `left` to -inf for the tokens that would make `word` a word in capitals that the text does not contain.
+        """Rule out in `left` the tokens that would make `word` a word in capitals that the text does not contain.
 
-        Change nothing if no token would be left, for example after a beginning that only a prompt can give.
+        They stay as a last resort, for a text that may not copy the others. Change nothing if no other would be left,
+        for example after a beginning that only a prompt can give.
         """
         last = "".join(self._texts[row] for row in word[1:][-2:])
         if last[-1:].isupper():
             known = self.known(word)
             kept = known if last[:-1].isupper() else known | ~self._capital
             if (left[kept] > -np.inf).any():
-                left[~kept] = -np.inf
+                left[~kept] -= LAST_RESORT
 
     def _known(self, word: Word) -> NDArray[np.bool_]:
         """Return, for each row [R], whether the text has it after `word` as the beginning of a word."""

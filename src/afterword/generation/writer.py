@@ -82,7 +82,7 @@ class GeneratingMany(Generating):
 
 class Stream(Iterator[Piece]):
     """The pieces of a text, one per token, as they are written. At their end `finish_reason` is "stop" (end token, stop
-    string, or nothing more obeys the rules) or "length"."""
+    string, or nothing longer obeys the rules), "length", or "rules": every token would have continued a copy."""
 
     def __init__(self, text: Text, pieces: Iterator[Piece]) -> None:
         self._text, self._pieces = text, pieces
@@ -144,7 +144,7 @@ class Writer:
             raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
         seed = random_seed() if seed is None else checked_seed(seed)
         start = self._encoded(self._labelled(prompt, label), seed)
-        text = Text(Continuation(self.policy, start.prompt, seed), records=True)
+        text = Text(Continuation(self.policy, start.prompt, seed, start.labelled), records=True)
         return Stream(text, self._pieces(text, start))
 
     def _pieces(self, text: Text, start: Prompt | Reading) -> Iterator[Piece]:
@@ -213,7 +213,8 @@ class Writer:
         """Yield what each seed writes after its prompt, many in parallel and in their order. Raises as `samples`."""
         # each text of a classic model is written alone: a batch would round the products of its window differently
         lanes = 1 if self._opens_windows else LANES_PER_BATCH
-        waiting, numbers = enumerate(self._texts(prompts)), dict[Text, int]()
+        waiting: Iterator[tuple[int, tuple[Text, Prompt | Reading]]] = enumerate(self._texts(prompts))
+        numbers = dict[Text, tuple[int, Prompt | Reading]]()
         complete: dict[int, Sample] = {}
         begun = yielded = 0
         batches: ParallelTexts[Text] = ParallelTexts(self.network)
@@ -225,12 +226,17 @@ class Writer:
                 if text.is_over:  # before its first token
                     complete[number] = text.sample()
                 else:
-                    numbers[text] = number
+                    numbers[text] = number, prompt
                     entering.append((text, prompt.whole()))
             if entering:
                 batches.enter(self._begun(entering))
             if batches.texts:
-                complete |= {numbers.pop(text): text.sample() for text in batches.step()}
+                for text in batches.step():
+                    number, prompt = numbers.pop(text)
+                    if again := text.continuation.again():
+                        waiting, begun = chain([(number, (Text(again, text.records), prompt))], waiting), begun - 1
+                    else:
+                        complete[number] = text.sample()
             elif not complete:
                 return
             while yielded in complete:
@@ -269,7 +275,7 @@ class Writer:
             for _, seed in group:
                 if encoded is None or self._opens_windows:
                     encoded = self._encoded(prompt, seed)
-                yield Text(Continuation(self.policy, encoded.prompt, seed), records), encoded
+                yield Text(Continuation(self.policy, encoded.prompt, seed, encoded.labelled), records), encoded
 
 
 Written = TypeVar("Written", bound=Sample | Text)

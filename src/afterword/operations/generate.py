@@ -200,10 +200,11 @@ def _prompts(request: Generate, work: Work) -> list[str | None]:
 def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, streams: bool) -> Iterator[str | Sample]:
     """Yield a sample after each of `starts`; with `streams`, yield its prompt and pieces first, as they are written."""
     for k, start in enumerate(starts):
-        stream = writer.stream(start, (first + k) % 2**64)
+        seed = (first + k) % 2**64
         if not streams:
-            yield stream.sample()
+            yield writer.sample(start, seed)
             continue
+        stream = writer.stream(start, seed)
         yield stream.prompt
         text, tokens, cost = "", 0, 0.0
         for piece in stream:

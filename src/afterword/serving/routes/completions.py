@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec.structs import astuple
@@ -44,6 +44,7 @@ MOST_VERSES = 100  # lines of a poem
 WITHOUT_POEM = ("stream", "best_of", "echo", "logprobs", *EXCLUDED)
 VERSE = [field.name for field, _ in kinds_of(Verse)]
 
+Reason = Literal["stop", "length", "rules"]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
 Few = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MOST_LIKELIEST})]
 Pattern = Annotated[str, msgspec.Meta(max_length=10_000)]
@@ -94,7 +95,7 @@ class CompletionChoice(msgspec.Struct):
     index: int
     text: str
     logprobs: LogProbabilities | None
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: Reason | None
     seed: int
 
 
@@ -315,5 +316,5 @@ class CompletionBuilder:
             if echo and start.echoed is not None:
                 logs = LogProbabilities(*map(operator.add, astuple(start.echoed), astuple(logs)))
         reason = reply.continuation.finish_reason if done else None
-        finished: Literal["stop", "length"] | None = None if not reason else "stop" if reason == "stop" else "length"
+        finished = cast(Reason | None, reason)
         return CompletionChoice(index, start.text + text if echo else text, logs, finished, reply.seed)
