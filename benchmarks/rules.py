@@ -39,7 +39,7 @@ from benchmarks.commands import as_written, echo_table, machine, run_afterword
 
 PLAY = Path("src/afterword/operations/demo-julius-caesar.txt.gz")
 SPEECH = regex.compile(r"^([A-Z][A-Z ]+)\.\n((?:.+\n)+)", regex.MULTILINE)
-LENGTHS = {"running text": 80, "lines": 40}  # tokens
+LENGTHS = {"running text": 60, "lines": 30}  # tokens
 Rule = dict[str, Any]
 """Settings of `Sampling`, and `label` and `best_of`, which are not among them."""
 GIVEN: dict[str, Rule] = {

@@ -88,6 +88,20 @@ def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path
         np.testing.assert_allclose(fast, expected, atol=within)
 
 
+@pytest.mark.parametrize("tokenizer", [CharTokenizer.of(KNOWN + "\t"), SymbolTokenizer.of(KNOWN + "\t", texts=[TEXT])])
+def test_a_drawn_label_is_one_that_the_model_knows(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    labels = {"that": 3, "that was": 2, "rat": 1}
+    model = made(tokenizer, mixed=False, lines=True)
+    model = dataclasses.replace(model, about={**model.about, "labels": labels})
+    script = """const model = await load(), found = [];
+        for (const [seed, prompt] of Array.from({ length: 60 }, (_, k) => [k, ["", "that", "rat\\t"][k % 3]]))
+          found.push(prompt + (await model.generate({ prompt, seed, maxTokens: 30, temperature: seed % 4 })).text);
+        return found;"""
+    found = [text.partition("\t") for text in run(tmp_path, script, written(model))]
+    assert {label for label, tab, _ in found if tab} == {*labels}
+    assert all(tab for _, tab, _ in found)
+
+
 @pytest.mark.parametrize("name", ["characters", "lower case, one layer", "subwords", "symbols"])
 def test_the_likeliest_words_are_those_of_python(name: str, tmp_path: Path) -> None:
     prompts = ["the cat", "the ca", "that was that: ", "the rat at the mat.", "that' "]

@@ -172,7 +172,7 @@ def test_what_is_remembered_changes_no_text(server: Serving) -> None:
         ({"logit_bias": {"99999999": 1}}, "logit_bias must name tokens"),
         ({"logit_bias": {"0" * 20 + "99999": 1}}, "logit_bias must name tokens"),
         ({"pattern": "("}, "pattern"),
-        ({"pattern": "a", "stop": "b"}, "stop and a rule exclude each other: give one of them"),
+        ({"pattern": "a", "stop": "b"}, "stop and pattern exclude each other: give one of them"),
         ({"with": "ngram"}, "this model has no n-gram"),
         ({"hold": ["forget"]}, "hold"),
         ({"stream_options": {}}, "stream_options needs a stream"),

@@ -49,7 +49,7 @@ class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     and `report` need the run's folder, which contains the training text.
 
     With `label`, a model of labelled lines writes lines with that label, and leaves the label out. Without it, the
-    model draws the label too, and writes label, tab and line.
+    model draws one of its labels too, and writes label, tab and line.
 
     Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
     can match, at the end of a line, or at `max_tokens`. Without `max_tokens` or `pattern`, running text ends with a
@@ -162,6 +162,10 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                     continue
                 if lines := unrhymed(one, request):
                     work.note(f"no rhyme was found for line {readable(lines)} of the poem with seed {one.seed}")
+                if one.finish_reason == "rules":
+                    work.note(
+                        f"the text with seed {one.seed} ended early: all that could follow is a copy; raise `no_copy`"
+                    )
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)

@@ -300,14 +300,15 @@ class Model {
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
     const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
+    const labels = writing.labels.map(label => `${label}\t`).filter(label => label.startsWith(prompt));
     const ways = await this.#ways(prompt, turn);
-    const among = ways.map(({ p }) => without(p, never));
+    const among = ways.map(({ p, rest }) => without(p, [...never, ...this.#strays(labels, prompt, rest)]));
     const place = ways.length > 1 ? drawn(weights(among.flatMap(p => [...p]), temperature, minP), random) : 0;
     let { rest, p } = ways[Math.floor(place / rows)];
     const reading = new Reading(this, ways[Math.floor(place / rows)].reading);
     let [text, held, tokens, logProbability, finishReason] = ["", "", 0, 0, maxTokens > 0 ? null : "length"];
     while (!finishReason) {
-      const id = drawn(weights(without(p, tokens ? masked : never), temperature, minP), temperature ? random : () => 0);
+      const id = drawn(weights(without(p, [...(tokens ? masked : never), ...this.#strays(labels, prompt + text + held, rest)]), temperature, minP), temperature ? random : () => 0);
       const cost = Math.log(p[id]);
       [tokens, logProbability] = [tokens + 1, logProbability + cost];
       if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
@@ -324,6 +325,13 @@ class Model {
     }
     this.last = reading;
     return { text, tokens, logProbability, finishReason, seed };
+  }
+
+  /** Return the rows that continue none of `labels` where `whole` ends with a `rest` that they begin with; none after a label. */
+  #strays(labels, whole, rest) {
+    const [head, texts] = [whole.slice(0, whole.length - rest.length), whole.includes("\t") ? [] : this.tokenizer.texts];
+    const fits = text => text && labels.some(label => label.startsWith(head + text) || (head + text).startsWith(label));
+    return labels.length ? [...texts.slice(0, this.facts.rows).keys()].filter(row => !fits(texts[row])) : [];
   }
 
   async score(text, options = {}) {
