@@ -179,9 +179,7 @@ class Continuation:
         self._label: Tree = {}  # what can follow of a label, while it is drawn
         if policy.labels and not (labelled or TAB in prompt or self.finish_reason):
             if prompt:
-                raise OptionError(
-                    "this model's lines begin with a label: give `label`, or a label and a tab before the prompt"
-                )
+                raise OptionError("lines of this model begin with a label: give `label`, or LABEL and a tab before it")
             self._label = policy.labels
         self._rule: Rule | None = None
         if policy.rules is not None and not policy.sampling.reject:

@@ -163,9 +163,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                 if lines := unrhymed(one, request):
                     work.note(f"no rhyme was found for line {readable(lines)} of the poem with seed {one.seed}")
                 if one.finish_reason == "rules":
-                    work.note(
-                        f"the text with seed {one.seed} ended early: all that could follow is a copy; raise `no_copy`"
-                    )
+                    work.note(f"the text with seed {one.seed} ended where all that follows is a copy: raise `no_copy`")
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)

@@ -315,6 +315,5 @@ class CompletionBuilder:
             )
             if echo and start.echoed is not None:
                 logs = LogProbabilities(*map(operator.add, astuple(start.echoed), astuple(logs)))
-        reason = reply.continuation.finish_reason if done else None
-        text = start.text + text if echo else text
-        return CompletionChoice(index, text, logs, cast(Reason | None, reason), reply.seed)
+        reason = cast(Reason | None, reply.continuation.finish_reason if done else None)
+        return CompletionChoice(index, start.text + text if echo else text, logs, reason, reply.seed)
