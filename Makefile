@@ -50,7 +50,7 @@ test-oldest:
 	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-oldest/oldest.txt -e '.[dev]'
 	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal -W default::DeprecationWarning $(TESTS)
 
-# The slow tests of exported and imported files, with the real Keras in an environment of its own.
+# The slow tests of exported files, with the real Keras in an environment of its own.
 test-keras:
 	$(PYTHON) -m venv .venv-interchange
 	.venv-interchange/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.horizon import horizon
-    from afterword.operations.import_ import import_
     from afterword.operations.info import info
     from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
@@ -57,7 +56,6 @@ __all__ = [
     "forecast",
     "generate",
     "horizon",
-    "import_",
     "info",
     "inspect",
     "load",

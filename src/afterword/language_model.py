@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.bases.installed import folder_named, known
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
 from afterword.generation.poem import Verse, write_poem
@@ -56,6 +56,9 @@ from afterword.settings import OnProgress, ignore_progress, made, suggests, take
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.tokenizer import checked_lines
+
+if TYPE_CHECKING:
+    from afterword.learning.trainable import TrainableNetwork
 
 EXACT_PAGES = 1_000_000  # weights, up to which a page has two bytes of each
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -169,7 +172,7 @@ class LanguageModel:
     def export(self, asked: ExportSettings) -> list[str]:
         """Write the model for other programs, and return what its user should know, a sentence each.
 
-        `format` is an option of `afterword export`, such as "onnx" or "keras_stateful". An existing file is replaced.
+        `format` is an option of `afterword export`, such as "onnx". An existing file is replaced.
         The options are for "html" and "js".
         Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
         """
@@ -494,6 +497,20 @@ class LanguageModel:
         from afterword.learning.gradients import input_gradients
 
         return input_gradients(self.config, self._saved.weights, self.predictor.rows(ids), steps)
+
+    def module(self) -> TrainableNetwork:
+        """Return the network as a `torch.nn.Module` of its own, with this model's weights. Needs PyTorch.
+
+        `network(rows, state)` reads rows [T, B] of B texts and returns the logits [T, B, R] of what comes next, and the
+        state after; `network.empty_state(B)` is the state before a text. Raises OptionError for a held model, and
+        without PyTorch.
+        """
+        if self.is_held:
+            raise OptionError("a held model is no module: leave out hold")
+        check_installed("a module needs PyTorch: pip install 'afterword[train]'", "torch")
+        from afterword.learning.trainable import TrainableNetwork
+
+        return TrainableNetwork(self.config).load(self._saved.weights)
 
     def unseen_characters(self, text: str) -> str:
         """Return the distinct characters of `text` that training never saw, in order of appearance."""

@@ -1,8 +1,7 @@
-"""`afterword export` and `afterword import`: each file that is asked for, or one line and nothing."""
+"""`afterword export`: each file that is asked for, or one line and nothing."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,11 @@ from tests.cli.test_main import error_line
 def test_several_formats_are_written_at_once_and_each_says_what_it_lacks(
     mixed_model: Path, tmp_path: Path, run: Run
 ) -> None:
-    done = fine(run("export", mixed_model, "--onnx", tmp_path / "book.onnx", "--torch", tmp_path / "torch"))
+    done = fine(run("export", mixed_model, "--onnx", tmp_path / "book.onnx", "--keras", tmp_path / "book.keras"))
     lines = done.stderr.decode().splitlines()
     assert [line.split()[0] for line in lines] == ["wrote", "note:", "wrote", "note:"]
     assert "without the n-gram" in lines[1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.onnx", "torch"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.keras", "book.onnx"]
 
 
 def test_an_option_is_for_the_formats_that_take_it(mixed_model: Path, tmp_path: Path, run: Run) -> None:
@@ -47,17 +46,6 @@ def test_types_are_written_beside_a_module_but_never_over_a_file_of_the_users(
     assert (tmp_path / "book.d.mts").read_text() == "mine"
 
 
-def test_an_empty_folder_is_as_good_as_a_new_one_and_no_other_is_replaced(
-    model: Path, tmp_path: Path, run: Run
-) -> None:
-    (tmp_path / "book").mkdir()
-    fine(run("export", model, "--torch", tmp_path / "book"))
-    files = sorted(path.name for path in (tmp_path / "book").iterdir())
-    assert files == ["config.json", "model.safetensors", "tokenizer.json", "write.py"]
-    for place in (tmp_path / "book", tmp_path / "book" / "write.py"):
-        assert "exists already: name a new folder" in error_line(run("export", model, "--torch", place, "--overwrite"))
-
-
 def test_without_a_format_the_error_names_all_of_them(model: Path, run: Run) -> None:
     line = error_line(run("export", model))
     assert all(f"--{name.replace('_', '-')}" in line for name in FORMATS)
@@ -75,14 +63,3 @@ def test_what_python_cannot_export_is_refused(mixed_model: Path, tmp_path: Path)
     with pytest.raises(OptionError, match="a held model cannot be exported"):
         model.hold("forget=1").export("onnx", file)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_model_that_was_exported_for_pytorch_is_imported(model: Path, tmp_path: Path, run: Run) -> None:
-    fine(run("export", model, "--torch", tmp_path / "torch"))
-    file, out = tmp_path / "torch" / "model.safetensors", tmp_path / "again"
-    vocabulary = tmp_path / "torch" / "vocabulary.json"
-    vocabulary.write_text(json.dumps(["a"]))
-    assert "has 1 characters" in error_line(run("import", file, "--out", out, "--vocabulary", vocabulary))
-    assert "2 × 6 LSTM, 6 characters" in fine(run("import", file, "--out", out)).stderr.decode()
-    assert "exists already: name a new folder" in error_line(run("import", file, "--out", out))
-    assert load(out).score("abc").token_nats.tolist() == load(model).score("abc").token_nats.tolist()

@@ -275,7 +275,7 @@ def test_commands_for_text_refuse_a_model_of_series_in_one_line(
 def test_a_model_of_series_is_exported_as_a_network_and_tells_what_it_has_learned(
     run: Run, series_model: Path, tmp_path: Path
 ) -> None:
-    out(run("export", series_model, "--torch", tmp_path / "network"))
+    out(run("export", series_model, "--onnx", tmp_path / "network.onnx"))
     told = json.loads(out(run("info", series_model, "--json")))
     assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
     assert (SERIES, LENGTH) == (8, 120)

@@ -175,10 +175,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect series --file table --series north --stretch 9000:9100", "is empty: the series ends before it"),
         ("inspect tiny abc --series north", "--series does not suit a model of text: leave it out"),
         # what is sent and taken
-        ("export tiny --torch ''", "the path is empty: name a file"),
-        ("export tiny --torch missing/book", "does not exist"),
-        *[(f"export tiny --torch {place} --overwrite", "exists already: name a new folder") for place in ("tiny", "-")],
-        ("import tiny/model.safetensors", "--out is missing: name the new model's folder"),
+        ("export tiny --onnx ''", "the path is empty: name a file"),
+        ("export tiny --onnx missing/book.onnx", "does not exist"),
         ("push tiny me", "write USER/NAME"),
     ],
     ids=lambda value: value[:60].encode("ascii", "backslashreplace").decode(),

@@ -43,7 +43,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
 from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
@@ -52,7 +51,7 @@ from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
 
-CASES = {"import": 160, "hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 750}
+CASES = {"hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 750}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
 SECONDS, DISK, FREEZE = 60.0, 200 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only harm the machine
@@ -85,7 +84,6 @@ def make_fixtures(place: Path) -> None:
     save_tiny_series(place / "series")
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
     save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION: calibration()}), "# Lines\n")
-    write_torch(load_model(place / "tiny"), place / "torch")
     (place / "book.txt").write_bytes(BOOK)
     (place / "good.csv").write_bytes(long_csv(hourly(0, days=4)))
     command = [sys.executable, "-m", "afterword", "train", "book.txt", "--out", "run", "--base", "none", *SMALL]

@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import os
-import pickle
 import random
 import re
 import signal
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import h5py
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -42,7 +40,6 @@ from tests.cli.test_push import at_home, published
 from tests.hub import Handler, stand_in
 from tests.tiny import hourly, long_csv
 
-KERAS = Path(__file__).parents[1] / "interchange" / "keras"
 JSON = "Content-Type: application/json\r\n"
 
 
@@ -150,94 +147,11 @@ def spoilt(draw: random.Random, array: Any) -> Spoilt:
     return np.asarray((changes | wrong)[kind]()), kind, kind in wrong
 
 
-# ---- import
-
-
-class Canary:
-    def __init__(self, at: Path) -> None:
-        self.at = at
-
-    def __reduce__(self) -> Any:
-        return open, (str(self.at), "w")
-
-
-def archive(members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> bytes:
-    with zipfile.ZipFile(file := io.BytesIO(), "w", packing) as made:
+def archive(members: dict[str, bytes]) -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as made:
         for name, content in members.items():
             made.writestr(name, content)
     return file.getvalue()
-
-
-def hdf5(draw: random.Random, content: bytes) -> Spoilt:
-    """Return an HDF5 file with a dataset replaced."""
-    with h5py.File(file := io.BytesIO(content), "r+") as opened:
-        places: list[str] = []
-        opened.visititems(lambda name, it: places.append(name) if isinstance(it, h5py.Dataset) else None)
-        place = draw.choice([name for name in places if "optimizer" not in name and "seed" not in name])
-        array = opened[place][()]
-        del opened[place]
-        kind, certain = draw.choice(["bomb", "external", "soft", "other file", *["array"] * 4]), True
-        if kind == "bomb":
-            opened.create_dataset(place, (2**20, 2**14), "f4", chunks=(2**10, 2**10), compression="gzip")
-        elif kind == "external":
-            opened.create_dataset(place, array.shape, "f4", external=[("/etc/passwd", 0, array.nbytes)])
-        elif kind == "array":
-            opened[place], kind, certain = spoilt(draw, array)
-        else:
-            opened[place] = h5py.SoftLink("/gone") if kind == "soft" else h5py.ExternalLink("/etc/passwd", "/a")
-    return file.getvalue(), kind, certain
-
-
-def imports(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
-    form, certain = draw.choice(["keras", "h5", "safetensors"]), False
-    sound = {"keras": KERAS / "one-hot.keras", "h5": KERAS / "number.h5", "safetensors": at / "torch" / WEIGHTS}
-    content, vocabulary = sound[form].read_bytes(), at / "chars.json"
-    with zipfile.ZipFile(sound["keras"]) as opened:
-        members = {name: opened.read(name) for name in opened.namelist()}
-    characters = json.dumps(json.loads((KERAS / "number.h5.json").read_text())["characters"])
-    vocabulary.write_text(characters)
-    kind = draw.choice(["bytes", "place", "vocabulary", "pickle", "array", "array", "JSON", "archive"])
-    if kind == "bytes":
-        content = damaged(draw, content)
-    elif kind == "vocabulary":
-        vocabulary.write_bytes(text := edited_text(draw, characters))
-        kind += f" {text[:40]!r}" + (f", {misplace(draw, vocabulary)}" if draw.random() < 0.4 else "")
-    elif kind == "pickle":
-        evil, certain = pickle.dumps(Canary(at.parent / "outside" / "canary"), draw.choice([0, 2, 4])), True
-        zips = [{"archive/data.pkl": evil}, {"a.npy": evil}, {"config.json": evil, "model.weights.h5": evil}]
-        content, form = draw.choice([evil, evil[2:], *map(archive, zips)]), draw.choice(["pt", "keras", "npz", "bin"])
-    elif kind == "array" and form == "safetensors":
-        tensors = safetensors.numpy.load(content)
-        name = draw.choice([*tensors])
-        tensors[name], kind, certain = spoilt(draw, tensors[name])
-        content = safetensors.numpy.save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
-    elif kind == "array" and form == "h5":
-        content, kind, certain = hdf5(draw, content)
-    elif kind == "array":
-        members["model.weights.h5"], kind, certain = hdf5(draw, members["model.weights.h5"])
-        content = archive(members)
-    elif kind == "JSON" and form == "safetensors":
-        size = int.from_bytes(content[:8], "little")
-        text = edited_text(draw, content[8 : size + 8])
-        size = draw.choice([len(text), len(text), len(text), 2**64 - 1, 2**40, 0])
-        content, kind = size.to_bytes(8, "little") + text + content[size + 8 :], f"header {size} {text[:60]!r}"
-    elif kind == "JSON" and form == "h5":
-        with h5py.File(file := io.BytesIO(content), "r+") as opened_h5:
-            opened_h5.attrs["model_config"] = edited_text(draw, opened_h5.attrs["model_config"])[: 2**15]
-        content = file.getvalue()
-    elif kind in ("JSON", "archive"):
-        name = draw.choice(["config.json", "metadata.json"])
-        members[name] = edited_text(draw, members[name])
-        if kind == "archive":
-            members |= draw.choice([{name: bytes(2**28)}, {"../../outside/evil.pth": b"", "/etc/evil": b""}])
-        content, form = archive(members, draw.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])), "keras"
-    file_name = f"x.{form}"
-    (at / file_name).write_bytes(content)
-    if kind == "place":
-        kind, certain = misplace(draw, at / file_name), True
-        file_name = draw.choice([*[file_name] * 3, "/proc/self/mem", "/dev/zero", "tiny", "gone.h5"])
-    command = ["import", file_name, "-o", "td", "--vocabulary", "chars.json"]
-    return Case(command, f"{form} {kind}", rf"{re.escape(file_name)}|chars\.json", certain, ("td",))
 
 
 # ---- hub
@@ -494,10 +408,10 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 # ---- options
 
 GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
-GIVEN |= {"calibrate model": "lines", "import file": "torch/model.safetensors"}
+GIVEN |= {"calibrate model": "lines"}
 GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
 ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3", "odd": "--minutes 0.001"}
-ALSO |= {"train": "--out new", "import": "--out new", "serve": "--port 0", "completion": "bash"}
+ALSO |= {"train": "--out new", "serve": "--port 0", "completion": "bash"}
 DOCUMENTS = {
     "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
     "PDF": b"%PDF-1.7\n%\xe2\xe3\n",
@@ -680,5 +594,5 @@ def http_request(
     return b"".join(parts), f"{kind} {path} {body[:80]!r}", kind == "JSON", kind != "raw"
 
 
-GRAMMARS: dict[str, Grammar] = {"import": imports, "hub": hub, "tables": tables, "folders": folders}
+GRAMMARS: dict[str, Grammar] = {"hub": hub, "tables": tables, "folders": folders}
 GRAMMARS |= {"options": options, "interrupts": interrupts}

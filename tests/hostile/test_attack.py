@@ -11,7 +11,7 @@ from tests.hostile.attack import CASES, CRITICAL, MAJOR, MINOR, Done, attack, co
 from tests.hostile.grammars import Case
 
 FINE = Done(2, "", "error: x.h5 is damaged\n", False, 1.0, 1.0, 10**8)
-REFUSED = Case(["import", "x.h5"], names="x", refused=True, outputs=("td",))
+REFUSED = Case(["info", "x.h5"], names="x", refused=True, outputs=("td",))
 
 
 @pytest.mark.parametrize(

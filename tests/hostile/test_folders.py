@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from afterword.errors import AfterwordError, ModelError, RunError
-from afterword.interchange.torch_folder import write_torch
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.card import disclosure, metadata
@@ -196,7 +195,7 @@ def test_a_link_beside_a_model_is_no_earlier_model(folder: Path, tmp_path: Path,
     assert {path: path.read_bytes() for path in mine.iterdir()} == before
 
 
-@pytest.mark.parametrize("writer", ["save", "export", "prepare", "tidy"])
+@pytest.mark.parametrize("writer", ["save", "prepare", "tidy"])
 def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path: Path, writer: str) -> None:
     model, place = load_model(folder), tmp_path / "place"
     for kind in [
@@ -220,8 +219,6 @@ def test_a_users_hidden_files_next_to_ours_are_left_alone(folder: Path, tmp_path
     if writer == "save":
         save_model(place / "td", model, "")
         save_model(place / "td", model, "")
-    elif writer == "export":
-        write_torch(model, place / "td")
     elif writer == "prepare":
         with RunFolder(place).begin_new() as new:
             new.write_base({"weight": np.ones(1, np.float32)})

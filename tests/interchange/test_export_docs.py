@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import pytest
 from afterword.bases.installed import FOLDERS
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
-from afterword.model.folder.saved import SavedModel, load_model
+from afterword.language_model import load
+from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.network import log_probabilities
 from tests.bases.small import SUBWORDS, base_of
 
@@ -64,6 +66,18 @@ def test_the_program_for_onnx_runtime_writes(
     check(printed(program("python", "onnxruntime")), model)
 
 
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}, {"cell": "rnn"}])
+def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
+    sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "book", base_of(f"{CHARACTERS}o", **sizes).model, "")
+    bits, _, text = printed(program("python", "model.module")).partition("\n")
+    assert float(bits) == pytest.approx(load("book", "lstm").score(PROMPT).bits_per_character, rel=1e-5)
+    assert text.startswith(PROMPT)
+    assert len(text) >= len(PROMPT) + 50
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Keras' own
 @pytest.mark.parametrize("model", subwords_and_characters())
@@ -71,7 +85,7 @@ def test_the_program_for_keras_writes(model: SavedModel, tmp_path: Path, monkeyp
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
     monkeypatch.chdir(tmp_path)
-    write_keras(model, tmp_path / "book.keras", stateful=True)
+    write_keras(model, tmp_path / "book.keras")
     check(printed(program("python", "keras.models")), model)
 
 

@@ -1,12 +1,10 @@
-"""The files for ONNX Runtime, Keras and PyTorch: each, in its own tool, computes what NumPy computes."""
+"""The files for ONNX Runtime and Keras: each, in its own tool, computes what NumPy computes."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
 import json
-import os
-import runpy
 import sys
 import zipfile
 from pathlib import Path
@@ -16,21 +14,17 @@ import h5py
 import numpy as np
 import onnx
 import pytest
-import torch
-from safetensors import safe_open
 
-from afterword.errors import OptionError, StorageError
+from afterword.errors import OptionError
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
-from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.cell import sigmoid
 from afterword.model.network.config import Config
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from afterword.text.vocabularies import from_json
-from tests.bases.small import SUBWORDS, base_of, classic_base, random_weights
-from tests.processes import finished
+from tests.bases.small import base_of, classic_base, random_weights
 from tests.tiny import save_tiny
 
 SIZES: list[dict[str, Any]] = [
@@ -39,7 +33,7 @@ SIZES: list[dict[str, Any]] = [
     {"num_layers": 3, "residual": True},
     {"input": "number", "embedding_size": 1},
 ]
-WRITERS: list[Any] = [write_onnx, write_keras, write_torch]
+WRITERS: list[Any] = [write_onnx, write_keras]
 PACKAGES: list[tuple[Any, str, str]] = [(write_onnx, "onnx", "onnx"), (write_keras, "h5py", "keras")]
 IDS = np.random.default_rng(1).integers(0, 8, (3, 7))
 
@@ -146,38 +140,6 @@ def test_keras_computes_the_same(sizes: dict[str, Any], tmp_path: Path, monkeypa
     loaded = keras.models.load_model(tmp_path / "model.keras")
     probabilities = np.exp(log_probabilities(expected(model)))
     np.testing.assert_allclose(loaded.predict(IDS, verbose=0), probabilities, rtol=0, atol=1e-5)
-    write_keras(model, tmp_path / "stateful.keras", stateful=True)
-    loaded = keras.models.load_model(tmp_path / "stateful.keras")
-    for t in range(IDS.shape[1]):  # one call for each step continues the text
-        found = keras.ops.convert_to_numpy(loaded(IDS[:1, t : t + 1]))
-        np.testing.assert_allclose(found, probabilities[:1, t : t + 1], rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("sizes", SIZES[:3])
-def test_the_network_of_the_script_for_pytorch_is_numpys(sizes: dict[str, Any], tmp_path: Path) -> None:
-    model = base_of("\nabcdé", **sizes).model
-    write_torch(model, tmp_path / "book")
-    script, state = runpy.run_path(str(tmp_path / "book" / "write.py")), None
-    for part in (slice(0, 1), slice(1, 7)):
-        with torch.inference_mode():
-            found, state = script["model"](torch.from_numpy(IDS[:, part]), state)
-        np.testing.assert_allclose(found.numpy(), expected(model)[:, part], rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("tokenizer", ["\nabcdé", SUBWORDS])
-def test_that_script_writes_where_there_is_no_afterword_and_fits_on_a_screen(tokenizer: Any, tmp_path: Path) -> None:
-    write_torch(base_of(tokenizer).model, tmp_path / "book")
-    script = tmp_path / "book" / "write.py"
-    lines = script.read_text().splitlines()
-    assert len(lines) <= 60
-    assert max(map(len, lines)) <= 120
-    code = "import runpy, sys; sys.modules['afterword'] = None; sys.argv[1:] = ['abé\u4e00']; "  # importing it fails
-    code += f"runpy.run_path({str(script)!r}, run_name='__main__')"
-    done = finished([sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "utf-8"})
-    assert done.returncode == 0, done.stderr.decode()
-    written = done.stdout.decode()
-    assert written.startswith("abé\u4e00")
-    assert len(written) > 10
 
 
 def test_each_format_has_the_facts_and_a_note_names_the_n_gram(tmp_path: Path) -> None:
@@ -197,14 +159,6 @@ def test_each_format_has_the_facts_and_a_note_names_the_n_gram(tmp_path: Path) -
     assert in_onnx["about"] == model.about
     assert from_json(json.dumps(in_onnx["tokenizer"])) == model.tokenizer
 
-    folder = tmp_path / "write_torch"
-    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json", "write.py"]
-    with safe_open(folder / "model.safetensors", "numpy") as file:
-        assert file.metadata() == {"format": "pt"}
-        assert set(file.keys()) == set(model.weights)
-    config = json.loads((folder / "config.json").read_text())
-    assert (config["boundary_id"], config["unseen"], config["prompt"]) == (6, [6, 7], "\n")
-
 
 @pytest.mark.parametrize("write", [write_onnx, write_keras])
 def test_equal_models_make_equal_files(write: Any, tmp_path: Path) -> None:
@@ -221,26 +175,8 @@ def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkey
             write(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path)
     with pytest.raises(OptionError, match="at most 2 GiB"):
         write_onnx(dataclasses.replace(model, config=dataclasses.replace(model.config, hidden_size=2**15)), path)
-    with pytest.raises(OptionError, match="a classic model reads windows"):
-        write_torch(classic_base().model, path)
     for write, package, extra in PACKAGES:
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(OptionError, match=rf"pip install 'afterword\[{extra}\]'"):
             write(model, path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_for_pytorch_takes_no_other_files_place_and_a_full_disk_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").touch()
-    with pytest.raises(OptionError, match="exists already: name a new folder"):
-        write_torch(base_of("\nab").model, tmp_path / "full")
-    monkeypatch.setattr("afterword.interchange.torch_folder.write_json", fails)
-    with pytest.raises(StorageError, match="No space left"):
-        write_torch(base_of("\nab").model, tmp_path / "x")
-    assert [path.name for path in tmp_path.iterdir()] == ["full"]

@@ -50,3 +50,13 @@ def test_without_a_checksum_of_its_good_lines_it_has_one_note_until_it_is_calibr
     (tmp_path / "good.log").write_text("".join(f"open file{k % 9} by {['ann', 'bob'][k % 2]}\n" for k in range(90)))
     assert run("calibrate", folder, tmp_path / "good.log").returncode == 0
     assert run("info", folder).stderr == b""
+
+
+def test_a_model_that_an_earlier_version_imported_scores_writes_and_is_saved_as_then(tmp_path: Path) -> None:
+    model = afterword.load(KEPT[-1] / "imported")
+    model.calibrated(["abba zab"] * 200).save(tmp_path / "copy")
+    for one in (model, afterword.load(tmp_path / "copy")):
+        assert one.score("abba zab\n").bits_per_character == pytest.approx(3.54932631, abs=1e-6)
+        assert one.generate("ab", max_tokens=20, temperature=0).text == "zzzzzzzzzzzzzzzzz zz"
+        assert (one.info()["recipe"], one.about["source"], one.about["corpus"]) == ("imported", "one-hot.keras", None)
+    assert "trained by another program" in (tmp_path / "copy" / "README.md").read_text(encoding="utf-8")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from afterword.errors import OptionError
 from afterword.interchange.browser import PageSettings, write_html, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
-from afterword.interchange.torch_folder import write_torch
 from afterword.model.folder.saved import SavedModel
 from afterword.settings import kinds_of
 
@@ -19,8 +17,6 @@ FORMATS: dict[str, Callable[..., list[str]]] = {
     "js": write_js,
     "onnx": write_onnx,
     "keras": write_keras,
-    "keras_stateful": partial(write_keras, stateful=True),
-    "torch": write_torch,
 }
 """A function for each format: it takes the `SavedModel`, the path and, if the format has some, its settings.
 

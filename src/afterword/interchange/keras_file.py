@@ -20,11 +20,10 @@ from afterword.model.network.config import Config, embedding_of
 from afterword.storage import output
 
 
-def write_keras(model: SavedModel, path: Path, *, stateful: bool = False) -> list[str]:
+def write_keras(model: SavedModel, path: Path) -> list[str]:
     """Write a model of Keras: ids [B, T] → probabilities [B, T, R] of the next id. `facts` are in its metadata.json.
 
-    Each call starts from zeros; if `stateful`, it continues the only text (B = 1). Raises OptionError for a plain
-    recurrent network, or without the package h5py.
+    Each call starts from zeros. Raises OptionError for a plain recurrent network, or without the package h5py.
     """
     known = notes(model)
     check_installed("exporting to Keras needs the package h5py: pip install 'afterword[keras]'", "h5py")
@@ -36,7 +35,7 @@ def write_keras(model: SavedModel, path: Path, *, stateful: bool = False) -> lis
             file[name] = weight
     parts: dict[str, str | bytes] = {
         "metadata.json": json.dumps({"keras_version": "3.6.0", "afterword": facts(model)}, ensure_ascii=False),
-        "config.json": json.dumps(_functional(model.config, 1 if stateful else None)),
+        "config.json": json.dumps(_functional(model.config)),
         "model.weights.h5": weights.getvalue(),
     }
     with output(path) as file, zipfile.ZipFile(file, "w") as archive:
@@ -60,7 +59,7 @@ def _variables(model: SavedModel) -> dict[str, Array]:
     return found | {"layers/dense/vars/0": weights["output.weight"].T, "layers/dense/vars/1": weights["output.bias"]}
 
 
-def _functional(config: Config, lanes: int | None) -> dict[str, Any]:
+def _functional(config: Config) -> dict[str, Any]:
     """Return the network as Keras lists it: each layer with its settings and the layers that it reads."""
     E, H, R = config.embedding_size, config.hidden_size, config.vocabulary_size
     layers: list[dict[str, Any]] = []
@@ -75,9 +74,9 @@ def _functional(config: Config, lanes: int | None) -> dict[str, Any]:
         layers.append(shared | {"name": name, "config": {"name": name} | settings, "inbound_nodes": nodes})
         return name
 
-    below = add("InputLayer", "ids", {"batch_shape": [lanes, None], "dtype": "int32"})
+    below = add("InputLayer", "ids", {"batch_shape": [None, None], "dtype": "int32"})
     below = add("Embedding", "embedding", {"input_dim": R, "output_dim": E}, below)
-    settings = {"units": H, "return_sequences": True, "stateful": lanes is not None}
+    settings = {"units": H, "return_sequences": True, "stateful": False}
     for k, name in enumerate(_lstms(config)):
         output = add("LSTM", name, settings, below)
         below = add("Add", f"add_{k}", {}, below, output) if k > 0 and config.residual else output

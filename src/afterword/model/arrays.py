@@ -40,12 +40,6 @@ def check_threads_fit(number: int) -> None:
     check_fits(number * THREAD)
 
 
-def as_float32(weight: NDArray[Any]) -> Array:
-    """Return `weight` in float32. Numbers too large for it become infinite, which `check_weights` refuses."""
-    with np.errstate(over="ignore"):
-        return weight.astype(np.float32)
-
-
 def in_bytes(weight: Array, axis: int = -1, largest: float = 127) -> tuple[NDArray[np.int8], Array]:
     """Round `weight` to whole multiples of a scale for each vector along `axis`; return the multiples and the scales.
 

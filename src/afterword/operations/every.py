@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import keyword
 import re
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are not operations
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
-RESERVED = ("import", "inspect")  # names in Python and its library; our files of these operations end in _
+RESERVED = ("inspect",)  # names in Python's library; our files of these operations end in _
 ORDER = (
     *(
         "demo",
@@ -31,7 +30,7 @@ ORDER = (
         "calibrate",
         "forecast",
     ),
-    *("inspect", "units", "horizon", "push", "serve", "export", "import", "info", "bases"),
+    *("inspect", "units", "horizon", "push", "serve", "export", "info", "bases"),
 )
 
 
@@ -53,8 +52,8 @@ def module_of(name: str) -> str:
 
 
 def python_name(name: str) -> str:
-    """Return the name of an operation in Python: with an underscore if it is a keyword or a package of ours."""
-    return name + "_" * (keyword.iskeyword(name) or (Path(__file__).parents[1] / name / "__init__.py").exists())
+    """Return the name of an operation in Python: with an underscore if it is a package of ours."""
+    return name + "_" * (Path(__file__).parents[1] / name / "__init__.py").exists()
 
 
 def find_operation(name: str) -> Operation[Any, Any, Any]:

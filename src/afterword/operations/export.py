@@ -8,7 +8,7 @@ from typing import Annotated
 from afterword.errors import OptionError
 from afterword.interchange.browser import PageSettings
 from afterword.interchange.export_formats import FORMATS, options_of
-from afterword.operations.operation import FOLDER, ModelName, Output, Request, argument, operation
+from afterword.operations.operation import ModelName, Output, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.settings import setting
@@ -29,12 +29,6 @@ class Export(PageSettings, Overwriting, Request):
     )
     keras: Output | None = setting(
         None, "write the LSTM for Keras 3 (pip install 'afterword[keras]')", ending=(".keras",)
-    )
-    keras_stateful: Output | None = setting(
-        None, "the same, but each call continues the text of the last", ending=(".keras",)
-    )
-    torch: Output | None = setting(
-        None, "write a new folder for PyTorch, with a script that writes text", metavar="DIR", ending=FOLDER
     )
 
 

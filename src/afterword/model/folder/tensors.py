@@ -53,19 +53,19 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors that `write_tensors` wrote to `path`, and its `about`. Raises ModelError for anything else."""
     if not os.path.isfile(path):  # False also if the name is too long or may not be looked up
         raise ModelError(f"{path} is missing; take a fresh copy of the model")
-    tensors, metadata = read_any_tensors(path, "Afterword's")
+    tensors, metadata = _read(path)
     try:
         header = read_json(Header, metadata.get(KEY, ""))
     except ValueError as error:
-        raise _damaged(path, "Afterword's", error if KEY in metadata else "it has no checksums") from None
+        raise _damaged(path, error if KEY in metadata else "it has no checksums") from None
     sound = header.record_crc32 == _crc_of_record(header.about, header.crc32)
     if not (sound and header.crc32 == _checksums(tensors)):
         raise ModelError(f"{path} is damaged (its checksum does not match its content); take a fresh copy of the model")
     return tensors, header.about
 
 
-def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, dict[str, str]]:
-    """Return the tensors and the metadata of any safetensors file. Raises ModelError: it is not `kind`."""
+def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file. Raises ModelError for any other."""
     try:
         size = check_plausible(os.stat(path), LARGEST_WEIGHTS)
         with open(path, "rb") as start:  # the library ends the process if a header does not fit in memory
@@ -80,7 +80,7 @@ def read_any_tensors(path: Path, kind: str = "safetensors") -> tuple[Tensors, di
     except MemoryError:
         raise
     except Exception as error:  # the library raises many kinds
-        raise _damaged(path, kind, error) from None
+        raise _damaged(path, error) from None
 
 
 def checksum(tensors: Mapping[str, NDArray[Any]]) -> int:
@@ -92,9 +92,9 @@ def _checksums(tensors: Mapping[str, NDArray[Any]]) -> dict[str, int]:
     return {name: _crc32(name, np.asarray(tensor, order="C")) for name, tensor in tensors.items()}
 
 
-def _damaged(path: Path, kind: str, why: Exception | str) -> ModelError:
+def _damaged(path: Path, why: Exception | str) -> ModelError:
     reason = f" ({str(why).splitlines()[0][:100]})" if str(why) else ""
-    return ModelError(f"{path} is damaged or not {kind}{reason}; take a fresh copy of the model")
+    return ModelError(f"{path} is damaged or not Afterword's{reason}; take a fresh copy of the model")
 
 
 def _crc32(name: str, tensor: NDArray[Any]) -> int:
