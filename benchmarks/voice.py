@@ -1,7 +1,6 @@
 """Measure how well `voice` recognises an author, as in authorship verification: the tables of docs/voice.md.
 
     python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
-    python -m benchmarks.voice --speakers                         the speakers of two texts of plays, in seconds
 
 The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
 number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
@@ -34,7 +33,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.language_model import LanguageModel, load
-from afterword.scoring.speakers import Speakers
 from afterword.scoring.voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
     DATA,
@@ -203,17 +201,7 @@ def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passa
 @click.command(help=as_written(__doc__))
 @click.option("--models", type=click.Path(path_type=Path), help="keep the runs here, and reuse those that exist")
 @click.option("--only", multiple=True, help="train only this author (repeatable)")
-@click.option(
-    "--speakers", "of_speakers", is_flag=True, help="count the speeches that sound like their speaker instead"
-)
-def main(models: Path | None, only: Sequence[str], of_speakers: bool) -> None:
-    if of_speakers:
-        for name in ("julius_caesar.txt", "tinyshakespeare.txt"):
-            heard = Speakers((DATA / name).read_text("utf-8"))
-            right, count = int(heard.errors.trace()), int(heard.errors.sum())
-            write_result("voice", **measured_here(), way="speakers", text=name, speeches=count, right=right / count)
-            click.echo(f"{name}: {heard.says}")
-        return
+def main(models: Path | None, only: Sequence[str]) -> None:
     passages = [one for author in authors() for one in passages_of(author)]
     learned = list(only) or authors()
     chosen = [authors().index(author) for author in learned]

@@ -64,24 +64,6 @@ def test_a_long_text_has_a_margin_of_error_and_own_text_can_be_given(place: Path
     assert text.own_gain == pytest.approx(text.gain, abs=text.margin_of_error + 0.05)
 
 
-def test_a_speech_sounds_like_a_speaker(place: Path, run: Run, tmp_path: Path) -> None:
-    lines = zip(OWN.split("\n\n"), OTHERS.split("\n\n"), strict=True)
-    (tmp_path / "play.txt").write_text("".join(f"ANNA: {one}\n\nBEN: {other}\n\n" for one, other in lines if one))
-    train(tmp_path / "play.txt", out=tmp_path / "run", base=place / "base", steps=5, threads=1)
-    (tmp_path / "draft.txt").write_text(
-        "Scene one.\n\nANNA: Buy pens, all for free!\nBEN: The wind on the hill was cold.\n"
-    )
-    arguments = ("voice", tmp_path / "run", tmp_path / "draft.txt", "--against", place / "base")
-    text, *parts = records(run(*arguments, "--json"))
-    assert "sound like their speaker" in text["says"]
-    assert set(text["confusion"]) == {"ANNA", "BEN"}
-    scene, anna, ben = [one for one in parts if one["part"] == "paragraph"]
-    assert scene["sounds_like"] is None
-    assert [(one["speaker"], one["sounds_like"]) for one in (anna, ben)] == [("ANNA", "BEN"), ("BEN", "ANNA")]
-    assert anna["says"].endswith("; ANNA sounds like BEN")
-    assert "BEN sounds like ANNA" in fine(run(*arguments, "--csv")).stdout.decode()
-
-
 def test_the_page_shows_the_draft_and_only_the_draft(place: Path, run: Run, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     options = ("--against", place / "base", "--html", page)

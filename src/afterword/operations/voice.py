@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -49,9 +49,8 @@ class Voice(Engine, Overwriting, Decoding, Request):
     passages are from the text that the run held out, or from `own`.
 
     Names and line ends do not count. With `html`, words are coloured by whether they sound like the writer, and copies
-    from the training text are underlined. A text of fewer than 1,000 characters is too short to judge. In a play or
-    a script, each speech gets the speaker that it sounds like. This is made for your own drafts: it proves nothing
-    about who wrote a text, or whether a machine did.
+    from the training text are underlined. A text of fewer than 1,000 characters is too short to judge. This is made
+    for your own drafts: it proves nothing about who wrote a text, or whether a machine did.
     """
 
     model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
@@ -76,7 +75,7 @@ class Heard(Record, kw_only=True):
     """The result for a text, or for a paragraph or sentence of it."""
 
     rows: ClassVar = "parts"
-    in_json: ClassVar = ("start", "own_gain", "words", "speaker", "sounds_like", "confusion", "copies")
+    in_json: ClassVar = ("start", "own_gain", "words", "copies")
 
     file: str | UnsetType = UNSET
     part: Literal["text", "paragraph", "sentence"]
@@ -93,12 +92,6 @@ class Heard(Record, kw_only=True):
     says: str
     text: str
     words: list[HeardWord] | UnsetType = UNSET
-    speaker: str | UnsetType = UNSET
-    """The speaker that a paragraph names at its head, in a play or a script."""
-    sounds_like: str | UnsetType = UNSET
-    """The speaker of the writer's text that the paragraph sounds like, if its speakers differ enough."""
-    confusion: dict[str, dict[str, int]] | UnsetType = UNSET
-    """By speaker, how many of the learned speeches sound like each speaker; only of a whole text."""
     copies: list[tuple[int, int]] | UnsetType = UNSET
     """Copies from the training text, of 12 characters or more, each as its start and its end."""
 
@@ -127,7 +120,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     drawn = []
     for file, text in zip(files, texts, strict=True):
         with work.progress(f"reading {file}") as on_progress:
-            heard = replace(writer.hear(text, on_progress), heads=writer.speakers.heads(text))
+            heard = writer.hear(text, on_progress)
         copies = copied_spans(text, writer.learned, COPY)
         parts = [*_parts(writer, heard, copies)]
         drawn.append(Shown(source_name(file), heard, [(one.start, one.says) for one in parts], copies))
@@ -150,19 +143,9 @@ def _parts(writer: OwnVoice, heard: Gains, copies: list[tuple[int, int]]) -> Ite
     if length < TELLING:
         whole.says += f"; but {length:,} characters are too short to judge: give {TELLING:,} or more"
     whole.own_gain, whole.margin_of_error, whole.copies = usual, margin, copies
-    speakers = writer.speakers
-    if speakers.says:
-        whole.says += f"; {speakers.says}"
-        rows = zip(speakers.names, speakers.errors.tolist(), strict=True)
-        whole.confusion = {name: dict(zip(speakers.names, row, strict=True)) for name, row in rows if any(row)}
     yield whole
-    spoken = speakers.heard([heard.text[slice(*paragraph)] for paragraph, _ in heard.paragraphs])
-    for (paragraph, sentences), (speaker, like) in zip(heard.paragraphs, spoken, strict=True):
-        part = _part(writer, heard, "paragraph", paragraph)
-        part.speaker, part.sounds_like = speaker or UNSET, like or UNSET
-        if like:
-            part.says += f"; {speaker or 'it'} sounds like {like}"
-        yield part
+    for paragraph, sentences in heard.paragraphs:
+        yield _part(writer, heard, "paragraph", paragraph)
         for sentence in sentences:
             yield _part(writer, heard, "sentence", sentence)
 

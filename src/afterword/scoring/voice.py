@@ -27,7 +27,6 @@ from afterword.errors import TextError
 from afterword.model.arrays import Floats
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.comparing import Comparable
-from afterword.scoring.speakers import BLANK_LINE, Speakers
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.sentences import sentence_ends
 from afterword.text.tokenizer import Tokenizer
@@ -39,6 +38,7 @@ PHRASE = 4  # words in a phrase, at most
 MOST_BITS = 1.0  # of one character, for or against the writer
 PART = 1 << 12  # characters that the n-gram reads at once
 NGRAM, MOST_NGRAM_BITS = 0.1, 4.0  # the weight of the n-gram's bits, and the most of one character before it
+BLANK_LINE = regex.compile(r"\n\s*\n")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 # a word with a capital letter that begins no line and no quotation: a name, unless a sentence ends before it
 NAME = regex.compile(r"(?<=[^\s\p{Ps}\p{Pi}\p{Pf}\p{Pd}\"'] )(?!I\b)\p{Lu}[\p{L}\p{M}]*(?:['’]s)?")
@@ -59,8 +59,6 @@ class Gains:
     bits: Annotated[Floats, "N"]
     counted: Annotated[NDArray[np.bool_], "N"]
     """True for each character that counts; the bits of the others are 0."""
-    heads: Sequence[int] = ()
-    """Where a speaker's name begins a line, and so a paragraph."""
 
     @staticmethod
     def of(text: str, bits: Annotated[Floats, "N"]) -> Gains:
@@ -87,8 +85,7 @@ class Gains:
     def paragraphs(self) -> list[tuple[Span, list[Span]]]:
         """The parts between blank lines, or the lines if no line is blank; each with its sentences."""
         between = BLANK_LINE if BLANK_LINE.search(self.text.strip()) else regex.compile("\n")
-        gaps = [*(one.span() for one in between.finditer(self.text)), *((head, head) for head in self.heads)]
-        edges = [0, *chain.from_iterable(sorted(gaps)), len(self.text)]
+        edges = [0, *chain.from_iterable(gap.span() for gap in between.finditer(self.text)), len(self.text)]
         return [(one, self._sentences(one)) for one in self._filled(zip(edges[::2], edges[1::2], strict=True))]
 
     def _sentences(self, span: Span) -> list[Span]:
@@ -162,7 +159,6 @@ class OwnVoice:
             needed = f"it has {count} sentences, and at least {FEWEST_OWN} are needed"
             raise TextError(f"the writer's own held-out text is too short: {needed}; give a text with `own`")
         self._bits, self._counted = (np.append(0.0, each.cumsum()) for each in self.own.sums(self.own.sentences))
-        self.speakers = Speakers(learned)
 
     def hear(self, text: str, on_progress: OnProgress = ignore_progress) -> Gains:
         """Return the gains of `text`, which both models read from start to end. Raises TextError as `score` does."""
