@@ -23,19 +23,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.tasks import MEASURED, TASKS, Task
-from afterword.inspection.units import UnitMatch, Units, midranks
+from afterword.inspection.tasks import MEASURED, TASKS, Task, drawn
+from afterword.inspection.trace import openness
+from afterword.inspection.units import Answer, UnitMatch, Units, midranks
 from afterword.language_model import LanguageModel
-from afterword.operations.demo import PLAY, SMALL, solution
+from afterword.operations.demo import PLAY
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
+from afterword.text.unicode import visible
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
 from tests.reading import read_text
@@ -49,6 +51,17 @@ GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 LINES = 100  # per length of a gap
 LONG = 5000  # steps
 WINDOW = 10  # characters, of those that forget
+DRAWN = 76  # characters of a task's text in the terminal
+LONGEST = 600  # characters back that a task's memory is measured
+HELD_UNITS = 8  # a network keeps an answer in several cells, so the best are held together
+SMALL: dict[str, Any] = {
+    "hidden_size": 64,
+    "batch_size": 16,
+    "learning_rate": 0.014,
+    "dropout": 0.0,
+    "ngram": 0,
+    "threads": 1,
+}
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -75,6 +88,69 @@ def true_memory(model: LanguageModel, task: Task, text: str, unit: UnitMatch) ->
     inside = matching(task.within).where(text)
     inside[1:] &= inside[:-1]  # without the first character, where it begins to remember
     return float(-1 / np.log(np.median(model.gates(text).forget[inside, unit.layer, unit.unit])))
+
+
+class Solution(NamedTuple):
+    """The cells of a model that do a task, and what happens if they are held."""
+
+    answer: Answer
+    best: UnitMatch
+    """The unit with the longest memory among those with the largest area."""
+    memory: float
+    """The memory of `best` between resets, in characters; the input gate can refresh what the unit holds."""
+    reach: int
+    """The horizon of the characters to remember, in characters."""
+    bits: float
+    """The cost of what is due, in bits per character."""
+    held_bits: float
+    """This cost with the best units held at their means."""
+    held_at: tuple[tuple[str, ...], tuple[str, ...]]
+    """The values to hold these units at: their means where the question is true, and where it is false."""
+    drawn: str
+    """The beginning of the text, and the state of `best` below it."""
+
+
+def solution(model: LanguageModel, task: Task, text: str) -> Solution:
+    """Find the cells that do `task`, and measure what `text` costs without them."""
+    answer, trace = model.units(text).matching(task.matching, HELD_UNITS, task.within), model.gates(text)
+    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
+    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
+    names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
+
+    def held(where: Mask) -> tuple[str, ...]:
+        return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
+
+    def cost(model: LanguageModel) -> float:
+        return float(model.score(text).token_nats[due].mean() / np.log(2))
+
+    layers = openness(trace)
+    memories = [float(layers[one.layer].memory[one.unit]) for one in answer.units]
+    k = max(range(len(memories)), key=lambda k: (round(answer.units[k].area, 3), memories[k]))
+    return Solution(
+        answer,
+        answer.units[k],
+        memories[k],
+        model.horizon(text, steps=LONGEST, at=task.remembered).reach,
+        cost(model),
+        cost(model.hold(*held(within))),
+        (held(true & within), held(within & ~true)),
+        drawn(text[:DRAWN], values[k]),
+    )
+
+
+def proof(model: LanguageModel, task: Task, found: Solution) -> str:
+    """What the cells of a task do over its text, and what the model writes while they are held."""
+    best, what = found.best, ("as it is", "held as where true", "held as where false")
+    told = [f"{found.answer}\n", f"the {best.state} state of {best.name} over this text:", f"{found.drawn}\n"]
+    told += [
+        f"The characters to remember change the prediction up to {found.reach:,} characters later.",
+        f"Among the best cells, {best.name} keeps longest: 37 % is left after {found.memory:,.1f} characters.",
+        f"What is due costs {found.bits:.2f} bits per character, and {found.held_bits:.2f} with these cells held.\n",
+    ]
+    for title, hold in zip(what, ((), *found.held_at), strict=True):
+        written = model.hold(*hold).generate(task.prompt, max_tokens=24, temperature=task.temperature, seed=1)
+        told.append(f"{title:>19}: {''.join(map(visible, str(written)))}")
+    return "\n".join(told)
 
 
 @click.group(help=as_written(__doc__))
@@ -107,7 +183,7 @@ def tasks_(names: Sequence[str], seeds: Sequence[int]) -> None:
                     bits=round(found.bits, 3),
                     held_bits=round(found.held_bits, 3),
                 )
-                click.echo(found.drawn)
+                click.echo(proof(model, task, found))
 
 
 def random_answers(random: np.random.Generator, length: int) -> Mask:

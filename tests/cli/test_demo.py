@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
-import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from afterword.bases.installed import FOLDERS
-from afterword.inspection.tasks import TASKS
 from afterword.language_model import load
 from afterword.operations import demo
 from afterword.operations.train import train
@@ -92,26 +89,3 @@ def test_the_play_ships_whole() -> None:
 )
 def test_the_first_sentence_is_looked_at(text: str, sentence: str) -> None:
     assert demo.first_sentence(text) == sentence
-
-
-def test_a_task_shows_the_cells_that_do_it_and_writes_with_them_held(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(TASKS, "anbn", dataclasses.replace(TASKS["anbn"], steps=20))
-    trained("anbn.txt", tmp_path / "demo" / "anbn")  # an earlier one, which is replaced
-    said = fine(run("demo", "--task", "anbn", "--seed", "3", "--out", tmp_path / "demo")).stdout.decode()
-    assert (tmp_path / "demo" / "anbn.txt").read_text() == TASKS["anbn"].text(3)
-    assert load(tmp_path / "demo" / "anbn").config.hidden_size == 64
-    assert "matching 'b(?=" in said
-    assert "▁" in said
-    assert "held as where false: aaaaaabb" in said
-    assert (tmp_path / "demo" / "anbn.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    [command] = [line for line in said.splitlines() if " units " in line]
-    fine(run(*shlex.split(command)[3:]))
-    [command] = [line for line in said.splitlines() if " generate " in line]
-    fine(run(*shlex.split(command)[3:], "--max-tokens", "5"))
-
-
-def test_a_task_has_its_own_steps(run: Run) -> None:
-    assert "--minutes" in error_line(run("demo", "--task", "anbn", "--minutes", "2"))
-    assert "--seed" in error_line(run("demo", "--seed", "1"))

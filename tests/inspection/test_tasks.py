@@ -9,8 +9,7 @@ import pytest
 
 from afterword.inspection.questions import matching
 from afterword.inspection.tasks import MEASURED, TASKS, drawn
-from afterword.operations.demo import solution
-from benchmarks.teach import HELD_OUT, learned, true_memory
+from benchmarks.teach import HELD_OUT, learned, proof, solution, true_memory
 
 LAWS = {
     "brackets": r"(?:[ab ]+(?:<[ab ]+>|\[[ab ]+\]))+",
@@ -64,6 +63,7 @@ def test_the_cells_that_know_the_kind_of_a_bracket_are_found_and_none_where_it_d
         for opened in "<[":
             written = str(model.hold(*hold).generate(f"ab {opened}ba b", max_tokens=200, temperature=1, seed=1))
             assert re.findall(r"[>\]]", written)[0] == closing
+    assert all(f"{title}: ab <ba b" in proof(model, task, found) for title in ("as it is", "where true", "where false"))
     without = learned(task, 0, matters=False)
     nothing = solution(without, task, task.text(HELD_OUT, MEASURED, matters=False))
     assert all(one.area <= nothing.answer.chance for one in nothing.answer.units)
