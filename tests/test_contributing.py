@@ -170,7 +170,7 @@ def test_a_new_vocabulary_is_a_file_and_a_line(house: House, run: Path) -> None:
 
 
 def test_a_new_optimizer_is_a_function_and_a_line(house: House, run: Path) -> None:
-    house.run("train", "--resume", run, "--more-steps", "2")
+    house.run("train", "--resume", run, "--more-minutes", "1e-9")
     assert '"optimizer": "plain"' in (run / "run.json").read_text(encoding="utf-8")
 
 

@@ -395,7 +395,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     text_commands = [["generate", model, "--max-tokens", "9", "--seed", "1"], ["score", model, "book.txt", "--lines"]]
     text_commands += [["export", model, "--html", "page.html"], ["push", model, "me/tiny", "--yes"]]
     text_commands += [["calibrate", model, "book.txt"]] * (model == "lines")
-    run_commands = [["train", "--resume", "run", "--more-steps", "1"], ["novelty", "run"]]
+    run_commands = [["train", "--resume", "run", "--more-minutes", "1e-9"], ["novelty", "run"]]
     commands = {"series": [["forecast", "series", "good.csv"]], "run": text_commands + run_commands}
     command = draw.choice([["info", model], *commands.get(model, text_commands)])
     certain &= model != "run" or ("model" in file.parts and command[0] != "train")

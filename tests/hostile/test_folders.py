@@ -23,7 +23,7 @@ from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
-from afterword.runs.resume import More, resume
+from afterword.runs.resume import resume
 from afterword.text.bpe import BpeTokenizer
 from afterword.text.vocabularies import from_json
 from tests.cli.test_main import error_line
@@ -88,7 +88,7 @@ def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(ended: Pat
     (ended / place).unlink()
     os.mkfifo(ended / place)
     with pytest.raises(AfterwordError):
-        list(train_run(resume(ended, more=More(more_steps=2))))
+        list(train_run(resume(ended, more_minutes=0.001)))
 
 
 def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_link_in_a_run_never_leads_a_resume_elsewhere(ended: Path, tmp_path: P
     (ended / place).symlink_to(mine)
     before = contents(tmp_path)
     with pytest.raises(RunError, match=f"must not have links in the place of a run's own files: {place}"):
-        resume(ended, more=More(more_steps=2))
+        resume(ended, more_minutes=0.001)
     assert contents(tmp_path) == before
 
 

@@ -73,18 +73,23 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(
     begin_run("killed", base=True).folder.unlock()
     if go_on == "resume":
         shutil.rmtree(tmp_path / "base")
-        finish(resume(path, exact=True))
+        finish(resume(path))
     else:
         finish(begin_run("killed", base=True))
     assert outcome(path) == outcome(whole.folder.path)
 
 
-def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(tmp_path: Path) -> None:
+def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.unpack_archive(EARLIER, tmp_path)
     path, again = tmp_path / "run", tmp_path / "again"
     model = LanguageModel.load(path)
     assert (model.tokenizer.kind, model.info()["base"]["name"]) == ("char", "base")
     assert model.generate("The ", max_tokens=5, seed=1).tokens == 5
+    with pytest.raises(RunError, match=r"afterword was 0\.1\.0 and is .*: the run cannot be repeated bit for bit here"):
+        repeat(path, again)
+    monkeypatch.setattr("afterword.runs.begin.differences", lambda *_: "")  # as if this were that machine and version
     finish(repeat(path, again))
     finish(resume(path, {"vocabulary": "char"}))
     costs = [LanguageModel.load(run).about["validation"]["nats_per_character"] for run in (path, again)]
@@ -109,13 +114,13 @@ def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
     finish(run)
     assert run.record.rollbacks == (0,)
     assert len(starts) == 2
-    again = finish(repeat(run.folder.path, tmp_path / "again", exact=True))
+    again = finish(repeat(run.folder.path, tmp_path / "again"))
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
 def test_a_repeated_run_keeps_what_it_began_with_too(begin_run: BeginRun, tmp_path: Path) -> None:
     run = begin_run(base=True)
-    again = repeat(run.folder.path, tmp_path / "again", exact=True)
+    again = repeat(run.folder.path, tmp_path / "again")
     again.folder.unlock()
     assert kept(again).read_bytes() == kept(run).read_bytes()
 
@@ -292,8 +297,8 @@ def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_ow
     assert not set(run.encoded.unseen) & set(range(run.encoded.tokenizer.rows - 2))
     stopped(run, 5)
     shutil.rmtree(base)
-    finish(resume(run.folder.path, exact=True, sources=[text_file]))
-    finish(repeat(run.folder.path, tmp_path / "again", exact=True))
+    finish(resume(run.folder.path, sources=[text_file]))
+    finish(repeat(run.folder.path, tmp_path / "again"))
     assert outcome(tmp_path / "again") == outcome(run.folder.path)
     model = LanguageModel.load(run.folder.path)
     assert model.tokenizer.kind == "bpe"

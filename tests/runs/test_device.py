@@ -24,6 +24,7 @@ from afterword.learning.learner import Learner
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.recipe import Device, Recipe
 from afterword.planning.machine import check_memory
+from afterword.runs.begin import repeat
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from tests.learning.small import RECIPE, tokenizer_of
@@ -228,7 +229,7 @@ def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to(
         with pytest.raises(OptionError, match=r"trains on a GPU, and .*: give device= cpu"):
             resume(path, asked)
     with pytest.raises(RunError, match="device was A GPU"):
-        resume(path, {"device": "cpu"}, exact=True)
+        repeat(path, path.with_name("again"), {"device": "cpu"})
     run = resume(path, {"device": "cpu"})
     notes = " ".join(run.take_notes())
     assert "float16 does not suit the other device" in notes
@@ -246,7 +247,7 @@ def test_auto_leaves_a_resumed_run_where_it_was(gpus: Callable[[int], None], beg
     gpus(0)
     path = stopped(begin_run(), 1).folder.path
     gpus(1)
-    run = resume(path, {"device": "auto"}, exact=True)
+    run = resume(path, {"device": "auto"})
     assert run.recipe.device == "cpu"
     run.folder.unlock()
 

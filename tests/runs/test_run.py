@@ -30,7 +30,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin, repeat
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
-from afterword.runs.resume import More, resume
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.runs.time_left import TimeLeft
 from afterword.text.corpus import TextSettings
@@ -83,7 +83,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
     kind, path = whole
     parted = stopped(begin_in(tmp_path / "with its text", **kind), stop).folder.path.rename(tmp_path / "alone")
     shutil.rmtree(tmp_path / "with its text")
-    finish(resume(parted, exact=True))
+    finish(resume(parted))
     assert outcome(parted) == outcome(path)
 
 
@@ -91,7 +91,7 @@ def test_a_run_that_is_repeated_from_its_folder_alone_has_the_same_bits(
     whole: tuple[dict[str, Any], Path], tmp_path: Path
 ) -> None:
     path = Path(shutil.copytree(whole[1], tmp_path / "run", ignore=shutil.ignore_patterns("model", "checkpoints")))
-    again = repeat(path, tmp_path / "again", exact=True)
+    again = repeat(path, tmp_path / "again")
     assert again.take_notes() == ()
     finish(again)
     assert outcome(again.folder.path) == outcome(whole[1])
@@ -100,16 +100,22 @@ def test_a_run_that_is_repeated_from_its_folder_alone_has_the_same_bits(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop", [7, 24])
-def test_a_run_with_more_steps_is_resumed_and_repeated_to_the_same_bits(tmp_path: Path, kind: str, stop: int) -> None:
+def test_a_run_with_more_time_is_resumed_and_repeated_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop: int
+) -> None:
+    Clock(monkeypatch)
+    monkeypatch.setattr(
+        TimeLeft, "correction", lambda *_: None
+    )  # the clock decides otherwise in a run that was stopped
     path = stopped(begin_in(tmp_path, "whole", **KINDS[kind]), stop).folder.path
     parted = shutil.copytree(path, tmp_path / "parted")
-    finish(resume(path, more=More(more_steps=9)))
+    finish(resume(path, more_minutes=9 / 60))
     expected = outcome(path)
     assert expected["metrics"][-1]["step"] == 33
-    stopped(resume(parted, more=More(more_steps=9)), 3)
-    finish(resume(parted, exact=True))
+    stopped(resume(parted, more_minutes=9 / 60), 3)
+    finish(resume(parted))
     assert outcome(parted) == expected
-    again = outcome(finish(repeat(path, tmp_path / "again", exact=True)).folder.path)
+    again = outcome(finish(repeat(path, tmp_path / "again")).folder.path)
     for one in (again, expected):
         del one["files"]
     assert again == expected
@@ -203,39 +209,37 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
 def test_a_run_that_was_stopped_is_repeated_to_its_planned_end(begin_run: BeginRun, tmp_path: Path) -> None:
     parted = stopped(begin_run("parted"))
     again = stopped(repeat(parted.folder.path, tmp_path / "again"), 13)
-    finish(resume(again.folder.path, exact=True))
+    finish(resume(again.folder.path))
     finish(resume(parted.folder.path))
     assert outcome(again.folder.path) == outcome(parted.folder.path)
 
 
-def test_what_could_change_the_bits_is_said_and_recorded_or_refused_where_they_must_be_exact(
+def test_what_could_change_the_bits_is_noted_by_a_resumed_run_and_refuses_a_repetition(
     begin_run: BeginRun, tmp_path: Path
 ) -> None:
     path, out = stopped(begin_run()).folder.path, tmp_path / "again"
-    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
-        repeat(path, out, {"threads": 2}, exact=True)
-    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot continue exactly"):
-        resume(path, {"threads": 2}, exact=True)
+    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated bit for bit here"):
+        repeat(path, out, {"threads": 2})
     assert not out.exists()
-    again = repeat(path, out, {"threads": 2, "checkpoint_every": 3})
+    again = repeat(path, out, {"threads": 1, "checkpoint_every": 3})
     again.folder.unlock()
-    assert again.take_notes() == ("threads was 1 and is 2: the run is repeated, but perhaps not bit for bit",)
-    assert (again.recipe.threads, again.recipe.checkpoint_every) == (2, 3)
-    assert [(had.step, had.parts["threads"]) for had in again.record.environments] == [(0, 2)]
+    assert again.take_notes() == ()
+    assert (again.recipe.threads, again.recipe.checkpoint_every) == (1, 3)
+    assert [(had.step, had.parts["threads"]) for had in again.record.environments] == [(0, 1)]
     again = resume(path, {"threads": 2})
     again.folder.unlock()
     (note,) = again.take_notes()
     assert note == "threads was 1 and is 2: the run continues, but perhaps not bit for bit as it would have"
-    more = resume(path, exact=True)
+    more = resume(path)
     more.folder.unlock()
     assert more.take_notes() == ()
     assert [had.step for had in more.record.environments] == [0, 7]
-    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated exactly"):
-        repeat(path, tmp_path / "another", exact=True)  # it has had both, and no run can have the same
+    with pytest.raises(RunError, match="threads was 1 and is 2: the run cannot be repeated bit for bit here"):
+        repeat(path, tmp_path / "another")  # it has had both, and no run can have the same
 
 
 def test_checkpoints_at_other_steps_do_not_change_a_repeated_runs_bits(ended: Path, tmp_path: Path) -> None:
-    again = finish(repeat(ended, tmp_path / "again", {"checkpoint_every": 1}, exact=True))
+    again = finish(repeat(ended, tmp_path / "again", {"checkpoint_every": 1}))
     assert outcome(again.folder.path)["model"] == outcome(ended)["model"]
 
 

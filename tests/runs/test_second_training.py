@@ -14,7 +14,7 @@ from afterword.language_model import LanguageModel
 from afterword.runs.begin import repeat
 from afterword.runs.loop import train_run
 from afterword.runs.record import Progress
-from afterword.runs.resume import More, resume
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from tests.runs.test_run import Clock, Sick, finish, stopped
 from tests.torture.runs import outcome
@@ -76,13 +76,13 @@ def test_the_first_training_reports_the_time_of_both(begin_timed: BeginRun) -> N
 @pytest.mark.parametrize("stop", [20, FIRST, FIRST + 1, 33])
 def test_it_is_repeated_and_resumed_bit_for_bit(begin_timed: BeginRun, tmp_path: Path, stop: int) -> None:
     whole = finish(begin_timed("whole"))
-    again = stopped(repeat(whole.folder.path, tmp_path / "again", exact=True), stop)
+    again = stopped(repeat(whole.folder.path, tmp_path / "again"), stop)
     assert again.stopped
     assert again.folder.checkpoints[-1] == stop
-    resumed = finish(resume(again.folder.path, exact=True))
+    resumed = finish(resume(again.folder.path))
     assert resumed.record.begun_again == FIRST
     assert outcome(resumed.folder.path) == outcome(whole.folder.path)
-    parted = finish(resume(stopped(begin_timed("parted"), stop).folder.path, exact=True))
+    parted = finish(resume(stopped(begin_timed("parted"), stop).folder.path))
     assert parted.record.begun_again == FIRST
     assert outcome(parted.folder.path) == outcome(whole.folder.path)
 
@@ -95,7 +95,7 @@ def test_trouble_in_the_second_leaves_the_first_as_it_was(
     Sick(monkeypatch, sick, 1)
     finish(run)
     assert (run.record.rollbacks, run.record.begun_again) == ((back,), FIRST)
-    again = finish(repeat(run.folder.path, tmp_path / "again", exact=True))
+    again = finish(repeat(run.folder.path, tmp_path / "again"))
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
@@ -106,15 +106,15 @@ def test_more_time_continues_the_training_under_way(
     path = finish(begin_timed("whole")).folder.path
     if stop is not None:
         path = stopped(repeat(path, tmp_path / "again"), stop).folder.path
-    more = finish(resume(path, more=More(more_steps=5)))
+    more = finish(resume(path, more_minutes=5 / 60))
     assert more.record.begun_again == begun_again
-    again = finish(repeat(path, tmp_path / "and again", exact=True))
+    again = finish(repeat(path, tmp_path / "and again"))
     assert outcome(again.folder.path) == outcome(path)
 
 
 def test_more_time_after_one_training_begins_no_second(begin_timed: BeginRun) -> None:
     path = finish(begin_timed(seconds=29)).folder.path
-    more = finish(resume(path, more=More(more_minutes=1)))
+    more = finish(resume(path, more_minutes=1))
     assert more.record.ended is not None
     assert more.record.ended.step > 2 * FIRST
     assert more.record.begun_again is None

@@ -23,7 +23,6 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import OnReport
-from afterword.runs.resume import NO_MORE, More
 from afterword.runs.run import Run
 from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import ignore_progress, made, setting
@@ -36,7 +35,7 @@ Folder = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
+class Train(TextSettings, SeriesSettings, TrainingSettings, Request):
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
     Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
@@ -56,6 +55,9 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
     )
     overwrite: bool = setting(False, "replace the run in the folder")
     resume: Folder | None = setting(None, "continue the run in this folder", metavar="RUN")
+    more_minutes: float | None = setting(
+        None, "train for this many minutes more, even after the end", above=0, maximum=525_600, needs="resume"
+    )
     repeat: Folder | None = setting(
         None,
         "repeat the run in this folder, bit for bit",
@@ -63,7 +65,6 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, More, Request):
         needs="out",
         excludes=("resume",),
     )
-    exact: bool = setting(False, "fail if the result could differ in any bit", needs="resume or repeat")
     text: str | Iterable[str] | None = None  # only in Python: the text itself, or several
     on_progress: OnReport | None = None  # only in Python: it takes every report, and no bar is shown
 
@@ -114,15 +115,15 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
     given = {name: value for name, value in each.items() if name in request.named}
     given = {name: value for name, value in given.items() if value is not None}
     if request.resume is None and restarted() and RunFolder(folder).checkpoints:
-        return resume.resume(folder, given, exact=request.exact, settings_of=recorded_settings)
+        return resume.resume(folder, given, settings_of=recorded_settings)
     if request.resume is not None:
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
             also = "leave out `out` and `overwrite`, also in a file of settings"
             raise OptionError(f"`resume` continues the run in {folder}: {also}")
-        more = NO_MORE if restarted() else made(More, asked)  # it was recorded the first time
-        return resume.resume(folder, given, texts, exact=request.exact, more=more, settings_of=recorded_settings)
+        more = None if restarted() else request.more_minutes  # it was recorded the first time
+        return resume.resume(folder, given, texts, more_minutes=more, settings_of=recorded_settings)
     if request.repeat is not None:
-        return begin.repeat(Path(request.repeat), folder, given, overwrite=request.overwrite, exact=request.exact)
+        return begin.repeat(Path(request.repeat), folder, given, overwrite=request.overwrite)
 
     def tell(sources: Sequence[str]) -> None:
         if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would appear for about 20 seconds

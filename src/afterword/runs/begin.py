@@ -148,16 +148,14 @@ def _replaced(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> Iter
             folder.take(new)
 
 
-def repeat(
-    path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, overwrite: bool = False, exact: bool = False
-) -> Run:
+def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> Run:
     """Begin the run in the folder `path` once more in `out`: its plan, its text, and every decision made on its way.
 
     Nothing is measured, and the text is the run's own encoded one. The corrections and rollbacks are in the new
     record from the start, so the steps and their learning rates are the same, and with them the bits. A run that was
-    stopped midway is repeated that far, and then continues to its planned end. `asked` and `exact` are as for
-    `resume`. Raises RunError for a missing or damaged run, or if `out` cannot be used; OptionError for a setting that
-    contradicts the run.
+    stopped midway is repeated that far, and then continues to its planned end. `asked` is as for `resume`.
+    Raises RunError for a missing or damaged run, where its bits may differ, or if `out` cannot be used; OptionError for
+    a setting that contradicts the run.
     """
     check_torch()
     folder, original = RunFolder(out), RunFolder(path)
@@ -169,11 +167,9 @@ def repeat(
         record, notes = take_settings(original, record, asked or {})
         now = environment(record.plan.threads, record.plan.device)
     changed = differences(record.environments, now)
-    record = replace(record, versions=versions(), environments=(Environment(0, now),))
     if changed:
-        if exact:
-            raise RunError(f"{changed}: the run cannot be repeated exactly; leave out `exact` to repeat it anyway")
-        notes.append(f"{changed}: the run is repeated, but perhaps not bit for bit")
+        raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
+    record = replace(record, versions=versions(), environments=(Environment(0, now),))
     check_ranks(record.plan)
     check_place(folder, overwrite, record.asked)
     with _replaced(folder, overwrite, record.asked) as new:

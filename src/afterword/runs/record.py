@@ -55,7 +55,7 @@ class Stage:
     step: int  # its first
     steps: int  # in all, as planned then
     minutes: float | None  # of training, in all, after which it ends; None if the clock does not count
-    asked: dict[str, float]
+    asked: dict[str, float]  # before 0.4 also by steps or passes, and then without minutes
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from afterword.bases.base import load_base
 from afterword.errors import ModelError, OptionError, RunError
-from afterword.learning.batches import steps_per_pass
 from afterword.learning.device import check_device, precision_on, why_not
 from afterword.learning.recipe import Schedule
 from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
@@ -24,40 +23,12 @@ from afterword.runs.environment import check_ranks, check_torch, differences, en
 from afterword.runs.folder import RunFolder, held
 from afterword.runs.record import Environment, RunRecord, Stage
 from afterword.runs.run import Run
-from afterword.settings import Settings, made, setting
+from afterword.settings import made
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode
 
 MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that may change on resume
-
-
-@dataclass(frozen=True, kw_only=True)
-class More(Settings):
-    """Training beyond the planned end of a run; at most one of the three."""
-
-    more_minutes: float | None = setting(
-        None,
-        "train for this many minutes more, even after the end",
-        above=0,
-        maximum=525_600,
-        needs="resume",
-        excludes=("more_steps", "more_epochs"),
-    )
-    more_steps: int | None = setting(
-        None, "train for this many optimizer steps more", minimum=1, needs="resume", excludes=("more_epochs",)
-    )
-    more_epochs: float | None = setting(
-        None, "train for this many passes over the text more", above=0, maximum=10**6, needs="resume"
-    )
-
-    @property
-    def given(self) -> dict[str, float]:
-        """The settings that were given, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-NO_MORE = More()
 
 
 def text_settings_of(recorded: Mapping[str, Any]) -> TextSettings:
@@ -70,18 +41,17 @@ def resume(
     asked: Mapping[str, Any] | None = None,
     sources: Sequence[Source] = (),
     *,
-    exact: bool = False,
-    more: More = NO_MORE,
+    more_minutes: float | None = None,
     settings_of: Callable[[Mapping[str, Any]], CorpusSettings] = text_settings_of,
 ) -> Run:
     """Continue the run in the folder `path` from its newest checkpoint.
 
     `asked` holds settings by name, and `sources` a text. They must be the run's own, except for the settings in
     `MAY_CHANGE`. If this machine, its device, its libraries or the threads differ from the run's so far, its bits may
-    differ from those of an uninterrupted run: it continues with a note or, if `exact`, not at all. `more` moves its
-    end; see `extend`. `settings_of` turns what the run has recorded of its text into settings that read `sources`.
-    Raises RunError for a missing or damaged run, or if another process trains it; OptionError for a setting that
-    contradicts the run, or for a missing GPU.
+    differ from those of an uninterrupted run: it continues with a note. `more_minutes` moves its end; see `extend`.
+    `settings_of` turns what the run has recorded of its text into settings that read `sources`. Raises RunError for a
+    missing or damaged run, or if another process trains it; OptionError for a setting that contradicts the run, or for
+    a missing GPU.
     """
     check_torch()
     folder = RunFolder(path)
@@ -100,9 +70,9 @@ def resume(
                 _check_text(run, sources, settings_of(record.text))
             check_ranks(run.recipe)
             run.load_checkpoint()
-            _compare_environment(run, exact)
-            if more.given:
-                extend(run, more)
+            _compare_environment(run)
+            if more_minutes is not None:
+                extend(run, more_minutes)
             elif record.ended is not None:
                 run.notes.append("this run has ended: `more_minutes` 5 would train it for longer")
         return run
@@ -185,20 +155,18 @@ def _check_text(run: Run, sources: Sequence[Source], text: CorpusSettings) -> No
             raise RunError(f"{name} is as long as the text of the run {place}, but not the same")
 
 
-def _compare_environment(run: Run, exact: bool) -> None:
-    """Note and record the changes that may make the run's bits differ from here on; if `exact`, raise RunError."""
+def _compare_environment(run: Run) -> None:
+    """Note and record the changes that may make the run's bits differ from here on."""
     history = run.record.environments
     now = environment(run.recipe.threads, run.recipe.device)
     changed = differences(history[-1:], now)
     if not changed:
         return
-    if exact:
-        raise RunError(f"{changed}: the run cannot continue exactly; leave out `exact` to continue anyway")
     run.notes.append(f"{changed}: the run continues, but perhaps not bit for bit as it would have")
     run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
 
 
-def extend(run: Run, more: More) -> None:
+def extend(run: Run, more_minutes: float) -> None:
     """Move the end of `run`, and record it. Raises RunError if there is no state to continue from."""
     if run.saved is None:
         raise RunError(f"the run in {run.folder.path} has no checkpoint yet: continue it with `resume` alone first")
@@ -206,21 +174,14 @@ def extend(run: Run, more: More) -> None:
     corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is abandoned
     ended_at = Schedule(run.recipe, corrections).steps
     pace = seconds / step
-    minutes: float | None = None
-    steps = ended_at + (more.more_steps or 0)
-    if more.more_epochs is not None:
-        recipe = run.recipe
-        per_pass = steps_per_pass(run.encoded, recipe.batch_size, recipe.seq_length, recipe.windows)
-        steps += max(1, round(more.more_epochs * per_pass))
-    if more.more_minutes is not None:
-        steps += max(1, round(more.more_minutes * 60 / pace))
-        planned = None if step == ended_at else run.minutes  # one that ended may have ended early
-        minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more.more_minutes
+    steps = ended_at + max(1, round(more_minutes * 60 / pace))
+    planned = None if step == ended_at else run.minutes  # one that ended may have ended early
+    minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more_minutes
     run.change_record(
         corrections=(*corrections, (step, steps)),
         rollbacks=tuple(to for to in run.record.rollbacks if to <= step),
         begun_again=None if step < (run.record.begun_again or 0) else run.record.begun_again,
-        stages=(*run.record.stages, Stage(step, steps, minutes, more.given)),
+        stages=(*run.record.stages, Stage(step, steps, minutes, {"more_minutes": more_minutes})),
         ended=None,
     )
     way = "the learning rate stays" if run.recipe.schedule == "constant" else "the learning rate falls more slowly"
