@@ -88,18 +88,13 @@ def test_log_probabilities_are_those_of_score(lines_model: Path, run: Run) -> No
             assert all(one["log_probability"] == pytest.approx(piece["log_probability"]) for one in same)
 
 
-def test_biases_minimum_lengths_and_a_changing_temperature(lines_model: Path) -> None:
+def test_what_is_biased_is_written_more_or_never(lines_model: Path) -> None:
     loaded = load(lines_model)
     biased = loaded.generate(seed=1, max_tokens=50, logit_bias={"a": -1000, "<|end|>": -1000}).text
     assert "a" not in biased
     assert len(biased) == 50
-    assert min(len(one.text) for one in loaded.samples(num=50, seed=0, temperature=2, min_tokens=6)) >= 6
-    cooled = loaded.generate(seed=1, temperature=2, final_temperature=0, max_tokens=60, min_tokens=60).pieces
-    assert cooled is None
-    greedy = loaded.generate(temperature=0, final_temperature=0, max_tokens=20, seed=1)
+    greedy = loaded.generate(temperature=0, max_tokens=20, seed=1)
     assert greedy.text == loaded.generate(temperature=0, max_tokens=20, seed=5).text
-    even = loaded.generate(temperature=1.5, final_temperature=1.5, max_tokens=20, seed=1)
-    assert even.text == loaded.generate(temperature=1.5, max_tokens=20, seed=1).text
 
 
 def test_nothing_long_is_copied_and_the_report_says_so(run: Run, tmp_path: Path) -> None:

@@ -167,7 +167,6 @@ def test_a_model_that_saw_nothing_cannot_write() -> None:
     [
         *[("max_tokens", value) for value in (-1, 1.5, "many")],
         *[("temperature", value) for value in (-0.1, 100.1, math.nan, math.inf, "hot", 10**400)],
-        ("final_temperature", 5000),
         *[("top_k", value) for value in (-1, 2.0)],
         *[("top_p", value) for value in (0, -0.5, 1.01, math.nan)],
         *[("min_p", value) for value in (-0.01, 1, math.nan)],

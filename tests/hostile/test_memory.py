@@ -29,7 +29,7 @@ COMMANDS = {
     "plan": ["plan", "book.txt", "--minutes", "1"],
     "generate": ["generate", "wide", "--num", "64", "--max-tokens", "20"],
     "score": ["score", "wide", "long.txt"],
-    "score --lines": ["score", "wide", "long.txt", "--lines", "--sort", "bits"],
+    "score --lines": ["score", "wide", "long.txt", "--lines", "--top", "1000"],
 }
 
 

@@ -15,12 +15,12 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
 from afterword.generation.prefill import MOST_TAKEN_BACK, Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
-from afterword.generation.rules import ANY_LENGTH, APOSTROPHES, Rule, Rules, contained, is_of_word
+from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
 from afterword.generation.words import Words
 from afterword.model.folder.defaults import WritingDefaults
@@ -44,12 +44,10 @@ class Policy:
     def __init__(self, model: SavedModel, sampling: Sampling, passages: Passages | None = None) -> None:
         self.model, self.sampling, self.passages = model, sampling, passages
         self.resolved = sampling.resolved(model.writing)
-        self.draws = self.resolved.temperature > 0 or bool(sampling.final_temperature)
+        self.draws = self.resolved.temperature > 0
         """Whether a text depends on the random numbers of its seed."""
         tokenizer = model.tokenizer
         self._repeats = lru_cache(4)(partial(_repeats_of, tokenizer, self.resolved))  # of the last prompts
-        if sampling.min_tokens > self.resolved.max_tokens:
-            raise OptionError(f"`min_tokens` must be at most `max_tokens`, which is {self.resolved.max_tokens}")
         self.stops = [tokenizer.normalise(stop) for stop in sampling.stop]
         self.goal: Goal | None = None
         finishes = sampling.finish_sentence
@@ -57,8 +55,7 @@ class Policy:
             finishes = model.writing.finish_sentence and sampling.max_tokens is None and sampling.pattern is None
         beyond = (BEYOND_RULED if sampling.rules else BEYOND) if finishes else 0
         if sampling.sentences or beyond:
-            least, most = sampling.min_tokens, self.resolved.max_tokens
-            self.goal = Goal(sampling.sentences, least, most, beyond, not tokenizer.lowercase)
+            self.goal = Goal(sampling.sentences, self.resolved.max_tokens, beyond, not tokenizer.lowercase)
         self.mask = self._mask(model.masked)
         drawn = np.flatnonzero(np.isfinite(self.mask)).tolist()
         self.may_end = tokenizer.end in drawn
@@ -78,7 +75,7 @@ class Policy:
         if sampling.rules:
             # an automaton without a length is far smaller; a text that finishes its sentence needs none
             is_free = sampling.reject or (beyond and sampling.pattern is None)
-            self._lengths = ANY_LENGTH if is_free else (sampling.min_tokens, self.resolved.max_tokens + beyond)
+            self._longest = None if is_free else self.resolved.max_tokens + beyond
             self.rules = self._rules()
         # what must follow may be a token that never occurred alone in training, except for the end and a shared row
         self.allowed = self._mask([row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows])
@@ -91,9 +88,9 @@ class Policy:
                     node = node.setdefault(row, {})
 
     def _rules(self, labels: Sequence[str] = ()) -> Rules:
-        rules = Rules(self.model.tokenizer, self.sampling, self._lengths, labels)
+        rules = Rules(self.model.tokenizer, self.sampling, self._longest, labels)
         if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
-            rules = Rules(self.model.tokenizer, replace(self.sampling, contains=()), self._lengths, labels)
+            rules = Rules(self.model.tokenizer, replace(self.sampling, contains=()), self._longest, labels)
         return rules
 
     @cached_property
@@ -140,8 +137,7 @@ class Policy:
 
     def repeats(self, prompt: str) -> Repeats | None:
         """Return the repetitions of a text that begins after `prompt`; None if nothing is penalised."""
-        temperatures = (self.resolved.temperature, self.sampling.final_temperature)
-        if self.resolved.repetition_penalty == 1 or all(one is None or one >= WARM for one in temperatures):
+        if self.resolved.repetition_penalty == 1 or self.resolved.temperature >= WARM:
             return None
         return self._repeats(prompt[-REMEMBERED:]).copy()
 
@@ -192,9 +188,8 @@ class Continuation:
         self._word = policy.words.after(prompt) if policy.words else ()
         self.rest = ""
         """The end of the prompt with which the next token begins. It does not belong to this text."""
-        self._least = policy.sampling.min_tokens if self.tokenizer.end is not None else 0
         self._opens = not prompt and policy.model.writing.opening == "newline"
-        steered = (self._opens, policy.sampling.contains, self._rule, self._repeats, self._least, policy.words)
+        steered = (self._opens, policy.sampling.contains, self._rule, self._repeats, policy.words)
         self.steers = any([*steered, self._label])
         self._drawn: list[int] = []  # as far as copies are refused
         self._returns, self._refused = 0, set[tuple[int, int]]()  # places and tokens there that led to a dead end
@@ -260,15 +255,6 @@ class Continuation:
             return np.where(self.policy.parting, self._rule.mask, -math.inf)
         return self._rule.mask
 
-    @property
-    def temperature(self) -> float:
-        """Return the temperature of the next token."""
-        first, last = self.policy.resolved.temperature, self.policy.sampling.final_temperature
-        if last is None:
-            return first
-        written = self.length if self._rule is None else self.characters
-        return first + (last - first) * min(1.0, written / max(1, self.policy.resolved.max_tokens - 1))
-
     def steer(self, own: Logits, left: Logits) -> None:
         """See `sampling.Steered`. Raises ModelError if no token is left."""
         if self.length < len(self.forced):
@@ -284,14 +270,10 @@ class Continuation:
                 np.add(own, self.policy.allowed, out=left)
                 left += ruled
         if self._repeats is not None and self._repeats.repeats:
-            colder = max(0.0, 1 - self.temperature / WARM)
+            colder = max(0.0, 1 - self.policy.resolved.temperature / WARM)
             for token, nats in self._repeats.penalties():
                 if token < len(left):  # a byte of an unknown character is never drawn
                     left[token] -= nats * colder
-        if self.length < self._least and self._rule is None:
-            left[self.tokenizer.end] = -math.inf
-            if left[left.argmax()] == -math.inf:
-                raise ModelError("this model saw no token in training but a line's end: min-tokens must be 0")
         if self.policy.words:
             self.policy.words.keep_capitals(self._word, left)
 
@@ -307,7 +289,7 @@ class Continuation:
         text, copies = self._written(self._decoder.peek(token)), self._guard.copies
         if (self.length, token) in self._refused or copies(text):
             return True
-        is_last = self.length + 1 == self._most or (self.policy.may_end and self.length + 1 >= self._least)
+        is_last = self.length + 1 == self._most or self.policy.may_end
         return bool(text) and not is_last and all(copies(text + following) for following in self.policy.following)
 
     def again(self) -> Continuation | None:

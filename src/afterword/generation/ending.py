@@ -23,8 +23,6 @@ class Goal:
 
     sentences: int
     """The number of sentences; 0 for any number."""
-    least: int
-    """The length before which sentences do not end the text."""
     most: int
     """The length after which the text ends: at once if `beyond` is 0, else with the next sentence."""
     beyond: int
@@ -43,7 +41,7 @@ class Ending:
         # sentences before `_seen` are counted; text before `_given` was returned
         self._seen = self._given = len(self._text)
         self._sentences = 0
-        self._least, self._most = 0.0 if not goal.least else math.inf, math.inf  # places in the text
+        self._most = math.inf  # a place in the text
 
     def push(self, text: str, length: int, may_end: bool | None = None) -> tuple[str, str | None]:
         """Take the text of a token; the whole text then has that `length`. Return the text that is certain now, and why
@@ -59,8 +57,6 @@ class Ending:
             self._seen = self._given = len(self._text)
             self._forget()
             return text, None
-        if length >= self._goal.least and self._least == math.inf:
-            self._least = before
         if length >= self._goal.most and self._most == math.inf:
             self._most = before
         certain, has_ended = self._count_sentences()
@@ -90,7 +86,7 @@ class Ending:
 
     def _is_end(self, place: int) -> bool:
         """Return whether the text ends if a sentence ends at that `place`."""
-        enough = 0 < self._goal.sentences <= self._sentences + 1 and place > self._least
+        enough = 0 < self._goal.sentences <= self._sentences + 1
         return self._open[place - 1] == OPEN and (enough or (self._goal.beyond > 0 and place > self._most))
 
     def _forget(self) -> None:
@@ -98,7 +94,6 @@ class Ending:
         dropped = max(0, len(self._text) - CONTEXT)
         self._text, self._open = self._text[dropped:], self._open[dropped:]
         self._seen = self._given = len(self._text)
-        self._least -= dropped
 
     def finish(self) -> str:
         """Return the text that was held back, once nothing can follow it."""

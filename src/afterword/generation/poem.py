@@ -36,7 +36,7 @@ WEAK = "ers?|e[dns]|ings?|ions?|ly"  # syllables without stress, which rhyme wit
 RIME = regex.compile(rf"[{VOWELS}]+[^\W{VOWELS}]+(?:{WEAK})$|[{VOWELS}]+[^\W{VOWELS}]+e?$|[{VOWELS}]{{2,}}$")
 LAST_WORD = regex.compile(r"\p{L}+(?:['’]\p{L}+)*(?=\P{L}*$)")
 Rhyme = Literal["none", "couplets", "alternate"]
-LENGTHS = ("max_tokens", "min_tokens", "sentences", "finish_sentence", "final_temperature", "stop")
+LENGTHS = ("max_tokens", "sentences", "finish_sentence", "stop")
 EXCLUDED = (*LENGTHS, "reject", *RULES, "log_probabilities")  # in the order in which they are complained of
 
 

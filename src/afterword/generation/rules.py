@@ -39,8 +39,6 @@ TOO_LARGE = (
     "the rules are too large: give simpler ones, or a larger max-tokens, which raises their limit "
     f"(up to {(MOST_STATES - STATES) // STATES_PER_CHARACTER:,})"
 )
-Lengths = tuple[int, int | None]  # from one to the other; None: any
-ANY_LENGTH: Lengths = (0, None)
 Masks = dict[bytes, tuple[Logits, bool]]  # by the bits of llguidance: `Rule.mask`, and whether only the end can follow
 # not of a word; scripts without spaces between words have no word boundaries
 NO_WORD = r"[\W\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -55,16 +53,15 @@ def most_states(longest: int | None) -> int:
 
 
 class Rules:
-    """The rules of `sampling` for texts of `tokenizer` whose `lengths` in characters are from one to the other.
+    """The rules of `sampling` for texts of `tokenizer`, of up to `longest` characters (None: any number).
 
     If there are `labels`, a text begins with one of them and a tab. Raises OptionError for invalid rules, for rules
     that no text obeys, and if llguidance is not installed.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, sampling: Sampling, lengths: Lengths = ANY_LENGTH, labels: Sequence[str] = ()
+        self, tokenizer: Tokenizer, sampling: Sampling, longest: int | None = None, labels: Sequence[str] = ()
     ) -> None:
-        shortest, longest = lengths
         if longest is not None and longest > LONGEST:
             raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer, self._rows = tokenizer, tokenizer.rows
@@ -75,7 +72,7 @@ class Rules:
         for name, constraint in rules:
             if wrong := grammar.wrong(constraint):
                 raise OptionError(f"{name} is invalid: {wrong}")
-        length = [] if longest is None else [f"/(?s:.{{{shortest},{longest}}})/"]
+        length = [] if longest is None else [f"/(?s:.{{0,{longest}}})/"]
         constraints = [*length, *(constraint for _, constraint in rules)] or [ANYTHING]
         self._new = partial(grammar.matcher, [*constraints, *_alphabet(tokenizer)])
         self._start: LLMatcher | None = self._new()
@@ -86,7 +83,7 @@ class Rules:
                 unknown = ", ".join(map(repr, sorted({*texts} - {*tokenizer.characters})))[:100]
                 why = f": it does not know {unknown}" if unknown else ""
                 raise OptionError(f"no text of the characters that this model knows can match {names}{why}")
-            at_most = "" if longest is None else f" of {shortest:,} to {longest:,} characters (max-tokens)"
+            at_most = "" if longest is None else f" of up to {longest:,} characters (max-tokens)"
             raise OptionError(f"no text{at_most} can match {names}")
 
     def begin(self) -> Rule:

@@ -83,7 +83,21 @@ def _keep(logits: Logits, ranked: NDArray[np.intp], count: int | NDArray[np.intp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling(Settings):
+class Temperature(Settings):
+    """The setting that every way of writing has."""
+
+    temperature: float | None = setting(
+        None,
+        "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; prose: 0.6; classic: 0)",
+        minimum=0,
+        maximum=HOTTEST,
+        short="t",
+        off=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling(Temperature):
     """Settings of writing; None is the model's own default: see `resolved`. Raises OptionError for an invalid one."""
 
     max_tokens: int | None = setting(
@@ -100,20 +114,6 @@ class Sampling(Settings):
         None,
         "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
         "(default: yes for running text without max-tokens or pattern)",
-    )
-    min_tokens: int = setting(
-        0, "do not end at a line or a sentence before this many tokens; with a rule, characters", minimum=0
-    )
-    temperature: float | None = setting(
-        None,
-        "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; prose: 0.6; classic: 0)",
-        minimum=0,
-        maximum=HOTTEST,
-        short="t",
-        off=1,
-    )
-    final_temperature: float | None = setting(
-        None, "change the temperature linearly along the text, to this at `max_tokens`", minimum=0, maximum=HOTTEST
     )
     top_k: int = setting(
         0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K", filter=keep_top_k, off=0
@@ -256,9 +256,6 @@ class Steered(Protocol):
     guards: bool
     """True if `refuses` may refuse a token."""
 
-    @property
-    def temperature(self) -> float: ...
-
     def steer(self, own: Annotated[Logits, "R"], left: Annotated[Logits, "R"]) -> None:
         """Change the logits `left` in place; `own` are the model's, with nothing masked."""
 
@@ -290,9 +287,10 @@ class Sampler:
         self._mask = mask
         if not np.isfinite(mask).any():
             raise ModelError("this model saw no token in training that it could write")
-        self._changes = sampling.final_temperature not in (None, resolved.temperature)
-        self._greedy = resolved.temperature == 0 and not self._changes
-        self._temperature = _divisor(resolved.temperature)
+        self._greedy = resolved.temperature == 0
+        # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
+        # An array, since NumPy divides by one faster than by a number.
+        self._divisor = np.array(max(resolved.temperature, 1e-200))
         given = dataclasses.asdict(sampling) | dataclasses.asdict(resolved)
         self._filters = [(keep, given[name]) for name, (keep, off) in FILTERS.items() if given[name] not in (None, off)]
         self._new_word_p = resolved.new_word_p
@@ -351,7 +349,7 @@ class Sampler:
     def probabilities(self, left: Annotated[Logits, "N"]) -> Annotated[Logits, "N"]:
         """Return the probabilities by which a text that begins here draws from the logits `left`."""
         likeliest: Logits = np.eye(1, len(left), int(left.argmax()))[0]
-        weights = likeliest if self._greedy else self._weights(left.copy(), left.max(), self._temperature)
+        weights = likeliest if self._greedy else self._weights(left.copy(), left.max())
         weights /= weights.sum()
         return weights
 
@@ -359,8 +357,7 @@ class Sampler:
         """Draw one token from `left` [R], which changes."""
         if self._greedy:
             return int(left.argmax())
-        divisor = _divisor(text.temperature) if self._changes else self._temperature
-        weights = self._weights(left, left[left.argmax()], divisor)
+        weights = self._weights(left, left[left.argmax()])
         if (known := text.known) is not None:
             weights = keep_known(weights, known, self._new_word_p)
         reached = np.add.accumulate(weights)
@@ -371,8 +368,7 @@ class Sampler:
         """Draw a token for each of `texts` from its row of `left` [B, R], which changes."""
         tokens = left.argmax(axis=1)
         if not self._greedy:
-            divisor = np.array([[_divisor(text.temperature)] for text in texts]) if self._changes else self._temperature
-            weights = self._weights(left, left.max(axis=1, keepdims=True), divisor)
+            weights = self._weights(left, left.max(axis=1, keepdims=True))
             if texts[0].known is not None:  # as for all of them
                 weights = keep_known(weights, np.array([text.known for text in texts]), self._new_word_p)
             reached = weights.cumsum(axis=1)
@@ -390,13 +386,13 @@ class Sampler:
             token = self._token(left.copy(), text)
         return token
 
-    def _weights(self, left: Logits, largest: Any, divisor: Logits) -> Logits:
+    def _weights(self, left: Logits, largest: Any) -> Logits:
         """Return the weights [..., R], not normalised, that temperature and filters leave of the logits `left`.
 
         `left` changes; `largest` is its largest logit, per row.
         """
         left -= largest
-        left /= divisor
+        left /= self._divisor
         for keep, value in self._filters:
             left = keep(left, value)
         # float32 is exact enough, and four times as fast where filters have left -inf
@@ -416,9 +412,3 @@ def _drawn(token: int, log_probability: float, ranked: Likeliest, total: float) 
     if token == NO_TOKEN:
         return token, 0.0, ()
     return token, log_probability, tuple([(id, value - total) for id, value in ranked]) if ranked else ()
-
-
-def _divisor(temperature: float) -> Logits:
-    # No float32 logit overflows when it is divided by 1e-200, and no two come close: smaller changes nothing.
-    # An array, since NumPy divides by one faster than by a number.
-    return np.array(max(temperature, 1e-200))

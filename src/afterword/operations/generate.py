@@ -61,8 +61,8 @@ class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     usual length is kept. With `rhyme`, two lines rhyme if their last words have the same spelling from the last vowels
     on.
 
-    Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules and
-    `min_tokens` forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
+    Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules
+    forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
     """
 
     model: Annotated[ModelName, argument("the model that writes")]

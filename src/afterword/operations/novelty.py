@@ -10,11 +10,11 @@ import msgspec
 
 from afterword.errors import OptionError
 from afterword.generation.copying import LENGTHS, LineCopies, find_copies, find_lines
-from afterword.generation.sampling import Sampling
+from afterword.generation.sampling import Temperature
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Predicting
 from afterword.operations.work import Work
-from afterword.settings import SEEDS, made, setting
+from afterword.settings import SEEDS, setting
 from afterword.text.aligned import aligned
 from afterword.text.encoded import EncodedCorpus
 
@@ -23,7 +23,7 @@ SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
 @dataclass(frozen=True)
-class Novelty(Sampling, Predicting, Holding, Request):
+class Novelty(Temperature, Predicting, Holding, Request):
     """Report how much of a model's output is copied verbatim from its training text.
 
     RUN is the folder of the model's run, which contains that text. FILE (a text, also .gz, or - for standard input) is
@@ -101,7 +101,7 @@ def novelty(request: Novelty, work: Work) -> Copied:
     num = request.num or (LINES if learned.lines else TEXTS)
     with work.progress("writing", "texts") as on_progress:
         texts = list[str]()
-        for sample in model.samples(num=num, seed=request.seed, **vars(made(Sampling, vars(request)))):
+        for sample in model.samples(num=num, seed=request.seed, temperature=request.temperature):
             texts.append(sample.text)
             on_progress(len(texts) / num, len(texts))
     return copied(learned, "written", texts, work)

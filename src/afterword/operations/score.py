@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from heapq import nlargest
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -60,9 +60,8 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
     _: KW_ONLY
     lines: bool = setting(False, "print the cost of each line, read from a fresh state", served=True)
-    top: int | None = setting(None, "print only the N lines that cost most", minimum=1, metavar="N", needs="lines")
-    sort: Literal["bits-per-character", "bits"] | None = setting(
-        None, "print the lines with the highest cost first (`top` sorts by bits-per-character)", needs="lines"
+    top: int | None = setting(
+        None, "print only the N lines with the most bits per character", minimum=1, metavar="N", needs="lines"
     )
     mask: tuple[str, ...] = setting(
         (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
@@ -127,7 +126,7 @@ class ScoredSeries(Record, kw_only=True):
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "sort", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
+    check_kind(request, free, ("mask", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
     if free.unit == "value":
         yield from _of_tables(request, free, work)
         return
@@ -222,15 +221,13 @@ def _by_line(
     files, labelled = listed(request.files), bool(model.labels) and not request.adapt
     more = dict.fromkeys(("label", "label_probability", "given_label") if labelled else ())
     work.rows(ScoredLine, {**more, **_free([Cost()] * len(scorers)), **several(files), **facts})
-    ranked = request.top is not None or request.sort is not None
-    each = scored_lines(files, request, work, judged, streams=not ranked)
+    each = scored_lines(files, request, work, judged, streams=request.top is None)
     found: Iterator[ScoredLine] = (
         ScoredLine.of(scores[0], **_free(scores), **place, **facts) for place, scores in each
     )
     if labelled:
         found = _with_accuracy(found, work)
-    key = (request.sort or "bits-per-character").replace("-", "_")
-    yield from ranking(found, key, request.top, model.lines) if ranked else found
+    yield from found if request.top is None else ranking(found, "bits_per_character", request.top, model.lines)
     yield Scored.of(whole[0], **whole[0].apart)
 
 
@@ -259,7 +256,7 @@ def scored_lines(
             on_progress(None, read)
 
 
-def ranking(rows: Iterable[Any], column: str, top: int | None, lines: bool) -> list[Any]:
+def ranking(rows: Iterable[Any], column: str, top: int, lines: bool) -> list[Any]:
     """Return the `top` lines by `column`, without those that a ranking leaves out.
 
     Empty lines are left out: they cost much for their length, and training leaves them out too. Unless the model is one
@@ -268,10 +265,9 @@ def ranking(rows: Iterable[Any], column: str, top: int | None, lines: bool) -> l
     return highest((row for row in rows if (row.text if lines else row.text.strip())), column, top)
 
 
-def highest(rows: Iterable[Row], column: str, top: int | None) -> list[Row]:
-    """Return all rows, or the `top` ones, with the highest value of `column` first."""
-    key = attrgetter(column)
-    return sorted(rows, key=key, reverse=True) if top is None else nlargest(top, rows, key=key)
+def highest(rows: Iterable[Row], column: str, top: int) -> list[Row]:
+    """Return the `top` rows with the highest value of `column`, the highest first."""
+    return nlargest(top, rows, key=attrgetter(column))
 
 
 def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:
