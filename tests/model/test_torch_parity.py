@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from afterword.errors import OptionError
+from afterword.language_model import LanguageModel
 from afterword.model.network.config import Config
 from afterword.model.network.network import Network
+from tests.bases.small import base_of
 from tests.tiny import random_weights
 
 torch = pytest.importorskip("torch")
@@ -62,3 +66,37 @@ def test_a_thousand_carried_steps_do_not_drift_from_nn_lstm() -> None:
         expected, expected_state = reference(np.array([[id]]), expected_state)
         np.testing.assert_allclose(logits, expected[:, 0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(state.cell, expected_state[1], rtol=0, atol=1e-5)
+
+
+SIZES: list[dict[str, Any]] = [
+    {"num_layers": 1},
+    {"num_layers": 3, "residual": True},
+    {"num_layers": 2, "residual": False},
+    {"input": "number", "embedding_size": 1},
+    {"cell": "rnn"},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_module_of_a_model_computes_what_the_model_computes_and_is_its_own(sizes: dict[str, Any]) -> None:
+    model = LanguageModel(base_of("\nabcdé", **sizes).model)
+    rows = np.random.default_rng(1).integers(0, model.config.vocabulary_size, (3, 7))
+    network, module = model.network(), model.module()
+    expected = network.read(rows, network.start(3))[0]
+    state = module.empty_state(3)
+    for part in (slice(0, 2), slice(2, 7)):  # the second reading carries the state of the first
+        found, state = module(torch.from_numpy(rows[:, part].T), state)
+        np.testing.assert_allclose(found.detach().numpy().swapaxes(0, 1), expected[:, part], rtol=0, atol=1e-5)
+    found.sum().backward()  # it learns
+    with torch.no_grad():
+        module.output.bias.add_(1)
+    assert np.array_equal(network.read(rows, network.start(3))[0], expected)
+
+
+def test_a_module_needs_pytorch_and_a_model_that_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel(base_of("\nab").model)
+    with pytest.raises(OptionError, match="a held model is no module: leave out hold"):
+        model.hold("forget=1").module()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(OptionError, match=r"a module needs PyTorch: pip install 'afterword\[train\]'"):
+        model.module()

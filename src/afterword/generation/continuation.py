@@ -256,7 +256,7 @@ class Continuation:
         return self._rule.mask
 
     def steer(self, own: Logits, left: Logits) -> None:
-        """See `sampling.Steered`. Raises ModelError if no token is left."""
+        """See `sampling.Steered`."""
         if self.length < len(self.forced):
             left.fill(-math.inf)
             left[self.forced[self.length]] = 0.0
