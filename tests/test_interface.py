@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.test_docs import generated
+from tests.test_docs import ROOT, generated
 
 RELEASED = Path(__file__).with_name("interface.txt")
 GIVEN, ANSWERED = "Commands, and functions of the package", "Fields of JSON on standard output"
@@ -178,3 +179,9 @@ CHANGES = [  # heading, a line, what became of it, and whether a program still r
 def test_inputs_may_take_more_and_answers_may_not(heading: str, before: str, after: str, fits: bool) -> None:
     more = HTTP if heading == OVER_HTTP else ()
     assert (broken(heading, {*before.split("\n"), *more}, {*after.split("\n"), *more}) == set()) == fits
+
+
+def test_there_are_no_more_public_names_than_the_budget_allows() -> None:
+    promised = sum(map(len, sections(generated().stability()).values()))
+    budget = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["afterword"]["interface"]
+    assert promised <= budget["names"], "take others away first: each one is tested, documented and kept"
