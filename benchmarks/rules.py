@@ -72,7 +72,7 @@ class Judge:
             "only": lambda value: set(text) <= set(value),
             "without": lambda value: not set(text) & set(value),
             "starts_with": text.startswith,
-            "contains": lambda value: contained(value, text, prompt),
+            "contains": lambda value: all(contained(one, text, prompt) for one in np.atleast_1d(value)),
             "no_copy": lambda value: not self._copies(value, prompt + text, len(label + tab) if draws_label else 0),
         }
         return names + [name for name, holds in checks.items() if name in rule and not holds(rule[name])]

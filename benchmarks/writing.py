@@ -83,6 +83,7 @@ from afterword.model.network.network import log_probabilities
 from afterword.text.encoded import SPLITS
 from afterword.text.sentences import sentence_ends
 from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword
+from benchmarks.rules import Judge
 
 PEAK = """
 import resource, sys
@@ -272,7 +273,7 @@ def ends(model: str, num: int) -> None:
     for rule in RULES:
         texts = list(loaded.samples(num=num, seed=0, **rule))
         ended = sum(sentence_ends(text.text)[-1:] == [len(text.text)] for text in texts)
-        obeying = sum(loaded.writer(Sampling(**rule)).policy.obeys(text.text) for text in texts)
+        obeying = sum(not Judge("").broken(rule, "", text.text, draws_label=False) for text in texts)
         lengths = np.quantile([len(text.text) for text in texts], (0, 0.5, 1)).astype(int).tolist()
         click.echo(
             f"{rule}: {ended} of {num} end with a sentence, {obeying} obey; least, median, most characters {lengths}"

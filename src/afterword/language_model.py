@@ -21,7 +21,6 @@ from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
-from afterword.generation.poem import Verse, write_poem
 from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
@@ -269,8 +268,7 @@ class LanguageModel:
 
         Sample k = 0, 1, … has the seed (seed + k) mod 2^64 and comes in that order. `generate` writes the same text
         with that seed, except for rounding: see `generation.parallel`. With `best_of`, each sample is the likeliest of
-        that many, and the seeds follow on. With `reject`, texts that break the rules are left out, and further seeds
-        are used.
+        that many, and the seeds follow on.
         """
         return self._last_writer(asked).samples([asked.prompt], asked.num, asked.seed, asked.best_of, asked.label)
 
@@ -285,17 +283,6 @@ class LanguageModel:
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
-
-    def poem(
-        self,
-        sampling: Sampling,
-        verse: Verse,
-        prompt: PromptLike,
-        seed: int,
-        on_try: Callable[[], object] = lambda: None,
-    ) -> Sample:
-        """Write a poem in the form of `verse`; see `generation.poem.write_poem`. Raises OptionError, WorkError."""
-        return write_poem(self.writer, sampling, verse, prompt, seed, on_try)
 
     def _last_writer(self, asked: Sampling) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""

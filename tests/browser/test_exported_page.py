@@ -28,12 +28,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "book.html", PageSettings())
     write_html(load_model(save_tiny(folder / "names", lines=True)), folder / "names.html", PageSettings())
-    poems = PageSettings(theme="poems", title="<b>Verses")
-    write_html(load_model(folder / "tiny"), folder / "poems.html", poems)
     labels = base_of("abcdgo\t\n", lines=True).model
     labels = dataclasses.replace(labels, weights={name: 4 * weight for name, weight in labels.weights.items()})
     labels.about["labels"] = {"good": 3, "bad": 2}
-    write_html(labels, folder / "labels.html", PageSettings())
+    write_html(labels, folder / "labels.html", PageSettings(title="<b>Labels"))
     tell = """<script>setInterval(() => afterword?.generate({ maxTokens: 20 }).then(({ tokens }) => parent.postMessage(
         `${afterword.kernel} ${tokens}`, "*")), 100)</script>"""
     heard = "<script>onmessage = ({ data }) => (document.body.dataset.written = data)</script>"
@@ -167,21 +165,11 @@ def test_a_text_is_saved_and_opened(opened: Tab) -> None:
 
 def test_a_text_ends_with_a_sentence(tab: Tab, files: Path) -> None:
     open_page(tab, files / "book.html", face="simple", max_tokens=None)
+    assert "erif" in tab.run("getComputedStyle(document.getElementById('area')).fontFamily")
     tab.run("afterword.generate = ({ onToken, signal }) => new Promise((done, fail) => { for (const text of"
             " [...'x'.repeat(498), ...' ab. Cd ef.']) onToken({ text, logProbability: -1 });"
             " signal.addEventListener('abort', () => fail(signal.reason)); })")  # fmt: skip
     assert written(tab) == "x" * 498 + " ab."
-
-
-def test_the_theme_for_readers_has_one_face_without_figures(tab: Tab, files: Path) -> None:
-    open_page(tab, files / "poems.html", max_tokens=None)
-    assert tab.run("[document.title, document.querySelector('h1').textContent]") == ["<b>Verses"] * 2
-    tab.type("ab")
-    tab.until("document.querySelectorAll('.words button').length > 2")
-    assert "%" not in tab.run("document.body.innerText")
-    assert tab.run("[...document.querySelectorAll('aside, #look button')].some(one => one.checkVisibility())") is False
-    assert "erif" in tab.run("getComputedStyle(document.getElementById('area')).fontFamily")
-    assert tab.complaints == []
 
 
 def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path) -> None:
@@ -204,6 +192,7 @@ def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
 
 def test_a_model_of_labels_writes_what_follows_the_chosen_label(tab: Tab, files: Path) -> None:
     open_page(tab, files / "labels.html")
+    assert tab.run("[document.title, document.querySelector('h1').textContent]") == ["<b>Labels"] * 2
     assert tab.run("[...document.querySelectorAll('#label option')].map(one => one.value)") == ["", "good", "bad"]
     texts: dict[str, str] = {}
     for label in ("good", "bad"):

@@ -49,15 +49,6 @@ IS_OFFERED = (
     "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
 )
 INSIDE = "document.getElementById('inside')?.contentDocument"
-# Answers the next request for completions, once `answer` is called.
-POEM = """(content => {
-  const real = fetch;
-  window.fetch = (path, options) => {
-    if (!path.endsWith("/v1/completions")) return real(path, options);
-    [window.fetch, window.asked] = [real, JSON.parse(options.body)];
-    return new Promise(done => (window.answer = () => done(new Response(JSON.stringify(content)))));
-  };
-})"""
 REQUESTED = """(() => { const real = fetch; window.asked = [];
   window.fetch = (path, options) => {
     if (path.endsWith("/v1/completions")) asked.push(JSON.parse(options.body));
@@ -396,7 +387,7 @@ def test_the_simple_face_comes_first_and_the_choice_is_remembered(tab: Tab, serv
     tab.run("localStorage.clear()")
     again(tab)
     few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save-text"]
-    assert [one for one in tab.run(seen) if one] == [*few, "wildness", "roughly", "ending", "rhyme"]
+    assert [one for one in tab.run(seen) if one] == [*few, "wildness", "roughly", "ending"]
     tab.click("#face-all")
     tab.until("document.getElementById('steering')?.checkVisibility() && !!document.getElementById('temperature')")
     assert {"offer", "line", "shading", "save", "tab-score", "reset"} <= set(tab.run(seen))
@@ -561,34 +552,6 @@ def test_a_speaker_is_continued_only_where_there_are_speakers(page: Tab) -> None
     page.click("#speak")
     page.until(f"{VALUE}.length > {len(before) + 20}")
     assert wrote(page).startswith(before + "\n\nCASSIUS:\n")
-
-
-def test_a_poem_is_written_in_one_piece_in_the_form_that_is_set(page: Tab) -> None:
-    page.click("#face-simple")
-    set_field(page, "rhyme", "couplets")
-    page.until("!!document.getElementById('stanzas')")
-    set_field(page, "stanzas", 1)
-    set_field(page, "stanza-lines", 2)
-    answer = {"choices": [{"index": 0, "text": "ab\ncb\n", "logprobs": None, "finish_reason": "stop"}]}
-    page.run(f"{POEM}({json.dumps(answer)})")  # since a small model takes long, and does not rhyme
-    page.click("#write")
-    page.until("document.getElementById('said').innerText === 'Writing a poem…'")
-    page.run("window.answer()")
-    page.until(f"{VALUE} === 'ab\\ncb\\n' && {IS_QUIET} && !document.getElementById('said').innerText")
-    asked = page.run("window.asked")
-    assert not asked.keys() & {"stream", "max_tokens", "logprobs", "pattern", "finish_sentence"}
-    assert {name: asked[name] for name in ("poem", "rhyme", "stanzas", "stanza_lines", "seed")} == {
-        "poem": True,
-        "rhyme": "couplets",
-        "stanzas": 1,
-        "stanza_lines": 2,
-        "seed": 5,
-    }
-    page.press("z", control=True)
-    assert page.run(VALUE) == ""
-    set_field(page, "models", "rows")  # lines are no poems
-    page.until("!document.getElementById('rhyme')")
-    assert page.complaints == []
 
 
 def test_nothing_moves_by_itself_in_either_face(tab: Tab, models: Path, tmp_path: Path) -> None:

@@ -24,32 +24,6 @@ def test_a_pattern_is_matched_by_few_and_by_many(model: Path, lines_model: Path,
             assert all(re.fullmatch("(ab|c)+d?", text) and len(text) <= 9 for text in texts)
 
 
-def test_rejected_texts_are_replaced_and_counted(lines_model: Path, run: Run) -> None:
-    options = ["--num", "12", "--seed", "1", "--temperature", "2", "--without", "a", "--reject", "--json"]
-    done = run("generate", lines_model, *options)
-    found = records(done)
-    assert len(found) == 12
-    loaded, tried = load(lines_model), found[-1]["seed"]
-    assert f"12 of {tried:,} texts obeyed the rules" in done.stderr.decode()
-    free = [loaded.generate(seed=seed, temperature=2).text for seed in range(1, tried + 1)]
-    assert [record["text"] for record in found] == [text for text in free if "a" not in text]
-
-
-def test_rejecting_reports_its_progress_and_the_time_left_and_gives_up_without_a_terminal(
-    model: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("afterword.operations.generate.REPORT_EVERY", 0.0)
-    options = ["generate", str(model), "--reject", "--seed", "1", "--temperature", "2", "--max-tokens", "9"]
-    said = run(*options, "--num", "20", "--without", "a").stderr
-    assert re.search(rb"^\d+ of \d+ texts obeyed the rules, about .* left$", said, re.MULTILINE)
-    monkeypatch.setattr("afterword.generation.writer.PATIENCE", 0.1)
-    done = run(*options, "--pattern", "a{9}")
-    assert (done.returncode, done.stdout) == (1, b"")
-    lines = done.stderr.decode().splitlines()
-    assert "0 of 1 texts obeyed the rules, stops after 2:00 without one" in lines
-    assert lines[-1].startswith("error: no text obeyed the rules for 0 s: leave out --reject")
-
-
 def test_each_line_of_a_file_is_a_prompt(model: Path, run: Run, tmp_path: Path) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("ab\n\ncdé\na\n", encoding="utf-8")

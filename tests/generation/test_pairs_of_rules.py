@@ -85,7 +85,6 @@ def test_a_drawn_label_is_a_known_one_whatever_the_settings_and_weights() -> Non
         {"top_p": 0.1, "temperature": 3},
         {"min_p": 0.5},
         {"logit_bias": ("d=90", "\t=-90", "c=90")},
-        {"min_tokens": 9},
         {"no_copy": 4},
         {"repetition_penalty": 1000},
     ]
@@ -115,5 +114,5 @@ def test_a_label_that_is_given_is_not_drawn_and_a_prompt_needs_one() -> None:
     assert given == [sample.text for sample in writer.samples([read_prompt(saved, network, "", "ab")], 50, 0)]
     with pytest.raises(OptionError, match="begin with a label"):
         writer.stream("ab", 0)
-    with pytest.raises(OptionError, match=r"of 0 to 9 characters .* can match pattern and label$"):
+    with pytest.raises(OptionError, match=r"of up to 9 characters .* can match pattern and label$"):
         Writer(saved, network, Sampling(max_tokens=9, pattern="C.*")).sample(None, 0)

@@ -220,5 +220,4 @@ def test_default_lengths_are_characters_and_given_ones_are_exact(each: float) ->
     assert length() * defaults.characters_per_token == pytest.approx(RUNNING_TEXT.max_tokens, abs=each)
     assert length(sentences=3) == 3 * length()
     assert length(pattern="a*") == pytest.approx(RUNNING_TEXT.max_tokens, abs=each)  # a rule counts characters
-    assert length(pattern="a*", reject=True) == length()
     assert length(max_tokens=7) == length(max_tokens=7, pattern="a*") == 7

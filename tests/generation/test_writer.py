@@ -36,16 +36,6 @@ def test_the_search_ends_once_too_few_of_the_last_seeds_bring_one(monkeypatch: p
     assert [next(found).seed for _ in range(6)] == [9, 19, 29, 39, 49, 59]
     with pytest.raises(WorkError, match="fewer than 1 in 10 of the last 20 seeds brought a new one"):
         next(found)
-    assert not list(accepted(map(sample, range(50)), 1, lambda one: False, gives_up=False))
-
-
-def test_writing_freely_ends_after_a_time_without_a_text_that_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("llguidance")
-    monkeypatch.setattr(writer, "PATIENCE", -1.0)
-    saved = MODELS[CHAR]
-    refused = Writer(saved, saved.network(), Sampling(pattern="a{9}", max_tokens=9, reject=True))
-    with pytest.raises(WorkError, match="no text obeyed the rules for"):
-        next(refused.samples([""], 1, 1))
 
 
 def test_only_a_text_that_depends_on_its_seed_draws() -> None:

@@ -28,7 +28,7 @@ TEXTS = {
     "levels": "80",
     "root_path": "/aw",
 }
-OWN_RULES = {"reject": "only", **dict.fromkeys(("id_column", "time_column", "value_column"), "horizon")}
+OWN_RULES = dict.fromkeys(("id_column", "time_column", "value_column"), "horizon")
 EACH = pytest.mark.parametrize("name", summaries())
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import openai
 import pytest
 
-from afterword.generation.poem import Verse
-from afterword.generation.sampling import Sampling
 from afterword.language_model import load
 from tests.serving.server import USUAL, Serving
 from tests.serving.test_routes import refusal
@@ -182,34 +180,3 @@ def test_wrong_input_gets_one_clear_sentence(server: Serving, body: Any, says: s
     sent = body if isinstance(body, bytes) else {"model": "tiny", **body}
     assert says in refusal(server, "/v1/completions", sent)
     assert server.is_idle()
-
-
-def test_a_poem_is_what_the_model_writes_in_python(server: Serving, models: Path) -> None:
-    asked = {"model": "tiny", "prompt": "ab", "seed": 1, "temperature": 1.0}
-    form: dict[str, Any] = {"poem": True, "stanzas": 2, "stanza_lines": 2, "rhyme": "couplets"}
-    model = load(models / "tiny")
-    expected = model.poem(Sampling(**USUAL), Verse(**form), "ab", 1)
-    [found] = server.complete(**asked, **form)["choices"]
-    assert (found["text"], found["finish_reason"], found["seed"]) == (expected.text, "stop", 1)
-
-
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"stream": True}, "stream"),
-        ({"n": 2}, "n"),
-        ({"prompt": ["a", "b"]}, "prompt"),
-        ({"max_tokens": 9}, "max_tokens"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"logprobs": 0}, "logprobs"),
-        ({"stanzas": 90}, "stanzas"),
-    ],
-)
-def test_a_poem_comes_whole_alone_and_short(server: Serving, body: dict[str, Any], param: str) -> None:
-    wrong = server.post("/v1/completions", {"model": "tiny", "poem": True, "rhyme": "blank"})
-    assert (wrong.status, wrong.error) == (400, "rhyme must be one of none, couplets, alternate, not blank")
-    refused = server.post("/v1/completions", {"model": "tiny", "poem": True, **body})
-    assert (refused.status, refused.json["error"]["param"]) == (400, param)
-    assert server.complete(model="tiny", poem=False, max_tokens=3, seed=1) is not None
-    for form in ({"stanzas": 2}, {"poem": False, "rhyme": "couplets"}, {"poem": True, "stanzas": 0}):
-        assert server.post("/v1/completions", {"model": "tiny", **form}).status == 400

@@ -70,12 +70,10 @@ class Policy:
         self.sampler = Sampler(sampling, self.resolved, self.mask, tokenizer.own_rows)
         self.blank = model.blank
         self.contained = [tokenizer.normalise(text) for text in sampling.contains]
-        self.places = bool(self.contained) and not sampling.reject
         self.rules: Rules | None = None
         if sampling.rules:
             # an automaton without a length is far smaller; a text that finishes its sentence needs none
-            is_free = sampling.reject or (beyond and sampling.pattern is None)
-            self._longest = None if is_free else self.resolved.max_tokens + beyond
+            self._longest = None if beyond and sampling.pattern is None else self.resolved.max_tokens + beyond
             self.rules = self._rules()
         # what must follow may be a token that never occurred alone in training, except for the end and a shared row
         self.allowed = self._mask([row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows])
@@ -89,7 +87,7 @@ class Policy:
 
     def _rules(self, labels: Sequence[str] = ()) -> Rules:
         rules = Rules(self.model.tokenizer, self.sampling, self._longest, labels)
-        if self.places:  # the forced tokens contain all, so that a far smaller automaton is enough
+        if self.contained:  # the forced tokens contain all, so that a far smaller automaton is enough
             rules = Rules(self.model.tokenizer, replace(self.sampling, contains=()), self._longest, labels)
         return rules
 
@@ -130,10 +128,6 @@ class Policy:
     def lacks(self, text: str, before: str = "") -> list[str]:
         """Return the required texts that `text`, which follows `before`, does not contain."""
         return [one for one in self.contained if not (contained(one, text, before) if self.has_words else one in text)]
-
-    def obeys(self, text: str) -> bool:
-        """Return whether `text` obeys the rules."""
-        return not self.lacks(text) and (self.rules is None or self.rules.allow(text))
 
     def repeats(self, prompt: str) -> Repeats | None:
         """Return the repetitions of a text that begins after `prompt`; None if nothing is penalised."""
@@ -178,7 +172,7 @@ class Continuation:
                 raise OptionError("lines of this model begin with a label: give `label`, or LABEL and a tab before it")
             self._label = policy.labels
         self._rule: Rule | None = None
-        if policy.rules is not None and not policy.sampling.reject:
+        if policy.rules is not None:
             self._rule = (policy.rules_with_label if self._label else policy.rules).begin()
             if self._rule.finished:
                 self.finish_reason = "stop"

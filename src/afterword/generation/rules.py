@@ -64,7 +64,7 @@ class Rules:
     ) -> None:
         if longest is not None and longest > LONGEST:
             raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
-        self._tokenizer, self._rows = tokenizer, tokenizer.rows
+        self._tokenizer = tokenizer
         self._masks: Masks = {}
         grammar, rules = _Grammar(tokenizer, most_states(longest)), _constraints(tokenizer, sampling)
         if labels:
@@ -89,19 +89,6 @@ class Rules:
     def begin(self) -> Rule:
         """Return the rules at the beginning of a text."""
         return Rule(self._copy(), self.own, self._masks, self._tokenizer)
-
-    def allow(self, text: str) -> bool:
-        """Return whether `text` obeys the rules."""
-        ids = self._tokenizer.encode(text).tolist()
-        if max(ids, default=0) >= self._rows:
-            return False
-        for begin in (self._copy, self.own):
-            matcher = begin()
-            if matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting():
-                return True
-            if not _is_exhausted(matcher):
-                break
-        return False
 
     def own(self) -> LLMatcher:
         """Return a matcher with its own automaton. The shared one is full, so later texts share another."""

@@ -164,7 +164,6 @@ class Sampling(Temperature):
     contains: str | Sequence[str] = setting(
         (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT"
     )
-    reject: bool = setting(False, "write without the rules, and try further seeds until a text obeys them")
     no_copy: int | None = setting(None, "copy at most this many characters in a row from the training text", minimum=4)
     log_probabilities: int | None = setting(
         None,
@@ -187,18 +186,11 @@ class Sampling(Temperature):
         for name in ("stop", "no_copy"):
             if rule and getattr(self, name):
                 raise OptionError(f"`{name}` and `{rule}` exclude each other: give one of them")
-        if self.reject and not self.rules:
-            raise OptionError("reject is about rules: give pattern, only, without, starts-with or contains too")
 
     @property
     def rules(self) -> bool:
-        """Return whether the text must obey a rule."""
+        """Return whether the text must obey a rule. Lengths are then in characters."""
         return any(getattr(self, name) not in (None, ()) for name in RULES)
-
-    @property
-    def counts_characters(self) -> bool:
-        """Return whether lengths are in characters: rules that are enforced count them."""
-        return self.rules and not self.reject
 
     @property
     def biases(self) -> dict[str, float]:
@@ -218,7 +210,7 @@ class Sampling(Temperature):
         """Return the model's `defaults`, replaced by the values given here."""
         given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(defaults)}
         if self.max_tokens is None:
-            each = defaults.characters_per_token if self.counts_characters else 1
+            each = defaults.characters_per_token if self.rules else 1
             given["max_tokens"] = round(defaults.max_tokens * each * max(1, self.sentences))
         return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 

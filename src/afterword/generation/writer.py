@@ -6,7 +6,6 @@ prompt ──► Reading ──► a lane of a batch ──► Text ──► pi
 from __future__ import annotations
 
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -37,17 +36,6 @@ from afterword.settings import whole_number
 
 AHEAD = 64 * LANES_PER_BATCH  # complete texts that may wait in memory for an earlier one
 LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST seeds brought an accepted text
-PATIENCE = 120.0  # seconds without a text that obeys the rules before writing freely ends
-
-
-@dataclass
-class Tally:
-    """Counts the texts written to be judged, and those of them that obeyed the rules."""
-
-    written: int = 0
-    obeying: int = 0
-    on_text: Callable[[], None] = lambda: None
-    """Called after each of them."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +128,6 @@ class Writer:
 
     def stream(self, prompt: PromptLike = None, seed: int | None = None, label: str | None = None) -> Stream:
         """Write after `prompt` with a random seed unless one is given. Raises OptionError, TextError."""
-        if self.sampling.reject:
-            raise OptionError("reject is not for a stream, which shows a text before it is known to obey the rules")
         seed = random_seed() if seed is None else checked_seed(seed)
         start = self._encoded(self._labelled(prompt, label), seed)
         text = Text(Continuation(self.policy, start.prompt, seed, start.labelled), records=True)
@@ -171,41 +157,24 @@ class Writer:
         best_of: int = 1,
         label: str | None = None,
         accept: Callable[[Sample], bool] | None = None,
-        tally: Tally | None = None,
     ) -> Iterator[Sample]:
         """Write `num` samples after each of `prompts`, with the seeds from `seed` on (mod 2^64), many in parallel.
 
-        Each sample is the likeliest of `best_of` texts. A text that `accept` refuses, or that breaks rules that are not
-        enforced, is replaced by one of a further seed. `tally` counts the texts written to be judged. Raises
-        OptionError, TextError, and WorkError if too few texts are accepted, or none obeys the rules for too long.
+        Each sample is the likeliest of `best_of` texts. A text that `accept` refuses is replaced by one of a further
+        seed. Raises OptionError, TextError, and WorkError if too few texts are accepted.
         """
         for name, number in (("`num`", num), ("`best_of`", best_of)):
             if whole_number(name, number) < 1:
                 raise OptionError(f"{name} must be 1 or more, not {number}")
         first = random_seed() if seed is None else checked_seed(seed)
         starts = [self._labelled(prompt, label) for prompt in prompts]
-        if accept is None and not self.sampling.reject:
+        if accept is None:
             each = (start for start in starts for _ in range(num * best_of))
             return best_of_each(self.write(zip(each, _seeds(first), strict=False)), best_of)
-        counts, obeyed = tally or Tally(), time.monotonic()
-
-        def accepts(sample: Sample) -> bool:
-            nonlocal obeyed
-            obeys = not self.sampling.reject or self.policy.obeys(sample.text)
-            counts.written += 1
-            counts.obeying += obeys
-            counts.on_text()
-            if obeys:
-                obeyed = time.monotonic()
-            elif time.monotonic() - obeyed > PATIENCE:
-                raise WorkError(
-                    f"no text obeyed the rules for {PATIENCE:.0f} s: leave out `reject`, or change the rules"
-                )
-            return obeys and (accept is None or accept(sample))
 
         def after(number: int, start: PromptLike) -> Iterator[Sample]:
             endless = self.write(zip(repeat(start), _seeds(first + number * num * best_of), strict=False))
-            return best_of_each(accepted(endless, num * best_of, accepts, gives_up=accept is not None), best_of)
+            return best_of_each(accepted(endless, num * best_of, accept), best_of)
 
         return chain.from_iterable(after(number, start) for number, start in enumerate(starts))
 
@@ -260,7 +229,7 @@ class Writer:
     def _begun(self, texts: Sequence[tuple[Text, Reading]]) -> list[tuple[Text, Reading]]:
         """Begin each text, and return it with the spelling of its prompt that it continues."""
         begun = [(text, text.continuation.begin(reading)) for text, reading in texts]
-        if self.policy.places and begun:
+        if self.policy.contained and begun:
             found = forced_tokens(self.policy, self.network, [(one, text.continuation.seed) for text, one in begun])
             for (text, _), forced in zip(begun, found, strict=True):
                 text.continuation.forced = forced
@@ -292,11 +261,9 @@ def best_of_each(samples: Iterator[Sample], number: int) -> Iterator[Sample]:
         yield from likeliest(group, 1)
 
 
-def accepted(
-    samples: Iterable[Sample], num: int, accept: Callable[[Sample], bool], gives_up: bool = True
-) -> Iterator[Sample]:
-    """Yield the first `num` samples that are accepted. If it `gives_up`, raise WorkError once fewer than `FEWEST` of
-    the `LAST` ones are."""
+def accepted(samples: Iterable[Sample], num: int, accept: Callable[[Sample], bool]) -> Iterator[Sample]:
+    """Yield the first `num` samples that are accepted. Raise WorkError once fewer than `FEWEST` of the `LAST` ones
+    are."""
     kept, recent = 0, deque[int]()  # the numbers of the samples that were accepted lately
     for number, sample in enumerate(samples, start=1):
         if accept(sample):
@@ -307,7 +274,7 @@ def accepted(
             return
         while recent and recent[0] <= number - LAST:
             recent.popleft()
-        if gives_up and number >= LAST and len(recent) < FEWEST:
+        if number >= LAST and len(recent) < FEWEST:
             raise WorkError(f"fewer than 1 in {LAST // FEWEST:,} of the last {LAST:,} seeds brought a new one")
 
 

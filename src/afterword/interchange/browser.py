@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from afterword.errors import OptionError
 from afterword.interchange.pruning import Tree, divergence, tree_of
@@ -61,9 +61,6 @@ class PageSettings(Settings):
         2.0, "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0, needs="html or js"
     )
     title: str | None = setting(None, "the title (default: the file's name)", needs="html")
-    theme: Literal["page", "poems"] = setting(
-        "page", "the look of the page; poems: for readers, in a book typeface, without figures", needs="html"
-    )
     description: str | None = setting(None, "a sentence below the title", needs="html")
     author: str | None = setting(None, "the author", needs="html")
     licence: str | None = setting(None, "the licence of the model", needs="html")
@@ -117,7 +114,7 @@ def model_html(exported: Exported, settings: PageSettings, name: str) -> str:
     credits = [f"<p>{word}{html.escape(value)}</p>" for word, value in shown.items() if value]
     title = name if settings.title is None else settings.title
     weights = base64.b64encode(zlib.compress(exported.data, 1)).decode()  # a higher level gains 1 %
-    parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits), "THEME": settings.theme}
+    parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits)}
     parts |= {"SHEET": read("afterword.web", "sheet.template"), "WEIGHTS": weights, "SCRIPT": script}
     allowed = policy(
         script_src=f"{inline(script)} 'wasm-unsafe-eval'",

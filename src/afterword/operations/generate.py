@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar
@@ -11,31 +10,27 @@ from typing import Annotated, ClassVar
 import numpy.random  # noqa: F401 - NumPy would import it at the first draw, and lose a signal that comes meanwhile
 from msgspec import UNSET, UnsetType
 
-from afterword.bars import as_time
 from afterword.errors import OptionError, TextError, WorkError
-from afterword.generation.poem import Verse, unrhymed
 from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
-from afterword.generation.writer import PATIENCE, Tally, Writer, random_seed
+from afterword.generation.writer import Writer, random_seed
 from afterword.language_model import LanguageModel
 from afterword.operations.novelty import copied
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, made, setting
-from afterword.text.aligned import readable
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
 
-REPORT_EVERY = 10.0  # seconds between lines about rejected texts
 TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
 FEW = 8  # samples that are written one by one; more are written in parallel
 
 
 @dataclass(frozen=True)
-class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
+class Generate(Sampling, Predicting, Engine, Holding, Request):
     """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
     hf://USER/NAME.
 
@@ -53,13 +48,7 @@ class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
 
     Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
     can match, at the end of a line, or at `max_tokens`. Without `max_tokens` or `pattern`, running text ends with a
-    sentence. Rules distort the model's distribution: they can force an unlikely continuation. With `reject`, the model
-    writes without the rules, discards texts that break them, reports how many obeyed, and stops after 2 minutes without
-    one that does.
-
-    A `poem` is written line by line. For each line, the model writes several candidates, and the likeliest one of the
-    usual length is kept. With `rhyme`, two lines rhyme if their last words have the same spelling from the last vowels
-    on.
+    sentence. Rules distort the model's distribution: they can force an unlikely continuation.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules
     forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
@@ -82,10 +71,7 @@ class Generate(Sampling, Verse, Predicting, Engine, Holding, Request):
     num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
     seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
     best_of: int = setting(
-        1,
-        "write this many texts for each sample, and keep the one whose tokens are likeliest on average",
-        minimum=1,
-        excludes=("poem",),
+        1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
@@ -136,23 +122,18 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     writer = model.writer(sampling)
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
-    accept = _accept(request, model, label, work)
+    accept = _Accept(request, model, label, work) if request.unique or request.novel else None
     learned = model.learned_from() if request.report else None
     first = random_seed() if request.seed is None else request.seed
     if request.seed is None and writer.draws:
         work.say(f"seed {first}")
-    wanted, complete, texts, tally = request.num * len(starts), 0, list[str](), Tally()
-    if request.reject:
-        tally.on_text = _told_of_rules(tally, wanted, work)
-    few = wanted <= FEW and accept is None and request.best_of == 1 and not request.reject
-    samples: Iterator[str | Sample] = iter(())
-    if request.poem:
-        each = [start for start in starts for _ in range(request.num)]
-        samples = (model.poem(sampling, request, start, (first + k) % 2**64) for k, start in enumerate(each))
-    elif few:
+    wanted, complete, texts = request.num * len(starts), 0, list[str]()
+    few = wanted <= FEW and accept is None and request.best_of == 1
+    samples: Iterator[str | Sample]
+    if few:
         samples = _one_by_one(writer, [text for text in starts for _ in range(request.num)], first, work.streams)
     else:
-        samples = writer.samples(starts, request.num, first, request.best_of, None, accept, tally)
+        samples = writer.samples(starts, request.num, first, request.best_of, None, accept)
     kind = WrittenLine if model.lines else Written
     try:
         with work.progress("writing", "texts", streams=True) as on_progress:
@@ -160,8 +141,6 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                 if isinstance(one, str):
                     yield WrittenPiece(text=one)
                     continue
-                if lines := unrhymed(one, request):
-                    work.note(f"no rhyme was found for line {readable(lines)} of the poem with seed {one.seed}")
                 if one.finish_reason == "rules":
                     work.note(f"the text with seed {one.seed} ended where all that follows is a copy: raise `no_copy`")
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
@@ -176,12 +155,9 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     except WorkError as error:
         if accept is None:
             raise
-        raise WorkError(f"{_lines_found(complete, wanted, tally)}: {error.message}") from None
+        raise WorkError(f"{_lines_found(complete, wanted, accept)}: {error.message}") from None
     if accept is not None:
-        work.say(_lines_found(complete, wanted, tally))
-    if request.reject:
-        share = tally.obeying / tally.written
-        work.say(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules ({share:.2%})")
+        work.say(_lines_found(complete, wanted, accept))
     if learned is not None and any(texts):
         work.say(*str(copied(learned, "written", texts, work)).split("\n"), verbatim=True)
 
@@ -195,8 +171,7 @@ def _prompts(request: Generate, work: Work) -> list[str | None]:
         return [*prompts]
     if request.prompt_file is None and request.prompt != "-":
         return [request.prompt]
-    text = work.text(str(request.prompt_file or "-"))
-    return [text if request.poem else text.removesuffix("\n")]  # a poem begins a new line after whole lines
+    return [work.text(str(request.prompt_file or "-")).removesuffix("\n")]
 
 
 def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, streams: bool) -> Iterator[str | Sample]:
@@ -215,48 +190,33 @@ def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, stream
         yield Sample(stream.prompt, text, tokens, cost, stream.finish_reason or "length", stream.seed)
 
 
-def _lines_found(complete: int, wanted: int, tally: Tally) -> str:
-    return f"wrote {complete:,} of {wanted:,} lines, {tally.written:,} seeds tried"
+def _lines_found(complete: int, wanted: int, accept: _Accept) -> str:
+    return f"wrote {complete:,} of {wanted:,} lines, {accept.tried:,} seeds tried"
 
 
-def _told_of_rules(tally: Tally, wanted: int, work: Work) -> Callable[[], None]:
-    """Return a function that reports, now and then, how many texts obeyed the rules, and how long the rest may take."""
-    began = reported = time.monotonic()
+class _Accept:
+    """The check that each line with `label` must pass. Raises OptionError for a model of running text."""
 
-    def tell() -> None:
-        nonlocal reported
-        now = time.monotonic()
-        if now - reported >= REPORT_EVERY:
-            reported = now
-            left = (now - began) * (wanted / tally.obeying - 1) if tally.obeying else None
-            rest = f"about {as_time(left)} left" if left else f"stops after {as_time(PATIENCE)} without one"
-            work.say(f"{tally.obeying:,} of {tally.written:,} texts obeyed the rules, {rest}")
+    def __init__(self, request: Generate, model: LanguageModel, label: str | None, work: Work) -> None:
+        if not model.lines:
+            raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
+        known = {line for part in SPLITS for line in model.learned_from().texts(part)} if request.novel else set()
+        if label is not None:
+            known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
+        self._known = {*known, ""}  # training leaves out empty lines
+        self._is_unique, self._normalise = request.unique, model.tokenizer.normalise
+        self._check_cost = _cost_check((model.about["validation"] or {}).get("bits_per_character"), work)
+        self.tried = 0
 
-    return tell
-
-
-def _accept(request: Generate, model: LanguageModel, label: str | None, work: Work) -> Callable[[Sample], bool] | None:
-    """Return the check that each line with `label` must pass; None if any line may be written, even twice."""
-    if not request.unique and not request.novel:
-        return None
-    if not model.lines:
-        raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
-    known = {line for part in SPLITS for line in model.learned_from().texts(part)} if request.novel else set()
-    if label is not None:
-        known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
-    known.add("")  # training leaves out empty lines, so `known` has none
-    check_cost = _cost_check((model.about["validation"] or {}).get("bits_per_character"), work)
-
-    def accept(sample: Sample) -> bool:
-        line = model.tokenizer.normalise(str(sample))
-        if sample.finish_reason != "stop" or line in known:
+    def __call__(self, sample: Sample) -> bool:
+        self.tried += 1
+        line = self._normalise(str(sample))
+        if sample.finish_reason != "stop" or line in self._known:
             return False
-        if request.unique:
-            known.add(line)
-        check_cost(sample)
+        if self._is_unique:
+            self._known.add(line)
+        self._check_cost(sample)
         return True
-
-    return accept
 
 
 def _cost_check(usual: float | None, work: Work) -> Callable[[Sample], None]:

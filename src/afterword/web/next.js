@@ -2,7 +2,7 @@
 
 import { Bars } from "./bars.js";
 import { settings, steering } from "./settings.js";
-import { modelOf, page, useOpen, useRequest, useStore } from "./state.js";
+import { page, useOpen, useRequest, useStore } from "./state.js";
 import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
 import { lineEnd, percent, speakers, visible } from "./words.js";
 import { writing } from "./writer.js";
@@ -62,21 +62,9 @@ export function Another({ writer }) {
     onClick=${() => (writer.sheet.focus(), writer.another())}>Another</button>`;
 }
 
-const FORMS = { "": "running text", none: "a poem", couplets: "a poem in couplets", alternate: "a poem, rhymed alternately" };
-
-/** The form of what is written: running text, or a poem with its number of stanzas and lines. */
-function Form() {
-  const { rhyme, stanzas, stanza_lines: lines } = useStore(settings);
-  const change = name => ({ currentTarget: { valueAsNumber: given } }) => given >= 1 && settings.set({ [name]: given });
-  return html`<select id="rhyme" aria-label="form" value=${rhyme} onChange=${event => settings.set({ rhyme: event.currentTarget.value })}>
-      ${Object.entries(FORMS).map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select>
-    ${rhyme && html`<label>stanzas <input type="number" id="stanzas" min="1" max="25" value=${stanzas} onChange=${change("stanzas")} /></label>
-      <label>lines <input type="number" id="stanza-lines" min="1" max="25" value=${lines} onChange=${change("stanza_lines")} /></label>`}`;
-}
-
 /** The bar below the sheet. In the simple view, it has the likeliest words: the next ones, or alternatives to the word at the cursor. */
 export function Here({ writer }) {
-  const { face, hasPoems } = useStore(page);
+  const { face } = useStore(page);
   const { revision, isBusy } = useStore(writing);
   const isSimple = face === "simple";
   const { found } = useNext(writer, isSimple, "words", () => writer.here);
@@ -102,6 +90,5 @@ export function Here({ writer }) {
         title="rewrite the rest of the sentence at the cursor; the old version stays in the tree">Another ending</button>
       ${cast.length > 0 && html`<span class="choice"><button id="speak" disabled=${isBusy} onClick=${speak}>Continue as</button>
         <select id="speaker" aria-label="speaker">${cast.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select></span>`}
-      ${hasPoems && !modelOf(page.get())?.afterword?.lines && html`<${Form} />`}
     </div>`;
 }

@@ -18,8 +18,7 @@ export function limitsIn({ components: { schemas } }) {
     return { name, label: name.replaceAll("_", "-"), least, most, step, off, hint: description, isInNext: name in NextRequest.properties };
   });
   const [{ maximum: mostWritten }] = CompletionRequest.properties.max_tokens.anyOf;
-  const hasPoems = "poem" in CompletionRequest.properties;
-  return { numbers, mostWritten, hasPoems, mostShaded: SurprisesRequest.properties.text["x-most-characters"] };
+  return { numbers, mostWritten, mostShaded: SurprisesRequest.properties.text["x-most-characters"] };
 }
 
 const EMPTY = {
@@ -32,9 +31,6 @@ const EMPTY = {
   offerLength: 48, // characters of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
-  rhyme: "", // of poems; "" writes running text
-  stanzas: 3,
-  stanza_lines: 4,
   unit: "words", // of what is shown at the cursor, or "characters"
 };
 
@@ -99,12 +95,6 @@ export function steering({ isNext = false } = {}) {
 }
 
 export const hasNgram = () => Boolean(modelOf(page.get())?.afterword?.ngram);
-
-/** Return the form of the poem that is written instead of running text, as fields of a completion, or null. */
-export function verse() {
-  const { rhyme, stanzas, stanza_lines } = settings.get();
-  return rhyme && page.get().hasPoems && !modelOf(page.get())?.afterword?.lines ? { poem: true, rhyme, stanzas, stanza_lines } : null;
-}
 
 /** Return to the model's settings; the look of the page stays. */
 export function reset() {

@@ -90,7 +90,6 @@ export const page = new Store({
   numbers: [], // the number settings in the API document
   mostWritten: Infinity, // the largest number of tokens of a request, from there too
   mostShaded: 0, // the largest number of characters that are scored one by one, from there too
-  hasPoems: false, // whether poems are written here
   runs: [],
   trains: false,
   tab: "write",

@@ -59,8 +59,8 @@ const IN_WORD = new RegExp(`^(?:${LETTER}|['’-])$`, "u");
 
 /** Ends a text that arrives in parts, after the first word that ends after `most` tokens. Patterns and sentences end by themselves. */
 export class WordEnd {
-  constructor({ pattern, finish_sentence, sentences, poem }, most) {
-    this.left = pattern || finish_sentence || sentences || poem ? Infinity : most; // tokens
+  constructor({ pattern, finish_sentence, sentences }, most) {
+    this.left = pattern || finish_sentence || sentences ? Infinity : most; // tokens
     this.from = Infinity; // character from which the text may end
     this.text = "";
     this.isOver = false;

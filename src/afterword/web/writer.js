@@ -2,7 +2,7 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering, tokensFor, verse } from "./settings.js";
+import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
 import { sentenceEnds } from "./sentences.js";
 import { Aligner, blank, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
@@ -161,8 +161,6 @@ export class Writer {
 
   /** Continue the text at the cursor: by the set number of tokens, or without one, to the end of a sentence. */
   async write(changes = {}) {
-    const form = verse();
-    if (form) return this.#write(Infinity, [], false, { ...form, ...changes });
     const finishes = (settings.get().max_tokens === null || page.get().face === "simple") && inForce("finish_sentence");
     await this.#write(mostTokens(), [], finishes, changes);
   }
@@ -222,7 +220,7 @@ export class Writer {
     this.#interrupt();
     this.again = more => this.#write(most, stop, finishes, { ...changes, ...more });
     const abort = (this.abort = new AbortController());
-    writing.set({ isBusy: true, doing: changes.poem ? "Writing a poem…" : "", complaint: null });
+    writing.set({ isBusy: true, doing: "", complaint: null });
     let [from, to] = this.sheet.selection;
     if (from !== to) {
       this.history.keep();
@@ -232,13 +230,12 @@ export class Writer {
     this.history.seal();
     let at = from;
     const aligner = new Aligner(true);
-    const poem = changes.poem && { ...steering(), pattern: undefined, prompt: this.promptAt(at) };
-    const body = { ...(poem ?? this.#continuing(at, most)), ...changes };
+    const body = { ...this.#continuing(at, most), ...changes };
     if (finishes && !body.pattern) [body.max_tokens, body.finish_sentence] = [most, true];
     const ending = new WordEnd(body, most);
     if (stop.length) body.stop = stop;
     try {
-      for await (const { choices } of poem ? whole(body, abort.signal) : stream(body, abort.signal)) {
+      for await (const { choices } of stream(body, abort.signal)) {
         if (abort.signal.aborted) return NaN;
         for (const { text: sent, logprobs, finish_reason: reason } of choices) {
           if (logprobs) aligner.push(logprobs.tokens, logprobs.token_logprobs);
@@ -556,11 +553,6 @@ export class Writer {
     this.#insert(inserted, shadesOfOne(inserted, probability), "picked");
     this.offerSoon();
   }
-}
-
-/** Yield the one chunk of a poem, which is not sent as a stream. */
-async function* whole(body, signal) {
-  yield await call("POST", "/v1/completions", body, signal);
 }
 
 const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character

@@ -97,13 +97,12 @@ function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
   const { temperature, minP, maxTokens, isOfLines, finishesSentences, charactersPerToken, labels, hottest } = model.facts.writing;
-  const isPoems = document.querySelector("main").classList.contains("poems"); // which has only the simple view
   const own = { label: "", end: "" }; // settings that only this page has
   const told = new Store({ text: "" });
-  handle({ model, isOfLines, own, wrote: seed => told.set({ text: isPoems ? "" : `Seed ${seed}` }) });
+  handle({ model, isOfLines, own, wrote: seed => told.set({ text: `Seed ${seed}` }) });
   const writing = { temperature, min_p: minP, max_tokens: maxTokens, finish_sentence: finishesSentences };
   const about = { writing, lines: isOfLines, characters_per_token: charactersPerToken, vocabulary: "bpe" }; // any is scored by characters
-  const face = !isPoems && remembered() === "all" ? "all" : "simple";
+  const face = remembered() === "all" ? "all" : "simple";
   document.documentElement.dataset.face = face;
   page.set({
     face,
@@ -123,7 +122,7 @@ function open(model) {
   const writer = new Writer(history);
   const keeper = keep(writer, problem, byId("notices"));
   begin(writer, keeper);
-  if (!isPoems) render(html`<${Faces} />`, byId("look"));
+  render(html`<${Faces} />`, byId("look"));
   const set = name => event => (own[name] = event.currentTarget.value);
   const settings = html`
     ${labels.length > 0 && html`<label class="wide">label <select id="label" title="the label of the lines that the model writes" onChange=${set("label")}>

@@ -21,7 +21,6 @@ from msgspec.structs import astuple
 from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
-from afterword.generation.poem import EXCLUDED, Verse
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -31,7 +30,6 @@ from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, wi
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
-from afterword.settings import kinds_of
 
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
@@ -40,9 +38,6 @@ QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
-MOST_VERSES = 100  # lines of a poem
-WITHOUT_POEM = ("stream", "best_of", "echo", "logprobs", *EXCLUDED)
-VERSE = [field.name for field, _ in kinds_of(Verse)]
 
 Reason = Literal["stop", "length", "rules"]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
@@ -52,7 +47,6 @@ Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 
 
-@with_settings(*VERSE, of=Verse)
 @with_settings("new_word_p", "repetition_penalty")
 class CompletionRequest(Wanted):
     """Prompts, and how to continue them. A null field counts as missing."""
@@ -122,8 +116,6 @@ class Completion(msgspec.Struct):
 async def complete(call: Call[Service], body: CompletionRequest) -> Completion | Events:
     """Continue each prompt with a text; with `stream`, send it as it is written."""
     check(body)
-    if form := {name: value for name in VERSE if (value := getattr(body, name)) is not None and value is not False}:
-        return await call.work(partial(poem, call, body, Verse(**form)))
     order = Order(asyncio.Event(), bool(body.stream))
     if is_quick(call.service, body):  # another thread would cost more than it saves
         served, starts, prompts = prepared(call.service, body, order)
@@ -144,25 +136,6 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)
     return Events(builder.chunks()) if body.stream else await builder.whole()
-
-
-def poem(call: Call[Service], body: CompletionRequest, verse: Verse) -> Completion:
-    """Return one whole poem after the prompt. Raises ApiError for a stream, several texts or too many lines."""
-    prompts = given(body.prompt)
-    wrong = [name for name in WITHOUT_POEM if (value := getattr(body, name, None)) is not None and value is not False]
-    for name in [*wrong, *["n"] * ((body.n or 1) > 1), *["prompt"] * (len(prompts) > 1)]:
-        raise ApiError(400, f"{name} cannot be used with poem: leave it out, or ask for one text", name)
-    check_at_most(
-        MOST_VERSES, verse.stanzas * verse.stanza_lines, "a poem may have at most {} lines", "ask in parts", "stanzas"
-    )
-    served, seed = call.service.models.find(body.model), random_seed() if body.seed is None else body.seed
-    ids, text = encoded(served, prompts[0], call.service.limits)
-    model = variant(served, body.using, body.hold).model
-    found = model.poem(body.sampling(), verse, text or None, seed, call.check)
-    choice = CompletionChoice(0, found.text, None, "stop", seed)
-    usage = Usage(len(ids), found.tokens, len(ids) + found.tokens)
-    id, version = f"cmpl-{secrets.token_hex(12)}", f"afterword-{__version__}"
-    return Completion(id, "text_completion", int(time.time()), served.name, [choice], usage, version)
 
 
 def is_quick(service: Service, body: CompletionRequest) -> bool:

@@ -16,7 +16,7 @@ from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.serving.http.failures import ApiError
 from afterword.serving.writing.models import Served, Variant
-from afterword.settings import Kind, Settings, kinds_of
+from afterword.settings import Kind, kinds_of
 
 TokenIds = list[int]
 Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
@@ -42,9 +42,9 @@ def body_field(field: dataclasses.Field[Any], kind: Kind) -> tuple[str, Any, Any
     return field.name, hint | None, msgspec.field(default=about["off"], name=about["flag"])
 
 
-def with_settings(*names: str, of: type[Settings] = Sampling) -> Callable[[type[Request]], type[Request]]:
+def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
     """Return a decorator that adds settings to a request, with the value that is off as their default."""
-    fields = [body_field(field, kind) for field, kind in kinds_of(of) if field.name in names]
+    fields = [body_field(field, kind) for field, kind in kinds_of(Sampling) if field.name in names]
 
     def decorated(request: type[Request]) -> type[Request]:
         own = {"__doc__": request.__doc__, "__module__": request.__module__}
