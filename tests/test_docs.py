@@ -249,7 +249,9 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
         assert not [tag for tag in tags if re.search(r"(src|href)=.(https?:)?//", tag)], page
 
 
-@pytest.mark.parametrize("failing", [set(), {"ruff"}, {"mypy", "python"}, {"lint-imports"}], ids=lambda one: " ".join(sorted(one)))
+@pytest.mark.parametrize(
+    "failing", [set(), {"ruff"}, {"mypy", "python"}, {"lint-imports"}], ids=lambda one: " ".join(sorted(one))
+)
 def test_make_check_runs_every_check_and_fails_if_one_fails(tmp_path: Path, failing: set[str]) -> None:
     for name in ("ruff", "mypy", "lint-imports", "python"):
         (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >&2\nexit {int(name in failing)}\n', "utf-8")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.errors import InputError, ModelError, OptionError
+from afterword.errors import InputError, ModelError, OptionError, TextError
 from afterword.generation.texts import Sample
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT
@@ -264,3 +264,11 @@ def test_the_weights_compute_a_step_by_hand_and_cannot_be_changed() -> None:
         weights["output.bias"][0] = 1
     with pytest.raises(TypeError):
         weights["output.bias"] = x  # type: ignore[index]
+
+
+def test_a_text_that_is_no_string_is_refused_in_the_same_words_everywhere(tmp_path: Path) -> None:
+    model = load(save_tiny(tmp_path / "tiny"))
+    calls: list[Callable[[Any], object]] = [model.score, model.score_lines, lambda text: model.voice(own=text)]
+    for call in calls:
+        with pytest.raises(TextError, match="must be a string, not bytes: decode it first"):
+            call(b"abc")

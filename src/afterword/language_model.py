@@ -54,7 +54,7 @@ from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, suggests, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
-from afterword.text.tokenizer import checked_lines
+from afterword.text.tokenizer import check_text, checked_lines
 
 if TYPE_CHECKING:
     from afterword.learning.trainable import TrainableNetwork
@@ -327,6 +327,8 @@ class LanguageModel:
         voice, such as one of lines, and if held-out text is missing. Raises TextError if that text is too short.
         """
         self.check_of_text()
+        if own is not None:
+            check_text(own, "own")
         if self.lines or self.config.window:
             raise OptionError("a voice needs a model of running text: train one without `lines`")
         name = against or (self.about.get("base") or {}).get("name") or "english"

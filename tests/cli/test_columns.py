@@ -135,3 +135,18 @@ def test_models_with_and_without_an_n_gram_have_the_same_columns_in_any_order(
 
 def test_accepted_lines_have_a_head_even_if_there_are_none(models: dict[str, Path], run: Run) -> None:
     assert fine(run("odd", models["USUAL"], "--accepted", "--csv")).stdout == b"text\n"
+
+
+@pytest.mark.parametrize("command", ["score", "compare"])
+def test_each_of_several_texts_has_a_row_in_every_form(
+    models: dict[str, Path], run: Run, tmp_path: Path, command: str
+) -> None:
+    files = [tmp_path / name for name in ("one.txt", "two.txt", "three.txt")]
+    for file in files:
+        file.write_text("abcd", encoding="utf-8")
+    given = [models["MIXED"], *files] if command == "score" else [models["MIXED"], models["LINES"], "--file", files[0]]
+    given += [] if command == "score" else ["--file", files[1], "--file", files[2]]
+    for form in ([], ["--csv"], ["--json"]):
+        out = fine(run(command, *given, *form)).stdout.decode().splitlines()
+        each = 1 if command == "score" else 2
+        assert len(out) == each * len(files) + (form != ["--json"]), form

@@ -92,9 +92,11 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
         yield from show(records, request)
         return
     table: _Table | None = None
+    has_rows = work.row_kind is not None
     for record in map(work.filled, records):
         yield record
-        if record.rows is None and (work.row_kind or table):
+        has_rows |= record.rows is not None
+        if has_rows and record.rows is None:
             continue
         row = record.to_dict()
         if form == JSON:

@@ -30,4 +30,6 @@ def notes(model: SavedModel) -> list[str]:
     """Return what the user of a file with the LSTM alone should know. Raises OptionError for a plain network."""
     if model.config.cell != "lstm":
         raise OptionError("only LSTMs can be exported; this model has `cell` rnn: train it again with `cell` lstm")
-    return [] if model.ngram is None else ["the file has the LSTM without the n-gram: it predicts as `using` lstm does"]
+    return (
+        [] if model.ngram is None else ["the file has the LSTM without the n-gram, and predicts as the LSTM alone does"]
+    )

@@ -42,7 +42,9 @@ def check_text(text: object, name: str = "a text") -> None:
 def checked_lines(lines: Iterable[str], name: str) -> list[str]:
     """Return the `lines` that were given to the method `name`. Raises OptionError if they are not several texts,
     TextError if one is not a string."""
-    if isinstance(lines, str | bytes) or not isinstance(lines, Iterable) or hasattr(lines, "columns"):
+    if isinstance(lines, bytes):
+        check_text(lines, name)
+    if isinstance(lines, str) or not isinstance(lines, Iterable) or hasattr(lines, "columns"):
         advice = "put one line into a list, split a text with splitlines(), or take one column of a table"
         raise OptionError(f"{name} takes several lines: {advice}")
     texts = list(lines)
