@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: read strictly, in the command line's shadow, and refused in one line."""
+"""`train --config FILE.toml`: read strictly, in the command line's shadow, and refused in one line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from afterword.cli.command import OperationCommand
+from afterword.cli.command import OperationCommand, command
 from afterword.cli.config_file import MOST_BYTES, read_config
 from afterword.errors import OptionError
+from afterword.operations.every import summaries
 from afterword.operations.operation import operation
 from afterword.operations.train import Train
 from afterword.operations.work import Work
@@ -122,6 +123,11 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match=r"cannot read .*: Not a directory"):
         read_config(str(tmp_path / "file" / "book.toml"), Train)
+
+
+def test_only_train_reads_a_file() -> None:
+    reading = [name for name in summaries() if any(option.name == "config" for option in command(name).params)]
+    assert reading == ["train"]
 
 
 def test_a_run_takes_its_settings_from_a_file_and_goes_on_with_them_alone(

@@ -462,7 +462,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
             certain |= not may_be(value, about)
         joined = [f"{flag}={value}"] if flag.startswith("--") else [flag, value]
         given += [flag] if option.is_flag and draw.random() < 0.9 else joined
-    if name in ("train", "plan") and draw.random() < 0.3:
+    if name == "train" and draw.random() < 0.3:
         key = draw.choice(["steps", "hidden-size", "Steps", "minutes", "lines", "gone", "base", ""])
         setting = draw.choice([*NUMBERS, '"x"', "true", "[]", "{a=1}"])
         text = draw.choice([*SETTINGS[:1] * 9, *SETTINGS]).replace("{}", key, 1).replace("{}", setting)

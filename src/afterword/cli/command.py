@@ -125,7 +125,8 @@ class OperationCommand(click.Command):
         arguments = {field: _argument(field, *about) for field, about in arguments_of(request).items()}
         options = [_option(field, kind) for field, kind in kinds_of(request)]
         records = operation.records
-        own = [*arguments.values(), *options, *_output_options(records), config_option(request, PATH), PROGRESS]
+        config = [config_option(request, PATH)] if name == "train" else []
+        own = [*arguments.values(), *options, *_output_options(records), *config, PROGRESS]
         super().__init__(name, params=own, callback=self._run)
         self.help = spelled(request.__doc__ or "", self.spell)
         for option, (field, _) in zip(options, kinds_of(request), strict=True):

@@ -1,9 +1,8 @@
-"""`--config FILE.toml`: settings from a file, with the precedence command line, file, defaults.
+"""`train --config FILE.toml`: settings from a file, with the precedence command line, file, defaults.
 
 The keys are the names of options, with hyphens or underscores, at the top level: `hidden-size = 256`. They are
 checked as the request checks them, so that a file, the command line and Python refuse the same values in the same
-words. Options of train are ignored by a command that does not have them, so that plan can read the same file.
-Paths are relative to the folder in which the command is run, as on the command line.
+words. Paths are relative to the folder in which the command is run, as on the command line.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import click
 from click.core import ParameterSource
 
 from afterword.errors import AfterwordError, OptionError, spelled
-from afterword.operations.every import find_operation
 from afterword.operations.operation import Request
 from afterword.settings import Settings, checked, kinds_of, made, named_path
 from afterword.storage import read_whole
@@ -63,12 +61,10 @@ def given_values(context: click.Context, request: type[Request]) -> dict[str, An
 
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
-    own = {field.name: (field, kind) for field, kind in kinds_of(request)}
-    keys = {field.name: (field, kind) for field, kind in kinds_of(find_operation("train").request)} | own
-    flags = {field.metadata["flag"]: name for name, (field, _) in keys.items()}  # --with is `using`
+    keys = {field.name: (field, kind) for field, kind in kinds_of(request)}
     values: dict[str, Any] = {}
     for key, value in _parsed(path).items():
-        name, option = flags.get(key, key.replace("-", "_")), key.replace("_", "-")
+        name, option = key.replace("-", "_"), key.replace("_", "-")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
             raise OptionError(f"{path}: {_shown(key)} is a table: write every setting at the top level, {EXAMPLE}")
         if name not in keys:
@@ -86,7 +82,7 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
         if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
             with _naming(path):
                 made(kind, values)
-    return {name: value for name, value in values.items() if name in own}
+    return values
 
 
 @contextlib.contextmanager
