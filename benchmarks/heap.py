@@ -23,13 +23,13 @@ import click
 
 from benchmarks.commands import as_written, echo_row, echo_table
 from tests.processes import running
-from tests.serving.server import ENVIRONMENT, SOURCE, Serving
+from tests.serving.server import ENVIRONMENT, SOURCE, WITH_LIMITS, Serving
 from tests.serving.soak import soak
 from tests.tiny import save_tiny
 
 EVERY = 60.0  # seconds
 NAMES = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
-INSIDE = "import benchmarks.heap as heap, afterword.cli.main as program; heap.watch(); program.main()"
+INSIDE = f"import benchmarks.heap as heap; heap.watch(); {WITH_LIMITS.format({'remember': 8 * 2**20})}"
 
 
 class Heap(ctypes.Structure):
@@ -61,7 +61,7 @@ def _watch() -> None:
 def main(minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         models = map(str, (save_tiny(Path(place, "tiny")), save_tiny(Path(place, "mixed"), mixed=True)))
-        command = [sys.executable, "-c", INSIDE, "serve", *models, "--remember", "8", "--port", "0"]
+        command = [sys.executable, "-c", INSIDE, "serve", *models, "--port", "0"]
         environment = {**ENVIRONMENT, "PYTHONPATH": f"{SOURCE}:{Path(SOURCE).parent}"}
         echo_table(["minutes", "MiB resident", "heap", "in use", "free", "objects"])
         with running(command, fresh=True, stderr=PIPE, env=environment) as process:

@@ -131,7 +131,7 @@ def models(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def server(models: Path) -> Iterator[Serving]:
-    with serving(models / "story", models / "rows", models / "plain", "--max-output", f"{ENDLESS}") as found:
+    with serving(models / "story", models / "rows", models / "plain", limits={"max_output": ENDLESS}) as found:
         yield found
 
 
@@ -609,7 +609,7 @@ def test_a_seed_writes_the_same_again_and_never_ends_within_a_word(page: Tab) ->
 
 
 def test_the_length_is_at_most_what_the_server_writes(tab: Tab, models: Path) -> None:
-    with serving(models / "story", "--max-output", "300") as server:
+    with serving(models / "story", limits={"max_output": 300}) as server:
         page = open_page(tab, server.url)
         page.until("document.getElementById('length').value === '300'")  # the usual one is 500
         for tokens in (299, 300, 10_000):

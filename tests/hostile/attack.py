@@ -57,7 +57,8 @@ SECONDS, DISK, FREEZE = 60.0, 200 * 10**6, 1.0
 ADDRESSES = 16 * 2**30  # bytes of address space: more would only harm the machine
 LARGEST_READ = 2**26
 AT_ONCE = 10  # cases of one worker, which share a server
-SERVER = "tiny lines --train own --receive-timeout 2 --request-timeout 30 --max-output 2000"
+SERVER = "tiny lines --train own --request-timeout 30"
+LIMITS = {"receive_timeout": 2, "max_output": 2000}
 NEIGHBOURS = [f".{name}.{ending}/README.md" for name in ("td", "new", "run", "lines") for ending in ("new", "old")]
 NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "notes/.new", "../outside/precious.txt"]
 WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[2], Path(tempfile.gettempdir())]
@@ -283,7 +284,7 @@ class Besieged:
             (lay_out(self.at.parent, self.fixtures) / "own").mkdir()
             folder = [str(self.at / word) if (self.at / word).is_dir() else word for word in SERVER.split()]
             self.server = self._stack.enter_context(
-                serving(*folder, port=free_port(), PYTHONPATH=ENVIRONMENT["PYTHONPATH"])
+                serving(*folder, port=free_port(), limits=LIMITS, PYTHONPATH=ENVIRONMENT["PYTHONPATH"])
             )
             self.api = self.server.get("/openapi.json").json
         return self.server

@@ -55,7 +55,7 @@ def test_idle_connections_make_room_for_others_and_those_without_the_key_first(
 ) -> None:
     key = tmp_path / "key"
     key.write_text(f"{KEY}\n")
-    with serving(models / "tiny", "--api-key-file", key, "--max-connections", "4") as found:
+    with serving(models / "tiny", "--api-key-file", key, limits={"max_connections": 4}) as found:
         known = clients.enter_context(sent(found.port, "/v1/models", b"", f"Authorization: Bearer {KEY}"))
         assert status(known) == 200
         for _ in range(4):  # one after the other: who is idle longest is known once each has its answer
@@ -104,7 +104,7 @@ def test_texts_with_rules_have_bounded_memory_together(models: Path) -> None:
         body = {"model": "mixed", "pattern": "[ab]*c", "max_tokens": tokens, "temperature": 1}
         return found.post("/v1/completions", body)
 
-    with serving(models / "mixed", "--max-output", "100000") as found:
+    with serving(models / "mixed", limits={"max_output": 100_000}) as found:
         with contextlib.ExitStack() as stack:
             for _ in range(12):  # 50,000 states and many seconds each
                 stack.enter_context(begun(found, model="mixed", pattern="[ab]*", max_tokens=100_000, temperature=1))
@@ -129,7 +129,7 @@ def test_large_bodies_wait_in_bounded_memory(models: Path) -> None:
     quick = {"model": "tiny", "text": "abcd" * 100_000}  # too long for that: 400
     alone = json.dumps({"model": "tiny", "text": "ab" * 600_000}).encode()
     length = ("Content-Type: application/json", f"Content-Length: {len(alone)}")
-    with serving(models / "tiny", "--max-bodies", "1000000", "--receive-timeout", "600") as found:
+    with serving(models / "tiny", limits={"max_bodies": 10**6, "receive_timeout": 600}) as found:
         for part in (alone, alone[:900_000]):  # one is larger than the limit, but alone; what is half sent counts too
             with sent(found.port, "/v1/score", part, *length):
                 until(lambda: found.gauge("body_bytes") > 800_000)
@@ -149,7 +149,7 @@ def test_memory_comes_back_after_a_flood_of_large_texts(models: Path) -> None:
 
     body = json.dumps({"model": "tiny", "text": "abcd" * (2**20 - 100)}).encode()
     length = ("Content-Type: application/json", f"Content-Length: {len(body)}")
-    with serving(models / "tiny", "--receive-timeout", "600") as found:
+    with serving(models / "tiny", limits={"receive_timeout": 600}) as found:
         assert found.post("/v1/score", {"model": "tiny", "text": "ab"}).status == 200
         before = anonymous()
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(48) as threads:

@@ -23,6 +23,16 @@ from tests.processes import PATIENCE, Process, running, until
 SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1", "AFTERWORD_DEBUG": "1"}
 ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
+# The program, with other limits than the fixed ones.
+WITH_LIMITS = """
+from afterword.cli.main import main
+from afterword.serving.http.limits import Limits
+for name, limit in {}.items():
+    assert hasattr(Limits, name)
+    setattr(Limits, name, limit)
+main()
+"""
+NO_OTHERS: Mapping[str, float] = {}
 # OpenAI's defaults, for `generate`
 USUAL: dict[str, Any] = {"temperature": 1.0, "min_p": 0.0, "new_word_p": 0.0, "repetition_penalty": 1.0}
 
@@ -105,9 +115,12 @@ class Serving:
 
 
 @contextmanager
-def serving(*arguments: str | Path, port: int = 0, **environment: str) -> Iterator[Serving]:
-    """Run `afterword serve ARGUMENTS` on `port`, or on a free one."""
-    command = [sys.executable, "-m", "afterword", "serve", *arguments, "--port", str(port)]
+def serving(
+    *arguments: str | Path, port: int = 0, limits: Mapping[str, float] = NO_OTHERS, **environment: str
+) -> Iterator[Serving]:
+    """Run `afterword serve ARGUMENTS` on `port`, or on a free one; some fixed `limits` may be different."""
+    started = ["-c", WITH_LIMITS.format(dict(limits))] if limits else ["-m", "afterword"]
+    command = [sys.executable, *started, "serve", *arguments, "--port", str(port)]
     fresh = "PYTHONPATH" in environment  # other code than what is imported here
     with running(command, fresh=fresh, stderr=PIPE, env={**ENVIRONMENT, **environment}) as process:
         assert process.stderr is not None

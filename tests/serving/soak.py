@@ -121,7 +121,7 @@ def _request(chance: random.Random) -> tuple[str, dict[str, Any]]:
 def main(minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         models = [save_tiny(Path(place, "tiny")), save_tiny(Path(place, "mixed"), mixed=True)]
-        with serving(*models, "--remember", "8") as server:
+        with serving(*models, limits={"remember": 8 * 2**20}) as server:
             found = soak(server, 60 * minutes, click.echo)
     click.echo(
         f"{sum(found.answers.values()):,} answers in {minutes:g} minutes; "

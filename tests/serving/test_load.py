@@ -21,13 +21,13 @@ from tests.serving.server import USUAL, Serving, serving
 
 # hours of writing, on any machine
 ENDLESS: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 10**8, "temperature": 1}
-MOST = ("--max-output", "100000000", "--max-prompt", "10000000")
+MOST = {"max_output": 100_000_000, "max_prompt": 10_000_000}
 
 
 @pytest.fixture(scope="module")
 def small(models: Path) -> Iterator[Serving]:
     """A server with few places."""
-    with serving(models / "tiny", "--max-requests", "4", "--max-queue", "2", *MOST) as found:
+    with serving(models / "tiny", "--max-requests", "4", "--max-queue", "2", limits=MOST) as found:
         yield found
 
 
@@ -160,7 +160,7 @@ def test_too_many_are_told_so_and_those_who_wait_come_on(small: Serving) -> None
 
 
 def test_a_request_that_takes_too_long_is_left(models: Path) -> None:
-    with serving(models / "tiny", "--request-timeout", "3", *MOST) as hasty, ThreadPoolExecutor(2) as threads:
+    with serving(models / "tiny", "--request-timeout", "3", limits=MOST) as hasty, ThreadPoolExecutor(2) as threads:
         asked = ({**ENDLESS, "stream": stream} for stream in (False, True))
         plain, stream = threads.map(lambda body: hasty.post("/v1/completions", body), asked)
         assert plain.status == 503

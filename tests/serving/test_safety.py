@@ -40,7 +40,9 @@ def locked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A server with a key, and hasty with those who send slowly."""
     file = tmp_path_factory.mktemp("key") / "key"
     file.write_text(f"{KEY}\n")
-    with serving(models / "tiny", "--api-key-file", file, "--receive-timeout", "3", "--root-path", "/a/w") as found:
+    with serving(
+        models / "tiny", "--api-key-file", file, "--root-path", "/a/w", limits={"receive_timeout": 3}
+    ) as found:
         yield found
 
 
@@ -193,7 +195,7 @@ def test_who_sends_slowly_is_closed(locked: Serving) -> None:
 def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
     body = json.dumps({"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}).encode()
     head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
-    with serving(models / "tiny", "--send-timeout", "1") as found, contextlib.ExitStack() as open_ones:
+    with serving(models / "tiny", limits={"send_timeout": 1}) as found, contextlib.ExitStack() as open_ones:
         head += f"Host: 127.0.0.1:{found.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         clients = []
         for _ in range(3):
@@ -252,7 +254,7 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
 
 
 def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) -> None:
-    with serving(models / "tiny", *MOST) as found:
+    with serving(models / "tiny", limits=MOST) as found:
         with begun(found, **ENDLESS, stream=True) as made:
             assert b" 200 OK" in made.recv(100)
             found.process.send_signal(signal.SIGTERM)
@@ -267,7 +269,7 @@ def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) 
 
 
 def test_a_second_interrupt_stops_it_at_once(models: Path) -> None:
-    with serving(models / "tiny", *MOST) as found, begun(found, **ENDLESS, stream=True) as made:
+    with serving(models / "tiny", limits=MOST) as found, begun(found, **ENDLESS, stream=True) as made:
         assert b" 200 OK" in made.recv(100)
         found.process.send_signal(signal.SIGINT)
         until(lambda: found.get("/health").status == 503)

@@ -13,7 +13,7 @@ from tests.serving.soak import CLIENTS, soak
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_and_files_stay_as_they_are(models: Path) -> None:
-    with serving(models / "tiny", models / "mixed", "--remember", "8") as server:
+    with serving(models / "tiny", models / "mixed", limits={"remember": 8 * 2**20}) as server:
         found = soak(server, 60)
     assert found.is_idle
     assert {status.split()[-1] for status in found.answers} == {"200", "400", "gone"}

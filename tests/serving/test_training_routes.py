@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(models: Path, place: Path) -> Iterator[Serving]:
-    with serving(models / "tiny", "--train", place, "--max-text", "100000") as found:
+    with serving(models / "tiny", "--train", place, limits={"max_text": 100_000}) as found:
         yield found
 
 

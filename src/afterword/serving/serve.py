@@ -13,7 +13,7 @@ from afterword.operations.operation import ModelName, Request, Source, argument,
 from afterword.operations.options import Engine
 from afterword.operations.work import Work
 from afterword.serving.http.limits import Access, Limits
-from afterword.settings import made, setting
+from afterword.settings import setting
 from afterword.storage import read_whole
 
 KEY = "AFTERWORD_API_KEY"
@@ -58,23 +58,20 @@ def serve(request: Serve, work: Work) -> None:
         from afterword.serving.writing.models import Models
     except ModuleNotFoundError as error:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
-    access, limits = made(Access, vars(request)), made(Limits, vars(request))
     trainer = None if request.train is None else Trainer(Path(request.train))
-    if trainer is None:
-        limits = dataclasses.replace(limits, max_text=limits.max_body)
     watched = Runs(listed(request.run), trainer)
     served = Models(listed(request.models), request.engine, watched.folders)
-    with listen(host, access.port) as listening:
+    with listen(host, request.port) as listening:
         found = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        names = hosts(shown, found, access.allow_host)
+        names = hosts(shown, found, request.allow_host)
 
         def ready() -> None:
             what = ", ".join(served.names()) or "no model yet"
             work.say(f"serving {what} on http://{address(shown)}:{found}")
 
         try:
-            Server(served, watched, limits, access, listening, names, key).run(ready)
+            Server(served, watched, request, request, listening, names, key).run(ready)
         finally:
             if trainer is not None and (name := trainer.training):
                 work.say(f"saving the run {name}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import math
 import os
@@ -145,19 +144,19 @@ class Server:
         first = access.root_path.split("/")[1:2]
         if first in (route.path.split("/")[1:2] for route in ROUTES):
             raise OptionError(f"root-path must not begin with the server's own path /{first[0]}: choose another path")
-        limits = dataclasses.replace(limits, max_connections=room(limits.max_connections))
+        connections = room(limits.max_connections)
         self._models, self._runs, self._limits, self._access, self._socket = models, runs, limits, access, listening
         self._error: BaseException | None = None
         config = uvicorn.Config(
             application(names, key, self._life),
-            http=protocol(limits),
+            http=protocol(limits, connections),
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=limits.max_header,
-            backlog=min(BACKLOG, limits.max_connections),
+            backlog=min(BACKLOG, connections),
             timeout_graceful_shutdown=math.ceil(limits.send_timeout),  # for sending complete answers
         )
         self._server = _Draining(config, limits.request_timeout + SPARE, runs.trainer)

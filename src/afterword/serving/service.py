@@ -35,7 +35,7 @@ class Service(Resources):
 
     @staticmethod
     def begin(models: Models, runs: Runs, limits: Limits, access: Access) -> Service:
-        scheduler = Scheduler(limits.max_requests, limits.max_queue, limits.remember * 2**20)
+        scheduler = Scheduler(limits.max_requests, limits.max_queue, limits.remember)
         workers, compilers = Workers(2, limits.max_queue), Workers(1, min(MOST_RULES, limits.max_queue))
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "places_in_use": ("Texts that are being written", lambda: scheduler.in_use),
@@ -47,7 +47,8 @@ class Service(Resources):
         }
         around = {way(folder).parent for folder in (*models.own, *runs.own) for way in (Path.absolute, Path.resolve)}
         hidden = sorted((f"{folder}{os.sep}" for folder in around), key=len, reverse=True)
-        service = Service(limits, access, Metrics(gauges), workers, hidden, compilers, models, runs, scheduler)
+        resources, trains = (limits, access, Metrics(gauges), workers, hidden), runs.trainer is not None
+        service = Service(*resources, compilers, models, runs, scheduler, trains=trains)
         scheduler.start()
         return service
 

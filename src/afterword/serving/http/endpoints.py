@@ -106,8 +106,8 @@ class Endpoint:
     status: int = 200
     is_open: bool = False
     """True if it needs no key."""
-    largest: Literal["max_body", "max_text"] = "max_body"
-    """The limit of its body's size."""
+    takes_text: bool = False
+    """True if its body has a text to train on, which may be large."""
 
     def __post_init__(self) -> None:
         self.summary = " ".join((self.handler.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
@@ -147,7 +147,8 @@ class Endpoint:
         return failure.body, failure.response()
 
     async def _read(self, call: Call[Any], receive: Receive) -> Any:
-        body = await read_body(receive, call, getattr(call.service.limits, self.largest))
+        limits, takes_text = call.service.limits, self.takes_text and call.service.trains
+        body = await read_body(receive, call, limits.max_text if takes_text else limits.max_body)
         if len(body) < LARGE:
             return parsed(body, self.body)
         async with call.service.parsing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from afterword.errors import OptionError
 from afterword.settings import Settings, setting
@@ -34,18 +35,16 @@ class Limits(Settings):
 
     max_requests: int = setting(256, "write at most this many texts at once; the others wait", minimum=1)
     max_queue: int = setting(256, "let at most this many texts wait; refuse more (429)", minimum=0)
-    max_prompt: int = setting(200_000, "maximum length of a prompt, in tokens", minimum=1)
-    max_output: int = setting(16_384, "maximum number of tokens written for one request", minimum=1)
-    max_body: int = setting(4 * 2**20, "maximum size of a request's body, in bytes", minimum=1024)
-    max_text: int = setting(64 * 2**20, "maximum size of a text to train on, in bytes, with `train`", minimum=1024)
-    max_bodies: int = setting(
-        128 * 2**20, "maximum size of all large bodies together, in bytes; refuse more (429)", minimum=1024
-    )
-    max_header: int = setting(16 * 2**10, "maximum size of a request's headers, in bytes", minimum=1024)
-    max_connections: int = setting(
-        800, "maximum number of connections; beyond it, the longest idle one is closed", minimum=1
-    )
-    receive_timeout: float = setting(8.0, "seconds within which a request must arrive", above=0)
-    send_timeout: float = setting(30.0, "seconds within which a client must accept what is sent to it", above=0)
     request_timeout: float = setting(300.0, "maximum seconds for a request in all", above=0)
-    remember: int = setting(256, "MiB of network states kept, so that the page can continue a text anywhere", minimum=0)
+
+    # The rest are fixed, because they fit together. Stricter ones can be set at a proxy.
+    max_prompt: ClassVar = 200_000  # tokens
+    max_output: ClassVar = 16_384  # tokens written for one request
+    max_body: ClassVar = 4 * 2**20  # bytes
+    max_text: ClassVar = 64 * 2**20  # bytes of a body with a text to train on
+    max_bodies: ClassVar = 128 * 2**20  # bytes of all large bodies together
+    max_header: ClassVar = 16 * 2**10  # bytes
+    max_connections: ClassVar = 800  # beyond it, the longest idle one is closed
+    receive_timeout: ClassVar = 8.0  # seconds within which a request must arrive
+    send_timeout: ClassVar = 30.0  # seconds within which a client must accept what is sent to it
+    remember: ClassVar = 256 * 2**20  # bytes of network states, so that the page can continue a text anywhere

@@ -37,8 +37,8 @@ class Timer:
             self._handle = None
 
 
-def protocol(limits: Limits) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol with these limits."""
+def protocol(limits: Limits, connections: int) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol with these limits, for at most so many `connections`."""
 
     class Limited(H11Protocol):
         has_left_half = False
@@ -50,7 +50,7 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
             self._late = Timer(limits.receive_timeout, self._too_late)
             self._stuck = Timer(limits.send_timeout, transport.abort)
             self.since = self.loop.time()
-            if len(self.connections) > limits.max_connections:
+            if len(self.connections) > connections:
                 waiting = [one for one in self.connections if isinstance(one, Limited) and not one.answers]
                 min(waiting, key=lambda one: (one.has_key, one.since)).transport.abort()
             if not transport.is_closing():
