@@ -3,9 +3,9 @@
     python -m benchmarks.horizon TEXT [--steps N] [--seed 0 --seed 1 …] [--svg FILE]
 
 Both are trained by the real command for the same number of steps, so that nothing depends on the clock; the seconds
-are printed (on the CPU a plain layer is no faster in torch than an LSTM). `afterword horizon` then measures them on the
-last tenth of TEXT, which keep-best alone has looked at. A figure is the mean over the places of all seeds together, and
-± its standard error.
+are printed (on the CPU a plain layer is no faster in torch than an LSTM). `LanguageModel.horizon` then measures them on
+the last tenth of TEXT, which keep-best alone has looked at. A figure is the mean over the places of all seeds together,
+and ± its standard error.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from afterword.inspection.figures import horizon_figure, write_figure
-from afterword.inspection.horizon import Horizon, side_by_side
+from afterword.inspection.figures import COLOURS, STYLES, stacked_axes, write_figure
+from afterword.inspection.horizon import Horizon
 from afterword.language_model import LanguageModel, load
 from benchmarks.commands import as_written, run_afterword, split
 from tests.reading import read_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def train(text: Path, out: Path, cell: str, **options: object) -> tuple[LanguageModel, float]:
@@ -41,6 +46,29 @@ def together(name: str, found: list[Horizon]) -> Horizon:
     return dataclasses.replace(
         found[0], name=name, changes=np.concatenate([one.changes for one in found]), gradients=joined
     )
+
+
+def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
+    """Return a figure of several models' curves: the change by a character k steps back, on two logarithmic scales."""
+    kinds = [("changes", "change of the prediction (bits)")]
+    if any(one.gradients is not None for one in horizons):
+        kinds.append(("gradients", "gradient of log P"))
+    figure, axes = stacked_axes(width=5.5, heights=[2.6] * len(kinds))
+    units = " or ".join(dict.fromkeys(f"{one.unit}s" for one in horizons))
+    for axis, (kind, title) in zip(axes, kinds, strict=True):
+        for one, colour, style in zip(horizons, COLOURS, STYLES, strict=False):
+            values = getattr(one, kind)
+            if values is None:
+                continue
+            steps = sorted({*np.unique(np.geomspace(1, values.shape[1], 60).astype(int)).tolist(), *one.steps})
+            means, errors = np.array([one.at(k, values) for k in steps]).T
+            axis.plot(steps, means, style, color=colour, label=one.name)
+            lowest = np.maximum(means - errors, means / 10)
+            axis.fill_between(steps, lowest, means + errors, color=colour, alpha=0.2, lw=0)
+        axis.set(xscale="log", yscale="log", xlabel=f"k, {units} back", ylabel=title)
+        axis.grid(alpha=0.3)
+    axes[0].legend(frameon=False)
+    return figure
 
 
 @click.command(help=as_written(__doc__))
@@ -69,7 +97,7 @@ def main(
         click.echo(
             f"{name}: held out {np.mean(each):.3f} bits per character ({', '.join(f'{one:.3f}' for one in each)})"
         )
-    click.echo(side_by_side(curves))
+    click.echo("\n".join(map(str, curves)))
     if svg:
         write_figure(horizon_figure(curves), svg=svg)
 

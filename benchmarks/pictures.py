@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import gzip
-import json
 import runpy
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
@@ -210,9 +210,9 @@ def tune() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = trained(folder, "tunes")
-        asked = ("--matching", r"[^| ]+ ([^|]+)\|", "--top", "20", "--json")
-        answer = json.loads(run_afterword("units", model, folder / "tunes.txt", *asked).splitlines()[0])
-        cells = [unit["name"] for unit in answer["units"] if unit["state"] == "cell"][:2]
+        units = load(model).units((folder / "tunes.txt").read_text(encoding="utf-8"))
+        answer = units.matching(r"[^| ]+ ([^|]+)\|", top=20)
+        cells = [unit.name for unit in answer.units if unit.state == "cell"][:2]
         shown = (option for cell in cells for option in ("--units", cell))
         run_afterword("inspect", model, JIG, *shown, "--png", PLACE / "tune.png", "--overwrite")
         click.echo(f"tune.png: {', '.join(cells)}")

@@ -136,7 +136,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     imported = "from afterword.inspection.surprising import most_surprising"
     house.add_line(house.file("inspection", 1), "# Inspections", "    surprising = most_surprising", imported)
     inspect = house.source / "afterword" / "operations" / "inspect_.py"
-    house.add_line(inspect, "svg: Output", '    surprising: bool = setting(False, "find the most surprising token")')
+    house.add_line(inspect, "png: Output", '    surprising: bool = setting(False, "find the most surprising token")')
     found = "    if request.surprising:\n        return Found(finding=model.surprising(read))"
     house.add_line(inspect, "_note_unseen(", found)
     filters = house.file("sampling filter", 0)

@@ -88,9 +88,9 @@ def test_the_commands_at_the_head_of_the_page_work(tmp_path: Path, monkeypatch: 
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
     train("book.txt", out="book", steps=8, hidden_size=48, threads=1)
     commands = [line.split("  #")[0] for line in PAGE.split("```\n")[1].splitlines()]
-    assert len(commands) == 11
+    assert len(commands) == 9
     for line in commands:
         program, *arguments = shlex.split(line)
         assert program == "afterword"
         fine(run_here(arguments))
-    assert {"gates.html", "gates.npz"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"gates.html", "stretch.html"} <= {path.name for path in tmp_path.iterdir()}

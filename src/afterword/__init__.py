@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from afterword.operations.export import export
     from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
-    from afterword.operations.horizon import horizon
     from afterword.operations.info import info
     from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
-    from afterword.operations.units import units
     from afterword.operations.voice import voice
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
@@ -55,7 +53,6 @@ __all__ = [
     "export",
     "forecast",
     "generate",
-    "horizon",
     "info",
     "inspect",
     "load",
@@ -67,7 +64,6 @@ __all__ = [
     "serve",
     "surprises",
     "train",
-    "units",
     "voice",
 ]
 

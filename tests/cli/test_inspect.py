@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.language_model import load
+from afterword.operations import inspect_
 from afterword.operations.inspect_ import FILES, Found, Inspect, Seen, inspect
 from afterword.operations.train import train
 from afterword.settings import kinds_of
@@ -22,6 +24,14 @@ from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
 
 TEXT = "abé\ndcab"
+LONG = "abé\ndcabbb" * 24
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(LONG, encoding="utf-8")
+    return path
 
 
 def test_json_is_the_trace(model: Path, run: Run) -> None:
@@ -41,13 +51,11 @@ def test_the_terminal_shows_the_text_and_its_gates(model: Path, run: Run, monkey
 
 
 def test_files_are_written_and_named(model: Path, run: Run, tmp_path: Path) -> None:
-    text, page, arrays = tmp_path / "text.txt", tmp_path / "gates.html", tmp_path / "gates.npz"
+    text, page, step = tmp_path / "text.txt", tmp_path / "gates.html", tmp_path / "step.html"
     text.write_text(TEXT * 3)
-    finished = run("inspect", model, "--file", text, "--stretch", "2:10", "--html", page, "--npz", arrays)
+    finished = run("inspect", model, "--file", text, "--stretch", "2:10", "--html", page, "--step", step)
     assert (finished.returncode, finished.stdout) == (0, b"")
-    assert finished.stderr.decode() == f"wrote {page}\nwrote {arrays}\n"
-    with np.load(arrays) as found:
-        assert found["forget"].shape == (8, 2, 6)
+    assert finished.stderr.decode() == f"wrote {page}\nwrote {step}\n"
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
@@ -107,8 +115,44 @@ def test_keeps_prints_the_table_or_json(model: Path, run: Run) -> None:
     assert record == load(model).keeps("ab\ncd\na", "ab", after="\n", instead=["ba"]).to_dict()
 
 
+def test_units_are_those_of_the_answer(model: Path, run: Run, text: Path) -> None:
+    [record] = records(run("inspect", model, "--file", text, "--find", "b+", "--json"))
+    answer = load(model).units(LONG).matching("b+")
+    assert record == answer.to_dict()
+    assert run("inspect", model, "--file", text, "--find", "b+").stdout.decode() == f"{answer}\n"
+    [held] = records(run("inspect", model, "--file", text, "--find", "b+", "--json", "--hold", "l0.u1=1"))
+    assert held == load(model).hold("l0.u1=1").units(LONG).matching("b+").to_dict()
+
+
+def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run, text: Path) -> None:
+    text.write_text(LONG * 90)
+    finished = run("inspect", model, "--file", text, "--find", "b", "--json")
+    assert finished.stderr.decode() == "note: only the first 20,000 characters are read\n"
+
+
+def test_the_horizon_is_that_of_the_answer(model: Path, run: Run, text: Path) -> None:
+    for options, at in (((), None), (("--find", "[ab]"), "[ab]")):
+        found = dataclasses.replace(load(model).horizon(LONG, at=at), name="tiny")
+        [record] = records(run("inspect", model, "--file", text, "--horizon", *options, "--json"))
+        assert [(row["k"], row["bits"]) for row in record["steps"]] == [
+            (k, pytest.approx(found.at(k)[0])) for k in found.steps
+        ]
+        assert (record["model"], record["reach"]) == ("tiny", found.reach)
+        lines, shown = run("inspect", model, LONG, "--horizon", *options).stdout.decode().splitlines(), str(found)
+        assert lines[:2] == shown.splitlines()[:2]
+        assert [line.split()[0] for line in lines] == [line.split()[0] for line in shown.splitlines()]
+
+
+def test_as_much_is_read_as_is_measured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_, "MOST_CHARACTERS", 50)
+    for stretch, read in ((None, LONG[:50]), ("7:", LONG[7:57]), ("7:40", LONG[7:40])):
+        found = inspect(model, LONG, horizon=True, stretch=stretch)
+        assert isinstance(found, Found)
+        assert str(found) == str(dataclasses.replace(load(model).horizon(read), name="tiny"))
+
+
 @pytest.mark.parametrize(
-    ("options", "what"), [(["--npz", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")]
+    ("options", "what"), [(["--html", "/dev/null"], "looking at the gates"), (["--ablate"], "inspecting: ablate")]
 )
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path, options: list[str], what: str) -> None:
     arguments = ["inspect", str(model), TEXT * 40, *options]
@@ -129,12 +173,25 @@ def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.Capture
     assert capsys.readouterr() == ("", "")
 
 
-def test_pictures_are_written(model: Path, run: Run, tmp_path: Path) -> None:
-    png, svg = tmp_path / "gates.png", tmp_path / "gates.svg"
-    finished = run("inspect", model, TEXT, "--png", png, "--svg", svg)
-    assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\nwrote {svg}\n")
+def test_a_picture_is_written(model: Path, run: Run, tmp_path: Path) -> None:
+    png = tmp_path / "gates.png"
+    finished = run("inspect", model, TEXT, "--png", png)
+    assert (finished.returncode, finished.stderr.decode()) == (0, f"wrote {png}\n")
     assert png.stat().st_size > 10_000
-    assert svg.stat().st_size > 10_000
+
+
+def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path) -> None:
+    free, held = (
+        run("generate", model, "--seed", "1", *options).stdout
+        for options in ([], ["--hold", "output=0", "--hold", "l0.u1=1"])
+    )
+    assert free != held
+    assert held.decode().strip() == load(model).hold("output=0", "l0.u1=1").generate(seed=1).text.strip()
+    record = records(run("score", model, text, "--hold", "forget=1", "--json"))[0]
+    assert record["bits_per_character"] == pytest.approx(load(model).hold("forget=1").score(LONG).bits_per_character)
+    assert record["free_bits_per_character"] == load(model).score(LONG).bits_per_character
+    [line, *_] = records(run("score", model, text, "--hold", "forget=1", "--json", "--lines"))
+    assert "free_bits_per_character" in line
 
 
 def test_a_network_holds_a_subject_to_its_last_use_and_lets_it_go_at_the_next_name(tmp_path: Path, run: Run) -> None:

@@ -35,9 +35,8 @@ CASES = [
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
     ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],
-    ["units", "MODEL", "TEXT", "--matching", "a"],
-    ["horizon", "MODEL", "TEXT"],
-    ["horizon", "MODEL", "TEXT", "--places", "2", "--steps", "1", "--no-gradient"],
+    ["inspect", "MODEL", "--file", "TEXT", "--find", "a"],
+    ["inspect", "MODEL", "--file", "TEXT", "--horizon"],
     ["novelty", "RUN", "TEXT"],
     ["info", "MODEL"],
     ["bases"],
@@ -59,7 +58,7 @@ def test_every_command_that_has_json_is_among_the_cases() -> None:
 def test_every_line_is_read_by_a_strict_parser(
     case: list[str], model: Path, mixed_model: Path, tmp_path: Path, run: Run
 ) -> None:
-    (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as horizon takes it
+    (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")  # as short as --horizon takes it
     (tmp_path / "book").write_text("".join(f"The {k}th line of this book.\n" for k in range(600)), encoding="utf-8")
     (tmp_path / "table").write_bytes(long_csv(hourly(0, days=3)))
     places = {"MODEL": model, "MIXED": mixed_model} | {

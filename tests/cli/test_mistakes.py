@@ -26,7 +26,6 @@ FILES = {
     "latin": b"Latin \xe9 text. " * 20,
     "nul": b"a text with a \0 in it. " * 20,
     "book": SENTENCE * 20,
-    "bracket": b"abc(a)bb" * 20,
     "table": long_csv(hourly(1)),
 }
 
@@ -65,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("surprises tiny text --csv --json", "leave one of them out"),
         # models and files
         *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate", "novelty")],
-        *[(f"{name} no/such text", "no model at no/such: no such folder") for name in ("score", "surprises", "units")],
+        *[(f"{name} no/such text", "no model at no/such: no such folder") for name in ("score", "surprises")],
         ("compare tiny no/such --file text", "no model at no/such"),
         ("compare tiny tiny --file text", "is named twice"),
         ("compare tiny mixed", "name one with --file"),
@@ -82,8 +81,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("novelty tiny text -n 3", "--num and FILE exclude each other"),
         # outputs
         ("inspect tiny ab --html /", "/ is a folder: name a file"),
-        ("inspect tiny ab --npz no/such/file", "the folder no/such does not exist; make it first"),
-        ("inspect tiny ab --html one --npz ./one", "one is named twice"),
+        ("inspect tiny ab --png no/such/file", "the folder no/such does not exist; make it first"),
+        ("inspect tiny ab --html one --step ./one", "one is named twice"),
         ("inspect tiny ab --png x.jpg", "x.jpg: this file will be PNG, so its name must end in .png"),
         ("inspect tiny ab --html text.txt", "text.txt: this file will be HTML, so its name must end in .html or .htm"),
         ("surprises tiny text --html there.html", "there.html exists already"),
@@ -138,9 +137,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect tiny ab --units u0", "write it as l0.u42"),
         ("inspect tiny ab --hold forget=2", "forget must be from 0 to 1"),
         ("inspect tiny ab\udcff", "lone surrogate"),
-        ("units tiny bracket --matching z", "matches nothing in this text"),
-        ("units tiny bracket --matching '(?s).'", "matches everything in this text"),
-        ("units tiny bracket --matching (", "is not a regular expression"),
+        ("inspect tiny abcdabcd --find z", "matches nothing in this text"),
+        ("inspect tiny abcdabcd --find '(?s).'", "matches everything in this text"),
+        ("inspect tiny abcdabcd --find (", "is not a regular expression"),
         # what is trained
         ("train nothing --out run", "nothing"),
         ("plan nothing", "nothing"),

@@ -24,7 +24,6 @@ WORK = {
     "inspect": ["{model}", "abé"],
     "surprises": ["{model}", "{source}"],
     "voice": ["{model}", "{source}", "--own", "{source}", "--against", "english"],
-    "horizon": ["{model}", "{source}", "--steps", "3", "--places", "2", "--no-gradient"],
     "forecast": ["{table}", "--horizon", "3", "--method", "naive"],
 }
 

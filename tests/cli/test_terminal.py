@@ -123,7 +123,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
         "odd calibrated TEXT --as-read --all",
         "inspect tiny SAID",
         "inspect tiny SAID --json",
-        "units tiny TEXT --matching SAID",
+        "inspect tiny --file TEXT --find SAID",
         "generate tiny --prompt SAID --max-tokens 5",
         "info SAID",
         "train SAID",

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.figures import check_plot, gates_figure, horizon_figure, write_figure
+from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.horizon import Horizon
 from afterword.inspection.trace import named_units
+from benchmarks.horizon import horizon_figure
 from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -165,16 +164,7 @@ def test_the_moving_units_are_those_whose_hidden_state_moves_most() -> None:
     assert spread[units[1]].tolist() == sorted(spread, reverse=True)[:5]
 
 
-def test_npz_holds_every_array_and_reads_without_pickle(tmp_path: Path) -> None:
-    found = made().gates(TEXT + "☃\0")
-    found.write_npz(tmp_path / "trace.npz")
-    with np.load(tmp_path / "trace.npz") as arrays:
-        for part in (*GATES_AND_STATES, "before", "log_probabilities", "nats", "ids", "expected_first"):
-            assert np.array_equal(arrays[part], getattr(found, part))
-        assert [token[:-1].decode() for token in arrays["tokens"].tolist()] == found.tokens
-
-
-def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates(tmp_path: Path) -> None:
+def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates() -> None:
     model = made(cell="rnn").hold("l0.u2=0.5")
     trace = model.gates(TEXT)
     network, end = model.network(), model.tokenizer.end
@@ -185,10 +175,6 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates(tmp_path:
     assert (trace.hidden[:, 0, 2] == 0.5).all()
     assert not trace.has_gates
     assert trace.to_dict()["means"].keys() == {"hidden"}
-    trace.write_npz(tmp_path / "x.npz")
-    with np.load(tmp_path / "x.npz") as found:
-        assert "forget" not in found
-        np.testing.assert_array_equal(found["hidden"], trace.hidden)
     image = gates_figure(trace).axes[1].images[0].get_array()
     assert image is not None
     assert image.shape == (7, len(TEXT))

@@ -5,30 +5,11 @@ from __future__ import annotations
 import pytest
 
 from afterword.errors import OptionError
-from afterword.inspection.questions import READY_MADE, Mask, matching
+from afterword.inspection.questions import Mask, matching
 
 
 def matches(pattern: str, text: str, seconds: float = 10.0) -> Mask:
     return matching(pattern, seconds).where(text)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "where"),
-    [
-        ("line-start", "a long line\nab\n", "xxxxx       xxx"),
-        ("line-late", "." * 42 + "\n.", " " * 40 + "xxx "),
-        ("quotes", 'said "go now", and "', "      xxxxxx        "),
-        ("quotes", "“no” he", " xx    "),
-        ("brackets", "a (b[c]d) e) [", "  xxxxxx     x"),
-        ("capitals", "An OÉ", "x  xx"),
-        ("word-start", "an 4th été", "x      x  "),
-        ("speaker", "ANNA B:\nNo: x\nHe:", "xxxxxx        xx "),
-        ("number", "in 40 of 7", "   xx    x"),
-    ],
-)
-def test_ready_made_questions_are_answered_as_a_reader_would(name: str, text: str, where: str) -> None:
-    assert len(text) == len(where)
-    assert READY_MADE[name][1](text).tolist() == [one == "x" for one in where]
 
 
 def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:

@@ -67,11 +67,12 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
     depth = np.cumsum([(one == "(") - (one == ")") for one in text])
     np.testing.assert_allclose(trace.cell[:, 0, COUNTER], depth, atol=1e-3)  # it does count
     units = model.units(text)
-    for answer in (units.ready_made("brackets"), units.matching(r"\(([^()]+)\)")):
+    nested = units.ask(Question("inside brackets", lambda text: depth > 0))
+    for answer in (nested, units.matching(r"\(([^()]+)\)")):
         best = answer.units[0]
         assert (best.layer, best.unit, best.above) == (0, COUNTER, True)
         assert best.area > answer.units[1].area
-    assert units.ready_made("brackets").units[0].area == pytest.approx(1, abs=1e-3)
+    assert nested.units[0].area == pytest.approx(1, abs=1e-3)
 
 
 def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
@@ -87,7 +88,7 @@ def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
         states = np.concatenate([getattr(model.gates(line), one.state)[:, one.layer, one.unit] for line in read])
         area = areas(midranks(states[:middle, None]), mask[:middle])[0]
         assert one.found == pytest.approx(area if one.above else 1 - area)
-    assert units.ready_made("line-start").fraction > 0.3
+    assert units.matching("^.{1,5}").fraction > 0.3
 
 
 def test_only_as_much_is_read_as_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,18 +143,10 @@ def test_what_cannot_be_asked_is_refused(question: list[Any], says: str) -> None
         units.matching(*question)
 
 
-@pytest.mark.parametrize(
-    ("name", "says"), [("cats", "unknown question 'cats': ask one of line-start"), (5, "^unknown question '5'")]
-)
-def test_an_unknown_question_is_refused(name: Any, says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        made(CharTokenizer.of(LETTERS)).units("ab").ready_made(name)
-
-
 def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
     units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
     answer = units.matching("[abc]<?", 3)
-    assert len(units.ready_made("line-start").units) == 5
+    assert len(units.matching("^.{1,5}").units) == 5
     assert len(answer.units) == 3
     assert answer.units[0].name in str(answer)
     assert "[abc]&lt;?" in answer._repr_html_()

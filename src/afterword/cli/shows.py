@@ -11,9 +11,7 @@ from afterword.text.aligned import aligned, escaped, readable
 from afterword.text.unicode import spaced, visible
 
 if TYPE_CHECKING:  # only the operation that runs is imported
-    from afterword.inspection.horizon import Horizon
     from afterword.operations.bases import InstalledBases
-    from afterword.operations.inspect_ import Found
     from afterword.operations.operation import Record
 
 COLLECTED = 4096  # characters of a line that are collected before they are printed
@@ -137,25 +135,6 @@ def inspect(records: Iterator[Record], request: Any) -> Iterator[Record]:
             show(one.trace, one.named)
 
 
-def units(records: Iterator[Record], request: Any) -> Iterator[Record]:
-    """Print a table per question, and an empty line after each."""
-    for one in records:
-        yield one
-        print(shown(f"{one}\n"), flush=True)
-
-
-def horizon(records: Iterator[Record], request: Any) -> Iterator[Record]:
-    """Print one table with all models side by side."""
-    from afterword.inspection.horizon import side_by_side
-
-    found = []
-    for one in records:
-        yield one
-        found.append(cast("Found", one).finding)
-        if len(found) == 1 + len(request.against):
-            print(shown(side_by_side(cast("list[Horizon]", found))))
-
-
 COLUMNS = ("name", "bytes", "network", "characters", "bits_per_character", "folder")  # of bases
 HEAD = ("name", "size", "network", "text, characters", "bits per character", "folder")
 
@@ -193,5 +172,5 @@ def generate(records: Iterator[Record], request: Any) -> Iterator[Record]:
         separate, last = not isinstance(one, WrittenLine), ""
 
 
-SHOWS: dict[str, Show] = {show.__name__: show for show in (surprises, odd, inspect, units, horizon, bases, generate)}
+SHOWS: dict[str, Show] = {show.__name__: show for show in (surprises, odd, inspect, bases, generate)}
 """The functions above, by the names of their commands."""

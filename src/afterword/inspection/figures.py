@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.horizon import Horizon
 from afterword.inspection.trace import SIGMOIDS, Trace
 from afterword.storage import output
 from afterword.text.unicode import spaced
@@ -77,29 +75,6 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
         axis.tick_params(axis="x", length=0, pad=2)
         if not axis.images:
             axis.tick_params(axis="y", labelsize=7)
-    return figure
-
-
-def horizon_figure(horizons: Sequence[Horizon]) -> Figure:
-    """Return a figure of several models' curves: the change by a character k steps back, on two logarithmic scales."""
-    kinds = [("changes", "change of the prediction (bits)")]
-    if any(one.gradients is not None for one in horizons):
-        kinds.append(("gradients", "gradient of log P"))
-    figure, axes = stacked_axes(width=5.5, heights=[2.6] * len(kinds))
-    units = " or ".join(dict.fromkeys(f"{one.unit}s" for one in horizons))
-    for axis, (kind, title) in zip(axes, kinds, strict=True):
-        for one, colour, style in zip(horizons, COLOURS, STYLES, strict=False):
-            values = getattr(one, kind)
-            if values is None:
-                continue
-            steps = sorted({*np.unique(np.geomspace(1, values.shape[1], 60).astype(int)).tolist(), *one.steps})
-            means, errors = np.array([one.at(k, values) for k in steps]).T
-            axis.plot(steps, means, style, color=colour, label=one.name)
-            lowest = np.maximum(means - errors, means / 10)
-            axis.fill_between(steps, lowest, means + errors, color=colour, alpha=0.2, lw=0)
-        axis.set(xscale="log", yscale="log", xlabel=f"k, {units} back", ylabel=title)
-        axis.grid(alpha=0.3)
-    axes[0].legend(frameon=False)
     return figure
 
 

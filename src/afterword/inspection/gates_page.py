@@ -3,7 +3,7 @@
 `web/` contains the page, its style and its scripts; this file puts the data into them. Numbers have as few bytes as the
 eye needs: gates in 255ths, the candidate in 127ths, a cell state in 32,767ths of its unit's largest, each [U, T] in
 base64. The hidden state and the added part follow from these, and the kept part is the cell minus the added part.
-`inspect --npz` writes the exact numbers.
+`Trace` has the exact numbers.
 """
 
 from __future__ import annotations

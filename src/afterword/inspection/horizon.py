@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,6 @@ from afterword.inspection.units import character_of_each_token
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
-from afterword.text.aligned import aligned
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -72,7 +72,7 @@ def measured(
     the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with `lines`."""
     if at is not None:
         if lines:
-            raise OptionError("`at` needs a model that reads a whole text; this one reads lines")
+            raise OptionError("only a model that reads a whole text is measured where it matches; this one reads lines")
         ids, text = tokenizer.encode(text), tokenizer.normalise(text)
         mask = matching(at).where(text)[character_of_each_token(ids, len(text), tokenizer)]
         return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids), np.flatnonzero(mask))
@@ -142,7 +142,8 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
         places = text.chosen[np.isin(text.chosen, within)]
         if len(places) < 2:
             raise OptionError(
-                f"`at` matches at {len(places)} places with {K:,} characters after them, and needs 2: give fewer steps"
+                f"at {len(places)} places with {K:,} characters after them the text matches, and 2 are needed: give a "
+                "longer text, or fewer steps"
             )
         places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
     if len(places) * K > MOST_FIGURES:
@@ -258,10 +259,17 @@ class Horizon(Finding):
 
     @property
     def head(self) -> list[str]:
-        return _table([self])[0]
+        gradient = [] if self.gradients is None else ["gradient", "±"]
+        return ["k", f"{self.name}: bits", "±", *gradient, "bits, two blocks per power of ten"]
 
     def rows(self) -> list[list[str]]:
-        return _table([self])[1:]
+        measured = [self.changes] + ([] if self.gradients is None else [self.gradients])
+        rows = []
+        for k in self.steps:
+            figures = [self.at(k, values) for values in measured]
+            shown = (f"{mean:.2g} {'–' if math.isnan(error) else f'{error:.1g}'}".split() for mean, error in figures)
+            rows.append([f"{k:,}", *chain(*shown), _bar(figures[0][0])])
+        return rows
 
     def to_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {"model": self.name, "places": len(self.changes), "reach": self.reach, "steps": []}
@@ -272,29 +280,6 @@ class Horizon(Finding):
                 row["gradient"], row["gradient_error"] = self.at(k, self.gradients)
             record["steps"].append(row)
         return record
-
-
-def side_by_side(horizons: Sequence[Horizon]) -> str:
-    """Return the table of the curves of several models, with a bar per value, below their captions."""
-    head, *rows = _table(horizons)
-    return "\n".join([*(one.caption for one in horizons), aligned([head, *rows], ">" * (len(head) - 1) + "<")])
-
-
-def _table(horizons: Sequence[Horizon]) -> list[list[str]]:
-    head = ["k"]
-    for one in horizons:
-        head += [f"{one.name}: bits", "±"] + (["gradient", "±"] if one.gradients is not None else [])
-    rows = [[*head, "bits, two blocks per power of ten"]]
-    for k in max((one.steps for one in horizons), key=len):
-        row, bars = [f"{k:,}"], []
-        for one in horizons:
-            for values in [one.changes] + ([one.gradients] if one.gradients is not None else []):
-                known = k <= values.shape[1]
-                mean, error = one.at(k, values) if known else (math.nan, math.nan)
-                row += [f"{mean:.2g}" if known else "–", "–" if math.isnan(error) else f"{error:.1g}"]
-            bars.append(_bar(one.at(k)[0]) if k in one.steps else "")
-        rows.append([*row, "  ".join(bars)])
-    return rows
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""Questions about the places of a text: ready-made ones, and where a regular expression matches."""
+"""Questions about the places of a text, such as where a regular expression matches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,39 +57,3 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
             raise too_large from None
 
     return Question(f"matching {pattern[:60]!r}", where)
-
-
-def ready_made(name: str) -> Question:
-    """Return the question of `READY_MADE` with that name. Raises OptionError for an unknown one."""
-    if name not in READY_MADE:
-        raise OptionError(f"unknown question {str(name)[:40]!r}: ask one of {', '.join(READY_MADE)}")
-    title, where = READY_MADE[name]
-    return Question(f"{name} ({title})", where)
-
-
-def _quotes(text: str) -> Mask:
-    """Return True between quotation marks that are closed soon, without the marks."""
-    return np.asarray(_matches('"([^"]{1,500})"')(text) | _matches("“([^“”]{1,500})”")(text))
-
-
-def _matches(pattern: str) -> Callable[[str], Mask]:
-    return lambda text: matching(pattern).where(text)
-
-
-def _brackets(text: str) -> Mask:
-    """Return True where at least one bracket of any kind is open; the closing ones are outside."""
-    steps = ((one in "([{") - (one in ")]}") for one in text)
-    depths = accumulate(steps, lambda depth, step: max(0, depth + step), initial=0)
-    return np.array([*depths][1:]) > 0
-
-
-READY_MADE: dict[str, tuple[str, Callable[[str], Mask]]] = {
-    "line-start": ("the first 5 characters of a line", _matches(r"^(?:.{0,4}\n|.{1,5})")),
-    "line-late": ("40 characters and more into the line", _matches(r"(?<=^.{40})(?:.+\n?|\n)")),
-    "quotes": ("inside quotation marks", _quotes),
-    "brackets": ("inside brackets", _brackets),
-    "capitals": ("a capital letter", lambda text: np.array([one.isupper() for one in text], bool)),
-    "word-start": ("the first letter of a word", _matches(r"\b[^\W\d_]")),
-    "speaker": ("a speaker's name, alone on its line before a colon", _matches(r"^[A-Z][^:\n]{0,30}(?=:$)")),
-    "number": ("in a number", _matches(r"\d+")),
-}

@@ -38,7 +38,7 @@ def show(trace: Trace, named: list[NDArray[np.intp]] | None = None, console: Con
     for line in _lines(trace, strips, console.width):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
     if not short:
-        what, by = ("gates", "--html") if trace.has_gates else ("units", "--npz")
+        what, by = ("gates", "--html") if trace.has_gates else ("units", "--json")
         console.print(f"(the {what} of more than {EVERY_UNIT_UP_TO} {trace.unit}s are shown by {by})", style="dim")
     console.print(_surprises(trace))
     if trace.has_gates:

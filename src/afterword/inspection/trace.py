@@ -13,7 +13,6 @@ import re
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from afterword.model.arrays import Array, Floats, Ids
 from afterword.model.network.cell import Step
 from afterword.model.network.config import Config
 from afterword.model.network.holding import check_place
-from afterword.storage import output
 
 EVERY_UNIT_UP_TO = 500  # tokens: a longer trace is shown by its means and the units that change most
 MOVING = 48  # units per layer
@@ -153,16 +151,6 @@ class Trace:
         if len(self.tokens) <= EVERY_UNIT_UP_TO:
             record |= {"rows": self.rows, "expected": _rounded(np.exp(self.log_probabilities))}
         return record
-
-    def write_npz(self, path: Path) -> None:
-        """Write every array of the trace, and its tokens, for NumPy to read. Raises StorageError."""
-        arrays = {part: getattr(self, part) for part in (*self._parts, "log_probabilities", "nats", "ids")}
-        arrays["expected_first"] = self.expected_first
-        # text as UTF-8 bytes: NumPy's own strings would lose a NUL at a token's end, and need no pickle either way
-        arrays["tokens"] = np.array([token.encode() + b"|" for token in self.tokens])
-        arrays["rows"] = np.array([row.encode() + b"|" for row in self.rows])
-        with output(path) as file:
-            np.savez(file, allow_pickle=False, **arrays)
 
 
 def named_units(names: Sequence[str], config: Config) -> list[NDArray[np.intp]]:

@@ -174,10 +174,6 @@ class Units:
         `within` does. Raises OptionError."""
         return self.ask(questions.matching(pattern), top, None if within is None else questions.matching(within))
 
-    def ready_made(self, name: str, top: int = TOP) -> Answer:
-        """Answer a ready-made question. Raises OptionError."""
-        return self.ask(questions.ready_made(name), top)
-
 
 def ask_units(model: Inspected, text: str) -> Units:
     """Return the units over `text`, ready for questions: `model.units(text).matching("b+")`.

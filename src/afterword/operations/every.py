@@ -30,7 +30,7 @@ ORDER = (
         "calibrate",
         "forecast",
     ),
-    *("inspect", "units", "horizon", "push", "serve", "export", "info", "bases"),
+    *("inspect", "push", "serve", "export", "info", "bases"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.finding import Finding
+from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.trace import Trace, named_units
 from afterword.language_model import LanguageModel
@@ -22,13 +24,15 @@ from afterword.operations.score import check_kind
 from afterword.operations.work import Work
 from afterword.series.table import Columns
 from afterword.series.table_corpus import SeriesFacts
-from afterword.settings import setting
+from afterword.settings import OnProgress, setting
 from afterword.storage import output
 
 if TYPE_CHECKING:
     from afterword.series.readings import SeriesLine
 
-FILES = ("html", "step", "png", "svg", "npz")
+FILES = ("html", "step", "png")
+MEASURED = ("horizon", "find", "keeps", "ablate")
+MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,16 @@ class Inspect(Holding, Overwriting, Columns, Request):
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. For a text of up to 500 characters,
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
     48 units per layer that change most, or those given by `units`.
+
+    With `find`, list the units that best predict where a regular expression, or its first group, matches; at most
+    20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
+    reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds in as many units is
+    reported too.
+
+    With `horizon`, measure how much the character k steps back still changes a prediction; at most a million characters
+    are read. One character is replaced by another one from the text, and the prediction k steps later is compared with
+    the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the places. With
+    `find` too, only characters that match are replaced, by others that match.
 
     For a model of series, made by train --series, `file` names a table, and one of its series is read. The values after
     the first season take the place of characters, also in `stretch`.
@@ -62,8 +76,6 @@ class Inspect(Holding, Overwriting, Columns, Request):
         ending=(".html",),
     )
     png: Output | None = setting(None, "write a figure, for a text of at most 120 characters", ending=(".png",))
-    svg: Output | None = setting(None, "write the same figure as SVG", ending=(".svg",))
-    npz: Output | None = setting(None, "write all numbers as NumPy arrays", ending=(".npz",))
     ablate: bool = setting(
         False, "measure what the text costs with each gate held open, or at its mean over the text", excludes=FILES
     )
@@ -77,6 +89,13 @@ class Inspect(Holding, Overwriting, Columns, Request):
         None, "divide the rest of the text after this, such as a full stop", metavar="TEXT", needs="keeps"
     )
     instead: tuple[str, ...] = setting((), "compare with this word (repeatable)", metavar="WORD", needs="keeps")
+    find: str | None = setting(
+        None,
+        "find the units that predict where this regular expression matches",
+        metavar="PATTERN",
+        excludes=("ablate", "keeps", *FILES),
+    )
+    horizon: bool = setting(False, "measure how far back the model remembers", excludes=("ablate", "keeps", *FILES))
 
 
 class Found(Record):
@@ -103,14 +122,17 @@ class Seen(Record):
 
 @operation(Inspect)
 def inspect(request: Inspect, work: Work) -> Seen | Found:
-    check_plot(request.png, request.svg)
+    check_plot(request.png)
     first, last = _ends(request.stretch or ":")
+    if request.horizon or request.find is not None:
+        most = first + (MOST_CHARACTERS if request.horizon else MOST_TRACED + 1)
+        last = most if last is None else min(last, most)
     if (request.text is None) == (request.file is None):
         raise OptionError("give either a text to read, or a file with `file`")
     if request.text is not None and os.path.isfile(request.text):
         work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     model = work.model(request.model, hold=request.hold)
-    check_kind(request, model, ("keeps", "after", "instead"))
+    check_kind(request, model, ("keeps", "after", "instead", "find", "horizon"))
     named = named_units(request.units, model.config) if request.units else None
     line = None
     if model.unit == "value":
@@ -123,14 +145,9 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
     if line is None:
         _note_unseen(model, read, work)
-    if request.ablate:
-        with work.progress("inspecting: ablate") as on_progress:
-            return Found(finding=model.ablate(read, on_progress=on_progress))
-    if request.keeps is not None:
-        with work.progress("inspecting: keeps") as on_progress:
-            after, instead = request.after, request.instead
-            kept = model.keeps(read, request.keeps, after=after, instead=instead, on_progress=on_progress)
-            return Found(finding=kept)
+    if asked := [name for name in MEASURED if getattr(request, name) not in (None, False)]:
+        with work.progress(f"inspecting: {asked[0]}") as on_progress:
+            return Found(finding=_measured(asked[0], request, model, read, work, on_progress))
     with work.progress("looking at the gates"):
         trace: Trace = model.gates(read)
         if line is not None:
@@ -142,12 +159,28 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
         if request.step is not None:
             with output(Path(request.step)) as written:
                 written.write(model.step_page(read, head).encode())
-        if request.png is not None or request.svg is not None:
-            write_figure(gates_figure(trace, named), request.png, request.svg)
-        if request.npz is not None:
-            trace.write_npz(Path(request.npz))
+        if request.png is not None:
+            write_figure(gates_figure(trace, named), request.png)
     work.say(*(f"wrote {file}" for name in FILES if (file := getattr(request, name)) is not None))
     return Seen(trace=trace, named=named)
+
+
+def _measured(
+    what: str, request: Inspect, model: LanguageModel, text: str, work: Work, on_progress: OnProgress
+) -> Finding:
+    """Return what one of `MEASURED` finds."""
+    if what == "horizon":
+        found = model.horizon(text, at=request.find, on_progress=on_progress)
+        return dataclasses.replace(found, name=Path(request.model).name or str(request.model))
+    if what == "find":
+        read = beginning(model, text[:MOST_TRACED])
+        if len(read) < len(text):
+            work.note(f"only the first {len(read):,} characters are read")
+        return model.units(read).matching(str(request.find))
+    if what == "keeps":
+        after, instead = request.after, request.instead
+        return model.keeps(text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)
+    return model.ablate(text, on_progress=on_progress)
 
 
 def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:

@@ -123,7 +123,7 @@ class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InspectReply(msgspec.Struct):
-    """The table that `afterword units`, `inspect --ablate`, `horizon` or `inspect --keeps` prints. `figures` contains
+    """The table that `afterword inspect` prints with `--find`, `--ablate`, `--horizon` or `--keeps`. `figures` contains
     what `--json` prints."""
 
     model: str
