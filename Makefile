@@ -121,7 +121,6 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.classic --epoch
 	$(BIN)/python -m benchmarks.ranks train
 	$(BIN)/python -m benchmarks.ranks link
-	$(BIN)/python -m benchmarks.quality vocabularies $(TEXT)
 	$(BIN)/python -m benchmarks.large_text train
 	$(BIN)/python -m benchmarks.checkpoint_cost $(TEXT)
 
@@ -252,12 +251,11 @@ bench-gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.training_speed gpu
 
 # Make a base, from which other runs can begin. TEXTS are books of one language or field, one file each, 10 MB or more in
-# all. LANGUAGE (english, german, french, spanish) chooses their quotes and dashes; VOCABULARY chooses the tokens. Trains
+# all. LANGUAGE (english, german, french, spanish) chooses their quotes and dashes. Trains
 # for MINUTES at a constant learning rate, then for a quarter of that time while the rate falls. The model is then in
 # BASE/run/model: train book.txt --base BASE/run/model. Run again, the command continues from the weights before the fall.
 BASE ?= base
 LANGUAGE ?= english
-VOCABULARY ?= char
 MINUTES ?= 100
 RATE ?= 0.01
 BASE_OPTIONS = --learning-rate $(RATE) --batch-size 64 --seq-length 64 --ngram 0 --dropout 0 --unwrap no
@@ -269,7 +267,7 @@ base: .venv/ready-dev
 		echo "continuing $(BASE)/growing with the text that it has: $(BASE)/text"; \
 		$(BIN)/afterword train --resume $(BASE)/growing --more-minutes $(MINUTES); else \
 		$(BIN)/python -m bases.making.texts $(TEXTS) --language $(LANGUAGE) --out $(BASE)/text && \
-		$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/growing --base none --vocabulary $(VOCABULARY) --minutes $(MINUTES) \
+		$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/growing --base none --minutes $(MINUTES) \
 			--hidden-size 768 --schedule constant $(BASE_OPTIONS); fi
 	$(BIN)/afterword train $(BASE_TEXT) --out $(BASE)/falling --overwrite --base $(BASE)/growing/model $(BASE_OPTIONS) \
 		--minutes $$(awk 'BEGIN { print $(MINUTES) / 4 }')

@@ -83,7 +83,7 @@ def table() -> list[list[str]]:
     rows: dict[str, list[str]] = {}
     for result in sorted(runs(), key=lambda result: (result["characters"], result["tokens_read"])):
         bits, read = result["bits"], result["tokens_read"]
-        name = f"{result['text']}{', BPE' if '--vocabulary' in result['options'] else ''}"
+        name = result["text"]
         expected = expectation(bits["ngram"], result["characters"], read)
         span = "-" if expected is None else f"{expected.low:.2f}–{expected.high:.2f}"
         came = f"{bits['both']:.2f}" if is_right(result) else f"**{bits['both']:.2f}**"
@@ -94,13 +94,12 @@ def table() -> list[list[str]]:
 
 def fitted() -> str:
     """The constants, anew: of each text the mean over its runs counts once."""
-    gains: dict[tuple[str, str], list[float]] = {}
-    right: dict[tuple[str, str], list[bool]] = {}
+    gains: dict[str, list[float]] = {}
+    right: dict[str, list[bool]] = {}
     for result in runs():
-        key = result["text"], str("--vocabulary" in result["options"])
         gain = 1 - result["bits"]["both"] / result["bits"]["ngram"]
-        gains.setdefault(key, []).append(gain / math.sqrt(result["tokens_read"] / 1e6))
-        right.setdefault(key, []).append(is_right(result))
+        gains.setdefault(result["text"], []).append(gain / math.sqrt(result["tokens_read"] / 1e6))
+        right.setdefault(result["text"], []).append(is_right(result))
     means = sorted(statistics.mean(each) for each in gains.values())
     share = statistics.mean(statistics.mean(each) for each in right.values())
     return (

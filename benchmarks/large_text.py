@@ -43,7 +43,7 @@ def main() -> None:
 @click.option("--vocabulary", default="char", show_default=True)
 @click.option("--lines", is_flag=True)
 def encode(megabytes: float, vocabulary: str, lines: bool) -> None:
-    click.echo(machine("tokenizers"))
+    click.echo(machine())
     for name, text in (("English", topics()), ("Greek letters", topics().translate(GREEK))):
         with tempfile.TemporaryDirectory() as place:
             path, folder = Path(place, "text.txt"), Path(place, "corpus")

@@ -44,7 +44,6 @@ import click
 import numpy as np
 
 from afterword.language_model import LanguageModel, load
-from afterword.model.ngram.mixture import USES, Using
 from afterword.scoring.costs import score, score_lines
 from afterword.text.lines import Masks
 from benchmarks.commands import (
@@ -185,7 +184,7 @@ def unseen(extent: Extent) -> None:
     write(extent, "unseen", auc=aucs, tested=len(test))
 
 
-@main.command(help="AUC of attacks among traces of system calls, by LSTM, n-gram and both.")
+@main.command(help="AUC of attacks among traces of system calls.")
 @click.option(
     "--normal", type=int, default=1_000, show_default=True, help="so many normal traces are tested, at random"
 )
@@ -197,13 +196,9 @@ def adfa(extent: Extent, normal: int) -> None:
     calibrate, test = usual[: extent.lines(kept)], usual[kept:][: extent.lines(normal)]
     attacks = shuffled(attacks)[: extent.lines(len(attacks))]
     aucs: dict[str, float] = {}
-    each: dict[str, Sequence[Using]] = {"char": ["both"], "bpe:400": USES}
-    for vocabulary, uses in each.items():  # a subword is a call, or a few
-        run = trained("adfa", train, extent.minutes(2), "--vocabulary", vocabulary)
-        for using in uses:
-            model = load(run, using).calibrated(calibrate)
-            figures, attacked = judged(model, test), judged(model, attacks)
-            aucs |= {f"{way}, {vocabulary}, --with {using}": auc(attacked[way], figures[way]) for way in figures}
+    model = load(trained("adfa", train, extent.minutes(2))).calibrated(calibrate)
+    figures, attacked = judged(model, test), judged(model, attacks)
+    aucs |= {f"{way}, of characters": auc(attacked[way], figures[way]) for way in figures}
     grams = Grams(map(words, train), 5)
     for name, way in (("mean cost", grams.cost), ("share of unseen ones", grams.unseen)):
         found, attacked_by = ([way(words(trace)) for trace in traces] for traces in (test, attacks))

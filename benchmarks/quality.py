@@ -2,7 +2,6 @@
 
     python -m benchmarks.quality train ROW|TEXT... [--minutes M] [--lines] [--seed S] [option of afterword train ...]
     python -m benchmarks.quality table              the table, of benchmarks/results/quality.jsonl
-    python -m benchmarks.quality vocabularies [TEXT] [--minutes 2]      characters, bytes and subwords on the same text
 
 Alone on the machine. Everything goes through the real command, `afterword train`, with the held-out part as
 --validation, which keep-best may look at, and begins from scratch: benchmarks/base.py measures what a base model
@@ -16,9 +15,6 @@ and, as `distinct`, those among them that do not stand among the others too.
 
 Each figure is that of the model as it is used, its LSTM and its n-gram together, and that of its LSTM alone. Each run
 is a line in benchmarks/results/quality.jsonl, whose figures are nats per character.
-
-`vocabularies` prints the cost of the whole last part, read once with the state carried. Bits per character and bits per
-byte can be compared between vocabularies; bits per token cannot.
 """
 
 from __future__ import annotations
@@ -39,7 +35,6 @@ from typing import Any
 import click
 import numpy as np
 
-from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.network.network import Network
 from afterword.scoring.costs import LineScore, score, score_lines
@@ -47,7 +42,6 @@ from afterword.text.tokenizer import Tokenizer
 from benchmarks.commands import (
     DATA,
     as_written,
-    echo_row,
     echo_table,
     results,
     run_afterword,
@@ -57,7 +51,6 @@ from benchmarks.commands import (
 )
 from tests.reading import read_text
 
-VOCABULARIES = ["char", "byte", "bpe:1000"]
 WINDOW = 257
 HELD_OUT_LINES = 1_000
 USED = ("both", "lstm")
@@ -238,29 +231,6 @@ def train(what: tuple[str, ...], minutes: float, lines: bool, seeds: tuple[int, 
 @main.command(help="Print the table of what was measured.")
 def table() -> None:
     echo_table(["text", "time", "plan", "", "together", "LSTM alone", "for comparison"], quality_table())
-
-
-@main.command(help="Characters, bytes and subwords on the same text.")
-@click.argument(
-    "text", default=DATA / "tinyshakespeare.txt", type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
-@click.option("--minutes", default=2.0, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-def vocabularies(text: Path, minutes: float, seed: int) -> None:
-    click.echo(f"{text.name}, {minutes:g} min each, seed {seed}")
-    echo_table(["vocabulary", "rows", "characters per token", "steps", "bits per character", "bits per byte"])
-    with tempfile.TemporaryDirectory() as place:
-        training, held_out = split(read_text([text])[0])
-        first, last = write_parts(Path(place), training, held_out)
-        for vocabulary in VOCABULARIES:
-            out = Path(place, vocabulary.replace(":", "-"))
-            options = ["--vocabulary", vocabulary, "--minutes", minutes, "--seed", seed]
-            run_afterword("train", first, "--base", "none", "--validation", last, "--out", out, *options)
-            model = load(out)
-            cost, steps = model.score(held_out), model.about["training"]["steps"]
-            figures = [f"{cost.characters / cost.tokens:.2f}", f"{steps:,}"]
-            figures += [f"{cost.bits_per_character:.3f}", f"{cost.bits_per_byte:.3f}"]
-            echo_row([vocabulary, f"{model.tokenizer.rows:,}", *figures])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing contains MODEL WORD...   where texts that must contain WORD have it, and what it costs
     python -m benchmarks.writing ends MODEL         how many texts under rules end with a sentence
-    python -m benchmarks.writing cuts MODEL TEXT    what the next character costs after prompts that end anywhere
     python -m benchmarks.writing next MODEL TEXT    the time to find the likeliest next words
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
@@ -26,10 +25,8 @@ glued to other letters, what a character of the texts costs by the model alone, 
 is due to the WORDs' own characters, with one character before and after them, beyond as many free ones; the processor
 time; and the quartiles of the place of each WORD, from 0 to 1 of its text.
 
-`cuts` cuts TEXT at random places. It prints the cost of the next character in bits, after the characters before the cut
-and after their usual tokens, for all cuts and for those within words; and the time to read the end of such a prompt.
-
-`next` cuts TEXT in the same way. It finds the 8 likeliest words after the 200 characters before a cut, by both engines.
+`next` cuts TEXT at random places. It finds the 8 likeliest words after the 200 characters before a
+cut, by both engines.
 
 `keyboard` asks for the 8 likeliest words at places of the held-out text where a word follows. It prints how often the
 next word is the first, among the first 3 and among the 8, whatever its capitals. It does the same with what phone
@@ -55,7 +52,6 @@ of four that the text has; and what a character costs by the model itself, in bi
 from __future__ import annotations
 
 import json
-import math
 import random
 import re
 import statistics
@@ -72,7 +68,6 @@ import click
 import numpy as np
 
 from afterword.errors import ModelError
-from afterword.generation.prefill import next_characters, read_on
 from afterword.generation.repeats import WARM, Repeats, suited_penalty
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
@@ -290,35 +285,6 @@ def _cost(sample: Sample, first: int, last: int) -> float:
     return nats
 
 
-@main.command(help="What the next character costs after prompts that end anywhere.")
-@click.argument("model")
-@click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--num", type=int, default=400, show_default=True)
-def cuts(model: str, text: Path, num: int) -> None:
-    loaded, whole = load(model), text.read_text(encoding="utf-8")
-    tokenizer, sampler = loaded.tokenizer, loaded.writer(Sampling()).policy.sampler
-    found: list[tuple[float, ...]] = []  # whether the cut is in a word, two costs, seconds
-    for at in np.random.default_rng(0).integers(CONTEXT, len(whole) - 1, num).tolist():
-        prompt, following = whole[at - CONTEXT : at], tokenizer.normalise(whole[at])[:1]
-        by_tokens = loaded.prompt(prompt, ids=tokenizer.encode(prompt), heals=False).whole()
-        healed = loaded.prompt(prompt)
-        read_on([healed], len(healed.ids))
-        began = time.perf_counter()
-        by_characters = healed.whole()
-        took = time.perf_counter() - began
-        costs = []
-        for each in (by_characters, by_tokens):
-            expected = {one.text: one.probability for one in next_characters(tokenizer, sampler, each)}
-            costs.append(-math.log2(expected.get(following, 1)))
-        found.append((prompt[-1].isalpha() and following.isalpha(), *costs, took))
-    for name, some in (("all cuts", found), ("within words", [one for one in found if one[0]])):
-        healed_bits, usual_bits, seconds = np.array(some)[:, 1:].T
-        click.echo(
-            f"{name}, {len(some)}: {healed_bits.mean():.3f} bits after the characters, {usual_bits.mean():.3f} after "
-            f"the usual tokens; {1000 * np.median(seconds):.1f} ms"
-        )
-
-
 @main.command("next", help="Measure the time to find the 8 likeliest next words after prompts that end anywhere.")
 @click.argument("model")
 @click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -464,8 +430,7 @@ def choices(folder: Path) -> None:
 
 
 def _written(model: LanguageModel, temperature: float | None, **settings: Any):  # type: ignore[no-untyped-def]
-    length = model.writing_defaults.tokens(LENGTH)
-    return model.samples(num=SAMPLES, seed=0, max_tokens=length, temperature=temperature, **settings)
+    return model.samples(num=SAMPLES, seed=0, max_tokens=LENGTH, temperature=temperature, **settings)
 
 
 def _share(texts: Iterable[str]) -> float:

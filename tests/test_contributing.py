@@ -24,28 +24,35 @@ ROWS = {cells[0]: cells[1:] for line in TABLE.splitlines() if len(cells := line.
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 
 VOCABULARY = '''
-"""Bytes of the text in upper case, in the opposite order."""
+"""Characters of the text in upper case, in the opposite order."""
 
-from afterword.text.characters import ByteTokenizer
+import numpy as np
+
+from afterword.text.characters import CharTokenizer, single_characters
 from afterword.text.tokenizer import BYTES, END
 
 
-class ShoutTokenizer(ByteTokenizer):
+class ShoutTokenizer(CharTokenizer):
     kind = "shout"
-    usage = "shout"
+
+    @classmethod
+    def of(cls, characters, lowercase=False):
+        return super().of("".join(characters).upper(), lowercase)
 
     @classmethod
     def recognise(cls, tokens, found, lowercase):
-        return cls.of(lowercase) if tokens.get(BYTES[0]) == 255 else None
+        known = single_characters(tokens)
+        return cls.of(known, lowercase) if tokens[known[0]] > tokens[known[-1]] else None
 
     def normalise(self, text):
         return text.upper()
 
     def tokens(self):
-        return [*reversed(BYTES), END]
+        return [*reversed(self.characters), END, *BYTES]
 
     def _encode(self, text, at):
-        return 255 - super()._encode(text, at)
+        ids, last = super()._encode(text, at), len(self.characters) - 1
+        return np.where(ids <= last, last - ids, ids).astype(np.int32)
 '''
 OPTIMIZER = '''
 def plain(network, recipe):
@@ -164,7 +171,7 @@ def run(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_new_vocabulary_is_a_file_and_a_line(house: House, run: Path) -> None:
-    assert json.loads(house.run("info", run, "--json"))["vocabulary_size"] == 257
+    assert json.loads(house.run("info", run, "--json"))["vocabulary"] == "shout"
     written = json.loads(house.run("generate", run, "--prompt", "the", "--max-tokens", "8", "--json"))
     assert written["text"] == written["text"].upper()
 

@@ -110,8 +110,7 @@ def _hashes(numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
 def written(model: Path, samples: int, characters: int, temperature: float) -> list[str]:
     """What a model writes, by the seeds 0, 1, …"""
     loaded = load(model)
-    length = loaded.writing_defaults.tokens(characters)
-    return [loaded.generate(max_tokens=length, temperature=temperature, seed=seed).text for seed in range(samples)]
+    return [loaded.generate(max_tokens=characters, temperature=temperature, seed=seed).text for seed in range(samples)]
 
 
 def pieces(text: str, samples: int, characters: int) -> list[str]:

@@ -92,9 +92,6 @@ def main(run: Path, name: str, books: Path, text: Path | None, package: Path | N
     model.ngram, model.mixture_weight = None, 0.0  # it would hold the books themselves
     if (model.about.get("base") or {}).get("name") not in installed().folders.keys() - {name}:
         model.about["base"] = None  # a local folder, or what this base replaces: it means nothing to others
-    learned = model.about["corpus"]["training"]
-    if model.tokenizer.merges and model.writing.characters_per_token == 1:  # a run of before it was measured
-        model.writing = model.writing.measured(learned["characters"], learned["tokens"])
     forms = {"float32": model}
     for form in ("float16", "int8"):
         weights = {name: rounded(weight, form) for name, weight in model.weights.items()}

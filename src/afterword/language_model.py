@@ -289,9 +289,9 @@ class LanguageModel:
             self._writer = self.writer(sampling)
         return self._writer
 
-    def prompt(self, text: str | None, *, ids: Ids | None = None, heals: bool = True, seed: int = 0) -> Prompt:
+    def prompt(self, text: str | None, *, ids: Ids | None = None, seed: int = 0) -> Prompt:
         """Return a prompt that is yet to be read; see `generation.prefill.prompt_of`."""
-        return prompt_of(self._saved, self.predictor, text, ids=ids, heals=heals, seed=seed)
+        return prompt_of(self._saved, self.predictor, text, ids=ids, seed=seed)
 
     def learned_from(self) -> EncodedCorpus:
         """Return the training text, which the run's folder contains. Raises ModelError without one."""
@@ -524,10 +524,10 @@ def complete_card(run: Path) -> LanguageModel:
     if model.unit != "character":
         return model
     writing = model._saved.writing
-    number, characters = (10, 100) if model.lines else (1, 400)
-    length = min(writing.tokens(characters), writing.max_tokens)
+    number, length = (10, 100) if model.lines else (1, 400)
+    most = min(length, writing.max_tokens)
     samples = [
-        (t, "\n".join(model.generate(max_tokens=length, temperature=t, seed=k).text for k in range(number)))
+        (t, "\n".join(model.generate(max_tokens=most, temperature=t, seed=k).text for k in range(number)))
         for t in sorted({writing.temperature, *CARD_TEMPERATURES})
     ]
     model._card = card(model._saved, samples)

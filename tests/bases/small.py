@@ -17,8 +17,8 @@ from afterword.model.arrays import Array
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT, usual
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
-from afterword.text.bpe import BpeTokenizer
 from afterword.text.characters import CharTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 
 UNSEEN = -30.0  # the bias of a row that training never saw: training has learned that it does not occur
@@ -65,7 +65,7 @@ def register(site: Path, package: str, **bases: str) -> Path:
     return info
 
 
-SUBWORDS = BpeTokenizer.of("\n ,.0123456789TX&abdefhiklmnorst", ["The line of this book, and no more.\n" * 9], 60)
+SYMBOLS = SymbolTokenizer.of("\n ,.0123456789TX&abdefhiklmnorst", texts=["The line of this book, and no more.\n"])
 
 
 def knowing(text: str, name: str = "knowing", tokenizer: Tokenizer | None = None) -> Base:

@@ -16,8 +16,8 @@ from afterword.model.arrays import in_bytes
 from afterword.model.folder.tensors import read_tensors
 from afterword.model.network.network import Network
 from afterword.scoring.costs import score, score_lines
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.bases.small import SIZES, base_of, classic_base, save
 
@@ -42,8 +42,8 @@ def cost_of_ids(base: Base, read: Sequence[int], predicted: Sequence[int]) -> fl
     return -float(network.token_log_probabilities(logits[0], np.array(predicted)).sum())
 
 
-WORDS = BpeTokenizer.of("\nabcd", ["dab bad\ndab\nbad cab\n" * 9], 9)
-EACH_KIND = pytest.mark.parametrize("tokenizer", [CharTokenizer.of("\nabcd"), WORDS, ByteTokenizer.of()], ids=str)
+WORDS = SymbolTokenizer.of("\n abcd", texts=["dab bad\ndab\nbad cab\n"])
+EACH_KIND = pytest.mark.parametrize("tokenizer", [CharTokenizer.of("\nabcd"), WORDS], ids=str)
 
 
 @EACH_KIND
@@ -83,10 +83,10 @@ def test_rows_are_found_by_their_tokens_wherever_they_stand(own: Tokenizer, toke
     assert math.isfinite(cost(network, same, "xyΩab\n"))
 
 
-def test_subwords_whose_characters_a_text_has_are_kept() -> None:
-    merged = {"".join(pair) for pair in WORDS.merges}
-    kept = merged & set(WORDS.for_text("\nabxy", lowercase=False).tokens())
-    assert kept == {token for token in merged if set(token) <= set("ab")}
+def test_symbols_whose_characters_a_text_has_are_kept() -> None:
+    kept = WORDS.for_text("\n abxy", lowercase=False).symbols
+    assert kept == tuple(symbol for symbol in WORDS.symbols if set(symbol) <= set(" ab"))
+    assert WORDS.for_text("\n abd", lowercase=False).symbols == ("dab", " bad", "bad")
 
 
 def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> None:
@@ -104,19 +104,19 @@ def test_new_characters_are_drawn_from_the_seed_and_unlikely_but_possible() -> N
 @EACH_KIND
 def test_a_line_costs_a_base_of_running_text_what_it_costs_there_with_its_newline(tokenizer: Tokenizer) -> None:
     base = base_of(tokenizer)
-    network, lines = begun(base, tokenizer.for_text("abcd", lowercase=False), lines=True)
+    network, lines = begun(
+        base, tokenizer.for_text("".join({*tokenizer.characters} - {"\n"}), lowercase=False), lines=True
+    )
     for line, found in zip(["abc", "", "cab"], score_lines(network, lines, ["abc", "", "cab"]), strict=True):
         expected = cost(base.model.network(), base.model.tokenizer, line + "\n")
         assert found.nats == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("tokenizer", ["char", "byte"])
-def test_running_text_costs_a_base_of_lines_what_its_lines_cost_there_one_after_the_other(tokenizer: str) -> None:
-    byte = ByteTokenizer.of() if tokenizer == "byte" else None
-    base = base_of(byte or "abc", lines=True)
+def test_running_text_costs_a_base_of_lines_what_its_lines_cost_there_one_after_the_other() -> None:
+    base = base_of("abc", lines=True)
     own, end = base.model.tokenizer, base.model.tokenizer.end
     assert end is not None
-    network, running = begun(base, byte or "\nabc")
+    network, running = begun(base, "\nabc")
     expected_ids = [*own.encode("ab").tolist(), end, *own.encode("cab").tolist(), end]
     expected = cost_of_ids(base, [end, *expected_ids[:-1]], expected_ids)
     assert cost(network, running, "ab\ncab\n") == pytest.approx(expected, rel=1e-5)
@@ -178,9 +178,9 @@ def test_the_fingerprint_is_of_float32_whatever_type_the_file_has(tmp_path: Path
     assert found.fingerprint == rounded.fingerprint != base.fingerprint
 
 
-@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("ab"), ByteTokenizer.of()], ids=["char", "byte"])
+@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("ab\n"), WORDS], ids=["char", "words"])
 def test_another_kind_of_vocabulary_is_refused(tokenizer: Tokenizer) -> None:
-    other = ByteTokenizer.of() if tokenizer.kind == "char" else CharTokenizer.of("ab")
+    other = WORDS if tokenizer.kind == "char" else CharTokenizer.of("ab\n")
     with pytest.raises(
         OptionError,
         match=rf"tiny has its own vocabulary \({tokenizer.kind}\), so --vocabulary {other.kind}",

@@ -1260,11 +1260,11 @@ def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(t
 # All of it.
 
 
-def test_a_model_of_subwords_shades_characters(tab: Tab, tmp_path: Path) -> None:
-    save_model(tmp_path / "subwords", MODELS["subwords"], "")
-    text, model = "cab éab abc bacab", load(tmp_path / "subwords")
+def test_a_model_of_symbols_shades_characters(tab: Tab, tmp_path: Path) -> None:
+    save_model(tmp_path / "symbols", MODELS["symbols"], "")
+    text, model = "cab éab abc bacab", load(tmp_path / "symbols")
     assert len(model.tokenizer.encode(text)) < len(text)
-    with serving(tmp_path / "subwords") as server:
+    with serving(tmp_path / "symbols") as server:
         page = open_page(tab, server.url)
         page.type(text)
         page.click("#shade")

@@ -58,14 +58,14 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     assert "## Samples" in (book.parent / "book" / "model" / "README.md").read_text()
 
 
-def test_lines_and_bytes_from_standard_input(run: Run, tmp_path: Path) -> None:
+def test_lines_and_symbols_from_standard_input(run: Run, tmp_path: Path) -> None:
     names = "".join(f"name{k % 37}é\n" for k in range(200)).encode()
     out = tmp_path / "names"
-    asked = ("--lines", "--vocabulary", "byte", "--steps", "1", *SMALL)
+    asked = ("--lines", "--vocabulary", "words", "--steps", "1", *SMALL)
     trained = fine(run("train", "-", "--out", out, *asked, input=names))
     assert re.search(r"parameters; 1 step, \d+ × \d+ tokens per step, ", trained.stderr.decode())
     [told] = records(run("info", out, "--json"))
-    assert (told["lines"], told["vocabulary"]) == (True, "byte")
+    assert (told["lines"], told["vocabulary"]) == (True, "words")
 
 
 def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, book: Path, tmp_path: Path) -> None:

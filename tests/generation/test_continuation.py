@@ -6,23 +6,22 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.generation import prefill
 from afterword.generation.ending import StopStrings
-from afterword.generation.sampling import Sampler, Sampling
+from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece
 from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
 CHAR = CharTokenizer.of("\nabcdé")
-BYTE = ByteTokenizer.of()
 
 
 def model(tokenizer: Tokenizer, unseen: list[int], seed: int = 0, scale: float = 1.0) -> SavedModel:
@@ -30,10 +29,9 @@ def model(tokenizer: Tokenizer, unseen: list[int], seed: int = 0, scale: float =
     return SavedModel(config, random_weights(config, scale, seed), tokenizer, unseen, {})
 
 
-CHAR_END, BYTE_END = len(CHAR.characters), 256
-MODELS = {  # of running text: the boundary is never seen
+CHAR_END = len(CHAR.characters)
+MODELS: dict[Tokenizer, SavedModel] = {  # of running text: the boundary is never seen
     CHAR: model(CHAR, [CHAR_END, CHAR.rows - 1]),
-    BYTE: model(BYTE, [BYTE_END], scale=0.1),
 }
 NETWORKS = {tokenizer: saved.network() for tokenizer, saved in MODELS.items()}
 LINES = [0, CHAR.rows - 1]
@@ -65,10 +63,10 @@ def test_running_text_is_written_to_its_length_without_an_end_or_a_byte_token(se
     assert all(piece.id < CHAR.rows - 2 for piece in pieces)
 
 
-@pytest.mark.parametrize(("tokenizer", "temperature"), [(CHAR, 0), (CHAR, 3), (BYTE, 3)])
-def test_running_text_without_a_prompt_does_not_begin_with_white_space(tokenizer: Tokenizer, temperature: int) -> None:
+@pytest.mark.parametrize("temperature", [0, 3])
+def test_running_text_without_a_prompt_does_not_begin_with_white_space(temperature: int) -> None:
     sampling = Sampling(max_tokens=3, temperature=temperature, logit_bias=("\n=50",))
-    writer = Writer(MODELS[tokenizer], NETWORKS[tokenizer], sampling)
+    writer = Writer(MODELS[CHAR], NETWORKS[CHAR], sampling)
     for prompt in (None, "", "a"):
         texts = ["".join(piece.text for piece in writer.stream(prompt, seed)) for seed in range(9)]
         assert all(text[:1].isspace() == bool(prompt) for text in texts)
@@ -105,28 +103,6 @@ def test_a_line_ends_at_the_end_token_which_is_a_piece_without_text() -> None:
 def test_the_row_that_byte_tokens_share_is_never_written_even_if_the_model_does_not_say_so() -> None:
     _, pieces, _ = write(Sampling(max_tokens=200, temperature=50), unseen=[])
     assert {piece.id for piece in pieces} <= set(range(CHAR.rows - 1))
-
-
-@settings(max_examples=50)
-@given(st.integers(0, 2**64 - 1))
-@example(72986)  # on AVX-512 it ends in ED BC: two bytes that begin nothing, so two replacements
-def test_a_piece_never_holds_half_a_character(seed: int) -> None:
-    text, pieces, _ = write(Sampling(max_tokens=60, temperature=2), seed=seed, tokenizer=BYTE)
-    whole = bytes(piece.id for piece in pieces)
-    decoded = whole.decode("utf-8", "replace")
-    assert decoded.startswith(text)
-    missing = decoded.removeprefix(text)  # a character that never became whole, of up to three bytes
-    assert set(missing) <= {"\ufffd"}
-    assert len(missing) <= 3
-
-
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_half_a_character_at_the_end_is_not_shown(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = iter("☃".encode())
-    monkeypatch.setattr(Sampler, "draw", lambda *_: [(next(drawn), 0.0, ())])
-    text, pieces, _ = write(Sampling(max_tokens=length), tokenizer=BYTE)
-    assert text == ("☃" if length == 3 else "")
-    assert len(pieces) == length
 
 
 @settings(max_examples=50)

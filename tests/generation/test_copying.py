@@ -17,8 +17,8 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_continuation import BYTE, CHAR, MODELS, model
-from tests.generation.test_rules import BPE
+from tests.generation.test_continuation import CHAR, MODELS, model
+from tests.generation.test_rules import SYMBOLS
 from tests.generation.test_words import counted
 
 
@@ -45,7 +45,7 @@ def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bytes(Passages(text, 9)._hashes) == whole
 
 
-@pytest.mark.parametrize("tokenizer", [CHAR, BYTE, BPE])
+@pytest.mark.parametrize("tokenizer", [CHAR, SYMBOLS])
 def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> None:
     saved = MODELS[tokenizer] if tokenizer in MODELS else model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
     network = saved.network()

@@ -17,19 +17,18 @@ from afterword.generation.writer import Writer
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import State, log_probabilities
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
 from tests.generation.test_continuation import model
 from tests.generation.test_prefill import MIXED, OF_LINES, RUNNING
 
 WORD = re.compile(r"\s*(?:\w+|[^\w\s]+)")
 CHAR = CharTokenizer.of("\n ,ab")
 CHARACTERS = model(CHAR, [CHAR.end or 0, CHAR.rows - 1], scale=0.7)
-BYTE = ByteTokenizer.of()
 KINDS = {
     "characters": CHARACTERS,
     "lines": dataclasses.replace(CHARACTERS, unseen=[0, CHAR.rows - 1]),
-    "subwords": RUNNING,
-    "subwords of lines": OF_LINES,
+    "symbols": RUNNING,
+    "symbols of lines": OF_LINES,
     "mixed": MIXED,
 }
 
@@ -98,25 +97,13 @@ def test_the_likeliest_words_are_found_with_their_probabilities(kind: str, promp
 def test_a_word_ends_where_a_reader_sees_its_end(prompt: str, following: str, word: str, at_once: int) -> None:
     begun = next_words.BEGUN.search(prompt)
     start = begun[0] if begun else ""
-    tail, spelled, end = next_words._Tail(start.encode(), len(start)), following.encode(), None
-    for at in range(0, len(spelled), at_once):
-        before, (end, tail) = (
-            spelled[:at].decode("utf-8", "ignore"),
-            next_words._after(tail, spelled[at : at + at_once]),
-        )
+    tail = next_words._Tail(start, len(start))
+    for at in range(0, len(following), at_once):
+        end, tail = next_words._after(tail, following[at : at + at_once])
         if end is not None:
-            assert following[: len(before) + end] == word
+            assert following[: at + end] == word
             return
     pytest.fail("no end was found")
-
-
-def test_bytes_spell_words_of_whole_characters() -> None:
-    saved = model(BYTE, [256], scale=0.1)
-    biased = dict(saved.weights)
-    biased["output.bias"] = np.array([9.0 * (byte in {*"aé ".encode()}) for byte in range(BYTE.rows)], np.float32)
-    found = writer(dataclasses.replace(saved, weights=biased)).next_words("a ", 8)
-    assert {"a", "é"} <= {one.text for one in found}
-    assert all(set(one.text) <= {*"aé \ufffd"} for one in found)
 
 
 def test_a_text_without_words_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

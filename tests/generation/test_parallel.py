@@ -20,7 +20,7 @@ from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
 from afterword.model.ngram.tables import Ngram
 from afterword.model.threads import PRODUCTS
-from tests.generation.test_continuation import BYTE, CHAR, LINES, MODELS
+from tests.generation.test_continuation import CHAR, LINES, MODELS
 from tests.generation.test_ending import PROSE
 from tests.generation.test_prefill import MIXED
 
@@ -71,12 +71,10 @@ KINDS: list[tuple[SavedModel, str, dict[str, Any]]] = [
     (RUNNING, "abé", {"stop": ("ab", "dc")}),
     (RUNNING, "abé", {"top_k": 3, "top_p": 0.9, "min_p": 0.1}),
     (RUNNING, "abé", {"temperature": 0}),
-    (MODELS[BYTE], "abé", {}),
     (OF_LINES, "abé", {}),
     (mixed(RUNNING), "abé", {}),
     (mixed(OF_LINES), "abé", {"top_k": 4}),
     (mixed(RUNNING), "abé", {"new_word_p": 0.5}),
-    (mixed(MODELS[BYTE]), "abé", {"new_word_p": 0.5, "max_tokens": 4}),
     (PROSE._saved, "A", {"sentences": 2}),
     (PROSE._saved, "A", {"finish_sentence": True}),
     (PROSE._saved, "A", {"sentences": 1, "stop": "b."}),

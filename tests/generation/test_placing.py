@@ -15,8 +15,7 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.language_model import load
 from afterword.model.network.network import Network
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.generation.test_continuation import model
@@ -25,11 +24,10 @@ from tests.generation.test_rules import write
 pytest.importorskip("llguidance")
 
 CHAR = CharTokenizer.of("abc .")
-BPE = BpeTokenizer.learn("abc .", ["abab cab abc. " * 20], "270", False)
 WORDS = SymbolTokenizer.of("abc .", texts=["abab cab abc. " * 20])
 
 
-@pytest.mark.parametrize("tokenizer", [CHAR, ByteTokenizer.of(), BPE, WORDS])
+@pytest.mark.parametrize("tokenizer", [CHAR, WORDS])
 def test_words_are_contained_between_word_boundaries_by_few_and_by_many(tokenizer: Tokenizer) -> None:
     words = ("ab", "cab")
     sampling = Sampling(contains=words, only="abc .", max_tokens=40, temperature=1, min_p=0, repetition_penalty=1)

@@ -24,8 +24,6 @@ from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.vocabularies import from_json
 from tests.cli.test_main import error_line
 from tests.hostile.attack import contents
 from tests.processes import finished
@@ -158,15 +156,6 @@ def test_masks_that_take_seconds_to_compile_are_refused_when_a_model_is_read(mas
     assert Calibration.from_record(*sound.record()).masks == ("[0-9]+",)
     with pytest.raises(ModelError, match=f"the calibration is damaged: .*{says}"):
         Calibration.from_record(*dataclasses.replace(sound, masks=tuple(masks)).record())
-
-
-def test_a_vocabulary_whose_merges_double_to_megabytes_is_refused() -> None:
-    merges = tuple(("a" * 2**k, "a" * 2**k) for k in range(10))
-    assert from_json(BpeTokenizer("a", False, merges[:9]).to_json()).size
-    with pytest.raises(ModelError, match="one of its tokens has more than 1,000 characters"):
-        from_json(BpeTokenizer("a", False, merges).to_json())
-    learned = BpeTokenizer.of("ab", ["a" * 5000 + "b"] * 9, 5000)
-    assert from_json(learned.to_json()) == learned
 
 
 @pytest.mark.parametrize("place", ["checkpoints", "corpus", "model", "metrics.jsonl", "run.json", "model/README.md"])

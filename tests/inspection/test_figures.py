@@ -73,7 +73,7 @@ def test_horizons_are_drawn_side_by_side(tmp_path: Path) -> None:
     steps, means = figure.axes[0].lines[0].get_data()
     assert means[list(steps).index(10)] == one.at(10)[0]
     assert figure.axes[0].get_xlabel() == "k, characters back"
-    both: Any = horizon_figure([one, Horizon("bpe", random.random((4, 50)), unit="token")])
+    both: Any = horizon_figure([one, Horizon("words", random.random((4, 50)), unit="token")])
     assert both.axes[0].get_xlabel() == "k, characters or tokens back"
     write_figure(horizon_figure([Horizon("x", random.random((4, 50)))]), None, str(tmp_path / "h.svg"))
 

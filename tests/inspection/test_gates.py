@@ -18,8 +18,8 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import log_probabilities
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.characters import CharTokenizer, ClassicTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 
 TEXT = "Divya likes to eat. Reena is not fat.\n"
@@ -98,11 +98,10 @@ def test_what_was_kept_and_what_was_added_is_the_cell(scale: float) -> None:
     "tokenizer",
     [
         CharTokenizer.of(TEXT),
-        ByteTokenizer.of(),
-        BpeTokenizer.of(TEXT + "☃", [TEXT * 3], 40),
+        SymbolTokenizer.of(TEXT + "☃", texts=[TEXT * 3]),
         CharTokenizer.of(TEXT, True),
     ],
-    ids=["char", "byte", "bpe", "lower"],
+    ids=["char", "words", "lower"],
 )
 def test_the_surprise_of_a_trace_is_the_score(tokenizer: Tokenizer) -> None:
     model = made(tokenizer)

@@ -7,8 +7,8 @@ import pytest
 
 from afterword.errors import InputError
 from afterword.inspection.keeping import next_words
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from tests.inspection.test_gates import made
 
 MODEL = made()
@@ -45,7 +45,7 @@ def test_the_stretches_are_the_rest_of_the_text(after: str | None, stretches: li
 
 
 def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
-    tokenizer = BpeTokenizer.learn("the nd.Iiswao", ["the end. It is. It was. It is so. " * 20], "290", False)
+    tokenizer = SymbolTokenizer.of("the nd.Iiswao", texts=["the end. It is. It was. It is so. " * 20])
     text = "the end. It is so"
     model = made(tokenizer)
     assert any(token.startswith(" I") for token in model.gates(text).tokens)
@@ -79,7 +79,7 @@ def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> 
 
 
 def test_stretches_are_characters_also_where_a_character_has_several_tokens() -> None:
-    found = made(ByteTokenizer.of()).keeps("Zoë ißt.", "Zoë", instead="Jörg")
+    found = made(CharTokenizer.of("Zo ßt.")).keeps("Zoë ißt.", "Zoë", instead="Jörg")
     assert [one.text for one in found.stretches] == [" ißt", "."]
 
 

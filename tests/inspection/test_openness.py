@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from afterword.inspection.trace import LONGEST_MEMORY, memories, openness
-from afterword.text.characters import ByteTokenizer
+from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 FOUND = made().gates(TEXT)
@@ -39,7 +39,7 @@ def test_a_unit_keeps_for_as_many_steps_as_leave_one_eth_of_it() -> None:
 
 
 def test_a_memory_is_a_number_of_characters_also_where_a_character_has_several_tokens() -> None:
-    found = made(ByteTokenizer.of()).gates("éßéß")
+    found = made(CharTokenizer.of("a")).gates("éßéß")
     forget = np.full_like(found.forget, np.exp(-1 / 250))
     [lower, *_] = openness(dataclasses.replace(found, forget=forget))
     assert lower.memory[0] == pytest.approx(125, rel=1e-3)

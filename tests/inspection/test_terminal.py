@@ -12,7 +12,7 @@ from rich.console import Console
 
 from afterword.inspection.terminal import _let_go, show
 from afterword.inspection.trace import named_units
-from afterword.text.characters import ByteTokenizer
+from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 
@@ -84,7 +84,7 @@ def test_colours_come_only_where_they_can_be_seen() -> None:
 
 
 def test_the_cost_is_per_character_also_where_a_character_has_several_tokens() -> None:
-    trace, out = made(ByteTokenizer.of()).gates("日本語"), io.StringIO()
+    trace, out = made(CharTokenizer.of("a")).gates("日本語"), io.StringIO()
     show(trace, console=Console(file=out, width=200))
     assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in out.getvalue()
     assert f"{trace.bits.sum() / 3:.3f} bits per character" in repr(trace)

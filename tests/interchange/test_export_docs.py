@@ -20,7 +20,7 @@ from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.network import log_probabilities
-from tests.bases.small import SUBWORDS, base_of
+from tests.bases.small import SYMBOLS, base_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
@@ -53,11 +53,11 @@ def node(folder: Path, script: str) -> str:
     return done.stdout
 
 
-def subwords_and_characters() -> list[SavedModel]:
-    return [base_of(CHARACTERS).model, base_of(SUBWORDS).model]
+def symbols_and_characters() -> list[SavedModel]:
+    return [base_of(CHARACTERS).model, base_of(SYMBOLS).model]
 
 
-@pytest.mark.parametrize("model", subwords_and_characters())
+@pytest.mark.parametrize("model", symbols_and_characters())
 def test_the_program_for_onnx_runtime_writes(
     model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +80,7 @@ def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Keras' own
-@pytest.mark.parametrize("model", subwords_and_characters())
+@pytest.mark.parametrize("model", symbols_and_characters())
 def test_the_program_for_keras_writes(model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
@@ -90,7 +90,7 @@ def test_the_program_for_keras_writes(model: SavedModel, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", subwords_and_characters())
+@pytest.mark.parametrize("model", symbols_and_characters())
 def test_the_program_for_javascript_writes(model: SavedModel, tmp_path: Path) -> None:
     write_onnx(model, tmp_path / "book.onnx")
     check(node(tmp_path, program("js", "onnxruntime-web")), model)

@@ -19,7 +19,7 @@ from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import score
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
@@ -134,10 +134,9 @@ def model_of(tokenizer: Tokenizer) -> SavedModel:
     return SavedModel(config, random_weights(config, 0.2), tokenizer, [], {}, ngram=ngram, mixture_weight=0.3)
 
 
-@pytest.mark.parametrize("tokenizer", [CharTokenizer.of(TEXT), ByteTokenizer.of()])
 @pytest.mark.parametrize("using", ["lstm", "both"])
-def test_a_text_costs_nearly_the_same(tokenizer: Tokenizer, using: str) -> None:
-    model = model_of(tokenizer)
+def test_a_text_costs_nearly_the_same(using: str) -> None:
+    model = model_of(tokenizer := CharTokenizer.of(TEXT))
     networks = [model.predictor(using, engine=engine) for engine in ("numpy", "fast")]
     one, other = (score(network, tokenizer, TEXT[:200] + "\x7f").bits_per_character for network in networks)
     assert one != other

@@ -60,3 +60,12 @@ def test_a_model_that_an_earlier_version_imported_scores_writes_and_is_saved_as_
         assert one.generate("ab", max_tokens=20, temperature=0).text == "zzzzzzzzzzzzzzzzz zz"
         assert (one.info()["recipe"], one.about["source"], one.about["corpus"]) == ("imported", "one-hot.keras", None)
     assert "trained by another program" in (tmp_path / "copy" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["bpe", "byte"])
+def test_a_vocabulary_that_went_is_refused_with_the_last_version_that_reads_it(name: str, run: Run) -> None:
+    for command in ("info", "generate"):
+        refused = run(command, KEPT[-1] / name)
+        assert refused.returncode == 2
+        says = f"its vocabulary is {name}: the last version of Afterword that reads it is 0.3"
+        assert refused.stderr.decode() == f"error: cannot read the model at {KEPT[-1] / name}: {says}\n"

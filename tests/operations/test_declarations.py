@@ -22,7 +22,7 @@ from tests.cli.test_main import error_line
 Option = tuple[dataclasses.Field[Any], Kind]
 TEXTS = {
     "encoding": "latin-1",
-    "vocabulary": "byte",
+    "vocabulary": "words",
     "validation": "0.5",
     "logit_bias": "a=1",
     "levels": "80",

@@ -19,9 +19,8 @@ from afterword.planning.auto import TAUGHT
 from afterword.planning.machine import StepTime
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
+from afterword.text.symbols import SymbolTokenizer
 from tests.bases.small import base_of, knowing, only_packages, register, save
 
 Planned = Callable[..., Preview]
@@ -48,9 +47,9 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
         ({}, {"hidden_size": 12}, "english has hidden-size 6, so --hidden-size 12 cannot be used with it"),
         ({}, {"cell": "rnn"}, "english is made of lstm cells"),
         (
-            {"vocabulary": "byte"},
+            {"vocabulary": "words"},
             {},
-            "english has its own vocabulary (char), so --vocabulary byte cannot be used with it",
+            "english has its own vocabulary (char), so --vocabulary words cannot be used with it",
         ),
         ({}, {"recipe": "classic"}, "as in the founding recipe"),
         ({}, {"recipe": "classic", "base": "none"}, "as you asked"),
@@ -113,26 +112,27 @@ def test_of_those_that_are_installed_the_one_that_suits_the_text_best_is_tried(
 
 
 def test_with_a_vocabulary_only_a_base_of_it_is_tried(planned: Planned, tmp_path: Path) -> None:
-    install(tmp_path, german=knowing(BOOK), binary=base_of(ByteTokenizer.of()))
-    for text, tried in (({"vocabulary": "byte"}, "binary"), ({"vocabulary": "char"}, "german")):
-        assert planned(text).plan.reasons["base"].startswith(f"as it is, {tried} lowers ")
-    excluded = planned({"vocabulary": "bpe:60"}).plan.reasons["base"]
+    install(tmp_path, german=knowing(BOOK))
+    excluded = planned({"vocabulary": "words"}).plan.reasons["base"]
     assert excluded == "; ".join(
-        f"{name} has its own vocabulary ({kind}), so --vocabulary bpe:60 cannot be used with it"
-        for name, kind in (("english", "char"), ("binary", "byte"), ("german", "char"))
+        f"{name} has its own vocabulary (char), so --vocabulary words cannot be used with it"
+        for name in ("english", "german")
     )
+    install(tmp_path, events=base_of(SymbolTokenizer.of(BOOK, texts=[BOOK])))
+    for text, tried in (({"vocabulary": "words"}, "events"), ({"vocabulary": "char"}, "german")):
+        assert planned(text).plan.reasons["base"].startswith(f"as it is, {tried} lowers ")
 
 
 def test_without_a_vocabulary_bases_of_all_are_compared_by_the_character_and_the_best_brings_its_tokens(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", -1.0)
-    install(tmp_path, german=knowing(OTHER), pieces=knowing(BOOK, tokenizer=BpeTokenizer.of(BOOK, [BOOK], 40)))
+    install(tmp_path, german=knowing(OTHER), pieces=knowing(BOOK, tokenizer=SymbolTokenizer.of(BOOK, texts=[BOOK])))
     found = planned()
     assert found.base_name == "pieces"
-    assert found.encoded.tokenizer.kind == "bpe"
+    assert found.encoded.tokenizer.kind == "words"
     assert found.encoded.tokenizer.decode(found.encoded.training) == BOOK[: found.encoded.training_characters]
-    assert found.text["vocabulary"] is None
+    assert found.text["vocabulary"] == "words"
     monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", 1.0)
     found = planned()
     assert (found.base_name, found.encoded.tokenizer.kind, found.text["vocabulary"]) == (None, "char", "char")

@@ -13,11 +13,11 @@ from afterword.planning.untrained import Untrained
 from afterword.scoring.costs import score_lines
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from tests.bases.small import SUBWORDS, base_of
+from tests.bases.small import SYMBOLS, base_of
 
 TEXT = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
 OF_TEXT = "\n ,.0123456789Tabdefhiklmnorst"
-BASES = [base_of(OF_TEXT, name="characters"), base_of(SUBWORDS.for_text(OF_TEXT, False), name="subwords")]
+BASES = [base_of(OF_TEXT, name="characters"), base_of(SYMBOLS.for_text(OF_TEXT, False), name="symbols")]
 
 
 def corpus(place: Path, lines: bool, text: str = TEXT, validation: str = "0.3") -> EncodedCorpus:

@@ -24,9 +24,8 @@ from afterword.runs.begin import begin, preview, repeat
 from afterword.runs.folder import RunFolder
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.text.characters import ByteTokenizer
 from afterword.text.corpus import TextSettings
-from tests.bases.small import SUBWORDS, base_of, save
+from tests.bases.small import SYMBOLS, base_of, save
 from tests.runs.test_run import Sick, contents, finish, stopped
 from tests.torture.runs import longest_file, outcome
 
@@ -268,7 +267,7 @@ def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_p
     [
         (base_of("\n ,.aehilnorst"), {"lines": True}),
         (base_of("\n ,.aehilnorst", lines=True), {}),
-        (base_of(ByteTokenizer.of()), {"vocabulary": "byte"}),
+        (base_of(SYMBOLS), {"vocabulary": "words"}),
         (base_of("\nab", cell="rnn"), {"cell": "rnn"}),
         (base_of("\nab"), {"hidden_size": 6, "num_layers": 2, "embedding_size": 4}),  # sizes that it has may be said
     ],
@@ -285,34 +284,33 @@ def test_a_run_begins_from_a_base_of_its_kind_and_lines_and_running_text_from_ei
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_subwords_begin_from_a_base_of_subwords_with_its_tokens_and_the_texts_own_characters(
+def test_symbols_begin_from_a_base_of_symbols_with_its_tokens_and_the_texts_own_characters(
     begin_run: BeginRun, text_file: Path, tmp_path: Path, lines: bool
 ) -> None:
     text_file.write_text("é é é\n" * 9 + text_file.read_text() * 4)
-    base = save(tmp_path / "base", base_of(SUBWORDS))
+    base = save(tmp_path / "base", base_of(SYMBOLS))
     run = begin_run(base=str(base), taught=0.3, steps=12, lines=lines)
     assert "é" in run.encoded.tokenizer.characters
     assert "X" not in run.encoded.tokenizer.characters
     assert len(run.encoded.training) < 0.9 * run.encoded.training_characters
-    assert not set(run.encoded.unseen) & set(range(run.encoded.tokenizer.rows - 2))
     stopped(run, 5)
     shutil.rmtree(base)
     finish(resume(run.folder.path, sources=[text_file]))
     finish(repeat(run.folder.path, tmp_path / "again"))
     assert outcome(tmp_path / "again") == outcome(run.folder.path)
     model = LanguageModel.load(run.folder.path)
-    assert model.tokenizer.kind == "bpe"
+    assert model.tokenizer.kind == "words"
     assert model.unseen_characters("Theé") == ""
     assert model.unseen_characters("X") == "X"
     assert "X" not in model.generate(max_tokens=300, temperature=9, seed=1).text
     assert math.isfinite(model.score("X&é☃").nats)
-    with pytest.raises(OptionError, match=r"^vocabulary is not set in the run .*run, not char: leave it out"):
+    with pytest.raises(OptionError, match=r"^vocabulary is words in the run .*run, not char: leave it out"):
         resume(run.folder.path, {"vocabulary": "char"})
 
 
 def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, tmp_path: Path) -> None:
-    run = begin_run(base=str(save(tmp_path / "base", base_of(SUBWORDS))), steps=3, lowercase=True)
-    assert {"The", "the"} & set(SUBWORDS.tokens())
+    run = begin_run(base=str(save(tmp_path / "base", base_of(SYMBOLS))), steps=3, lowercase=True)
+    assert "The" in SYMBOLS.tokens()
     assert all(token.islower() or not token.isalpha() for token in run.encoded.tokenizer.tokens()[:-257])
     assert run.encoded.tokenizer.decode(run.encoded.training).startswith("the 0th line")
     finish(run)
@@ -328,22 +326,21 @@ def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, t
         ("plain", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
         (
             "chars",
-            {"vocabulary": "byte"},
-            r"base chars has its own vocabulary \(char\), so --vocabulary byte cannot be",
+            {"vocabulary": "words"},
+            r"base chars has its own vocabulary \(char\), so --vocabulary words cannot be",
         ),
         (
-            "bytes",
+            "symbols",
             {},
-            r"base bytes has its own vocabulary \(byte\), so --vocabulary char cannot be used with it: leave",
+            r"base symbols has its own vocabulary \(words\), so --vocabulary char cannot be used with it: leave",
         ),
-        ("chars", {"vocabulary": "bpe:300"}, r"base chars has its own vocabulary \(char\), so --vocabulary bpe:300"),
         ("chars", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
     ],
 )
 def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(
     tmp_path: Path, name: str, asked: dict[str, Any], told: str
 ) -> None:
-    bases = {"chars": base_of("\nab", num_layers=1), "bytes": base_of(ByteTokenizer.of())}
+    bases = {"chars": base_of("\nab", num_layers=1), "symbols": base_of(SYMBOLS)}
     base = save(tmp_path / name, (bases | {"plain": base_of("\nab", cell="rnn")})[name])
     training = {key: value for key, value in asked.items() if key != "vocabulary"}
     settings = TrainingSettings(base=str(base), steps=3, **training)

@@ -398,7 +398,7 @@ def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(begin_run: BeginRun
         ("cell= must be one of lstm, rnn, not gru", {"cell": "gru"}, BOOK),
         ("device= must be one of auto, cpu, cuda, mps", {"device": "cuda:0"}, BOOK),
         ("lines", {"recipe": "classic", "lines": True}, BOOK),
-        ("vocabulary", {"recipe": "classic", "vocabulary": "byte"}, BOOK),
+        ("vocabulary", {"recipe": "classic", "vocabulary": "words"}, BOOK),
         ("embedding", {"recipe": "classic", "embedding_size": 3}, BOOK),
         ("schedule cosine: the classic recipe has a constant rate", {"recipe": "classic", "schedule": "cosine"}, BOOK),
         ("cell rnn: the classic recipe is made of LSTM cells", {"recipe": "classic", "cell": "rnn"}, BOOK),

@@ -63,7 +63,7 @@ def test_a_model_of_series_knows_what_it_has_learned(table: Path, tmp_path: Path
         ({"labels": True}, "labels= does not suit a table of numbers: leave it out"),
         ({"lowercase": True}, "lowercase= does not suit a table of numbers: leave it out"),
         ({"validation": "0.2"}, "validation= does not suit a table of numbers: leave it out"),
-        ({"vocabulary": "byte"}, "vocabulary= does not suit a table of numbers: leave it out"),
+        ({"vocabulary": "words"}, "vocabulary= does not suit a table of numbers: leave it out"),
         ({"series": False}, "horizon= needs series=: give series= too"),
     ],
 )

@@ -9,10 +9,10 @@ from afterword.scoring import adapting
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import score, score_lines
 from afterword.text.tokenizer import Tokenizer
-from tests.scoring.test_costs import BPE, BYTE, CHAR, network_for
+from tests.scoring.test_costs import CHAR, SYMBOLS, network_for
 from tests.tiny import random_weights
 
-TOKENIZERS: list[Tokenizer] = [CHAR, BYTE, BPE]
+TOKENIZERS: list[Tokenizer] = [CHAR, SYMBOLS]
 TEXT = "ab cab\nß abc é🙂 abc"
 LINES = ["abc", "", "ab cab ß", "é", "abc"]
 

@@ -15,7 +15,7 @@ from afterword.scoring.comparing import FEWEST, MOST_BLOCKS, SHORTEST, Compariso
 from afterword.text import tokenizer as tokenizing
 from afterword.text.tokenizer import parts
 from tests.comparison import compare
-from tests.scoring.test_costs import BPE, BYTE, CHAR, LOWER, MODELS
+from tests.scoring.test_costs import CHAR, LOWER, MODELS, SYMBOLS
 
 MODEL = MODELS[CHAR]
 
@@ -41,9 +41,7 @@ def test_every_character_is_in_one_block_and_blocks_have_the_same_length_but_for
     assert len(sizes) == 1 or sizes.min() >= BLOCK
 
 
-KINDS = pytest.mark.parametrize(
-    "other", [MODELS[one] for one in (CHAR, LOWER, BYTE, BPE)], ids=lambda one: str(one)[:40]
-)
+KINDS = pytest.mark.parametrize("other", [MODELS[one] for one in (CHAR, LOWER, SYMBOLS)], ids=lambda one: str(one)[:40])
 
 
 @KINDS
@@ -117,7 +115,7 @@ def test_the_order_of_blocks_changes_nothing(blocks: list[tuple[float, int]], ra
 
 
 def test_swapping_two_models_turns_the_sign_alone() -> None:
-    text, models = some_text(FEWEST * BLOCK), [MODEL, MODELS[BYTE]]
+    text, models = some_text(FEWEST * BLOCK), [MODEL, MODELS[SYMBOLS]]
     there, back = (compare(some, text)[1].difference for some in (models, models[::-1]))
     assert there.bits_per_character == -back.bits_per_character != 0
     assert there.standard_error == back.standard_error
@@ -125,7 +123,7 @@ def test_swapping_two_models_turns_the_sign_alone() -> None:
 
 def test_a_text_of_too_few_blocks_has_a_difference_and_no_uncertainty() -> None:
     for length, told in ((FEWEST * BLOCK - 1, False), (FEWEST * BLOCK, True)):
-        found = compare([MODEL, MODELS[BYTE]], some_text(length))[1].difference
+        found = compare([MODEL, MODELS[SYMBOLS]], some_text(length))[1].difference
         assert found.blocks == FEWEST - (not told)
         assert found.bits_per_character != 0
         assert (found.standard_error is not None) == (found.margin_of_error is not None) == told
@@ -162,7 +160,7 @@ def test_the_interval_holds_the_truth_for_95_of_100_texts(length: int, monkeypat
 def test_progress_goes_from_model_to_model_to_its_end() -> None:
     for text in (some_text(300), some_text(300).split("\n")):
         seen: list[float] = []
-        compare([MODEL, MODELS[BYTE]], text, seen.append)
+        compare([MODEL, MODELS[SYMBOLS]], text, seen.append)
         assert seen == sorted(seen)
         assert 0.5 in seen
         assert seen[-1] == 1

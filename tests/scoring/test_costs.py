@@ -23,14 +23,13 @@ from afterword.scoring.costs import Cost, LineScore, Score, score, score_lines, 
 from afterword.scoring.labels import LabelScore
 from afterword.scoring.odd_lines import OddLine
 from afterword.text import tokenizer as tokenizing
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
-CHAR, LOWER, BYTE = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True), ByteTokenizer.of()
-BPE, CLASSIC = BpeTokenizer.of("abcß\n ", ["abcß", "bc bc abc ab ca ca"], 10), ClassicTokenizer.of("abcß\n é漢🙂")
+CHAR, LOWER = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True)
+CLASSIC = ClassicTokenizer.of("abcß\n é漢🙂")
 SYMBOLS = SymbolTokenizer.of("abcß\n ", texts=["abcß bc bc abc\nab ca ca"])
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
 
@@ -40,7 +39,7 @@ def network_for(tokenizer: Tokenizer) -> Network:
     return Network(config, random_weights(config))
 
 
-TOKENIZERS: list[Tokenizer] = [CHAR, LOWER, BYTE, BPE, SYMBOLS, CLASSIC]
+TOKENIZERS: list[Tokenizer] = [CHAR, LOWER, SYMBOLS, CLASSIC]
 NETWORKS = {tokenizer: network_for(tokenizer) for tokenizer in TOKENIZERS}
 MODELS = {
     one: LanguageModel(SavedModel(NETWORKS[one].config, random_weights(NETWORKS[one].config), one, [], {}))
@@ -151,7 +150,7 @@ def test_without_a_boundary_token_an_empty_line_has_no_cost() -> None:
     [
         (CLASSIC, "ax", "'x' at character 1 is not one of them"),
         (CHAR, "ab\ud800", "surrogate"),
-        (BYTE, "\udfff", "surrogate"),
+        (SYMBOLS, "\udfff", "surrogate"),
     ],
 )
 def test_what_a_model_cannot_read_is_refused(tokenizer: Tokenizer, text: str, says: str) -> None:

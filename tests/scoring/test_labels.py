@@ -18,8 +18,8 @@ from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score_lines
 from afterword.scoring.labels import classify
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 
 LABELS = ("ab", "c", "a longer one", "ß")
@@ -27,8 +27,7 @@ LETTERS = "abcß\t oenlgr"
 TOKENIZERS: list[Tokenizer] = [
     CharTokenizer.of(LETTERS),
     CharTokenizer.of(LETTERS, lowercase=True),
-    ByteTokenizer.of(),
-    BpeTokenizer.of(LETTERS, ["ab\tab abc abc\na longer one\tabc ab"], 20),
+    SymbolTokenizer.of(LETTERS, texts=["ab\tab abc abc\na longer one\tabc ab"]),
 ]
 texts = st.text("abcß\te", max_size=9)
 

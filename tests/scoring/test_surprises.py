@@ -18,7 +18,7 @@ from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, NAMED, PLACES, Summary, Surprise, surprises
 from afterword.scoring.surprises_page import Drawn, surprises_html
-from afterword.text.bpe import BpeTokenizer
+from afterword.text.symbols import SymbolTokenizer
 from afterword.text.unicode import spaced
 from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
 from tests.tiny import random_weights
@@ -63,9 +63,10 @@ def test_they_are_the_text_or_its_lines_and_sum_to_their_score_in_pieces_of_any_
 
 
 def test_a_token_of_many_characters_has_a_cost_for_each() -> None:
-    merges = tuple(("-" * 2**k,) * 2 for k in range(9))  # up to 512 of them
-    tokenizer = BpeTokenizer("-a", False, merges)
-    network, text = network_for(tokenizer), "a" + "-" * 1300 + "a"
+    text = f"a\n{'-' * 256}\na {'-' * 200}"
+    tokenizer = SymbolTokenizer.of("-a \n", texts=[text])
+    network = network_for(tokenizer)
+    assert len(tokenizer.encode(text)) == 6
     found = list(surprises(network, tokenizer, text))
     assert "".join(one.text for one in found) == text
     assert bits(found) == pytest.approx(score(network, tokenizer, text).bits)
@@ -83,8 +84,8 @@ def test_a_mixtures_bits_and_alternatives_are_of_what_it_predicts_with(using: st
 
 
 def test_in_a_token_a_character_costs_what_all_tokens_that_begin_with_it_leave() -> None:
-    tokenizer = BpeTokenizer("abc", False, (("a", "b"), ("ab", "c"), ("b", "c")))
-    network, (whole, *_) = network_for(tokenizer), tokenizer.encode("abca").tolist()
+    tokenizer = SymbolTokenizer.of("\nabc", texts=["ab\nabc\nbc"])
+    network, (whole, *_) = network_for(tokenizer), tokenizer.encode("abc\na").tolist()
     assert tokenizer.names[whole] == "abc"
     assert tokenizer.end is not None
     logits, state = network.step(np.array([tokenizer.end]), network.start())
@@ -92,11 +93,18 @@ def test_in_a_token_a_character_costs_what_all_tokens_that_begin_with_it_leave()
     after = np.exp(log_probabilities(network.step(np.array([whole]), state)[0])[0])
     a, b, c, ab, abc = (tokenizer.names.index(name) for name in ("a", "b", "c", "ab", "abc"))
     so_far = [expected[[a, ab, abc]].sum(), expected[[ab, abc]].sum(), expected[abc]]
-    found = list(surprises(network, tokenizer, "abca"))
+    newline = tokenizer.names.index("\n")
+    found = list(surprises(network, tokenizer, "abc\n"))
     assert np.cumsum([one.bits for one in found])[:3] == pytest.approx(-np.log2(so_far), abs=1e-4)
-    assert sum(one.bits for one in found) == pytest.approx(-math.log2(so_far[-1] * after[a]), abs=1e-4)
+    assert sum(one.bits for one in found) == pytest.approx(-math.log2(so_far[-1] * after[newline]), abs=1e-4)
     assert dict(found[0].alternatives) == pytest.approx(
-        {"a": so_far[0], "b": expected[[b, tokenizer.names.index("bc")]].sum(), "c": expected[c]}, abs=1e-5
+        {
+            "a": so_far[0],
+            "b": expected[[b, tokenizer.names.index("bc")]].sum(),
+            "c": expected[c],
+            "\n": expected[newline],
+        },
+        abs=1e-5,
     )
     assert dict(found[1].alternatives) == pytest.approx({"b": so_far[1] / so_far[0]}, abs=1e-5)
 

@@ -14,8 +14,7 @@ from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import RUNNING_TEXT, WINDOWS
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, ClassicTokenizer
+from afterword.text.characters import ClassicTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from tests.serving.server import USUAL, Serving, serving
@@ -36,8 +35,6 @@ def made(tokenizer: Tokenizer, **more: Any) -> SavedModel:
 
 
 MODELS = {
-    "bytes": made(ByteTokenizer.of()),
-    "subwords": made(BpeTokenizer.learn("abc \né", ["abab cab éab abc " * 20], "270", False)),
     "symbols": made(SymbolTokenizer.of("abc \né", texts=[TEXT])),
     "classic": made(ClassicTokenizer.of("\n abcé")),
 }
@@ -62,7 +59,7 @@ def server(kinds: Path) -> Iterator[Serving]:
 
 def test_a_base_saved_before_a_default_existed_is_described(server: Serving) -> None:
     found = server.get("/v1/models/english").json["afterword"]
-    assert found["characters_per_token"] == load("english").writing_defaults.characters_per_token
+    assert found["writing"]["max_tokens"] == load("english").writing_defaults.max_tokens
 
 
 @pytest.mark.parametrize("name", [*MODELS, *TINY])
@@ -79,8 +76,8 @@ def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: 
 
 
 def test_many_prompts_that_end_within_words_are_continued_as_each_alone(server: Serving, kinds: Path) -> None:
-    model, prompts = load(kinds / "subwords"), [("cab " * k + "abab")[: k + 2] for k in range(20)]
-    found = server.complete(model="subwords", prompt=prompts, max_tokens=8, temperature=0)["choices"]
+    model, prompts = load(kinds / "symbols"), [("cab " * k + "abab")[: k + 2] for k in range(20)]
+    found = server.complete(model="symbols", prompt=prompts, max_tokens=8, temperature=0)["choices"]
     settings = USUAL | {"temperature": 0}
     assert [one["text"] for one in found] == [model.generate(one, max_tokens=8, **settings).text for one in prompts]
 
@@ -101,9 +98,9 @@ def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> N
         assert offsets == sorted(offsets)
         assert found["text"].startswith(text)
         assert offsets[number] == len(text)
-        if name in ("subwords", "symbols"):  # the first token's text is without what it has in common with the prompt
+        if name == "symbols":  # the first token's text is without what it has in common with the prompt
             assert text + "".join(logs["tokens"][number:]) == found["text"]
-    if name in ("subwords", "symbols"):
+    if name == "symbols":
         return  # which expect characters
     found = server.post("/v1/next", {"model": name, "prompt": text}).json["data"]
     written = server.complete(model=name, prompt=text, max_tokens=1, temperature=0, logprobs=1)["choices"][0]
@@ -112,20 +109,20 @@ def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> N
 
 def test_the_engine_fast_writes_what_it_writes_in_generate(kinds: Path) -> None:
     pytest.importorskip("onnxruntime")
-    model = load(kinds / "subwords", engine="fast")
-    with serving(kinds / "subwords", "--engine", "fast") as found:
+    model = load(kinds / "symbols", engine="fast")
+    with serving(kinds / "symbols", "--engine", "fast") as found:
         for seed in range(3):
-            written = found.complete(model="subwords", prompt="abc", max_tokens=30, seed=seed)["choices"][0]["text"]
+            written = found.complete(model="symbols", prompt="abc", max_tokens=30, seed=seed)["choices"][0]["text"]
             assert written == model.generate("abc", seed=seed, max_tokens=30, **USUAL).text
-        refused = found.post("/v1/completions", {"model": "subwords", "hold": ["forget=1"]})
+        refused = found.post("/v1/completions", {"model": "symbols", "hold": ["forget=1"]})
         assert refused.status == 400
         assert refused.json["error"]["param"] == "hold"
 
 
-def test_subwords_are_expected_by_their_next_character(server: Serving, kinds: Path) -> None:
-    model = load(kinds / "subwords")
+def test_symbols_are_expected_by_their_next_character(server: Serving, kinds: Path) -> None:
+    model = load(kinds / "symbols")
     for prompt in ("", "abc ", "abc a", "éa"):
-        data = server.post("/v1/next", {"model": "subwords", "prompt": prompt, "temperature": 0.7}).json["data"]
+        data = server.post("/v1/next", {"model": "symbols", "prompt": prompt, "temperature": 0.7}).json["data"]
         own = model.next_characters(prompt or None, **{**USUAL, "temperature": 0.7})[: len(data)]
         assert [one["text"] for one in data] == [one.text for one in own]
         assert [one["probability"] for one in data] == pytest.approx([one.probability for one in own], rel=1e-4)

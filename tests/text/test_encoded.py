@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from afterword.errors import OptionError, RunError, StorageError, TextError
 from afterword.text import decoding, vocabularies
 from afterword.text import tokenizer as tokenizing
-from afterword.text.characters import ByteTokenizer, CharTokenizer
+from afterword.text.characters import CharTokenizer, single_characters
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.tokenizer import BYTES, END, Ids, Tokenizer
@@ -42,7 +42,7 @@ def bytes_of(corpus: EncodedCorpus) -> tuple[int, int]:
     return facts["training"]["bytes"], facts["validation"]["bytes"]
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60", "words"])
+@pytest.mark.parametrize("vocabulary", ["char", "words"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_the_parts_decode_to_the_text(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
     text = TEXT * 3 + "x" * 70
@@ -68,7 +68,7 @@ def test_the_vocabulary_is_that_of_the_training_part_in_its_own_case(tmp_path: P
 
 def test_lines_end_in_the_boundary_token(tmp_path: Path) -> None:
     lines = [f"line {number} é" for number in range(100)]
-    for vocabulary in ("char", "byte", "bpe:40", "words"):
+    for vocabulary in ("char", "words"):
         found = encoded(tmp_path, "\n\n".join(lines), lines=True, vocabulary=vocabulary)
         tokenizer, documents = found.tokenizer, list[str]()
         assert "\n" not in tokenizer.characters
@@ -109,25 +109,22 @@ def test_what_was_encoded_is_mapped_cannot_be_written_and_can_be_opened_again(tm
 
 
 def test_the_fingerprint_tells_texts_splits_and_tokenizers_apart(tmp_path: Path) -> None:
-    kinds: list[dict[str, Any]] = [{}, {"validation": "0.2"}, {"vocabulary": "byte"}, {"lowercase": True}]
-    kinds.append({"vocabulary": "byte", "lowercase": True})
+    kinds: list[dict[str, Any]] = [{}, {"validation": "0.2"}, {"vocabulary": "words"}, {"lowercase": True}]
+    kinds.append({"vocabulary": "words", "lowercase": True})
     prints = [encoded(tmp_path, text, **kind).fingerprint for text in (TEXT, TEXT + "!") for kind in kinds]
     assert len(set(prints)) == len(prints)
     assert encoded(tmp_path, TEXT).fingerprint == prints[0]
 
 
 @settings(max_examples=30)
-@given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "byte", "bpe:9", "words", "classic"]), st.booleans())
-def test_unseen_rows_are_those_that_texts_of_the_same_characters_lack(text: str, vocabulary: str, lines: bool) -> None:
+@given(st.text("abcdé☃", min_size=64), st.sampled_from(["char", "words", "classic"]), st.booleans())
+def test_unseen_rows_are_those_that_the_training_text_lacks(text: str, vocabulary: str, lines: bool) -> None:
     kind: dict[str, Any] = {"vocabulary": vocabulary, "validation": "0.3", "lines": lines}
     if vocabulary == "classic":
         kind |= {"validation": None, "lines": False}
     with tempfile.TemporaryDirectory() as place:
         found = encoded(Path(place), "ab\nba\naab\nbba\n" + text, **kind)
-        absent = sorted(set(range(found.tokenizer.rows)) - set(found.training.tolist()))
-        # of subwords, what is spelled is seen: all but the end, and all bytes
-        spelled = range(found.tokenizer.rows - 2 if vocabulary == "bpe:9" else 0)
-        assert found.unseen == [row for row in absent if row not in spelled]
+        assert found.unseen == sorted(set(range(found.tokenizer.rows)) - set(found.training.tolist()))
 
 
 def test_a_part_may_be_empty(tmp_path: Path) -> None:
@@ -148,12 +145,12 @@ def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_pat
     assert sorted(os.listdir(tmp_path)) == ["held", "text"]
 
 
-def test_ids_of_subwords_do_not_depend_on_how_the_text_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_of_symbols_do_not_depend_on_how_the_text_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "READ_AT_ONCE", 1 << 12)
     monkeypatch.setattr(tokenizing, "LONGEST_LINE", 1 << 8)
     text = TEXT * 100 + " wing" * 300 + "\n" + TEXT
-    found = encoded(tmp_path, text, validation=None, vocabulary="bpe:80")
-    assert np.array_equal(found.training, learned(tmp_path, "bpe:80").encode(text))
+    found = encoded(tmp_path, text, validation=None, vocabulary="words")
+    assert np.array_equal(found.training, learned(tmp_path, "words").encode(text))
     assert len(found.training) < 0.8 * len(text)
 
 
@@ -206,7 +203,7 @@ def test_a_text_that_changes_while_it_is_read_leaves_nothing_behind(tmp_path: Pa
     with read_corpus([path], TextSettings()) as corpus:
         path.write_text(TEXT * 2)
         with pytest.raises(TextError, match="changed while it was read"):
-            encode(corpus, ByteTokenizer.of(), folder)
+            encode(corpus, CharTokenizer.of(TEXT), folder)
     assert not list(folder.iterdir())
 
 
@@ -214,35 +211,40 @@ def test_a_folder_that_is_not_there_and_an_unknown_vocabulary_are_errors(tmp_pat
     (tmp_path / "text").write_text(TEXT)
     with read_corpus([tmp_path / "text"], TextSettings()) as corpus:
         with pytest.raises(StorageError, match=r"^the folder [^\n]+ is gone"):
-            encode(corpus, ByteTokenizer.of(), tmp_path / "gone")
+            encode(corpus, CharTokenizer.of(TEXT), tmp_path / "gone")
         with pytest.raises(OptionError):
             learn_tokenizer(corpus, "word", False)
 
 
 @dataclass(frozen=True, repr=False)
-class UpperCaseBytes(ByteTokenizer):
-    """A vocabulary of somebody's own: bytes of the text in upper case, in the opposite order."""
+class UpperCase(CharTokenizer):
+    """A vocabulary of somebody's own: characters of the text in upper case, in the opposite order."""
 
     kind = "shout"
-    usage = "shout"
+
+    @classmethod
+    def of(cls, characters: Iterable[str], lowercase: bool = False) -> Self:
+        return super().of("".join(characters).upper(), lowercase)
 
     @classmethod
     def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
-        return cls.of(lowercase) if tokens.get(BYTES[0]) == 255 else None
+        known = single_characters(tokens)
+        return cls.of(known, lowercase) if tokens[known[0]] > tokens[known[-1]] else None
 
     def normalise(self, text: str) -> str:
         return text.upper()
 
     def tokens(self) -> list[str]:
-        return [*reversed(BYTES), END]
+        return [*reversed(self.characters), END, *BYTES]
 
     def _encode(self, text: str, at: int) -> Ids:
-        return 255 - super()._encode(text, at)
+        ids, last = super()._encode(text, at), len(self.characters) - 1
+        return np.where(ids <= last, last - ids, ids).astype(np.int32)
 
 
 def test_a_new_vocabulary_is_one_class_and_one_line_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabularies, "VOCABULARIES", (UpperCaseBytes, *vocabularies.VOCABULARIES))
+    monkeypatch.setattr(vocabularies, "VOCABULARIES", (UpperCase, *vocabularies.VOCABULARIES))
     encoded(tmp_path, TEXT, validation=None, vocabulary="shout")
     found = EncodedCorpus.open(tmp_path)
-    assert found.tokenizer == UpperCaseBytes.of()
+    assert found.tokenizer == UpperCase.of(TEXT)
     assert found.tokenizer.decode(np.array(found.training)) == TEXT.upper()

@@ -30,7 +30,7 @@ def test_labels_imply_lines() -> None:
     assert not TextSettings().lines
 
 
-@pytest.mark.parametrize("vocabulary", ["char", "byte", "bpe:60", "words"])
+@pytest.mark.parametrize("vocabulary", ["char", "words"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_labels_of_the_training_part_are_counted_in_its_case(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
     found = read(tmp_path, GOOD, vocabulary=vocabulary, lowercase=lowercase)

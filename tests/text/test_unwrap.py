@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
+from afterword.settings import made
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.unwrap import PART, unwrapped, unwrapped_parts
 
@@ -152,15 +153,14 @@ def test_a_corpus_of_wrapped_prose_is_joined_and_a_note_counts_the_lines(tmp_pat
     assert str(path) in notes[0]
 
 
-def test_no_keeps_the_lines_and_so_do_lines_labels_and_bytes(tmp_path: Path) -> None:
+def test_no_keeps_the_lines_and_so_do_lines_and_labels(tmp_path: Path) -> None:
     folded = wrapped(paragraphs(50))
     (path := tmp_path / "novel.txt").write_text(folded, encoding="utf-8")
     assert read(path, unwrap="no") == (folded, None, [])
-    assert read(path, vocabulary="byte") == (folded, None, [])
     assert read(path, lines=True)[1:] == (None, [])
-    for chosen in ({"lines": True}, {"labels": True}, {"vocabulary": "byte"}):
+    for option in ("lines", "labels"):
         with pytest.raises(OptionError, match="unwrap"):
-            TextSettings(unwrap="yes", **chosen)
+            made(TextSettings, {"unwrap": "yes", option: True})
 
 
 def test_auto_leaves_a_text_with_little_wrapped_prose_as_it_is(tmp_path: Path) -> None:

@@ -126,10 +126,7 @@ def _check(name: str, model: SavedModel) -> None:
 
 
 def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
-    """Return why a run for which `vocabulary` is asked cannot begin from `base`, and after a colon what to do.
-
-    Subwords that are asked for, bpe:N, are learned from the run's own text, so that no base has them.
-    """
+    """Return why a run for which `vocabulary` is asked cannot begin from `base`, and after a colon what to do."""
     own = base.model.tokenizer.kind
     if vocabulary in (None, own):
         return None

@@ -16,7 +16,7 @@ from afterword.runs.run import Run
 
 LINE_EVERY = 10.0  # seconds between plain lines
 SAMPLE_EVERY = 15.0  # seconds between lines that the model writes
-SAMPLE = 120  # characters of them
+SAMPLE = 120  # tokens of them, of which the first line is shown
 
 
 def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object], writes: bool = True) -> None:
@@ -36,8 +36,7 @@ def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object],
             if run.model and writes and improved and rank() == 0 and time.monotonic() - written >= SAMPLE_EVERY:
                 improved, written = False, time.monotonic()
                 model = LanguageModel(run.model)
-                length = model.writing_defaults.tokens(SAMPLE)
-                text = model.generate(max_tokens=length, seed=progress.step).text
+                text = model.generate(max_tokens=SAMPLE, seed=progress.step).text
                 if line := text.strip().partition("\n")[0]:
                     say(f"    it writes: {line}")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
-from afterword.generation.prefill import MOST_TAKEN_BACK, Reading
+from afterword.generation.prefill import Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
@@ -27,7 +27,8 @@ from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.saved import SavedModel
 from afterword.settings import whole_number
 from afterword.text.lines import TAB
-from afterword.text.tokenizer import Decoder, Tokenizer
+from afterword.text.symbols import LONGEST_SYMBOL
+from afterword.text.tokenizer import Tokenizer
 
 DRAWN_AT_ONCE = 64  # random numbers of a text
 MOST_RETURNS = 32  # of a text from a dead end
@@ -115,8 +116,8 @@ class Policy:
     def parting(self) -> Annotated[NDArray[np.bool_], "R"]:
         """Return for each row whether its token ends a word before it. All do if every text is one word."""
         tokenizer = self.model.tokenizer
-        texts = [tokenizer.spelling(row).decode("utf-8", "replace")[:1] for row in range(tokenizer.rows)]
-        parting = np.array([not is_of_word(text) and text not in {*APOSTROPHES, "\ufffd"} for text in texts])
+        firsts = [text[:1] for text in tokenizer.texts]
+        parting = np.array([not is_of_word(first) and first not in {*APOSTROPHES} for first in firsts])
         drawn = np.isfinite(self.mask) & (np.arange(tokenizer.rows) != tokenizer.end)
         return parting if (parting & drawn).any() else np.ones_like(parting)
 
@@ -152,13 +153,12 @@ class Continuation:
         self.last = prompt[-1:]
         """The last character of the text, or of the prompt before it."""
         self.text = ""
-        """The text of the last token; "" if it ends within a character."""
+        """The text of the last token."""
         self.prompt, self.seed = prompt, checked_seed(seed)
         self.numbers = _numbers(self.seed)
         self.finish_reason: str | None = None if policy.resolved.max_tokens else "length"
         self.policy = policy
         self.tokenizer = policy.model.tokenizer
-        self._decoder = Decoder(self.tokenizer)
         self._ends: list[StopStrings | Ending] = [StopStrings(policy.stops)] if policy.stops else []
         if policy.goal is not None:
             self._ends.append(Ending(policy.goal, prompt))
@@ -214,7 +214,7 @@ class Continuation:
         back = self.tokenizer.decode(spelling.tokens) + spelling.rest
         if back:
             self.rest = spelling.rest
-            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - MOST_TAKEN_BACK :])[: -len(back)]
+            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - LONGEST_SYMBOL :])[: -len(back)]
             if self._repeats is not None:
                 self._repeats = self.policy.repeats(before)
                 assert self._repeats is not None
@@ -223,9 +223,9 @@ class Continuation:
                 self._word = self.policy.words.after(before, spelling.tokens)
 
     def fork(self, seed: int) -> Continuation:
-        """Return a copy that proceeds with the random numbers of `seed`. The last character is complete."""
+        """Return a copy that proceeds with the random numbers of `seed`."""
         other = copy(self)
-        other.seed, other.numbers, other._decoder = seed, _numbers(seed), Decoder(self.tokenizer)
+        other.seed, other.numbers = seed, _numbers(seed)
         if self._rule is not None:
             other._rule = self._rule.fork()
         if self._repeats is not None:
@@ -280,7 +280,7 @@ class Continuation:
         """Return whether `token` would make a copy that is too long, or leave no token that does not."""
         if self._guard is None or self._label:  # a label is no copy
             return False
-        text, copies = self._written(self._decoder.peek(token)), self._guard.copies
+        text, copies = self._written(self.tokenizer.texts[token]), self._guard.copies
         if (self.length, token) in self._refused or copies(text):
             return True
         is_last = self.length + 1 == self._most or self.policy.may_end
@@ -302,12 +302,12 @@ class Continuation:
     def append(self, token: int) -> str:
         """Take `token` and return the text that became certain with it. The text ends at NO_TOKEN.
 
-        Nothing is certain inside a character, while a stop string may have begun, or while a sentence may have ended.
+        Nothing is certain while a stop string may have begun, or while a sentence may have ended.
         """
         if token == NO_TOKEN:
             self.finish_reason = "rules"
             return self._certain("")
-        text = self._written(self._decoder.push(token))
+        text = self._written(self.tokenizer.texts[token])
         rest, self.rest = self.rest, ""
         self.last = text[-1:] or self.last
         self.text = text

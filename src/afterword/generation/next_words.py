@@ -11,7 +11,6 @@ spell it in tokens.
 
 from __future__ import annotations
 
-import codecs
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +53,7 @@ class NextWord:
 class _Tail(NamedTuple):
     """The end of a text, as far as it decides where its last word ends."""
 
-    spelled: bytes
+    spelled: str
     begun: int = 0
     """The number of its first characters that belong to the prompt."""
 
@@ -63,7 +62,7 @@ class _Beginning(NamedTuple):
     """The beginning of a word, whose last token has not been read yet."""
 
     probability: float
-    spelled: bytes
+    spelled: str
     tail: _Tail
     row: int
     state: State
@@ -81,16 +80,16 @@ class _Search:
         self._order, self._least = count(), 0.0
 
     def add(
-        self, before: bytes, tail: _Tail, probabilities: NDArray[np.float64], state: State, lane: int, rest: bytes = b""
+        self, before: str, tail: _Tail, probabilities: NDArray[np.float64], state: State, lane: int, rest: str = ""
     ) -> None:
         """Take the `probabilities` [R] of the tokens after `before`. Each begins with the `rest` of the prompt."""
-        tokenizer, characters = self._tokenizer, len(before.decode("utf-8", "ignore"))
+        tokenizer = self._tokenizer
         for row in np.flatnonzero(probabilities[: tokenizer.own_rows] > LEAST).tolist():
-            spelled = b"\n" if row == tokenizer.end else tokenizer.spelling(row)[len(rest) :]
+            spelled = "\n" if row == tokenizer.end else tokenizer.texts[row][len(rest) :]
             probability, (end, new_tail) = float(probabilities[row]), _after(tail, spelled)
             spelled = before + spelled
             if end is not None:
-                self._found[spelled.decode("utf-8", "ignore")[: characters + end]] += probability
+                self._found[spelled[: len(before) + end]] += probability
             elif row != tokenizer.end and probability > self._least:
                 beginning = _Beginning(probability, spelled, new_tail, row, state, lane)
                 heappush(self._ahead, (-probability, next(self._order), beginning))
@@ -111,23 +110,21 @@ class _Search:
 
 
 @lru_cache(2**16)
-def _after(tail: _Tail, spelled: bytes) -> tuple[int | None, _Tail]:
+def _after(tail: _Tail, spelled: str) -> tuple[int | None, _Tail]:
     """Return where the word in `tail` ends if `spelled` follows, in characters after the tail, and the new tail.
 
     The end is None if it depends on what follows: an apostrophe can end a word, or be within it.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-    characters, text = len(tail.spelled.decode("utf-8", "ignore")), decoder.decode(tail.spelled + spelled)
-    partial, at = decoder.getstate()[0], 0
+    text, at = tail.spelled + spelled, 0
     while word := WORD.match(text, at):
         end, rest, last = word.end(), text[word.end() :], text[word.end() - 1]
         last = "a" if is_of_word(last) else last  # all letters are treated alike
         if not rest or (last == "a" and rest in {*APOSTROPHES}):
-            return None, _Tail((last + rest).encode() + partial, int(end <= tail.begun))
+            return None, _Tail(last + rest, int(end <= tail.begun))
         if end > tail.begun:
-            return end - characters, tail
+            return end - len(tail.spelled), tail
         at = tail.begun  # the prompt ends with a whole word
-    return None, _Tail(partial)
+    return None, _Tail("")
 
 
 def next_words(tokenizer: Tokenizer, reading: Reading, number: int) -> list[NextWord]:
@@ -138,8 +135,8 @@ def next_words(tokenizer: Tokenizer, reading: Reading, number: int) -> list[Next
     begun, network = BEGUN.search(tokenizer.normalise(reading.prompt[-REMEMBERED:])), reading.network
     start, search = begun[0] if begun else "", _Search(tokenizer, number)
     for spelling in reading.each:
-        probabilities, rest = np.exp(log_probabilities(spelling.logits)[0]), spelling.rest.encode()
-        search.add(b"", _Tail(start.encode(), len(start)), probabilities, spelling.state, 0, rest)
+        probabilities = np.exp(log_probabilities(spelling.logits)[0])
+        search.add("", _Tail(start, len(start)), probabilities, spelling.state, 0, spelling.rest)
     with PRODUCTS.limited():  # on busy processors, the threads of many small products wait for one another
         for _ in range(MOST_STEPS):
             if not (some := search.likelier()):

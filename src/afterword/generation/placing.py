@@ -96,7 +96,7 @@ class _FreeText(Text):
         self.latest = plan.policy.resolved.max_tokens - others  # the end of the word, in characters
         self.drawn: list[int] = []
         self.certain = 0  # characters that are certain, whatever follows
-        self.insertion, self.is_whole, self.found = word, True, 0  # false inside a character; the number of places
+        self.insertion, self.found = word, 0  # and the number of places
         self.places: list[_Place | None] = [None] * (len(plan.missing) if offset is None else 1)
         self.replaced = np.zeros(len(self.places), bool)  # those that the place just found replaces
 
@@ -106,15 +106,14 @@ class _FreeText(Text):
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
         """Append a token, and find out whether there is a place before it."""
-        state, was_whole = self.continuation, self.is_whole
+        state = self.continuation
         last, at, is_within_prompt = state.last, state.characters, bool(state.rest)
         self.certain += len(state.append(token))
         text = state.text
         self.drawn.append(token)
         following = text[:1] or (" " if state.finish_reason else last)
-        self.is_whole = bool(text)
         self.insertion = self._spaced(last, following)
-        is_boundary = was_whole and not is_within_prompt and self._parts(last, following)
+        is_boundary = not is_within_prompt and self._parts(last, following)
         self.replaced[:] = False
         if is_boundary and self.earliest <= at <= self.latest - len(self.insertion):
             self.found += 1

@@ -1,15 +1,12 @@
-"""Prefill: prompts as a network reads them, in stretches, together, and healed where they end within a token.
+"""Prefill: prompts as a network reads them, in stretches, together, and healed where they end within a symbol.
 
-A token of several characters can begin within the prompt and end after it: in most texts, what follows `Brut` belongs
-to the token ` Brutus`, and the token ` Brut` hardly ever occurs. So the tokens of the last word, the tail, are taken
-back, and every way to spell its characters counts by its probability. In most spellings, the next token contains the
-rest of them. This is known as token healing.
+In a log, what follows ` rea` is the rest of the symbol ` read`. A model of symbols reads ` rea` character by character,
+which its training text hardly ever was. So there are two ways to continue, and a text takes one by its probability:
 
-    prompt ──► all but its last word ──┬──► ` Brut`   │ the next token is any
-                                       ├──► (nothing) │ the next token begins with ` Brut`, as ` Brutus`
-                                       └──► ` B`      │ the next token begins with `rut`
+    prompt ──► all but ` rea` ──┬──► ` rea`   │ the next token is any
+                                └──► (nothing) │ the next token begins with ` rea`, as ` read`
 
-Vocabularies of characters and bytes have no such tokens, so that their prompts are read as they are.
+A prompt that ends otherwise is read as it is.
 """
 
 from __future__ import annotations
@@ -33,9 +30,7 @@ from afterword.text.lines import TAB, known_label
 from afterword.text.tokenizer import Tokenizer
 
 READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
-MOST_TAKEN_BACK = 24  # characters that are taken back, at most
-MOST_STEPS, TOGETHER = 96, 16  # of the network, to find the spellings: in all, and side by side
-MISSED = 1e-3  # of the probability of all spellings; the search ends when fewer can be missing
+RARE = 1e-3  # a symbol that is less likely to continue what the prompt begins does not count
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +43,14 @@ class Reading:
     state: State
     network: Network
     tokens: tuple[int, ...] = ()
-    """The tokens that were read in place of those taken back."""
+    """The tokens of the symbol that the prompt begins, if they were read."""
     rest: str = ""
     """The end of the prompt that was not read: the next token begins with it, and is longer."""
     spellings: tuple[Reading, ...] = ()
-    """All ways to continue, if tokens were taken back; the likeliest is first, and equals this reading.
+    """The ways to continue a prompt that ends within a symbol; the likeliest is first, and equals this reading.
 
-    The logits of a spelling are log-probabilities, given the characters of the prompt. The last row, which is never
-    drawn, has the probability of the other spellings.
+    Their logits are log-probabilities, given the characters of the prompt. The last row, which is never drawn, has the
+    probability of the other way.
     """
     labelled: bool = False
     """Whether a label was read before the prompt."""
@@ -77,7 +72,7 @@ PromptLike = str | Reading | None
 
 
 class Prompt:
-    """A prompt on its way through a network: `ids` are read, then the spellings of the `tail` are found."""
+    """A prompt on its way through a network: `ids` are read, then the `tail`, a symbol that it begins."""
 
     labelled = False
 
@@ -107,9 +102,36 @@ class Prompt:
         """Read the prompt to its end."""
         while self.read < len(self.ids):
             read_on([self], READ_AT_ONCE)
-        heal([self])
+        self.heal()
         assert self.reading is not None  # every prompt begins with the model's opening
         return self.reading
+
+    def heal(self) -> int:
+        """Find the ways to continue the tail, after `ids` were read. Return the number of tokens read."""
+        if not len(self.tail):
+            return 0
+        assert self.reading is not None
+        begun = replace(self.reading, rest=self.tokenizer.decode(self.tail))
+        after, longer = log_probabilities(begun.logits)[0], self.tokenizer.prefixes.longer(begun.rest)
+        spelled, nats = self.reading, 0.0
+        for id in self.tail.tolist():
+            nats += float(log_probabilities(spelled.logits)[0, id])
+            spelled = Reading(self.prompt, *self.network.step(np.array([id]), spelled.state), self.network)
+        spelled = replace(spelled, tokens=tuple(self.tail.tolist()))
+        ways = [(nats, spelled, nats + log_probabilities(spelled.logits)[0])]
+        if (as_symbol := np.logaddexp.reduce(after[longer])) > np.logaddexp(as_symbol, nats) + math.log(RARE):
+            masked = np.full_like(after, -math.inf)
+            masked[longer] = after[longer]
+            ways.insert(int(as_symbol < nats), (float(as_symbol), begun, masked))
+        total = np.logaddexp.reduce([nats for nats, *_ in ways])
+        spellings = []
+        for _, reading, logits in ways:
+            others = 1 - np.exp(logits[:-1] - total).sum()
+            logits = np.append(logits[:-1] - total, math.log(others) if others > 0 else -math.inf)
+            spellings.append(replace(reading, logits=logits[None].astype(np.float32)))
+        self.reading = replace(spellings[0], spellings=tuple(spellings))
+        read, self.tail = len(self.tail), self.tail[:0]
+        return read
 
 
 def prompt_of(
@@ -119,20 +141,20 @@ def prompt_of(
     *,
     label: str | None = None,
     ids: Annotated[Ids, "T"] | None = None,
-    heals: bool = True,
     seed: int = 0,
 ) -> Prompt:
     """Return the prompt `text` after the model's opening; without a text, the model's default beginning.
 
-    With a `label`, a text of that kind follows; the label is not part of the prompt's `text`. `ids` are the tokens of
-    `text`, if they are known; unless it `heals`, they are read as they are. `seed` draws the window in which a classic
+    With a `label`, a text of that kind follows; the label is not part of the prompt's `text`. `ids` are tokens
+    whose text is `text`, and are read as they are. `seed` draws the window in which a classic
     model begins. Raises TextError for a text that is not valid, OptionError for an unknown label.
     """
     tokenizer, whole = model.tokenizer, model.default_prompt if text is None else text
     if label is not None:
         whole = known_label(label, model.about.get("labels") or {}, tokenizer) + TAB + tokenizer.normalise(text or "")
+    tail = tokenizer.unfinished(text or "") if ids is None else 0
     ids = tokenizer.encode(whole) if ids is None else ids
-    kept = len(ids) - (taken_back(tokenizer, ids, text or "") if heals else 0)
+    kept = len(ids) - tail
     return Prompt(network, tokenizer, text or "", np.concatenate([model.opening(seed), ids[:kept]]), ids[kept:])
 
 
@@ -166,117 +188,12 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
     return length * len(different)
 
 
-def taken_back(tokenizer: Tokenizer, ids: Annotated[Ids, "T"], text: str) -> int:
-    """Return how many of the last `ids` of `text` might be other ones if more text followed."""
-    room, count = min(MOST_TAKEN_BACK, tokenizer.unsettled(text)), 0
-    while room and count < len(ids):
-        length = len(tokenizer.texts[min(int(ids[-1 - count]), tokenizer.rows - 1)])
-        if not 0 < length <= room:
-            break
-        room -= length
-        count += 1
-    return count
-
-
-@dataclass(frozen=True)
-class _Spelling:
-    """A way to spell the end of a prompt, or its beginning, whose last token was not read yet."""
-
-    nats: float  # log-probability
-    before: Reading  # the last token
-    last: int
-    rest: str  # after its last token
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        return (*self.before.tokens, self.last)
-
-
-def heal(prompts: Sequence[Prompt]) -> None:
-    """Find the spellings of the tails of prompts whose `ids` one network has read."""
-    healed = [prompt for prompt in prompts if len(prompt.tail)]
-    searches = [_Search(prompt) for prompt in healed]
-    while steps := [(search, spelling) for search in searches for spelling in search.next_steps()]:
-        network, spellings = healed[0].network, [spelling for _, spelling in steps]
-        state = network.side_by_side(*[spelling.before.state for spelling in spellings])
-        logits, state = network.step(np.array([spelling.last for spelling in spellings]), state)
-        for lane, (search, spelling) in enumerate(steps):
-            one = network.chosen(state, [lane])
-            text = spelling.before.prompt
-            search.add(spelling.nats, Reading(text, logits[[lane]], one, network, spelling.tokens, spelling.rest))
-    for prompt, search in zip(healed, searches, strict=True):
-        prompt.reading, prompt.tail = search.result, prompt.tail[:0]
-
-
-class _Search:
-    """The search for the ways to spell the tail of a prompt."""
-
-    def __init__(self, prompt: Prompt) -> None:
-        assert prompt.reading is not None
-        self._prefixes, self._usual = prompt.tokenizer.prefixes, tuple(prompt.tail.tolist())
-        self._found = list[tuple[float, Reading]]()  # spellings and their log-probabilities; their logits are some too
-        self._ahead: list[_Spelling] = []
-        self._steps = 0
-        self.add(0.0, replace(prompt.reading, rest=prompt.tokenizer.decode(prompt.tail)))
-
-    def add(self, nats: float, reading: Reading) -> None:
-        """Take a spelling that was read, and what can follow it."""
-        prefixes, rest = self._prefixes, reading.rest
-        after = nats + log_probabilities(reading.logits)[0]
-        longer = prefixes.longer(rest) if rest else np.arange(len(after))
-        if len(longer):
-            logits = np.full_like(after, -math.inf)
-            logits[longer] = after[longer]
-            self._found.append((float(np.logaddexp.reduce(after[longer])), replace(reading, logits=logits[None])))
-        for end in range(1, len(rest) + 1):
-            if (row := prefixes.row_of(rest[:end])) is not None:
-                self._ahead.append(_Spelling(float(after[row]), reading, row, rest[end:]))
-
-    def next_steps(self) -> list[_Spelling]:
-        """Return the spellings to read now: the usual one, and those that are likely compared with the ones found."""
-        self._ahead.sort(key=lambda spelling: -spelling.nats)
-        known = [nats for nats, _ in self._found] + [ahead.nats for ahead in self._ahead if not ahead.rest]
-        least = np.logaddexp.reduce(known) + math.log(MISSED) if known else -math.inf
-        likely = int(np.count_nonzero(_with_less_likely([spelling.nats for spelling in self._ahead]) > least))
-        count = min(likely, TOGETHER, max(0, MOST_STEPS - self._steps))
-        steps, left = self._ahead[:count], self._ahead[count:]
-        steps += [spelling for spelling in left if spelling.tokens == self._usual[: len(spelling.tokens)]]
-        self._ahead = [spelling for spelling in left if spelling.tokens != self._usual[: len(spelling.tokens)]]
-        self._steps += len(steps)
-        return steps
-
-    @property
-    def result(self) -> Reading:
-        """The prompt with its likeliest spellings, and the usual one, after which anything can be written."""
-        self._found.sort(key=lambda found: -found[0])
-        left = _with_less_likely([nats for nats, _ in self._found])
-        likely = [
-            found
-            for found, more in zip(self._found, left.tolist(), strict=True)
-            if more > left[0] + math.log(MISSED) or found[1].tokens == self._usual
-        ]
-        total = np.logaddexp.reduce([nats for nats, _ in likely])
-        spellings = []
-        for _, reading in likely:
-            logits = reading.logits - total
-            others = 1 - np.exp(logits[0, :-1]).sum()
-            logits[0, -1] = math.log(others) if others > 0 else -math.inf
-            spellings.append(replace(reading, logits=logits.astype(np.float32)))
-        return replace(spellings[0], spellings=tuple(spellings))
-
-
-def _with_less_likely(nats: Sequence[float]) -> NDArray[np.float64]:
-    """Return the log-probability of each of `nats` and all after it, together."""
-    together: NDArray[np.float64] = np.logaddexp.accumulate(np.array(nats)[::-1])[::-1]
-    return together
-
-
 @dataclass(frozen=True, slots=True)
 class NextCharacter:
     """A character that can follow a prompt, or the end of the text."""
 
     text: str
-    """The character; "" for the end of the text, and the token's name for a part of a character, such as <0xE2>."""
+    """The character; "" for the end of the text."""
     id: int
     """The token that is this character."""
     probability: float
@@ -292,13 +209,13 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
     """
     left = [sampler.left(spelling.logits[0]) for spelling in reading.each]
     prefixes = tokenizer.prefixes
-    others = [row for row in range(tokenizer.own_rows) if not tokenizer.texts[row]]
-    names = [*prefixes.characters, *("" if row == tokenizer.end else tokenizer.names[row] for row in others)]
-    ids = [*prefixes.rows_of("".join(prefixes.characters)), *others]
+    end = [] if tokenizer.end is None else [tokenizer.end]
+    names = [*prefixes.characters, *("" for _ in end)]
+    ids = [*prefixes.rows_of("".join(prefixes.characters)), *end]
 
     def by_character(spelling: Reading, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         characters = prefixes.next_characters(probabilities[prefixes.rows], spelling.rest)
-        return np.concatenate([characters, probabilities[others]])
+        return np.concatenate([characters, probabilities[end]])
 
     each = reading.each
     own = np.sum([by_character(one, np.exp(log_probabilities(one.logits)[0])) for one in each], axis=0)

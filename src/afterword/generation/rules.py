@@ -22,7 +22,6 @@ import regex
 
 from afterword.errors import OptionError, WorkError, check_installed
 from afterword.generation.sampling import Logits, Sampling
-from afterword.text.characters import ByteTokenizer
 from afterword.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Rules:
             raise OptionError(f"a text with a rule may have at most {LONGEST:,} characters: give a smaller max-tokens")
         self._tokenizer = tokenizer
         self._masks: Masks = {}
-        grammar, rules = _Grammar(tokenizer, most_states(longest)), _constraints(tokenizer, sampling)
+        grammar, rules = _Grammar(_Vocabulary(tokenizer), most_states(longest)), _constraints(tokenizer, sampling)
         if labels:
             rules.append(("label", rf"/({'|'.join(map(_literal, labels))})\t(?s:.*)/"))
         for name, constraint in rules:
@@ -74,11 +73,11 @@ class Rules:
                 raise OptionError(f"{name} is invalid: {wrong}")
         length = [] if longest is None else [f"/(?s:.{{0,{longest}}})/"]
         constraints = [*length, *(constraint for _, constraint in rules)] or [ANYTHING]
-        self._new = partial(grammar.matcher, [*constraints, *_alphabet(tokenizer)])
+        self._new = partial(grammar.matcher, [*constraints, f"/{_one_of(tokenizer.characters)}*/"])
         self._start: LLMatcher | None = self._new()
         if _is_impossible(self._start):
             names = " and ".join(dict.fromkeys(name for name, _ in rules))
-            if not _is_impossible(_Grammar(ByteTokenizer.of()).matcher(constraints)):
+            if not _is_impossible(_Grammar(_Bytes()).matcher(constraints)):
                 texts = tokenizer.normalise("".join([sampling.starts_with or "", *sampling.contains]))
                 unknown = ", ".join(map(repr, sorted({*texts} - {*tokenizer.characters})))[:100]
                 why = f": it does not know {unknown}" if unknown else ""
@@ -174,15 +173,25 @@ class _Vocabulary:
         return [id for id in self._tokenizer.encode(text).tolist() if id < self._tokenizer.rows]
 
 
+class _Bytes:
+    """The 256 bytes in that form: they spell every text."""
+
+    bos_token_id, eos_token_id, special_token_ids = None, 256, (256,)
+    tokens = (*(bytes([byte]) for byte in range(256)), b"<|256|>")
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        return list(text.encode() if isinstance(text, str) else text)
+
+
 class _Grammar:
     """Makes matchers of expressions over a vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer, states: int = MOST_STATES) -> None:
+    def __init__(self, vocabulary: _Vocabulary | _Bytes, states: int = MOST_STATES) -> None:
         check_installed("rules need llguidance: pip install 'afterword[patterns]'", "llguidance")
         import llguidance
 
         self._kind: Any = llguidance.LLMatcher
-        self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(_Vocabulary(tokenizer)), slices=[])
+        self._tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(vocabulary), slices=[])
         self._limits = llguidance.LLParserLimits(max_lexer_states=states, verbose_errors=False)
 
     def matcher(self, constraints: Sequence[str]) -> LLMatcher:
@@ -257,11 +266,6 @@ def contained(text: str, whole: str, before: str = "") -> bool:
     first = rf"(?<!{OF_WORD})" if is_of_word(text[0]) else ""
     last = rf"(?![{APOSTROPHES}]?{OF_WORD})" if is_of_word(text[-1]) else ""
     return bool(regex.search(first + regex.escape(text) + last, before[-1:] + whole, pos=len(before[-1:])))
-
-
-def _alphabet(tokenizer: Tokenizer) -> list[str]:
-    """Return the expression of what the model can write; empty if that is every text."""
-    return [f"/{_one_of(tokenizer.characters)}*/"] if tokenizer.characters else []
 
 
 def _expression(pattern: str) -> str:

@@ -210,8 +210,7 @@ class Sampling(Temperature):
         """Return the model's `defaults`, replaced by the values given here."""
         given = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(defaults)}
         if self.max_tokens is None:
-            each = defaults.characters_per_token if self.rules else 1
-            given["max_tokens"] = round(defaults.max_tokens * each * max(1, self.sentences))
+            given["max_tokens"] = defaults.max_tokens * max(1, self.sentences)
         return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 

@@ -24,8 +24,8 @@ class Alternative:
 class Piece:
     """One written token.
 
-    `text` is the text that became certain with this token. It is empty inside a character of several bytes, and while a
-    stop string may have begun or the last sentence ended; that text then comes with a later piece. The texts of all
+    `text` is the text that became certain with this token. It is empty while a stop string may have begun or the last
+    sentence ended; that text then comes with a later piece. The texts of all
     pieces, joined, are the whole text. A text that ends where no token can follow has a last piece with the `id` -1.
     `log_probability` is the model's own (nats, over all tokens, before any filter).
     `alternatives` are the likeliest tokens in its place, the likeliest first, as many as requested, with

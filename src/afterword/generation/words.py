@@ -23,7 +23,7 @@ from afterword.generation.rules import NO_WORD
 from afterword.model.ngram.tables import Ngram
 from afterword.text.tokenizer import Tokenizer
 
-LETTER = regex.compile(rf"(?!{NO_WORD})[\p{{L}}\p{{M}}]|\ufffd")  # U+FFFD: a part of a letter
+LETTER = regex.compile(rf"(?!{NO_WORD})[\p{{L}}\p{{M}}]")
 REMEMBERED = 64  # characters of a prompt that may belong to its last word
 CACHED = 2**22  # bytes
 MOST_NEW = 0.2  # the fraction of new words beyond which the words of a text say little about further ones
@@ -40,7 +40,7 @@ class Words:
 
     def __init__(self, ngram: Ngram, tokenizer: Tokenizer) -> None:
         self._ngram, self._tokenizer = ngram, tokenizer
-        self._texts = [tokenizer.spelling(row).decode("utf-8", "replace") for row in range(ngram.rows)]
+        self._texts = tokenizer.texts
         self._parts = np.array([not LETTER.match(text[:1]) for text in self._texts])
         self._ends = [not LETTER.match(text[-1:]) for text in self._texts]
         self._capital = np.array([text[:1].isupper() for text in self._texts])

@@ -167,13 +167,10 @@ def _check(model: SavedModel) -> None:
 def _facts(model: SavedModel) -> dict[str, Any]:
     """Return the vocabulary, the sizes and the defaults of writing."""
     config, tokenizer = model.config, model.tokenizer
-    texts = tokenizer.texts
-    rows = {text: row for row, text in enumerate(texts)}
     return {
         "kind": tokenizer.kind,
         "lowercase": tokenizer.lowercase,
-        "tokens": texts,
-        "merges": [[rows[left], rows[right]] for left, right in tokenizer.merges],
+        "tokens": tokenizer.texts,
         "rows": tokenizer.rows,
         "sharing": config.byte_tokens,
         "boundary": tokenizer.end,
@@ -192,7 +189,6 @@ def _facts(model: SavedModel) -> dict[str, Any]:
             "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",
             "finishesSentences": model.writing.finish_sentence,
-            "charactersPerToken": model.writing.characters_per_token,
             "labels": list(model.about.get("labels") or ()),
         },
     }

@@ -99,8 +99,7 @@ The last tenth of the play is held out to measure the models.
             yield Told(text=f"{model.score(held_out).bits_per_character:.2f}  {name}")
     yield Told(text=f"\n{ASKED}\n")
     for name, model in models.items():
-        length = model.writing_defaults.tokens(LENGTH)
-        written = str(model.generate(PROMPT, max_tokens=length, temperature=TEMPERATURE, seed=SEED))
+        written = str(model.generate(PROMPT, max_tokens=LENGTH, temperature=TEMPERATURE, seed=SEED))
         yield Told(heading=name, text=f"{written}\n")
     sentence = first_sentence(written)
     write_bytes(page, gates_html(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())

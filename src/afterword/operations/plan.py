@@ -147,7 +147,7 @@ def _contents(encoded: EncodedCorpus) -> str:
         documents += f" with {counted(len(encoded.labels), 'label')}"
     kinds = f"{len(tokenizer.characters)} different characters" if tokenizer.characters else "as bytes"
     if tokenizer.several:
-        kinds += f", read as {len(encoded.training):,} {tokenizer.several}"
+        kinds += f", read as {len(encoded.training):,} symbols"
     return f"{documents} ({kinds})"
 
 

@@ -26,7 +26,6 @@ from afterword.runs.run import Run
 from afterword.settings import ignore_progress
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
-from afterword.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,14 @@ def _planned(
             encoded, began = encode(corpus, tokenizer, new.corpus), time.monotonic()
             begun = begun_from(encoded, training, text.vocabulary, base)
             if begun.untrained and begun.untrained.tokenizer != tokenizer:
-                decided = time.monotonic()
-                # subwords, which take far longer than characters
                 encoded = encode(corpus, begun.untrained.tokenizer, new.corpus)
-                began += time.monotonic() - decided
             with memory_reported():
                 plan = make_plan(encoded, training, begun)
             check_ranks(plan.recipe)
             seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
-            settings = {"sources": corpus.sources, **asdict(text), "vocabulary": _vocabulary(text, encoded.tokenizer)}
+            settings = {"sources": corpus.sources, **asdict(text), "vocabulary": encoded.tokenizer.kind}
             settings |= {"unwrap": "no" if corpus.unwrapped is None else "yes"} if encoded.is_text else {}
             yield new, Preview(plan, encoded, notes, seconds, settings)
-
-
-def _vocabulary(text: CorpusSettings, tokenizer: Tokenizer) -> str | None:
-    """Return the --vocabulary that `text` asks for, or that its tokens have; None if only the base has such tokens."""
-    return text.vocabulary or (tokenizer.kind if tokenizer.kind == tokenizer.usage else None)
 
 
 def preview(sources: Sequence[Source], text: CorpusSettings, training: TrainingSettings) -> Preview:

@@ -39,7 +39,7 @@ def environment(threads: int, device: Device = "cpu") -> dict[str, Any]:
 def system() -> dict[str, Any]:
     """Return what a bug report should say about this machine; None is the version of a program that is missing."""
     found: dict[str, Any] = {"python": platform.python_version()}
-    for name in ("numpy", "tokenizers", "torch", "onnxruntime"):
+    for name in ("numpy", "torch", "onnxruntime"):
         found[name] = None
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -47,7 +47,7 @@ def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Gene
 def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, None, None]:
     """Raise NotFiniteError, and keep nothing of it, if a loss, a gradient or a weight is not a finite number."""
     recipe, team, encoded = run.recipe, run.team, run.encoded
-    characters_per_token = encoded.training_characters / len(encoded.training)
+    length = encoded.training_characters / len(encoded.training)  # of a token, in characters
     torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(encoded.tokenizer), recipe, team)
     batches = training_batches(encoded, recipe)
@@ -110,9 +110,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             progress = Progress(
                 step=step,
                 steps=schedule.steps,
-                loss=nats / (tokens * characters_per_token),
+                loss=nats / (tokens * length),
                 learning_rate=rate,
-                characters_per_second=read * characters_per_token / max(now - reported, 1e-9),
+                characters_per_second=read * length / max(now - reported, 1e-9),
                 seconds=now,
                 seconds_left=left,
                 validation=None if measured is None else measured.cost,

@@ -131,8 +131,9 @@ class Run:
     def _writing(self) -> WritingDefaults:
         encoded, recipe = self.encoded, self.recipe
         writing = usual(windows=recipe.windows, lines=encoded.lines)
-        if encoded.tokenizer.several:
-            writing = writing.measured(encoded.training_characters, len(encoded.training))
+        if encoded.tokenizer.several:  # as many characters as a model of characters writes
+            length = max(1.0, encoded.training_characters / max(1, len(encoded.training)))
+            writing = replace(writing, max_tokens=max(1, round(writing.max_tokens / length)))
         if writing.opening == "newline":
             penalty = suited_penalty(encoded.training, encoded.tokenizer.lengths)
             writing = replace(writing, repetition_penalty=penalty)

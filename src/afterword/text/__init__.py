@@ -3,7 +3,7 @@
 documents                          what a user names becomes documents
 formats, decoding                  documents become text
 lines, corpus                      the text is split into a training and a validation part
-tokenizer, characters, bpe         text becomes token ids, and comes back
+tokenizer, characters, symbols     text becomes token ids, and comes back
 vocabularies                       the table of tokenizers
 encoded                            the ids on disk
 """

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
 from afterword.text.tokenizer import BYTES, END, Ids, Tokenizer
-from afterword.text.unicode import code_points, distinct, utf_8
+from afterword.text.unicode import code_points, distinct
 
 UNKNOWN = -1
 MOST_CHARACTERS = 30_000  # more than any script has in use; each one is a row of the network's largest matrices
@@ -39,13 +39,12 @@ class CharTokenizer(Tokenizer):
         return cls(distinct("".join(characters), lowercase), lowercase)
 
     @classmethod
-    def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
+    def learn(cls, characters: str, texts: Iterable[str], lowercase: bool) -> Self:
         """Know all `characters` of the training text. Raises OptionError if there are too many for a row each."""
         if len(characters) > MOST_CHARACTERS:
-            recipe = "" if cls.byte_fallback else "`recipe` auto and "
             raise OptionError(
-                f"the training text has {len(characters):,} different characters, and a vocabulary of characters has "
-                f"at most {MOST_CHARACTERS:,}: use {recipe}`vocabulary` byte or bpe:N"
+                f"the training text has {len(characters):,} different characters, and a model knows at most "
+                f"{MOST_CHARACTERS:,}, more than any language uses: leave out what is no text, or train on less of it"
             )
         return cls.of(characters, lowercase)
 
@@ -115,31 +114,3 @@ class ClassicTokenizer(CharTokenizer):
             f"the classic recipe knows only the {len(self.characters)} characters of its text; "
             f"{chr(codes[first])!r} at character {at + first} is not one of them"
         )
-
-
-@dataclass(frozen=True, repr=False)
-class ByteTokenizer(Tokenizer):
-    """The 256 bytes."""
-
-    kind = "byte"
-    usage = "byte"
-    shared_row_tokens = 1
-
-    @classmethod
-    def of(cls, lowercase: bool = False) -> Self:
-        """Return the tokenizer of bytes; with `lowercase`, of text in lower case."""
-        return cls("", lowercase)
-
-    @classmethod
-    def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
-        return cls.of(lowercase)
-
-    @classmethod
-    def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
-        return cls.of(lowercase) if tokens.get(BYTES[0]) == 0 else None
-
-    def tokens(self) -> list[str]:
-        return [*BYTES, END]
-
-    def _encode(self, text: str, at: int) -> Ids:
-        return np.frombuffer(utf_8(text, at), dtype=np.uint8).astype(np.int32)

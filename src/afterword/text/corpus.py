@@ -157,14 +157,12 @@ class TextSettings(Decoding):
         if self.vocabulary is not None:
             vocabulary_asked_for(self.vocabulary)
         if self.unwrap == "yes" and not self.may_unwrap:
-            raise OptionError(
-                "`unwrap` yes is for running text: leave it out, or leave out `lines`, `labels` or `vocabulary` byte"
-            )
+            raise OptionError("`unwrap` yes is for running text: leave it out, or leave out `lines` or `labels`")
 
     @property
     def may_unwrap(self) -> bool:
-        """True if wrapped prose may be joined. It never is if lines are documents or bytes are tokens."""
-        return self.unwrap != "no" and not self.lines and self.vocabulary != "byte"
+        """True if wrapped prose may be joined. It never is if lines are documents."""
+        return self.unwrap != "no" and not self.lines
 
     def suited(self, training: Training) -> Training:
         """Return the settings of a training on a text: any will do."""

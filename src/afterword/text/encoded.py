@@ -27,7 +27,7 @@ from afterword.records import read_json
 from afterword.storage import read_whole, replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus, Split
 from afterword.text.tokenizer import Encoder, Ids, Tokenizer
-from afterword.text.vocabularies import from_json, vocabulary_asked_for
+from afterword.text.vocabularies import RemovedVocabularyError, from_json, vocabulary_asked_for
 
 Rows = NDArray[np.unsignedinteger[Any]]
 
@@ -42,8 +42,7 @@ def learn_tokenizer(corpus: Corpus, vocabulary: str | None, lowercase: bool) -> 
     Raises OptionError.
     """
     training = (text for part, text in corpus.pieces() if part == "training")
-    kind, argument = vocabulary_asked_for(vocabulary or "char")
-    return kind.learn(corpus.characters, training, argument, lowercase)
+    return vocabulary_asked_for(vocabulary or "char").learn(corpus.characters, training, lowercase)
 
 
 @dataclass(frozen=True)
@@ -137,6 +136,8 @@ class EncodedCorpus(CorpusFacts):
             )
         except OSError as error:
             raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
+        except RemovedVocabularyError as error:
+            raise RunError(f"cannot read the encoded text in {folder}: {error}") from None
         except (ValueError, ModelError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train again from the text") from None
 
@@ -196,7 +197,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         documents=training.lines if corpus.lines else 1,
         training=training.size(),
         validation=validation.size(),
-        unseen=_unseen(tokenizer, training.seen),
+        unseen=np.flatnonzero(~training.seen).tolist(),
         fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
         sources=[PurePath(source).name or source for source in corpus.sources],  # a model must not reveal the folders
         labels=corpus.labels,
@@ -241,14 +242,6 @@ class _PartWriter:
 
     def size(self) -> PartSize:
         return PartSize(self.tokens, self.characters, self.bytes)
-
-
-def _unseen(tokenizer: Tokenizer, seen: NDArray[np.bool_]) -> list[int]:
-    """Return the rows that are not `seen`, except tokens of characters that are: those may occur in such a text."""
-    tokens = tokenizer.tokens()
-    spelled = {*tokenizer.characters, *map("".join, tokenizer.merges)}
-    known = set("".join(tokens[row] for row in np.flatnonzero(seen) if tokens[row] in spelled))
-    return [row for row in np.flatnonzero(~seen).tolist() if not (tokens[row] in spelled and set(tokens[row]) <= known)]
 
 
 def _little_endian(name: str) -> np.dtype[Any]:

@@ -39,9 +39,7 @@ class SymbolTokenizer(CharTokenizer):
     """The known characters, the known symbols of several characters, and the 256 bytes."""
 
     kind = "words"
-    usage = "words"
-    several = "symbols"
-    ignore_merges = True
+    several = True
     pre_tokenizer: ClassVar[dict[str, Any] | None] = split_by(SYMBOLS)
 
     symbols: tuple[str, ...] = ()
@@ -56,13 +54,13 @@ class SymbolTokenizer(CharTokenizer):
         return cls(distinct("".join(characters), lowercase), lowercase, tuple(found[:MOST_SYMBOLS]))
 
     @classmethod
-    def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
-        known = CharTokenizer.learn(characters, (), "", lowercase).characters
+    def learn(cls, characters: str, texts: Iterable[str], lowercase: bool) -> Self:
+        known = CharTokenizer.learn(characters, (), lowercase).characters
         return cls.of(known, lowercase, texts)
 
     def for_text(self, characters: str, lowercase: bool) -> Self:
         """Keep the symbols that consist of these characters, and make each new character a token of its own."""
-        known = CharTokenizer.learn(characters, (), "", lowercase).characters
+        known = CharTokenizer.learn(characters, (), lowercase).characters
         symbols = tuple(symbol for symbol in self.symbols if set(symbol) <= set(known))
         return replace(self, characters=known, lowercase=lowercase, symbols=symbols)
 
@@ -85,13 +83,14 @@ class SymbolTokenizer(CharTokenizer):
         """The ids of the tokens that are text."""
         return {token: id for id, token in enumerate([*self.characters, *self.symbols])}
 
-    def unsettled(self, text: str) -> int:
-        """Return the length of the last symbol if it is unknown, such as the beginning of a known one.
+    def unfinished(self, text: str) -> int:
+        """Return the number of last tokens of `text`, a character each, that are the beginning of a symbol.
 
-        A known one counts as whole: any event can follow the event `6`, which does not have to become `60`.
+        A known symbol is none: any event can follow the event `6`, which does not have to become `60`.
         """
         *_, last = ["", *SYMBOL.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
-        return 0 if last in "\t\n\v\f\r" or (last != " " and last in self._ids) else len(last)
+        is_whole = last != " " and last in self._ids
+        return 0 if is_whole or not len(self.prefixes.longer(last)) else len(last)
 
     def remark(self, counts: NDArray[np.intp]) -> str | None:
         first = len(self.characters)
@@ -101,7 +100,7 @@ class SymbolTokenizer(CharTokenizer):
         more = f"more than {MOST_SYMBOLS:,}" if len(self.symbols) == MOST_SYMBOLS else f"{len(self.symbols):,}"
         return (
             f"vocabulary words found {more} different symbols, {once:,} of which occur once: that looks like prose, "
-            "which `vocabulary` char or bpe:N suits better"
+            "which `vocabulary` char suits better"
         )
 
     def _encode(self, text: str, at: int) -> Ids:

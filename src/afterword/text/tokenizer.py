@@ -59,32 +59,24 @@ class Tokenizer(ABC):
 
     kind: ClassVar[str]
     """The name by which users choose it."""
-    usage: ClassVar[str] = ""
-    """The spelling for the option --vocabulary; "" if it cannot be chosen there."""
     shared_row_tokens: ClassVar[int]
     """The number of last ids that share the last row; 1 if none are shared."""
-    several: ClassVar[str] = ""
-    """The noun for its tokens of several characters; "" if it has none."""
+    several: ClassVar[bool] = False
+    """Whether it has tokens of several characters: symbols."""
     byte_fallback: ClassVar[bool] = True
-    ignore_merges: ClassVar[bool] = False
-    """Whether a part of the text that is a token is read as that token, without merges."""
     pre_tokenizer: ClassVar[dict[str, Any] | None] = None
-    """The rule that splits a text before merging, made by `split_by`; None if the text is not split."""
+    """The rule that splits a text into what a token may be; None if a token is a character."""
 
     characters: str
-    """The known characters, distinct and sorted; "" if the tokens are bytes."""
+    """The known characters, distinct and sorted."""
     lowercase: bool
-
-    @classmethod  # noqa: B027
-    def check_argument(cls, argument: str) -> None:
-        """Raise OptionError unless `argument` may follow the kind's name and a colon, as N in bpe:N."""
 
     @classmethod
     @abstractmethod
-    def learn(cls, characters: str, texts: Iterable[str], argument: str, lowercase: bool) -> Self:
+    def learn(cls, characters: str, texts: Iterable[str], lowercase: bool) -> Self:
         """Learn the vocabulary of a training text that has `characters` and comes in the pieces `texts`.
 
-        Raises OptionError if `argument` does not suit the text.
+        Raises OptionError if there are too many characters.
         """
 
     def for_text(self, characters: str, lowercase: bool) -> Self:
@@ -92,7 +84,7 @@ class Tokenizer(ABC):
 
         Raises OptionError if there are too many.
         """
-        return type(self).learn(characters, (), "", lowercase)
+        return type(self).learn(characters, (), lowercase)
 
     @classmethod
     @abstractmethod
@@ -117,11 +109,6 @@ class Tokenizer(ABC):
     @abstractmethod
     def _encode(self, text: str, at: int) -> Ids:
         """Return the ids [N] of `text`, which is normalised and begins at the character `at` of the user's text."""
-
-    @property
-    def merges(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of tokens that become one, in the order of merging."""
-        return ()
 
     @cached_property
     def size(self) -> int:
@@ -239,9 +226,8 @@ class Tokenizer(ABC):
         """The rows by the beginnings of their texts."""
         return Prefixes(self.texts)
 
-    def unsettled(self, text: str) -> int:
-        """Return the number of last characters of `text`, in the tokenizer's own form, that a token may have in common
-        with what follows."""
+    def unfinished(self, text: str) -> int:
+        """Return the number of last tokens of `text` that are the beginning of a symbol."""
         return 0
 
     def remark(self, counts: NDArray[np.intp]) -> str | None:
@@ -276,9 +262,9 @@ class Tokenizer(ABC):
                 "end_of_word_suffix": None,
                 "fuse_unk": False,
                 "byte_fallback": self.byte_fallback,
-                "ignore_merges": self.ignore_merges,
+                "ignore_merges": self.several,  # a symbol is one token, although nothing is merged
                 "vocab": {token: id for id, token in enumerate(self.tokens())},
-                "merges": [list(pair) for pair in self.merges],
+                "merges": [],
             },
         }
 
@@ -313,7 +299,7 @@ class Encoder:
 class Decoder:
     """A decoder of ids that come one at a time. It never returns half a character.
 
-    The results of `push` and the final `finish`, joined, are what `Tokenizer.decode` returns for the same ids.
+    The results of `push`, joined, are what `Tokenizer.decode` returns, but for an incomplete character at the end.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -328,18 +314,6 @@ class Decoder:
         text = self._utf8.decode(self._tokenizer.spelling(id))
         self._is_inside = bool(self._utf8.getstate()[0])
         return text
-
-    def peek(self, id: int) -> str:
-        """Return what `push` would return, without changing the state."""
-        before = self._utf8.getstate()
-        is_inside, text = self._is_inside, self.push(id)
-        self._utf8.setstate(before)
-        self._is_inside = is_inside
-        return text
-
-    def finish(self) -> str:
-        """Return the rest: "" or, for an incomplete character, U+FFFD."""
-        return self._utf8.decode(b"", final=True)
 
 
 def split_by(pattern: str) -> dict[str, Any]:

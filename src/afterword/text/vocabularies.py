@@ -6,21 +6,19 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from afterword.errors import OptionError, TextError
+from afterword.errors import ModelError, OptionError, TextError
 from afterword.records import as_record
-from afterword.text.bpe import BpeTokenizer
-from afterword.text.characters import ByteTokenizer, CharTokenizer, ClassicTokenizer
+from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from afterword.text.symbols import SymbolTokenizer
-from afterword.text.tokenizer import Tokenizer, damaged
+from afterword.text.tokenizer import BYTES, Tokenizer, damaged
 
 # In the order in which they are asked to recognise a tokenizer.json; the last one accepts what no other did.
 VOCABULARIES: tuple[type[Tokenizer], ...] = (
     SymbolTokenizer,
-    BpeTokenizer,
     ClassicTokenizer,
-    ByteTokenizer,
     CharTokenizer,
 )
+USAGE = [kind.kind for kind in reversed(VOCABULARIES) if kind is not ClassicTokenizer]  # which its recipe chooses
 
 
 @dataclass(frozen=True)
@@ -38,24 +36,32 @@ class TokenizerFile:
     model: ModelPart
 
 
-USAGE = [kind.usage for kind in reversed(VOCABULARIES) if kind.usage]
+class RemovedVocabularyError(ModelError):
+    """A vocabulary that earlier versions of Afterword had."""
 
 
-def vocabulary_asked_for(vocabulary: str) -> tuple[type[Tokenizer], str]:
-    """Return the kind that `vocabulary` names, and what follows its colon, as N in bpe:N. Raises OptionError."""
-    name, colon, argument = vocabulary.partition(":")
+def vocabulary_asked_for(vocabulary: str) -> type[Tokenizer]:
+    """Return the kind that `vocabulary` names. Raises OptionError."""
     for kind in VOCABULARIES:
-        if kind.kind == name and (not colon or ":" in kind.usage):
-            kind.check_argument(argument)
-            return kind, argument
-    raise OptionError(f"vocabulary must be {', '.join(USAGE[:-1])} or {USAGE[-1]}, not {vocabulary[:60]}")
+        if kind.kind == vocabulary:
+            return kind
+    raise OptionError(f"vocabulary must be {' or '.join(USAGE)}, not {vocabulary[:60]}")
 
 
 def from_json(content: str | bytes) -> Tokenizer:
-    """Read what `Tokenizer.to_json` wrote, or what the library saved from it. Raises ModelError for anything else."""
+    """Read what `Tokenizer.to_json` wrote, or what the library saved from it.
+
+    Raises RemovedVocabularyError for the bytes and the subwords of earlier versions, ModelError for anything else.
+    """
     try:
         found = json.loads(content, object_pairs_hook=_without_duplicates)
-        tokens = as_record(TokenizerFile, found).model.vocab
+        model = as_record(TokenizerFile, found).model
+        tokens = model.vocab
+        if model.merges or tokens.get(BYTES[0]) == 0:
+            name = "bpe" if model.merges else "byte"
+            raise RemovedVocabularyError(
+                f"its vocabulary is {name}: the last version of Afterword that reads it is 0.3"
+            )
         lowercase = found.get("normalizer") is not None
         tokenizer = next(filter(None, (kind.recognise(tokens, found, lowercase) for kind in VOCABULARIES)))
     except (ValueError, RecursionError, TextError) as error:

@@ -28,7 +28,7 @@ const EMPTY = {
   hold: [],
   with: "both",
   offers: 3, // the number of continuations
-  offerLength: 48, // characters of each
+  offerLength: 48, // tokens of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
   unit: "words", // of what is shown at the cursor, or "characters"
@@ -66,16 +66,9 @@ export function inForce(name) {
   return settings.get()[name] ?? own[name] ?? off ?? null;
 }
 
-const lengthOfToken = () => modelOf(page.get())?.afterword?.characters_per_token ?? 1;
-
-/** Return the number of tokens that are about as long as `characters`. */
-export const tokensFor = characters => Math.max(1, Math.round(characters / lengthOfToken()));
-
 /** Return the length of what is written: in tokens; with a pattern, in characters. */
 export function mostTokens() {
-  const { max_tokens: given, pattern } = settings.get();
-  const usual = inForce("max_tokens") ?? 500;
-  return Math.min(given === null && pattern ? Math.round(usual * lengthOfToken()) : usual, page.get().mostWritten);
+  return Math.min(inForce("max_tokens") ?? 500, page.get().mostWritten);
 }
 
 /** Return the settings as the fields of a completion, or of a request for the next token. */

@@ -6,7 +6,7 @@ import { chosenFile, dropping, textOf } from "./files.js";
 import { History } from "./history.js";
 import { historyOf } from "./keeping.js";
 import { Another, Here } from "./next.js";
-import { inForce, settings, tokensFor } from "./settings.js";
+import { inForce, settings } from "./settings.js";
 import { Sheet } from "./sheet.js";
 import { page, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
@@ -130,13 +130,13 @@ function Tools({ writer, keeper }) {
   ${isSimple && html`<${Manner} />`}`;
 }
 
-const LENGTHS = { "a sentence or two": 120, "a paragraph": null, "a page": 2000 }; // characters; null is the model's own length
+const LENGTHS = { "a sentence or two": 120, "a paragraph": null, "a page": 2000 }; // tokens; null is the model's own length
 
 /** The settings of the simple view. */
 function Manner() {
   const { max_tokens: length } = useStore(settings);
   useStore(page);
-  const tokens = Object.values(LENGTHS).map(characters => characters && tokensFor(characters));
+  const tokens = Object.values(LENGTHS);
   const temperature = inForce("temperature") ?? 0.8;
   return html`<div class="bar manner">
     <label for="wildness">calm</label>

@@ -2,7 +2,7 @@
 
 import { ApiError, call, isAbort, stream } from "./api.js";
 import { History } from "./history.js";
-import { inForce, mostTokens, settings, steering, tokensFor } from "./settings.js";
+import { inForce, mostTokens, settings, steering } from "./settings.js";
 import { sentenceEnds } from "./sentences.js";
 import { Aligner, blank, BOUNDARY, characterAt, isWritten, shadesBy } from "./shades.js";
 import { modelOf, page, Store } from "./state.js";
@@ -287,7 +287,7 @@ export class Writer {
     writing.set({ isBusy: true, doing: "Reading the text…", complaint: null });
     const { model, hold, with: which } = steering();
     const isOfLines = this.#isOfLines;
-    const isOfSubwords = ["bpe", "words"].includes(modelOf(page.get())?.afterword?.vocabulary);
+    const isOfSymbols = modelOf(page.get())?.afterword?.vocabulary === "words";
     // a model of lines reads each line separately
     const parts = isOfLines ? text.split("\n") : [text];
     const asked = parts.filter(part => part);
@@ -296,7 +296,7 @@ export class Writer {
     if (which) body.with = which;
     try {
       let shades;
-      if (isOfSubwords && !hold && text.length <= page.get().mostShaded) {
+      if (isOfSymbols && !hold && text.length <= page.get().mostShaded) {
         const fields = { model, text, with: which };
         shades = shadesBy((await call("POST", "/v1/surprises", fields, abort.signal)).surprises, text);
       } else {
@@ -361,8 +361,7 @@ export class Writer {
     const n = Math.max(1, settings.get().offers - old.length);
     const fresh = Array.from({ length: n }, () => ({ text: "", shades: "" }));
     const aligners = fresh.map(() => new Aligner(true));
-    const { offerLength, pattern } = settings.get();
-    const length = pattern ? offerLength : tokensFor(offerLength);
+    const { offerLength: length } = settings.get();
     const body = { ...this.#continuing(at, length), n };
     const endings = fresh.map(() => new WordEnd(body, length));
     this.offerAt = at;

@@ -19,7 +19,7 @@ export interface Options {
 }
 
 export interface Token {
-  /** The text that became certain with this token; it is empty while a stop may have begun, or within a character. */
+  /** The text that became certain with this token; it is empty while a stop may have begun. */
   text: string;
   id: number;
   /** In nats, before temperature and min-p, with the n-gram. */

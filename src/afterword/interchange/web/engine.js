@@ -7,7 +7,7 @@
 
 const SLICE = 30; // milliseconds of work, after which others get a turn
 const [KEPT, MOST_KEPT] = [64, 512]; // tokens after which a state is kept to continue from; the number of such states
-const [MISSED, MOST_STEPS] = [1e-3, 96]; // of the probability of all spellings of a prompt's end; steps to find them
+const RARE = 1e-3; // a symbol that is less likely to continue what a prompt begins does not count
 const [RAREST, MOST_BEGUN] = [1e-5, 400]; // the least probability of a word's beginning, and the most beginnings that are read
 const WORD = /\s*(?:[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|[^\p{L}\p{M}\p{N}_\s]+)/uy; // punctuation counts as words
 const BEGUN = /[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*['’]?$/u;
@@ -253,40 +253,35 @@ class Model {
 
   /**
    * Return the ways to continue `prompt`, the likeliest first: a reading, the rest of the prompt, with which the next
-   * token begins, and P of the way and each next row. A prompt may end within a token: its last tokens are taken back, and
-   * their characters read in every likely spelling.
+   * token begins, and P of the way and each next row. There are two if the prompt ends within a symbol: the next token is
+   * a symbol that begins so, or what the prompt begins is read character by character.
    */
   async #ways(prompt, turn) {
-    const { texts, ids: known } = this.tokenizer;
+    const { texts } = this.tokenizer;
     const ids = [this.facts.boundary, ...this.tokenizer.encode(prompt)];
-    const settled = ids.length - this.tokenizer.unsettled(prompt, ids);
-    const reading = this.last.shared(ids.slice(0, settled));
-    while (reading.ids.length < settled) {
+    const begun = ids.length - this.tokenizer.unfinished(prompt);
+    const reading = this.last.shared(ids.slice(0, begun));
+    while (reading.ids.length < begun) {
       reading.push(ids[reading.ids.length]);
       await turn();
     }
     reading.keep();
     this.last = reading;
-    const [ways, ahead] = [[], [{ reading, chance: 1, rest: ids.slice(settled).map(id => texts[id]).join("") }]];
-    for (let found = 0, steps = 0; ahead.length && steps < MOST_STEPS; steps += 1) {
-      const { reading: before, id, chance, rest } = ahead.sort((a, b) => b.chance - a.chance).shift();
-      const reading = id === undefined ? before : new Reading(this, before);
-      const isUsual = id === undefined || [...before.ids, id].every((one, k) => one === ids[k]);
-      if (chance < found * MISSED && !isUsual) continue;
-      if (id !== undefined) reading.push(id);
-      const fits = row => !rest || (texts[row].startsWith(rest) && texts[row] !== rest);
-      const p = reading.p.map((value, row) => (fits(row) ? value * chance : 0));
-      ways.push({ reading, rest, p, sum: total(p), isWhole: isUsual && !rest });
-      found += ways.at(-1).sum;
-      for (let end = 1; end <= rest.length; end += 1) {
-        const id = known.get(rest.slice(0, end));
-        if (id !== undefined) ahead.push({ reading, id, chance: chance * reading.p[id], rest: rest.slice(end) });
-      }
+    const [spelled, rest] = [new Reading(this, reading), ids.slice(begun).map(id => texts[id]).join("")];
+    let chance = 1;
+    for (const id of ids.slice(begun)) {
+      chance *= spelled.p[id];
+      spelled.push(id);
       await turn();
     }
-    ways.sort((a, b) => b.sum - a.sum);
-    const left = k => ways.slice(k).reduce((sum, way) => sum + way.sum, 0);
-    const kept = ways.filter((way, k) => way.isWhole || (way.sum && left(k) > left(0) * MISSED));
+    const ways = [{ reading: spelled, rest: "", p: spelled.p.map(value => value * chance) }];
+    if (rest) {
+      const longer = new Set(this.tokenizer.longer(rest));
+      ways.push({ reading, rest, p: reading.p.map((value, row) => (longer.has(row) ? value : 0)) });
+    }
+    for (const way of ways) way.sum = total(way.p);
+    const isRare = rest && ways[1].sum <= (ways[0].sum + ways[1].sum) * RARE;
+    const kept = isRare ? ways.slice(0, 1) : ways.sort((a, b) => b.sum - a.sum);
     const all = kept.reduce((sum, way) => sum + way.sum, 0);
     return kept.map(way => ({ ...way, p: way.p.map(value => value / all) }));
   }
@@ -298,7 +293,6 @@ class Model {
     const isValid = temperature >= 0 && temperature <= writing.hottest && minP >= 0 && minP < 1 && maxTokens >= 0;
     if (!isValid) throw new RangeError(`temperature must be from 0 to ${writing.hottest}, minP from 0 to below 1, and maxTokens 0 or more`);
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
-    const decoder = this.tokenizer.kind === "byte" ? new TextDecoder() : null;
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
     const labels = writing.labels.map(label => `${label}\t`).filter(label => label.startsWith(prompt));
     const ways = await this.#ways(prompt, turn);
@@ -312,8 +306,7 @@ class Model {
       const cost = Math.log(p[id]);
       [tokens, logProbability] = [tokens + 1, logProbability + cost];
       if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
-      const isByte = decoder && id !== boundary;
-      held += isByte ? decoder.decode(Uint8Array.of(id), { stream: true }) : this.tokenizer.texts[id].slice(rest.length);
+      held += this.tokenizer.texts[id].slice(rest.length);
       const [end, isOver] = ending(held, stops, finishReason);
       if (isOver) finishReason = "stop";
       onToken?.({ text: held.slice(0, end), id, logProbability: cost });
@@ -377,7 +370,7 @@ class Model {
         else if (text !== before) ahead.push({ reading, id, text, chance: value * chance });
       });
     };
-    const rarer = this.tokenizer.kind in PARTS ? 8 : 1; // a word of subwords has several spellings, some rarer
+    const rarer = this.tokenizer.hasSymbols ? 8 : 1; // a word has several spellings, some rarer
     const likeliest = () => [...found].sort(([, a], [, b]) => b - a).slice(0, count);
     for (const { reading, rest, p } of await this.#ways(prompt, turn)) add(reading, begun, p, 1, rest);
     for (let steps = 0; steps < MOST_BEGUN && ahead.length; steps += 1) {

@@ -42,7 +42,7 @@ function serve() {
     } catch (error) {
       return setTimeout(() => reportError(error)); // so that the page runs the model itself
     }
-    const { data, tokens, merges, ...facts } = model.facts;
+    const { data, tokens, ...facts } = model.facts;
     postMessage({ kernel: model.kernel, facts });
   }
 }
@@ -96,12 +96,12 @@ function remote(worker, { kernel, facts }) {
 function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
-  const { temperature, minP, maxTokens, isOfLines, finishesSentences, charactersPerToken, labels, hottest } = model.facts.writing;
+  const { temperature, minP, maxTokens, isOfLines, finishesSentences, labels, hottest } = model.facts.writing;
   const own = { label: "", end: "" }; // settings that only this page has
   const told = new Store({ text: "" });
   handle({ model, isOfLines, own, wrote: seed => told.set({ text: `Seed ${seed}` }) });
   const writing = { temperature, min_p: minP, max_tokens: maxTokens, finish_sentence: finishesSentences };
-  const about = { writing, lines: isOfLines, characters_per_token: charactersPerToken, vocabulary: "bpe" }; // any is scored by characters
+  const about = { writing, lines: isOfLines, vocabulary: "words" }; // any is scored by characters
   const face = remembered() === "all" ? "all" : "simple";
   document.documentElement.dataset.face = face;
   page.set({

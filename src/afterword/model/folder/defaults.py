@@ -27,17 +27,6 @@ class WritingDefaults:
     min_p: Annotated[float, Meta(ge=0, lt=1)]
     repetition_penalty: Annotated[float, Meta(ge=1, le=1000)]
     new_word_p: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    characters_per_token: Annotated[float, Meta(ge=1, le=1000)] = 1.0
-    """The mean of the training text; 1 if no token has several characters. Lengths in characters are divided by it."""
-
-    def tokens(self, characters: int) -> int:
-        """Return the number of tokens, at least 1, that are about as long as `characters`."""
-        return max(1, round(characters / self.characters_per_token))
-
-    def measured(self, characters: int, tokens: int) -> WritingDefaults:
-        """Return these defaults for a training text of `characters` in `tokens`: as long, in characters."""
-        counted = dataclasses.replace(self, characters_per_token=max(1.0, characters / max(1, tokens)))
-        return dataclasses.replace(counted, max_tokens=counted.tokens(self.max_tokens))
 
     @property
     def finish_sentence(self) -> bool:

@@ -43,7 +43,7 @@ REMOTE_NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?",
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LARGEST_TENSORS = 4 * 2**30  # bytes: a billion weights
 LARGEST_ANSWER = 8 * 2**20  # bytes, except for a file: a list of 50,000 files
-LEAST_CLIENT = 2  # the major version of huggingface_hub; tokenizers may bring an older one
+LEAST_CLIENT = 2  # the major version of huggingface_hub; other packages may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
 _ALONE = threading.Lock()  # two threads would write the same file
 

@@ -42,7 +42,7 @@ from afterword.storage import folder_before, read_whole, recover_folder, replaci
 from afterword.text.documents import reason
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
-from afterword.text.vocabularies import from_json
+from afterword.text.vocabularies import RemovedVocabularyError, from_json
 
 FORMAT = 3
 OLD = 2  # of versions up to 0.3: without checksums of the weights and of lines.json
@@ -338,6 +338,8 @@ def _read(place: Path, folder: Path) -> SavedModel:
         text = weights.pop(TEXT, None)
         parts = (as_record(Config, values), _wide(weights), tokenizer, rest.unseen, rest.about, text, ngram)
         _check(model := SavedModel(*parts, rest.mixture_weight or 0.0, rest.writing, attachments, notes))
+    except RemovedVocabularyError as error:
+        raise ModelError(f"cannot read the model at {folder}: {error}") from None
     except (ModelError, ValueError) as error:
         raise ModelError(f"the model at {folder} is damaged: {error}; take a fresh copy") from None
     return model

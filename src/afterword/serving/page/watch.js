@@ -8,7 +8,7 @@ import { html, render, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { number } from "./words.js";
 
 const SAMPLES = 12;
-const SAMPLE = 240; // characters
+const SAMPLE = 240; // tokens
 
 export function begin(panel, writer, refresh) {
   render(html`<${Watch} refresh=${refresh} />`, panel);
@@ -75,8 +75,8 @@ function Samples({ model, best, refresh }) {
   const step = best?.step ?? null;
   const write = () => ask(async signal => {
     if (!page.get().models.some(({ id }) => id === model)) await refresh();
-    const { writing, characters_per_token: each = 1 } = page.get().models.find(({ id }) => id === model)?.afterword ?? {};
-    const body = { temperature: 0.8, ...writing, model, max_tokens: Math.max(1, Math.round(SAMPLE / each)) };
+    const { writing } = page.get().models.find(({ id }) => id === model)?.afterword ?? {};
+    const body = { temperature: 0.8, ...writing, model, max_tokens: SAMPLE };
     const { choices } = await call("POST", "/v1/completions", body, signal);
     setSamples(before => [{ step, text: choices[0].text }, ...before].slice(0, SAMPLES));
   });

@@ -90,9 +90,8 @@ def _described(served: Served) -> Model:
     model = served.model
     defaults = model.writing_defaults
     writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}
-    del writing["opening"], writing["characters_per_token"]  # not settings
+    del writing["opening"]  # not a setting
     about = {**model.info(), "calibrated": model.calibration is not None, "writing": writing}
-    about["characters_per_token"] = defaults.characters_per_token
     return Model(served.name, "model", served.created, "afterword", about)
 
 

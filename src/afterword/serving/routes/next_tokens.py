@@ -17,7 +17,6 @@ from afterword.serving.routes.wanted import TokenIds, Wanted, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
-from afterword.text.tokenizer import Decoder
 
 LIKELIEST = 20
 WORDS = "also list this many of the likeliest next words"
@@ -69,7 +68,7 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     tokenizer, names = served.model.tokenizer, served.token_names
     found = next_characters(tokenizer, reply.policy.sampler, prompt.reading)[:LIKELIEST]
     answer = Next(
-        [Expected(names[one.id], Decoder(tokenizer).push(one.id), one.id, one.probability, one.after) for one in found]
+        [Expected(names[one.id], tokenizer.texts[one.id], one.id, one.probability, one.after) for one in found]
     )
     if body.words is not None:  # a remembered reading has no prompt
         reading = replace(prompt.reading, prompt=prompt.prompt)

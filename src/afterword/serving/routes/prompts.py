@@ -70,9 +70,10 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
 def beginnings(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
     each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
-    text, ids = (start.text, start.ids[begins(start) :]) if len(start.ids) else (None, None)
+    text = start.text if len(start.ids) else None
+    ids = None if start.is_text or text is None else start.ids[begins(start) :]
     for replies in each:
-        prompt = start.variant.model.prompt(text, ids=ids, heals=start.is_text, seed=replies[0].seed)
+        prompt = start.variant.model.prompt(text, ids=ids, seed=replies[0].seed)
         yield RequestedPrompt(prompt, replies, remember)
 
 

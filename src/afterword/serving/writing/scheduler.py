@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from afterword.generation.parallel import ParallelTexts
-from afterword.generation.prefill import Reading, heal, read_on
+from afterword.generation.prefill import Reading, read_on
 from afterword.serving.http.failures import ApiError, busy, report
 from afterword.serving.writing.memory import Memory, TokensRead
 from afterword.serving.writing.replies import Reply, RequestedPrompt
@@ -30,7 +30,6 @@ from afterword.serving.writing.replies import Reply, RequestedPrompt
 READERS = 32  # prompts that are read together
 READ_AT_ONCE = 64  # tokens of all of them, between two checks for clients that left
 READ_A_ROUND = 512  # tokens of all prompts, between two steps of writing
-HEALING = 64  # tokens that are read in about the time that the end of a prompt within a word takes
 # Seconds between two chunks: of all texts together, and of one text at least and at most. Sending a chunk takes as long
 # as writing two or three characters, so under load a chunk has many. Nobody can read more than 200 chunks per second,
 # and 3 still look fluent.
@@ -181,12 +180,9 @@ class Scheduler:
                 unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
                 for together in _alike(unread):
                     left -= read_on(together, READ_AT_ONCE)
-                within_words = [prompt for prompt in some if prompt.read == len(prompt.ids) and len(prompt.tail)]
-                for together in _alike(within_words[: max(1, left // HEALING)]):
-                    heal(together)
-                    left -= HEALING * len(together)
                 for prompt in some:
-                    if prompt.is_read:
+                    if prompt.read == len(prompt.ids):
+                        left -= prompt.heal()
                         self._begin(prompt)
                 rest += [prompt for prompt in some if not prompt.is_read]
             except Exception as error:
