@@ -12,11 +12,12 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from afterword.errors import spelled
 from afterword.learning.ranks import rank
+from afterword.settings import ignore_progress
 from afterword.text.aligned import escaped
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 DELAY = 2.0  # seconds before a bar appears
 OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
 EVERY = 1.0  # seconds between two lines of JSON
+LINE_EVERY = 10.0  # seconds between two lines about a training without a bar
 form = "auto"  # or "json" or "none": the value of --progress
 
 
@@ -175,22 +177,49 @@ def as_time(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
-def train_shown(run: Run, on_progress: OnReport | None, enough: Callable[[], bool] = lambda: False) -> None:
-    """Train `run` to its end, or until it is `enough`. `on_progress` receives every report; if it is None, a bar is
-    shown on a terminal."""
+def note(*notes: str) -> None:
+    """Print `notes`, with options as Python has them, if progress is shown."""
+    if is_seen():
+        for one in notes:
+            print(f"note: {spelled(one)}", file=sys.stderr)
+
+
+def train_shown(
+    run: Run,
+    on_progress: OnReport | None = None,
+    enough: Callable[[], bool] = lambda: False,
+    note: Callable[..., object] = note,
+    say: Callable[[str], object] = ignore_progress,
+    also: OnReport = ignore_progress,
+) -> None:
+    """Train `run` to its end, or until it is `enough`. `on_progress` receives every report. If it is None, the notes of
+    the run go to `note`, and people see a bar, or where there is none, a line that is given to `say` now and then; then
+    `also` gets the report."""
     from afterword.runs import loop  # with PyTorch, which takes a second
 
-    seen = on_progress is None and is_seen()
-    with training_bar() if seen else contextlib.nullcontext(on_progress) as show:
-        if seen:
-            _print_notes(run.take_notes())
+    if on_progress is not None:
         for report in loop.train_run(run, enough):
-            if seen:
-                _print_notes(report.notes)
-            if show is not None:
-                show(report)
+            on_progress(report)
+        return
+    note(*run.take_notes())
+    with training_bar() if is_seen() else contextlib.nullcontext(_lines(say)) as show:
+        for report in loop.train_run(run, enough):
+            note(*report.notes)
+            show(report)
+            also(report)
 
 
-def _print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        print(f"note: {spelled(note)}", file=sys.stderr)
+def _lines(say: Callable[[str], object]) -> OnReport:
+    """Return a function that gives `say` a line about a report now and then."""
+    reported = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        nonlocal reported
+        due = time.monotonic() - reported >= LINE_EVERY or progress.step == progress.steps
+        if due and form == "auto":
+            reported = time.monotonic()
+            where = f"step {progress.step:,} of {progress.steps:,}"
+            speed = f"{progress.characters_per_second:,.0f} {progress.unit}s/s"
+            say(f"{where}, {as_time(progress.seconds_left)} left: {figures(progress)}, {speed}")
+
+    return report

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from afterword.bars import train_shown
 from afterword.cli.command import CommandWork
-from afterword.cli.output import note
-from afterword.cli.run_report import show
+from afterword.cli.output import note, say
+from afterword.cli.samples import samples
 from afterword.cli.signals import Stop
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
@@ -200,10 +201,11 @@ def test_what_the_model_writes_meanwhile_is_shown_unless_it_is_an_empty_line_and
     text: str, shown: bool, book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     book.write_text(text or book.read_text())
-    monkeypatch.setattr("afterword.cli.run_report.SAMPLE_EVERY", 0.0)
+    monkeypatch.setattr("afterword.cli.samples.SAMPLE_EVERY", 0.0)
     monkeypatch.setattr("afterword.language_model.load_model", None)
     training = TrainingSettings(steps=12, hidden_size=12, threads=1)
-    show(begin([book], book.with_name("run"), TextSettings(), training), lambda: False, note)
+    made = begin([book], book.with_name("run"), TextSettings(), training)
+    train_shown(made, note=note, say=say, also=samples(made))
     told = [line.strip() for line in capsys.readouterr().err.splitlines() if "it writes:" in line]
     assert told
     assert "it writes:" not in told or shown

@@ -98,11 +98,12 @@ class CommandWork(Work):
     ) -> None:
         """Train `run` to its end, or until it is `enough`. A signal saves it and ends the command; so do the ends of
         ranks but the first."""
-        from afterword.cli.run_report import show
+        from afterword.cli.samples import samples
 
         with Stop() as stop:
             try:
-                show(run, lambda: stop.signal is not None or enough(), self.note, writes=kept)
+                also = samples(run) if kept else ignore_progress
+                bars.train_shown(run, on_progress, lambda: stop.signal is not None or enough(), self.note, say, also)
             finally:
                 self.note(*run.take_notes())
         status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal

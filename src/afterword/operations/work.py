@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from afterword import bars
-from afterword.errors import OptionError, TextError, spelled
+from afterword.errors import OptionError, TextError
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, is_ours, source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -87,9 +86,7 @@ class Work:
 
     def note(self, *notes: str) -> None:
         """Show `notes` to the caller."""
-        if bars.is_seen():
-            for one in notes:
-                print(f"note: {spelled(one)}", file=sys.stderr)
+        bars.note(*notes)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         """Report `lines` about the work to people; in Python, do nothing. A user's own text is printed `verbatim`."""
@@ -132,9 +129,7 @@ class Work:
 
         If the caller interrupts a run whose folder is `kept`, the run is saved, so that it can be resumed.
         """
-        from afterword.bars import train_shown
-
-        train_shown(run, on_progress, enough)
+        bars.train_shown(run, on_progress, enough, self.note)
 
     def check(self, files: Sequence[str]) -> list[str]:
         """Return the kind of each of `files`. Raises TextError for one that cannot be read."""

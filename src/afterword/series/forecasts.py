@@ -150,7 +150,7 @@ def forecasts(
     columns: Columns,
     levels: str | Sequence[float] = LEVELS,
     model: LanguageModel | str | os.PathLike[str] | None = None,
-    train: Callable[[Run], object] = lambda run: train_shown(run, None),
+    train: Callable[[Run], object] = train_shown,
 ) -> Forecast:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
 
