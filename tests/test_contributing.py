@@ -183,7 +183,7 @@ def test_a_new_optimizer_is_a_function_and_a_line(house: House, run: Path) -> No
 
 def test_a_new_inspection_is_a_file_a_line_and_an_option(house: House, model: Path) -> None:
     assert json.loads(house.run("inspect", model, "abca", "--surprising", "--json"))["token"] in "abc"
-    assert b"find the most surprising token" in b" ".join(house.run("inspect", "--help").split())
+    assert b"find the most surprising token" in b" ".join(house.run("inspect", "--help-all").split())
     call = f"import afterword; print(afterword.load({str(model)!r}).surprising('abca'))"
     assert house.python("-c", call).stdout.startswith(b"most surprising\n")
 

@@ -36,6 +36,8 @@ from afterword.settings import setting
 class Count(Request):
     """Count a letter in the texts."""
 
+    example = "count book other.txt"
+
     model: Annotated[ModelName, argument("unused")]
     files: Annotated[Sources, argument("texts", metavar="FILE", least=1)]
     _: KW_ONLY
@@ -119,7 +121,7 @@ def test_an_option_is_one_line(house: Path) -> None:
     assert "--loudness" in found["reference"]
 
     command = ["-m", "afterword", "score", "model", "text.txt"]
-    assert b"--loudness INTEGER" in run(house, *command[:3], "--help").stdout
+    assert b"--loudness INTEGER" in run(house, *command[:3], "--help-all").stdout
     for options, says in (
         (["--loudness", "3", "--lines"], "loudness is 3"),
         (["--loudness", "3"], "--loudness needs --lines: give --lines too"),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from afterword.runs.run import Run
 
 FAILED = 3  # the exit status of --fail
+MOST = 12  # options that --help shows
+ALL = "afterword.all"  # in click's notes on a command: --help-all was given
 
 
 def command(name: str) -> click.Command:
@@ -126,9 +128,11 @@ class OperationCommand(click.Command):
         arguments = {field: _argument(field, *about) for field, about in arguments_of(request).items()}
         options = [_option(field, kind) for field, kind in kinds_of(request)]
         records = operation.records
+        printing = [*_output_options(records)]
         config = [config_option(request, PATH)] if name == "train" else []
-        own = [*arguments.values(), *options, *_output_options(records), *config, PROGRESS]
+        own = [*arguments.values(), *options, *printing, *config, PROGRESS, HELP_ALL]
         super().__init__(name, params=own, callback=self._run)
+        self._first = [*request.first, *(one.name for one in printing)]
         self.help = spelled(request.__doc__ or "", self.spell)
         for option, (field, _) in zip(options, kinds_of(request), strict=True):
             needs = field.metadata["needs"]
@@ -141,6 +145,24 @@ class OperationCommand(click.Command):
             if parameter.name == name:
                 return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else _plain(parameter)
         return "--" + name.replace("_", "-")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does: in a paragraph, or at length with --help-all."""
+        whole, self.help = self.help, self.help if ALL in ctx.meta else (self.help or "").partition("\n\n")[0]
+        super().format_help_text(ctx, formatter)
+        self.help = whole
+        with formatter.section("Example"):
+            formatter.write(f"{'':>{formatter.current_indent}}afterword {self._operation.request.example}\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options that most people need, if there are many, or all of them with --help-all."""
+        records = {one.name: one.get_help_record(ctx) for one in self.get_params(ctx) if isinstance(one, click.Option)}
+        rows = {name: row for name, row in records.items() if row}
+        few = [name for name in self._first if name in rows] if ALL not in ctx.meta and len(rows) > MOST else [*rows]
+        with formatter.section("Options"):
+            formatter.write_dl([rows[name] for name in few])
+        if left := len(rows) - len(few):
+            formatter.write(f"\n{left} more options, and more about each: {ctx.command_path} --help-all\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -202,6 +224,18 @@ PROGRESS = click.Option(
     expose_value=False,
     callback=lambda context, option, form: setattr(bars, "form", form),
     help="progress: bars on a terminal, lines of JSON on standard error, or none",
+)
+
+
+def _help_all(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        context.meta[ALL] = True
+        click.echo(context.get_help(), color=context.color)
+        context.exit()
+
+
+HELP_ALL = click.Option(
+    ["--help-all"], is_flag=True, is_eager=True, hidden=True, expose_value=False, callback=_help_all
 )
 
 

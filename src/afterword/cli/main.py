@@ -22,7 +22,7 @@ from afterword import __version__
 from afterword.cli.output import shown
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.errors import AfterwordError
-from afterword.operations.every import summaries
+from afterword.operations.every import GROUPS, summaries
 
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
@@ -51,8 +51,11 @@ class Program(click.Group):
         return made
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(commands().items()))
+        left = commands()
+        for title, names in {**GROUPS, "Others": tuple(left)}.items():
+            if rows := [(name, left.pop(name)) for name in names if name in left]:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=11)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command

@@ -43,6 +43,8 @@ class Accept(Decoding, Request):
     were accepted, use odd with --accepted.
     """
 
+    example = "accept log-model --from findings.json"
+
     model: Annotated[ModelName, argument("the calibrated model")]
     lines: Annotated[tuple[str, ...], argument("lines that are harmless", metavar="LINE", least=0)] = ()
     _: KW_ONLY

@@ -19,6 +19,8 @@ class Bases(Request):
     The bits per character are measured on text that was held out from the base's training.
     """
 
+    example = "bases"
+
 
 class InstalledBases(Record):
     """The facts about each usable base, and a sentence about each base that cannot be used."""

@@ -47,6 +47,9 @@ class Calibrate(Predicting, Masking, Decoding, Request):
     in the lines is masked, as in odd, and `mask` hides more. The masks of an earlier calibration are kept.
     """
 
+    example = "calibrate log-model normal.log --mask '[0-9]+'"
+    first = ("using", "mask", "encoding")
+
     model: Annotated[ModelName, argument("the model to calibrate")]
     files: Annotated[Sources, argument("normal lines", metavar="NORMAL_FILE", least=1)]
     _: KW_ONLY

@@ -34,6 +34,9 @@ class Compare(Predicting, Engine, Decoding, Request):
     under the first.
     """
 
+    example = "compare book english --file other.txt"
+    first = ("file", "lines", "top", "mask", "using", "engine", "encoding")
+
     model: Annotated[ModelName, argument("the model that the others are compared with")]
     others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY

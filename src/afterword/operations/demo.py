@@ -47,6 +47,8 @@ class Demo(Request):
     next.
     """
 
+    example = "demo --out my-demo"
+
     _: KW_ONLY
     out: str | os.PathLike[str] = setting("afterword-demo", "the run's folder", metavar="DIR", short="o")
     minutes: float = setting(1.0, "how long to train each of the two models", above=0, maximum=525_600)

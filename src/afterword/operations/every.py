@@ -14,24 +14,14 @@ if TYPE_CHECKING:
 OTHERS = ("__init__", "every", "operation", "options", "work")  # files of this folder that are not operations
 ABOVE = {"serve": "serving"}  # operations in another room, since they need rooms above this one
 RESERVED = ("inspect",)  # names in Python's library; our files of these operations end in _
-ORDER = (
-    *(
-        "demo",
-        "train",
-        "plan",
-        "generate",
-        "novelty",
-        "score",
-        "surprises",
-        "compare",
-        "voice",
-        "odd",
-        "accept",
-        "calibrate",
-        "forecast",
-    ),
-    *("inspect", "push", "serve", "export", "info", "bases"),
-)
+GROUPS = {  # of `afterword --help`, with the commands in order
+    "Start here": ("demo", "train", "generate", "score", "odd", "serve"),
+    "Make a model": ("plan", "info", "bases"),
+    "Write": ("novelty",),
+    "Judge": ("surprises", "compare", "voice", "accept", "calibrate", "forecast"),
+    "Look inside": ("inspect",),
+    "Share": ("export", "push", "completion"),
+}
 
 
 @functools.cache
@@ -43,7 +33,8 @@ def summaries() -> dict[str, str]:
         if file.parent != place or file.stem not in OTHERS:
             docstring = re.match(r'"""(.*?)("""|\n)', file.read_text(encoding="utf-8"))
             found[file.stem.rstrip("_")] = docstring[1] if docstring else ""
-    return {name: found[name] for name in (*ORDER, *found) if name in found}
+    ordered = (*(name for group in GROUPS.values() for name in group), *found)
+    return {name: found[name] for name in ordered if name in found}
 
 
 def module_of(name: str) -> str:

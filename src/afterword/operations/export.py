@@ -18,6 +18,9 @@ from afterword.settings import setting
 class Export(PageSettings, Overwriting, Request):
     """Write a model for other programs, in one or more formats. MODEL is the folder of a model or run, or a base."""
 
+    example = "export book --html book.html"
+    first = ("html", "js", "onnx", "keras", "title", "author", "description", "overwrite")
+
     model: Annotated[ModelName, argument("the model to write")]
     _: KW_ONLY
     html: Output | None = setting(None, "write the model as a page, for any browser", ending=(".html", ".htm"))

@@ -42,6 +42,9 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.
     """
 
+    example = "forecast sales.csv --horizon 24 --png sales.png"
+    first = ("horizon", "out", "png", "season", "levels", "method", "minutes", "seed", "overwrite")
+
     source: Annotated[Any, argument("the table", metavar="[MODEL] FILE", least=0)] = ()
     _: KW_ONLY
     levels: Any = setting(

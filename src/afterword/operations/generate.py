@@ -54,6 +54,9 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
     """
 
+    example = 'generate book --prompt "It was " --temperature 0.8 --num 3'
+    first = ("prompt", "num", "seed", "max_tokens", "temperature", "label", "starts_with", "no_copy")
+
     model: Annotated[ModelName, argument("the model that writes")]
     _: KW_ONLY
     prompt: str | None = setting(

@@ -24,6 +24,8 @@ class Info(Request):
     what `system` prints.
     """
 
+    example = "info book"
+
     model: Annotated[ModelName | None, argument("the model")] = None
     _: KW_ONLY
     system: bool = setting(False, "print the versions and this machine's properties instead")

@@ -58,6 +58,9 @@ class Inspect(Holding, Overwriting, Columns, Request):
     the first season take the place of characters, also in `stretch`.
     """
 
+    example = 'inspect book "Divya likes to eat." --html gates.html'
+    first = ("file", "html", "step", "png", "find", "horizon", "hold", "ablate", "overwrite")
+
     model: Annotated[ModelName, argument("the model that reads")]
     text: Annotated[str | None, argument("the text")] = None
     _: KW_ONLY

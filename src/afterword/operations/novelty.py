@@ -33,6 +33,9 @@ class Novelty(Temperature, Predicting, Holding, Request):
     held-out text, from which the model did not learn.
     """
 
+    example = "novelty book --num 20"
+    first = ("num", "seed", "temperature")
+
     model: Annotated[ModelName, argument("the folder of the model's run", metavar="RUN")]
     file: Annotated[Source | None, argument("a text to check", metavar="FILE")] = None
     _: KW_ONLY

@@ -79,6 +79,9 @@ class Odd(Masking, Encoding, Request):
     `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
     """
 
+    example = "odd good.log today.log --false-alarms 0.001"
+    first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
+
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
     _: KW_ONLY

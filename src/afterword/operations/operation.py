@@ -67,6 +67,10 @@ class Request(Settings):
     Fields annotated with `argument` are given by position; the others are options, made by `setting`.
     """
 
+    example: ClassVar[str]
+    """A command that people can copy, which --help shows."""
+    first: ClassVar[Sequence[str]] = ()
+    """The options that --help shows, of a command that has many; --help-all shows all."""
     named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     """The options that the caller gave, including those set to their defaults."""
 

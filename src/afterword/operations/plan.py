@@ -30,6 +30,9 @@ class Plan(TextSettings, SeriesSettings, TrainingSettings, Request):
     This reads the text and measures the machine for some seconds. It writes nothing and trains nothing.
     """
 
+    example = "plan book.txt --minutes 10"
+    first = ("minutes", "base", "lines", "labels", "validation", "vocabulary", "recipe", "hidden_size")
+
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
     _: KW_ONLY
 

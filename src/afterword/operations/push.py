@@ -22,6 +22,8 @@ class Push(Request):
     takes the model by the name hf://USER/NAME. This needs an access token: run hf auth login, or set HF_TOKEN.
     """
 
+    example = "push book USER/book --private"
+
     model: Annotated[ModelName, argument("the model to send")]
     repository: Annotated[str, argument("the repository", metavar="USER/NAME")]
     _: KW_ONLY

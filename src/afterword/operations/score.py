@@ -56,6 +56,9 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
     For a model of series, FILE is a table, and the cost is in bits per value. With `lines`, each series gets a row.
     """
 
+    example = "score book other.txt"
+    first = ("lines", "top", "adapt", "mask", "using", "hold", "engine", "encoding")
+
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
     _: KW_ONLY

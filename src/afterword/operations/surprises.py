@@ -47,6 +47,9 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Req
     median and the 80 % band.
     """
 
+    example = "surprises book draft.txt --html draft.html"
+    first = ("html", "using", "hold", "engine", "encoding", "overwrite")
+
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=MOST_SHADED)]
     _: KW_ONLY

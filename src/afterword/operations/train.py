@@ -45,6 +45,21 @@ class Train(TextSettings, SeriesSettings, TrainingSettings, Request):
     itself, or several, such as the lines of a list.
     """
 
+    example = "train book.txt --minutes 10"
+    first = (
+        "out",
+        "minutes",
+        "resume",
+        "base",
+        "lines",
+        "labels",
+        "validation",
+        "lowercase",
+        "recipe",
+        "seed",
+        "overwrite",
+    )
+
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
     _: KW_ONLY
     out: Folder | None = setting(

@@ -53,6 +53,9 @@ class Voice(Engine, Overwriting, Decoding, Request):
     for your own drafts: it proves nothing about who wrote a text, or whether a machine did.
     """
 
+    example = "voice book draft.txt --html draft.html"
+    first = ("own", "html", "overwrite")
+
     model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, most_served=MOST_HEARD)]
     _: KW_ONLY

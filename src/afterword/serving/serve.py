@@ -36,6 +36,9 @@ class Serve(Access, Engine, Limits, Request):
     a second Ctrl-C stops it at once.
     """
 
+    example = "serve book --port 8000"
+    first = ("host", "port", "api_key_file", "run", "train", "engine")
+
     models: Annotated[ModelName | Sequence[ModelName], argument("the models", metavar="MODEL", least=0)] = ()
     _: dataclasses.KW_ONLY
     run: ModelName | Sequence[ModelName] = setting((), "show this run too (repeatable)", metavar="RUN")

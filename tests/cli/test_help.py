@@ -1,0 +1,58 @@
+"""`--help` fits a person: what a command does, one example, and at most twelve options; `--help-all` shows the rest."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from afterword.cli.main import commands, program
+from afterword.operations.every import GROUPS, summaries
+
+OPTION = re.compile(r"^  (?:-\w, )?(--[\w-]+)", re.MULTILINE)
+EACH = pytest.mark.parametrize("name", summaries())
+
+
+def printed(*arguments: str) -> str:
+    done = CliRunner().invoke(program, arguments, prog_name="afterword")
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def made(name: str) -> click.Command:
+    command = program.get_command(click.Context(program), name)
+    assert command is not None
+    return command
+
+
+@EACH
+def test_help_shows_what_a_command_does_one_example_and_at_most_twelve_options(name: str) -> None:
+    few, every = printed(name, "--help"), printed(name, "--help-all")
+    known = {max(one.opts, key=len) for one in made(name).params if isinstance(one, click.Option) and not one.hidden}
+    shown = OPTION.findall(few)
+    assert 1 <= len(shown) <= 12
+    assert {*shown} - {"--help"} <= known == {*OPTION.findall(every)} - {"--help"}
+    assert ("--help-all" in few) == (len(known) + 1 > len(shown))
+    assert len(few) <= len(every)
+    [example] = re.findall(r"^Example:\n  afterword (.*)$", few, re.MULTILINE)
+    assert shlex.split(example)[0] == name
+    with made(name).make_context(name, shlex.split(example)[1:]) as context:  # raises for an unknown option
+        assert context.params
+
+
+def test_the_options_that_help_shows_exist() -> None:
+    for name in summaries():
+        command = made(name)
+        names = {one.name for one in command.params}
+        assert {*vars(command)["_first"]} <= names, name
+
+
+def test_every_command_is_in_one_group() -> None:
+    grouped = [name for group in GROUPS.values() for name in group]
+    assert sorted(grouped) == sorted(commands())
+    whole = printed("--help")
+    assert [*re.findall(r"^  ([a-z]+)  ", whole, re.MULTILINE)] == grouped
+    assert len(GROUPS["Start here"]) == 6
