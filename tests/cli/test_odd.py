@@ -487,6 +487,36 @@ def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
     assert run("odd", mine, new, "--as-read", "--fail").returncode == 0
 
 
+def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lines(
+    mine: Path, tmp_path: Path, run: Run
+) -> None:
+    good, new, rows = tmp_path / "good", tmp_path / "new", tmp_path / "rows"
+    good.write_text("".join(f"{line}\n" for line in service(900, 0)))
+    new.write_text("".join(f"{line}\n" for line in [*service(90, 1), *PLANTED.values()]))
+    assert run("calibrate", mine, good).returncode == 0
+    before = shutil.copytree(mine, tmp_path / "before")
+    for form in ("--json", "--as-read --json"):
+        found = records(run("odd", mine, new, *form.split()))
+        forms = [json.dumps(one, separators=(",", ":")) for one in found]
+        forms = ["\n".join(forms), "\n".join(json.dumps(one, sort_keys=True) for one in found)]
+        for text in forms:
+            model = shutil.copytree(before, tmp_path / "model", dirs_exist_ok=True)
+            rows.write_text(text, encoding="utf-8")
+            assert run("accept", model, "--from", rows).returncode == 0
+            assert run("odd", model, new, "--as-read", "--fail").returncode == 0
+        wrong = [json.dumps(found), json.dumps(found, indent=2), "\n".join(json.dumps(one, indent=1) for one in found)]
+        empty = {**found[0], "text": "", "lines": []}
+        broken = {**found[0], "text": "a\nb", "lines": [{"file": "a", "line": 1, "text": "a\nb"}]}
+        outside = {**found[0], "odd_pieces": [[0, 99_999]]}
+        wrong += [json.dumps(one) for one in (empty, broken, outside)]
+        for text in wrong:
+            rows.write_text(text, encoding="utf-8")
+            finished = run("accept", mine, "--from", rows)
+            assert (finished.returncode, finished.stderr.count(b"\n")) == (2, 1), text[:80]
+            assert b"finding" in finished.stderr
+    assert run("odd", mine, "--accepted").stdout == b""
+
+
 @pytest.mark.parametrize("options", [[], ["--as-read"]])
 def test_a_file_that_is_given_twice_is_read_once(
     calibrated: Path, tmp_path: Path, run: Run, options: list[str]

@@ -27,7 +27,9 @@ from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
 
 ANY = 0.5  # the rate within which the odd parts of a text are found
-ROW = re.compile(r'\{"finding": |\{"file": .*"odd_pieces": ')
+KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
+FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such as that of jq
+SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}")  # over several lines, or in a list
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,17 @@ def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFin
     with work.reader(request) as reader:
         for block in filled_lines(reader.read(listed(source))):
             for line in block:
-                if not ROW.match(line):
+                if SPREAD.match(line):
+                    raise TextError(f"{source} must have each finding on a line of its own, as odd --json prints them")
+                if not FINDING.match(line):
                     yield ListedFinding(text=line)
                     continue
                 try:
                     found = read_json(ListedFinding, line)
-                    if not found.texts:
-                        raise ValueError("lines is missing")
+                    if not (found.texts and all(text and "\n" not in text for text in found.texts)):
+                        raise ValueError("lines, or its text, must be one or more lines, none of them empty")
+                    if any(not 0 <= start <= stop <= len(found.texts[0]) for start, stop in found.odd_pieces):
+                        raise ValueError("odd_pieces must lie in its first line")
                 except ValueError as error:
                     raise TextError(f"{source} has a finding that cannot be read: {error}") from None
                 if found.odd or request.remove:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, RunError
+from afterword.errors import ModelError, RunError, StorageError
 from afterword.model.folder.saved import FILES as MODEL_FILES
 from afterword.model.folder.saved import recover_model
 from afterword.model.folder.tensors import read_tensors, write_tensors
@@ -32,6 +32,7 @@ from afterword.model.network.config import Config, check_weights
 from afterword.records import as_record, read_json
 from afterword.runs.record import FORMAT, Position, RunRecord, as_json, as_position, is_record
 from afterword.storage import (
+    NO_ROOM,
     append,
     folder_aside,
     make_folder,
@@ -125,7 +126,8 @@ class RunFolder:
             ) from None
         except OSError as error:
             lock.release()
-            raise RunError(f"cannot write in {self.path} or lock it: {error.strerror}") from None
+            kind = StorageError if error.errno in NO_ROOM else RunError
+            raise kind(f"cannot write in {self.path} or lock it: {error.strerror}") from None
         self._lock = lock
 
     @property

@@ -200,7 +200,7 @@ class Trainer:
         await asyncio.to_thread((place / wish.file).write_bytes, wish.text)
         process = await asyncio.create_subprocess_exec(
             *_command(["plan", "--json", wish.file, *wish.options]),
-            **_surroundings(place),
+            **_surroundings(place, TMPDIR=str(place)),  # what it leaves when it is killed goes too
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -335,10 +335,10 @@ def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def _surroundings(place: Path) -> dict[str, Any]:
-    """Return where a process runs: in `place`, without the key of this server, and in a session of its own, so that
-    Ctrl-C on a terminal reaches it once, from here."""
-    environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"}
+def _surroundings(place: Path, **more: str) -> dict[str, Any]:
+    """Return where a process runs: in `place`, without the key of this server but with `more` variables, and in a
+    session of its own, so that Ctrl-C on a terminal reaches it once, from here."""
+    environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"} | more
     return {"cwd": place, "env": environment, "start_new_session": True}
 
 
