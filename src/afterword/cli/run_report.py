@@ -26,7 +26,7 @@ def show(run: Run, should_stop: Callable[[], bool], note: Callable[..., object],
     """
     from afterword.runs.loop import train_run  # with PyTorch, which takes a second
 
-    writes = writes and bars.form == "auto" and run.encoded.is_text
+    writes = writes and bars.form == "auto"
     improved, written = False, time.monotonic()
     with training_bar() if is_seen() else _lines() as report:
         for progress in train_run(run, should_stop):

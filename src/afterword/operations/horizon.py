@@ -43,8 +43,6 @@ class Horizon(HorizonSettings, Overwriting, Request):
 def horizon(request: Horizon, work: Work) -> Iterator[Found]:
     check_plot(request.png, request.svg)
     models = [(path, work.model(path)) for path in listed((request.model, *request.against))]
-    for _, model in models:
-        model.check_of_text()
     text = work.text(str(request.file), MOST_CHARACTERS, unwrap=models[0][1].unwraps)
     if differs := _training_differs(model for _, model in models):
         work.note(f"these models were trained differently: {differs}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +18,21 @@ from afterword.inspection.trace import Trace, named_units
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
-from afterword.operations.score import check_kind
 from afterword.operations.work import Work
-from afterword.series.table import Columns
-from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import setting
 from afterword.storage import output
-
-if TYPE_CHECKING:
-    from afterword.series.readings import SeriesLine
 
 FILES = ("html", "step", "png", "svg", "npz")
 
 
 @dataclass(frozen=True)
-class Inspect(Holding, Overwriting, Columns, Request):
+class Inspect(Holding, Overwriting, Request):
     """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, a base, or
     hf://USER/NAME.
 
     Layers and units are counted from 0: l0.u42 is unit 42 of the lowest layer. For a text of up to 500 characters,
     every unit is shown. For a longer one (at most 20,000 characters), the mean of each gate per layer is shown, and the
     48 units per layer that change most, or those given by `units`.
-
-    For a model of series, made by train --series, `file` names a table, and one of its series is read. The values after
-    the first season take the place of characters, also in `stretch`.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -49,9 +40,6 @@ class Inspect(Holding, Overwriting, Columns, Request):
     _: KW_ONLY
     file: Source | None = setting(None, "read the text from this file, or - for standard input")
     stretch: str | None = setting(None, "read only these characters, counted from 0", metavar="FIRST:LAST")
-    series: str | None = setting(
-        None, "with a model of series: the series to read (default: the first)", metavar="NAME"
-    )
     units: tuple[str, ...] = setting((), "show this unit, such as l0.u42 (repeatable)", metavar="UNIT")
     html: Output | None = setting(
         None, "write a self-explanatory HTML page that works offline", ending=(".html", ".htm")
@@ -110,19 +98,12 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     if request.text is not None and os.path.isfile(request.text):
         work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     model = work.model(request.model, hold=request.hold)
-    check_kind(request, model, ("keeps", "after", "instead"))
     named = named_units(request.units, model.config) if request.units else None
-    line = None
-    if model.unit == "value":
-        line = _line_of(SeriesFacts.of(model), request, slice(first, last), work)
-        read = line.text
-    else:
-        given = request.text
-        read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
+    given = request.text
+    read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
-        raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
-    if line is None:
-        _note_unseen(model, read, work)
+        raise TextError(f"the stretch {request.stretch} is empty: the text ends before it")
+    _note_unseen(model, read, work)
     if request.ablate:
         with work.progress("inspecting: ablate") as on_progress:
             return Found(finding=model.ablate(read, on_progress=on_progress))
@@ -133,12 +114,10 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
             return Found(finding=kept)
     with work.progress("looking at the gates"):
         trace: Trace = model.gates(read)
-        if line is not None:
-            trace = line.named(trace, model.tokenizer)
         head = about(Path(request.model).name, model.config, request.hold)
         if request.html is not None:
             with output(Path(request.html)) as written:
-                written.write(gates_html(trace, head + (f"; series {line.title}" if line else ""), named).encode())
+                written.write(gates_html(trace, head, named).encode())
         if request.step is not None:
             with output(Path(request.step)) as written:
                 written.write(model.step_page(read, head).encode())
@@ -148,20 +127,6 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
             trace.write_npz(Path(request.npz))
     work.say(*(f"wrote {file}" for name in FILES if (file := getattr(request, name)) is not None))
     return Seen(trace=trace, named=named)
-
-
-def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:
-    """Return a part of the requested series of a table, by default the first, as a model reads it."""
-    from afterword.series.readings import SeriesLine, table_for
-
-    if request.file is None:
-        raise OptionError("a model of series reads a table: name it with `file`")
-    table = table_for(facts, request.file, request)
-    work.note(*table.notes)
-    line = SeriesLine.of(table, facts, request.series, part)
-    if request.series is None and len(table.series) > 1:
-        work.note(f"this is {line.title!r}, the first of {len(table.series):,} series: choose another with `series`")
-    return line
 
 
 def _ends(stretch: str) -> tuple[int, int | None]:

@@ -34,7 +34,7 @@ Judge = Callable[..., Sequence[LineScore]]
 
 
 @dataclass(frozen=True)
-class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
+class Score(Predicting, Holding, Engine, Decoding, Request):
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
@@ -52,8 +52,6 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
 
     With `hold`, parts of the network are held at a value, and the cost with nothing held is printed too.
     Layers and units are counted from 0.
-
-    For a model of series, FILE is a table, and the cost is in bits per value. With `lines`, each series gets a row.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -108,28 +106,10 @@ class ScoredLine(Record, kw_only=True):
     engine: str | UnsetType = UNSET
 
 
-class ScoredSeries(Record, kw_only=True):
-    """The cost of the values of a table, or of one of its series."""
-
-    rows: ClassVar = "series"
-    served: ClassVar = False
-
-    file: str | UnsetType = UNSET
-    unique_id: str | UnsetType = UNSET
-    series: int | UnsetType = UNSET
-    values: int
-    bits: float
-    bits_per_value: float
-
-
 @operation(Score, path="/v1/score")
-def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
+def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
-    if free.unit == "value":
-        yield from _of_tables(request, free, work)
-        return
     model = free.hold(*request.hold)
     if model.calibration and model.calibration.masks and not request.mask:
         work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
@@ -305,15 +285,6 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
         work.say(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}; {baseline}")
 
 
-def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
-    """Yield the cost of each table, or of each of its series."""
-    for several, _, readings in read_values(model, listed(request.files), request, work):
-        if not request.lines:
-            yield ScoredSeries(series=len(readings), **several, **_of_values(readings))
-        for one in readings if request.lines else ():
-            yield ScoredSeries(unique_id=one.name, **several, **_of_values([one]))
-
-
 def read_values(
     model: LanguageModel, files: Sequence[str], columns: Columns, work: Work
 ) -> Iterator[tuple[Facts, Table, list[SeriesReading]]]:
@@ -324,8 +295,3 @@ def read_values(
             table, readings = read_source(model, file, columns, on_progress)
         work.note(*table.notes)
         yield {"file": source_name(file)} if len(files) > 1 else {}, table, readings
-
-
-def _of_values(readings: Sequence[SeriesReading]) -> Facts:
-    values, bits = sum(len(one.bits) for one in readings), sum(float(one.bits.sum()) for one in readings)
-    return {"values": values, "bits": bits, "bits_per_value": bits / values}

@@ -13,11 +13,10 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
-from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Facts, Scored, check_kind, highest, read_values
+from afterword.operations.score import Facts, Scored, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
@@ -25,7 +24,7 @@ from afterword.scoring.surprises import LIKELIEST, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
 from afterword.series.futures import rounded
 from afterword.series.readings import SeriesReading
-from afterword.series.table import Columns, Table
+from afterword.series.table import Table
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
@@ -35,16 +34,13 @@ MOST_SHADED = 50_000  # characters of a text that comes over HTTP, with a cost e
 
 
 @dataclass(frozen=True)
-class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Request):
+class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     """Show what each character of a text costs a model, in bits, and what was expected in its place.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
     .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
     character gets a row. The bits add up to the score, even if tokens have several characters or a character has
     several tokens. The end of a line is shown as ↵.
-
-    For a model of series, FILE is a table. Each value after the first season gets a row, with its bits, the expected
-    median and the 80 % band.
     """
 
     model: Annotated[ModelName, argument("the model that reads")]
@@ -113,14 +109,10 @@ class SurprisingValue(Record, kw_only=True):
 
 
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText | SurprisingValue]:
+def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
-    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors", "markup"))
-    if model.unit == "value":
-        yield from _of_tables(request, model, work)
-        return
     facts = work.engine_of(model)
     work.rows(Surprising, {**dict.fromkeys(("file",) * (len(files) > 1)), **facts})
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
@@ -158,12 +150,6 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
     yield Scored.of(cost, **cost.apart)
-
-
-def _of_tables(request: Surprises, model: LanguageModel, work: Work) -> Iterator[SurprisingValue]:
-    for several, table, readings in read_values(model, listed(request.files), request, work):
-        rows = (SurprisingValue(**row, **several) for row in rows_of_values(table, readings))
-        yield from rows if request.top is None else highest(rows, "bits", request.top)
 
 
 def rows_of_values(

@@ -47,7 +47,6 @@ def units(request: Units, work: Work) -> Iterator[Found]:
     asked += map(questions.ready_made, request.asking)
     within = None if request.within is None else questions.matching(request.within)
     model = work.model(request.model)
-    model.check_of_text()
     text = work.text(str(request.file), MOST_TRACED + 1, unwrap=model.unwraps)
     read = beginning(model, text[:MOST_TRACED])
     if len(read) < len(text):

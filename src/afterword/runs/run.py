@@ -231,7 +231,6 @@ class Run:
             "lines": encoded.lines,
             "labels": encoded.labels or None,
             **({"unwrapped": encoded.unwrapped} if encoded.unwrapped is not None else {}),
-            **encoded.about,
             "corpus": {
                 "sources": encoded.sources,
                 "fingerprint": encoded.fingerprint,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from contextlib import ExitStack
@@ -90,11 +89,6 @@ class EncodedCorpus(CorpusFacts):
     validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
-    about: dict[str, Any]  # of what is not a text, as in `Corpus`; in corpus.json, with the other facts
-
-    @property
-    def is_text(self) -> bool:
-        return not self.about
 
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
@@ -116,7 +110,6 @@ class EncodedCorpus(CorpusFacts):
                 validation=_map(folder / "validation.bin", facts.validation.tokens, dtype),
                 training_characters=facts.training.characters,
                 validation_characters=facts.validation.characters,
-                about={name: fact for name, fact in json.loads(content).items() if fact and not hasattr(facts, name)},
                 **shared,
             )
         except OSError as error:
@@ -189,7 +182,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         unwrapped=corpus.unwrapped,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    write_json(folder / "corpus.json", dataclasses.asdict(facts) | corpus.about)
+    write_json(folder / "corpus.json", dataclasses.asdict(facts))
     return EncodedCorpus.open(folder)
 
 
