@@ -167,7 +167,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("score series table --adapt", "--adapt does not suit a model of series: leave it out"),
         ("score series table --id-column shop", "no column is named 'shop'"),
         ("score tiny table --id-column shop", "--id-column does not suit a model of text: leave it out"),
-        ("calibrate series table --mask a", "--mask does not suit a model of series: leave it out"),
         ("inspect series '12 13 14'", "a model of series reads a table: name it with --file"),
         ("inspect series --file table --series east", "no series is named 'east'"),
         ("inspect series --file table --keeps a", "--keeps does not suit a model of series"),

@@ -1,4 +1,4 @@
-"""`score`, `surprises`, `odd`, `calibrate` and `inspect` with a model of series."""
+"""`score`, `surprises` and `inspect` with a model of series."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.language_model import load
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.tiny import hourly, long_csv, save_tiny_series
@@ -51,31 +50,6 @@ def test_the_top_values_are_the_costliest_and_files_are_named(run: Run, series_m
     lines = run("score", series_model, table, table, "--lines").stdout.decode().splitlines()
     assert len(lines) == 5
     assert lines[0].split() == ["unique", "id", "values", "bits", "bits", "per", "value", "file"]
-
-
-def test_a_calibrated_model_finds_the_odd_value_and_not_its_echo(run: Run, tmp_path: Path, table: Path) -> None:
-    model, normal = save_tiny_series(tmp_path / "model"), tmp_path / "normal.csv"
-    normal.write_bytes(long_csv(hourly(2)))
-    refused = run("odd", model, table)
-    assert refused.returncode == 2
-    assert b"what normal values cost: run afterword calibrate MODEL FILE" in refused.stderr
-    [report] = records(run("calibrate", model, normal, "--json"))
-    assert report["values"] + report["checked"] == 2 * (480 - 24)
-    found = load(model).calibration
-    assert found is not None
-    assert len(found.figures) == report["values"]
-
-    flagged = run("odd", model, table, "--fail", "--json")
-    odd = records(flagged, 3)
-    oddest = max(odd, key=lambda one: one["figure"])
-    assert (oddest["unique_id"], oddest["ds"], oddest["y"]) == ("south", "2024-01-13 12:00:00", 900)
-    assert records(run("odd", model, table, "--top", "1", "--json")) == [oddest]
-    assert "2024-01-14 12:00:00" not in [one["ds"] for one in odd if one["unique_id"] == "south"]
-    assert b" of 912, at a false-alarm rate of 0.01" in flagged.stderr
-    assert b"one season before" in flagged.stderr
-    judged = records(run("odd", model, table, "--all", "--json"))
-    assert len(judged) == 912
-    assert sorted((one for one in judged if one["odd"]), key=lambda one: -one["figure"]) == odd
 
 
 def test_a_series_is_inspected_by_its_values_and_dates(

@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import load_model, save_model
 from afterword.series.futures import lstm_forecasts
-from afterword.series.readings import QUANTILES, SeriesLine, SeriesReading, read_series, smoothed, table_for
+from afterword.series.readings import QUANTILES, SeriesLine, read_series, smoothed, table_for
 from afterword.series.table import BY_NAME, Series, Table
 from afterword.series.table_corpus import SeriesFacts
 from afterword.series.tokens import CHARACTERS, EDGES, SHARPNESS, scale_of, to_text
@@ -104,17 +104,6 @@ def test_the_quantiles_are_those_of_the_predictions(model: LanguageModel, series
         changes = np.sinh(np.interp(np.array(QUANTILES) * sums[-1], sums, np.arcsinh(SHARPNESS * edges))) / SHARPNESS
         expected = np.maximum(one.values[t] + changes * scale_of(one.values, 24), 0)
         assert np.allclose(reading.quantiles[:, t], expected, rtol=1e-4)
-
-
-def test_a_series_as_it_was_before_is_an_echo_of_an_odd_value() -> None:
-    values, odd = np.full(8, 10.0), np.zeros(8, bool)
-    values[2] = 50
-    medians = np.full(8, 10.0)
-    medians[4] = 50  # a season of two later, the same is expected
-    odd[[2, 4, 6]] = True
-    zeros = np.zeros(8)
-    reading = SeriesReading("a", np.arange(8), values, zeros, zeros, np.stack([zeros, medians, zeros]), season=2)
-    assert reading.without_echoes(odd).tolist() == [k in (2, 6) for k in range(8)]
 
 
 def test_a_line_is_named_by_its_values_and_dates(model: LanguageModel, table: Table) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.inspection.trace import Trace
@@ -54,17 +53,6 @@ class SeriesReading:
         bits = self.bits[part]
         return Normal(Costs(bits, self.expected_bits[part], bits, np.ones_like(bits)), bits)
 
-    def without_echoes(self, odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the `odd` values [n] that are not echoes.
-
-        A value is compared with the one a season before, so a normal value a season after an odd one is costly too. It
-        is an echo if the odd value's distance from its median explains more than half of its own.
-        """
-        distance, found, season = self.values - self.quantiles[1], odd.copy(), self.season
-        echo = odd[:-season] & (np.abs(distance[season:] + distance[:-season]) < np.abs(distance[season:]) / 2)
-        found[season:] &= ~echo
-        return found
-
 
 def check_frequency(table: Table, facts: SeriesFacts) -> None:
     """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
@@ -98,21 +86,6 @@ def read_source(
     facts = SeriesFacts.of(model)
     table = table_for(facts, source, columns)
     return table, read_series(model, facts, table.series, on_progress)
-
-
-def calibrated_on(
-    model: LanguageModel, readings: Sequence[SeriesReading], used: Callable[[int], int]
-) -> tuple[LanguageModel, list[float]]:
-    """Calibrate `model` on the first `used(n)` of the n values of each reading. Return it, and the others' p-values."""
-    ends = [used(len(one.bits)) for one in readings]
-    normal, others = (
-        Normal.joined([one.costs(slice(*part)) for one, part in zip(readings, parts, strict=True)])
-        for parts in ([(0, end) for end in ends], [(end, None) for end in ends])
-    )
-    calibrated = model.calibrated_by(normal)
-    assert calibrated.calibration is not None
-    p_values = calibrated.calibration.p_values(calibrated.calibration.figure(others.costs))
-    return calibrated, p_values.tolist()
 
 
 def read_series(

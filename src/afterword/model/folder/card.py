@@ -42,15 +42,14 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         kind = f"{series['frequency']} series, season {series['season']:,}, to forecast {series['horizon']:,} values"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
-    if corpus:
-        names = ", ".join(PurePath(source).name for source in corpus["sources"])
-        training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-        rows[what] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
-        origin = f"trained with Afterword on its user's own {what}"
-    else:
-        names = about["source"]
-        rows["text"] = f"unknown: {kind}"
-        origin = "trained by another program and imported into Afterword"
+    names = ", ".join(PurePath(source).name for source in corpus["sources"])
+    training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
+    rows[what] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
+    origin = f"A small LSTM, trained with Afterword on its user's own {what}."
+    command = "afterword forecast . FILE" if series else "afterword generate ."
+    if about["recipe"] == "ngram":
+        origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
+        command = "afterword odd . FILE"
     rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
@@ -66,9 +65,8 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["held-out values" if series else "held-out text"] = (
             f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
         )
-    lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
+    lines = [f"# A model of {names}", "", origin, ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    command = "afterword forecast . FILE" if series else "afterword generate ."
     lines += ["", "```", command, "```", "", SHARING + "\n".join(disclosure(model)), ""]
     if samples:
         lines += ["## Samples", ""]
