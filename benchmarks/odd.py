@@ -268,7 +268,7 @@ def planted(extent: Extent) -> None:
     some = np.sort(np.random.default_rng(SEED).choice(np.flatnonzero(~is_odd), extent.lines(SAMPLE), replace=False))
     names = [function.__name__ for function in logs.KINDS]
     for masks in ((), (CLOCK,)):
-        run, listed = odd_command(good, bad, masks, extent.minutes(1))
+        run, listed = odd_command(good, bad, masks, "--network", "--minutes", str(extent.minutes(1)))
         shown = [kinds.get(row["line"] - 1) for row in listed[:LISTED]]
         scores = judged(load(run), [*(bad[place] for place in places), *(bad[place] for place in some)])
         by_way = {way: (found[: len(places)], found[len(places) :]) for way, found in scores.items()}
@@ -306,17 +306,15 @@ def planted(extent: Extent) -> None:
         write(extent, "planted", masks=masks, precision=precision, auc=aucs, listed=len(listed), shown=shown)
 
 
-def odd_command(
-    good: Lines, bad: Lines, masks: Sequence[str], minutes: float, *more: str
-) -> tuple[Path, list[dict[str, Any]]]:
+def odd_command(good: Lines, bad: Lines, masks: Sequence[str], *more: str) -> tuple[Path, list[dict[str, Any]]]:
     """The run of `afterword odd --json`, and what it printed: the oddest first."""
     options = [*chain.from_iterable(("--mask", mask) for mask in masks), *more]
-    folder = cached("planted", [*good, *bad], minutes, *options)
+    folder = cached("planted", [*good, *bad], None, *options)
     printed = folder / "printed.jsonl"
     if not printed.exists():
         for name, lines in (("good.log", good), ("bad.log", bad)):
             save(folder / name, lines)
-        command = ["odd", folder / "good.log", folder / "bad.log", "--minutes", minutes, "--json", "--overwrite"]
+        command = ["odd", folder / "good.log", folder / "bad.log", "--json", "--overwrite"]
         text = run_afterword(*command, "--out", folder / "run", *options)
         printed.write_text(text, encoding="utf-8")
     rows = [*map(json.loads, printed.read_text(encoding="utf-8").splitlines())]
@@ -325,16 +323,14 @@ def odd_command(
 
 log_argument = click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 mask_option = click.option("--mask", "masks", multiple=True, default=("[0-9]+",), show_default=True)
-minutes_option = click.option("--minutes", default=2.0, show_default=True)
 
 
 @main.command(help="Ten kinds of odd lines, two of each, planted behind the first 1,000 lines of LOG.")
 @log_argument
 @mask_option
-@minutes_option
 @click.option("--fresh", is_flag=True, help="ten other kinds")
 @click.pass_obj
-def real(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, fresh: bool) -> None:
+def real(extent: Extent, log: Path, masks: tuple[str, ...], fresh: bool) -> None:
     good, bad = split(read(log), 1000)
     plants = FRESH if fresh else PLANTS
     draw = random.Random(SEED)
@@ -342,13 +338,13 @@ def real(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, fres
     for number, kind in kinds.items():
         bad[number] = plants[kind](bad[number], draw)
     began = time.monotonic()
-    _, listed = odd_command(good, bad, masks, minutes)
+    _, listed = odd_command(good, bad, masks)
     found = {kinds[row["line"] - 1] for row in listed if row["line"] - 1 in kinds}
     ordinary = sum(row["count"] for row in listed if row["line"] - 1 not in kinds)
     missing = ", ".join(sorted(set(plants) - found)) or "none"
     click.echo(f"{log.name}: {len(found)} of {len(plants)} kinds are listed (missing: {missing}), and {ordinary} of")
     click.echo(f"{len(bad) - len(kinds):,} ordinary lines; {time.monotonic() - began:.0f} s")
-    write(extent, "real", log=log.name, fresh=fresh, masks=masks, minutes=minutes, kinds=[*found], ordinary=ordinary)
+    write(extent, "real", log=log.name, fresh=fresh, masks=masks, kinds=[*found], ordinary=ordinary)
 
 
 READ = 25  # findings: what somebody reads of a list
@@ -451,19 +447,18 @@ DETECTORS: dict[str, Callable[[Planted], Findings]] = {
 @main.command(help="False alarms among the second halves of LOG, split at random ten times.")
 @log_argument
 @mask_option
-@minutes_option
 @click.option("--splits", default=10, show_default=True)
 @click.option("--rate", default=0.01, show_default=True)
 @click.pass_obj
-def splits(extent: Extent, log: Path, masks: tuple[str, ...], minutes: float, splits: int, rate: float) -> None:
+def splits(extent: Extent, log: Path, masks: tuple[str, ...], splits: int, rate: float) -> None:
     flagged = tested = 0
     for seed in range(splits):
         good, rest = split(random.Random(seed).sample(lines := read(log), len(lines)), 1000)
-        _, listed = odd_command(good, rest, masks, minutes, "--false-alarms", str(rate))
+        _, listed = odd_command(good, rest, masks, "--false-alarms", str(rate))
         flagged += sum(row["count"] for row in listed)
         tested += len(rest)
         click.echo(f"split {seed}: {flagged} of {tested:,} so far, {flagged / tested:.2%}")
-    write(extent, "splits", log=log.name, masks=masks, minutes=minutes, rate=rate, flagged=flagged, tested=tested)
+    write(extent, "splits", log=log.name, masks=masks, rate=rate, flagged=flagged, tested=tested)
 
 
 def transposed(line: str, draw: random.Random) -> str:

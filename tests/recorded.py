@@ -109,7 +109,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "voice", ["voice", "play-0", "other.txt", "--json"]
     yield "calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]
     yield "odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]
-    yield "odd good today", ["odd", "good.log", "today.log", "--json", "--with", "ngram", "--minutes", "0.05"]
+    yield "odd good today", ["odd", "good.log", "today.log", "--json"]
     yield "forecast naive", ["forecast", "table.csv", "--horizon", "24", "--method", "naive", "--json"]
     yield "export js", ["export", "play-0", "--js", "play.js"]
     yield "export html", ["export", "play-0", "--html", "play.html"]

@@ -52,7 +52,7 @@ def test_the_log_has_the_lines_that_the_page_shows(log: list[tuple[str, str]]) -
 
 @pytest.mark.slow
 def test_the_odd_lines_come_first(log: list[tuple[str, str]]) -> None:
-    assert odd_lines(ran("odd", "good.log", "today.log", "--minutes", "0.05")) == log
+    assert odd_lines(ran("odd", "good.log", "today.log")) == log
 
 
 def test_the_sessions_are_those_that_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +69,7 @@ def test_odd_sessions_come_first_and_the_next_event_is_a_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = made("make_sessions.py", tmp_path, monkeypatch)
-    asked = ["--vocabulary", "words", "--minutes", "0.1", "--out", "shop"]
-    printed = ran("odd", "sessions.txt", "today.txt", *asked)
+    printed = ran("odd", "sessions.txt", "today.txt", "--out", "shop")
     listed = re.findall(r"^today.txt:(\d+): ", printed, re.MULTILINE)
     assert {"41", "111", "181", "251"} <= {*listed[:10]}
     prompt = ["--prompt", "home search product", "--max-tokens", "1", "--json", "--log-probabilities", "5"]
@@ -119,7 +118,8 @@ def test_the_sales_are_those_that_the_page_shows_and_its_commands_work(
     figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
     for line in ("backtest  ", "unique_id  ds "):
         (as_shown,), (now,) = (
-            [one.split() for one in text.splitlines() if one.startswith(line)] for text in (shown, printed)
+            [one.split() for one in text.splitlines() if one.startswith(line) and "99" not in one]
+            for text in (shown, printed)
         )
         assert as_shown == now
     for begins in ("bakery     2025-01-01 ", "bakery     2025-01-02 "):

@@ -35,7 +35,7 @@ from afterword.inspection.units import ask_units
 from afterword.interchange.browser import Exported, ExportSettings, PageSettings, engine
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.attachments import CALIBRATION, LINES
-from afterword.model.folder.calibration import Calibration, Normal, check_false_alarms
+from afterword.model.folder.calibration import Calibration, check_false_alarms
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import (
@@ -90,10 +90,6 @@ class LanguageModel:
         self.config: Final = saved.config
         self.about: Final = saved.about
         """The origin of the model: recipe, corpus, training, validation, versions."""
-        self.unit: Final[str] = "character"
-        """The noun for what the model predicts, one after another: "character", or "value"."""
-        self.unit_scored: Final = "line"
-        """The noun for what is compared with normal ones: a line of text, or a value."""
         self.parameters: Final = saved.config.parameters
         """The number of weights."""
         self.lines: Final = bool(saved.about.get("lines"))
@@ -395,10 +391,7 @@ class LanguageModel:
         if self.is_held:
             raise OptionError("a held model cannot be calibrated: leave out hold")
         texts = checked_lines(lines, "calibrated")
-        return self.calibrated_by(normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress), masks)
-
-    def calibrated_by(self, normal: Normal, masks: Sequence[str] = ()) -> LanguageModel:
-        """Return the same model, calibrated on costs that it computed. Raises OptionError."""
+        normal = normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
         calibration = Calibration.of(normal, masks, self._using)
         return self._changed(saved=dataclasses.replace(self._saved, attachments={CALIBRATION: calibration}))
 
@@ -411,11 +404,10 @@ class LanguageModel:
         """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""
         check_false_alarms(false_alarms)
         if self.calibration is None:
-            what = f"this model does not know what normal {self.unit_scored}s cost"
-            raise OptionError(f"{what}: run afterword calibrate MODEL FILE")
+            raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
         if self.is_held:
             raise OptionError("a held model cannot find odd lines: leave out hold")
-        self.calibration.check(false_alarms, self._using, self.unit_scored)
+        self.calibration.check(false_alarms, self._using)
         return self.calibration
 
     def odd_lines(

@@ -31,7 +31,7 @@ CASES = [
     ["voice", "RUN", "TEXT", "--against", "RUN"],
     ["calibrate", "COPY", "BOOK"],
     ["accept", "CALIBRATED", "The last line of this book."],
-    ["odd", "BOOK", "TEXT", "--minutes", "0.02", "--false-alarms", "0.05"],
+    ["odd", "BOOK", "TEXT", "--false-alarms", "0.05"],
     ["inspect", "MODEL", "a"],
     ["inspect", "MODEL", "ab", "--ablate"],
     ["inspect", "MODEL", "ab", "--hold", "cell=1e38"],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import math
 import random
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 
 import afterword
 from afterword import storage
-from afterword.errors import RunError, StorageError
+from afterword.errors import OptionError, RunError, StorageError
 from afterword.language_model import load
 from afterword.model.arrays import Ids
 from afterword.operations.calibrate import writable
@@ -115,26 +114,6 @@ def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> 
     assert [line["line"] for line in oddest["lines"]] == [2]
 
 
-@pytest.mark.parametrize("masks", [[], ["--mask", "[0-9]+"]])
-def test_the_likeliest_model_is_the_kind_of_an_odd_line(
-    mine: Path, lines_model: Path, normal: Path, run: Run, masks: list[str]
-) -> None:
-    assert run("calibrate", mine, normal, *masks).returncode == 0
-    some = "abcd\n☃☃☃ 12\ndcba\n☃☃\n".encode()
-    alone = records(run("odd", mine, "-", "--as-read", "--all", "--json", input=some))
-    others = records(run("score", lines_model, "-", "--lines", *masks, "--json", input=some))
-    asked = ["odd", mine, "-", "--as-read", "--kinds", lines_model]
-    rows = records(run(*asked, "--json", "--fail", input=some), 3)
-    assert [row["line"] for row in rows] == [2, 4]
-    for row in rows:
-        one, other = (each[row["line"] - 1] for each in (alone, others))
-        assert row == {**one, "kind": str(lines_model) if other["bits"] < one["bits"] else "unknown"}
-    table = run(*asked, "--all", "--csv", input=some)
-    for row in csv.DictReader(io.StringIO(table.stdout.decode())):
-        assert bool(row["kind"]) == (row["odd"] == "True")
-        assert json.loads(row["odd_pieces"]) == alone[int(row["line"]) - 1]["odd_pieces"]
-
-
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
     command = [sys.executable, "-m", "afterword", "odd", str(calibrated), "-", "--as-read", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -222,6 +201,7 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
     [
         ([], b"afterword calibrate"),
         (["--minutes", "1"], b"--minutes is for training, but"),
+        (["--network"], b"--network is for training, but"),
         (["--out", "x"], b"--out is for training, but"),
         (["--false-alarms", "0"], b"from 1e-09 to below 1"),
         (["--false-alarms", "nan"], b"--false-alarms must be a finite number"),
@@ -248,9 +228,8 @@ def test_another_use_than_the_calibrated_one_is_refused(
 ) -> None:
     mine = shutil.copytree(mixed_model, tmp_path / "mixed")
     assert run("calibrate", mine, normal, "--with", "ngram").returncode == 0
-    finished = run("odd", mine, "-", "--with", "both", input=b"abc\n")
-    assert finished.returncode == 2
-    assert b"calibrated with ngram, not with both" in finished.stderr
+    with pytest.raises(OptionError, match="calibrated with ngram, not with both"):
+        load(mine).odd_lines(["abc"])
     assert run("odd", mine, "-", input=b"abc\n").returncode == 0
 
 
@@ -319,7 +298,7 @@ def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path:
     good.write_text("\n".join(lines(1000, 0)))
     made, kinds = planted(1000, 1, 2, start=600)
     bad.write_text("\n".join([*made, *[made[5]] * 60]))
-    finished = run("odd", good, bad, "--minutes", "0.05", "--json", "--fail", "--out", model)
+    finished = run("odd", good, bad, "--json", "--fail", "--out", model)
     assert finished.returncode == 3, finished.stderr
     assert b"masked: time" in finished.stderr
     rows = records(finished, 3)
@@ -335,8 +314,63 @@ def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path:
         assert row["count"] == len(row["lines"])
         assert all([*made, *[made[5]] * 60][line["line"] - 1] == line["text"] for line in row["lines"])
     assert records(run("odd", model, bad, "--json")) == rows
-    config = json.loads((model / "model" / "config.json").read_text())
+    config = json.loads((model / "config.json").read_text())
     assert config["about"]["corpus"]["sources"] == ["good.log"]
+
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from afterword.cli.main import main; main()"
+
+
+def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_each_other(
+    tmp_path: Path, run: Run
+) -> None:
+    good, model, folder = tmp_path / "good.log", tmp_path / "model", tmp_path / "run"
+    good.write_text("\n".join(lines(300, 0)))
+    asked = ["odd", str(good), str(good), "--out", str(model)]
+    assert subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *asked]).returncode == 0
+    found = load(model)
+    assert found.calibration is not None
+    assert (found.calibration.using, found.info()["recipe"], found.info()["training"]) == ("ngram", "ngram", None)
+    some = [*lines(20, 1), "zzz"]
+    for using in ("ngram", "both"):  # the network has no weight
+        assert [one.bits for one in load(model, using).score_lines(some)] == pytest.approx(
+            [one.bits for one in found.using("ngram").score_lines(some)]
+        )
+    [alike] = load(model, "lstm").score_lines(["INFO"])
+    assert alike.bits_per_character == pytest.approx(math.log2(found.config.vocabulary_size))
+    assert "has learned nothing" in (model / "README.md").read_text()
+    for command, says in (
+        (("odd", good, good, "--out", model), b"holds a model: replace it with --overwrite"),
+        (("odd", good, good, "--network", "--out", model, "--overwrite"), b"holds other files, and not a run"),
+        (("train", good, "--base", model, "--out", folder), b"no run begins from one: give another, or --base none"),
+    ):
+        refused = run(*command)
+        assert (refused.returncode, refused.stdout) == (2, b"")
+        assert says in refused.stderr
+    again = run("odd", good, good, "--out", model, "--overwrite", "--minutes", "0.01")
+    assert again.returncode == 0
+    assert b"no network is trained, so --minutes means nothing here: give --network too" in again.stderr
+    assert run("odd", good, good, "--network", "--out", folder, "--minutes", "0.01").returncode == 0
+    assert load(folder).info()["training"]["steps"] > 0
+    refused = run("odd", good, good, "--out", folder, "--overwrite")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"holds a run, which has a network" in refused.stderr
+
+
+def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_path: Path, run: Run) -> None:
+    events = [
+        " ".join(random.Random(k).choices(("open", "read", "write", "17", "4"), k=4 + k % 17)) for k in range(300)
+    ]
+    for name, texts in (("log", lines(300, 0)), ("events", events)):
+        good, mine, kept = tmp_path / name, tmp_path / f"mine {name}", tmp_path / f"kept {name}"
+        good.write_text("\n".join(texts))
+        shutil.copytree(lines_model, mine)
+        assert run("calibrate", mine, good).returncode == run("odd", good, good, "--out", kept).returncode == 0
+        calibrated, counted = load(mine).usual, load(kept).usual
+        assert calibrated is not None
+        assert counted is not None
+        assert ("time" in calibrated.masked_names) == ("time" in counted.masked_names) == (name == "log")
+        assert load(kept).tokenizer.kind == {"log": "char", "events": "words"}[name]
 
 
 def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path: Path, run: Run) -> None:
@@ -497,8 +531,6 @@ def test_accepting_needs_a_line_and_a_calibrated_model(
         (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"needs at least"),
         (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
-        (["--vocabulary", "word"], "abc\n" * 500, b"vocabulary must be char, byte, bpe:N or words, not word"),
-        (["--kinds", "nothing"], "abc\n" * 500, b"no model at nothing"),
         (["--out", "/dev/null"], "abc\n" * 500, b"is a file: give --out a folder"),
         (["--minutes", "-1"], "abc\n" * 500, b"--minutes must be above 0, not -1"),
     ],
@@ -520,7 +552,7 @@ def test_a_file_that_cannot_be_judged_is_refused_before_training(
 ) -> None:
     (tmp_path / "good").write_text("abc\nabd\n" * 500)
     (tmp_path / "bad").write_bytes(bad)
-    finished = run("odd", tmp_path / "good", tmp_path / "bad", "--minutes", "5")
+    finished = run("odd", tmp_path / "good", tmp_path / "bad")
     assert finished.returncode == 2
     assert says in finished.stderr
     assert finished.stderr.count(b"\n") == 1
@@ -531,7 +563,7 @@ def test_a_long_line_is_cut_around_what_is_odd_but_not_in_json(tmp_path: Path, r
     good.write_text("".join(f"job {k} ended with status {k % 2}\n" for k in range(200)))
     long = "job 7 ended with status 7 " + "x" * 200_000
     new.write_text(f"{long}\n")
-    printed = run("odd", good, new, "--minutes", "0.01", "--out", tmp_path / "kept").stdout.decode()
+    printed = run("odd", good, new, "--out", tmp_path / "kept").stdout.decode()
     assert "job 7 ended" in printed
     assert 1000 < len(printed) < 2000
     [finding, *_] = records(run("odd", tmp_path / "kept", new, "--json"))

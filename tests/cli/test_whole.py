@@ -126,19 +126,19 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     users = [f"user{'abcdefg'[k % 7]}" for k in range(300)]
     good.write_text("".join(f"login {user} from {one} ok\n" for one, user in zip(addresses, users, strict=False)))
     (tmp_path / "new.log").write_text("login usera from 192.0.2.7 ok\nlogin userz from 10.1.2.3 ok\n")
-    made = run("odd", good, tmp_path / "new.log", "--minutes", "0.01", "--out", out)
+    made = run("odd", good, tmp_path / "new.log", "--out", out)
     assert b"masked: from" in made.stderr
     assert b"192.0.2.7: seen " in made.stdout
-    stored = (out / "model" / LINES).read_text()
+    stored = (out / LINES).read_text()
     assert not [one for one in addresses if one in stored]
     numbers = {float(int.from_bytes(map(int, one.split(".")))) for one in addresses}
     assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]
     assert "usera" in stored
-    for card in ((out / "model" / CARD).read_text(), load(out)._card):
+    for card in ((out / CARD).read_text(), load(out)._card):
         assert "`lines.json` contains, as they stand, the words of the normal lines, such as the names of users" in card
     accepted = run("accept", out, "login userz from 10.1.2.3 ok")
     assert accepted.returncode == 0
-    card = (out / "model" / CARD).read_text()
+    card = (out / CARD).read_text()
     assert card.count("`lines.json` contains") == card.count("`calibration.safetensors` contains") == 1
     assert run("odd", out, tmp_path / "new.log").stdout.count(b"\n") == 1
 
@@ -147,7 +147,7 @@ def test_a_killed_odd_leaves_no_good_lines(tmp_path: Path) -> None:
     good, temporary = tmp_path / "good.log", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    command = [sys.executable, "-m", "afterword", "odd", str(good), str(good), "--minutes", "5"]
+    command = [sys.executable, "-m", "afterword", "odd", str(good), str(good), "--network"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         until(lambda: [*temporary.rglob("good.log")])

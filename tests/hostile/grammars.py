@@ -409,7 +409,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
 GIVEN |= {"calibrate model": "lines"}
 GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
-ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3", "odd": "--minutes 0.001"}
+ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3"}
 ALSO |= {"train": "--out new", "serve": "--port 0", "completion": "bash"}
 DOCUMENTS = {
     "RTF": rb"{\rtf1\ansi{\fonttbl\f0 Arial;}\pard ",
@@ -499,7 +499,7 @@ INTERRUPTED = {
         "generate tiny --max-tokens 200000 --out written --overwrite",
         "score tiny long.txt --lines",
         "surprises tiny long.txt --html page.html --overwrite",
-        "odd many.txt book.txt --minutes 1",
+        "odd many.txt book.txt --network --minutes 1",
         "calibrate lines long.txt",
         "inspect tiny abcd --html gates.html --overwrite",
         "serve tiny --port 0",

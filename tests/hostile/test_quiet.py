@@ -34,7 +34,7 @@ COMMANDS = {
     "compare": ["run english --file draft.txt"],
     "voice": ["run draft.txt --html voice.html"],
     "novelty": ["run --num 2"],
-    "odd": ["good.log today.log", "lines today.log --engine fast"],
+    "odd": ["good.log today.log", "lines today.log"],
     "calibrate": ["run book.txt"],
     "accept": ["lines 'user z logged in'"],
     "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],

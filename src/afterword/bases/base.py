@@ -116,7 +116,10 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
 
 
 def _check(name: str, model: SavedModel) -> None:
-    """Raise OptionError if no run can begin from `model`: one of windows carries no state."""
+    """Raise OptionError if no run can begin from `model`: one of n-grams has no network that has learned, and one of
+    windows carries no state."""
+    if model.about.get("recipe") == "ngram":
+        raise OptionError(f"base {name} is an n-gram alone, and no run begins from one: give another, or `base` none")
     if model.config.window or model.config.input != "embedding" or model.tokenizer.end is None:
         raise OptionError(f"base {name} is a classic model, and no run begins from one: give another, or `base` none")
 

@@ -93,8 +93,7 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
             has_marks = colours and one.odd and len(one.text) <= WIDEST
             text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
             why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
-            kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
-            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}{kind}", flush=True)
+            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
         elif isinstance(one, OddFinding):
             if not one.odd and not ruled:
                 print("-- next, not listed, each with the rate that would list it --")
@@ -103,10 +102,9 @@ def odd(records: Iterator[Record], request: Any) -> Iterator[Record]:
             numbers = [line.line for line in one.lines if line.file == first.file]
             why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
             times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
-            kind = f"  {shown(one.kind)}" if isinstance(one.kind, str) else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
             text = shown(around(first.text, one.odd_pieces))
-            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{kind}{would}", flush=True)
+            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
 
 
 def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:

@@ -21,6 +21,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from afterword.oddities.events import are_events
 from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
 from afterword.oddities.rates import Count, Rates
 from afterword.text.documents import counted
@@ -188,7 +189,7 @@ class UsualLines:
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
-        """Return what is usual in `lines`. If `masked` is not given, it is found."""
+        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
         usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
@@ -417,7 +418,7 @@ def _around(one: Field) -> str:
 def _masked(lines: Sequence[str]) -> dict[str, bool]:
     """Return, by surroundings, whether numbers and addresses rarely repeat, or drift."""
     found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
-    for text in lines:
+    for text in () if are_events(lines) else lines:
         for one in split(text).fields:
             if one.kind in (TIME, ID):
                 of_a_kind[one.kind] = True

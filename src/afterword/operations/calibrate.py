@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from msgspec import UNSET, UnsetType
 
 from afterword.bases.installed import folder_named, installed
 from afterword.errors import ModelError, TextError
@@ -23,11 +22,8 @@ from afterword.model.folder.saved import model_folder
 from afterword.oddities.usual import UsualLines
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking, Predicting
-from afterword.operations.score import check_kind, read_values
 from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
-from afterword.series.readings import calibrated_on
-from afterword.series.table import Columns
 from afterword.storage import held_folder
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted, source_name
@@ -40,18 +36,15 @@ BY_CHANCE = 3  # standard errors
 
 
 @dataclass(frozen=True)
-class Calibrate(Predicting, Masking, Decoding, Columns, Request):
+class Calibrate(Predicting, Masking, Decoding, Request):
     """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
 
     NORMAL_FILE contains normal lines on which the model was not trained. The last fifth of them is used to check how
     many would be flagged; the others calibrate the model. To keep a false-alarm rate within a factor of 1.5 takes about
     16 ÷ rate lines: 1,600 for 0.01. If there are more than 100,000 lines, the last 100,000 are used.
 
-    The calibration is saved in the model's folder. It is removed when the model is trained further. Without `mask`, the
-    masks of an earlier calibration are kept.
-
-    For a model of series, made by train --series, NORMAL_FILE is a table. Each of its values counts as a line, and the
-    last fifth of each series is for the check.
+    The calibration is saved in the model's folder. It is removed when the model is trained further. What always changes
+    in the lines is masked, as in odd, and `mask` hides more. The masks of an earlier calibration are kept.
     """
 
     model: Annotated[ModelName, argument("the model to calibrate")]
@@ -60,21 +53,18 @@ class Calibrate(Predicting, Masking, Decoding, Columns, Request):
 
 
 class Calibrated(Record, kw_only=True):
-    """The number of normal lines, or values of series, in a calibration, and how many others it flags."""
+    """The number of normal lines in a calibration, and how many others it flags."""
 
-    lines: int | UnsetType = UNSET
-    values: int | UnsetType = UNSET
+    lines: int
     masks: list[str]
     checked: int
     flagged: dict[str, int]
     """By the rate of false alarms."""
 
     def __str__(self) -> str:
-        number, what = (self.lines, "line") if isinstance(self.lines, int) else (self.values, "value")
-        assert isinstance(number, int)
         hidden = "".join(f", --mask {mask}" for mask in self.masks)
-        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked, what)
-        return "\n".join([f"calibrated with {counted(number, f'normal {what}')}{hidden}", *said])
+        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked)
+        return "\n".join([f"calibrated with {counted(self.lines, 'normal line')}{hidden}", *said])
 
 
 @operation(Calibrate)
@@ -84,40 +74,33 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     Masks(request.mask)
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
-        check_kind(request, loaded, ("mask", "encoding", "encoding_errors", "markup"))
-        if loaded.unit == "value":
-            readings = [one for *_, found in read_values(loaded, files, request, work) for one in found]
-            calibrated, p_values = calibrated_on(loaded, readings, calibrated_with)
-        else:
-            lines = normal_lines(files, request, work)
-            if calibrated_with(len(lines)) < FEWEST:
-                fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
-                source = source_name(files[0])
-                raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
-            old = loaded.calibration
-            if old is not None and "using" not in request.named:
-                loaded = loaded.using(old.using)
-            masks = request.mask or (old.masks if old else ())
-            texts = [*map(Masks(masks), lines)]
-            with work.progress("calibrating") as on_progress:
-                usual = UsualLines.of(texts, loaded.usual.masked if loaded.usual else {})
-                if known := loaded.usual:
-                    usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
-                forms = [*map(usual.hide, texts)]
-                number = calibrated_with(len(forms))
-                calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)
-                p_values = [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)]
-                calibrated = with_usual(calibrated, usual)
+        lines = normal_lines(files, request, work)
+        if calibrated_with(len(lines)) < FEWEST:
+            fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
+            source = source_name(files[0])
+            raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
+        old, known = loaded.calibration, loaded.usual
+        if old is not None and "using" not in request.named:
+            loaded = loaded.using(old.using)
+        masks = request.mask or (old.masks if old else ())
+        texts = [*map(Masks(masks), lines)]
+        with work.progress("calibrating") as on_progress:
+            usual = UsualLines.of(texts, known.masked if known else None)
+            if known:
+                usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
+            forms = [*map(usual.hide, texts)]
+            number = calibrated_with(len(forms))
+            calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)
+            p_values = [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)]
+            calibrated = with_usual(calibrated, usual)
         calibrated.save(folder)
-    calibration, what = calibrated.calibration, calibrated.unit_scored
+    calibration = calibrated.calibration
     assert calibration is not None
-    if doubt := calibration.holds_roughly(RATES[0], what):
+    if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
-    smallest = 1 / (len(calibration.figures) + 1)  # the lowest rate for which there are enough normal costs
+    smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
     flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
-    found = Calibrated(masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
-    setattr(found, f"{what}s", len(calibration.figures))
-    return found
+    return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
 
 
 def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
@@ -131,17 +114,16 @@ def calibrated_with(lines: int) -> int:
     return lines - lines // CHECKED
 
 
-def check_report(checks: Mapping[float, int], lines: int, what: str = "line") -> Iterator[str]:
+def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
     """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
-    advice = "use newer lines, or mask what changes" if what == "line" else "use newer ones, or train on more"
     for rate, count in checks.items():
         yield (
-            f"at a rate of {rate:g} it flags {count:,} of {counted(lines, f'other normal {what}')} "
+            f"at a rate of {rate:g} it flags {count:,} of {counted(lines, 'other normal line')} "
             f"({count / max(lines, 1):.2%})"
         )
         if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
-            drift = f"the {what}s drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
-            yield f"note: {drift}; {advice}"
+            drift = f"the lines drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
+            yield f"note: {drift}; use newer lines, or mask what changes"
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:

@@ -1,4 +1,4 @@
-"""Find the lines that do not belong among good ones, or the odd values of series."""
+"""Find the lines that do not belong among good ones."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from afterword.errors import OptionError
+from afterword.errors import ModelError, OptionError
 from afterword.language_model import LanguageModel, complete_card
-from afterword.model.folder.calibration import LEAST_RATE, Normal, check_enough, check_false_alarms
+from afterword.learning.validation import learn_ngram
+from afterword.model.folder.calibration import LEAST_RATE, check_enough, check_false_alarms
+from afterword.model.folder.card import card
+from afterword.model.folder.defaults import LINES as WRITING
+from afterword.model.folder.saved import SavedModel, check_replaceable
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.ngram.tables import HIGHEST_ORDER
+from afterword.oddities.events import are_events
 from afterword.oddities.findings import Findings, Placed, TextCost, judge, whole_word
 from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
-from afterword.operations.options import Engine, Masking, Predicting
-from afterword.operations.score import Facts, Scored, judge_of, read_values
-from afterword.operations.surprises import SurprisingValue, rows_of_values
+from afterword.operations.options import Masking
+from afterword.operations.score import Scored
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
+from afterword.runs.environment import versions
 from afterword.runs.folder import RunFolder, check_place
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
-from afterword.series.table import Columns
 from afterword.settings import OnProgress, setting
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
-from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import counted, source_name
+from afterword.text.decoding import Decoding, Encoding, Reader
+from afterword.text.documents import source_name
+from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
-from afterword.text.vocabularies import USAGE, vocabulary_asked_for
 
 RATE = 0.01  # of false alarms, by default
 LEAST = 50  # good lines
@@ -48,15 +54,16 @@ PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
-OF_TRAINING = ("minutes", "seed", "vocabulary", "out", "overwrite", "auto_mask")
+OF_TRAINING = ("network", "minutes", "out", "overwrite", "auto_mask")
 
 
 @dataclass(frozen=True)
-class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
+class Odd(Masking, Encoding, Request):
     """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
-    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). The first two
-    thirds of good lines train a model, and the last third calibrates it. `out` keeps the model.
+    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). A model learns
+    the first two thirds of good lines, and the last third calibrates it. `out` keeps the model. It is an n-gram, which
+    takes a second. A network is trained too on lines without fields, such as names, or if you ask for one (`network`).
 
     A line is odd if no good line is of its kind, if a value is new or out of range at its place, or if its text costs
     the model more than usual. `false_alarms` is the fraction of normal lines that may be as odd. Bursts of equal lines
@@ -70,28 +77,25 @@ class Odd(Predicting, Engine, Masking, Decoding, Columns, Request):
     prints each odd line as soon as it is read; with `all`, every line.
 
     `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
-
-    With a model of series, FILE is a table, and the odd values are printed.
     """
 
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
     _: KW_ONLY
     false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
-    minutes: float = setting(2.0, "minutes of training, if a network pays", above=0, metavar="M")
+    network: bool = setting(False, "also train a network on lines with fields")
+    minutes: float = setting(2.0, "minutes of training, if a network is trained and pays", above=0, metavar="M")
     top: int | None = setting(None, "print only the N oddest", minimum=1, metavar="N", excludes=("as_read",))
-    order: Literal["oddest", "file"] = setting("oddest", "the order of the findings", excludes=("as_read",))
     as_read: bool = setting(False, "print each odd line as soon as it is read")
     all: bool = setting(False, "also print the findings of each episode; with `as_read`, every line", served=True)
     auto_mask: bool = setting(True, "mask what always changes in the good lines")
-    kinds: tuple[str, ...] = setting(
-        (), "a model of one kind of odd line: each finding is of the likeliest kind (repeatable)", metavar="MODEL"
-    )
     accepted: bool = setting(False, "print the lines that were accepted as harmless")
     out: str | None = setting(None, "keep the model in this folder (default: discard it)", metavar="DIR", short="o")
-    overwrite: bool = setting(False, "replace the run in the folder", needs="out")
-    vocabulary: str = setting("char", "the kind of token of the models", metavar="|".join(USAGE))
-    seed: int = setting(0, "seed of the training", metavar="N")
+    overwrite: bool = setting(False, "replace the model in the folder", needs="out")
+
+    @property
+    def decoding(self) -> Decoding:
+        return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
 
 
 class OddFinding(Record, kw_only=True):
@@ -103,7 +107,7 @@ class OddFinding(Record, kw_only=True):
 
     rows: ClassVar = "findings"
     served: ClassVar = False
-    in_json: ClassVar = ("lines", "odd_pieces", "engine")
+    in_json: ClassVar = ("lines", "odd_pieces")
 
     finding: int
     detector: Detector
@@ -112,10 +116,8 @@ class OddFinding(Record, kw_only=True):
     p_value: float
     count: int
     odd: bool
-    kind: str | UnsetType | None = UNSET
     lines: list[Placed]
     odd_pieces: list[tuple[int, int]]
-    engine: str | UnsetType = UNSET
 
 
 class OddRow(Record, kw_only=True):
@@ -123,7 +125,7 @@ class OddRow(Record, kw_only=True):
     normal line is as odd. `odd_pieces` are the odd parts, as places in the text."""
 
     rows: ClassVar = "lines"
-    in_json: ClassVar = ("odd_pieces", "engine", "rate")
+    in_json: ClassVar = ("odd_pieces", "rate")
 
     file: str
     line: int
@@ -136,9 +138,7 @@ class OddRow(Record, kw_only=True):
     detector: Detector | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
-    kind: str | UnsetType | None = UNSET
     rate: float
-    engine: str | UnsetType = UNSET
 
 
 class AcceptedLine(Record, kw_only=True):
@@ -153,23 +153,14 @@ class AcceptedLine(Record, kw_only=True):
         return self.text
 
 
-class OddValue(SurprisingValue, kw_only=True):
-    """The cost of a value of a series, compared with normal ones."""
-
-    figure: float
-    p_value: float
-    odd: bool
-
-
 @operation(Odd, path="/v1/odd")
-def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | AcceptedLine | Scored]:
+def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine | Scored]:
     check_false_alarms(request.false_alarms)
     files, [source] = listed(request.files), listed(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
-    kind_of = _kinds(request, work)  # before minutes of training, not after them
     if work.is_model(source):
-        model = work.model(source, request.using, request.engine)
+        model = work.model(source)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
@@ -178,23 +169,19 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
             yield from (AcceptedLine(text=text) for text in (model.usual.accepted if model.usual else ()))
             return
         work.check(files)
-        if model.unit == "value":
-            yield from _odd_values(request, work, model)
-            return
         model = _checked(model, request, work)
     else:
         if request.accepted:
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
         model = _learned(request, work)
-    facts = work.engine_of(model)
     if request.as_read:
-        yield from _each(request, work, model, kind_of, facts)
+        yield from _each(request, work, model)
         return
-    work.rows(OddFinding, {**kind_of(model, "", False), **facts})
+    work.rows(OddFinding, {})
     most = request.top or READ
     found = Findings(model.usual or UsualLines(), request.false_alarms, most)
     with work.progress("scoring lines", "lines") as on_progress:
-        for file, before, some in work.lines([*dict.fromkeys(files)], request):
+        for file, before, some in work.lines([*dict.fromkeys(files)], request.decoding):
             for line, masked, verdicts in judged(model, some, request.false_alarms, work.still_wanted):
                 if line.text:
                     found.add(Placed(file, before + line.line, line.text), masked, verdicts)
@@ -206,13 +193,8 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | OddValue | A
         work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
     odd_ones = odd_ones[: request.top]
     following = following[: max(0, most - len(odd_ones))]
-    if request.order == "file":
-        places = {file: place for place, file in enumerate(files)}
-        odd_ones.sort(key=lambda one: (places.get(one.lines[0].file, 0), one.lines[0].line))
     for number, one in enumerate([*odd_ones, *following], 1):
-        is_odd = number <= len(odd_ones)
-        kind = kind_of(model, one.lines[0].text, is_odd)
-        yield OddFinding.of(one, finding=number, odd=is_odd, **kind, **facts)
+        yield OddFinding.of(one, finding=number, odd=number <= len(odd_ones))
 
 
 def judged(
@@ -238,21 +220,21 @@ def judged(
         yield replace(cost, text=text, p_value=verdicts[0].p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
 
 
-def _each(request: Odd, work: Work, model: LanguageModel, kind_of: KindOf, facts: Facts) -> Iterator[OddRow | Scored]:
+def _each(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddRow | Scored]:
     """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
-    whole, why = list[Cost](), dict.fromkeys(("detector", "why") if model.usual else ())
-    work.rows(OddRow, {**why, **kind_of(model, "", False), **facts})
+    whole = list[Cost]()
+    work.rows(OddRow, dict.fromkeys(("detector", "why") if model.usual else ()))
     with work.progress("scoring lines", "lines", streams=True) as on_progress:
         read = 0
-        for file, before, lines in work.lines([*dict.fromkeys(listed(request.files))], request):
+        for file, before, lines in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
             each = [*judged(model, lines, request.false_alarms, work.still_wanted)]
             whole = [total([*whole, *(line for line, _, _ in each)])]
             for one, _, (verdict, *_) in each:
                 if request.all or one.odd:
-                    more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms, **facts}
+                    more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms}
                     if model.usual and one.odd:
                         more |= {"detector": verdict.detector, "why": verdict.why}
-                    yield OddRow.of(one, file=file, **kind_of(model, one.text, one.odd), **more)
+                    yield OddRow.of(one, file=file, **more)
             read += len(lines)
             on_progress(None, read)
     yield Scored.of(whole[0], **whole[0].apart)
@@ -263,76 +245,29 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
-    if model.calibration and "using" not in request.named:
+    if model.calibration:
         model = model.using(model.calibration.using)
     calibration = model.check_calibrated(1 - LEAST_RATE if model.usual else request.false_alarms)
     if model.usual:
         check_enough(request.false_alarms, model.usual.rates.lines)
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
-    if doubt := calibration.holds_roughly(request.false_alarms, model.unit_scored):
+    if doubt := calibration.holds_roughly(request.false_alarms):
         work.note(doubt)
     return model
 
 
-KindOf = Callable[[LanguageModel, str, bool], dict[str, str | None]]
-
-
-def _kinds(request: Odd, work: Work) -> KindOf:
-    """Return the function that names the kind of an odd line: the likeliest of the models of kinds."""
-    judges = {name: work.model(name, request.using, request.engine) for name in request.kinds}
-
-    def kind_of(model: LanguageModel, text: str, is_odd: bool) -> dict[str, str | None]:
-        if not judges:
-            return {}
-        if not is_odd:
-            return {"kind": None}  # so that all rows have the same columns
-        masks = model.calibration.masks if model.calibration else ()
-        line = Masks(masks)(text)
-        bits = {name: judge_of(other, ())([line])[0].bits for name, other in judges.items()}
-        best = min(bits, key=bits.__getitem__)
-        own = model.score_lines([model.usual.hide(line) if model.usual else line])[0].bits
-        return {"kind": best if bits[best] < own else "unknown"}
-
-    return kind_of
-
-
-def _odd_values(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddValue]:
-    calibration = model.check_calibrated(request.false_alarms)
-    for several, table, readings in read_values(model, listed(request.files), request, work):
-        figures = calibration.figure(Normal.joined([one.costs() for one in readings]).costs)
-        p_values = calibration.p_values(figures)
-        flags = p_values <= request.false_alarms
-        parts = np.split(flags, np.cumsum([len(one.bits) for one in readings])[:-1])
-        odd = np.concatenate([one.without_echoes(part) for one, part in zip(readings, parts, strict=True)])
-        rate = f"at a false-alarm rate of {request.false_alarms:g}"
-        work.say(f"{counted(int(odd.sum()), 'odd value')} of {len(odd):,}, {rate}")
-        if echoes := int(flags.sum() - odd.sum()):
-            work.note(
-                f"not counted: {counted(echoes, 'value')} flagged only because of the odd value one season before"
-            )
-        chosen = np.arange(len(odd)) if request.all else np.flatnonzero(odd)
-        if request.order == "oddest" and not request.all:
-            chosen = chosen[np.argsort(-figures[chosen], kind="stable")[: request.top]]
-        for k, row in zip(chosen, rows_of_values(table, readings, chosen), strict=True):
-            judged: dict[str, Any] = {"figure": float(figures[k]), "p_value": float(p_values[k]), "odd": bool(odd[k])}
-            yield OddValue(**row, **judged, **several)
-
-
 def _learned(request: Odd, work: Work) -> LanguageModel:
-    """Return a model that was trained on the first good lines, and calibrated on the last ones."""
+    """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
     [good], files = listed(request.good), listed(request.files)
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
-    vocabulary_asked_for(request.vocabulary)
-    if request.out is not None:
-        check_place(RunFolder(Path(request.out)), request.overwrite, {})
     with work.progress(f"reading {good}"):
-        lines = normal_lines([good], request, work)
+        lines = normal_lines([good], request.decoding, work)
         for file in files:  # before minutes of training, not after them
             if kinds[file] in ("file", "folder"):  # which can be read again
-                work.check_filled(file, [piece[:1] for piece in Reader(request).read([file])])
+                work.check_filled(file, [piece[:1] for piece in Reader(request.decoding).read([file])])
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
         has = f"{source_name(good)} has {len(lines):,}"
@@ -340,15 +275,25 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
         usual = UsualLines.of(texts, None if request.auto_mask else {})
+    with_network = request.network or usual.is_plain
+    if request.out is not None:
+        _check_out(Path(request.out), request.overwrite, with_network)
+    if "minutes" in request.named and not with_network:
+        work.note("no network is trained, so `minutes` means nothing here: give `network` too")
     if masked := usual.masked_names:
         more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
     forms = [*map(usual.hide, texts)]
     early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
     with temporary_folder() as temporary:
-        folder = temporary / "a run" if request.out is None else Path(request.out)
+        out = temporary / "a model" if request.out is None else Path(request.out)
         name = Path(good).name if good != "-" else "lines"  # it is in the model's card
-        model = _trained(request, work, temporary / name, early, folder)
+        vocabulary = "words" if are_events(texts) else "char"
+        if with_network:
+            model = _trained(request, work, temporary / name, early, vocabulary, out)
+        else:
+            with work.progress("counting the n-grams"):
+                model = _counted(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
             model = model.calibrated(late, masks=request.mask, on_progress=on_progress)
         model = with_usual(model, usual)
@@ -360,17 +305,59 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
     return model
 
 
-def _trained(request: Odd, work: Work, training: Path, lines: Sequence[str], out: Path) -> LanguageModel:
+def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
+    """Raise RunError or ModelError if the model cannot be kept in `out`: with a network a run, without one a model."""
+    if with_network:
+        check_place(RunFolder(out), overwrite, {})
+    elif out.exists() and not out.is_dir():
+        raise ModelError(f"{out} is a file: give `out` a folder")
+    elif RunFolder(out).is_run:
+        raise ModelError(f"{out} holds a run, which has a network: give `out` another folder, or `network`")
+    else:
+        check_replaceable(out)
+        if out.is_dir() and any(out.iterdir()) and not overwrite:
+            raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
+
+
+def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
+    """Return a model of `lines`, written to the file `training`, whose n-gram alone predicts.
+
+    Each model has a network. This one's has one unit and has learned nothing, and no weight in any prediction.
+    """
+    _write(training, lines)
+    text = TextSettings(lines=True, vocabulary=vocabulary)
+    with text.read([training]) as corpus:
+        encoded = encode(corpus, learn_tokenizer(corpus, vocabulary, text.lowercase), training.parent)
+    tokenizer = encoded.tokenizer
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=1, hidden_size=1, num_layers=1)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
+    about = {"recipe": "ngram", "base": None, **encoded.origin, "training": None, "validation": None}
+    saved = SavedModel(
+        config,
+        weights,
+        tokenizer,
+        encoded.unseen,
+        about | {"versions": versions("numpy")},
+        ngram=learn_ngram(encoded, HIGHEST_ORDER),
+        mixture_weight=1.0,
+        writing=WRITING,
+    )
+    return LanguageModel(saved, card(saved, samples=[]), using="ngram")
+
+
+def _trained(
+    request: Odd, work: Work, training: Path, lines: Sequence[str], vocabulary: str, out: Path
+) -> LanguageModel:
     """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.
 
     The last of the lines are held out. The n-gram alone predicts if the network does not pay.
     """
     validation, held_out = training.with_name("held-out lines"), max(1, len(lines) // HELD_OUT)
-    training.write_text("\n".join([*lines[:-held_out], ""]), "utf-8")
-    validation.write_text("\n".join([*lines[-held_out:], ""]), "utf-8")
-    text = TextSettings(validation=validation, lines=True, vocabulary=request.vocabulary)
+    _write(training, lines[:-held_out])
+    _write(validation, lines[-held_out:])
+    text = TextSettings(validation=validation, lines=True, vocabulary=vocabulary)
     # the shipped base is for prose, and reading with it takes several times as long
-    settings = TrainingSettings(base="none", minutes=request.minutes, seed=request.seed)
+    settings = TrainingSettings(base="none", minutes=request.minutes)
     with work.progress("reading the text and planning"):
         run = begin([training], out, text, settings, overwrite=request.overwrite)
     run.take_notes()  # about a text that is not the user's
@@ -389,9 +376,13 @@ def _trained(request: Odd, work: Work, training: Path, lines: Sequence[str], out
     run.take_notes()
     model = complete_card(out)
     if _pays(model.about["validation"] or {}):
-        return model.using(request.using)
+        return model
     work.say(f"the network did not lower the n-gram's cost by {1 - PAYS:.0%}: the n-gram alone judges texts")
-    return model.using("ngram" if "using" not in request.named else request.using)
+    return model.using("ngram")
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("\n".join([*lines, ""]), "utf-8")
 
 
 def _pays(measured: Mapping[str, float]) -> bool:

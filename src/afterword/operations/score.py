@@ -20,11 +20,9 @@ from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
-from afterword.series.readings import SeriesReading, read_source
-from afterword.series.table import Columns, Table
 from afterword.settings import OnProgress, ignore_progress, setting
 from afterword.text.decoding import Decoding
-from afterword.text.documents import counted, source_name
+from afterword.text.documents import counted
 from afterword.text.lines import Masks
 
 Row = TypeVar("Row", bound=Record)
@@ -126,14 +124,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
 
 Facts = dict[str, Any]
 """Fields of a record, by name."""
-
-
-def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
-    """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
-    learned, wrong = ("text", ("series", *vars(Columns()))) if model.unit == "character" else ("series", of_text)
-    for field in request.given_names:
-        if field in wrong:
-            raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
 
 
 def _whole(
@@ -283,15 +273,3 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
         [(label, often)], lines = given.most_common(1), given.total()
         baseline = f"always {label!r} would be right for {often / lines:.1%}"
         work.say(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}; {baseline}")
-
-
-def read_values(
-    model: LanguageModel, files: Sequence[str], columns: Columns, work: Work
-) -> Iterator[tuple[Facts, Table, list[SeriesReading]]]:
-    """Yield three things per file: a field of records with its name, if there are several files; its table; and the
-    reading of each series that the model can read."""
-    for file in files:
-        with work.progress(f"reading {file}") as on_progress:
-            table, readings = read_source(model, file, columns, on_progress)
-        work.note(*table.notes)
-        yield {"file": source_name(file)} if len(files) > 1 else {}, table, readings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -13,7 +13,6 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
-from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.score import Facts, Scored, highest
@@ -22,9 +21,6 @@ from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
-from afterword.series.futures import rounded
-from afterword.series.readings import SeriesReading
-from afterword.series.table import Table
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
@@ -92,22 +88,6 @@ class WholeText(Record, kw_only=True):
         return self.text
 
 
-class SurprisingValue(Record, kw_only=True):
-    """The cost of a value of a series, its expected median, and its 80 % band."""
-
-    rows: ClassVar = "values"
-    served: ClassVar = False
-
-    file: str | UnsetType = UNSET
-    unique_id: str
-    ds: str
-    y: float
-    lo_80: float = msgspec.field(name="lo-80")
-    median: float
-    hi_80: float = msgspec.field(name="hi-80")
-    bits: float
-
-
 @operation(Surprises, path="/v1/surprises")
 def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText]:
     files = listed(request.files)
@@ -150,22 +130,3 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
     yield Scored.of(cost, **cost.apart)
-
-
-def rows_of_values(
-    table: Table, readings: Sequence[SeriesReading], chosen: NDArray[np.intp] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the fields of a SurprisingValue for each value of the `readings` of `table`, or for the `chosen` ones."""
-    quantiles = rounded(np.concatenate([one.quantiles for one in readings], axis=1))
-    columns = {
-        "unique_id": np.array([one.name for one in readings for _ in one.bits], object),
-        "ds": np.concatenate([one.dates for one in readings]),
-        "y": np.concatenate([one.values for one in readings]),
-        **dict(zip(("lo_80", "median", "hi_80"), quantiles, strict=True)),
-        "bits": Normal.joined([one.costs() for one in readings]).costs.bits,
-    }
-    if chosen is not None:
-        columns = {name: each[chosen] for name, each in columns.items()}
-    columns["ds"] = np.array(table.form.dates.write(columns["ds"]), object)
-    for row in zip(*(each.tolist() for each in columns.values()), strict=True):
-        yield dict(zip(columns, row, strict=True))

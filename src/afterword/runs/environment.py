@@ -24,9 +24,9 @@ from afterword.planning.machine import available_threads
 from afterword.runs.record import Environment
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the programs that make a run."""
-    found = {name: version(name) for name in ("afterword", "torch", "numpy")}
+def versions(*programs: str) -> dict[str, str]:
+    """Return the versions of Python, Afterword and the `programs` that make a model; by default, those of a run."""
+    found = {name: version(name) for name in ("afterword", *(programs or ("torch", "numpy")))}
     return {"python": platform.python_version(), **found}
 
 

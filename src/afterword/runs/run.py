@@ -228,15 +228,7 @@ class Run:
         about: dict[str, Any] = {
             "recipe": recipe.recipe,
             "base": None if self.record.base is None else asdict(self.record.base),
-            "lines": encoded.lines,
-            "labels": encoded.labels or None,
-            **({"unwrapped": encoded.unwrapped} if encoded.unwrapped is not None else {}),
-            "corpus": {
-                "sources": encoded.sources,
-                "fingerprint": encoded.fingerprint,
-                "training": {"characters": encoded.training_characters, "tokens": len(encoded.training)},
-                "validation": {"characters": encoded.validation_characters, "tokens": len(encoded.validation)},
-            },
+            **encoded.origin,
             "training": {"steps": learner.step, "seed": recipe.seed, "plan": asdict(recipe)},
             "validation": None,
             "versions": self.record.versions,

@@ -40,17 +40,14 @@ NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoding(Settings):
-    """Settings for decoding the bytes of a text."""
+class Encoding(Settings):
+    """The encoding of a text."""
 
     encoding: str = setting("utf-8", "the encoding of the text files", metavar="NAME")
     encoding_errors: str = setting(
         "strict",
         "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
         choices=("strict", "replace"),
-    )
-    markup: str = setting(
-        "text", "read HTML and Markdown files as their text, or keep their source", choices=("text", "keep")
     )
 
     def __post_init__(self) -> None:
@@ -62,6 +59,15 @@ class Decoding(Settings):
             raise OptionError(f"unknown encoding {self.encoding[:60]!r}: {known}") from None
         if codecs.lookup(self.encoding).name in NOT_OF_TEXTS:
             raise OptionError(f"{self.encoding} is not a text encoding: {known}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding(Encoding):
+    """Settings for decoding the bytes of a text."""
+
+    markup: str = setting(
+        "text", "read HTML and Markdown files as their text, or keep their source", choices=("text", "keep")
+    )
 
 
 class TextDecoder:

@@ -90,6 +90,21 @@ class EncodedCorpus(CorpusFacts):
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a model that has learned it keeps of it, in the `about` of the model."""
+        return {
+            "lines": self.lines,
+            "labels": self.labels or None,
+            **({"unwrapped": self.unwrapped} if self.unwrapped is not None else {}),
+            "corpus": {
+                "sources": self.sources,
+                "fingerprint": self.fingerprint,
+                "training": {"characters": self.training_characters, "tokens": len(self.training)},
+                "validation": {"characters": self.validation_characters, "tokens": len(self.validation)},
+            },
+        }
+
     @staticmethod
     def open(folder: Path) -> EncodedCorpus:
         """Open what `encode` wrote to `folder`. Raises RunError if it is missing or damaged."""

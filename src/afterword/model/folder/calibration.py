@@ -166,22 +166,22 @@ class Calibration:
         tail = m / (n + 1) * np.exp(-np.maximum(figures - high, 0) / scale)
         return np.where(at_least < m, np.maximum(tail, 0.1 / (n + 1)), (1 + at_least) / (n + 1))
 
-    def check(self, rate: float, using: str, what: str = "line") -> None:
+    def check(self, rate: float, using: str) -> None:
         """Raise OptionError if there are too few normal lines for `rate`, or if another part of the model predicts."""
         if self.using != using:
             raise OptionError(
                 f"the model was calibrated with {self.using}, not with {using}: use that, or calibrate it again"
             )
-        check_enough(rate, len(self.figures), what)
+        check_enough(rate, len(self.figures))
 
-    def holds_roughly(self, rate: float, what: str = "line") -> str | None:
+    def holds_roughly(self, rate: float) -> str | None:
         """Return a note if `rate` can be off by a factor of more than 1.5, or cannot be used."""
         enough, count = math.ceil(FOR_ONE_AND_A_HALF / rate), len(self.figures)
         if count >= enough:
             return None
         doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
         return (
-            f"with {count:,} normal {what}s, a false-alarm rate of {rate:g} {doubt}; calibrate with {enough:,} {what}s "
+            f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}; calibrate with {enough:,} lines "
             "for a closer rate"
         )
 
@@ -211,11 +211,11 @@ class Calibration:
         return found
 
 
-def check_enough(rate: float, count: int, what: str = "line") -> None:
+def check_enough(rate: float, count: int) -> None:
     """Raise OptionError if `count` normal lines are too few for `rate`."""
     if rate * (count + 1) < 1:
         raise OptionError(
-            f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal {what}s; "
+            f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines; "
             f"there were {count:,}"
         )
 

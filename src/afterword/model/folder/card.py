@@ -38,15 +38,14 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
-    if corpus:
-        names = ", ".join(PurePath(source).name for source in corpus["sources"])
-        training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-        rows["text"] = f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out"
-        origin = "trained with Afterword on its user's own text"
-    else:
-        names = about["source"]
-        rows["text"] = f"unknown: {kind}"
-        origin = "trained by another program and imported into Afterword"
+    names = ", ".join(PurePath(source).name for source in corpus["sources"])
+    training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
+    rows["text"] = f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out"
+    origin = "A small LSTM, trained with Afterword on its user's own text."
+    command = "afterword generate ."
+    if about["recipe"] == "ngram":
+        origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
+        command = "afterword odd . FILE"
     rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
@@ -60,9 +59,9 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
         rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
-    lines = [f"# A model of {names}", "", f"A small LSTM, {origin}.", ""]
+    lines = [f"# A model of {names}", "", origin, ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += ["", "```", "afterword generate .", "```", "", SHARING + "\n".join(disclosure(model)), ""]
+    lines += ["", "```", command, "```", "", SHARING + "\n".join(disclosure(model)), ""]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:
