@@ -19,7 +19,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
+from afterword.series.series_gates import gates_of
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
@@ -121,12 +123,12 @@ def inspected(tab: Tab, option: str, name: str, height: int) -> None:
 
 
 def season(tab: Tab) -> None:
-    """The page that `inspect --html` writes for two weeks of a series, from a Monday on."""
+    """The gates of a forecast's network while it reads two weeks of a series, from a Monday on."""
     with tempfile.TemporaryDirectory() as folder:
         table, model, page = Path(folder, "sales.csv"), Path(folder, "sales"), Path(folder, "gates.html")
         write_sales(table)
-        run_afterword("train", table, "--series", "--horizon", "24", "--minutes", "2", "--out", model)
-        run_afterword("inspect", model, "--file", table, "--stretch", "144:480", "--html", page)
+        run_afterword("forecast", table, "--method", "lstm", "--horizon", "24", "--minutes", "2", "--keep", model)
+        page.write_text(gates_html(gates_of(model, table, part=slice(144, 480))), "utf-8")
         size(tab, 1160, 640, 0.8)
         tab.open(page.as_uri())
         tab.run("S.part = 'cell', S.zoomed = true, S.width = 3, sizes(), refresh()")

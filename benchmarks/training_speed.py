@@ -70,7 +70,7 @@ def recipe(
 
     class Corpus:
         training, validation, lines, documents = range(1_000_000), (), False, 1
-        series, kind, is_text = None, "text", True
+        kind = "text"
 
     settings = TrainingSettings(
         device=device,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.planning.training_plan import CorpusSettings, TrainingSettings
+from afterword.model.folder.saved import load_model
 from afterword.runs.begin import begin
 from afterword.runs.loop import train_run
 from afterword.runs.run import Run
-from afterword.series.table_corpus import SeriesSettings
+from afterword.series.kept import keep
+from afterword.series.table import BY_NAME, read_table
+from afterword.series.table_corpus import OnValues, SeriesFacts, TableText, corpus_of
+from afterword.text.corpus import Corpus
 
 SEASON, HORIZON, SERIES, LENGTH = 12, 6, 8, 120
-SETTINGS = SeriesSettings(series=True, horizon=HORIZON)
+FACTS = SeriesFacts(SEASON, HORIZON, "monthly")
 MONTHS = np.datetime64("2010-01", "M") + np.arange(LENGTH)
 
 
@@ -34,18 +38,32 @@ def long_csv(values: NDArray[np.float64]) -> str:
     return "\n".join(["unique_id,ds,y", *rows]) + "\n"
 
 
-def begin_small(table: Path, out: Path, corpus: CorpusSettings = SETTINGS, steps: int = 24) -> Run:
-    settings = TrainingSettings(
-        steps=steps, hidden_size=12, embedding_size=8, num_layers=1, dropout=0.2, threads=1, checkpoint_every=5
+def learned_from(table: Path) -> Corpus:
+    """Return the table as a corpus, with the last horizon held out."""
+    return corpus_of(read_table(table, BY_NAME), FACTS, table.name)
+
+
+def begin_small(corpus: Corpus, out: Path, steps: int = 24) -> Run:
+    settings = replace(
+        OnValues.of(corpus, minutes=1, seed=0),
+        minutes=None,
+        steps=steps,
+        hidden_size=12,
+        embedding_size=8,
+        num_layers=1,
+        dropout=0.2,
+        threads=1,
+        checkpoint_every=5,
     )
-    return begin([table], out, corpus, settings)
+    return begin(corpus.sources, out, TableText(corpus), settings)
 
 
 def train_small(folder: Path, steps: int = 24) -> Path:
-    """Train a model on a table, TABLE.csv beside it, and return its run."""
+    """Train a network on a table, table.csv beside it, and return the folder in which it is kept."""
     table = folder / "table.csv"
     table.write_text(long_csv(seasonal()))
-    run = begin_small(table, folder / "run", steps=steps)
+    run = begin_small(learned_from(table), folder / "run", steps=steps)
     for _ in train_run(run):
         pass
-    return folder / "run"
+    keep(load_model(run.folder.model), FACTS, folder / "kept")
+    return folder / "kept"

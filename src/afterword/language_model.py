@@ -37,7 +37,15 @@ from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.calibration import Calibration, check_false_alarms
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.hub import is_remote
-from afterword.model.folder.saved import SavedModel, check_replaceable, load_model, model_folder, read_card, save_model
+from afterword.model.folder.saved import (
+    Learned,
+    SavedModel,
+    check_replaceable,
+    load_model,
+    model_folder,
+    read_card,
+    save_model,
+)
 from afterword.model.network.engines import EngineName
 from afterword.model.network.holding import Hold, held_values, parse_hold
 from afterword.model.network.network import Network
@@ -81,8 +89,6 @@ class LanguageModel:
         self.config: Final = saved.config
         self.about: Final = saved.about
         """The origin of the model: recipe, corpus, training, validation, versions."""
-        self.unit: Final = saved.unit
-        """The noun for what the model predicts, one after another: "character", or "value"."""
         self.parameters: Final = saved.config.parameters
         """The number of weights."""
         self.lines: Final = bool(saved.about.get("lines"))
@@ -144,18 +150,8 @@ class LanguageModel:
         OptionError if the model lacks the n-gram model to use, or if ONNX Runtime, which "fast" needs, is not
         installed; HubError if a model cannot be downloaded.
         """
-        place = folder_named(path if is_remote(path) else _folder(path))
-        folder = model_folder(place)
-        is_run = folder != place
-        try:
-            saved = load_model(folder)
-        except ModelError as error:
-            if is_run and not os.path.exists(folder):
-                resume = f"afterword train --resume {shlex.quote(str(path))}"
-                raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
-            where = f"{os.fspath(path)}: " if is_remote(path) else ""  # the error has the place in the cache
-            raise ModelError(f"{where}{error}{known(path)}") from None
-        return LanguageModel(saved, read_card(folder), using=using, engine=engine, run=place if is_run else None)
+        saved, folder, run = saved_model(path)
+        return LanguageModel(saved, read_card(folder), using=using, engine=engine, run=run)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`; a model that is there is replaced.
@@ -206,10 +202,6 @@ class LanguageModel:
     def labels(self) -> dict[str, int]:
         """Return the number of training lines per label, the most frequent first; empty without labels."""
         return dict(self.about.get("labels") or {})
-
-    def check_of_text(self) -> None:
-        """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
-        self._saved.check_of_text()
 
     def info(self) -> dict[str, Any]:
         """Return the facts that `afterword info --json` prints."""
@@ -273,7 +265,6 @@ class LanguageModel:
     def writer(self, sampling: Sampling) -> Writer:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
         the model."""
-        self.check_of_text()
         passages = None
         if sampling.no_copy is not None:
             if self._passages is None or self._passages.length != sampling.no_copy:
@@ -324,7 +315,6 @@ class LanguageModel:
         `against` is the model to compare with; the default is the base. Raises OptionError for a model that has no
         voice, such as one of lines, and if held-out text is missing. Raises TextError if that text is too short.
         """
-        self.check_of_text()
         if own is not None:
             check_text(own, "own")
         if self.lines or self.config.window:
@@ -500,6 +490,25 @@ class LanguageModel:
         return self._saved.unseen_characters(text)
 
 
+def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") -> tuple[SavedModel, Path, Path | None]:
+    """Return the model that `load` names, its folder, and the folder of its run if that was named.
+
+    Raises ModelError, also if it has not `learned` that; None for any model. Raises HubError.
+    """
+    place = folder_named(path if is_remote(path) else _folder(path))
+    folder = model_folder(place)
+    is_run = folder != place
+    try:
+        saved = load_model(folder, learned)
+    except ModelError as error:
+        if is_run and not os.path.exists(folder):
+            resume = f"afterword train --resume {shlex.quote(str(path))}"
+            raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
+        where = f"{os.fspath(path)}: " if is_remote(path) else ""  # the error has the place in the cache
+        raise ModelError(f"{where}{error}{known(path)}") from None
+    return saved, folder, place if is_run else None
+
+
 def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
@@ -521,8 +530,6 @@ def notes_on(model: LanguageModel) -> tuple[str, ...]:
 def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
-    if model.unit != "character":
-        return model
     writing = model._saved.writing
     number, length = (10, 100) if model.lines else (1, 400)
     most = min(length, writing.max_tokens)

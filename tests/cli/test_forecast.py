@@ -18,7 +18,7 @@ import pytest
 from tests.cli.test_main import error_line
 from tests.cli.test_train import INTERRUPTED
 from tests.processes import finished
-from tests.seasons import HORIZON, LENGTH, SERIES, long_csv, seasonal, train_small
+from tests.seasons import HORIZON, long_csv, seasonal, train_small
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -50,7 +50,7 @@ def test_the_reason_the_backtest_and_the_forecasts_are_printed(run: Run, table: 
     assert (first.partition(" MASE")[0], empty) == ("naive 12 is used; its", "")
     assert rest[0].split()[:3] == ["backtest", "cut-offs", "MASE"]
     assert [line.split()[:2] for line in rest[1:3]] == [["used", "6"], ["naive", "12"]]
-    rows = [line.split() for line in rest[rest.index("") + 1 :]]
+    rows = [line.split() for line in rest[-1 - 3 * HORIZON :]]
     assert (rows[0], rows[1][:2], len(rows)) == (COLUMNS, ["s0", "2015-01-01"], 1 + 3 * HORIZON)
     long = out(run("forecast", table, *NAIVE[:3], "20")).splitlines()
     assert long[-1] == "… 36 more rows: --out FILE.csv writes all"
@@ -134,17 +134,30 @@ def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: R
     assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled from the season before\n"
 
 
-def test_training_says_values_and_series_and_leaves_no_file(run: Run, tmp_path: Path) -> None:
+def test_a_network_is_kept_and_what_is_said_is_of_values_and_series(run: Run, tmp_path: Path) -> None:
     (tmp_path / "many.csv").write_text(long_csv(seasonal()))
-    out = tmp_path / "run"
-    small = ["--steps", "2", "--hidden-size", "12", "--threads", "1"]
-    trained = run("train", tmp_path / "many.csv", "--series", "--horizon", "6", "--out", out, *small)
+    kept = tmp_path / "kept"
+    asked = ["--horizon", "6", "--method", "lstm", "--minutes", "0.02", "--keep", kept]
+    trained = run("forecast", tmp_path / "many.csv", *asked)
     said = trained.stderr.decode()
     assert trained.returncode == 0, said
     assert "table: 776 values to train on in 8 series (monthly, season 12), 104 held out" in said
-    assert "bits per value on held-out values; the model is in" in said
-    assert f"forecast {out} FILE\n" in said
+    assert f"forecast {kept} FILE uses it\n" in said
     assert not re.search("character|text", said)
+    again = run("forecast", kept, tmp_path / "many.csv", "--method", "lstm")
+    assert (out(again), again.stderr) == (trained.stdout.decode(), b"")
+
+
+def test_unusual_values_of_the_last_horizon_are_listed(run: Run, tmp_path: Path) -> None:
+    values = seasonal(series=3, length=60)
+    values[1, -3] = 400
+    (tmp_path / "sales.csv").write_text(long_csv(values))
+    asked = ["forecast", tmp_path / "sales.csv", *NAIVE]
+    assert re.search(r"\n\nunusual: \d of the last 18 values are outside their 99 % band\n\n", out(run(*asked)))
+    unusual = json.loads(out(run(*asked, "--json")))["unusual"]
+    [row] = [one for one in unusual if one["unique_id"] == "s1" and one["y"] == 400]
+    assert (row["ds"], [*row][3:]) == ("2014-10-01", ["lo-99", "hi-99"])
+    assert row["lo-99"] < row["hi-99"] < 400
 
 
 def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
@@ -240,7 +253,10 @@ def test_arguments_that_name_no_table_or_no_model_are_refused(
         ([], "missing FILE"),
         ([series_model, table, table], "give one table, with a model before it or without, not 3 names"),
         ([series_model], "is a folder: name a table too"),
-        ([model, table], "this is a model of text, which cannot forecast: train one with afterword train TABLE --ser"),
+        (
+            [model, table],
+            "this is a model of text, which cannot forecast: train one with afterword forecast TABLE --keep DIR",
+        ),
         (["none", table], "none"),
         (["none.csv", "--horizon", "2"], "none.csv"),
         ([series_model, table, "--season", "7"], "season 7 is not this model's, which is 12"),
@@ -252,11 +268,22 @@ def test_arguments_that_name_no_table_or_no_model_are_refused(
 OF_TEXT = [
     "generate MODEL",
     "generate MODEL --prompt a --num 3",
+    "score MODEL FILE",
+    "surprises MODEL FILE",
+    "compare MODEL english --file FILE",
+    "odd MODEL FILE",
+    "calibrate MODEL FILE",
+    "inspect MODEL text",
     "novelty MODEL",
     "novelty MODEL FILE",
+    "voice MODEL FILE",
     "units MODEL FILE",
+    "horizon MODEL FILE",
+    "push MODEL me/mine",
+    "export MODEL --html a.html",
+    "export MODEL --onnx a.onnx",
+    "serve MODEL --port 0",
 ]
-OF_TEXT += ["horizon MODEL FILE", "export MODEL --html a.html", "export MODEL --js a.js", "serve MODEL --port 0"]
 
 
 @pytest.mark.parametrize("command", OF_TEXT)
@@ -272,11 +299,7 @@ def test_commands_for_text_refuse_a_model_of_series_in_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-def test_a_model_of_series_is_exported_as_a_network_and_tells_what_it_has_learned(
-    run: Run, series_model: Path, tmp_path: Path
-) -> None:
-    out(run("export", series_model, "--onnx", tmp_path / "network.onnx"))
+def test_the_facts_of_a_kept_network_are_shown(run: Run, series_model: Path) -> None:
     told = json.loads(out(run("info", series_model, "--json")))
     assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
-    assert (SERIES, LENGTH) == (8, 120)
     assert "series frequency" in out(run("info", series_model))

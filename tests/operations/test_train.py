@@ -148,7 +148,6 @@ def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_th
         ({"text": WORDS, "texts": "book.txt"}, "text= cannot be used with texts=: leave one of them out"),
         ({"text": WORDS, "repeat": "r", "out": "o"}, "text= cannot be used with repeat="),
         ({"text": WORDS, "encoding": "latin-1"}, "text= cannot be used with encoding="),
-        ({"text": WORDS, "series": True, "horizon": 2}, "text= cannot be used with series="),
         ({"text": ""}, "text given in Python has 0 characters; at least 64 are needed"),
         ({"text": []}, "text given in Python has 0 characters; at least 64 are needed"),
         ({"text": 5}, "text=, unless it is one string, takes several lines: put one line into a list"),

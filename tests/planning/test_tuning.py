@@ -28,7 +28,7 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
 @given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
 def test_a_longer_pass_allows_no_fewer_steps_and_a_base_no_more_than_none(one: float, other: float) -> None:
     shorter, longer = sorted((one, other))
-    for limit in (tuning.OF_TEXT, tuning.OF_VALUES, tuning.FROM_BASE, tuning.LONG_FROM_BASE):
+    for limit in (tuning.OF_TEXT, tuning.FROM_BASE, tuning.LONG_FROM_BASE):
         assert 1 <= tuning.most_steps(shorter, limit) <= tuning.most_steps(longer, limit)
     of_long, of_any = (tuning.most_steps(one, limit) for limit in (tuning.LONG_FROM_BASE, tuning.FROM_BASE))
     assert of_long <= of_any <= tuning.most_steps(one, tuning.OF_TEXT)
@@ -111,12 +111,3 @@ def test_a_run_of_seconds_counts_all_of_a_short_held_out_text(steps: int, held_o
     found = tuning.of_steps(steps, 512, held_out)
     assert found["validation_tokens"][0] == counted
     assert found["evaluate_every"][0] <= steps
-
-
-@pytest.mark.parametrize(
-    ("tokens", "length", "found"),
-    [(286_000, 700, (8, 256)), (9_000, 850, (2, 128)), (40_000, 1000, (8, 128)), (100_000, 100, (16, 256))],
-)
-def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: float, found: tuple[int, int]) -> None:
-    chosen = tuning.values_per_step(tokens, length)
-    assert (chosen["batch_size"][0], chosen["seq_length"][0]) == found

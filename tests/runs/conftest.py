@@ -19,16 +19,13 @@ from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
-from tests.seasons import SETTINGS, long_csv, seasonal
 
 BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
 OF_TEXT = {field.name for field in dataclasses.fields(TextSettings)}
 
 
-def begin_in(
-    place: Path, name: str = "run", *, overwrite: bool = False, series: bool = False, taught: float = 0.0, **asked: Any
-) -> Run:
-    """Begin the run `place / name` on the text `book.txt` or the table `table.csv` there, with what was `asked`.
+def begin_in(place: Path, name: str = "run", *, overwrite: bool = False, taught: float = 0.0, **asked: Any) -> Run:
+    """Begin the run `place / name` on the text `book.txt` there, with what was `asked`.
 
     `base=True` is a base in `place`, which teaches as much as `taught`.
     """
@@ -37,14 +34,14 @@ def begin_in(
     sizes = {} if "base" in asked else {"hidden_size": 12, "num_layers": 2}
     settings: dict[str, Any] = {"steps": 24, "dropout": 0.3, "threads": 1, "checkpoint_every": 5} | sizes | asked
     text = TextSettings(**{name: settings.pop(name) for name in OF_TEXT & settings.keys()})
-    source = place / ("table.csv" if series else "book.txt")
+    source = place / "book.txt"
     place.mkdir(exist_ok=True)
     if not source.exists():
-        source.write_text(long_csv(seasonal()) if series else BOOK)
+        source.write_text(BOOK)
     training = TrainingSettings(**settings)
     teaches = (lambda gain, passes: (taught, "")) if taught else tuning.distillation
     with mock.patch.object(tuning, "distillation", teaches):
-        return begin([source], place / name, SETTINGS if series else text, training, overwrite=overwrite)
+        return begin([source], place / name, text, training, overwrite=overwrite)
 
 
 @pytest.fixture

@@ -45,7 +45,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "classic": {"recipe": "classic"},
     "plain recurrent": {"cell": "rnn"},
     "taught by a base": {"base": True, "taught": 0.3},
-    "series": {"series": True},
 }
 TOO_LARGE = {"hidden_size": 16384, "num_layers": 16}
 
@@ -403,8 +402,6 @@ def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(begin_run: BeginRun
         ("schedule cosine: the classic recipe has a constant rate", {"recipe": "classic", "schedule": "cosine"}, BOOK),
         ("cell rnn: the classic recipe is made of LSTM cells", {"recipe": "classic", "cell": "rnn"}, BOOK),
         ("labels: the classic recipe reads running text", {"recipe": "classic", "labels": True}, "a\t" + BOOK),
-        ("the classic recipe learns from text", {"recipe": "classic", "series": True}, BOOK),
-        ("a model of series begins from scratch", {"base": True, "series": True}, BOOK),
     ],
 )
 def test_a_run_that_cannot_begin_leaves_a_folder_only_where_there_was_one(

@@ -16,24 +16,36 @@ import pytest
 
 import afterword
 from afterword.errors import InputError, ModelError, OptionError, TableError
-from afterword.language_model import LanguageModel
 from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.series import candidates, trials
 from afterword.series import forecasts as module
 from afterword.series import futures as drawn
 from afterword.series.forecasts import Forecast, ForecastSettings, band, forecasts
+from afterword.series.kept import load_kept
 from afterword.series.table import Columns
+from afterword.series.table_corpus import SeriesFacts
 from afterword.series.trials import Trials
-from tests.seasons import HORIZON, LENGTH, SEASON, SERIES, begin_small, long_csv, seasonal, train_small
+from tests.seasons import (
+    FACTS,
+    HORIZON,
+    LENGTH,
+    SEASON,
+    SERIES,
+    begin_small,
+    learned_from,
+    long_csv,
+    seasonal,
+    train_small,
+)
 from tests.tiny import save_tiny
 
 LEVELS = (1.0, 80.0, 95.0)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(train_small(tmp_path_factory.mktemp("series")))
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_small(tmp_path_factory.mktemp("series"))
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +60,7 @@ def table(folder: Path, values: Any) -> Path:
     return path
 
 
-def found(source: Any, model: LanguageModel | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Forecast:
+def found(source: Any, model: Path | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Forecast:
     return forecasts(source, ForecastSettings(**options), Columns(), levels, model)
 
 
@@ -57,7 +69,7 @@ def same_bits(one: Forecast, other: Forecast) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["csv", "pandas", "polars"])
-def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: LanguageModel, tmp_path: Path) -> None:
+def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: Path, tmp_path: Path) -> None:
     path = table(tmp_path, seasonal())
     source = {"csv": lambda _: path, "pandas": pandas.read_csv, "polars": polars.read_csv}[kind](path)
     answer = afterword.forecast(source, model=model)
@@ -70,7 +82,7 @@ def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: Langu
 
 
 @pytest.mark.parametrize("method", ["lstm", "naive"])
-def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method: str, model: LanguageModel) -> None:
+def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method: str, model: Path) -> None:
     rows = found(pandas.read_csv(io.StringIO(long_csv(seasonal()))), model, method=method).rows
     assert {name.split()[0] for name in rows["method"]} == {method}
     for one, other in pairwise(["lo-95", "lo-80", "lo-1", "median", "hi-1", "hi-80", "hi-95"]):
@@ -79,9 +91,7 @@ def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method:
 
 
 @pytest.mark.parametrize("method", ["lstm", "naive"])
-def test_a_series_that_was_never_below_zero_is_not_forecast_there(
-    method: str, model: LanguageModel, tmp_path: Path
-) -> None:
+def test_a_series_that_was_never_below_zero_is_not_forecast_there(method: str, model: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     sales = np.maximum(0, np.round(random.normal(0, 3, (SERIES, LENGTH))))  # half of them are 0
     rows = found(table(tmp_path, sales), model, method=method).rows
@@ -90,7 +100,7 @@ def test_a_series_that_was_never_below_zero_is_not_forecast_there(
     assert below["lo-95"].min() < -1
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: LanguageModel, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: Path, tmp_path: Path) -> None:
     path = table(tmp_path, seasonal())
     one, again, other = (found(path, model, method="lstm", seed=seed) for seed in (1, 1, 2))
     assert same_bits(one, again)
@@ -98,23 +108,26 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: Langua
 
 
 def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def begin(sources: Any, out: Path, text: Any, training: Any) -> Run:
-        assert (text.season, text.horizon, training.minutes) == (SEASON, HORIZON, 5.0)
-        return begin_small(sources[0], out, text)
+        assert ([Path(source).name for source in sources], training.minutes) == (["sales.csv"], 5.0)
+        return begin_small(text.read(sources), out)
 
-    def to_its_end(run: Run) -> None:
+    def to_its_end(run: Run, facts: SeriesFacts) -> None:
+        assert facts == FACTS
         for _ in train_run(run):
             pass
 
     monkeypatch.setattr(module, "begin", begin)
     path = table(tmp_path, seasonal())
-    trained = forecasts(path, ForecastSettings(horizon=HORIZON, method="lstm"), Columns(), LEVELS, None, to_its_end)
+    settings, kept = ForecastSettings(horizon=HORIZON, method="lstm"), tmp_path / "kept"
+    trained = forecasts(path, settings, Columns(), LEVELS, None, to_its_end, kept)
     assert same_bits(trained, found(path, model, method="lstm"))
+    assert same_bits(trained, found(path, kept, method="lstm"))
 
 
-def test_the_best_few_of_the_backtest_are_used_and_named(model: LanguageModel, tmp_path: Path) -> None:
+def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: Path) -> None:
     noisy = found(table(tmp_path, seasonal()), model)
     assert noisy.backtest is not None
     names = [*noisy.backtest.figures]
@@ -141,13 +154,13 @@ def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as
     assert exact.reason == "the values repeat exactly: naive 12 is used"
 
 
-def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: LanguageModel, tmp_path: Path) -> None:
+def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp_path: Path) -> None:
     values = seasonal()
     changed = values.copy()
     changed[:, -HORIZON:] = np.random.default_rng(5).normal(500, 90, (SERIES, HORIZON))
 
     def run(values: Any) -> Trials:
-        network = partial(drawn.lstm_forecasts, model, SEASON, HORIZON, 0)
+        network = partial(drawn.lstm_forecasts, load_kept(model)[0], SEASON, HORIZON, 0)
         answer = Trials.run(list(values), [SEASON], HORIZON, network=network)
         assert answer is not None
         return answer
@@ -167,13 +180,13 @@ def test_training_does_not_see_the_values_that_the_backtest_forecasts(tmp_path: 
     changed = values.copy()
     changed[:, -HORIZON:] += 40
     (tmp_path / "two.csv").write_text(long_csv(changed))
-    one, two = (begin_small(tmp_path / f"{name}.csv", tmp_path / name) for name in ("one", "two"))
+    one, two = (begin_small(learned_from(tmp_path / f"{name}.csv"), tmp_path / name) for name in ("one", "two"))
     np.testing.assert_array_equal(one.encoded.training, two.encoded.training)
     assert not np.array_equal(one.encoded.validation, two.encoded.validation)
 
 
 def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
-    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "TESTED", 3)
     monkeypatch.setattr(trials, "MOST_FITTED", 0)
@@ -183,6 +196,26 @@ def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     assert answer.backtest.series == 3
     assert answer.methods == ["lstm"] * SERIES
     assert np.isfinite(answer.mean).all()
+
+
+def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(tmp_path: Path) -> None:
+    most = 0
+    for seed in range(5):
+        values = seasonal(seed)
+        most += len(found(table(tmp_path, values), None, horizon=HORIZON).unusual)
+        values[3, -2] += 90
+        answer = found(table(tmp_path, values), None, horizon=HORIZON, levels=(80,))
+        odd = answer.unusual[answer.unusual["unique_id"] == "s3"]
+        (row,) = odd[odd["ds"] == np.datetime64("2019-11-01")].to_dict("records")
+        assert row["y"] == values[3, -2] > row["hi-99"] > row["lo-99"]
+    assert most <= 0.02 * 5 * SERIES * HORIZON
+
+
+def test_what_one_cut_off_alone_could_tell_is_not_called_unusual(model: Path, tmp_path: Path) -> None:
+    values = seasonal()
+    values[3, -2] = 900
+    assert not len(found(table(tmp_path, values), model, method="lstm").unusual)
+    assert not len(found(table(tmp_path, np.full((3, 60), 4.0)), None, horizon=HORIZON).unusual)
 
 
 def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
@@ -196,7 +229,7 @@ def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) ->
     np.testing.assert_allclose(medians[0], values[0, -SEASON : -SEASON + HORIZON])
 
 
-def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: LanguageModel, tmp_path: Path) -> None:
+def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: Path, tmp_path: Path) -> None:
     values = seasonal()
     values[1] = 7.0
     path = table(tmp_path, values)
@@ -219,23 +252,27 @@ def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: 
     answer = found(path, None, horizon=HORIZON)
     assert len(answer.rows["mean"]) == len(values) * HORIZON
     assert "lstm" not in "".join(answer.methods)
+    kept = tmp_path / "kept"
+    unkept = forecasts(path, ForecastSettings(horizon=HORIZON), Columns(), folder=kept)
+    assert f"no network is kept in {kept}: {why}" in unkept.notes
+    assert not kept.exists()
     with pytest.raises(OptionError, match=f"{why}: give another method="):
         found(path, None, horizon=HORIZON, method="lstm")
 
 
-def test_a_model_forecasts_series_that_are_too_short_to_learn_from(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_model_forecasts_series_that_are_too_short_to_learn_from(model: Path, tmp_path: Path) -> None:
     answer = found(table(tmp_path, seasonal(seed=7, series=1, length=30)), model, method="lstm")
     assert answer.methods == ["lstm"]
 
 
-def test_values_of_no_learned_kind_are_read_as_the_nearest_that_is(model: LanguageModel, tmp_path: Path) -> None:
+def test_values_of_no_learned_kind_are_read_as_the_nearest_that_is(model: Path, tmp_path: Path) -> None:
     values = seasonal(seed=3)
     values[:, 40] *= 1000  # far beyond the changes in training
     assert np.isfinite(found(table(tmp_path, values), model, method="lstm").rows["mean"]).all()
 
 
 def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one_has_a_note(
-    model: LanguageModel, tmp_path: Path
+    model: Path, tmp_path: Path
 ) -> None:
     path = table(tmp_path, seasonal())
     assert found(path, model).horizon == HORIZON
@@ -260,9 +297,7 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
         ({"stride": 2}, "stride"),
     ],
 )
-def test_wrong_options_are_refused_in_one_line(
-    options: dict[str, Any], says: str, model: LanguageModel, tmp_path: Path
-) -> None:
+def test_wrong_options_are_refused_in_one_line(options: dict[str, Any], says: str, model: Path, tmp_path: Path) -> None:
     with pytest.raises((InputError, TypeError)) as caught:
         afterword.forecast(table(tmp_path, seasonal()), model=model, **options)
     assert says in str(caught.value)
@@ -274,7 +309,7 @@ def test_a_horizon_is_needed_without_a_model(tmp_path: Path) -> None:
         afterword.forecast(table(tmp_path, seasonal()))
 
 
-def test_a_model_forecasts_no_other_frequency_but_numbered_rows(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_model_forecasts_no_other_frequency_but_numbered_rows(model: Path, tmp_path: Path) -> None:
     days = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
     with pytest.raises(OptionError, match="the table is daily, and this model has learned monthly series"):
         afterword.forecast(days, model=model)
@@ -289,18 +324,17 @@ def test_models_of_text_and_missing_ones_do_not_forecast(tmp_path: Path) -> None
         afterword.forecast(path, model=tmp_path / "none")
 
 
-def test_a_model_whose_facts_are_damaged_is_refused(tmp_path: Path, model: LanguageModel) -> None:
-    model.save(tmp_path / "model")
-    config = tmp_path / "model" / "config.json"
+def test_a_model_whose_facts_are_damaged_is_refused(tmp_path: Path, model: Path) -> None:
+    config = model / "config.json"
     assert '"season": 12' in config.read_text()
-    shutil.copytree(tmp_path / "model", tmp_path / "other")
+    shutil.copytree(model, tmp_path / "other")
     (tmp_path / "other" / "config.json").write_text(config.read_text().replace('"season": 12', '"season": 0'))
     with pytest.raises(ModelError):
         afterword.forecast(table(tmp_path, seasonal()), model=tmp_path / "other")
 
 
 @pytest.mark.parametrize("source", [None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9)])
-def test_what_is_no_table_is_refused_in_one_line(source: Any, model: LanguageModel) -> None:
+def test_what_is_no_table_is_refused_in_one_line(source: Any, model: Path) -> None:
     with pytest.raises(TableError) as caught:
         afterword.forecast(source, model=model)
     assert "\n" not in str(caught.value)

@@ -27,7 +27,6 @@ from afterword.runs.loop import train_run
 from afterword.text.corpus import TextSettings
 from tests.bases.small import save
 from tests.processes import Forked
-from tests.seasons import long_csv, seasonal
 
 # Dropout, carried state, two layers, averaging, many epochs; small, so that the time goes into being killed.
 KEPT = ["--threads", "1", "--dropout", "0.3", "--checkpoint-every", "7"]
@@ -37,16 +36,12 @@ KINDS = {
     "running text": [*SMALL, "--steps", "160", "--seq-length", "16"],
     "lines": [*SMALL, "--steps", "120", "--lines", "--batch-size", "9", "--seq-length", "16"],
     "from a base": [*KEPT, "--steps", "120", "--seq-length", "16", "--base", BASE],
-    "series": [*SMALL, "--steps", "120", "--series", "--horizon", "12", "--batch-size", "4", "--seq-length", "16"],
     "classic": [*SMALL, "--steps", "120", "--recipe", "classic", "--seq-length", "12", "--validation", "0.1"],
 }
 
 
-def write_text(path: Path, kind: str = "running text") -> Path:
-    """Write about 4,000 characters of text in lines of many lengths, or a table for a run on series."""
-    if kind == "series":
-        path.write_text(long_csv(seasonal(series=9)))
-        return path
+def write_text(path: Path) -> Path:
+    """Write about 4,000 characters of text in lines of many lengths."""
     path.write_text("".join(f"The {k}th line of this book, and no more{' at all' * (k % 4)}.\n" for k in range(90)))
     return path
 
@@ -107,7 +102,7 @@ def kill_at_random(kind: str, kills: int, seed: int = 0) -> Kills:
     draw = random.Random(f"{kind} {seed}")
     result = Kills()
     with tempfile.TemporaryDirectory() as place:
-        text = write_text(Path(place, "book.csv" if kind == "series" else "book.txt"), kind)
+        text = write_text(Path(place, "book.txt"))
         log, whole, base = Path(place, "log"), Path(place, "whole"), save(Path(place, "base"))
         options = [str(base) if option == BASE else option for option in KINDS[kind]]
         finish(["train", text, "--out", whole, *options], log)

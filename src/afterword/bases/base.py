@@ -94,7 +94,6 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     try:
         place = downloaded(name) if is_remote(name) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
-        model.check_of_text()
     except ModelError as error:
         raise OptionError(f"base: {error.message}{known(base, as_base=True)}") from None
     _check(name, model)

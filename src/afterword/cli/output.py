@@ -92,10 +92,10 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
         yield from show(records, request)
         return
     table: _Table | None = None
-    has_rows = work.row_kind is not None
+    has_rows = False
     for record in map(work.filled, records):
         yield record
-        has_rows |= record.rows is not None
+        has_rows |= record.rows is not None or work.row_kind is not None
         if has_rows and record.rows is None:
             continue
         row = record.to_dict()

@@ -23,7 +23,7 @@ def samples(run: Run) -> OnReport:
         nonlocal improved, written
         improved |= progress.improved
         due = improved and time.monotonic() - written >= SAMPLE_EVERY
-        if due and run.model and run.encoded.is_text and bars.form == "auto" and rank() == 0:
+        if due and run.model and bars.form == "auto" and rank() == 0:
             improved, written = False, time.monotonic()
             model = LanguageModel(run.model)
             text = model.generate(max_tokens=SAMPLE, seed=progress.step).text

@@ -154,7 +154,6 @@ def engine() -> str:
 
 
 def _check(model: SavedModel) -> None:
-    model.check_of_text()
     config, tokenizer = model.config, model.tokenizer
     if config.window:
         raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")

@@ -105,7 +105,6 @@ def _loaded(name: str, request: Compare, work: Work) -> LanguageModel:
         model = work.model(name, request.using, request.engine)
     except OptionError as error:
         raise OptionError(f"{name}: {error.message}") from None
-    model.check_of_text()
     return model
 
 

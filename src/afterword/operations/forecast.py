@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from importlib.util import find_spec
@@ -11,8 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from afterword.errors import OptionError
 from afterword.inspection.figures import check_plot
-from afterword.language_model import LanguageModel
-from afterword.operations.operation import Output, Record, Request, argument, operation
+from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.plan import summary
 from afterword.operations.work import Work
@@ -20,9 +20,10 @@ from afterword.runs.run import Run
 from afterword.series.drawing import write_html, write_png
 from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts
 from afterword.series.forecasts import Forecast as Found
-from afterword.series.frames import as_frame, write_rows
+from afterword.series.frames import as_frame, as_records, write_rows
 from afterword.series.sheets import without_pyarrow
-from afterword.series.table import TIME, Columns
+from afterword.series.table import Columns
+from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import made, named_path, setting
 from afterword.text.aligned import aligned
 
@@ -36,16 +37,17 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
 
     Many methods are tested: each forecasts the last values of every series from those before, at several cut-offs. The
     mean of the best few then forecasts the future. For a large table, one of them is an LSTM that learns from all
-    series together. With a MODEL, made by `train --series`, nothing is trained.
+    series together. With `keep`, it is trained in any case if there are enough values, and kept. Given before FILE, the
+    folder that was kept forecasts FILE, and nothing is trained.
 
     In Python, FILE is a path, "-", or a frame of pandas or polars. The result is a frame of the same kind, or, for a
     path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.
     """
 
     example = "forecast sales.csv --horizon 24 --png sales.png"
-    first = ("horizon", "out", "png", "season", "levels", "method", "minutes", "seed", "overwrite")
+    first = ("horizon", "out", "keep", "png", "season", "levels", "method", "minutes", "overwrite")
 
-    source: Annotated[Any, argument("the table", metavar="[MODEL] FILE", least=0)] = ()
+    source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY
     levels: Any = setting(
         " ".join(f"{level:g}" for level in LEVELS),
@@ -55,9 +57,12 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     out: Output | None = setting(
         None, "write all forecasts to this .csv or .parquet file", ending=(".csv", ".parquet"), short="o"
     )
+    keep: Output | None = setting(
+        None, "keep the trained network in this new folder, to forecast other tables", metavar="DIR", ending=FOLDER
+    )
     png: Output | None = setting(None, "draw the forecasts", ending=(".png",))
     html: Output | None = setting(None, "draw the forecasts in a page, a figure per series", ending=(".html", ".htm"))
-    model: LanguageModel | str | os.PathLike[str] | None = None  # only in Python: the command names it before FILE
+    model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
 
 
 class Forecasted(Record, kw_only=True):
@@ -69,6 +74,8 @@ class Forecasted(Record, kw_only=True):
     frequency: str
     reason: str
     backtest: dict[str, Any] | None
+    unusual: list[dict[str, Any]]
+    """The last values, as many as the horizon, that are outside their band of 99 % in the backtest."""
     forecasts: list[dict[str, Any]]
     notes: list[str]
     frame: Any
@@ -97,13 +104,17 @@ def forecast(request: Forecast, work: Work) -> Any:
     if out and out.suffix.lower() == ".parquet" and not (find_spec("pandas") and find_spec("pyarrow")):
         raise without_pyarrow(str(out))
 
-    def train(run: Run) -> None:
+    def train(run: Run, facts: SeriesFacts) -> None:
         work.note(*run.take_notes())
-        work.say(*summary(run))
+        read, (_, plan) = run.encoded, summary(run)
+        contents = f"{read.documents:,} series ({facts.frequency}, season {facts.season:,})"
+        values = f"{read.training_characters:,} values to train on in {contents}"
+        work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
     settings, columns = made(ForecastSettings, vars(request)), made(Columns, vars(request))
-    found = forecasts(source, settings, columns, request.levels, model, train)
+    keep = None if request.keep is None else Path(request.keep)
+    found = forecasts(source, settings, columns, request.levels, model, train, keep)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:
@@ -113,7 +124,10 @@ def forecast(request: Forecast, work: Work) -> Any:
         write_png(png, found)
     if html is not None:
         write_html(html, found)
-    forecasted = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    if keep is not None and keep.is_dir():
+        work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
+
+    forecasted, unusual = as_records(form, rows), as_records(form, found.unusual)
     backtest = None
     if found.backtest is not None:
         methods = {name: asdict(figures) for name, figures in found.backtest.figures.items()}
@@ -124,10 +138,11 @@ def forecast(request: Forecast, work: Work) -> Any:
         frequency=found.table.calendar.name,
         reason=found.reason,
         backtest=backtest,
+        unusual=unusual,
         forecasts=forecasted,
         notes=notes,
         frame=as_frame(form, rows),
-        shown="\n\n".join(_shown(found, forecasted if out is None else [])),
+        shown="\n\n".join(_shown(found, unusual, forecasted if out is None else [])),
     )
 
 
@@ -145,14 +160,25 @@ def _named(request: Forecast) -> tuple[Any, Any]:
     return (models[0] if models else request.model), file
 
 
-def _shown(found: Found, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the parts of the printed answer: the reason, the backtest, and the first of `rows`."""
+Rows = Sequence[dict[str, Any]]
+
+
+def _shown(found: Found, unusual: Rows, rows: Rows) -> Iterator[str]:
+    """Yield the parts of the printed answer: the reason, the backtest, and the first of both kinds of rows."""
     yield found.reason
     if found.backtest is not None:
         figures = found.backtest.table
         yield aligned(figures, "<" + ">" * (len(figures[0]) - 1))
+    if unusual:
+        of = f"{len(unusual):,} of the last {len(found.methods) * found.horizon:,} values"
+        more = f"\n… {len(unusual) - PRINTED:,} more: --json has all" if len(unusual) > PRINTED else ""
+        yield f"unusual: {of} are outside their 99 % band\n\n{_table(unusual, '>>>')}{more}"
     if rows:
-        some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
-        text = aligned([[*rows[0]], *some], "<<" + ">" * (len(rows[0]) - 3) + "<")
         more = f"\n… {len(rows) - PRINTED:,} more rows: --out FILE.csv writes all" if len(rows) > PRINTED else ""
-        yield text + more
+        yield _table(rows, ">" * (len(rows[0]) - 3) + "<") + more
+
+
+def _table(rows: Rows, sides: str) -> str:
+    """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
+    some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
+    return aligned([[*rows[0]], *some], "<<" + sides)

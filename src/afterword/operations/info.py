@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from afterword import __version__
 from afterword.errors import OptionError
+from afterword.language_model import saved_model
 from afterword.operations.operation import ModelName, Record, Request, argument, operation
 from afterword.operations.work import Work
 from afterword.runs.environment import system
@@ -52,7 +53,9 @@ def info(request: Info, work: Work) -> About:
         raise OptionError("info needs one of the two: `model` or `system`")
     if request.model is None:
         return About(facts={"afterword": __version__, **system()}, absent="not installed")
-    return About(facts=work.model(request.model).info())
+    saved, *_ = saved_model(request.model, learned=None)
+    work.note(*saved.notes)
+    return About(facts=saved.info())
 
 
 def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,9 @@ from afterword.inspection.trace import Trace, named_units
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
-from afterword.operations.score import check_kind
 from afterword.operations.work import Work
-from afterword.series.table import Columns
-from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import OnProgress, setting
 from afterword.storage import output
-
-if TYPE_CHECKING:
-    from afterword.series.readings import SeriesLine
 
 FILES = ("html", "step", "png")
 MEASURED = ("horizon", "find", "keeps", "ablate")
@@ -36,7 +30,7 @@ MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places a
 
 
 @dataclass(frozen=True)
-class Inspect(Holding, Overwriting, Columns, Request):
+class Inspect(Holding, Overwriting, Request):
     """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, a base, or
     hf://USER/NAME.
 
@@ -53,9 +47,6 @@ class Inspect(Holding, Overwriting, Columns, Request):
     are read. One character is replaced by another one from the text, and the prediction k steps later is compared with
     the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the places. With
     `find` too, only characters that match are replaced, by others that match.
-
-    For a model of series, made by train --series, `file` names a table, and one of its series is read. The values after
-    the first season take the place of characters, also in `stretch`.
     """
 
     example = 'inspect book "Divya likes to eat." --html gates.html'
@@ -66,9 +57,6 @@ class Inspect(Holding, Overwriting, Columns, Request):
     _: KW_ONLY
     file: Source | None = setting(None, "read the text from this file, or - for standard input")
     stretch: str | None = setting(None, "read only these characters, counted from 0", metavar="FIRST:LAST")
-    series: str | None = setting(
-        None, "with a model of series: the series to read (default: the first)", metavar="NAME"
-    )
     units: tuple[str, ...] = setting((), "show this unit, such as l0.u42 (repeatable)", metavar="UNIT")
     html: Output | None = setting(
         None, "write a self-explanatory HTML page that works offline", ending=(".html", ".htm")
@@ -135,30 +123,21 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     if request.text is not None and os.path.isfile(request.text):
         work.note(f"{request.text} is read as the text itself: `file` reads the file of that name")
     model = work.model(request.model, hold=request.hold)
-    check_kind(request, model, ("keeps", "after", "instead", "find", "horizon"))
     named = named_units(request.units, model.config) if request.units else None
-    line = None
-    if model.unit == "value":
-        line = _line_of(SeriesFacts.of(model), request, slice(first, last), work)
-        read = line.text
-    else:
-        given = request.text
-        read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
+    given = request.text
+    read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
-        raise TextError(f"the stretch {request.stretch} is empty: the {'series' if line else 'text'} ends before it")
-    if line is None:
-        _note_unseen(model, read, work)
+        raise TextError(f"the stretch {request.stretch} is empty: the text ends before it")
+    _note_unseen(model, read, work)
     if asked := [name for name in MEASURED if getattr(request, name) not in (None, False)]:
         with work.progress(f"inspecting: {asked[0]}") as on_progress:
             return Found(finding=_measured(asked[0], request, model, read, work, on_progress))
     with work.progress("looking at the gates"):
         trace: Trace = model.gates(read)
-        if line is not None:
-            trace = line.named(trace, model.tokenizer)
         head = about(Path(request.model).name, model.config, request.hold)
         if request.html is not None:
             with output(Path(request.html)) as written:
-                written.write(gates_html(trace, head + (f"; series {line.title}" if line else ""), named).encode())
+                written.write(gates_html(trace, head, named).encode())
         if request.step is not None:
             with output(Path(request.step)) as written:
                 written.write(model.step_page(read, head).encode())
@@ -184,20 +163,6 @@ def _measured(
         after, instead = request.after, request.instead
         return model.keeps(text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)
     return model.ablate(text, on_progress=on_progress)
-
-
-def _line_of(facts: SeriesFacts, request: Inspect, part: slice, work: Work) -> SeriesLine:
-    """Return a part of the requested series of a table, by default the first, as a model reads it."""
-    from afterword.series.readings import SeriesLine, table_for
-
-    if request.file is None:
-        raise OptionError("a model of series reads a table: name it with `file`")
-    table = table_for(facts, request.file, request)
-    work.note(*table.notes)
-    line = SeriesLine.of(table, facts, request.series, part)
-    if request.series is None and len(table.series) > 1:
-        work.note(f"this is {line.title!r}, the first of {len(table.series):,} series: choose another with `series`")
-    return line
 
 
 def _ends(stretch: str) -> tuple[int, int | None]:

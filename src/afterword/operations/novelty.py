@@ -94,7 +94,6 @@ def novelty(request: Novelty, work: Work) -> Copied:
             "`num` and `file` exclude each other: give `file` to check that file, or `num` to check what is written"
         )
     model = work.model(request.model, request.using, hold=request.hold)
-    model.check_of_text()
     with work.progress("reading the training text"):
         learned = model.learned_from()
     if request.file is not None:

@@ -14,7 +14,6 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
 from afterword.runs.run import Run
-from afterword.series.table_corpus import SeriesSettings, corpus_settings
 from afterword.settings import made
 from afterword.text.aligned import aligned, readable
 from afterword.text.corpus import TextSettings
@@ -24,7 +23,7 @@ from afterword.text.first_look import LOOKED_AT, first_look
 
 
 @dataclass(frozen=True)
-class Plan(TextSettings, SeriesSettings, TrainingSettings, Request):
+class Plan(TextSettings, TrainingSettings, Request):
     """Print every setting that train would use with TEXT and these options, and the reason for each.
 
     This reads the text and measures the machine for some seconds. It writes nothing and trains nothing.
@@ -61,8 +60,7 @@ def plan(request: Plan, work: Work) -> Planned:
         raise OptionError("missing `texts`: name a text file, as in: afterword plan book.txt --minutes 5")
     with work.progress("reading the text and planning"):
         asked = vars(request)
-        corpus = corpus_settings(made(TextSettings, asked), made(SeriesSettings, asked))
-        found = preview(texts, corpus, made(TrainingSettings, asked))
+        found = preview(texts, made(TextSettings, asked), made(TrainingSettings, asked))
     work.note(*found.notes)
     return planned(found)
 
@@ -105,7 +103,7 @@ def _lines(found: Preview) -> Iterator[str]:
 
 
 def _look(encoded: EncodedCorpus) -> dict[str, str | int | float]:
-    """Return what a first look at a running text shows; nothing for lines and tables."""
+    """Return what a first look at a running text shows; nothing for lines."""
     return {} if encoded.lines else first_look(encoded.tokenizer.decode(encoded.training[:LOOKED_AT]))
 
 
@@ -142,8 +140,6 @@ def summary(run: Run | Preview) -> tuple[str, str]:
 
 def _contents(encoded: EncodedCorpus) -> str:
     """Return the contents of the training part, in words."""
-    if series := encoded.about.get("series"):
-        return f" in {encoded.documents:,} series ({series['frequency']}, season {series['season']:,})"
     tokenizer = encoded.tokenizer
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:

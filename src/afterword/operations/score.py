@@ -20,11 +20,9 @@ from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
-from afterword.series.readings import SeriesReading, read_source
-from afterword.series.table import Columns, Table
 from afterword.settings import OnProgress, ignore_progress, setting
 from afterword.text.decoding import Decoding
-from afterword.text.documents import counted, source_name
+from afterword.text.documents import counted
 from afterword.text.lines import Masks
 
 Row = TypeVar("Row", bound=Record)
@@ -34,7 +32,7 @@ Judge = Callable[..., Sequence[LineScore]]
 
 
 @dataclass(frozen=True)
-class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
+class Score(Predicting, Holding, Engine, Decoding, Request):
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
@@ -52,8 +50,6 @@ class Score(Predicting, Holding, Engine, Decoding, Columns, Request):
 
     With `hold`, parts of the network are held at a value, and the cost with nothing held is printed too.
     Layers and units are counted from 0.
-
-    For a model of series, FILE is a table, and the cost is in bits per value. With `lines`, each series gets a row.
     """
 
     example = "score book other.txt"
@@ -111,28 +107,10 @@ class ScoredLine(Record, kw_only=True):
     engine: str | UnsetType = UNSET
 
 
-class ScoredSeries(Record, kw_only=True):
-    """The cost of the values of a table, or of one of its series."""
-
-    rows: ClassVar = "series"
-    served: ClassVar = False
-
-    file: str | UnsetType = UNSET
-    unique_id: str | UnsetType = UNSET
-    series: int | UnsetType = UNSET
-    values: int
-    bits: float
-    bits_per_value: float
-
-
 @operation(Score, path="/v1/score")
-def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSeries]:
+def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
-    check_kind(request, free, ("mask", "top", "adapt", "hold", "encoding", "encoding_errors", "markup"))
-    if free.unit == "value":
-        yield from _of_tables(request, free, work)
-        return
     model = free.hold(*request.hold)
     if model.calibration and model.calibration.masks and not request.mask:
         work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
@@ -149,14 +127,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine | ScoredSe
 
 Facts = dict[str, Any]
 """Fields of a record, by name."""
-
-
-def check_kind(request: Request, model: LanguageModel, of_text: Sequence[str]) -> None:
-    """Raise OptionError for a given option that does not suit `model`; those named in `of_text` do not suit series."""
-    learned, wrong = ("text", ("series", *vars(Columns()))) if model.unit == "character" else ("series", of_text)
-    for field in request.given_names:
-        if field in wrong:
-            raise OptionError(f"`{field}` does not suit a model of {learned}: leave it out")
 
 
 def _whole(
@@ -306,29 +276,3 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
         [(label, often)], lines = given.most_common(1), given.total()
         baseline = f"always {label!r} would be right for {often / lines:.1%}"
         work.say(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}; {baseline}")
-
-
-def _of_tables(request: Score, model: LanguageModel, work: Work) -> Iterator[ScoredSeries]:
-    """Yield the cost of each table, or of each of its series."""
-    for several, _, readings in read_values(model, listed(request.files), request, work):
-        if not request.lines:
-            yield ScoredSeries(series=len(readings), **several, **_of_values(readings))
-        for one in readings if request.lines else ():
-            yield ScoredSeries(unique_id=one.name, **several, **_of_values([one]))
-
-
-def read_values(
-    model: LanguageModel, files: Sequence[str], columns: Columns, work: Work
-) -> Iterator[tuple[Facts, Table, list[SeriesReading]]]:
-    """Yield three things per file: a field of records with its name, if there are several files; its table; and the
-    reading of each series that the model can read."""
-    for file in files:
-        with work.progress(f"reading {file}") as on_progress:
-            table, readings = read_source(model, file, columns, on_progress)
-        work.note(*table.notes)
-        yield {"file": source_name(file)} if len(files) > 1 else {}, table, readings
-
-
-def _of_values(readings: Sequence[SeriesReading]) -> Facts:
-    values, bits = sum(len(one.bits) for one in readings), sum(float(one.bits.sum()) for one in readings)
-    return {"values": values, "bits": bits, "bits_per_value": bits / values}

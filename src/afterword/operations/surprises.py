@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -13,19 +13,14 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
-from afterword.language_model import LanguageModel
-from afterword.model.folder.calibration import Normal
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Facts, Scored, check_kind, highest, read_values
+from afterword.operations.score import Facts, Scored, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
-from afterword.series.futures import rounded
-from afterword.series.readings import SeriesReading
-from afterword.series.table import Columns, Table
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
@@ -35,16 +30,13 @@ MOST_SHADED = 50_000  # characters of a text that comes over HTTP, with a cost e
 
 
 @dataclass(frozen=True)
-class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Columns, Request):
+class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     """Show what each character of a text costs a model, in bits, and what was expected in its place.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
     .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
     character gets a row. The bits add up to the score, even if tokens have several characters or a character has
     several tokens. The end of a line is shown as ↵.
-
-    For a model of series, FILE is a table. Each value after the first season gets a row, with its bits, the expected
-    median and the 80 % band.
     """
 
     example = "surprises book draft.txt --html draft.html"
@@ -99,31 +91,11 @@ class WholeText(Record, kw_only=True):
         return self.text
 
 
-class SurprisingValue(Record, kw_only=True):
-    """The cost of a value of a series, its expected median, and its 80 % band."""
-
-    rows: ClassVar = "values"
-    served: ClassVar = False
-
-    file: str | UnsetType = UNSET
-    unique_id: str
-    ds: str
-    y: float
-    lo_80: float = msgspec.field(name="lo-80")
-    median: float
-    hi_80: float = msgspec.field(name="hi-80")
-    bits: float
-
-
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText | SurprisingValue]:
+def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
-    check_kind(request, model, ("html", "hold", "encoding", "encoding_errors", "markup"))
-    if model.unit == "value":
-        yield from _of_tables(request, model, work)
-        return
     facts = work.engine_of(model)
     work.rows(Surprising, {**dict.fromkeys(("file",) * (len(files) > 1)), **facts})
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
@@ -161,28 +133,3 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
     yield Scored.of(cost, **cost.apart)
-
-
-def _of_tables(request: Surprises, model: LanguageModel, work: Work) -> Iterator[SurprisingValue]:
-    for several, table, readings in read_values(model, listed(request.files), request, work):
-        rows = (SurprisingValue(**row, **several) for row in rows_of_values(table, readings))
-        yield from rows if request.top is None else highest(rows, "bits", request.top)
-
-
-def rows_of_values(
-    table: Table, readings: Sequence[SeriesReading], chosen: NDArray[np.intp] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the fields of a SurprisingValue for each value of the `readings` of `table`, or for the `chosen` ones."""
-    quantiles = rounded(np.concatenate([one.quantiles for one in readings], axis=1))
-    columns = {
-        "unique_id": np.array([one.name for one in readings for _ in one.bits], object),
-        "ds": np.concatenate([one.dates for one in readings]),
-        "y": np.concatenate([one.values for one in readings]),
-        **dict(zip(("lo_80", "median", "hi_80"), quantiles, strict=True)),
-        "bits": Normal.joined([one.costs() for one in readings]).costs.bits,
-    }
-    if chosen is not None:
-        columns = {name: each[chosen] for name, each in columns.items()}
-    columns["ds"] = np.array(table.form.dates.write(columns["ds"]), object)
-    for row in zip(*(each.tolist() for each in columns.values()), strict=True):
-        yield dict(zip(columns, row, strict=True))

@@ -24,7 +24,6 @@ from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import OnReport
 from afterword.runs.run import Run
-from afterword.series.table_corpus import SeriesSettings, corpus_settings, recorded_settings
 from afterword.settings import ignore_progress, made, setting
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import GivenText, Source
@@ -35,7 +34,7 @@ Folder = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Train(TextSettings, SeriesSettings, TrainingSettings, Request):
+class Train(TextSettings, TrainingSettings, Request):
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
     Ctrl-C loses nothing: the run is saved, and `resume` continues it exactly. `repeat` rebuilds the same model from a
@@ -95,10 +94,9 @@ def train(request: Train, work: Work) -> LanguageModel:
         with nullcontext() if request.on_progress else work.progress("reading the text and planning"):
             run = begin.together(partial(_begun, request, texts, folder, work), folder)
         model = trained(run, work, request.on_progress)
-        place, of_text = shlex.quote(str(folder)), run.encoded.is_text
         work.say(
-            f"next: {work.program} {f'generate {place}' if of_text else f'forecast {place} FILE'}",
-            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the {run.encoded.kind} "
+            f"next: {work.program} generate {shlex.quote(str(folder))}",
+            f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the text "
             "(its README.md explains why)",
         )
         return model
@@ -109,7 +107,7 @@ def _sources(request: Train) -> Sequence[Source]:
     files = listed(request.texts)
     if request.text is None:
         return files
-    for other in ("texts", "repeat", "series", "encoding", "encoding_errors"):
+    for other in ("texts", "repeat", "encoding", "encoding_errors"):
         if getattr(request, other) != getattr(Train, other):
             raise OptionError(f"`text` cannot be used with `{other}`: leave one of them out")
     if isinstance(request.text, str):
@@ -125,18 +123,17 @@ def _sources(request: Train) -> Sequence[Source]:
 def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) -> Run:
     """Begin, repeat or resume the run in `folder`, as `request` asks; resume it if torchrun has started it again."""
     asked = vars(request)
-    text, table, training = made(TextSettings, asked), made(SeriesSettings, asked), made(TrainingSettings, asked)
-    corpus, each = corpus_settings(text, table), {**vars(text), **vars(table), **vars(training)}
-    given = {name: value for name, value in each.items() if name in request.named}
+    text, training = made(TextSettings, asked), made(TrainingSettings, asked)
+    given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.named}
     given = {name: value for name, value in given.items() if value is not None}
     if request.resume is None and restarted() and RunFolder(folder).checkpoints:
-        return resume.resume(folder, given, settings_of=recorded_settings)
+        return resume.resume(folder, given)
     if request.resume is not None:
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
             also = "leave out `out` and `overwrite`, also in a file of settings"
             raise OptionError(f"`resume` continues the run in {folder}: {also}")
         more = None if restarted() else request.more_minutes  # it was recorded the first time
-        return resume.resume(folder, given, texts, more_minutes=more, settings_of=recorded_settings)
+        return resume.resume(folder, given, texts, more_minutes=more)
     if request.repeat is not None:
         return begin.repeat(Path(request.repeat), folder, given, overwrite=request.overwrite)
 
@@ -144,7 +141,7 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
         if bars.form == "auto" and not bars.is_seen():  # otherwise nothing would appear for about 20 seconds
             work.say(f"read {', '.join(sources)[:200]}; measuring this machine to plan the run")
 
-    return begin.begin(texts, folder, corpus, training, overwrite=request.overwrite, on_read=tell)
+    return begin.begin(texts, folder, text, training, overwrite=request.overwrite, on_read=tell)
 
 
 def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
@@ -156,10 +153,8 @@ def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> Langua
         work.say(f"expected: {in_bits(run.record.expected)} on held-out text (afterword plan explains why)")
     work.train(run, on_progress)
     model = complete_card(run.folder.path)
-    validation, what = model.about["validation"], "text" if run.encoded.is_text else "values"
-    figure = (
-        f"{validation['bits_per_character']:.3f} bits per {run.encoded.unit} on held-out {what}; " if validation else ""
-    )
+    validation = model.about["validation"]
+    figure = f"{validation['bits_per_character']:.3f} bits per character on held-out text; " if validation else ""
     work.say(f"done: {figure}the model is in {run.folder.path}")
     if run.recipe.minutes is not None and run.preparation is not None:
         work.say(f"trained for {run.seconds:.1f} s, after {run.preparation:.1f} s of preparation")

@@ -32,7 +32,6 @@ from afterword.planning.tuning import Choice, Choices
 from afterword.text.encoded import EncodedCorpus
 
 OUTLOOK = (5, 30)  # times the minutes
-LITTLE_TEXT = 50_000  # characters
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
 MOST_COUNTED = 2**22  # tokens that are examined for remarks on a text
@@ -97,8 +96,7 @@ class _Planner:
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
         (batch_size, _), (seq_length, _) = self._fixed["batch_size"], self._fixed["seq_length"]
         self._steps_per_pass = steps_per_pass(encoded, batch_size, seq_length)
-        of_kind = tuning.OF_TEXT if encoded.is_text else tuning.OF_VALUES
-        self._limit = of_kind if self._base is None else tuning.limit_from_base(self._tokens, encoded.lines)
+        self._limit = settings.limit if self._base is None else tuning.limit_from_base(self._tokens, encoded.lines)
         self._most_steps = tuning.most_steps(self._steps_per_pass, self._limit)
         self._fixed |= {"minutes": (self._minutes, ""), "most_steps": (self._most_steps if timed else None, "")}
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))
@@ -182,9 +180,6 @@ class _Planner:
         tokens = self._tokens
         if self._encoded.lines:
             length = tokens / self._encoded.documents
-            if not self._encoded.is_text:
-                seldom = 0, "the same values rarely follow one another twice"
-                return tuning.values_per_step(tokens, length) | {"ngram": seldom}
             blind = 0, "an n-gram soon forgets a line's label, and would write lines of any kind"
             of_lines: Choices = {"seq_length": (256, tuning.IN_PIECES), "batch_size": tuning.lines_per_step(length)}
             return of_lines | ({"ngram": blind} if self._encoded.labels else {})
@@ -312,7 +307,7 @@ class _Planner:
     def _notes(self, recipe: Recipe) -> list[str]:
         notes = []
         characters = self._encoded.training_characters
-        if characters < LITTLE_TEXT and self._encoded.is_text:
+        if characters < self._settings.few:
             expect = "pieces of the text by heart and made-up words between them"
             if self._base is not None:  # from 2 kB, 0.3 % is copied in runs of 20 characters; 1 % of words are made up
                 expect = f"what it writes to be more like {self._base.name} than like the text"

@@ -14,16 +14,17 @@ from afterword.errors import OptionError
 from afterword.learning.validation import Measured, learn_ngram
 from afterword.model.arrays import check_threads_fit
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
-from afterword.planning.training_plan import AS_ASKED, AUTO, NONE, CorpusSettings, TrainingSettings
+from afterword.planning.training_plan import AS_ASKED, AUTO, NONE, TrainingSettings
 from afterword.planning.tuning import LEAST_FROM_BASE, Choice
 from afterword.planning.untrained import Untrained
+from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 TO_COMPARE, TO_JUDGE = 4_000, 10_000  # characters of held-out text that each of several bases reads, and the best one
 SIZES = ("num_layers", "hidden_size", "embedding_size")  # fixed by a base
 
 
-def base_asked_for(settings: TrainingSettings, text: CorpusSettings) -> Base | None:
+def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | None:
     """Return the base that `settings` name, or None if they leave it to the plan or want no base.
 
     Raises OptionError if it is not a model, and if these settings contradict it.

@@ -5,24 +5,23 @@ from __future__ import annotations
 from afterword.errors import OptionError
 from afterword.planning import auto, classic
 from afterword.planning.base_choice import SCRATCH, Begun
-from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
+from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 HELD_OUT = "0.1"  # fraction of the text under auto, if nothing else is held out
 
 
-def text_settings(text: CorpusSettings, settings: TrainingSettings) -> CorpusSettings:
+def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSettings:
     """Return `text` as the recipe of `settings` reads it. Raises OptionError for a text that it cannot read."""
     if settings.recipe == "classic":
-        assert isinstance(text, TextSettings)  # others do not suit this recipe
         return classic.text_settings(text)
     if text.vocabulary == "classic":
         raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
     return text.holding_out(HELD_OUT)
 
 
-def check_length(characters: int, text: CorpusSettings, settings: TrainingSettings) -> None:
+def check_length(characters: int, text: TextSettings, settings: TrainingSettings) -> None:
     """Raise OptionError if a batch of `settings` is larger than a training text of this number of characters."""
     window = classic.WINDOW if settings.recipe == "classic" else None
     for option, value in (("seq-length", settings.seq_length or window), ("batch-size", settings.batch_size)):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal
 
 from afterword.bases.base import Base
 from afterword.learning.recipe import Device, Recipe
 from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
-from afterword.planning.tuning import Choices
+from afterword.planning.tuning import OF_TEXT, Choices, Limit
 from afterword.settings import SEEDS, Settings, setting
-from afterword.text.corpus import Corpus
-from afterword.text.documents import Source
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
 DEFAULT_MINUTES = 5.0
@@ -81,30 +78,10 @@ class TrainingSettings(Settings):
         None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"
     )
 
-
-class CorpusSettings(Protocol):
-    """Settings that say how sources are read as a corpus: `TextSettings`, or those of another kind of source.
-
-    They are a dataclass, and are recorded in the run.
-    """
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def lines(self) -> bool: ...
-    @property
-    def lowercase(self) -> bool: ...
-    @property
-    def vocabulary(self) -> str | None: ...
-
-    def suited(self, training: TrainingSettings) -> TrainingSettings:
-        """Return the settings of a training on such a corpus. Raises OptionError for those that do not suit it."""
-
-    def holding_out(self, fraction: str) -> Self:
-        """Return these settings with that fraction for validation, unless something is held out already."""
-
-    def read(self, sources: Sequence[Source], seed: int) -> Corpus:
-        """Read `sources`; `seed` decides what is held out. Raises an InputError."""
+    limit: ClassVar[Limit] = OF_TEXT
+    """The most that a run from scratch reads."""
+    few: ClassVar[int] = 50_000
+    """The number of characters to learn from, below which a note says what to expect."""
 
 
 AS_ASKED = "as you asked"

@@ -39,7 +39,7 @@ class Limit(NamedTuple):
     most_passes: float  # never exceeded
 
 
-OF_TEXT, OF_VALUES = Limit(24, 1000, 64), Limit(16, 0, 16)
+OF_TEXT = Limit(24, 1000, 64)
 LEAST_SECOND_TRAINING = 0.25  # of the steps of the first training: no shorter second one was tried
 FROM_BASE, LONG_FROM_BASE = Limit(4, 150, 16), Limit(2, 150, 16)
 
@@ -100,16 +100,6 @@ def lines_per_step(mean_length: float) -> Choice[int]:
 
 
 IN_PIECES = "longer lines are read in pieces"
-STEPS_OF_VALUES = 25  # per pass, at least: few values would else be learned from in a hundred steps
-
-
-def values_per_step(tokens: int, mean_length: float) -> Choices:
-    """Return the number of lines per step, and of values of each, by the number of all and of each on average."""
-    (lines, why), wanted = lines_per_step(mean_length), tokens / STEPS_OF_VALUES
-    if wanted >= lines * min(256, mean_length):
-        return {"batch_size": (lines, why), "seq_length": (256, IN_PIECES)}
-    few = max(2, min(lines, int(wanted / min(128, mean_length))))
-    return {"batch_size": (few, "lines: few, for enough steps per pass"), "seq_length": (128, IN_PIECES)}
 
 
 def learning_rate(hidden_size: int, weight_dropout: float = 0.0) -> Choice[float]:

@@ -17,13 +17,14 @@ from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
 from afterword.planning.base_choice import base_asked_for, begun_from
 from afterword.planning.recipes import check_length, make_plan, text_settings
-from afterword.planning.training_plan import CorpusSettings, Plan, TrainingSettings
+from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_place, check_sources, held
 from afterword.runs.record import BegunFrom, Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
+from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 
@@ -53,7 +54,7 @@ class Preview:
 @contextmanager
 def _planned(
     sources: Sequence[Source],
-    text: CorpusSettings,
+    text: TextSettings,
     training: TrainingSettings,
     place: AbstractContextManager[RunFolder],
     on_read: Callable[[Sequence[str]], object] = ignore_progress,
@@ -61,7 +62,6 @@ def _planned(
     """Check the settings, read the text, and plan, with the encoded text in the folder that `place` yields."""
     check_torch()
     check_device(training.device)
-    training = text.suited(training)
     base = base_asked_for(training, text)
     text = text_settings(text, training)
     with text.read(sources, training.seed) as corpus:
@@ -81,11 +81,11 @@ def _planned(
             check_ranks(plan.recipe)
             seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
             settings = {"sources": corpus.sources, **asdict(text), "vocabulary": encoded.tokenizer.kind}
-            settings |= {"unwrap": "no" if corpus.unwrapped is None else "yes"} if encoded.is_text else {}
+            settings["unwrap"] = "no" if corpus.unwrapped is None else "yes"
             yield new, Preview(plan, encoded, notes, seconds, settings)
 
 
-def preview(sources: Sequence[Source], text: CorpusSettings, training: TrainingSettings) -> Preview:
+def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and write nothing. Raises an InputError as `begin` does."""
     with tempfile.TemporaryDirectory() as folder:
         place = RunFolder(Path(folder)).begin_new()
@@ -96,7 +96,7 @@ def preview(sources: Sequence[Source], text: CorpusSettings, training: TrainingS
 def begin(
     sources: Sequence[Source],
     out: Path,
-    text: CorpusSettings,
+    text: TextSettings,
     training: TrainingSettings,
     *,
     overwrite: bool = False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from afterword.bases.base import load_base
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import check_device, precision_on, why_not
 from afterword.learning.recipe import Schedule
-from afterword.planning.training_plan import AUTO, NONE, CorpusSettings
+from afterword.planning.training_plan import AUTO, NONE
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
 from afterword.runs.folder import RunFolder, held
 from afterword.runs.record import Environment, RunRecord, Stage
@@ -31,27 +31,20 @@ from afterword.text.encoded import EncodedCorpus, encode
 MAY_CHANGE = ("device", "threads", "checkpoint_every")  # settings that may change on resume
 
 
-def text_settings_of(recorded: Mapping[str, Any]) -> TextSettings:
-    """Return the settings of the text that a run has `recorded`; early runs read every text as it was."""
-    return made(TextSettings, {"unwrap": "no", **recorded})
-
-
 def resume(
     path: Path,
     asked: Mapping[str, Any] | None = None,
     sources: Sequence[Source] = (),
     *,
     more_minutes: float | None = None,
-    settings_of: Callable[[Mapping[str, Any]], CorpusSettings] = text_settings_of,
 ) -> Run:
     """Continue the run in the folder `path` from its newest checkpoint.
 
     `asked` holds settings by name, and `sources` a text. They must be the run's own, except for the settings in
     `MAY_CHANGE`. If this machine, its device, its libraries or the threads differ from the run's so far, its bits may
     differ from those of an uninterrupted run: it continues with a note. `more_minutes` moves its end; see `extend`.
-    `settings_of` turns what the run has recorded of its text into settings that read `sources`. Raises RunError for a
-    missing or damaged run, or if another process trains it; OptionError for a setting that contradicts the run, or for
-    a missing GPU.
+    Raises RunError for a missing or damaged run, or if another process trains it; OptionError for a setting that
+    contradicts the run, or for a missing GPU.
     """
     check_torch()
     folder = RunFolder(path)
@@ -67,7 +60,7 @@ def resume(
             run = Run(folder, record, encoded, notes)
             check_gpu(run)
             if sources:
-                _check_text(run, sources, settings_of(record.text))
+                _check_text(run, sources)
             check_ranks(run.recipe)
             run.load_checkpoint()
             _compare_environment(run)
@@ -91,6 +84,11 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
 
     Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
     """
+    if record.asked.get("series"):
+        raise RunError(
+            f"the run in {folder.path} is on a table: the last version of Afterword that continues it is 0.3; "
+            "afterword forecast TABLE --keep DIR trains a new network"
+        )
     recipe, notes = record.plan, list[str]()
     recorded = {**record.text, **asdict(recipe), **{name: it for name, it in record.asked.items() if it is not None}}
     for name, value in asked.items():
@@ -141,8 +139,9 @@ def _spelled(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_text(run: Run, sources: Sequence[Source], text: CorpusSettings) -> None:
+def _check_text(run: Run, sources: Sequence[Source]) -> None:
     """Raise RunError unless `sources` contain the text that `run` learns from."""
+    text = made(TextSettings, {"unwrap": "no", **run.record.text})  # early runs read every text as it was
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
     with text.read(sources, run.recipe.seed) as corpus:
         found = corpus.training_characters + corpus.validation_characters

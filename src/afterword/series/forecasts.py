@@ -21,28 +21,35 @@ import numpy as np
 from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
-from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
+from afterword.model.folder.saved import load_model
+from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.series.bands import SHRUNK, offsets
 from afterword.series.candidates import METHODS, cycle_of, fixed_phases, has_many_zeros
 from afterword.series.frames import stacked
 from afterword.series.futures import DECILES, lstm_forecasts, rounded
+from afterword.series.kept import keep, load_kept
 from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
-from afterword.series.readings import UNREADABLE, check_frequency
+from afterword.series.series_gates import UNREADABLE, check_frequency
 from afterword.series.table import Columns, Table, read_table
-from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, InMemory, SeriesFacts
+from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, OnValues, SeriesFacts, TableText, corpus_of
 from afterword.series.tokens import Floats, scale_of
 from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, SURE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
-from afterword.text.documents import counted
+from afterword.text.corpus import Corpus
+from afterword.text.documents import counted, source_name
 
 if TYPE_CHECKING:
     import pandas
 
+Train = Callable[[Run, SeriesFacts], object]
+"""A function that trains a run on series of these facts to its end."""
 SHOWN = 3  # candidates named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
 LEVELS = (80.0, 95.0)
+WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
+WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
 LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
@@ -105,6 +112,9 @@ class Forecast:
     quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
     methods: list[str]  # by series
     trials: Trials
+    past: tuple[Floats, Floats] | None
+    """The low and the high end of the band of 99 % of the last values, forecast from those before; NaN where nothing
+    was tested. [N, h] each"""
     backtest: Backtest | None
     reason: str
     """Why these methods, in a sentence."""
@@ -115,6 +125,18 @@ class Forecast:
         if self.backtest is not None:
             for name in [name for name in self.backtest.figures if name != USED][:most]:
                 yield name, self.trials.cuts[0], self.trials.past[self.trials.names.index(name), k, 0]
+
+    @property
+    def unusual(self) -> pandas.DataFrame:
+        """The last values outside their band of 99 %: the columns unique_id, ds, y, lo-99 and hi-99."""
+        values = self.trials.actual[:, 0] if self.past else np.empty((len(self.table.series), 0))
+        low, high = self.past or (values, values)
+        noise = EXACT * np.abs(values)
+        chosen = [np.flatnonzero(one) for one in (values < low - noise) | (values > high + noise)]
+        dates = [one.dates[-self.horizon :][each] for one, each in zip(self.table.series, chosen, strict=True)]
+        columns = {"y": values, "lo-99": rounded(low), "hi-99": rounded(high)}
+        picked = {name: [one[k] for one, k in zip(each, chosen, strict=True)] for name, each in columns.items()}
+        return stacked([one.name for one in self.table.series], dates, picked)
 
     @property
     def rows(self) -> pandas.DataFrame:
@@ -149,18 +171,22 @@ def forecasts(
     settings: ForecastSettings,
     columns: Columns,
     levels: str | Sequence[float] = LEVELS,
-    model: LanguageModel | str | os.PathLike[str] | None = None,
-    train: Callable[[Run], object] = train_shown,
+    kept: str | os.PathLike[str] | None = None,
+    train: Train = lambda run, facts: train_shown(run),
+    folder: Path | None = None,
 ) -> Forecast:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
 
-    `source` is a path, "-", or a frame of pandas or polars. Raises an InputError for a table or option that cannot be
-    used.
+    `source` is a path, "-", or a frame of pandas or polars. `kept` is the folder with the network of an earlier
+    forecast. Without it, a network that is trained is kept in `folder`. Raises an InputError for a table or option that
+    cannot be used.
     """
     bands = parse_levels(levels)
-    if model is not None and not isinstance(model, LanguageModel):
-        model = LanguageModel.load(model)
-    facts = None if model is None else SeriesFacts.of(model)
+    model, facts = (None, None) if kept is None else load_kept(kept)
+    if folder and facts:
+        raise OptionError(f"`keep` keeps a new network, and that of {kept} exists already: leave one of them out")
+    if folder and settings.method not in (AUTO, LSTM):
+        raise OptionError(f"`keep` keeps an LSTM, and `method` {settings.method} has none: leave one of them out")
     horizon = settings.horizon or (facts.horizon if facts else None)
     if horizon is None:
         raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
@@ -185,14 +211,17 @@ def forecasts(
             f"if this is that table, the backtest on the last {horizon:,} is too favourable"
         )
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
-    why = why_not(series, facts, learned=model is not None)
+    why = why_not(series, facts, learned=kept is not None)
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give another `method`")
     pays = len(series) >= PAYS[0] and sum(map(len, series)) >= PAYS[1]
     if why or settings.method not in (AUTO, LSTM):
         model = None
-    elif model is None and (pays or settings.method == LSTM):
-        model = _trained(table, facts, settings, train)
+        if folder:
+            notes.append(f"no network is kept in {folder}: {why}")
+    elif model is None and (pays or folder or settings.method == LSTM):
+        name = source_name(source) if isinstance(source, str | os.PathLike) else "the table"
+        model = _trained(corpus_of(table, facts, name), facts, settings, train, folder)
     with waiting("forecasting"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, of means without values
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
@@ -210,13 +239,21 @@ def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
 
 
 def _trained(
-    table: Table, facts: SeriesFacts, settings: ForecastSettings, train: Callable[[Run], object]
+    corpus: Corpus, facts: SeriesFacts, settings: ForecastSettings, train: Train, folder: Path | None
 ) -> LanguageModel:
-    """Train on the series of `table`."""
+    """Train a network on `corpus`, and keep it in `folder`."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder, training = Path(temporary, "run"), TrainingSettings(minutes=settings.minutes, seed=settings.seed)
-        train(begin(["the table"], folder, InMemory(table, facts), training))
-        return LanguageModel.load(folder)
+        run = begin(
+            corpus.sources,
+            Path(temporary, "run"),
+            TableText(corpus),
+            OnValues.of(corpus, settings.minutes, settings.seed),
+        )
+        train(run, facts)
+        saved = load_model(run.folder.model)
+    if folder:
+        keep(saved, facts, folder)
+    return LanguageModel(saved)
 
 
 def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
@@ -253,8 +290,8 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
     if closed := (~np.isnan(fixed)).any(axis=1).sum():
         always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
         notes.append(f"{always}, as on closed days: the forecast repeats it")
-    quantiles = sorted({*DECILES, *(q for level in levels for q in band(level))})
-    backtest, shrunk = None, SHRUNK[0]
+    quantiles = sorted({*DECILES, *(q for level in (*levels, WIDE) for q in band(level))})
+    backtest, shrunk, usual = None, SHRUNK[0], None
     if trials.cuts:
         scales = seasonal_scale([values[: -trials.cuts[0]] for values in trials.series], season)
         each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
@@ -263,20 +300,33 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         tried = {one: _with_bands(figures, trials, past, quantiles, levels, one) for one in SHRUNK}
         losses = {one: with_bands.weighted_quantile_loss for one, with_bands in tried.items()}
         shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
+        if figures.cut_offs > 1:
+            others = (~np.isnan(past[:, 1:]).any(axis=2)).sum()
+            last = _banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
+            usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
     *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles, shrunk), fixed)
     by_level = dict(zip(quantiles, found, strict=True))
-    return Forecast(table, season, point.shape[1], levels, mean, by_level, methods, trials, backtest, reason, notes)
+    return Forecast(
+        table, season, point.shape[1], levels, mean, by_level, methods, trials, usual, backtest, reason, notes
+    )
 
 
 def _banded(
-    trials: Trials, point: Floats, past: Floats, quantiles: Sequence[float], shrunk: float, without: int | None = None
+    trials: Trials,
+    point: Floats,
+    past: Floats,
+    quantiles: Sequence[float],
+    shrunk: float,
+    without: int | None = None,
+    wider: float = 1.0,
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
-    A cut-off may be left out: the point forecasts then begin there. Only where many values are 0 does the median differ
-    from the point: the errors of a few cut-offs say little of it. [N, K, h] -> [Q + 1, N, h]
+    A cut-off may be left out: the point forecasts then begin there. The distances to the point are `wider` by that
+    factor. Only where many values are 0 does the median differ from the point: the errors of a few cut-offs say little
+    of it. [N, K, h] -> [Q + 1, N, h]
     """
     kept = [k for k in range(len(trials.cuts)) if k != without]
     at = 0 if without is None else trials.cuts[without]
@@ -286,7 +336,7 @@ def _banded(
     levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
     errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
     changes = np.array([scale_of(values, 1) for values in trials.series])
-    found = point + offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
+    found = point + wider * offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
     if not has_many_zeros(trials.series):
         found += point - found[quantiles.index(0.5)]
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too

@@ -50,6 +50,12 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
     return found if kind is None else found.cast({form.time: kind})
 
 
+def as_records(form: Form, rows: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Return `rows`, as of `stacked`, for JSON. Dates get the form that they came with."""
+    found: list[dict[str, Any]] = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    return found
+
+
 def write_rows(path: Path, form: Form, rows: pandas.DataFrame) -> None:
     """Write `rows` atomically, as Parquet if `path` ends in .parquet, otherwise as CSV. Raises StorageError."""
     with output(path) as file:

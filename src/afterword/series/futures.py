@@ -66,11 +66,6 @@ def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     return paths
 
 
-def bounded(values: Floats, paths: Floats) -> Floats:
-    """Return `paths`, with values below 0 raised to 0 if the series has none."""
-    return np.maximum(paths, 0.0) if values.min() >= 0 else paths
-
-
 def rounded(values: Floats) -> Floats:
     """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
     with np.errstate(divide="ignore"):

@@ -1,28 +1,29 @@
 """A table as a corpus: each series is a line of characters, whose last values are held out.
 
-`SeriesSettings` read one for a run, as `TextSettings` read a text; `corpus_settings` chooses between them.
+A run learns from it as from any lines of text, in steps that suit values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
 
-from afterword.errors import ModelError, OptionError, TextError
-from afterword.language_model import LanguageModel
-from afterword.planning.training_plan import AUTO, NONE, CorpusSettings, TrainingSettings
+from afterword.errors import ModelError, TextError
+from afterword.model.folder.saved import SavedModel
+from afterword.planning.training_plan import NONE, TrainingSettings
+from afterword.planning.tuning import Limit, lines_per_step
 from afterword.records import as_record
-from afterword.series.table import Columns, Table, read_table
+from afterword.series.table import Table
 from afterword.series.tokens import CHARACTERS, Floats, scale_of, to_text
-from afterword.settings import made, setting
 from afterword.text.corpus import Corpus, Split, TextSettings, in_parts
-from afterword.text.documents import Source, counted, source_name
+from afterword.text.documents import Source, counted
 
 LEAST_VALUES = 500  # to learn from
+STEPS_PER_PASS = 25  # at least: few values would else be learned from in a hundred steps
 SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
 
 
@@ -35,14 +36,10 @@ class SeriesFacts:
     frequency: str
 
     @staticmethod
-    def of(model: LanguageModel) -> SeriesFacts:
-        """Return what `model` has learned to forecast. Raises ModelError for a model of text, or a damaged one."""
-        if model.unit == "character":
-            raise ModelError(
-                "this is a model of text, which cannot forecast: train one with afterword train TABLE --series"
-            )
+    def of(saved: SavedModel) -> SeriesFacts:
+        """Return what the model of a forecast has learned. Raises ModelError for a damaged one."""
         try:
-            return as_record(SeriesFacts, model.about["series"])
+            return as_record(SeriesFacts, saved.about["series"])
         except ValueError as error:
             raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
@@ -52,77 +49,44 @@ class SeriesFacts:
         return max(self.horizon, self.season)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeriesSettings(Columns):
-    """Settings for learning from a table of numbers."""
+class TableText(TextSettings):
+    """A table that has been read already, as the text of a run."""
 
-    series: bool = setting(False, "read a table of numbers, to forecast it", needs="horizon")
-    horizon: int | None = setting(None, "the number of values to forecast", minimum=1, maximum=100_000, needs="series")
-    season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000, needs="series")
+    _corpus: Corpus
 
-    lines: ClassVar[bool] = True
-    lowercase: ClassVar[bool] = False
-    vocabulary: ClassVar[str | None] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for field in fields(Columns):
-            if not self.series and getattr(self, field.name):
-                raise OptionError(f"`{field.name}` belongs to a table of numbers: give `series` too")
-
-    def suited(self, training: TrainingSettings) -> TrainingSettings:
-        """Return `training` without a base. Raises OptionError if a base or the classic recipe is given."""
-        if training.recipe == "classic":
-            raise OptionError("the classic recipe learns from text: leave it or `series` out")
-        if training.base not in (AUTO, NONE):
-            raise OptionError(
-                f"`base` {training.base}: a model of series begins from scratch; leave it or `series` out"
-            )
-        return replace(training, base=NONE)
+    def __init__(self, corpus: Corpus) -> None:
+        super().__init__(lines=True)
+        object.__setattr__(self, "_corpus", corpus)  # no field: it is not recorded
 
     def holding_out(self, fraction: str) -> Self:
         """Return these settings: the end of each series is held out."""
         return self
 
     def read(self, sources: Sequence[Source], seed: int = 0) -> Corpus:
-        """Read the table that is the only source. Raises TableError, and TextError for one with too little to learn."""
-        if len(sources) != 1:
-            raise TextError(f"series come from one table, not {len(sources)} files: name one")
-        table = read_table(sources[0], self, self.season)
-        corpus = corpus_of(table, self.horizon or 1, source_name(sources[0]))
-        return replace(corpus, notes=[*table.notes, *corpus.notes])
+        return self._corpus
 
 
-class InMemory(SeriesSettings):
-    """Settings for learning from a table that has been read already, and whose notes are known."""
+class OnValues(TrainingSettings):
+    """Settings of a training on the values of a table."""
 
-    _table: Table
+    limit: ClassVar = Limit(16, 0, 16)
+    few: ClassVar = 0
 
-    def __init__(self, table: Table, facts: SeriesFacts) -> None:
-        super().__init__(series=True, horizon=facts.horizon, season=facts.season)
-        object.__setattr__(self, "_table", table)  # no field: it is not recorded
-
-    def read(self, sources: Sequence[Source], seed: int = 0) -> Corpus:
-        return corpus_of(self._table, self.horizon or 1, source_name(sources[0]))
-
-
-def corpus_settings(text: TextSettings, table: SeriesSettings) -> CorpusSettings:
-    """Return `table` if it asks for series, else `text`. Raises OptionError for settings of text with a table."""
-    if not table.series:
-        return text
-    for name in ("labels", "lowercase", "validation", "vocabulary"):
-        if getattr(text, name):
-            raise OptionError(f"`{name}` does not suit a table of numbers: leave it out")
-    if text.unwrap == "yes":
-        raise OptionError("`unwrap` does not suit a table of numbers: leave it out")
-    return table
+    @staticmethod
+    def of(corpus: Corpus, minutes: float, seed: int) -> OnValues:
+        """Return the settings for `corpus`. It has no n-gram: the same values rarely follow one another twice."""
+        tokens = corpus.training_characters
+        lines = sum(text.count("\n") for part, text in corpus.pieces() if part == "training")
+        batch_size, seq_length = values_per_step(tokens, tokens / lines)
+        return OnValues(base=NONE, ngram=0, batch_size=batch_size, seq_length=seq_length, minutes=minutes, seed=seed)
 
 
-def recorded_settings(recorded: Mapping[str, Any]) -> CorpusSettings:
-    """Return the settings of the text or table that a run has `recorded`."""
-    return (
-        made(SeriesSettings, recorded) if recorded.get("series") else made(TextSettings, {"unwrap": "no", **recorded})
-    )
+def values_per_step(tokens: int, mean_length: float) -> tuple[int, int]:
+    """Return the number of lines per step, and of values of each, by the number of all and of each on average."""
+    (lines, _), wanted = lines_per_step(mean_length), tokens / STEPS_PER_PASS
+    if wanted >= lines * min(256, mean_length):
+        return lines, 256
+    return max(2, min(lines, int(wanted / min(128, mean_length)))), 128
 
 
 def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[str]]:
@@ -137,12 +101,11 @@ def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[s
     return parts
 
 
-def corpus_of(table: Table, horizon: int, name: str) -> Corpus:
+def corpus_of(table: Table, facts: SeriesFacts, name: str) -> Corpus:
     """Return the series of `table` as lines. The last horizon of each is held out, and at least a season.
 
     Raises TextError if there is too little to learn.
     """
-    facts = SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     parts = lines_of([one.values for one in table.series], facts)
     learned = parts["training"]
     if (values := sum(map(len, learned))) < LEAST_VALUES:
@@ -164,5 +127,4 @@ def corpus_of(table: Table, horizon: int, name: str) -> Corpus:
         pieces=partial(in_parts, parts),
         kind="table",
         unit="value",
-        about={"series": asdict(facts)},
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
 import numpy as np
 
@@ -33,7 +33,6 @@ from afterword.text.vocabularies import USAGE, vocabulary_asked_for
 Split = Literal["training", "validation"]
 Texts = Callable[[], Iterator[str]]  # each call reads from the start
 Pieces = Callable[[], Iterator[tuple[Split, str]]]
-Training = TypeVar("Training")
 
 
 def by_position(texts: Texts, training: int) -> Iterator[tuple[Split, str]]:
@@ -164,10 +163,6 @@ class TextSettings(Decoding):
         """True if wrapped prose may be joined. It never is if lines are documents."""
         return self.unwrap != "no" and not self.lines
 
-    def suited(self, training: Training) -> Training:
-        """Return the settings of a training on a text: any will do."""
-        return training
-
     def holding_out(self, fraction: str) -> Self:
         """Return these settings with that fraction for validation, unless something is held out already."""
         return replace(self, validation=self.validation or fraction)
@@ -194,7 +189,7 @@ def parse_validation(validation: str | float | os.PathLike[str] | None) -> float
 class Corpus(AbstractContextManager["Corpus"]):
     """The data to learn from: it has been read once, and can be read again in pieces of text.
 
-    It is a text, or something else that is written as one, with its own nouns and facts. Use it in a `with` block: its
+    It is a text, or something else that is written as one, with its own nouns. Use it in a `with` block: its
     end removes the temporary files with the content of pipes.
     """
 
@@ -212,8 +207,6 @@ class Corpus(AbstractContextManager["Corpus"]):
     unit: str = "character"  # the noun for what is predicted, one after another
     unwrapped: int | None = None
     """The number of lines of wrapped prose that were joined to the line before; None if the text was read unchanged."""
-    about: dict[str, Any] = field(default_factory=dict)
-    """What a model should know of what it has learned from, if that is not a text. JSON values only."""
 
     def __exit__(self, *error: object) -> None:
         self._kept.close()

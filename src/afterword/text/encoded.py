@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from contextlib import ExitStack
@@ -89,11 +88,6 @@ class EncodedCorpus(CorpusFacts):
     validation: Rows  # [M], memory-mapped; M may be 0
     training_characters: int  # before lower-casing; the end of a line counts as one
     validation_characters: int
-    about: dict[str, Any]  # of what is not a text, as in `Corpus`; in corpus.json, with the other facts
-
-    @property
-    def is_text(self) -> bool:
-        return not self.about
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -102,7 +96,6 @@ class EncodedCorpus(CorpusFacts):
             "lines": self.lines,
             "labels": self.labels or None,
             **({"unwrapped": self.unwrapped} if self.unwrapped is not None else {}),
-            **self.about,
             "corpus": {
                 "sources": self.sources,
                 "fingerprint": self.fingerprint,
@@ -131,7 +124,6 @@ class EncodedCorpus(CorpusFacts):
                 validation=_map(folder / "validation.bin", facts.validation.tokens, dtype),
                 training_characters=facts.training.characters,
                 validation_characters=facts.validation.characters,
-                about={name: fact for name, fact in json.loads(content).items() if fact and not hasattr(facts, name)},
                 **shared,
             )
         except OSError as error:
@@ -206,7 +198,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         unwrapped=corpus.unwrapped,
     )
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    write_json(folder / "corpus.json", dataclasses.asdict(facts) | corpus.about)
+    write_json(folder / "corpus.json", dataclasses.asdict(facts))
     return EncodedCorpus.open(folder)
 
 

@@ -21,8 +21,7 @@ SHARING = "## Before you share it\n\n"
 
 def metadata(model: SavedModel) -> dict[str, Any]:
     """Return what a model hub sorts `model` by, in the hub's own words. The licence of the text is not known here."""
-    found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword"}
-    found["pipeline_tag"] = "time-series-forecasting" if model.about.get("series") else "text-generation"
+    found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword", "pipeline_tag": "text-generation"}
     found["tags"] = ["afterword", model.config.cell]
     if model.about.get("validation"):
         found["metrics"] = ["perplexity"]
@@ -36,17 +35,14 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
-    series, kind = about.get("series"), "lines" if about["lines"] else "running text"
-    what, unit = ("table", "value") if series else ("text", "character")
-    if series:
-        kind = f"{series['frequency']} series, season {series['season']:,}, to forecast {series['horizon']:,} values"
+    kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
     training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-    rows[what] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
-    origin = f"A small LSTM, trained with Afterword on its user's own {what}."
-    command = "afterword forecast . FILE" if series else "afterword generate ."
+    rows["text"] = f"{names}: {kind}, {training:,} characters to learn from, {held_out:,} held out"
+    origin = "A small LSTM, trained with Afterword on its user's own text."
+    command = "afterword generate ."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
         command = "afterword odd . FILE"
@@ -62,9 +58,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["training"] = f"recipe `{about['recipe']}`, {trained['steps']:,} steps, seed {trained['seed']}"
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
-        rows["held-out values" if series else "held-out text"] = (
-            f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
-        )
+        rows["held-out text"] = f"{bits:.3f} bits per character ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
     lines = [f"# A model of {names}", "", origin, ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
     lines += ["", "```", command, "```", "", SHARING + "\n".join(disclosure(model)), ""]

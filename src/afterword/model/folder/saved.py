@@ -20,7 +20,7 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from msgspec import Meta
@@ -51,6 +51,11 @@ TEXT = "text.rows"
 SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
 TOKENIZER, CARD = "tokenizer.json", "README.md"
+Learned = Literal["text", "series"]
+INSTEAD: dict[Learned, str] = {
+    "series": "this model has learned series of numbers, not text: use afterword forecast",
+    "text": "this is a model of text, which cannot forecast: train one with afterword forecast TABLE --keep DIR",
+}
 FILES = (CONFIG, WEIGHTS, NGRAM, *ATTACHMENTS, TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
@@ -114,16 +119,6 @@ class SavedModel:
     """The content of its attachments, by the names of their files."""
     notes: tuple[str, ...] = ()
     """What a user should know about its files."""
-
-    @property
-    def unit(self) -> str:
-        """The noun for what it predicts, one after another."""
-        return "value" if self.about.get("series") else "character"
-
-    def check_of_text(self) -> None:
-        """Raise ModelError for a model that neither writes nor scores text, but predicts values."""
-        if self.unit != "character":
-            raise ModelError("this model has learned series of numbers, not text: use afterword forecast")
 
     def opening(self, seed: int) -> Ids:
         """Return the tokens [N] that writing reads before any prompt; `seed` draws the window of a model of windows."""
@@ -235,7 +230,7 @@ def check_replaceable(folder: Path) -> None:
         if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise ModelError(f"cannot save to {folder}: the folder is in use; name a new one")
         try:
-            load_model(folder)
+            load_model(folder, learned=None)
         except ModelError as error:
             raise ModelError(f"cannot save to {folder}, which is not a model's folder: {error}") from None
 
@@ -287,8 +282,18 @@ def model_folder(path: Path) -> Path:
     return path / "model" if os.path.isfile(path / "run.json") else path
 
 
-def load_model(folder: Path) -> SavedModel:
-    """Read the model in `folder` and check every bit. Raises ModelError that says what is missing or damaged."""
+def load_model(folder: Path, learned: Learned | None = "text") -> SavedModel:
+    """Read the model in `folder` and check every bit. Raises ModelError that says what is missing or damaged, or if the
+    model has learned something else than `learned`; None for any model."""
+    model = _read_at_once(folder)
+    found: Learned = "series" if model.about.get("series") else "text"
+    if learned not in (None, found):
+        raise ModelError(INSTEAD[found])
+    return model
+
+
+def _read_at_once(folder: Path) -> SavedModel:
+    """Read the model in `folder`, whatever takes its place meanwhile."""
     while True:
         before = _identity(folder)
         try:

@@ -117,7 +117,6 @@ class Models:
             if served is not None and version in (served.version, None):  # None: it is being replaced
                 return served
             model = load(path, engine=self._engine)
-            model.check_of_text()
             served = self._served[name] = Served(name, model, version or (time.time_ns(),))
             return served
 
