@@ -459,6 +459,13 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
     assert [one.lines[0].text for one in listed if one not in [episode, *episode.parts]] == ["one line, elsewhere"]
 
 
+def test_new_kinds_that_come_together_once_and_elsewhere_too_are_no_episode() -> None:
+    usual, calm = UsualLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 5
+    kinds = [" ".join("x" * (n + 3)) for n in range(6)]
+    new = [*calm, *kinds, *(line for kind in kinds for line in [*calm, kind])]
+    assert [(one.detector, one.count) for one in found_in(usual, new)] == [("template", 2)] * 6
+
+
 def test_an_episode_has_the_time_and_the_machine_of_its_lines() -> None:
     def line(k: int, host: str, text: str) -> str:
         return f"Mar  2 10:{k // 60:02}:{k % 60:02} {host} {text}"

@@ -233,7 +233,7 @@ class Findings:
             parts = sorted((one for one in here if one not in apart), key=lambda one: one.rank)
             expected = self._usual.p_new() * within
             p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
-            if p_value <= self._rate:
+            if parts and p_value <= self._rate:
                 lines = [line for _, one, line in some if one not in apart]
                 why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
                 why += _about([line.text for line in lines], self._usual)
