@@ -263,7 +263,7 @@ def planted(extent: Extent) -> None:
     some = np.sort(np.random.default_rng(SEED).choice(np.flatnonzero(~is_odd), extent.lines(SAMPLE), replace=False))
     names = [function.__name__ for function in logs.KINDS]
     for masks in ((), (CLOCK,)):
-        run, listed = odd_command(good, bad, masks, "--network", "--minutes", str(extent.minutes(1)))
+        run, listed = odd_command(good, bad, masks, "--network", str(extent.minutes(1)))
         shown = [kinds.get(row["line"] - 1) for row in listed[:LISTED]]
         scores = judged(load(run), [*(bad[place] for place in places), *(bad[place] for place in some)])
         by_way = {way: (found[: len(places)], found[len(places) :]) for way, found in scores.items()}

@@ -200,8 +200,7 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
     ("options", "says"),
     [
         ([], b"afterword calibrate"),
-        (["--minutes", "1"], b"--minutes is for training, but"),
-        (["--network"], b"--network is for training, but"),
+        (["--network", "1"], b"--network is for training, but"),
         (["--out", "x"], b"--out is for training, but"),
         (["--false-alarms", "0"], b"from 1e-09 to below 1"),
         (["--false-alarms", "nan"], b"--false-alarms must be a finite number"),
@@ -341,20 +340,26 @@ def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_
     assert "has learned nothing" in (model / "README.md").read_text()
     for command, says in (
         (("odd", good, good, "--out", model), b"holds a model: replace it with --overwrite"),
-        (("odd", good, good, "--network", "--out", model, "--overwrite"), b"holds other files, and not a run"),
+        (("odd", good, good, "--network", "1", "--out", model, "--overwrite"), b"holds other files, and not a run"),
         (("train", good, "--base", model, "--out", folder), b"no run begins from one: give another, or --base none"),
     ):
         refused = run(*command)
         assert (refused.returncode, refused.stdout) == (2, b"")
         assert says in refused.stderr
-    again = run("odd", good, good, "--out", model, "--overwrite", "--minutes", "0.01")
-    assert again.returncode == 0
-    assert b"no network is trained, so --minutes means nothing here: give --network too" in again.stderr
-    assert run("odd", good, good, "--network", "--out", folder, "--minutes", "0.01").returncode == 0
+    assert run("odd", good, good, "--out", model, "--overwrite").returncode == 0
+    assert run("odd", good, good, "--out", folder, "--network", "0.01").returncode == 0
     assert load(folder).info()["training"]["steps"] > 0
     refused = run("odd", good, good, "--out", folder, "--overwrite")
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"holds a run, which has a network" in refused.stderr
+
+
+def test_names_train_a_network_without_being_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterword.operations.odd.MINUTES", 0.005)
+    (tmp_path / "names").write_text("\n".join(draw(300, 0)))
+    list(afterword.odd(tmp_path / "names", tmp_path / "names", out=str(tmp_path / "kept")))
+    assert RunFolder(tmp_path / "kept").is_run
+    assert load(tmp_path / "kept").info()["training"]["steps"] > 0
 
 
 def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_path: Path, run: Run) -> None:
@@ -562,7 +567,7 @@ def test_accepting_needs_a_line_and_a_calibrated_model(
         (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
         (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
         (["--out", "/dev/null"], "abc\n" * 500, b"is a file: give --out a folder"),
-        (["--minutes", "-1"], "abc\n" * 500, b"--minutes must be above 0, not -1"),
+        (["--network", "-1"], "abc\n" * 500, b"--network must be above 0, not -1"),
     ],
 )
 def test_odd_refuses_at_once_what_cannot_work(

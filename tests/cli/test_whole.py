@@ -147,7 +147,7 @@ def test_a_killed_odd_leaves_no_good_lines(tmp_path: Path) -> None:
     good, temporary = tmp_path / "good.log", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    command = [sys.executable, "-m", "afterword", "odd", str(good), str(good), "--network"]
+    command = [sys.executable, "-m", "afterword", "odd", str(good), str(good), "--network", "5"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         until(lambda: [*temporary.rglob("good.log")])

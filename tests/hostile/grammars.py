@@ -499,7 +499,7 @@ INTERRUPTED = {
         "generate tiny --max-tokens 200000 --out written --overwrite",
         "score tiny long.txt --lines",
         "surprises tiny long.txt --html page.html --overwrite",
-        "odd many.txt book.txt --network --minutes 1",
+        "odd many.txt book.txt --network 1",
         "calibrate lines long.txt",
         "inspect tiny abcd --html gates.html --overwrite",
         "serve tiny --port 0",

@@ -145,7 +145,7 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
         ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
         ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("/v1/odd", {"text": "a", "minutes": 2}, "minutes is not supported here"),
+        ("/v1/odd", {"text": "a", "network": 2}, "network is not supported here"),
         ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
         ("/v1/gates", {"text": ""}, "the text to look at is empty"),
         ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),

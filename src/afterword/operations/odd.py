@@ -45,6 +45,7 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 
 RATE = 0.01  # of false alarms, by default
+MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
 HELD_OUT = 10  # one of ten training lines, the last ones, tells when a model is best, and whether a network pays
 TRIAL = 0.2  # of the time, after which a network that does not pay is given up
@@ -54,7 +55,7 @@ PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
-OF_TRAINING = ("network", "minutes", "out", "overwrite", "auto_mask")
+OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,12 @@ class Odd(Masking, Encoding, Request):
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
     _: KW_ONLY
     false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
-    network: bool = setting(False, "also train a network on lines with fields")
-    minutes: float = setting(2.0, "minutes of training, if a network is trained and pays", above=0, metavar="M")
+    network: float | None = setting(
+        None,
+        f"also train a network, for so many minutes if it pays (default: {MINUTES:g} on names, which have no fields)",
+        above=0,
+        metavar="MINUTES",
+    )
     top: int | None = setting(None, "print only the N oddest", minimum=1, metavar="N", excludes=("as_read",))
     as_read: bool = setting(False, "print each odd line as soon as it is read")
     all: bool = setting(False, "also print the findings of each episode; with `as_read`, every line", served=True)
@@ -278,11 +283,9 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
         usual = UsualLines.of(texts, None if request.auto_mask else {})
-    with_network = request.network or usual.is_plain
+    minutes = request.network or (MINUTES if usual.is_plain else None)
     if request.out is not None:
-        _check_out(Path(request.out), request.overwrite, with_network)
-    if "minutes" in request.named and not with_network:
-        work.note("no network is trained, so `minutes` means nothing here: give `network` too")
+        _check_out(Path(request.out), request.overwrite, minutes is not None)
     if masked := usual.masked_names:
         more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
@@ -292,8 +295,8 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
         out = temporary / "a model" if request.out is None else Path(request.out)
         name = Path(good).name if good != "-" else "lines"  # it is in the model's card
         vocabulary = "words" if are_events(texts) else "char"
-        if with_network:
-            model = _trained(request, work, temporary / name, early, vocabulary, out)
+        if minutes is not None:
+            model = _trained(request, work, minutes, temporary / name, early, vocabulary, out)
         else:
             with work.progress("counting the n-grams"):
                 model = _counted(temporary / name, early, vocabulary)
@@ -349,7 +352,7 @@ def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageM
 
 
 def _trained(
-    request: Odd, work: Work, training: Path, lines: Sequence[str], vocabulary: str, out: Path
+    request: Odd, work: Work, minutes: float, training: Path, lines: Sequence[str], vocabulary: str, out: Path
 ) -> LanguageModel:
     """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.
 
@@ -360,7 +363,7 @@ def _trained(
     _write(validation, lines[-held_out:])
     text = TextSettings(validation=validation, lines=True, vocabulary=vocabulary)
     # the shipped base is for prose, and reading with it takes several times as long
-    settings = TrainingSettings(base="none", minutes=request.minutes)
+    settings = TrainingSettings(base="none", minutes=minutes)
     with work.progress("reading the text and planning"):
         run = begin([training], out, text, settings, overwrite=request.overwrite)
     run.take_notes()  # about a text that is not the user's
@@ -369,7 +372,7 @@ def _trained(
     def enough() -> bool:
         nonlocal decided
         measured = run.model and run.model.about["validation"]
-        part = (time.monotonic() - began) / (60 * request.minutes)
+        part = (time.monotonic() - began) / (60 * minutes)
         if decided or not measured or part < EARLY:
             return False
         decided = part >= TRIAL
