@@ -197,12 +197,10 @@ def train_shown(
     `also` gets the report."""
     from afterword.runs import loop  # with PyTorch, which takes a second
 
-    if on_progress is not None:
-        for report in loop.train_run(run, enough):
-            on_progress(report)
-        return
+    note = note if on_progress is None else ignore_progress
     note(*run.take_notes())
-    with training_bar() if is_seen() else contextlib.nullcontext(_lines(say)) as show:
+    is_bar = on_progress is None and is_seen()
+    with training_bar() if is_bar else contextlib.nullcontext(on_progress or _lines(say)) as show:
         for report in loop.train_run(run, enough):
             note(*report.notes)
             show(report)

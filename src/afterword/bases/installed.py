@@ -10,6 +10,7 @@ Packages are found by their metadata. None of their code is imported or executed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import defaultdict
@@ -58,24 +59,20 @@ def installed() -> Installed:
 def _registered() -> Iterator[tuple[str, str, str, Path]]:
     """Yield each registration: the package, the name, its value, and the folder in which the package is installed.
 
-    If a package is installed twice, only the one that Python finds first counts.
+    If a package is installed twice, only the one that Python finds first counts. `importlib.metadata.entry_points` does
+    the same, but raises if the metadata of any package is damaged.
     """
     from importlib.metadata import distributions
 
     seen: set[str] = set()
     for distribution in distributions():
-        site = Path(str(distribution.locate_file("")))
-        try:
-            if GROUP not in (distribution.read_text("entry_points.txt") or ""):
-                continue
-            package = distribution.metadata["Name"]
-            entries = [(entry.name, entry.value) for entry in distribution.entry_points if entry.group == GROUP]
-            key = re.sub(r"[-_.]+", "-", package).lower()
-        except Exception:  # of metadata that is damaged in any way, of any package
-            continue
-        if key not in seen:
-            seen.add(key)
-            yield from ((package, name, value, site) for name, value in entries)
+        with contextlib.suppress(Exception):  # of metadata that is damaged in any way, of any package
+            entries = distribution.entry_points.select(group=GROUP)
+            package = re.sub(r"[-_.]+", "-", distribution.name).lower() if entries else ""
+            if entries and package not in seen:
+                seen.add(package)
+                site = Path(str(distribution.locate_file("")))
+                yield from ((package, one.name, one.value, site) for one in entries)
 
 
 def by_name(name: str) -> Path | None:
