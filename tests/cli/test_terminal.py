@@ -128,7 +128,6 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
         "info SAID",
         "train SAID",
         "forecast SAID --horizon 2",
-        "score lines TEXT --sort SAID",
         "serve SAID",
         "SAID",
     ],

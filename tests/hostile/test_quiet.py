@@ -22,8 +22,6 @@ MADE = [
     f"train book.txt --out run {SHORT}",
     f"train good.log --lines --out lines {SHORT}",
     "calibrate lines good.log",
-    "export run --keras run.keras",
-    "export run --torch torch",
 ]
 COMMANDS = {
     "train": ["book.txt --out new --minutes 0.08"],
@@ -39,8 +37,7 @@ COMMANDS = {
     "accept": ["lines 'user z logged in'"],
     "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
-    "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras --torch e"],
-    "import": ["run.keras --out imported --vocabulary torch/tokenizer.json"],
+    "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"],
     "info": ["run", "--system"],
     "bases": [""],
     "demo": ["--out demo --minutes 0.03"],
