@@ -277,8 +277,6 @@ OF_TEXT = [
     "novelty MODEL",
     "novelty MODEL FILE",
     "voice MODEL FILE",
-    "units MODEL FILE",
-    "horizon MODEL FILE",
     "push MODEL me/mine",
     "export MODEL --html a.html",
     "export MODEL --onnx a.onnx",

@@ -63,9 +63,9 @@ def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceb
 ) -> None:
     fails(RuntimeError("first\nsecond"))
     said = "RuntimeError: first second (set AFTERWORD_DEBUG=1 to see where)"
-    assert error_line(run("info", "m"), 1) == said
+    assert error_line(run("inspect", "m", "text"), 1) == said
     monkeypatch.setenv("AFTERWORD_DEBUG", "1")
-    err = run("info", "m").stderr.decode()
+    err = run("inspect", "m", "text").stderr.decode()
     assert err.startswith("Traceback")
     assert err.endswith(f"error: {said}\n")
 
@@ -94,7 +94,7 @@ def test_what_ends_the_work_has_its_status(
     error: BaseException, status: int, says: str, fails: Callable[[BaseException], None], run: Run
 ) -> None:
     fails(error)
-    done = run("info", "m")
+    done = run("inspect", "m", "text")
     assert (done.returncode, done.stderr.decode()) == (status, says)
 
 
