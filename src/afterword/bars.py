@@ -192,9 +192,11 @@ def train_shown(
     say: Callable[[str], object] = ignore_progress,
     also: OnReport = ignore_progress,
 ) -> None:
-    """Train `run` to its end, or until it is `enough`. `on_progress` receives every report. If it is None, the notes of
-    the run go to `note`, and people see a bar, or where there is none, a line that is given to `say` now and then; then
-    `also` gets the report."""
+    """Train `run` to its end, or until `enough` returns True.
+
+    `on_progress` receives every report. If it is None, `note` receives the notes of the run, and a bar shows the
+    progress. If no bar can be seen, `say` receives a line about a report now and then. `also` receives every report in
+    any case, after that."""
     from afterword.runs import loop  # with PyTorch, which takes a second
 
     note = note if on_progress is None else ignore_progress
@@ -208,7 +210,7 @@ def train_shown(
 
 
 def _lines(say: Callable[[str], object]) -> OnReport:
-    """Return a function that gives `say` a line about a report now and then."""
+    """Return a function of reports that now and then passes a line about one to `say`."""
     reported = time.monotonic()
 
     def report(progress: Progress) -> None:

@@ -163,7 +163,7 @@ class LanguageModel:
 
     @takes(ExportSettings)
     def export(self, asked: ExportSettings) -> list[str]:
-        """Write the model for other programs, and return what its user should know, a sentence each.
+        """Write the model for other programs. Return notes for its user, a sentence each.
 
         `format` is an option of `afterword export`, such as "onnx". An existing file is replaced.
         The options are for "html" and "js".
@@ -479,7 +479,7 @@ class LanguageModel:
         without PyTorch.
         """
         if self.is_held:
-            raise OptionError("a held model is no module: leave out hold")
+            raise OptionError("a held model cannot become a module: leave out hold")
         check_installed("a module needs PyTorch: pip install 'afterword[train]'", "torch")
         from afterword.learning.trainable import TrainableNetwork
 

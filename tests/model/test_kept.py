@@ -45,7 +45,7 @@ def test_without_a_checksum_of_its_good_lines_it_has_one_note_until_it_is_calibr
     said = run("info", folder).stderr.decode()
     assert said.count("\n") == 1
     assert said.startswith("note: ")
-    assert "no checksum tells whether lines.json is whole" in said
+    assert "lines.json has no checksum" in said
     assert "run afterword calibrate MODEL NORMAL_FILE" in said
     (tmp_path / "good.log").write_text("".join(f"open file{k % 9} by {['ann', 'bob'][k % 2]}\n" for k in range(90)))
     assert run("calibrate", folder, tmp_path / "good.log").returncode == 0

@@ -95,7 +95,7 @@ def test_the_module_of_a_model_computes_what_the_model_computes_and_is_its_own(s
 
 def test_a_module_needs_pytorch_and_a_model_that_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     model = LanguageModel(base_of("\nab").model)
-    with pytest.raises(OptionError, match="a held model is no module: leave out hold"):
+    with pytest.raises(OptionError, match="a held model cannot become a module: leave out hold"):
         model.hold("forget=1").module()
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(OptionError, match=r"a module needs PyTorch: pip install 'afterword\[train\]'"):

@@ -116,8 +116,8 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
 
 
 def _check(name: str, model: SavedModel) -> None:
-    """Raise OptionError if no run can begin from `model`: one of n-grams has no network that has learned, and one of
-    windows carries no state."""
+    """Raise OptionError if no run can begin from `model`: in a model of n-grams alone, the network has learned nothing,
+    and a classic model carries no state."""
     if model.about.get("recipe") == "ngram":
         raise OptionError(f"base {name} is an n-gram alone, and no run begins from one: give another, or `base` none")
     if model.config.window or model.config.input != "embedding" or model.tokenizer.end is None:
@@ -125,7 +125,7 @@ def _check(name: str, model: SavedModel) -> None:
 
 
 def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
-    """Return why a run for which `vocabulary` is asked cannot begin from `base`, and after a colon what to do."""
+    """Return why a run with this `vocabulary` cannot begin from `base`, then a colon and what to do; None if it can."""
     own = base.model.tokenizer.kind
     if vocabulary in (None, own):
         return None

@@ -83,9 +83,10 @@ Show = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
 def printed(answer: Any, form: str, request: Request, show: Show | None, work: Work) -> Iterator[Record]:
     """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
 
-    A table or CSV has the names of its columns above the first row. They, and the keys of JSON, come from the kind of
-    rows that the operation announced to its `work`. What has a `show` of its own (see `shows`), or a record that has a
-    text, is shown to people that way. If there may be rows, the record of the whole is left out.
+    A table or CSV has the names of its columns above the first row. These names, and the keys of JSON, come from the
+    kind of rows that the operation announced to its `work`. In the form of a table, an answer with a `show` of its own
+    (see `shows`) is printed by it, and a record with a text as that text. If there may be rows, the record of the whole
+    is left out.
     """
     records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
     if form == TABLE and show is not None:
@@ -113,12 +114,12 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
 
 
 class _Table:
-    """A table or CSV of one kind of record. Its head is printed first."""
+    """A table or CSV of one kind of record. Its header is printed first."""
 
     def __init__(self, kind: type[Record], form: str, like: Mapping[str, Any], first: Mapping[str, Any]) -> None:
         self._kind, self._form, self._like = kind, form, like
         self.waiting: list[Sequence[str]] = []
-        """The lines that are printed when all have come, in columns as wide as needed, because they are few."""
+        """The few lines of a small table, printed when all are complete, in columns as wide as their content."""
         names = [name for name in self._flat(like) if form == CSV or name not in kind.in_json]
         self.columns = names if form == CSV else sorted(names, key=_place)
         wide = self._flat(first)
@@ -137,8 +138,8 @@ class _Table:
             print(_csv(cells) if self._form == CSV else "  ".join(cells), flush=True)
 
     def _flat(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without objects in it: an object becomes a column per key, and a list of objects columns with
-        numbers, as many as the kind's `widths` says."""
+        """Return a row without objects in it. An object becomes a column per key. A list of objects becomes numbered
+        columns, as many as the kind's `widths` says."""
         found: dict[str, Any] = {}
         for name, value in row.items():
             if name in self._kind.widths:

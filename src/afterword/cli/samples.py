@@ -1,4 +1,4 @@
-"""What a model writes while it learns, on standard error."""
+"""Print lines that a model writes while it learns, on standard error."""
 
 from __future__ import annotations
 

@@ -287,8 +287,9 @@ class Continuation:
         return bool(text) and not is_last and all(copies(text + following) for following in self.policy.following)
 
     def again(self) -> Continuation | None:
-        """Return the text that goes another way before the dead end that this one met: one token before the first, two
-        before the second, and so on. After too many, it ends as a stream does. None if this one met none, or did so."""
+        """Return a text that continues in another way before the dead end that this one met: one token before the
+        first dead end, two before the second, and so on. After too many, it ends as a stream does. Return None if this
+        text met no dead end, or has ended so."""
         if self.finish_reason != "rules" or self._returns == MOST_RETURNS:
             return None
         again = Continuation(self.policy, self.prompt, self.seed, self._labelled)

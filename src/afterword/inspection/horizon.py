@@ -142,8 +142,8 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
         places = text.chosen[np.isin(text.chosen, within)]
         if len(places) < 2:
             raise OptionError(
-                f"at {len(places)} places with {K:,} characters after them the text matches, and 2 are needed: give a "
-                "longer text, or fewer steps"
+                f"the text matches at {len(places)} places that have {K:,} characters after them, and 2 are needed: "
+                "give a longer text, or fewer steps"
             )
         places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
     if len(places) * K > MOST_FIGURES:

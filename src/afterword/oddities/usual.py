@@ -294,10 +294,10 @@ class UsualLines:
                     places.setdefault(one.place, ValuePlace()).add(*self._kept(one))
 
     def _kept(self, one: Field) -> tuple[str, float | None]:
-        """Return the text and the number that are kept of a field.
+        """Return the text and the number of a field, as they are stored.
 
-        Of one that is masked, the text is a hash, which leaves many values possible, and the number of an address is
-        that of its network."""
+        If the field is masked, the text is a hash, which many values share, and the number of an address is that of its
+        network."""
         if not (self.masked and self._is_masked(one)):
             return one.text, one.number
         number = one.number
@@ -333,8 +333,9 @@ class UsualLines:
 
     @cached_property
     def harmless(self) -> dict[tuple[Detector, str | int], float]:
-        """What was accepted apart from values, with the highest figure: by detector a kind of line, the key of a text
-        or a masked text, and the hash of a line that may come in bursts."""
+        """The accepted kinds of line, texts and bursts (not values), each with the highest figure. The key is the
+        detector and what it found: a kind of line, the key of a text or a masked text, or the hash of a line that may
+        come in bursts."""
         known = dict[tuple[Detector, str | int], float]()
         for text in self.accepted:
             (equal, _), kind = self.repeated(text)

@@ -37,9 +37,9 @@ class Accept(Decoding, Request):
     """Accept what is odd in lines as harmless: odd does not list it again.
 
     LINE is a line as it is in the log; all that is odd in it is accepted. `source` is a file of lines, or of findings
-    as odd prints them with --json. Of a finding, only what was found is accepted: that kind of line, that value at its
-    place, that text, the bursts of that line. Remove what is not harmless from the file first. Findings below odd's
-    rule, the next-oddest, are left out.
+    as odd prints them with --json. If you accept a finding, only what was found is harmless from then on, not the whole
+    line: for example a new user at that place, but not a new address next to it. First remove findings that are not
+    harmless from the file. The next-oddest findings, below odd's rule, are ignored.
 
     The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. To print those that
     were accepted, use odd with --accepted.

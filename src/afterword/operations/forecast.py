@@ -37,8 +37,8 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
 
     Many methods are tested: each forecasts the last values of every series from those before, at several cut-offs. The
     mean of the best few then forecasts the future. For a large table, one of them is an LSTM that learns from all
-    series together. With `keep`, it is trained in any case if there are enough values, and kept. Given before FILE, the
-    folder that was kept forecasts FILE, and nothing is trained.
+    series together. With `keep`, it is always trained if there are enough values, and kept in a folder. If you give
+    this folder as DIR before another FILE, its LSTM forecasts FILE, and nothing is trained.
 
     In Python, FILE is a path, "-", or a frame of pandas or polars. The result is a frame of the same kind, or, for a
     path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.

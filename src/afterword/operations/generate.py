@@ -145,7 +145,9 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                     yield WrittenPiece(text=one)
                     continue
                 if one.finish_reason == "rules":
-                    work.note(f"the text with seed {one.seed} ended where all that follows is a copy: raise `no_copy`")
+                    work.note(
+                        f"the text with seed {one.seed} ended where every continuation is a copy: raise `no_copy`"
+                    )
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)

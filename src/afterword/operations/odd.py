@@ -89,7 +89,7 @@ class Odd(Masking, Encoding, Request):
     false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
     network: float | None = setting(
         None,
-        f"also train a network, for so many minutes if it pays (default: {MINUTES:g} on names, which have no fields)",
+        f"also train a network, for at most this time (default: {MINUTES:g} on names, which have no fields; else none)",
         above=0,
         metavar="MINUTES",
     )

@@ -92,11 +92,11 @@ class Work:
         """Report `lines` about the work to people; in Python, do nothing. A user's own text is printed `verbatim`."""
 
     def rows(self, kind: type[Any], facts: Mapping[str, Any]) -> None:
-        """Say, before the first row, of which `kind` all are; `facts` has each optional field that this answer has."""
+        """Announce the `kind` of all rows before the first; `facts` has each optional field that this answer has."""
         self.row_kind, self.blank = kind, kind.blank(facts)
 
     def filled(self, record: Any) -> Any:
-        """Return `record`, a part of the answer; a row has None in each field that it lacks and others may have."""
+        """Return `record`, a part of the answer. In a row, set each field that it lacks and others may have to None."""
         for name in self.blank if type(record) is self.row_kind else ():
             if getattr(record, name, None) is UNSET:
                 setattr(record, name, None)

@@ -77,8 +77,8 @@ class Surprise:
     training saw none of them, are left out. Empty at the start of a classic model's text, where nothing was expected.
     """
     unlearned: str = ""
-    """The character, if training never saw it; the blanks up to here, if they follow one another as training never had
-    it; otherwise empty. Such a character says nothing of its place, so it is not among the most surprising ones.
+    """The character, if the training text lacks it; the run of blanks up to here, if the training text has no such run;
+    otherwise empty. Such a character is surprising at any place, so it is not among the most surprising ones.
 
     A run of blanks counts as learned if, at its first occurrence in the text, none of it was less likely than chance.
     """

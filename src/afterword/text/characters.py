@@ -44,7 +44,7 @@ class CharTokenizer(Tokenizer):
         if len(characters) > MOST_CHARACTERS:
             raise OptionError(
                 f"the training text has {len(characters):,} different characters, and a model knows at most "
-                f"{MOST_CHARACTERS:,}, more than any language uses: leave out what is no text, or train on less of it"
+                f"{MOST_CHARACTERS:,}, more than any language uses: leave out parts that are not text, or use less"
             )
         return cls.of(characters, lowercase)
 

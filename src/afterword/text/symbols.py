@@ -86,7 +86,7 @@ class SymbolTokenizer(CharTokenizer):
     def unfinished(self, text: str) -> int:
         """Return the number of last tokens of `text`, a character each, that are the beginning of a symbol.
 
-        A known symbol is none: any event can follow the event `6`, which does not have to become `60`.
+        If `text` ends with a known symbol, return 0: any event can follow the event `6`, which need not become `60`.
         """
         *_, last = ["", *SYMBOL.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
         is_whole = last != " " and last in self._ids

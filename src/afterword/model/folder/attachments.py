@@ -42,9 +42,9 @@ ATTACHMENTS = {
         lambda path, usual: write_bytes(path, msgspec.json.encode(usual)),
         lambda path: read_json(UsualLines, read_whole(path)),
         (
-            "`lines.json` contains, as they stand, the words of the normal lines, such as the names of users, their",
-            "numbers and addresses, and the lines that were accepted. Of numbers and addresses that are masked, it has",
-            "20-bit hashes, and the range: the outermost numbers, or the outermost networks of 256 addresses.",
+            "`lines.json` contains the words of the normal lines, such as the names of users, their numbers and",
+            "addresses, and the lines that were accepted. In place of masked numbers and addresses, it has 20-bit",
+            "hashes, and their range: the outermost numbers, or the outermost networks of 256 addresses.",
         ),
     ),
 }

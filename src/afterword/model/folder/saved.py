@@ -46,7 +46,7 @@ from afterword.text.vocabularies import RemovedVocabularyError, from_json
 
 FORMAT = 3
 OLD = 2  # of versions up to 0.3: without checksums of the weights and of lines.json
-NOTE = "no checksum tells whether lines.json is whole: for one, run afterword calibrate MODEL NORMAL_FILE"
+NOTE = "lines.json has no checksum: to give it one, run afterword calibrate MODEL NORMAL_FILE"
 TEXT = "text.rows"
 SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
@@ -67,7 +67,7 @@ class _Origin(TypedDict):
 
 
 class _Measured(TypedDict):
-    """What its held-out text costs it; the other figures are optional."""
+    """The cost of the held-out text; the other figures are optional."""
 
     bits_per_character: float
 

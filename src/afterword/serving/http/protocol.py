@@ -38,7 +38,7 @@ class Timer:
 
 
 def protocol(limits: Limits, connections: int) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol with these limits, for at most so many `connections`."""
+    """Return uvicorn's protocol with these limits, for at most this number of `connections`."""
 
     class Limited(H11Protocol):
         has_left_half = False
