@@ -493,7 +493,7 @@ class LanguageModel:
 def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") -> tuple[SavedModel, Path, Path | None]:
     """Return the model that `load` names, its folder, and the folder of its run if that was named.
 
-    Raises ModelError, also if it has not `learned` that; None for any model. Raises HubError.
+    Raises ModelError, also if the model has not `learned` that (None: text or series). Raises HubError.
     """
     place = folder_named(path if is_remote(path) else _folder(path))
     folder = model_folder(place)

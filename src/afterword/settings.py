@@ -228,7 +228,7 @@ def asked(settings: Callable[P, Asked], name: str, *arguments: P.args, **options
 
 
 def check_keywords(name: str, given: Iterable[str], function: Callable[..., object]) -> None:
-    """Raise a TypeError for the first keyword `given` to the function `name` that it does not have."""
+    """Raise a TypeError for the first of the `given` keywords that the function `name` does not have."""
     known = inspect.signature(function).parameters
     for wrong in [one for one in given if one not in known]:
         from difflib import get_close_matches  # rarely needed
@@ -238,7 +238,7 @@ def check_keywords(name: str, given: Iterable[str], function: Callable[..., obje
 
 
 def suggests(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Call `function`; for a mistyped keyword, its TypeError names the one that was meant."""
+    """Decorate `function`, so that the TypeError for a mistyped keyword names the one that was meant."""
 
     @functools.wraps(function)
     def called(*arguments: P.args, **options: P.kwargs) -> Result:

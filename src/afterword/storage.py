@@ -181,7 +181,7 @@ def _marks(target: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a temporary folder. It is removed when the block ends, or when this process is killed, by another one."""
+    """Yield a temporary folder, which is removed when the block ends. If this process is killed, another removes it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         keeper = [sys.executable, "-IS", "-c", KEEPER, place]
         with subprocess.Popen(keeper, stdin=subprocess.PIPE, start_new_session=True):  # which no Ctrl-C reaches
@@ -190,10 +190,10 @@ def temporary_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """Lock `folder` itself for the block, which leaves no file behind. Wait for another process that has the lock.
+    """Lock `folder` itself for the block, so that no lock file remains. Wait while another process has the lock.
 
-    That process may put a new folder in its place, so the lock holds only if the path still leads to what was locked.
-    Raises StorageError if that takes longer than `WAIT`.
+    That process may put a new folder in its place. So the lock is valid only if the path still leads to the locked
+    folder. Raises StorageError if that takes longer than `WAIT`.
     """
     until = time.monotonic() + WAIT
     with contextlib.ExitStack() as stack:
@@ -215,7 +215,7 @@ def held_folder(folder: Path) -> Iterator[None]:
 def _hold(file: IO[bytes] | int, until: float = 0.0) -> None:
     """Lock `file` until it is closed. Systems without locks ignore this.
 
-    Raises BlockingIOError if it is locked, still at the time `until`."""
+    Raises BlockingIOError if another process still has the lock at the time `until`."""
     while sys.platform != "win32":
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

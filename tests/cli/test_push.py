@@ -307,7 +307,7 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
     here = on_hub("odd", mine, log, "--json", "--false-alarms", "0.05")
     assert here.stdout.count("\n") > 0
     sent = on_hub("push", mine, "me/tiny", "--yes")
-    assert "`lines.json` contains, as they stand, the words of the normal lines" in sent.stderr
+    assert "`lines.json` contains the words of the normal lines" in sent.stderr
     assert on_hub("odd", MINE, log, "--json", "--false-alarms", "0.05").stdout == here.stdout
     old = shutil.copytree(Path(__file__).parents[1] / "model" / "kept" / "0.3" / "lines", tmp_path / "old")
     here = on_hub("odd", old, log, "--json", "--false-alarms", "0.1")

@@ -135,7 +135,7 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]
     assert "usera" in stored
     for card in ((out / CARD).read_text(), load(out)._card):
-        assert "`lines.json` contains, as they stand, the words of the normal lines, such as the names of users" in card
+        assert "`lines.json` contains the words of the normal lines, such as the names of users" in card
     accepted = run("accept", out, "login userz from 10.1.2.3 ok")
     assert accepted.returncode == 0
     card = (out / CARD).read_text()

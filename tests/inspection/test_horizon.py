@@ -259,7 +259,7 @@ def test_the_reach_of_chosen_characters_counts_from_their_largest_change() -> No
 @pytest.mark.parametrize(
     ("at", "says"),
     [
-        ("Z", "at 0 places with .* the text matches, and 2 are needed"),
+        ("Z", "the text matches at 0 places that have .* and 2 are needed"),
         ("(", "is not a regular expression"),
         ("[DR]", "or fewer steps"),
     ],

@@ -147,7 +147,7 @@ class OperationCommand(click.Command):
         return "--" + name.replace("_", "-")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command does: in a paragraph, or at length with --help-all."""
+        """Write the first paragraph of what the command does, or all of it with --help-all, and the example."""
         whole, self.help = self.help, self.help if ALL in ctx.meta else (self.help or "").partition("\n\n")[0]
         super().format_help_text(ctx, formatter)
         self.help = whole
@@ -155,7 +155,7 @@ class OperationCommand(click.Command):
             formatter.write(f"{'':>{formatter.current_indent}}afterword {self._operation.request.example}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options that most people need, if there are many, or all of them with --help-all."""
+        """Write all options if there are few, or with --help-all; otherwise, those that most people need."""
         records = {one.name: one.get_help_record(ctx) for one in self.get_params(ctx) if isinstance(one, click.Option)}
         rows = {name: row for name, row in records.items() if row}
         few = [name for name in self._first if name in rows] if ALL not in ctx.meta and len(rows) > MOST else [*rows]

@@ -277,7 +277,7 @@ class Continuation:
         return self.policy.words.known(self._word) if self.policy.words else None
 
     def refuses(self, token: int) -> bool:
-        """Return whether `token` would make a copy that is too long, or leave no token that does not."""
+        """Return whether `token` would make a copy that is too long, or whether every token after it would."""
         if self._guard is None or self._label:  # a label is no copy
             return False
         text, copies = self._written(self.tokenizer.texts[token]), self._guard.copies

@@ -1,7 +1,7 @@
 """Prefill: prompts as a network reads them, in stretches, together, and healed where they end within a symbol.
 
-In a log, what follows ` rea` is the rest of the symbol ` read`. A model of symbols reads ` rea` character by character,
-which its training text hardly ever was. So there are two ways to continue, and a text takes one by its probability:
+Suppose that a prompt ends with ` rea`, the beginning of the symbol ` read`. A model of symbols has hardly ever read
+these letters one by one. So there are two ways to continue, and each text takes one of them by its probability:
 
     prompt ──► all but ` rea` ──┬──► ` rea`   │ the next token is any
                                 └──► (nothing) │ the next token begins with ` rea`, as ` read`

@@ -11,9 +11,9 @@ FARTHEST = 50  # place that is counted: each later one counts as this
 
 
 def are_events(lines: Sequence[str]) -> bool:
-    """Return whether most symbols of `lines`, which spaces separate, come often and at many places of a line.
+    """Return whether most symbols of `lines` (between spaces) are frequent, and occur at many places of a line.
 
-    The words of a log stand at their places, so each comes at one or two; those of prose are too many.
+    Lines of a log are not events, because each word has one or two places. Prose is not, because it has too many words.
     """
     pairs = Counter((symbol, min(place, FARTHEST)) for line in lines for place, symbol in enumerate(line.split()))
     uses, places = Counter[str](), Counter[str](symbol for symbol, _ in pairs)

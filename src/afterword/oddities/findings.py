@@ -99,8 +99,8 @@ def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Ver
 
 
 def judge_text(usual: UsualLines, text: str, cost: TextCost) -> Verdict:
-    """Return what is odd about the text of a line, whose key has its odd words. Of an accepted kind of line, a text is
-    odd only if its figure is well above the accepted one."""
+    """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
+    text is odd only if its figure is well above the accepted one."""
     words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.words[:3])
     where = f": “{'”, “'.join(words)}”" if words else ""
     kind, hidden = split(text).kind, usual.hide(text)

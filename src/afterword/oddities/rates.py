@@ -122,8 +122,8 @@ class Rates:
         return Counted(max(FEWEST, 2 * self.most))
 
     def odd(self, counted: Counted[Item]) -> Iterator[tuple[int | str, float, str, list[Item]]]:
-        """Yield what comes, the p-value, the reason and the lines of each burst and silence. A silence has the line
-        before it; one that lasts from the beginning has the first line of all."""
+        """Yield each burst and silence: what repeats or stops, the p-value, the reason and the lines. The line of a
+        silence is the one before it, or the first line of all if it lasts from the beginning."""
         for equal, lines in counted.bursts.items():
             p_value = float(self.lines + 1) ** (-min(len(lines), WINDOW) / self.most)
             usual = f"at most {self.most:,} within {WINDOW} good ones"

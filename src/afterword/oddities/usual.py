@@ -155,7 +155,7 @@ class Harmless(NamedTuple):
 
     detector: Detector
     where: str = ""
-    """The place of a value, the key of an odd text, or the kind of line that is silent. Otherwise, the line says it."""
+    """The place of a value, the key of an odd text, or the kind of line that is silent; empty if the line shows it."""
     figure: float = 0.0
     """If a kind of line was accepted, the figure of its text."""
 
@@ -183,7 +183,7 @@ class UsualLines:
     accepted: Annotated[list[str], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=list)
     """Lines in which something is harmless."""
     accepted_as: Annotated[dict[str, list[Harmless]], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=dict)
-    """What is harmless in them; of a line that is missing here, all that is odd in it."""
+    """What is harmless in each of them. If a line is missing here, all that is odd in it is harmless."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
 
@@ -211,17 +211,17 @@ class UsualLines:
         return _checksum(hidden) in self.late_texts
 
     def hide(self, text: str) -> str:
-        """Return `text` with what always changes replaced by `MARK`, and accepted values by usual ones, so that its
-        cost is that of all else."""
+        """Return `text` with `MARK` in place of what always changes, and a usual value in place of each accepted one,
+        so that neither adds to its cost."""
         return replaced(text, self._hidden(text))
 
     def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
-        """Return two functions of a line. One hides what `masks` and this mask; the other returns, for each character
-        of that result, its span in the line."""
+        """Return two functions of a line. One hides what `masks` and this object mask. The other returns, for each
+        character of the result, its span in the line."""
         return lambda line: self.hide(masks(line)), lambda line: origins(masks.origins(line), self._hidden(masks(line)))
 
     def _hidden(self, text: str) -> Iterator[Span]:
-        """Yield the spans of a line that are hidden, and what is read instead of each."""
+        """Yield the spans of a line that are hidden, each with the text that replaces it."""
         line, end = split(text), 0
         for one in line.fields:
             is_masked = bool(self.masked) and self._is_masked(one)
@@ -267,8 +267,8 @@ class UsualLines:
         return min(1.0, (len(self.late_figures or self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
-        """Return how often a late line had a value that is as new; it halves with each bit above all of them, because a
-        value that is new in b bits comes at a rate of 2^-b."""
+        """Return the fraction of late lines with a value that is as new. For a value that is newer than all of them, it
+        halves with each further bit, because a value that is new in b bits comes at a rate of 2^-b."""
         as_new = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits)
         beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
         return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond))
@@ -361,8 +361,8 @@ class UsualLines:
         return known
 
     def harmless_in(self, text: str) -> list[Harmless]:
-        """Return what is harmless in an accepted line: if it is known as the line alone, as up to 0.3, all that is odd
-        in it."""
+        """Return what is harmless in an accepted line: all that is odd in it if only the line is stored, as versions up
+        to 0.3 did."""
         return [*self.accepted_as[text]] if text in self.accepted_as else self.odd_in(text, ANY_FIGURE)
 
     def odd_in(self, text: str, figure: float, key: str = "") -> list[Harmless]:
@@ -372,7 +372,7 @@ class UsualLines:
         return [Harmless("text", key), *new_kind, *(Harmless("value", one.field.place) for one in self.surprises(line))]
 
     def _is_harmless(self, kind: str, one: Field) -> bool:
-        """Return whether this value was accepted at its place, or a number that is as far out of range."""
+        """Return whether this value, or a number at least as far out of range, was accepted at its place."""
         values, numbers = self._harmless_values.get((kind, one.place), ((), []))
         place = self.places.get(kind, {}).get(one.place)
         if not values or place is None:

@@ -324,9 +324,9 @@ def _banded(
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
-    A cut-off may be left out: the point forecasts then begin there. The distances to the point are `wider` by that
-    factor. Only where many values are 0 does the median differ from the point: the errors of a few cut-offs say little
-    of it. [N, K, h] -> [Q + 1, N, h]
+    With `without`, that cut-off is left out, and the point forecasts begin there. The distances to the point are
+    multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
+    cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
     """
     kept = [k for k in range(len(trials.cuts)) if k != without]
     at = 0 if without is None else trials.cuts[without]

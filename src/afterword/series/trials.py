@@ -52,8 +52,8 @@ class Trials:
         method: str = AUTO,
         network: Callable[[Sequence[Floats]], Floats] | None = None,
     ) -> Trials:
-        """Forecast with each candidate, or those of `method`, and with the `network`, which has learned the values
-        before the first cut-off. Raises OptionError if that leaves no candidate.
+        """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
+        before the first cut-off. Raises OptionError if no candidate can be used.
         """
         given = seasons
         cuts, seasons = _planned([*map(len, series)], horizon, seasons)

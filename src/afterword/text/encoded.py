@@ -91,7 +91,7 @@ class EncodedCorpus(CorpusFacts):
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What a model that has learned it keeps of it, in the `about` of the model."""
+        """The facts about this text that a model stores in its `about`."""
         return {
             "lines": self.lines,
             "labels": self.labels or None,

@@ -112,7 +112,7 @@ def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> 
 
 MARK = "<*>"
 Span = tuple[int, int, str]
-"""The start and the end of a part of a text, and what is read in its place."""
+"""The start and the end of a part of a text, and the text that replaces it."""
 
 MOST_MASKS = 100
 LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for 300

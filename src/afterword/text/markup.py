@@ -184,7 +184,7 @@ class _Package(zipfile.ZipFile):
 class _Text:
     """The text of the elements that are not left out, as a parser reads them.
 
-    It makes no tree of them: libxml2 would take quadratic time for the attributes of one element, and much memory.
+    No tree is built, because libxml2 would need quadratic time for the attributes of one element, and much memory.
     """
 
     def __init__(self, left_out: Counter[str], around: Mapping[str, str], after: Mapping[str, str]) -> None:

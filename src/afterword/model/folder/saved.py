@@ -283,8 +283,9 @@ def model_folder(path: Path) -> Path:
 
 
 def load_model(folder: Path, learned: Learned | None = "text") -> SavedModel:
-    """Read the model in `folder` and check every bit. Raises ModelError that says what is missing or damaged, or if the
-    model has learned something else than `learned`; None for any model."""
+    """Read the model in `folder` and check every bit. If `learned` is None, it may be a model of text or of series.
+
+    Raises ModelError that says what is missing or damaged, or if the model has learned something else."""
     model = _read_at_once(folder)
     found: Learned = "series" if model.about.get("series") else "text"
     if learned not in (None, found):
@@ -293,7 +294,7 @@ def load_model(folder: Path, learned: Learned | None = "text") -> SavedModel:
 
 
 def _read_at_once(folder: Path) -> SavedModel:
-    """Read the model in `folder`, whatever takes its place meanwhile."""
+    """Read the model in `folder`, and again if another one takes its place meanwhile."""
     while True:
         before = _identity(folder)
         try:

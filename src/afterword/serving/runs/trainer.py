@@ -336,14 +336,15 @@ def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
 
 
 def _surroundings(place: Path, **more: str) -> dict[str, Any]:
-    """Return where a process runs: in `place`, without the key of this server but with `more` variables, and in a
-    session of its own, so that Ctrl-C on a terminal reaches it once, from here."""
+    """Return the settings of a process that runs in `place`, with `more` variables and without this server's key.
+
+    It has a session of its own, so that Ctrl-C on a terminal reaches it only once, through this process."""
     environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"} | more
     return {"cwd": place, "env": environment, "start_new_session": True}
 
 
 def _kill(group: int) -> None:
-    """Kill a process that leads a group, and all that it has started."""
+    """Kill the process that leads a group, and all processes that it has started."""
     with contextlib.suppress(OSError):
         if sys.platform == "win32":
             os.kill(group, signal.SIGTERM)
