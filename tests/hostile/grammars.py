@@ -407,7 +407,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 # ---- options
 
 GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
-GIVEN |= {"calibrate model": "lines"}
+GIVEN |= {"calibrate model": "lines", "accept model": "lines", "lines": "abcd"}
 GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
 ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3"}
 ALSO |= {"train": "--out new", "serve": "--port 0", "completion": "bash"}

@@ -136,7 +136,10 @@ def test_it_gets_its_text_or_one_line(
 @pytest.mark.slow
 @pytest.mark.parametrize(("ending", "attack"), CASES)
 @pytest.mark.timeout(100)
-def test_it_gets_its_text_or_one_line_within_the_limits(tmp_path: Path, ending: str, attack: str) -> None:
+def test_it_gets_its_text_or_one_line_within_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, attack: str
+) -> None:
+    monkeypatch.setattr(parser, "SECONDS", 2)  # so that the whole table takes two minutes
     (path := tmp_path / f"a{ending}").write_bytes(attacked(ending, attack))
     read_or_refused(path)
 
