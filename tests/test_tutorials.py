@@ -133,7 +133,7 @@ def test_the_sales_are_those_that_the_page_shows_and_its_commands_work(
 @pytest.mark.slow
 def test_the_python_of_the_page_of_forecasts_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made("make_sales.py", tmp_path, monkeypatch)
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "forecast.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "forecast.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
-    exec(code.replace("minutes=1", "minutes=0.05"), names)
+    exec("".join(blocks).replace("minutes=1", "minutes=0.05"), names)
     assert len(names["found"]) == 2 * 28
