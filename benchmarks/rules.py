@@ -73,7 +73,9 @@ class Judge:
             "without": lambda value: not set(text) & set(value),
             "starts_with": text.startswith,
             "contains": lambda value: all(contained(one, text, prompt) for one in np.atleast_1d(value)),
-            "no_copy": lambda value: not self._copies(value, prompt + text, len(label + tab) if draws_label else 0),
+            "no_copy": lambda value: (
+                not self._copies(value, prompt[-value:] + text, len(label + tab) if draws_label else 0)
+            ),
         }
         return names + [name for name, holds in checks.items() if name in rule and not holds(rule[name])]
 
