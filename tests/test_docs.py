@@ -257,8 +257,9 @@ def test_make_check_runs_every_check_and_fails_if_one_fails(tmp_path: Path, fail
     for name in ("ruff", "mypy", "lint-imports", "python"):
         (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >&2\nexit {int(name in failing)}\n', "utf-8")
         (tmp_path / name).chmod(0o755)
-    # as if the environment were there: nothing is installed
-    done = subprocess.run(["make", "-o", ".venv/ready-dev", f"BIN={tmp_path}", "check"], cwd=ROOT, capture_output=True)
+    # As if the environment were there: nothing is installed. Below `make test`, make would say which folder it enters.
+    command = ["make", "--no-print-directory", "-o", ".venv/ready-dev", f"BIN={tmp_path}", "check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True)
     ran = done.stderr.decode().splitlines()
     assert [line for line in ran if "***" not in line] == [
         *("ruff format --check .", "ruff check .", "mypy ", "lint-imports ", "python -m tests.size")
