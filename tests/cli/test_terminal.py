@@ -25,7 +25,7 @@ from tests.tiny import save_tiny
 PATIENCE = 60.0  # seconds until a test has failed that waits for a process
 COMMAND = [sys.executable, "-m", "afterword"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-DIRECTIONS = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))  # which reverse what follows
+DIRECTIONS = "".join(map(chr, [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
 HOSTILE = "a\x1b[31mb\x07\x9b2Jc\x7f\r\tשלום\u202ed\u2067"
 VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\tשלום\\u202ed\\u2067"
 
