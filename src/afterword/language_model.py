@@ -140,7 +140,7 @@ class LanguageModel:
         return f"LanguageModel({', '.join(facts)})"
 
     @staticmethod
-    @suggests
+    @partial(suggests, name="load")
     def load(path: str | os.PathLike[str], using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
         """Load the model of a model folder, the best model so far of a run folder, a base by its name, or hf://USER/NAME.
 
@@ -519,7 +519,7 @@ load = LanguageModel.load
 # Each public method names the keyword that was meant, if one is mistyped.
 for _name, _method in [*vars(LanguageModel).items()]:
     if inspect.isfunction(_method) and not _name.startswith("_"):
-        setattr(LanguageModel, _name, suggests(_method))
+        setattr(LanguageModel, _name, suggests(_method, _name))
 
 
 def notes_on(model: LanguageModel) -> tuple[str, ...]:

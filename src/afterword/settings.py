@@ -233,19 +233,21 @@ def check_keywords(name: str, given: Iterable[str], function: Callable[..., obje
     for wrong in [one for one in given if one not in known]:
         from difflib import get_close_matches  # rarely needed
 
-        close = "".join(f"; did you mean {one}?" for one in get_close_matches(wrong, known, n=1))
+        paths = {"texts": "texts, which are paths"}  # where a text itself may have been meant
+        close = "".join(f"; did you mean {paths.get(one, one)}?" for one in get_close_matches(wrong, known, n=1))
         raise TypeError(f"{name}() got an unexpected keyword argument {wrong!r}{close}") from None
 
 
-def suggests(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Decorate `function`, so that the TypeError for a mistyped keyword names the one that was meant."""
+def suggests(function: Callable[P, Result], name: str) -> Callable[P, Result]:
+    """Return `function` with the `name` that people call, and a TypeError that names the keyword which was meant."""
 
     @functools.wraps(function)
     def called(*arguments: P.args, **options: P.kwargs) -> Result:
         try:
             return function(*arguments, **options)
-        except TypeError:
-            check_keywords(function.__name__, options, function)
+        except TypeError as error:
+            check_keywords(name, options, function)
+            error.args = (str(error).replace(f"{function.__name__}()", f"{name}()"),)
             raise
 
     return called

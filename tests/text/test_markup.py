@@ -177,9 +177,17 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(tmp_path / "none")
     (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
     (tmp_path / "novel.rtf").write_bytes(RTF)
-    for path in (tmp_path / "a.md", tmp_path / "novel.rtf", stored(zipped(tmp_path / "book.epub", BOOK))):
-        with pytest.raises(TextError, match=r"pip install 'afterword\[documents\]'"):
-            read_text([path])
+    (tmp_path / "a.html").write_text(PAGE, encoding="utf-8")
+    stored(zipped(tmp_path / "book.epub", BOOK))
+    kinds = {
+        "a.md": "a Markdown text",
+        "a.html": "an HTML page",
+        "novel.rtf": "a rich text",
+        "book.epub": "an EPUB book",
+    }
+    for name, kind in kinds.items():
+        with pytest.raises(TextError, match=rf"is {kind}.*pip install 'afterword\[documents\]'"):
+            read_text([tmp_path / name])
     word(tmp_path / "novel.docx")
     assert read_text([tmp_path / "novel.docx"])[0].startswith("Chapter I\n")  # Python itself reads XML
 

@@ -95,7 +95,7 @@ def listed_names(names: Iterable[str]) -> str:
 
 def with_article(kind: str) -> str:
     """Return the name of a kind of file with its article: "a Word document", "an EPUB book"."""
-    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+    return f"{'an' if kind.startswith((*'AEIOU', 'HTML')) else 'a'} {kind}"
 
 
 def counted(number: int, one: str) -> str:
