@@ -32,6 +32,8 @@ def read_json(kind: type[Record], content: str | bytes) -> Record:
         json.dumps(value, ensure_ascii=False).encode()  # fails for half a character, which no answer could hold
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it contains a lone surrogate, which is not valid text") from None
     return as_record(kind, value)
 
 

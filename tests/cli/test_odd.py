@@ -542,6 +542,7 @@ def test_a_file_that_is_given_twice_is_read_once(
             b"character 1 of the text is a lone surrogate (U+DCFF), the byte FF, not valid",
         ),
         (["accept", "MODEL", "--from", "BROKEN"], b"has a finding that cannot be read: lines"),
+        (["accept", "MODEL", "--from", "HALF"], b"cannot be read: it contains a lone surrogate, which is not valid"),
         (["accept", "MODEL", "x"], b"run afterword calibrate MODEL FILE"),
         (["odd", "MODEL", "FILE", "--no-auto-mask"], b"--no-auto-mask is for training"),
         (["odd", "MODEL"], b"give at least one FILE, or --accepted alone"),
@@ -552,7 +553,8 @@ def test_accepting_needs_a_line_and_a_calibrated_model(
     mine: Path, normal: Path, tmp_path: Path, run: Run, command: list[str], says: bytes
 ) -> None:
     (tmp_path / "broken").write_text('{"finding": 1}\n')
-    places = {"MODEL": mine, "FILE": normal, "BROKEN": tmp_path / "broken"}
+    (tmp_path / "half").write_text('{"finding": 1, "lines": [{"file": "a", "line": 1, "text": "a\\ud800"}]}\n')
+    places = {"MODEL": mine, "FILE": normal, "BROKEN": tmp_path / "broken", "HALF": tmp_path / "half"}
     finished = run(*(places.get(word, word) for word in command))
     assert finished.returncode == 2
     assert says in finished.stderr
