@@ -96,6 +96,20 @@ def test_a_training_that_hangs_is_not_left_behind(tmp_path: Path, signals: int) 
             until(lambda: server.process.poll() is not None or is_stopping(server))
 
 
+@pytest.mark.parametrize(
+    ("path", "signals"),
+    [("/v1/runs", [signal.SIGHUP]), *(("/v1/runs/plan", each) for each in ([signal.SIGHUP], [signal.SIGINT] * 2))],
+)
+def test_a_request_is_told_that_the_server_stops_at_once(tmp_path: Path, path: str, signals: list[int]) -> None:
+    with hasty(tmp_path / "runs", 20.0) as server, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(server.post, path, {"name": "book", **document(".rtf", "links")})
+        until(lambda: started(tmp_path / "runs", PARSER))
+        for number in signals:
+            server.process.send_signal(number)
+            until(lambda: server.process.poll() is not None or is_stopping(server))
+        assert (answer.result().status, answer.result().error) == (503, "the server is stopping: try again later")
+
+
 def is_stopping(server: Serving) -> bool:
     try:
         return server.get("/health").status == 503

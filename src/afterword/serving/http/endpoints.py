@@ -130,7 +130,7 @@ class Endpoint:
                 await _unless_gone(self._answer(call, given, scope, receive, send), receive)
         except ClientGone:
             service.metrics.gone.inc()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             body, answer = self._refusal(service, error)
             if not head:
                 await answer(scope, receive, send)
@@ -140,7 +140,7 @@ class Endpoint:
             call.end()
             service.metrics.request(self.path, head.get("status", 499), time.perf_counter() - call.began)
 
-    def _refusal(self, service: Resources, error: Exception) -> tuple[bytes, Response]:
+    def _refusal(self, service: Resources, error: BaseException) -> tuple[bytes, Response]:
         failure = as_api_error(error, service.limits.request_timeout, self._fields)
         for path in service.hidden:
             failure.detail.message = failure.detail.message.replace(path, "")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
+from asyncio import CancelledError
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -64,19 +65,27 @@ def busy(seconds: int = 1) -> ApiError:
     return ApiError(429, "too many requests at once: try again later", headers={"Retry-After": str(seconds)})
 
 
+def stopping() -> ApiError:
+    """Return the failure for a server that stops."""
+    headers = {"Connection": "close", "Retry-After": "1"}
+    return ApiError(503, "the server is stopping: try again later", headers=headers)
+
+
 def check_at_most(most: int, number: int, what: str, advice: str, param: str, code: str | None = None) -> None:
     """Raise ApiError if `number` is more than `most`; in `what`, {} is the place of `most`."""
     if number > most:
         raise ApiError(400, f"{what.format(f'{most:,}')}, not {number:,}: {advice}", param, code)
 
 
-def as_api_error(error: Exception, seconds: float, fields: Collection[str]) -> ApiError:
+def as_api_error(error: BaseException, seconds: float, fields: Collection[str]) -> ApiError:
     """Return `error` as a client sees it: a request had `seconds` and may have `fields`.
 
     An error in this program is reported to whoever runs the server.
     """
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, CancelledError):  # by a server that stops at once
+        return stopping()
     if isinstance(error, TimeoutError):
         message = f"the request took longer than {seconds:g} s and was stopped: ask for less"
         return ApiError(503, message, headers={"Retry-After": "1"})

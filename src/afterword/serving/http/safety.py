@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from afterword.serving.http.failures import JSON, ApiError, say
+from afterword.serving.http.failures import JSON, ApiError, say, stopping
 from afterword.serving.http.resources import Resources
 
 HEADERS = [
@@ -98,8 +98,7 @@ class RequestGuard:
                 message = f"{what} as Authorization: Bearer KEY"
                 return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
         if service.is_stopping and path != "/metrics":
-            message = "the server is stopping: try again later"
-            return ApiError(503, message, headers={"Connection": "close", "Retry-After": "1"})
+            return stopping()
         if scope["method"] == "POST":
             if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
                 return ApiError(415, f"the body must be JSON: send it with Content-Type: {JSON}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
-from afterword.serving.http.failures import ApiError, busy, for_client
+from afterword.serving.http.failures import ApiError, busy, for_client, stopping
 from afterword.storage import name_aside
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Trainer:
 
     def _check_free(self) -> None:
         if self._closing:
-            raise ApiError(503, "the server is stopping: try again later")
+            raise stopping()
         self._settle()
         if self._training is not None:
             raise ApiError(409, f"{self._training.name} is being trained: stop it first, or wait until it ends")
