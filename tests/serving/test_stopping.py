@@ -94,6 +94,7 @@ def test_a_training_that_hangs_is_not_left_behind(tmp_path: Path, signals: int) 
         for _ in range(signals):
             server.process.send_signal(signal.SIGTERM)
             until(lambda: server.process.poll() is not None or is_stopping(server))
+    assert not (tmp_path / "runs" / "book.txt").exists()  # nothing keeps the name from being used again
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_what_is_stopped_did_not_fail(trainer: Trainer, play: Play, said: Path, 
         trainer.stop("book")
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_that_is_killed_before_it_begins_leaves_no_text(
+    trainer: Trainer, play: Play, said: Path, begun: bool
+) -> None:
+    play(f"{BEGUN if begun else ''}\nopen({str(said)!r}, 'w')\n{WAITING}")
+    until(said.exists)
+    trainer.kill()
+    assert sorted(name for name in os.listdir(trainer.place) if name != ".lock") == ["book", "book.txt"] * begun
+
+
 def test_a_process_is_asked_to_end_once(trainer: Trainer, play: Play, said: Path, tmp_path: Path) -> None:
     enough = tmp_path / "enough"
     play(f"""

@@ -34,6 +34,7 @@ TYPED = re.compile(r"--([a-z][a-z-]*[a-z])")  # an option, as a command's messag
 SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
 STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
 TAIL = 2**16  # bytes of a process's last output
+KILLED = 0.5  # seconds until a killed process has ended
 PLANS = 4  # that may wait for one another
 _Text = tuple[FileIO, tuple[int, bytes, bool]]
 """The file of a run's text and its state when written. It stays open, so that no other file is taken for it."""
@@ -163,14 +164,19 @@ class Trainer:
                 self._training.process.wait()
         finally:
             self.kill()
-        with self._lock:
-            self._settle()
         self._held.release()
 
     def kill(self) -> None:
-        """Kill all processes that train or plan, and all that they have started."""
+        """Kill all processes that train or plan, and all that they have started. Remove the text of a run that never
+        began."""
         for group in tuple(self._groups):
             _kill(group)
+        if self._lock.acquire(timeout=KILLED):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if self._training is not None:
+                    self._training.process.wait(KILLED)
+                self._settle()
+            self._lock.release()
 
     def forget(self, name: str) -> str | None:
         """Return the error of a failed run, and forget it."""
