@@ -6,11 +6,13 @@ Nothing is fetched, no entity is expanded, and what is unpacked is limited. Tabl
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import lzma
 import posixpath
 import re
+import signal
 import sys
 import time
 import zipfile
@@ -26,6 +28,7 @@ from afterword.text.formats import MOST, SOURCES
 
 OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
 DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError, expat.ExpatError, RecursionError
+PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page has at most one in a row
 
@@ -50,7 +53,12 @@ OFFICE = {**dict.fromkeys(("p", "h", "br", "cr", "line-break"), "\n"), "tab": "\
 
 
 def answer(seconds: int, memory: int) -> None:
-    """Answer each document on standard input with a line of JSON, within these limits where the system has any."""
+    """Answer each document on standard input with a line of JSON, within these limits where the system has any.
+
+    On Linux, it ends with the thread that started it. Elsewhere, it first ends its document if that thread is killed.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_AS", memory)
     while line := sys.stdin.buffer.readline():
