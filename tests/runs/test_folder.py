@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.errors import RunError
+from afterword.errors import RunError, StorageError
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder
@@ -71,6 +71,17 @@ def test_a_file_system_without_locks_is_said_and_not_taken_for_another_process(
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(RunError, match=r"cannot write in .* or lock it: Function not implemented"):
         RunFolder(tmp_path).lock()
+
+
+def test_a_full_disk_leaves_no_folder(tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for place in (tmp_path / "run", tmp_path / "new" / "run"):
+        with pytest.raises(StorageError, match=r"cannot write in .* or lock it: No space left on device"):
+            begin([text_file], place, TextSettings(), TrainingSettings(steps=1))
+    assert sorted(tmp_path.iterdir()) == [text_file]
 
 
 def test_training_on_windows_is_refused_with_what_to_do(

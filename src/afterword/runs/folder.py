@@ -125,6 +125,8 @@ class RunFolder:
                 f"{self.path} is being trained by another process: wait for it, or choose another `out`"
             ) from None
         except OSError as error:
+            if lock.is_locked:  # then it is new, and the disk has no room for its text
+                place.unlink(missing_ok=True)
             lock.release()
             kind = StorageError if error.errno in NO_ROOM else RunError
             raise kind(f"cannot write in {self.path} or lock it: {error.strerror}") from None
@@ -334,11 +336,11 @@ def held(folder: RunFolder) -> Iterator[None]:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot create the folder {folder.path}: {error.strerror}") from None
-    folder.lock()  # from now on no other process trains in it
     try:
+        folder.lock()  # from now on no other process trains in it
         yield
     except BaseException:
-        if os.listdir(folder.path) == [LOCK]:
+        if folder._lock is not None and os.listdir(folder.path) == [LOCK]:
             (folder.path / LOCK).unlink()
         folder.unlock()
         for place in made:
