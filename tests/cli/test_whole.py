@@ -143,13 +143,23 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     assert run("odd", out, tmp_path / "new.log").stdout.count(b"\n") == 1
 
 
-def test_a_killed_odd_leaves_no_good_lines(tmp_path: Path) -> None:
-    good, temporary = tmp_path / "good.log", tmp_path / "temporary"
+@pytest.mark.parametrize(
+    ("program", "file"),
+    [
+        ("-m afterword odd TEXT TEXT --network 5", "good.log"),
+        ("-m afterword plan TEXT", "training.bin"),
+        ("-m afterword forecast TABLE --horizon 9 --method lstm", "training.bin"),
+        ("-c import\tafterword;afterword.train('TEXT')", "training.bin"),
+    ],
+)
+def test_what_is_killed_leaves_no_text(tmp_path: Path, program: str, file: str) -> None:
+    good, table, temporary = tmp_path / "good.log", tmp_path / "table.csv", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    command = [sys.executable, "-m", "afterword", "odd", str(good), str(good), "--network", "5"]
+    table.write_text("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900)))
+    command = [sys.executable, *program.replace("TEXT", str(good)).replace("TABLE", str(table)).split(" ")]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        until(lambda: [*temporary.rglob("good.log")])
+        until(lambda: [*temporary.rglob(file)])
         os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not [*temporary.iterdir()])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import UNSET
 
 from afterword import bars
 from afterword.errors import OptionError, TextError
+from afterword.storage import temporary_folder
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, is_ours, source_name
 from afterword.text.lines import filled_lines, whole_lines
@@ -203,8 +203,8 @@ class Work:
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary, "run")  # which does not exist yet
+    with temporary_folder() as temporary:
+        yield temporary / "run"  # which does not exist yet
 
 
 def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +23,7 @@ from afterword.runs.record import BegunFrom, Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
+from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
@@ -87,8 +87,8 @@ def _planned(
 
 def preview(sources: Sequence[Source], text: TextSettings, training: TrainingSettings) -> Preview:
     """Read the text and plan, as `begin` does, and write nothing. Raises an InputError as `begin` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = RunFolder(Path(folder)).begin_new()
+    with temporary_folder() as folder:
+        place = RunFolder(folder).begin_new()
         with _planned(sources, text, training, place) as (_, found):
             return found
 

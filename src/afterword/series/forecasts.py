@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +36,7 @@ from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, OnValues, S
 from afterword.series.tokens import Floats, scale_of
 from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, SURE, WORST, Trials, combined
 from afterword.settings import SEEDS, Settings, setting
+from afterword.storage import temporary_folder
 from afterword.text.corpus import Corpus
 from afterword.text.documents import counted, source_name
 
@@ -242,10 +242,10 @@ def _trained(
     corpus: Corpus, facts: SeriesFacts, settings: ForecastSettings, train: Train, folder: Path | None
 ) -> LanguageModel:
     """Train a network on `corpus`, and keep it in `folder`."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         run = begin(
             corpus.sources,
-            Path(temporary, "run"),
+            temporary / "run",
             TableText(corpus),
             OnValues.of(corpus, settings.minutes, settings.seed),
         )
