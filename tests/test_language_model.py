@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import InputError, ModelError, OptionError, TextError
 from afterword.generation.texts import Sample
 from afterword.language_model import LanguageModel, load
@@ -167,19 +168,32 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.stream(top_p=0), "top_p= must be above 0"),
         (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
-        (lambda model: model.samples(num=0), "num= must be 1 or more, not 0"),
+        (lambda model: model.samples(num=0), "num= must be from 1 to 2,147,483,648, not 0"),
+        (lambda model: model.samples(num=1, best_of=10**20), "best_of= must be from 1 to 2,147,483,648, not 100,000,"),
+        (lambda model: model.odd_lines(["a"], "0.1"), "false_alarms= must be a number, not '0.1'"),
+        (lambda model: model.odd_lines(["a"], 10**400), "false_alarms= must be a smaller number"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
         (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
         (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
         (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
+        (lambda model: model.load("a\0b"), "the path of a model has a character that no path can have: 'a.x00b'"),
+        (lambda model: model.save("a\ud800"), "the path of a model has a character that no path can have"),
+        (lambda model: afterword.info("a\0b"), "model= has a character that no path can have"),
         (lambda model: model.load(b"book"), "a model is named by the path of its folder, not by b'book'"),
     ],
 )
 def test_arguments_of_the_wrong_type_are_refused_in_plain_words(call: Callable[[Any], object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         call(MODEL)
+
+
+@pytest.mark.parametrize("name", ["generate", "score", "surprises", "gates", "units", "ablate", "keeps", "horizon"])
+def test_an_array_in_the_place_of_a_text_is_refused_in_plain_words(name: str) -> None:
+    more = ["a"] if name == "keeps" else []
+    with pytest.raises(InputError, match="must be a string, not ndarray"):
+        getattr(MODEL, name)(np.array(["ab", "ab"]), *more)
 
 
 def test_what_a_notebook_prints_is_short_and_readable() -> None:

@@ -59,7 +59,7 @@ from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.scoring.voice import MOST_OWN, OwnVoice
-from afterword.settings import OnProgress, ignore_progress, made, suggests, takes
+from afterword.settings import OnProgress, ignore_progress, made, named_path, suggests, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.tokenizer import check_text, checked_lines
@@ -512,7 +512,7 @@ def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") 
 def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is named by the path of its folder, not by {reprlib.repr(path)}")
-    return Path(path)
+    return Path(named_path("the path of a model", path or "."))
 
 
 load = LanguageModel.load

@@ -7,6 +7,7 @@ makes the Python argument, the command-line option, the field of an HTTP request
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -188,7 +189,10 @@ def named_path(name: str, value: object) -> str:
         raise OptionError(f"{name} must be a path, not {_shown(value)}")
     if not (path := os.fspath(value)):
         raise OptionError(f"{name}: the path is empty: name a file or a folder")
-    return str(path)
+    with contextlib.suppress(UnicodeEncodeError):
+        if b"\0" not in os.fsencode(path):
+            return str(path)
+    raise OptionError(f"{name} has a character that no path can have: {_shown(path)}")
 
 
 def made(kind: type[Made], values: Mapping[str, object]) -> Made:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import afterword
@@ -520,6 +521,10 @@ def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lin
             assert (finished.returncode, finished.stderr.count(b"\n")) == (2, 1), text[:80]
             assert b"finding" in finished.stderr
     assert run("odd", mine, "--accepted").stdout == b""
+
+
+def test_the_lines_of_an_array_are_accepted(calibrated: Path) -> None:
+    assert afterword.accept(calibrated, tuple(np.array(["a new line", "another one"]))).accepted == 2
 
 
 @pytest.mark.parametrize("options", [[], ["--as-read"]])

@@ -152,7 +152,7 @@ def prompt_of(
     tokenizer, whole = model.tokenizer, model.default_prompt if text is None else text
     if label is not None:
         whole = known_label(label, model.about.get("labels") or {}, tokenizer) + TAB + tokenizer.normalise(text or "")
-    tail = tokenizer.unfinished(text or "") if ids is None else 0
+    tail = tokenizer.unfinished("" if text is None else text) if ids is None else 0
     ids = tokenizer.encode(whole) if ids is None else ids
     kept = len(ids) - tail
     return Prompt(network, tokenizer, text or "", np.concatenate([model.opening(seed), ids[:kept]]), ids[kept:])

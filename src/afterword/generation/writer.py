@@ -34,6 +34,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.settings import whole_number
 
+MOST_TEXTS = 2**31
 AHEAD = 64 * LANES_PER_BATCH  # complete texts that may wait in memory for an earlier one
 LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST seeds brought an accepted text
 
@@ -164,8 +165,8 @@ class Writer:
         seed. Raises OptionError, TextError, and WorkError if too few texts are accepted.
         """
         for name, number in (("`num`", num), ("`best_of`", best_of)):
-            if whole_number(name, number) < 1:
-                raise OptionError(f"{name} must be 1 or more, not {number}")
+            if not 1 <= whole_number(name, number) <= MOST_TEXTS:
+                raise OptionError(f"{name} must be from 1 to {MOST_TEXTS:,}, not {number:,}")
         first = random_seed() if seed is None else checked_seed(seed)
         starts = [self._labelled(prompt, label) for prompt in prompts]
         if accept is None:

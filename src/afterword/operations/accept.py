@@ -86,7 +86,7 @@ class ListedFinding(Record, kw_only=True):
 
 @operation(Accept)
 def accept(request: Accept, work: Work) -> Accepted:
-    given = [ListedFinding(text=line) for line in request.lines]
+    given = [ListedFinding(text=str(line)) for line in request.lines]  # of NumPy's strings too
     given += () if request.source is None else _findings_of(request.source, request, work)
     if not given:
         raise OptionError("there is nothing to accept: give a LINE, or `source`")

@@ -195,7 +195,7 @@ def score(
 
 def check_filled(text: str, after: Score | None) -> None:
     """Raise TextError for an empty `text` that continues nothing: a cost of zero would look like a perfect fit."""
-    if text == "" and after is None:
+    if isinstance(text, str) and not text and after is None:
         raise TextError("the text is empty: there is nothing to score")
 
 

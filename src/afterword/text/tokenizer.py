@@ -35,7 +35,8 @@ def check_text(text: object, name: str = "a text") -> None:
     """Raise TextError if `text` is not a string. `name` is its name in the message."""
     if not isinstance(text, str):
         hint = ": decode it first, as in text.decode()" if isinstance(text, bytes | bytearray) else ""
-        hint = ": leave out missing cells, as in column.dropna()" if text is None or text != text else hint
+        is_missing = text is None or (isinstance(text, float) and text != text) or type(text).__name__ == "NAType"
+        hint = ": leave out missing cells, as in column.dropna()" if is_missing else hint
         raise TextError(f"{name} must be a string, not {type(text).__name__}{hint}")
 
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Floats
 from afterword.records import as_record
+from afterword.settings import number
 from afterword.text.lines import Masks
 
 FEWEST = 20  # lines to calibrate with
@@ -222,5 +223,5 @@ def check_enough(rate: float, count: int) -> None:
 
 def check_false_alarms(rate: float) -> None:
     """Raise OptionError for an invalid rate of false alarms."""
-    if not LEAST_RATE <= rate < 1:
+    if not LEAST_RATE <= number("`false_alarms`", rate) < 1:
         raise OptionError(f"`false_alarms` must be from {LEAST_RATE:g} to below 1, not {rate:g}")
