@@ -149,7 +149,7 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality train names-2
 	$(BIN)/python -m benchmarks.quality table
 
-# The figures of docs/base.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
+# The figures of docs/figures.md on bases: what they bring. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
 # that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
