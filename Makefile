@@ -131,7 +131,7 @@ compare: MINUTES = 3
 compare: .venv/ready-dev
 	$(BIN)/python -m benchmarks.compare "$(TEXT)" --minutes $(MINUTES)
 
-# The figures of docs/planning.md: the plan compared with a grid of settings, its own forecast and the clock.
+# The figures of docs/figures.md on the plan: the plan compared with a grid of settings, its own forecast and the clock.
 # Takes 40 minutes; needs the machine to itself.
 bench-plan: .venv/ready-dev
 	$(BIN)/python -m benchmarks.plan grid
@@ -163,7 +163,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m bases.making.overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/figures.md on writing: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
