@@ -187,7 +187,7 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.adapting score
 	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
 
-# The figures of docs/bulk.md. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
+# The figures of docs/figures.md in bulk. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
 bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
