@@ -111,7 +111,7 @@ def generated() -> ModuleType:
     return module
 
 
-def test_the_layout_has_every_file_with_a_sentence() -> None:
+def test_every_file_is_listed_with_a_sentence() -> None:
     rows = dict(re.findall(r"^\| `(.+)` \| (.+) \|$", generated().files(), re.MULTILINE))
     names = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.stem != "__init__"}
     assert rows.keys() == names
