@@ -192,7 +192,7 @@ bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
-# The figures of docs/serving.md: load, clients that leave or are slow, other clients, and generated requests.
+# The figures of docs/figures.md on serving: load, clients that leave or are slow, other clients, and generated requests.
 # Takes 15 minutes; needs the machine to itself. TEXT as above.
 bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
