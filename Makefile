@@ -174,7 +174,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/figures.md on odd lines, and of docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/figures.md on odd lines, and on learning while reading: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -237,7 +237,7 @@ bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach pictures
 	$(BIN)/python -m benchmarks.teach claims
 
-# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node,
+# The figures of docs/figures.md on exported models: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)
