@@ -131,7 +131,7 @@ compare: MINUTES = 3
 compare: .venv/ready-dev
 	$(BIN)/python -m benchmarks.compare "$(TEXT)" --minutes $(MINUTES)
 
-# The figures of docs/planning.md: the plan compared with a grid of settings, its own forecast and the clock.
+# The figures of docs/figures.md on the plan: the plan compared with a grid of settings, its own forecast and the clock.
 # Takes 40 minutes; needs the machine to itself.
 bench-plan: .venv/ready-dev
 	$(BIN)/python -m benchmarks.plan grid
@@ -149,7 +149,7 @@ bench-quality: .venv/ready-dev
 	$(BIN)/python -m benchmarks.quality train names-2
 	$(BIN)/python -m benchmarks.quality table
 
-# The figures of docs/base.md: what the base brings. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
+# The figures of docs/figures.md on bases: what they bring. Takes 100 minutes; needs the machine to itself. With BOOKS, the texts
 # that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
@@ -163,7 +163,7 @@ bench-base: .venv/ready-dev
 	$(if $(BOOKS),$(BIN)/python -m bases.making.overlap $(BOOKS)/train.txt --model english --human $(BOOKS)/held-out/novel.txt)
 	$(BIN)/python -m benchmarks.base table
 
-# The figures of docs/writing.md and docs/defaults.md: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
+# The figures of docs/figures.md on writing: speed, rules, defaults and molecules. Takes 50 minutes; needs the machine to itself.
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
@@ -174,7 +174,7 @@ bench-writing: .venv/ready-dev
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing words $(RUNS))
 	$(BIN)/python -m benchmarks.molecules
 
-# The figures of docs/odd.md and docs/scoring.md: finding odd lines, false alarms, speed, and what adapting brings.
+# The figures of docs/figures.md on odd lines, and on learning while reading: finding odd lines, false alarms, speed, and what adapting brings.
 # Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
@@ -187,12 +187,12 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.adapting score
 	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
 
-# The figures of docs/bulk.md. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
+# The figures of docs/figures.md in bulk. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
 bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
-# The figures of docs/serving.md: load, clients that leave or are slow, other clients, and generated requests.
+# The figures of docs/figures.md on serving: load, clients that leave or are slow, other clients, and generated requests.
 # Takes 15 minutes; needs the machine to itself. TEXT as above.
 bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
@@ -237,7 +237,7 @@ bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach pictures
 	$(BIN)/python -m benchmarks.teach claims
 
-# The figures of docs/export.md: sizes, speeds and differences. Takes 3 minutes; needs node,
+# The figures of docs/figures.md on exported models: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
 	$(BIN)/python -m benchmarks.export formats $(TEXT)

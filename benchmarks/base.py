@@ -1,4 +1,4 @@
-"""What a base model brings: the figures of docs/base.md.
+"""What a base model brings: the figures of docs/figures.md on bases.
 
     python -m benchmarks.base rows          each row of the table, from the base and from scratch
     python -m benchmarks.base untouched     the base as it is, on the held-out part of each text

@@ -1,4 +1,4 @@
-"""What docs/bulk.md says: scoring lines on Ray and Spark, beside the command.
+"""What docs/lines.md says: scoring lines on Ray and Spark, beside the command.
 
     python -m benchmarks.bulk MODEL LINES_FILE
 
@@ -28,7 +28,7 @@ from benchmarks.commands import PLACE, as_written, echo_table, machine, peer_pyt
 
 COLUMNS = ["", "lines per second", "characters per second", "of one worker's", "loading", "whole", "largest difference"]
 PACKAGES = ("ray[data]==2.60.0", "pyspark==4.3.0", "pandas<3")
-PAGE = (PLACE.parent / "docs" / "bulk.md").read_text(encoding="utf-8")
+PAGE = (PLACE.parent / "docs" / "lines.md").read_text(encoding="utf-8").split("## With Ray and Spark")[1]
 NUMBERING, RAY, ODD, SPARK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TWO = "WORKERS = 2"  # in the code for Ray; Spark has as many as its master says
 WITHIN = 1e-4  # of the command's bits

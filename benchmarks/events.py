@@ -4,7 +4,7 @@
 
 The sessions are ADFA-LD's traces of system calls, one per line. The real command trains two models for 2 minutes each:
 one of words (each call is a token) and one of characters (it reads the digits of a call). They are kept in .cache/odd.
-A fifth of the normal traces outside the training part calibrates them. Needs the machine to itself; docs/lines.md has
+A fifth of the normal traces outside the training part calibrates them. Needs the machine to itself; docs/figures.md has
 the tables. --trial takes a twentieth of the lines and 0.1 minutes, to see that it runs.
 """
 

@@ -6,7 +6,7 @@ The tunes are reels and jigs of three old collections: Aird's Airs (1782 to 1803
 O'Neill's Music of Ireland (1903). They are in the public domain. Volunteers encoded them, and PyPI's `music21` ships
 them with their permission. It is installed into an environment of its own, .venv-music, unless --corpus names its
 folder `corpus`. Each tune becomes a line: meter, key and notes, without names, ornaments, chords and slurs. Tunes whose
-bars are not whole are left out. The model is kept in .cache/odd. Needs the machine to itself; docs/lines.md has the
+bars are not whole are left out. The model is kept in .cache/odd. Needs the machine to itself; docs/figures.md has the
 figures.
 """
 

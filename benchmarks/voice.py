@@ -1,4 +1,4 @@
-"""Measure how well `voice` recognises an author, as in authorship verification: the tables of docs/voice.md.
+"""Measure how well `voice` recognises an author, as in authorship verification: for docs/voice.md and docs/figures.md.
 
     python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
 

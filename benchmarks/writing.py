@@ -39,7 +39,7 @@ name and a colon; and headings such as "Chapter II", if fewer than one line in a
 `pairs` writes 10 pairs of samples of each RUN, one sample at temperature 0.8 and one at 0.6, of 400 characters each.
 The first reader gets FOLDER/pairs-1.md, the second pairs-2.md. Pairs and sides are in a random order that differs
 between the two files, and temperatures are not shown. Each reader writes the better side of each pair, as {"1": "L",
-...}, into FOLDER/choices-1.json or choices-2.json. `choices` counts the choices and prints the pairs.
+...}, into FOLDER/choices-1.json or choices-2.json. `choices` counts the choices and prints the first pair of each RUN.
 
 RUN is a run's folder, which keeps its text. `loops` prints the share of samples of 500 characters that contain 20
 characters twice, by temperature and penalty; the same of the held-out text; and what the penalty does to that text's
@@ -98,6 +98,7 @@ SPELLED = Sampling(max_tokens=RULED_LENGTH, min_p=0, repetition_penalty=1, new_w
 
 SAMPLES, LENGTH, AGAIN = 60, 500, 20
 JUDGED_TEMPERATURES, READERS = (0.8, 0.6), (1, 2)
+PAIRS = 10  # of each run
 WORDS = 4000
 BY_WORDS = [  # temperature, min-p, new-word-p
     *[(0.8, min_p, 0.0) for min_p in (0.0, 0.01, 0.05, 0.1)],
@@ -392,7 +393,7 @@ def pairs(runs: Sequence[str], out: Path) -> None:
     found = []
     for run in runs:
         model = load(run)
-        for k in range(10):
+        for k in range(PAIRS):
             both = [model.generate(seed=100 + k, max_tokens=400, temperature=t).text[:400] for t in JUDGED_TEMPERATURES]
             found.append((Path(run).name, *both))
     (out / "pairs.json").write_text(json.dumps(found), encoding="utf-8")
@@ -411,7 +412,7 @@ def _order(count: int, reader: int) -> list[tuple[int, bool]]:
     return [(k, draw.random() < 0.5) for k in order]
 
 
-@main.command(help="Count the choices of both readers, and print the pairs with them.")
+@main.command(help="Count the choices of both readers, and print the first pair of each run with them.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def choices(folder: Path) -> None:
     found = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
@@ -423,7 +424,8 @@ def choices(folder: Path) -> None:
     for reader in READERS:
         count = sum(each[reader - 1] == JUDGED_TEMPERATURES[1] for each in chosen.values())
         click.echo(f"reader {reader}: {count} of {len(found)} at temperature {JUDGED_TEMPERATURES[1]}")
-    for k, (name, *both) in enumerate(found):
+    for k in range(0, len(found), PAIRS):
+        name, *both = found[k]
         click.echo(f"\n{name}, chosen: {' and '.join(map(str, chosen[k]))}")
         for temperature, text in zip(JUDGED_TEMPERATURES, both, strict=True):
             click.echo(f"\nTemperature {temperature}:\n\n```text\n{text}\n```")

@@ -164,7 +164,7 @@ def stability() -> str:
 
 
 # the page that each of them ends
-GENERATED = {"commands": commands, "http": routes, "layout": files, "stability": stability}
+GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability}
 
 if __name__ == "__main__":  # the interface of a release, to be kept in tests/interface.txt
     print(stability())

@@ -1,4 +1,4 @@
-"""docs/bulk.md: its code compiles, and scores as the model does. The engines themselves run in benchmarks/bulk.py."""
+"""docs/lines.md: its code compiles, and scores as the model does. The engines themselves run in benchmarks/bulk.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Frame(dict[str, Any]):
 
 def test_the_code_of_the_page_compiles_and_says_its_workers_once() -> None:
     for code in (NUMBERING, RAY, ODD, SPARK):
-        compile(code, "docs/bulk.md", "exec")
+        compile(code, "docs/lines.md", "exec")
     assert RAY.count(TWO) == 1
 
 

@@ -1,4 +1,4 @@
-"""Runs code of docs/bulk.md, as it stands there, on a local engine: python bulk.py ray|spark CODE_FILE WORKERS.
+"""Runs code of docs/lines.md, as it stands there, on a local engine: python bulk.py ray|spark CODE_FILE WORKERS.
 
 In an environment that has the engine, and in a folder that has the files which the code names. Writes result.json: the
 lines that came out and their bits, and when each worker loaded the model and scored.
@@ -58,7 +58,7 @@ def run(code, timed):
     """Run `code`, in which the one class or function is `timed`."""
     names = {"__name__": "__main__"}
     for statement in ast.parse(code).body:
-        exec(compile(ast.Module([statement], []), "docs/bulk.md", "exec"), names)
+        exec(compile(ast.Module([statement], []), "docs/lines.md", "exec"), names)
         if isinstance(statement, ast.ClassDef | ast.FunctionDef):
             names[statement.name] = timed(names[statement.name])
 

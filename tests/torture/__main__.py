@@ -1,7 +1,7 @@
 """Try to lose a training run: `make torture`, or python -m tests.torture [--kills 200]
 
-Print the table of docs/reliability.md row by row, and exit with 1 if a row falls short. That page and
-the other files of this folder describe how each fault is made. It takes about ten minutes on two idle cores.
+Print the table of docs/reliability.md row by row, and exit with 1 if a row falls short. The other files of this
+folder describe how each fault is made. It takes about ten minutes on two idle cores.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Repeats:
 def suited_penalty(ids: Annotated[Ids, "N"], lengths: Sequence[int] = ()) -> float:
     """Return the repetition penalty for a model of the text `ids`: the less, the more that text repeats itself.
 
-    Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/defaults.md.
+    Prose continues a repetition at 1 to 2 % of its characters, source code at a quarter of them. See docs/planning.md.
     """
     tokens: list[int] = ids[:JUDGED].tolist()
     repeats, repeated, characters = Repeats(PENALTY, lengths), 0, 0
