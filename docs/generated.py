@@ -122,10 +122,11 @@ def _type(hint: object) -> str:
 
 
 def _methods(kind: type) -> list[str]:
-    """Return a line for each method or property, and for each argument."""
+    """Return a line for each method or property, and for each argument; a function of `inspection` calls self `model`."""
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
-    return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument != "self")]
+    own = ("self", "model")
+    return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument not in own)]
 
 
 def _fields_over_http() -> list[str]:

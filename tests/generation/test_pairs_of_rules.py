@@ -116,3 +116,28 @@ def test_a_label_that_is_given_is_not_drawn_and_a_prompt_needs_one() -> None:
         writer.stream("ab", 0)
     with pytest.raises(OptionError, match=r"of up to 9 characters .* can match pattern and label$"):
         Writer(saved, network, Sampling(max_tokens=9, pattern="C.*")).sample(None, 0)
+
+
+def test_next_characters_and_words_are_those_of_labels_until_one_has_ended() -> None:
+    saved = model(TOKENIZER, [TOKENIZER.rows - 1], scale=0.3)
+    saved = dataclasses.replace(saved, about={"labels": LABELS}, writing=LINES)
+    writer = Writer(saved, saved.network(), Sampling(temperature=1))
+    for begun, characters, words in (
+        ("", {"a", "d"}, ("ab", "abc", "a", "dA")),
+        ("a", {"b", "."}, ("b", "bc", ".")),
+        ("ab", {"c", "\t"}, ("c", "\t")),
+    ):
+        found = writer.next_characters(begun)
+        assert {one.text for one in found} == characters
+        assert sum(one.after for one in found) == pytest.approx(1)
+        assert all(one.after > one.probability for one in found)
+        assert all(one.text.startswith(words) for one in writer.next_words(begun))
+        assert len(writer.next_words(begun)) > 1
+    for complete, label in (("ab\t", None), ("", "ab")):
+        assert len(writer.next_characters(complete, label)) > len(LABELS)
+    for wrong, why in (("b", "begin with a label"), ("nope\tmoon", "unknown label 'nope'")):
+        with pytest.raises(OptionError, match=why):
+            writer.sample(wrong)
+    for what in (writer.next_characters, writer.next_words):
+        with pytest.raises(OptionError, match="begin with a label"):
+            what("b")

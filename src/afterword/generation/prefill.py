@@ -31,6 +31,7 @@ from afterword.text.tokenizer import Tokenizer
 
 READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
 RARE = 1e-3  # a symbol that is less likely to continue what the prompt begins does not count
+NEEDS_LABEL = "lines of this model begin with a label: give `label`, or LABEL and a tab before the prompt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,12 +203,31 @@ class NextCharacter:
     """The probability after temperature and filters."""
 
 
-def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
-    """Return the characters that can follow a prompt, the likeliest first.
+def label_ends(model: SavedModel, reading: Reading) -> list[str]:
+    """Return the ends of the labels that a prompt begins, each with its tab; none unless a label is to be written.
 
-    Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
+    Raises OptionError if no label begins so.
     """
-    left = [sampler.left(spelling.logits[0]) for spelling in reading.each]
+    begun = model.tokenizer.normalise(reading.prompt)
+    labels = [] if reading.labelled or TAB in begun else model.about.get("labels") or []
+    ends = [label[len(begun) :] + TAB for label in labels if label.startswith(begun)]
+    if labels and not ends:
+        raise OptionError(NEEDS_LABEL)
+    return ends
+
+
+def continues(text: str, ends: Sequence[str]) -> bool:
+    """Return whether `text` begins one of the `ends` of labels, or goes beyond it; True if there are none."""
+    return not ends or any(text and (one.startswith(text) or text.startswith(one)) for one in ends)
+
+
+def next_characters(model: SavedModel, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
+    """Return the characters that can follow a prompt, the likeliest first. A label is followed by its own.
+
+    Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1. Raises as
+    `label_ends`.
+    """
+    tokenizer, ends, each = model.tokenizer, label_ends(model, reading), reading.each
     prefixes = tokenizer.prefixes
     end = [] if tokenizer.end is None else [tokenizer.end]
     names = [*prefixes.characters, *("" for _ in end)]
@@ -217,11 +237,17 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
         characters = prefixes.next_characters(probabilities[prefixes.rows], spelling.rest)
         return np.concatenate([characters, probabilities[end]])
 
-    each = reading.each
-    own = np.sum([by_character(one, np.exp(log_probabilities(one.logits)[0])) for one in each], axis=0)
+    own, left = np.zeros(len(names)), []
+    for spelling in each:
+        strays = [row for row, text in enumerate(tokenizer.texts) if not continues(text[len(spelling.rest) :], ends)]
+        probabilities, kept = np.exp(log_probabilities(spelling.logits)[0]), sampler.left(spelling.logits[0])
+        probabilities[strays], kept[strays] = 0, -math.inf
+        own += by_character(spelling, probabilities)
+        left.append(kept)
     drawn = np.zeros_like(own)
-    for spelling, its_left, share in zip(each, left, sampler.shares(left).tolist(), strict=True):
-        if share:  # else nothing may be drawn after this spelling
-            drawn += share * by_character(spelling, sampler.probabilities(its_left))
+    if np.max(left) > -math.inf:
+        for spelling, its_left, share in zip(each, left, sampler.shares(left).tolist(), strict=True):
+            if share:  # else nothing may be drawn after this spelling
+                drawn += share * by_character(spelling, sampler.probabilities(its_left))
     order = np.argsort(-own, kind="stable").tolist()
     return [NextCharacter(names[k], ids[k], float(own[k]), float(drawn[k])) for k in order if own[k] > 0]

@@ -30,6 +30,7 @@ from afterword.generation.prefill import (
 )
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample, Text
+from afterword.model.arrays import Ids
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.settings import whole_number
@@ -39,18 +40,12 @@ LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST 
 
 
 @dataclass(frozen=True)
-class Continuing(Sampling):
-    """The request for what may follow a prompt."""
+class Streaming(Sampling):
+    """The request for a text, piece by piece."""
 
     prompt: PromptLike = None
     _: KW_ONLY
     label: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Streaming(Continuing):
-    """The request for a text, piece by piece."""
-
     seed: int | None = None
 
 
@@ -113,13 +108,13 @@ class Writer:
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
-        return next_characters(self.model.tokenizer, self.policy.sampler, self.read(prompt, label))
+        return next_characters(self.model, self.policy.sampler, self.read(prompt, label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words after `prompt`, the likeliest first. Raises OptionError, TextError."""
         if whole_number("`number`", number) < 1:
             raise OptionError(f"`number` must be 1 or more, not {number}")
-        return next_words(self.model.tokenizer, self.read(prompt, label), number)
+        return next_words(self.model, self.read(prompt, label), number)
 
     def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
         """Return `prompt` if it has been read already, else read it. Raises OptionError, TextError."""
@@ -223,8 +218,12 @@ class Writer:
             raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
         return prompt
 
+    def prompt(self, text: str | None, *, ids: Ids | None = None, seed: int = 0) -> Prompt:
+        """Return a prompt that is yet to be read; see `prefill.prompt_of`."""
+        return prompt_of(self.model, self.network, text, ids=ids, seed=seed)
+
     def _encoded(self, start: PromptLike, seed: int) -> Prompt | Reading:
-        return start if isinstance(start, Reading) else prompt_of(self.model, self.network, start, seed=seed)
+        return start if isinstance(start, Reading) else self.prompt(start, seed=seed)
 
     def _begun(self, texts: Sequence[tuple[Text, Reading]]) -> list[tuple[Text, Reading]]:
         """Begin each text, and return it with the spelling of its prompt that it continues."""

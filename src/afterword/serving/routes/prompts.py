@@ -73,7 +73,7 @@ def beginnings(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     text = start.text if len(start.ids) else None
     ids = None if start.is_text or text is None else start.ids[begins(start) :]
     for replies in each:
-        prompt = start.variant.model.prompt(text, ids=ids, seed=replies[0].seed)
+        prompt = start.variant.writer.prompt(text, ids=ids, seed=replies[0].seed)
         yield RequestedPrompt(prompt, replies, remember)
 
 
@@ -103,7 +103,7 @@ def echoed(
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
     tokens_read = TokensRead()
-    tokens_read.extend(start.variant.model.prompt("").ids)
+    tokens_read.extend(start.variant.writer.prompt("").ids)
     for stretch in stretches(network, tokenizer.end, read[None], most=STEPS_AT_ONCE if keep is None else REMEMBERED):
         check()
         expected = stretch.expected()[0]

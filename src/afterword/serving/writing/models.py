@@ -30,7 +30,7 @@ class Variant:
     """A model with the parts and holds that a request asks for, and its recent writing settings."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model = model
+        self.model, self.writer = model, model.writer(Sampling())
         self._policy = lru_cache(POLICIES)(lambda sampling: model.writer(sampling).policy)
 
     def policy(self, sampling: Sampling) -> Policy:
