@@ -122,7 +122,7 @@ def _type(hint: object) -> str:
 
 
 def _methods(kind: type) -> list[str]:
-    """Return a line for each method or property, and for each argument; a function of `inspection` calls self `model`."""
+    """Return a line for each method, property and argument. A function of `inspection` calls self `model`."""
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
     own = ("self", "model")

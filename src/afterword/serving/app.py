@@ -79,7 +79,6 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/tokenizer_info", catalogue.tokenizer_info, query={"model": str}),
     Endpoint("GET", "/health", catalogue.health, is_open=True),
     Endpoint("GET", "/metrics", catalogue.metrics),
-    Endpoint("POST", "/v1/chat/completions", catalogue.chat),
     Endpoint("GET", "/openapi.json", openapi),
     Endpoint("GET", "/docs", docs),
 )
@@ -105,6 +104,8 @@ async def _no_route(request: Request, error: Exception) -> Response:
     path = request.url.path[:80]
     if error.status_code != 405:
         close = f"did you mean /v1{path}? " if any(route.path == f"/v1{path}" for route in ROUTES) else ""
+        if "/chat" in path:
+            close = "these models continue a text and cannot chat: use /v1/completions with a prompt; "
         message = f"unknown route {path!r}: {close}see {request.scope['root_path']}/docs"
         return ApiError(error.status_code, message).response()
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]

@@ -18,7 +18,6 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec.structs import astuple
 
-from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
 from afterword.generation.rules import most_states
@@ -67,7 +66,6 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
-    suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
 
@@ -80,7 +78,6 @@ class CompletionRequest(Wanted):
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class CompletionChoice(msgspec.Struct):
@@ -110,7 +107,6 @@ class Completion(msgspec.Struct):
     model: str
     choices: list[CompletionChoice]
     usage: Usage
-    system_fingerprint: str
 
 
 async def complete(call: Call[Service], body: CompletionRequest) -> Completion | Events:
@@ -178,7 +174,7 @@ def prepared(
 
 def check(body: CompletionRequest) -> None:
     """Raise ApiError for fields that are unsupported or invalid for every model."""
-    for name in ("suffix", "frequency_penalty", "presence_penalty"):
+    for name in ("frequency_penalty", "presence_penalty"):
         if getattr(body, name):
             raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
     if body.stream_options is not None and not body.stream:
@@ -266,9 +262,7 @@ class CompletionBuilder:
     def _completion(self, choices: list[CompletionChoice]) -> Completion:
         read = sum(len(start.ids) for start in self._starts)
         usage = Usage(read, self._written, read + self._written)
-        return Completion(
-            self._id, "text_completion", self._created, self._served.name, choices, usage, f"afterword-{__version__}"
-        )
+        return Completion(self._id, "text_completion", self._created, self._served.name, choices, usage)
 
     def _choice(
         self, index: int, start: Start, reply: Reply, tokens: int, done: bool = True, echo: bool = False
