@@ -27,7 +27,6 @@ GIVEN: dict[str, dict[str, Any]] = {
     "only": {"only": "abcAC .\t"},
     "starts_with": {"starts_with": "ab"},
     "contains": {"contains": "ab"},
-    "without": {"without": "dB"},
     "no_copy": {"no_copy": 4},
     "words": {"new_word_p": 1.0},
     "label": {"label": "abc"},
@@ -68,9 +67,7 @@ def test_both_rules_of_every_pair_hold_or_they_are_refused_by_name(lines: bool, 
         if tally.refusal:
             refused.add(names)
             assert all(f"`{name}`" in tally.refusal for name in names), tally.refusal
-    assert refused == {
-        (name, "no_copy") for name in GIVEN if name in ("pattern", "only", "starts_with", "contains")
-    } | {("without", "no_copy")}
+    assert refused == {(name, "no_copy") for name in GIVEN if name in ("pattern", "only", "starts_with", "contains")}
 
 
 def test_a_drawn_label_is_a_known_one_whatever_the_settings_and_weights() -> None:

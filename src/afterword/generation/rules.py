@@ -234,9 +234,9 @@ def _constraints(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, st
     Texts are normalised as the tokenizer does, except the pattern, which could change its meaning.
     """
     pattern, normalise = sampling.pattern, tokenizer.normalise
-    only, without, first = (normalise(text or "") for text in (sampling.only, sampling.without, sampling.starts_with))
+    only, first = (normalise(text or "") for text in (sampling.only, sampling.starts_with))
     texts_to_contain = [normalise(text) for text in sampling.contains]
-    texts = {"pattern": pattern or "", "only": only, "without": without, "starts-with": first}
+    texts = {"pattern": pattern or "", "only": only, "starts-with": first}
     for name, text in {**texts, "contains": "".join(texts_to_contain)}.items():
         if len(text) > LARGEST_RULE:
             raise OptionError(f"{name} is too large: a rule may have at most {LARGEST_RULE:,} characters")
@@ -245,8 +245,6 @@ def _constraints(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, st
         constraints.append(("pattern", _expression(pattern)))
     if sampling.only is not None:
         constraints.append(("only", f"/{_one_of(only)}*/" if only else NOTHING))
-    if without:
-        constraints.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
     if first:
         constraints.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
     return constraints + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in texts_to_contain]

@@ -36,7 +36,7 @@ from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
-RULES = ("pattern", "only", "without", "starts_with", "contains")
+RULES = ("pattern", "only", "starts_with", "contains")
 LEAST_LOGIT = -1000.0  # its exp is 0 in float32
 NO_TOKEN = -1  # drawn where a text refuses every token
 
@@ -159,7 +159,6 @@ class Sampling(Temperature):
     stop: str | Sequence[str] = setting((), "end before this text (repeatable)", metavar="TEXT")
     pattern: str | None = setting(None, "a rule: the whole text matches this regular expression", metavar="REGEX")
     only: str | None = setting(None, "a rule: the text contains only these characters", metavar="CHARACTERS")
-    without: str | None = setting(None, "a rule: the text contains none of these characters", metavar="CHARACTERS")
     starts_with: str | None = setting(None, "a rule: the text starts with this", metavar="TEXT")
     contains: str | Sequence[str] = setting(
         (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT"
@@ -180,7 +179,7 @@ class Sampling(Temperature):
         for name in ("stop", "contains", "logit_bias"):
             object.__setattr__(self, name, _several(name.replace("_", "-"), getattr(self, name)))
         super().__post_init__()
-        for name in ("only", "pattern", "starts_with", "without"):
+        for name in ("only", "pattern", "starts_with"):
             _check_text(name.replace("_", "-"), getattr(self, name))
         rule = next((name for name in RULES if getattr(self, name) not in (None, ())), "")
         for name in ("stop", "no_copy"):

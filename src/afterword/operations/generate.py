@@ -16,7 +16,6 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
 from afterword.generation.writer import Writer, random_seed
 from afterword.language_model import LanguageModel
-from afterword.operations.novelty import copied
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
@@ -40,8 +39,8 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     (seed + k) mod 2^64.
 
     `unique` and `novel` are for models of lines, and count only whole lines. They try further seeds until there are
-    `num` lines. They stop when fewer than 1 in 1,000 of the last 10,000 seeds yielded a new line. `novel`, `no_copy`
-    and `report` need the run's folder, which contains the training text.
+    `num` lines. They stop when fewer than 1 in 1,000 of the last 10,000 seeds yielded a new line. `novel` and `no_copy`
+    need the run's folder, which contains the training text.
 
     With `label`, a model of labelled lines writes lines with that label, and leaves the label out. Without it, the
     model draws one of its labels too, and writes label, tab and line.
@@ -78,7 +77,6 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
-    report: bool = setting(False, "report at the end how much of the output was copied, as novelty does")
 
 
 class Written(Record, kw_only=True):
@@ -126,11 +124,10 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _Accept(request, model, label, work) if request.unique or request.novel else None
-    learned = model.learned_from() if request.report else None
     first = random_seed() if request.seed is None else request.seed
     if request.seed is None and writer.draws:
         work.say(f"seed {first}")
-    wanted, complete, texts = request.num * len(starts), 0, list[str]()
+    wanted, complete = request.num * len(starts), 0
     few = wanted <= FEW and accept is None and request.best_of == 1
     samples: Iterator[str | Sample]
     if few:
@@ -151,8 +148,6 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)
-                if learned is not None:
-                    texts.append(one.text)
     except KeyboardInterrupt:
         if few:
             raise
@@ -163,8 +158,6 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         raise WorkError(f"{_lines_found(complete, wanted, accept)}: {error.message}") from None
     if accept is not None:
         work.say(_lines_found(complete, wanted, accept))
-    if learned is not None and any(texts):
-        work.say(*str(copied(learned, "written", texts, work)).split("\n"), verbatim=True)
 
 
 def _prompts(request: Generate, work: Work) -> list[str | None]:

@@ -16,7 +16,6 @@ from afterword.operations.options import Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, setting
 from afterword.text.aligned import aligned
-from afterword.text.encoded import EncodedCorpus
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
 SHOWN_CHARACTERS = 200  # characters of the longest copy
@@ -99,18 +98,13 @@ def novelty(request: Novelty, work: Work) -> Copied:
     if request.file is not None:
         name = str(request.file)
         text = learned.tokenizer.normalise(work.text(name, unwrap=model.unwraps))
-        return copied(learned, name, text.splitlines() if learned.lines else [text], work)
-    num = request.num or (LINES if learned.lines else TEXTS)
-    with work.progress("writing", "texts") as on_progress:
-        texts = list[str]()
-        for sample in model.samples(num=num, seed=request.seed, temperature=request.temperature):
-            texts.append(sample.text)
-            on_progress(len(texts) / num, len(texts))
-    return copied(learned, "written", texts, work)
-
-
-def copied(learned: EncodedCorpus, name: str, texts: Sequence[str], work: Work) -> Copied:
-    """Return the copies from the training text in `texts`, which the report calls `name`, and in the held-out text."""
+        texts = text.splitlines() if learned.lines else [text]
+    else:
+        name, texts, num = "written", [], request.num or (LINES if learned.lines else TEXTS)
+        with work.progress("writing", "texts") as on_progress:
+            for sample in model.samples(num=num, seed=request.seed, temperature=request.temperature):
+                texts.append(sample.text)
+                on_progress(len(texts) / num, len(texts))
     with work.progress("looking for copies"):
         training = learned.texts("training")
         source = "\n".join(training)
