@@ -68,22 +68,23 @@ class Stream(Iterator[Piece]):
     string, or nothing longer obeys the rules), "length", or "rules": every token would have continued a copy."""
 
     def __init__(self, text: Text, pieces: Iterator[Piece]) -> None:
-        self._text, self._pieces = text, pieces
+        self._text, self._pieces, self._written = text, pieces, list[Piece]()
         self.prompt, self.seed = text.continuation.prompt, text.continuation.seed
 
     def __repr__(self) -> str:
         return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
 
     def __next__(self) -> Piece:
-        return next(self._pieces)
+        self._written.append(next(self._pieces))
+        return self._written[-1]
 
     @property
     def finish_reason(self) -> str | None:
         return self._text.continuation.finish_reason
 
     def sample(self) -> Sample:
-        """Write to the end, and return what was written from here on as a sample."""
-        pieces = tuple(self)
+        """Write to the end, and return what was written as a sample."""
+        pieces = (*self._written, *self)
         text, reason = "".join([piece.text for piece in pieces]), self.finish_reason or "length"
         cost = sum(piece.log_probability for piece in pieces)
         kept = None if self._text.policy.sampling.log_probabilities is None else pieces

@@ -181,11 +181,8 @@ def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, stream
             continue
         stream = writer.stream(start, seed)
         yield stream.prompt
-        text, tokens, cost = "", 0, 0.0
-        for piece in stream:
-            yield piece.text
-            text, tokens, cost = text + piece.text, tokens + 1, cost + piece.log_probability
-        yield Sample(stream.prompt, text, tokens, cost, stream.finish_reason or "length", stream.seed)
+        yield from (piece.text for piece in stream)
+        yield stream.sample()
 
 
 def _lines_found(complete: int, wanted: int, accept: _Accept) -> str:

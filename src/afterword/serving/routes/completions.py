@@ -33,7 +33,6 @@ from afterword.serving.writing.replies import LogProbabilities, Order, Reply, Re
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
 DEFAULT_TOKENS = 16  # OpenAI's
-QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
@@ -113,9 +112,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     """Continue each prompt with a text; with `stream`, send it as it is written."""
     check(body)
     order = Order(asyncio.Event(), bool(body.stream))
-    if is_quick(call.service, body):  # another thread would cost more than it saves
-        served, starts, prompts = prepared(call.service, body, order)
-    elif body.pattern is not None:
+    if body.pattern is not None:
         texts = (body.best_of or body.n or 1) * len(given(body.prompt))
         call.service.admit_rules(call, texts * most_states(body.longest))
         preparing = partial(prepared, call.service, body, order)
@@ -132,13 +129,6 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)
     return Events(builder.chunks()) if body.stream else await builder.whole()
-
-
-def is_quick(service: Service, body: CompletionRequest) -> bool:
-    """Return whether a request can be prepared in about a millisecond."""
-    is_short = body.prompt is None or (isinstance(body.prompt, str) and len(body.prompt) <= QUICK)
-    is_plain = body.pattern is None and body.hold is None
-    return is_short and is_plain and body.model is not None and service.models.is_ready(body.model)
 
 
 def prepared(

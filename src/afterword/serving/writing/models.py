@@ -105,11 +105,6 @@ class Models:
         known = ", ".join(self.names()[:20]) or "none"
         raise ApiError(404, f"unknown model {name[:80]!r}; available: {known}", "model", "model_not_found")
 
-    def is_ready(self, name: str) -> bool:
-        """Return whether `find` has the model loaded."""
-        served, path = self._served.get(name), self._paths.get(name)
-        return served is not None and path is not None and _version(path) in (served.version, None)
-
     def _newest(self, name: str, path: str | Path) -> Served:
         version = _version(path)
         with self._locks[name]:
