@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar
 
@@ -200,7 +200,8 @@ class _Accept:
             known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
         self._known = {*known, ""}  # training leaves out empty lines
         self._is_unique, self._normalise = request.unique, model.tokenizer.normalise
-        self._check_cost = _cost_check((model.about["validation"] or {}).get("bits_per_character"), work)
+        self._usual, self._work = (model.about["validation"] or {}).get("bits_per_character"), work
+        self._bits = self._characters = self._lines = 0.0  # of the latest new lines
         self.tried = 0
 
     def __call__(self, sample: Sample) -> bool:
@@ -213,24 +214,18 @@ class _Accept:
         self._check_cost(sample)
         return True
 
-
-def _cost_check(usual: float | None, work: Work) -> Callable[[Sample], None]:
-    """Return a function of each new line; it notes once if such lines cost much more than the `usual` bits."""
-    bits = characters = lines = 0.0
-
-    def check_cost(sample: Sample) -> None:
-        nonlocal bits, characters, lines, usual
-        bits -= sample.log_probability / math.log(2)
-        characters += len(sample.text) + 1
-        lines += 1
-        if usual is None or lines < TYPICAL:
+    def _check_cost(self, sample: Sample) -> None:
+        """Note once if new lines cost much more than held-out ones."""
+        self._bits -= sample.log_probability / math.log(2)
+        self._characters += len(sample.text) + 1
+        self._lines += 1
+        if self._usual is None or self._lines < TYPICAL:
             return
-        if bits > MUCH_MORE * usual * characters:
-            work.note(
-                f"the last {TYPICAL:,} lines cost {bits / characters:.2f} bits per character, held-out ones "
-                f"{usual:.2f}: the model is running out of likely new lines"
+        cost = self._bits / self._characters
+        if cost > MUCH_MORE * self._usual:
+            self._work.note(
+                f"the last {TYPICAL:,} lines cost {cost:.2f} bits per character, held-out ones {self._usual:.2f}: "
+                "the model is running out of likely new lines"
             )
-            usual = None  # once is enough
-        bits = characters = lines = 0.0
-
-    return check_cost
+            self._usual = None  # once is enough
+        self._bits = self._characters = self._lines = 0.0

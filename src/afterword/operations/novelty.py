@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Annotated, Any
 
-import msgspec
-
 from afterword.errors import OptionError
-from afterword.generation.copying import LENGTHS, LineCopies, find_copies, find_lines
+from afterword.generation.copying import LENGTHS, Copies, find_copies, find_lines
 from afterword.generation.sampling import Temperature
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Predicting
@@ -44,17 +42,6 @@ class Novelty(Temperature, Predicting, Holding, Request):
     seed: int = setting(0, "seed of the first text", **SEEDS)
 
 
-class CopiedPart(msgspec.Struct):
-    """The copies in a text from the training text; see `generation.copying.Copies`."""
-
-    characters: int
-    shares: dict[int, float]
-    longest: str
-    at: int
-    lines: LineCopies | None
-    """Only for a model of lines."""
-
-
 class Copied(Record, kw_only=True):
     """The copies in a text from the training text, and those in the held-out text, if there is one."""
 
@@ -62,8 +49,8 @@ class Copied(Record, kw_only=True):
     """The name of the judged text in the report for people."""
     learned_from: int
     """Characters of the training text."""
-    judged: CopiedPart
-    held_out: CopiedPart | None
+    judged: Copies
+    held_out: Copies | None
 
     def to_dict(self) -> dict[str, Any]:
         return {key: value for key, value in super().to_dict().items() if key != "name"}
@@ -109,9 +96,8 @@ def novelty(request: Novelty, work: Work) -> Copied:
         training = learned.texts("training")
         source = "\n".join(training)
 
-        def part(texts: Sequence[str]) -> CopiedPart:
-            lines = find_lines(texts, training) if learned.lines else None
-            return CopiedPart(**vars(find_copies(texts, source)), lines=lines)
+        def part(texts: Sequence[str]) -> Copies:
+            return replace(find_copies(texts, source), lines=find_lines(texts, training) if learned.lines else None)
 
         held_out = part(learned.texts("validation")) if len(learned.validation) else None
         return Copied(name=name, learned_from=len(source), judged=part(texts), held_out=held_out)

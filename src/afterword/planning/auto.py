@@ -71,8 +71,6 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
         counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
         planner = _Planner(encoded, settings, begun)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
-        if begun.base is not None:
-            planner.make_learner()
         ngram = counting.result()
     return planner.plan(ngram)
 
@@ -141,14 +139,6 @@ class _Planner:
             self._base,
             ngram if recipe.ngram == HIGHEST_ORDER else None,
         )
-
-    def make_learner(self) -> None:
-        """Make the learner of the first size, to measure steps, unless none will be measured."""
-        if self._minutes is not None:
-            from afterword.learning.learner import Learner
-
-            recipe = self.recipe(self.first)
-            self._times.learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
 
     def recipe(self, size: int) -> Recipe:
         """Return the recipe of `size` units, to measure a step."""

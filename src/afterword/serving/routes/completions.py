@@ -24,7 +24,7 @@ from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
-from afterword.serving.routes.prompts import Start, beginnings, begins_in_window, echoed, encoded, given
+from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, given
 from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
@@ -122,8 +122,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     scheduler = call.service.scheduler
     if body.echo and body.logprobs is not None:
         for start in starts:
-            keep = scheduler.remember if body.remember and not begins_in_window(start) else None
-            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check, keep))
+            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
     call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
