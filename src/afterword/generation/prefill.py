@@ -75,13 +75,12 @@ PromptLike = str | Reading | None
 class Prompt:
     """A prompt on its way through a network: `ids` are read, then the `tail`, a symbol that it begins."""
 
-    labelled = False
-
     def __init__(
-        self, network: Network, tokenizer: Tokenizer, text: str, ids: Annotated[Ids, "_"], tail: Annotated[Ids, "_"]
+        self, network: Network, tokenizer: Tokenizer, text: str, ids: Ids, tail: Ids, labelled: bool = False
     ) -> None:
+        """`labelled` if a label comes first."""
         self.network, self.tokenizer, self.prompt, self.ids, self.tail = network, tokenizer, text, ids, tail
-        self.read = 0
+        self.labelled, self.read = labelled, 0
         """The number of `ids` that were read."""
         self.reading: Reading | None = None
         """The state after these."""
@@ -117,7 +116,8 @@ class Prompt:
         spelled, nats = self.reading, 0.0
         for id in self.tail.tolist():
             nats += float(log_probabilities(spelled.logits)[0, id])
-            spelled = Reading(self.prompt, *self.network.step(np.array([id]), spelled.state), self.network)
+            logits, state = self.network.step(np.array([id]), spelled.state)
+            spelled = replace(spelled, logits=logits, state=state)
         spelled = replace(spelled, tokens=tuple(self.tail.tolist()))
         ways = [(nats, spelled, nats + log_probabilities(spelled.logits)[0])]
         if (as_symbol := np.logaddexp.reduce(after[longer])) > np.logaddexp(as_symbol, nats) + math.log(RARE):
@@ -156,7 +156,8 @@ def prompt_of(
     tail = tokenizer.unfinished(text or "") if ids is None else 0
     ids = tokenizer.encode(whole) if ids is None else ids
     kept = len(ids) - tail
-    return Prompt(network, tokenizer, text or "", np.concatenate([model.opening(seed), ids[:kept]]), ids[kept:])
+    opened = np.concatenate([model.opening(seed), ids[:kept]])
+    return Prompt(network, tokenizer, text or "", opened, ids[kept:], label is not None)
 
 
 def read_prompt(model: SavedModel, network: Network, text: str | None, label: str | None = None) -> Reading:
@@ -166,7 +167,7 @@ def read_prompt(model: SavedModel, network: Network, text: str | None, label: st
     """
     if model.writing.opening == "window":
         raise OptionError("a classic model begins each text in a window of its own: it cannot keep a prompt")
-    return replace(prompt_of(model, network, text, label=label).whole(), labelled=label is not None)
+    return prompt_of(model, network, text, label=label).whole()
 
 
 def read_on(prompts: Sequence[Prompt], most: int) -> int:
@@ -185,7 +186,7 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
     for lane, some in enumerate(equal.values()):
         own = logits[lane : lane + 1], state if len(different) == 1 else network.chosen(state, [lane])
         for prompt in some:
-            prompt.take(ids[lane], Reading(prompt.prompt, *own, network))
+            prompt.take(ids[lane], Reading(prompt.prompt, *own, network, labelled=prompt.labelled))
     return length * len(different)
 
 

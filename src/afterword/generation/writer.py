@@ -118,9 +118,15 @@ class Writer:
         return next_words(self.model, self.read(prompt, label), number)
 
     def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
-        """Return `prompt` if it has been read already, else read it. Raises OptionError, TextError."""
-        start = self._labelled(prompt, label)
-        return start if isinstance(start, Reading) else read_prompt(self.model, self.network, start)
+        """Return `prompt` if it has been read already, else read it. Raises TextError; OptionError also for a reading
+        that does not suit."""
+        if not isinstance(prompt, Reading):
+            return read_prompt(self.model, self.network, prompt, label)
+        if label is not None:
+            raise OptionError("the prompt was read without a label: give the label to read")
+        if prompt.network is not self.network:
+            raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
+        return prompt
 
     def stream(self, prompt: PromptLike = None, seed: int | None = None, label: str | None = None) -> Stream:
         """Write after `prompt` with a random seed unless one is given. Raises OptionError, TextError."""
@@ -209,15 +215,8 @@ class Writer:
                 yielded += 1
 
     def _labelled(self, prompt: PromptLike, label: str | None) -> PromptLike:
-        """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does
-        not suit."""
-        if not isinstance(prompt, Reading):
-            return prompt if label is None else read_prompt(self.model, self.network, prompt, label)
-        if label is not None:
-            raise OptionError("the prompt was read without a label: give the label to read")
-        if prompt.network is not self.network:
-            raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
-        return prompt
+        """Return the prompt to continue: a reading, if there is a `label`."""
+        return prompt if label is None and not isinstance(prompt, Reading) else self.read(prompt, label)
 
     def prompt(self, text: str | None, *, ids: Ids | None = None, seed: int = 0) -> Prompt:
         """Return a prompt that is yet to be read; see `prefill.prompt_of`."""

@@ -10,7 +10,6 @@ from afterword.errors import OptionError
 from afterword.generation.copying import LENGTHS, Copies, find_copies, find_lines
 from afterword.generation.sampling import Temperature
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
-from afterword.operations.options import Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, setting
 from afterword.text.aligned import aligned
@@ -20,7 +19,7 @@ SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
 @dataclass(frozen=True)
-class Novelty(Temperature, Predicting, Holding, Request):
+class Novelty(Temperature, Request):
     """Report how much of a model's output is copied verbatim from its training text.
 
     RUN is the folder of the model's run, which contains that text. FILE (a text, also .gz, or - for standard input) is
@@ -79,7 +78,7 @@ def novelty(request: Novelty, work: Work) -> Copied:
         raise OptionError(
             "`num` and `file` exclude each other: give `file` to check that file, or `num` to check what is written"
         )
-    model = work.model(request.model, request.using, hold=request.hold)
+    model = work.model(request.model)
     with work.progress("reading the training text"):
         learned = model.learned_from()
     if request.file is not None:

@@ -24,7 +24,7 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
+from afterword.serving.routes.wanted import Holds, ModelName, Name, variant
 from afterword.serving.service import Service
 from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
@@ -52,7 +52,6 @@ class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
     text: str
     model: ModelName = None
     format: Literal["html", "step"] | None = None
-    using: Using | None = msgspec.field(default=None, name="with")
     hold: Holds | None = None
     units: Holds | None = None
 
@@ -66,10 +65,8 @@ class GatesReply(msgspec.Struct):
 
 async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     """Show the gates while the model reads a text, as a page."""
-    if body.using == "ngram":
-        raise ApiError(400, 'an n-gram has no gates: leave out "with"', "with")
     served = await asyncio.to_thread(call.service.models.find, body.model)
-    model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model
+    model = (await asyncio.to_thread(variant, served, None, body.hold)).model
 
     def looked() -> GatesReply:
         head = about(served.name, model.config, tuple(body.hold or ()))
