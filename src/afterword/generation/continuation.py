@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
-from afterword.generation.prefill import NEEDS_LABEL, Reading
+from afterword.generation.prefill import Reading
 from afterword.generation.repeats import REMEMBERED, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
@@ -172,7 +172,7 @@ class Continuation:
             if tab:
                 known_label(label, policy.model.about["labels"], self.tokenizer)
             elif prompt:
-                raise OptionError(NEEDS_LABEL)
+                raise OptionError("lines of this model begin with a label: give `label`, or LABEL and a tab before it")
             else:
                 self._label = policy.labels
         self._rule: Rule | None = None

@@ -73,9 +73,9 @@ class _Beginning(NamedTuple):
 
 
 class _Search:
-    """The search for the `number` likeliest words. If there are `ends` of labels, each word begins one of them."""
+    """The search for the `number` likeliest words. If a label is to be written, they are those of its `ends`."""
 
-    def __init__(self, tokenizer: Tokenizer, number: int, ends: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, number: int, ends: Sequence[str] | None) -> None:
         self._tokenizer, self._number, self._ends = tokenizer, number, ends
         self._found = defaultdict[str, float](float)
         self._ahead = list[tuple[float, int, _Beginning]]()  # a heap, the likeliest first
@@ -135,7 +135,7 @@ def next_words(model: SavedModel, reading: Reading, number: int) -> list[NextWor
     """Return the `number` likeliest words after the prompt that was read, the likeliest first; those of labels, if one
     is to be written.
 
-    There are fewer if the search finds fewer, as in a text without spaces. Raises as `label_ends`.
+    There are fewer if the search finds fewer, as in a text without spaces.
     """
     tokenizer, network = model.tokenizer, reading.network
     begun = BEGUN.search(tokenizer.normalise(reading.prompt[-REMEMBERED:]))

@@ -31,7 +31,6 @@ from afterword.text.tokenizer import Tokenizer
 
 READ_AT_ONCE = 512  # tokens of a prompt; they take a few megabytes
 RARE = 1e-3  # a symbol that is less likely to continue what the prompt begins does not count
-NEEDS_LABEL = "lines of this model begin with a label: give `label`, or LABEL and a tab before the prompt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,29 +203,23 @@ class NextCharacter:
     """The probability after temperature and filters."""
 
 
-def label_ends(model: SavedModel, reading: Reading) -> list[str]:
-    """Return the ends of the labels that a prompt begins, each with its tab; none unless a label is to be written.
-
-    Raises OptionError if no label begins so.
-    """
-    begun = model.tokenizer.normalise(reading.prompt)
-    labels = [] if reading.labelled or TAB in begun else model.about.get("labels") or []
-    ends = [label[len(begun) :] + TAB for label in labels if label.startswith(begun)]
-    if labels and not ends:
-        raise OptionError(NEEDS_LABEL)
-    return ends
+def label_ends(model: SavedModel, reading: Reading) -> list[str] | None:
+    """Return the ends of the labels that a prompt begins, each with its tab; None if no label is to be written."""
+    begun, labels = model.tokenizer.normalise(reading.prompt), model.about.get("labels")
+    if not labels or reading.labelled or TAB in begun:
+        return None
+    return [label[len(begun) :] + TAB for label in labels if label.startswith(begun)]
 
 
-def continues(text: str, ends: Sequence[str]) -> bool:
-    """Return whether `text` begins one of the `ends` of labels, or goes beyond it; True if there are none."""
-    return not ends or any(text and (one.startswith(text) or text.startswith(one)) for one in ends)
+def continues(text: str, ends: Sequence[str] | None) -> bool:
+    """Return whether `text` begins one of the `ends` of labels, or goes beyond it; True without a label to write."""
+    return ends is None or any(text and (one.startswith(text) or text.startswith(one)) for one in ends)
 
 
 def next_characters(model: SavedModel, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
     """Return the characters that can follow a prompt, the likeliest first. A label is followed by its own.
 
-    Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1. Raises as
-    `label_ends`.
+    Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
     """
     tokenizer, ends, each = model.tokenizer, label_ends(model, reading), reading.each
     prefixes = tokenizer.prefixes
