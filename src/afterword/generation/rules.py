@@ -86,19 +86,15 @@ class Rules:
             raise OptionError(f"no text{at_most} can match {names}")
 
     def begin(self) -> Rule:
-        """Return the rules at the beginning of a text."""
-        return Rule(self._copy(), self.own, self._masks, self._tokenizer)
+        """Return the rules at the beginning of a text, which shares its automaton with the texts before it."""
+        if self._start is None:
+            self._start = self._new()
+        return Rule(self._start.deep_copy(), self.own, self._masks, self._tokenizer)
 
     def own(self) -> LLMatcher:
         """Return a matcher with its own automaton. The shared one is full, so later texts share another."""
         self._start = None
         return self._new()
-
-    def _copy(self) -> LLMatcher:
-        """Return a matcher that shares its automaton with the texts before it."""
-        if self._start is None:
-            self._start = self._new()
-        return self._start.deep_copy()
 
 
 class Rule:
