@@ -47,7 +47,6 @@ GIVEN: dict[str, Rule] = {
     "only": {"only": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \n\t,.;:'!?-"},
     "starts_with": {"starts_with": "CAESAR"},
     "contains": {"contains": "Rome"},
-    "without": {"without": "uz"},
     "no_copy": {"no_copy": 12},
     "words": {"new_word_p": 1.0},
     "label": {"label": "BRUTUS"},
@@ -70,7 +69,6 @@ class Judge:
         checks: dict[str, Callable[[Any], bool]] = {
             "pattern": lambda value: regex.fullmatch(value, text) is not None,
             "only": lambda value: set(text) <= set(value),
-            "without": lambda value: not set(text) & set(value),
             "starts_with": text.startswith,
             "contains": lambda value: all(contained(one, text, prompt) for one in np.atleast_1d(value)),
             "no_copy": lambda value: (

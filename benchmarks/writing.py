@@ -116,7 +116,7 @@ LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorte
 RULES: list[dict[str, Any]] = [
     {"contains": "Thames"},
     {"contains": ("moon", "Richard")},
-    {"without": "e"},
+    {"pattern": "[^e]*", "finish_sentence": True},
     {"only": "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ,.\n"},
     {"starts_with": "The river"},
     {"starts_with": "The river", "sentences": 2},

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import html
 import inspect
+import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ from afterword.model.folder.saved import FILES, ConfigFile
 from afterword.model.network.config import Config
 from afterword.operations.every import find_operation, summaries
 from afterword.serving.app import ROUTES
-from afterword.serving.http.openapi import FAILURES, document, operations
+from afterword.serving.http.failures import JSON
+from afterword.serving.http.openapi import FAILURES, document
 
 
 def commands() -> str:
@@ -55,9 +59,56 @@ def routes() -> str:
     """Return a section per route of the HTTP API, and the statuses of failures."""
     failures = "\n".join(f"| {status} | {meaning} |" for status, meaning in sorted(FAILURES.items()))
     api = document(ROUTES, __version__)
-    found = [f"## `{title}`\n\n{body}" for title, body in operations(api)]
+    found = [f"## `{title}`\n\n{body}" for title, body in _operations(api)]
     found.append(f"## Failures\n\n| status | meaning |\n| --- | --- |\n{failures}")
     return "\n\n".join(found).replace("<table>", '<table class="docutils">')  # as the theme shows tables
+
+
+def _operations(api: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each operation of the document `api`, such as GET /health, and its description in HTML."""
+    schemas = api["components"]["schemas"]
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            parts = [f"<p>{_marked(operation['summary'])}</p>"]
+            if "requestBody" in operation:
+                parts += _table("Request", operation["requestBody"]["content"][JSON]["schema"], schemas)
+            answer = operation["responses"][next(iter(operation["responses"]))]["content"].get(JSON)
+            if answer is not None:
+                parts += _table("Response", answer["schema"], schemas)
+            yield f"{method.upper()} {path}", "\n".join(parts)
+
+
+def _table(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found = schemas.get(name, schema)
+    needed = found.get("required", ())
+    rows = []
+    for field, one in sorted(found.get("properties", {}).items(), key=lambda one: one[0] not in needed):
+        notes = ["required"] * (field in needed) + [kind.get("description", "") for kind in _kinds(one)]
+        cells = (f"<code>{html.escape(field)}</code>", html.escape(_in_words(one)), _marked(" ".join(notes)))
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    description = _marked(found.get("description", ""))
+    return [f"<h3>{title}</h3><p>{description}</p><table>", *rows, "</table>"] if rows else []
+
+
+def _marked(text: str) -> str:
+    return re.sub("`(.+?)`", r"<code>\1</code>", html.escape(text))
+
+
+def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(map(_in_words, _kinds(schema)))
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "enum" in schema:
+        return ", ".join(json.dumps(one) for one in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_in_words(schema.get('items', {}))}"
+    return str(schema.get("type", "any"))
 
 
 ROOT = Path(__file__).parents[1]
@@ -122,10 +173,11 @@ def _type(hint: object) -> str:
 
 
 def _methods(kind: type) -> list[str]:
-    """Return a line for each method or property, and for each argument."""
+    """Return a line for each method, property and argument. A function of `inspection` calls self `model`."""
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
-    return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument != "self")]
+    own = ("self", "model")
+    return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument not in own)]
 
 
 def _fields_over_http() -> list[str]:

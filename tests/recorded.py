@@ -38,7 +38,6 @@ RULES: dict[str, tuple[str, ...]] = {
     "lstm": ("--with", "lstm"),
     "stop": ("--stop", "th", "--temperature", "1"),
     "only": ("--only", "abcdefghijklmnopqrstuvwxyz "),
-    "without": ("--without", "eE"),
     "contains": ("--contains", "the"),
     "starts-with": ("--starts-with", "The "),
     "pattern": ("--pattern", "[A-Z][a-z ]{5,40}[.]"),

@@ -40,7 +40,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LanguageModel]
 RULES: list[tuple[dict[str, Any], Callable[[str], object]]] = [
     ({"pattern": "[a-z ]{10,20}"}, lambda text: re.fullmatch("[a-z ]{10,20}", text)),
     ({"only": "aedhto n", "max_tokens": 30}, lambda text: len(text) == 30 and set(text) <= set("aedhto n")),
-    ({"without": "e\n", "max_tokens": 40}, lambda text: len(text) == 40 and not set(text) & set("e\n")),
+    ({"pattern": "[^e\n]*", "max_tokens": 40}, lambda text: len(text) == 40 and not set(text) & set("e\n")),
     ({"contains": "house"}, lambda text: re.search(r"\b[Hh]ouse\b", text)),
     ({"starts_with": "The ri"}, lambda text: text.startswith("The ri")),
     ({"stop": "dog"}, lambda text: "dog" not in text),

@@ -173,7 +173,7 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.odd_lines(["a"], "0.1"), "false_alarms= must be a number, not '0.1'"),
         (lambda model: model.odd_lines(["a"], 10**400), "false_alarms= must be a smaller number"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
-        (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
+        (lambda model: model.generate(stop=5), "stop= must be text, not 5"),
         (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),

@@ -21,10 +21,10 @@ from afterword.bases.installed import folder_named, known
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
-from afterword.generation.prefill import NextCharacter, Prompt, PromptLike, Reading, prompt_of, read_prompt
+from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
-from afterword.generation.writer import Continuing, Generating, GeneratingMany, Stream, Streaming, Writer
+from afterword.generation.writer import Generating, GeneratingMany, Stream, Streaming, Writer
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -215,19 +215,29 @@ class LanguageModel:
         """
         return read_prompt(self._saved, self.predictor, prompt, label)
 
-    @takes(Continuing)
-    def next_characters(self, asked: Continuing) -> list[NextCharacter]:
+    def next_characters(
+        self,
+        prompt: PromptLike = None,
+        *,
+        label: str | None = None,
+        temperature: float | None = None,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float | None = None,
+    ) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
-        They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Raises as `read`.
+        They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
+        a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
+        sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+        return self._last_writer(sampling).next_characters(prompt, label)
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
 
         If the prompt ends within a word, they complete it. A search over tokens finds them; it finds fewer if the text
-        has no spaces. Raises as `read`.
+        has no spaces. Without a `label`, a model of labelled lines lists the words of its labels. Raises as `read`.
         """
         return self.writer(Sampling()).next_words(prompt, number, label)
 
@@ -279,10 +289,6 @@ class LanguageModel:
         if self._writer is None or self._writer.sampling != sampling:
             self._writer = self.writer(sampling)
         return self._writer
-
-    def prompt(self, text: str | None, *, ids: Ids | None = None, seed: int = 0) -> Prompt:
-        """Return a prompt that is yet to be read; see `generation.prefill.prompt_of`."""
-        return prompt_of(self._saved, self.predictor, text, ids=ids, seed=seed)
 
     def learned_from(self) -> EncodedCorpus:
         """Return the training text, which the run's folder contains. Raises ModelError without one."""
@@ -449,11 +455,6 @@ class LanguageModel:
         Raises OptionError if it has no n-gram.
         """
         return self if using == self._using else self._changed(using=using)
-
-    @property
-    def engine_seconds(self) -> float:
-        """Return the seconds that the engine took to build its graph; 0 for NumPy, which has none."""
-        return 0.0 if self.predictor.engine is None else self.predictor.engine.seconds
 
     def network(self, held: Array | None = None) -> Network:
         """Return the network without the n-gram model; `held` [L, 6, H] adds to the model's own holds."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,10 +68,12 @@ def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(monkeyp
     monkeypatch.setattr(operation_of_generate, "TYPICAL", 3)
     notes, work = list[str](), Work()
     monkeypatch.setattr(work, "note", notes.append)
-    check_cost = operation_of_generate._cost_check(2.0, work)
+    about = {"validation": {"bits_per_character": 2.0}}
+    model: Any = SimpleNamespace(lines=True, about=about, tokenizer=SimpleNamespace(normalise=str))
+    accept = operation_of_generate._Accept(operation_of_generate.Generate("names"), model, None, work)
     for bits in (2.0, 2.4, 3.0, 3.0):  # per character
         for _ in range(3):
-            check_cost(Sample("", "abc", 4, -4 * bits * math.log(2), "stop", 0))
+            assert accept(Sample("", "abc", 4, -4 * bits * math.log(2), "stop", 0))
     [note] = notes
     assert note.startswith("the last 3 lines cost 3.00 bits per character, held-out ones 2.00")
 

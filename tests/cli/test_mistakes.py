@@ -100,7 +100,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("generate tiny --unique", "--unique and --novel are for models of lines"),
         ("generate lines --novel", "is not available: give the folder of its run"),
         ("generate tiny --no-copy 20", "is not available: give the folder of its run"),
-        ("generate tiny --report", "is not available: give the folder of its run"),
         ("generate tiny --label x", "knows no labels"),
         # what is written
         ("generate tiny --stop ''", "stop must be text of at least one character"),

@@ -38,6 +38,5 @@ def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> Non
     [found] = records(run("plan", book, "--base", "none", "--steps", "50", "--json"))
     assert (found["plan"]["steps"], found["plan"]["minutes"]) == (50, None)
     assert 0 < found["expected"]["low"] < found["expected"]["bits_per_character"] < found["expected"]["high"] < 8
-    assert found["outlook"] == []
     assert set(found["reasons"]) <= set(found["plan"]) | {"base"}
     assert found["planning_seconds"] > 0

@@ -119,9 +119,8 @@ RULES: list[dict[str, Any]] = [
     {"contains": "cab"},
     {"contains": ("cab", "abba")},
     {"starts_with": "Ba. "},
-    {"without": "c"},
     {"only": "\n .?abAB"},
-    {"contains": "cab", "without": "B", "starts_with": "A"},
+    {"contains": "cab", "only": "\n .?abcA", "starts_with": "A"},
 ]
 
 

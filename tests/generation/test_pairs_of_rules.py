@@ -27,7 +27,6 @@ GIVEN: dict[str, dict[str, Any]] = {
     "only": {"only": "abcAC .\t"},
     "starts_with": {"starts_with": "ab"},
     "contains": {"contains": "ab"},
-    "without": {"without": "dB"},
     "no_copy": {"no_copy": 4},
     "words": {"new_word_p": 1.0},
     "label": {"label": "abc"},
@@ -68,9 +67,7 @@ def test_both_rules_of_every_pair_hold_or_they_are_refused_by_name(lines: bool, 
         if tally.refusal:
             refused.add(names)
             assert all(f"`{name}`" in tally.refusal for name in names), tally.refusal
-    assert refused == {
-        (name, "no_copy") for name in GIVEN if name in ("pattern", "only", "starts_with", "contains")
-    } | {("without", "no_copy")}
+    assert refused == {(name, "no_copy") for name in GIVEN if name in ("pattern", "only", "starts_with", "contains")}
 
 
 def test_a_drawn_label_is_a_known_one_whatever_the_settings_and_weights() -> None:
@@ -116,3 +113,27 @@ def test_a_label_that_is_given_is_not_drawn_and_a_prompt_needs_one() -> None:
         writer.stream("ab", 0)
     with pytest.raises(OptionError, match=r"of up to 9 characters .* can match pattern and label$"):
         Writer(saved, network, Sampling(max_tokens=9, pattern="C.*")).sample(None, 0)
+
+
+def test_next_characters_and_words_are_those_of_labels_until_one_has_ended() -> None:
+    saved = model(TOKENIZER, [TOKENIZER.rows - 1], scale=0.3)
+    saved = dataclasses.replace(saved, about={"labels": LABELS}, writing=LINES)
+    writer = Writer(saved, saved.network(), Sampling(temperature=1))
+    for begun, characters, words in (
+        ("", {"a", "d"}, ("ab", "abc", "a", "dA")),
+        ("a", {"b", "."}, ("b", "bc", ".")),
+        ("ab", {"c", "\t"}, ("c", "\t")),
+    ):
+        found = writer.next_characters(begun)
+        assert {one.text for one in found} == characters
+        assert sum(one.after for one in found) == pytest.approx(1)
+        assert all(one.after > one.probability for one in found)
+        assert all(one.text.startswith(words) for one in writer.next_words(begun))
+        assert len(writer.next_words(begun)) > 1
+    for complete, label in (("ab\t", None), ("", "ab")):
+        assert len(writer.next_characters(complete, label)) > len(LABELS)
+    for wrong, why in (("b", "begin with a label"), ("nope\tmoon", "unknown label 'nope'")):
+        with pytest.raises(OptionError, match=why):
+            writer.sample(wrong)
+    assert not writer.next_characters("b")  # no label begins so
+    assert not writer.next_words("b")

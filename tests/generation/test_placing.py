@@ -83,7 +83,7 @@ def writer_of(**given: Any) -> Writer:
         {"contains": ("ab", "cab"), "max_tokens": 6},
         {"contains": "cab", "max_tokens": 20, "pattern": "[abc]+ [abc]+[.]"},
         {"contains": "cab", "max_tokens": 20, "starts_with": "ab"},
-        {"contains": "cab", "max_tokens": 20, "without": " "},
+        {"contains": "cab", "max_tokens": 20, "pattern": "[^ ]*"},
         {"contains": "cab", "max_tokens": 3, "only": "abc"},
     ],
 )
@@ -98,7 +98,7 @@ def test_no_word_is_glued_where_little_room_or_another_rule_leaves_few_places(gi
     [
         {"contains": ("ab", "cab"), "max_tokens": 5},
         {"contains": "cab", "max_tokens": 20, "pattern": "[abc]{5}"},
-        {"contains": "cab", "max_tokens": 20, "starts_with": "ab", "without": " ."},
+        {"contains": "cab", "max_tokens": 20, "starts_with": "ab", "pattern": "[^ .]*"},
     ],
 )
 def test_a_word_without_a_place_is_refused_before_anything_is_written(given: dict[str, Any]) -> None:

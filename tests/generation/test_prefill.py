@@ -122,7 +122,6 @@ def test_the_ways_are_all_there_is() -> None:
 RULES: dict[str, Any] = {
     "pattern": "b?a*\n[ab]+",
     "only": "ab",
-    "without": " \n",
     "starts_with": "ba",
     "contains": "bb",
 }

@@ -93,8 +93,18 @@ def test_a_drawn_label_is_one_that_the_model_knows(tokenizer: Tokenizer, tmp_pat
     script = """const model = await load(), found = [];
         for (const [seed, prompt] of Array.from({ length: 60 }, (_, k) => [k, ["", "that", "rat\\t"][k % 3]]))
           found.push(prompt + (await model.generate({ prompt, seed, maxTokens: 30, temperature: seed % 4 })).text);
-        return found;"""
-    found = [text.partition("\t") for text in run(tmp_path, script, written(model))]
+        const ways = [];
+        for (const prompt of ["", "that", "rat\t"]) ways.push([await model.next(prompt), await model.words(prompt)]);
+        return [found, ways];"""
+    texts, ways = run(tmp_path, script, written(model))
+    ((characters, words), (after, longer), (free, _)) = [
+        [{one["text"] for one in each} for each in way] for way in ways
+    ]
+    assert (characters, after) == ({"t", "r"}, {"\t", " "})
+    assert words <= {"that", "rat"}
+    assert {one[0] for one in longer} <= {"\t", " "}
+    assert len(free) > 3
+    found = [text.partition("\t") for text in texts]
     assert {label for label, tab, _ in found if tab} == {*labels}
     assert all(tab for _, tab, _ in found)
 

@@ -62,7 +62,7 @@ def test_a_step_takes_the_mean_time_of_late_ones_alone_without_waiting_for_other
 def test_no_size_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[int] = []
 
-    def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: object = None) -> machine.StepTime:
+    def step_time(encoded: EncodedCorpus, recipe: Recipe) -> machine.StepTime:
         measured.append(recipe.hidden_size)
         return machine.StepTime(0.01, 0.01)
 

@@ -74,7 +74,8 @@ def test_echo_scores_the_prompt_and_names_its_tokens(server: Serving, models: Pa
 def test_token_ids_score_as_evaluation_harnesses_ask(server: Serving, models: Path) -> None:
     texts = ["abcd", "é", "\nab"]
     ids = [server.post("/tokenize", {"prompt": text, "model": "mixed"}).json["tokens"] for text in texts]
-    end = server.get("/tokenizer_info?model=mixed").json["eos_token_id"]
+    name = server.get("/tokenizer_info?model=mixed").json["eos_token"]
+    [end] = server.post("/tokenize", {"prompt": name, "model": "mixed"}).json["tokens"]
     found = server.complete(
         model="mixed", prompt=[*ids, [end, *ids[0]]], max_tokens=1, echo=True, logprobs=1, temperature=0, seed=1
     )
@@ -145,7 +146,7 @@ def test_what_is_remembered_changes_no_text(server: Serving) -> None:
         (b'{"model":"tiny","max_tokens":1e999}', "max_tokens must be a whole number or null, not"),
         (b'{"model":"tiny","prompt":' + b"[" * 900 + b"]" * 900 + b"}", "prompt[0][0] must be a whole number"),
         ({"model": 1}, "model must be text or null, not a whole number"),
-        ({"suffix": "a"}, "suffix is not supported here"),
+        ({"presence_penalty": 1}, "presence_penalty is not supported here"),
         ({"frequency_penalty": 1}, "frequency_penalty is not supported here"),
         ({"logprobs": True}, "logprobs must be a whole number or null, not true or false"),
         ({"max_tokens": 10**30}, "one request may ask for at most 16,384 tokens"),

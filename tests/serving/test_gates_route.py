@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-import numpy as np
 import pytest
 
 from afterword.inspection.finding import Finding
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from tests.serving.server import Serving
-
-
-def test_the_figures_are_those_of_inspect(server: Serving, models: Path) -> None:
-    found = server.post("/v1/gates", {"model": "mixed", "text": "abé\ncd"}).json
-    expected = load(models / "mixed").gates("abé\ncd").to_dict()
-    for key in ("text", "tokens", "bits", "means"):
-        assert found[key] == expected[key]
-    assert [len(layer["memory"]) for layer in found["layers"]] == [6, 6]
-    forget = np.array(expected["forget"][0])
-    assert found["layers"][0]["gates"]["forget"]["mean"] == pytest.approx(forget.mean(), abs=1e-6)
 
 
 def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
@@ -90,7 +78,6 @@ def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path)
         found = server.post("/v1/inspect", asked | expressions).json
         rows = [list(row) for row in finding.rows()]
         table = {"caption": finding.caption, "head": list(finding.head), "rows": rows, "foot": finding.foot}
-        table["figures"] = json.loads(json.dumps(finding.to_dict()))
         assert found == {"model": "mixed", **table}
 
 

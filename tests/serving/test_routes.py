@@ -152,7 +152,6 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),
         ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
         ("/v1/gates", {"text": "a", "hold": ["l0.u9=1"]}, "unit"),
-        ("/v1/gates", {"model": "mixed", "text": "a", "with": "ngram"}, "an n-gram has no gates"),
         (
             "/v1/inspect",
             {"inspection": "keeps", "text": "ab\ncd", "word": "cb"},

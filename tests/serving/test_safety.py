@@ -73,7 +73,7 @@ def test_a_server_answers_below_its_root_path_and_without_it(locked: Serving) ->
     for root in ("", "/a/w"):
         assert locked.get(f"{root}/health").json == {"status": "ok"}
         assert locked.get(f"{root}/v1/completions", **key).headers["allow"] == "POST"
-        assert locked.get(f"{root}/nothing", **key).error.endswith(": see /a/w/docs")
+        assert locked.get(f"{root}/nothing", **key).error.endswith(": see /a/w/openapi.json")
         assert locked.get(f"{root}/openapi.json", **key).json["servers"] == [{"url": "/a/w"}]
 
 
@@ -143,7 +143,7 @@ def test_who_is_refused_is_counted(server: Serving) -> None:
 
 
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
-    for path in ("/v1/models", "/nothing", "/health", "/docs"):
+    for path in ("/v1/models", "/nothing", "/health", "/openapi.json"):
         found = server.get(path)
         assert found.status == (404 if path == "/nothing" else 200)
         policy = found.headers["content-security-policy"]
@@ -156,8 +156,8 @@ def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
 def test_unknown_routes_are_told(server: Serving) -> None:
     for path in ("/health/", "/v1/models/", f"/static/{'a' * 5000}.js", "/v1/models/%2e%2e"):
         assert server.get(path).status == 404, path
-    assert server.get("/v1/nothing").error == "unknown route '/v1/nothing': see /docs"
-    assert server.get("/models").error == "unknown route '/models': did you mean /v1/models? see /docs"
+    assert server.get("/v1/nothing").error == "unknown route '/v1/nothing': see /openapi.json"
+    assert server.get("/models").error == "unknown route '/models': did you mean /v1/models? see /openapi.json"
     chat = server.post("/v1/chat/completions", {"model": "tiny", "messages": []})
     assert chat.status == 404
     assert "/v1/completions" in chat.error

@@ -26,7 +26,7 @@ from afterword.generation.words import Words
 from afterword.model.folder.defaults import WritingDefaults
 from afterword.model.folder.saved import SavedModel
 from afterword.settings import whole_number
-from afterword.text.lines import TAB
+from afterword.text.lines import TAB, known_label
 from afterword.text.symbols import LONGEST_SYMBOL
 from afterword.text.tokenizer import Tokenizer
 
@@ -147,7 +147,7 @@ class Continuation:
     def __init__(self, policy: Policy, prompt: str, seed: int, labelled: bool = False) -> None:
         """`labelled` if a label comes before the prompt.
 
-        Raises OptionError for an invalid seed, and for a prompt that needs a label before it.
+        Raises OptionError for an invalid seed, and for a prompt that needs a label before it, or begins with another.
         """
         self.forced: Sequence[int] = ()
         self.last = prompt[-1:]
@@ -167,10 +167,14 @@ class Continuation:
         self._most = policy.resolved.max_tokens
         self._labelled = labelled
         self._label: Tree = {}  # what can follow of a label, while it is drawn
-        if policy.labels and not (labelled or TAB in prompt or self.finish_reason):
-            if prompt:
+        if policy.labels and not (labelled or self.finish_reason):
+            label, tab, _ = prompt.partition(TAB)
+            if tab:
+                known_label(label, policy.model.about["labels"], self.tokenizer)
+            elif prompt:
                 raise OptionError("lines of this model begin with a label: give `label`, or LABEL and a tab before it")
-            self._label = policy.labels
+            else:
+                self._label = policy.labels
         self._rule: Rule | None = None
         if policy.rules is not None:
             self._rule = (policy.rules_with_label if self._label else policy.rules).begin()

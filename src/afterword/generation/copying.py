@@ -38,6 +38,8 @@ class Copies:
     longest: str
     at: int
     """The place of the longest copy in the other text, in characters from its start."""
+    lines: LineCopies | None = None
+    """Only for a model of lines."""
 
 
 @dataclass(frozen=True)

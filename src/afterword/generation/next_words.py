@@ -12,6 +12,7 @@ spell it in tokens.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heappop, heappush, nlargest
@@ -23,9 +24,10 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from afterword.generation.prefill import Reading
+from afterword.generation.prefill import Reading, continues, label_ends
 from afterword.generation.rules import APOSTROPHES, OF_WORD, is_of_word
 from afterword.generation.words import REMEMBERED
+from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import State, log_probabilities
 from afterword.model.threads import PRODUCTS
 from afterword.text.tokenizer import Tokenizer
@@ -71,10 +73,10 @@ class _Beginning(NamedTuple):
 
 
 class _Search:
-    """The search for the `number` likeliest words."""
+    """The search for the `number` likeliest words. If a label is to be written, they are those of its `ends`."""
 
-    def __init__(self, tokenizer: Tokenizer, number: int) -> None:
-        self._tokenizer, self._number = tokenizer, number
+    def __init__(self, tokenizer: Tokenizer, number: int, ends: Sequence[str] | None) -> None:
+        self._tokenizer, self._number, self._ends = tokenizer, number, ends
         self._found = defaultdict[str, float](float)
         self._ahead = list[tuple[float, int, _Beginning]]()  # a heap, the likeliest first
         self._order, self._least = count(), 0.0
@@ -88,6 +90,8 @@ class _Search:
             spelled = "\n" if row == tokenizer.end else tokenizer.texts[row][len(rest) :]
             probability, (end, new_tail) = float(probabilities[row]), _after(tail, spelled)
             spelled = before + spelled
+            if not continues(spelled, self._ends):
+                continue
             if end is not None:
                 self._found[spelled[: len(before) + end]] += probability
             elif row != tokenizer.end and probability > self._least:
@@ -127,13 +131,15 @@ def _after(tail: _Tail, spelled: str) -> tuple[int | None, _Tail]:
     return None, _Tail("")
 
 
-def next_words(tokenizer: Tokenizer, reading: Reading, number: int) -> list[NextWord]:
-    """Return the `number` likeliest words after the prompt that was read, the likeliest first.
+def next_words(model: SavedModel, reading: Reading, number: int) -> list[NextWord]:
+    """Return the `number` likeliest words after the prompt that was read, the likeliest first; those of labels, if one
+    is to be written.
 
     There are fewer if the search finds fewer, as in a text without spaces.
     """
-    begun, network = BEGUN.search(tokenizer.normalise(reading.prompt[-REMEMBERED:])), reading.network
-    start, search = begun[0] if begun else "", _Search(tokenizer, number)
+    tokenizer, network = model.tokenizer, reading.network
+    begun = BEGUN.search(tokenizer.normalise(reading.prompt[-REMEMBERED:]))
+    start, search = begun[0] if begun else "", _Search(tokenizer, number, label_ends(model, reading))
     for spelling in reading.each:
         probabilities = np.exp(log_probabilities(spelling.logits)[0])
         search.add("", _Tail(start, len(start)), probabilities, spelling.state, 0, spelling.rest)

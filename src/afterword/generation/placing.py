@@ -75,7 +75,8 @@ class _Plan:
                 asked = " and ".join(map(repr, self.policy.contained))
                 raise OptionError(
                     f"no place between words was found for {asked} in a text of {self.policy.resolved.max_tokens} "
-                    "characters with these rules: give a larger max-tokens or fewer rules"
+                    "characters with these rules: give a larger max-tokens or fewer rules, or a "
+                    "`pattern` such as .*TEXT.*, which needs no word to end"
                 )
         self.at = at or self.start
         self.missing = self.lacks(self.at.forced)

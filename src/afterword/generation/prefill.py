@@ -74,13 +74,12 @@ PromptLike = str | Reading | None
 class Prompt:
     """A prompt on its way through a network: `ids` are read, then the `tail`, a symbol that it begins."""
 
-    labelled = False
-
     def __init__(
-        self, network: Network, tokenizer: Tokenizer, text: str, ids: Annotated[Ids, "_"], tail: Annotated[Ids, "_"]
+        self, network: Network, tokenizer: Tokenizer, text: str, ids: Ids, tail: Ids, labelled: bool = False
     ) -> None:
+        """`labelled` if a label comes first."""
         self.network, self.tokenizer, self.prompt, self.ids, self.tail = network, tokenizer, text, ids, tail
-        self.read = 0
+        self.labelled, self.read = labelled, 0
         """The number of `ids` that were read."""
         self.reading: Reading | None = None
         """The state after these."""
@@ -116,7 +115,8 @@ class Prompt:
         spelled, nats = self.reading, 0.0
         for id in self.tail.tolist():
             nats += float(log_probabilities(spelled.logits)[0, id])
-            spelled = Reading(self.prompt, *self.network.step(np.array([id]), spelled.state), self.network)
+            logits, state = self.network.step(np.array([id]), spelled.state)
+            spelled = replace(spelled, logits=logits, state=state)
         spelled = replace(spelled, tokens=tuple(self.tail.tolist()))
         ways = [(nats, spelled, nats + log_probabilities(spelled.logits)[0])]
         if (as_symbol := np.logaddexp.reduce(after[longer])) > np.logaddexp(as_symbol, nats) + math.log(RARE):
@@ -155,7 +155,8 @@ def prompt_of(
     tail = tokenizer.unfinished("" if text is None else text) if ids is None else 0
     ids = tokenizer.encode(whole) if ids is None else ids
     kept = len(ids) - tail
-    return Prompt(network, tokenizer, text or "", np.concatenate([model.opening(seed), ids[:kept]]), ids[kept:])
+    opened = np.concatenate([model.opening(seed), ids[:kept]])
+    return Prompt(network, tokenizer, text or "", opened, ids[kept:], label is not None)
 
 
 def read_prompt(model: SavedModel, network: Network, text: str | None, label: str | None = None) -> Reading:
@@ -165,7 +166,7 @@ def read_prompt(model: SavedModel, network: Network, text: str | None, label: st
     """
     if model.writing.opening == "window":
         raise OptionError("a classic model begins each text in a window of its own: it cannot keep a prompt")
-    return replace(prompt_of(model, network, text, label=label).whole(), labelled=label is not None)
+    return prompt_of(model, network, text, label=label).whole()
 
 
 def read_on(prompts: Sequence[Prompt], most: int) -> int:
@@ -184,7 +185,7 @@ def read_on(prompts: Sequence[Prompt], most: int) -> int:
     for lane, some in enumerate(equal.values()):
         own = logits[lane : lane + 1], state if len(different) == 1 else network.chosen(state, [lane])
         for prompt in some:
-            prompt.take(ids[lane], Reading(prompt.prompt, *own, network))
+            prompt.take(ids[lane], Reading(prompt.prompt, *own, network, labelled=prompt.labelled))
     return length * len(different)
 
 
@@ -202,12 +203,25 @@ class NextCharacter:
     """The probability after temperature and filters."""
 
 
-def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
-    """Return the characters that can follow a prompt, the likeliest first.
+def label_ends(model: SavedModel, reading: Reading) -> list[str] | None:
+    """Return the ends of the labels that a prompt begins, each with its tab; None if no label is to be written."""
+    begun, labels = model.tokenizer.normalise(reading.prompt), model.about.get("labels")
+    if not labels or reading.labelled or TAB in begun:
+        return None
+    return [label[len(begun) :] + TAB for label in labels if label.startswith(begun)]
+
+
+def continues(text: str, ends: Sequence[str] | None) -> bool:
+    """Return whether `text` begins one of the `ends` of labels, or goes beyond it; True without a label to write."""
+    return ends is None or any(text and (one.startswith(text) or text.startswith(one)) for one in ends)
+
+
+def next_characters(model: SavedModel, sampler: Sampler, reading: Reading) -> list[NextCharacter]:
+    """Return the characters that can follow a prompt, the likeliest first. A label is followed by its own.
 
     Those absent from the vocabulary are missing, so that the probabilities may sum to less than 1.
     """
-    left = [sampler.left(spelling.logits[0]) for spelling in reading.each]
+    tokenizer, ends, each = model.tokenizer, label_ends(model, reading), reading.each
     prefixes = tokenizer.prefixes
     end = [] if tokenizer.end is None else [tokenizer.end]
     names = [*prefixes.characters, *("" for _ in end)]
@@ -217,11 +231,17 @@ def next_characters(tokenizer: Tokenizer, sampler: Sampler, reading: Reading) ->
         characters = prefixes.next_characters(probabilities[prefixes.rows], spelling.rest)
         return np.concatenate([characters, probabilities[end]])
 
-    each = reading.each
-    own = np.sum([by_character(one, np.exp(log_probabilities(one.logits)[0])) for one in each], axis=0)
+    own, left = np.zeros(len(names)), []
+    for spelling in each:
+        strays = [row for row, text in enumerate(tokenizer.texts) if not continues(text[len(spelling.rest) :], ends)]
+        probabilities, kept = np.exp(log_probabilities(spelling.logits)[0]), sampler.left(spelling.logits[0])
+        probabilities[strays], kept[strays] = 0, -math.inf
+        own += by_character(spelling, probabilities)
+        left.append(kept)
     drawn = np.zeros_like(own)
-    for spelling, its_left, share in zip(each, left, sampler.shares(left).tolist(), strict=True):
-        if share:  # else nothing may be drawn after this spelling
-            drawn += share * by_character(spelling, sampler.probabilities(its_left))
+    if np.max(left) > -math.inf:
+        for spelling, its_left, share in zip(each, left, sampler.shares(left).tolist(), strict=True):
+            if share:  # else nothing may be drawn after this spelling
+                drawn += share * by_character(spelling, sampler.probabilities(its_left))
     order = np.argsort(-own, kind="stable").tolist()
     return [NextCharacter(names[k], ids[k], float(own[k]), float(drawn[k])) for k in order if own[k] > 0]

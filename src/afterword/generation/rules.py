@@ -86,19 +86,15 @@ class Rules:
             raise OptionError(f"no text{at_most} can match {names}")
 
     def begin(self) -> Rule:
-        """Return the rules at the beginning of a text."""
-        return Rule(self._copy(), self.own, self._masks, self._tokenizer)
+        """Return the rules at the beginning of a text, which shares its automaton with the texts before it."""
+        if self._start is None:
+            self._start = self._new()
+        return Rule(self._start.deep_copy(), self.own, self._masks, self._tokenizer)
 
     def own(self) -> LLMatcher:
         """Return a matcher with its own automaton. The shared one is full, so later texts share another."""
         self._start = None
         return self._new()
-
-    def _copy(self) -> LLMatcher:
-        """Return a matcher that shares its automaton with the texts before it."""
-        if self._start is None:
-            self._start = self._new()
-        return self._start.deep_copy()
 
 
 class Rule:
@@ -234,9 +230,9 @@ def _constraints(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, st
     Texts are normalised as the tokenizer does, except the pattern, which could change its meaning.
     """
     pattern, normalise = sampling.pattern, tokenizer.normalise
-    only, without, first = (normalise(text or "") for text in (sampling.only, sampling.without, sampling.starts_with))
+    only, first = (normalise(text or "") for text in (sampling.only, sampling.starts_with))
     texts_to_contain = [normalise(text) for text in sampling.contains]
-    texts = {"pattern": pattern or "", "only": only, "without": without, "starts-with": first}
+    texts = {"pattern": pattern or "", "only": only, "starts-with": first}
     for name, text in {**texts, "contains": "".join(texts_to_contain)}.items():
         if len(text) > LARGEST_RULE:
             raise OptionError(f"{name} is too large: a rule may have at most {LARGEST_RULE:,} characters")
@@ -245,8 +241,6 @@ def _constraints(tokenizer: Tokenizer, sampling: Sampling) -> list[tuple[str, st
         constraints.append(("pattern", _expression(pattern)))
     if sampling.only is not None:
         constraints.append(("only", f"/{_one_of(only)}*/" if only else NOTHING))
-    if without:
-        constraints.append(("without", f"~/(?s:.*){_one_of(without)}(?s:.*)/"))
     if first:
         constraints.append(("starts-with", f"/{_literal(first)}(?s:.*)/"))
     return constraints + [("contains", f"/(?s:.*){_literal(text)}(?s:.*)/") for text in texts_to_contain]

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -36,9 +37,10 @@ from afterword.settings import Settings, setting
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
-RULES = ("pattern", "only", "without", "starts_with", "contains")
+RULES = ("pattern", "only", "starts_with", "contains")
 LEAST_LOGIT = -1000.0  # its exp is 0 in float32
 NO_TOKEN = -1  # drawn where a text refuses every token
+LONE = re.compile("[\ud800-\udfff]")  # half a character
 
 
 def keep_top_k(logits: Annotated[Logits, "... R"], k: int) -> Annotated[Logits, "... R"]:
@@ -159,7 +161,6 @@ class Sampling(Temperature):
     stop: str | Sequence[str] = setting((), "end before this text (repeatable)", metavar="TEXT")
     pattern: str | None = setting(None, "a rule: the whole text matches this regular expression", metavar="REGEX")
     only: str | None = setting(None, "a rule: the text contains only these characters", metavar="CHARACTERS")
-    without: str | None = setting(None, "a rule: the text contains none of these characters", metavar="CHARACTERS")
     starts_with: str | None = setting(None, "a rule: the text starts with this", metavar="TEXT")
     contains: str | Sequence[str] = setting(
         (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT"
@@ -177,11 +178,13 @@ class Sampling(Temperature):
         if isinstance(self.logit_bias, Mapping):
             biases = tuple(f"{token}={bias}" for token, bias in self.logit_bias.items())
             object.__setattr__(self, "logit_bias", biases)
-        for name in ("stop", "contains", "logit_bias"):
-            object.__setattr__(self, name, _several(name.replace("_", "-"), getattr(self, name)))
         super().__post_init__()
-        for name in ("only", "pattern", "starts_with", "without"):
-            _check_text(name.replace("_", "-"), getattr(self, name))
+        for name in ("stop", "contains", "logit_bias"):
+            if "" in getattr(self, name):
+                raise OptionError(f"{name.replace('_', '-')} must be text of at least one character")
+        for name in ("stop", "contains", "logit_bias", "only", "pattern", "starts_with"):
+            if LONE.search("".join(getattr(self, name) or ())):
+                raise OptionError(f"`{name}` contains a lone surrogate, which is not valid text: remove it")
         rule = next((name for name in RULES if getattr(self, name) not in (None, ())), "")
         for name in ("stop", "no_copy"):
             if rule and getattr(self, name):
@@ -220,21 +223,6 @@ FILTERS: dict[str, tuple[Filter, float]] = {
     if field.metadata["filter"] is not None
 }
 """Each filter by the name of its field, in the order in which they apply: its function, and its value when off."""
-
-
-def _several(name: str, texts: Any) -> tuple[str, ...]:
-    """Return one text or several as a tuple. Raises OptionError for a value that is not text, or empty."""
-    several = tuple(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else (texts,)
-    for text in several:
-        if not isinstance(text, str) or not text:
-            raise OptionError(f"{name} must be text of at least one character")
-        _check_text(name, text)
-    return several
-
-
-def _check_text(name: str, text: str | None) -> None:
-    if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-        raise OptionError(f"{name} contains a lone surrogate, which is not valid text: remove it")
 
 
 class Steered(Protocol):

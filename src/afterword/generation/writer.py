@@ -30,6 +30,7 @@ from afterword.generation.prefill import (
 )
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample, Text
+from afterword.model.arrays import Ids
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
 from afterword.settings import whole_number
@@ -40,18 +41,12 @@ LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST 
 
 
 @dataclass(frozen=True)
-class Continuing(Sampling):
-    """The request for what may follow a prompt."""
+class Streaming(Sampling):
+    """The request for a text, piece by piece."""
 
     prompt: PromptLike = None
     _: KW_ONLY
     label: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Streaming(Continuing):
-    """The request for a text, piece by piece."""
-
     seed: int | None = None
 
 
@@ -74,22 +69,23 @@ class Stream(Iterator[Piece]):
     string, or nothing longer obeys the rules), "length", or "rules": every token would have continued a copy."""
 
     def __init__(self, text: Text, pieces: Iterator[Piece]) -> None:
-        self._text, self._pieces = text, pieces
+        self._text, self._pieces, self._written = text, pieces, list[Piece]()
         self.prompt, self.seed = text.continuation.prompt, text.continuation.seed
 
     def __repr__(self) -> str:
         return f"Stream(seed {self.seed}, {self.finish_reason or 'not at its end'})"
 
     def __next__(self) -> Piece:
-        return next(self._pieces)
+        self._written.append(next(self._pieces))
+        return self._written[-1]
 
     @property
     def finish_reason(self) -> str | None:
         return self._text.continuation.finish_reason
 
     def sample(self) -> Sample:
-        """Write to the end, and return what was written from here on as a sample."""
-        pieces = tuple(self)
+        """Write to the end, and return what was written as a sample."""
+        pieces = (*self._written, *self)
         text, reason = "".join([piece.text for piece in pieces]), self.finish_reason or "length"
         cost = sum(piece.log_probability for piece in pieces)
         kept = None if self._text.policy.sampling.log_probabilities is None else pieces
@@ -114,18 +110,24 @@ class Writer:
 
     def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
         """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
-        return next_characters(self.model.tokenizer, self.policy.sampler, self.read(prompt, label))
+        return next_characters(self.model, self.policy.sampler, self.read(prompt, label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words after `prompt`, the likeliest first. Raises OptionError, TextError."""
         if whole_number("`number`", number) < 1:
             raise OptionError(f"`number` must be 1 or more, not {number}")
-        return next_words(self.model.tokenizer, self.read(prompt, label), number)
+        return next_words(self.model, self.read(prompt, label), number)
 
     def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
-        """Return `prompt` if it has been read already, else read it. Raises OptionError, TextError."""
-        start = self._labelled(prompt, label)
-        return start if isinstance(start, Reading) else read_prompt(self.model, self.network, start)
+        """Return `prompt` if it has been read already, else read it. Raises TextError; OptionError also for a reading
+        that does not suit."""
+        if not isinstance(prompt, Reading):
+            return read_prompt(self.model, self.network, prompt, label)
+        if label is not None:
+            raise OptionError("the prompt was read without a label: give the label to read")
+        if prompt.network is not self.network:
+            raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
+        return prompt
 
     def stream(self, prompt: PromptLike = None, seed: int | None = None, label: str | None = None) -> Stream:
         """Write after `prompt` with a random seed unless one is given. Raises OptionError, TextError."""
@@ -214,18 +216,15 @@ class Writer:
                 yielded += 1
 
     def _labelled(self, prompt: PromptLike, label: str | None) -> PromptLike:
-        """Return the prompt to continue: a reading, if there is a `label`. Raises OptionError for a reading that does
-        not suit."""
-        if not isinstance(prompt, Reading):
-            return prompt if label is None else read_prompt(self.model, self.network, prompt, label)
-        if label is not None:
-            raise OptionError("the prompt was read without a label: give the label to read")
-        if prompt.network is not self.network:
-            raise OptionError(f"the prompt {prompt.prompt[:40]!r} was read by another model: read it by this one")
-        return prompt
+        """Return the prompt to continue: a reading, if there is a `label`."""
+        return prompt if label is None and not isinstance(prompt, Reading) else self.read(prompt, label)
+
+    def prompt(self, text: str | None, *, ids: Ids | None = None, seed: int = 0) -> Prompt:
+        """Return a prompt that is yet to be read; see `prefill.prompt_of`."""
+        return prompt_of(self.model, self.network, text, ids=ids, seed=seed)
 
     def _encoded(self, start: PromptLike, seed: int) -> Prompt | Reading:
-        return start if isinstance(start, Reading) else prompt_of(self.model, self.network, start, seed=seed)
+        return start if isinstance(start, Reading) else self.prompt(start, seed=seed)
 
     def _begun(self, texts: Sequence[tuple[Text, Reading]]) -> list[tuple[Text, Reading]]:
         """Begin each text, and return it with the spelling of its prompt that it continues."""

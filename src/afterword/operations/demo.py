@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from msgspec import UNSET, UnsetType
-
 from afterword.bases.installed import FOLDERS
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
@@ -57,12 +55,15 @@ class Demo(Request):
 class Told(Record, kw_only=True):
     """A part of the demo's report."""
 
-    heading: str | UnsetType = UNSET
-    text: str | UnsetType = UNSET
+    text: str
 
     def __str__(self) -> str:
-        heading = [f"--- {self.heading}: ".ljust(WIDTH, "-")] if isinstance(self.heading, str) else []
-        return "\n".join([*heading, *([self.text] if isinstance(self.text, str) else [])])
+        return self.text
+
+
+def headed(heading: str, *text: str) -> Told:
+    """Return a part below a heading."""
+    return Told(text="\n".join([f"--- {heading}: ".ljust(WIDTH, "-"), *text]))
 
 
 @operation(Demo)
@@ -83,7 +84,7 @@ The last tenth of the play is held out to measure the models.
     )
     done = list[Run]()
     for place, settings in runs.items():
-        yield Told(heading=f"training from {'scratch' if settings.base == NONE else settings.base}")
+        yield headed(f"training from {'scratch' if settings.base == NONE else settings.base}")
         with work.progress("reading the text and planning"):
             run = begin([str(PLAY)], place, TextSettings(), settings, overwrite=_is_demo(place))
         trained(run, work)
@@ -95,21 +96,21 @@ The last tenth of the play is held out to measure the models.
         f"{BASE}, then the play, in {both.seconds:.0f} s": load(both.folder.path),
     }
     held_out = both.encoded.tokenizer.decode(both.encoded.validation)
-    yield Told(heading="bits per character on the held-out tenth (a plain text file needs 8)")
+    yield headed("bits per character on the held-out tenth (a plain text file needs 8)")
     for name, model in models.items():
         with work.progress(f"scoring by {name}"):
             yield Told(text=f"{model.score(held_out).bits_per_character:.2f}  {name}")
     yield Told(text=f"\n{ASKED}\n")
     for name, model in models.items():
         written = str(model.generate(PROMPT, max_tokens=LENGTH, temperature=TEMPERATURE, seed=SEED))
-        yield Told(heading=name, text=f"{written}\n")
+        yield headed(name, f"{written}\n")
     sentence = first_sentence(written)
     write_bytes(page, gates_html(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())
     yield Told(text=f"To see its gates while it reads {' '.join(sentence.split())!r}, open {page} in a browser.\n")
     name, folder = work.program, shlex.quote(out)
-    yield Told(
-        heading="try next",
-        text=f"""\
+    yield headed(
+        "try next",
+        f"""\
 {name} generate {folder} --prompt "Friends, " --temperature 0.5
 {name} generate {BASE} --prompt "The sea was "
 {name} score {folder} SOME_FILE.txt

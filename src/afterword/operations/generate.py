@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar
 
@@ -16,7 +16,6 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
 from afterword.generation.writer import Writer, random_seed
 from afterword.language_model import LanguageModel
-from afterword.operations.novelty import copied
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
@@ -40,8 +39,8 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     (seed + k) mod 2^64.
 
     `unique` and `novel` are for models of lines, and count only whole lines. They try further seeds until there are
-    `num` lines. They stop when fewer than 1 in 1,000 of the last 10,000 seeds yielded a new line. `novel`, `no_copy`
-    and `report` need the run's folder, which contains the training text.
+    `num` lines. They stop when fewer than 1 in 1,000 of the last 10,000 seeds yielded a new line. `novel` and `no_copy`
+    need the run's folder, which contains the training text.
 
     With `label`, a model of labelled lines writes lines with that label, and leaves the label out. Without it, the
     model draws one of its labels too, and writes label, tab and line.
@@ -78,7 +77,6 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     )
     unique: bool = setting(False, "write no line twice: use further seeds instead")
     novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
-    report: bool = setting(False, "report at the end how much of the output was copied, as novelty does")
 
 
 class Written(Record, kw_only=True):
@@ -126,11 +124,10 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _Accept(request, model, label, work) if request.unique or request.novel else None
-    learned = model.learned_from() if request.report else None
     first = random_seed() if request.seed is None else request.seed
     if request.seed is None and writer.draws:
         work.say(f"seed {first}")
-    wanted, complete, texts = request.num * len(starts), 0, list[str]()
+    wanted, complete = request.num * len(starts), 0
     few = wanted <= FEW and accept is None and request.best_of == 1
     samples: Iterator[str | Sample]
     if few:
@@ -151,8 +148,6 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)
-                if learned is not None:
-                    texts.append(one.text)
     except KeyboardInterrupt:
         if few:
             raise
@@ -163,8 +158,6 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         raise WorkError(f"{_lines_found(complete, wanted, accept)}: {error.message}") from None
     if accept is not None:
         work.say(_lines_found(complete, wanted, accept))
-    if learned is not None and any(texts):
-        work.say(*str(copied(learned, "written", texts, work)).split("\n"), verbatim=True)
 
 
 def _prompts(request: Generate, work: Work) -> list[str | None]:
@@ -188,11 +181,8 @@ def _one_by_one(writer: Writer, starts: Sequence[PromptLike], first: int, stream
             continue
         stream = writer.stream(start, seed)
         yield stream.prompt
-        text, tokens, cost = "", 0, 0.0
-        for piece in stream:
-            yield piece.text
-            text, tokens, cost = text + piece.text, tokens + 1, cost + piece.log_probability
-        yield Sample(stream.prompt, text, tokens, cost, stream.finish_reason or "length", stream.seed)
+        yield from (piece.text for piece in stream)
+        yield stream.sample()
 
 
 def _lines_found(complete: int, wanted: int, accept: _Accept) -> str:
@@ -210,7 +200,8 @@ class _Accept:
             known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
         self._known = {*known, ""}  # training leaves out empty lines
         self._is_unique, self._normalise = request.unique, model.tokenizer.normalise
-        self._check_cost = _cost_check((model.about["validation"] or {}).get("bits_per_character"), work)
+        self._usual, self._work = (model.about["validation"] or {}).get("bits_per_character"), work
+        self._bits = self._characters = self._lines = 0.0  # of the latest new lines
         self.tried = 0
 
     def __call__(self, sample: Sample) -> bool:
@@ -223,24 +214,18 @@ class _Accept:
         self._check_cost(sample)
         return True
 
-
-def _cost_check(usual: float | None, work: Work) -> Callable[[Sample], None]:
-    """Return a function of each new line; it notes once if such lines cost much more than the `usual` bits."""
-    bits = characters = lines = 0.0
-
-    def check_cost(sample: Sample) -> None:
-        nonlocal bits, characters, lines, usual
-        bits -= sample.log_probability / math.log(2)
-        characters += len(sample.text) + 1
-        lines += 1
-        if usual is None or lines < TYPICAL:
+    def _check_cost(self, sample: Sample) -> None:
+        """Note once if new lines cost much more than held-out ones."""
+        self._bits -= sample.log_probability / math.log(2)
+        self._characters += len(sample.text) + 1
+        self._lines += 1
+        if self._usual is None or self._lines < TYPICAL:
             return
-        if bits > MUCH_MORE * usual * characters:
-            work.note(
-                f"the last {TYPICAL:,} lines cost {bits / characters:.2f} bits per character, held-out ones "
-                f"{usual:.2f}: the model is running out of likely new lines"
+        cost = self._bits / self._characters
+        if cost > MUCH_MORE * self._usual:
+            self._work.note(
+                f"the last {TYPICAL:,} lines cost {cost:.2f} bits per character, held-out ones {self._usual:.2f}: "
+                "the model is running out of likely new lines"
             )
-            usual = None  # once is enough
-        bits = characters = lines = 0.0
-
-    return check_cost
+            self._usual = None  # once is enough
+        self._bits = self._characters = self._lines = 0.0

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Annotated, Any
 
-import msgspec
-
 from afterword.errors import OptionError
-from afterword.generation.copying import LENGTHS, LineCopies, find_copies, find_lines
+from afterword.generation.copying import LENGTHS, Copies, find_copies, find_lines
 from afterword.generation.sampling import Temperature
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
-from afterword.operations.options import Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import SEEDS, setting
 from afterword.text.aligned import aligned
-from afterword.text.encoded import EncodedCorpus
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
 SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
 @dataclass(frozen=True)
-class Novelty(Temperature, Predicting, Holding, Request):
+class Novelty(Temperature, Request):
     """Report how much of a model's output is copied verbatim from its training text.
 
     RUN is the folder of the model's run, which contains that text. FILE (a text, also .gz, or - for standard input) is
@@ -45,17 +41,6 @@ class Novelty(Temperature, Predicting, Holding, Request):
     seed: int = setting(0, "seed of the first text", **SEEDS)
 
 
-class CopiedPart(msgspec.Struct):
-    """The copies in a text from the training text; see `generation.copying.Copies`."""
-
-    characters: int
-    shares: dict[int, float]
-    longest: str
-    at: int
-    lines: LineCopies | None
-    """Only for a model of lines."""
-
-
 class Copied(Record, kw_only=True):
     """The copies in a text from the training text, and those in the held-out text, if there is one."""
 
@@ -63,8 +48,8 @@ class Copied(Record, kw_only=True):
     """The name of the judged text in the report for people."""
     learned_from: int
     """Characters of the training text."""
-    judged: CopiedPart
-    held_out: CopiedPart | None
+    judged: Copies
+    held_out: Copies | None
 
     def to_dict(self) -> dict[str, Any]:
         return {key: value for key, value in super().to_dict().items() if key != "name"}
@@ -93,31 +78,25 @@ def novelty(request: Novelty, work: Work) -> Copied:
         raise OptionError(
             "`num` and `file` exclude each other: give `file` to check that file, or `num` to check what is written"
         )
-    model = work.model(request.model, request.using, hold=request.hold)
+    model = work.model(request.model)
     with work.progress("reading the training text"):
         learned = model.learned_from()
     if request.file is not None:
         name = str(request.file)
         text = learned.tokenizer.normalise(work.text(name, unwrap=model.unwraps))
-        return copied(learned, name, text.splitlines() if learned.lines else [text], work)
-    num = request.num or (LINES if learned.lines else TEXTS)
-    with work.progress("writing", "texts") as on_progress:
-        texts = list[str]()
-        for sample in model.samples(num=num, seed=request.seed, temperature=request.temperature):
-            texts.append(sample.text)
-            on_progress(len(texts) / num, len(texts))
-    return copied(learned, "written", texts, work)
-
-
-def copied(learned: EncodedCorpus, name: str, texts: Sequence[str], work: Work) -> Copied:
-    """Return the copies from the training text in `texts`, which the report calls `name`, and in the held-out text."""
+        texts = text.splitlines() if learned.lines else [text]
+    else:
+        name, texts, num = "written", [], request.num or (LINES if learned.lines else TEXTS)
+        with work.progress("writing", "texts") as on_progress:
+            for sample in model.samples(num=num, seed=request.seed, temperature=request.temperature):
+                texts.append(sample.text)
+                on_progress(len(texts) / num, len(texts))
     with work.progress("looking for copies"):
         training = learned.texts("training")
         source = "\n".join(training)
 
-        def part(texts: Sequence[str]) -> CopiedPart:
-            lines = find_lines(texts, training) if learned.lines else None
-            return CopiedPart(**vars(find_copies(texts, source)), lines=lines)
+        def part(texts: Sequence[str]) -> Copies:
+            return replace(find_copies(texts, source), lines=find_lines(texts, training) if learned.lines else None)
 
         held_out = part(learned.texts("validation")) if len(learned.validation) else None
         return Copied(name=name, learned_from=len(source), judged=part(texts), held_out=held_out)

@@ -44,7 +44,6 @@ class Planned(Record, kw_only=True):
     plan: dict[str, Any]
     reasons: dict[str, str]
     expected: dict[str, float] | None
-    outlook: list[dict[str, float]]
     notes: list[str]
     printed: list[str]
     """The lines of the printed plan."""
@@ -82,7 +81,6 @@ def planned(found: Preview) -> Planned:
         plan=asdict(plan.recipe),
         reasons=plan.reasons,
         expected=None if plan.expected is None else _figures(plan.expected),
-        outlook=[{"minutes": minutes, **_figures(each)} for minutes, each in plan.outlook.items()],
         notes=found.notes,
         printed=[*_lines(found)],
         planning_seconds=round(found.planning_seconds, 3),
@@ -98,8 +96,6 @@ def _lines(found: Preview) -> Iterator[str]:
     yield from aligned(rows, "<><").splitlines()
     if plan.expected is not None:
         yield from ("", f"expected: {in_bits(plan.expected)} on held-out text")
-        for minutes, each in plan.outlook.items():
-            yield f"in {f'{minutes:g} min' if minutes < 120 else f'{minutes / 60:.3g} hours'}: {in_bits(each)}"
 
 
 def _look(encoded: EncodedCorpus) -> dict[str, str | int | float]:

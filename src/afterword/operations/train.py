@@ -45,19 +45,7 @@ class Train(TextSettings, TrainingSettings, Request):
     """
 
     example = "train book.txt --minutes 10"
-    first = (
-        "out",
-        "minutes",
-        "resume",
-        "base",
-        "lines",
-        "labels",
-        "validation",
-        "lowercase",
-        "recipe",
-        "seed",
-        "overwrite",
-    )
+    first = ("out", "minutes", "resume", "base", "lines", "labels", "validation", "lowercase", "recipe", "seed")
 
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
     _: KW_ONLY

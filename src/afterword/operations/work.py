@@ -70,9 +70,9 @@ class Work:
     def engine_of(self, model: LanguageModel) -> dict[str, Any]:
         """Report how long the engine of `model` took to build its graph, and return its name for records. For NumPy,
         the default, report and return nothing."""
-        if model.engine == "numpy":
+        if (engine := model.predictor.engine) is None:
             return {}
-        self.say(f"engine {model.engine}: its graph took {model.engine_seconds:.2f} s to build")
+        self.say(f"engine {model.engine}: its graph took {engine.seconds:.2f} s to build")
         return {"engine": model.engine}
 
     def is_model(self, name: str) -> bool:

@@ -31,7 +31,6 @@ from afterword.planning.training_plan import (
 from afterword.planning.tuning import Choice, Choices
 from afterword.text.encoded import EncodedCorpus
 
-OUTLOOK = (5, 30)  # times the minutes
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
 MOST_COUNTED = 2**22  # tokens that are examined for remarks on a text
@@ -71,8 +70,6 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
         counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
         planner = _Planner(encoded, settings, begun)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
-        if begun.base is not None:
-            planner.make_learner()
         ngram = counting.result()
     return planner.plan(ngram)
 
@@ -131,24 +128,14 @@ class _Planner:
         recipe = _recipe(choices)
         check_memory(recipe, encoded.tokenizer)
         reasons = {"base": begun.why} | {name: choices[name][1] for name in vars(recipe)}
-        expected, outlook = self._expectations(recipe, self._cost_before(recipe, ngram, untouched))
         return Plan(
             recipe,
             {name: reason for name, reason in reasons.items() if reason},
-            expected,
-            outlook,
+            self._expected(recipe.minutes, self._cost_before(recipe, ngram, untouched)),
             [*begun.problems, *self._notes(recipe)],
             self._base,
             ngram if recipe.ngram == HIGHEST_ORDER else None,
         )
-
-    def make_learner(self) -> None:
-        """Make the learner of the first size, to measure steps, unless none will be measured."""
-        if self._minutes is not None:
-            from afterword.learning.learner import Learner
-
-            recipe = self.recipe(self.first)
-            self._times.learner = Learner(recipe.config(self._encoded.tokenizer), recipe)
 
     def recipe(self, size: int) -> Recipe:
         """Return the recipe of `size` units, to measure a step."""
@@ -263,30 +250,17 @@ class _Planner:
     def _dropout(self, steps: int) -> Choice[float]:
         return tuning.dropout(steps / self._steps_per_pass, from_base=self._base is not None)
 
-    def _expectations(
-        self, recipe: Recipe, before: float | None
-    ) -> tuple[Expectation | None, dict[float, Expectation]]:
-        """Return the expected cost of the run, and of longer runs that cost less, if such runs have been tried.
+    def _expected(self, minutes: float | None, before: float | None) -> Expectation | None:
+        """Return the expected cost of the run, if such runs have been tried.
 
         before: the cost of held-out text to what the run begins from.
         """
-        characters = self._encoded.training_characters
-
-        def after(minutes: float | None) -> Expectation | None:
-            if before is None:
-                return None
-            passes = self._steps(self._size(minutes)[0], minutes) / self._steps_per_pass
-            if self._base is None:
-                return expectation(before, characters, passes * self._tokens)
-            return expectation_from_base(before, passes * characters)
-
-        expected, outlook = after(recipe.minutes), {}
-        if recipe.minutes is not None and (best := expected) is not None:
-            for minutes in (recipe.minutes * k for k in OUTLOOK):
-                then = after(minutes)
-                if then is not None and then.likely < 0.999 * best.likely:
-                    outlook[minutes] = best = then
-        return expected, outlook
+        if before is None:
+            return None
+        passes = self._steps(self._size(minutes)[0], minutes) / self._steps_per_pass
+        if self._base is None:
+            return expectation(before, self._encoded.training_characters, passes * self._tokens)
+        return expectation_from_base(before, passes * self._encoded.training_characters)
 
     def _cost_before(self, recipe: Recipe, ngram: Ngram, untouched: Measured | None) -> float | None:
         """Return the cost of held-out text to what a run begins from: base and n-gram as they are, or the n-gram alone.

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from afterword.errors import OptionError
 from afterword.learning.batches import training_batches
@@ -18,9 +17,6 @@ from afterword.learning.ranks import ranks_here
 from afterword.learning.recipe import Recipe
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from afterword.learning.learner import Learner
 
 
 def check_memory(recipe: Recipe, tokenizer: Tokenizer) -> None:
@@ -77,9 +73,8 @@ def _quota(otherwise: int) -> int:
         return otherwise
 
 
-def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = None) -> StepTime:
-    """Measure real steps of `recipe` on this machine, with the network of `learner` or a new one. It is discarded
-    afterwards.
+def step_time(encoded: EncodedCorpus, recipe: Recipe) -> StepTime:
+    """Measure real steps of `recipe` on this machine, with a network that is discarded afterwards.
 
     The first step is left out. Then the optimizer is taken to later steps, since it does more in its early ones: of
     `RENEW` steps, the one that renews its roots is measured, and as many of the others as there is time for.
@@ -94,7 +89,7 @@ def step_time(encoded: EncodedCorpus, recipe: Recipe, learner: Learner | None = 
     from afterword.learning.optimizer import EARLY, RENEW
 
     torch.set_num_threads(recipe.threads)
-    learner = learner or Learner(recipe.config(encoded.tokenizer), recipe)
+    learner = Learner(recipe.config(encoded.tokenizer), recipe)
     batches = training_batches(encoded.beginning(ENOUGH), recipe)
     times: list[StepTime] = []
     while len(times) < 1 + RENEW:
@@ -122,8 +117,6 @@ class StepTimes:
         """`recipe_of` returns the recipe of a size; `first` is the size to measure if none was."""
         self._encoded, self._first, self._recipe_of = encoded, first, recipe_of
         self._measured: dict[int, StepTime] = {}
-        self.learner: Learner | None = None
-        """A learner of the first size, if one already exists."""
 
     def fastest(self, size: int, recipes: Sequence[Recipe]) -> int:
         """Measure all `recipes`, of `size` units each. Return the index of the fastest."""
@@ -141,7 +134,6 @@ class StepTimes:
 
     def __call__(self, size: int) -> StepTime:
         if not self._measured:
-            recipe, (learner, self.learner) = self._recipe_of(self._first), (self.learner, None)
-            self._measured[self._first] = step_time(self._encoded, recipe, learner)
+            self._measured[self._first] = step_time(self._encoded, self._recipe_of(self._first))
         nearest = min(self._measured, key=lambda known: abs(math.log(known / size)))
         return self._measured[nearest] * math.pow(size / nearest, GROWTH)

@@ -96,8 +96,6 @@ class Plan:
     """The reason for a number, by its name, as far as it needs one."""
     expected: Expectation | None = None
     """The cost of held-out text to the model, as it will be used; None if no forecast is possible."""
-    outlook: dict[float, Expectation] = dataclasses.field(default_factory=dict)
-    """The same for other numbers of minutes."""
     notes: list[str] = dataclasses.field(default_factory=list)
     """Messages for the user."""
     base: Base | None = None

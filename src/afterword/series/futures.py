@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.generation.paths import sample_paths
+from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Ids
 from afterword.series.tokens import BINS, CHARACTERS, Floats, bins_of, changes_in, changes_of, scale_of
@@ -26,7 +27,7 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
     found = np.full((len(series), horizon), np.nan)
     usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
     bins, allowed = learned_bins(model)
-    read_as, opening = read_as_ids(bins, allowed), model.prompt("").ids
+    read_as, opening = read_as_ids(bins, allowed), model.writer(Sampling()).prompt("").ids
     count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
     for at in range(0, len(usable), GROUP):
         group = [series[k] for k in usable[at : at + GROUP]]

@@ -16,14 +16,13 @@ from starlette.types import Lifespan
 from afterword import __version__
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import ApiError
-from afterword.serving.http.openapi import document, reference
+from afterword.serving.http.openapi import document
 from afterword.serving.http.safety import RequestGuard
-from afterword.serving.http.static_files import HTML, STATIC, page_file
+from afterword.serving.http.static_files import STATIC, page_file
 from afterword.serving.routes import asked, catalogue, completions, gate_views, next_tokens, training_runs
 from afterword.serving.service import Service
 from afterword.web.pages import policy
 
-DOCS_POLICY = policy(style_src="'self'", frame_ancestors="'none'")
 PAGE_POLICY = policy(
     **dict.fromkeys(("script_src", "style_src", "connect_src", "frame_src", "base_uri"), "'self'"),
     img_src="'self' data: blob:",
@@ -51,12 +50,6 @@ async def openapi(call: Call[Service]) -> dict[str, Any]:
     return api
 
 
-async def docs(call: Call[Service]) -> Response:
-    """Return this API document as a page."""
-    page = reference(document(ROUTES, __version__))
-    return Response(page.encode(), 200, {"Content-Security-Policy": DOCS_POLICY}, HTML)
-
-
 ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/", page, is_open=True),
     Endpoint("GET", "/static/{name:path}", static, is_open=True),
@@ -79,9 +72,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/tokenizer_info", catalogue.tokenizer_info, query={"model": str}),
     Endpoint("GET", "/health", catalogue.health, is_open=True),
     Endpoint("GET", "/metrics", catalogue.metrics),
-    Endpoint("POST", "/v1/chat/completions", catalogue.chat),
     Endpoint("GET", "/openapi.json", openapi),
-    Endpoint("GET", "/docs", docs),
 )
 
 
@@ -105,7 +96,9 @@ async def _no_route(request: Request, error: Exception) -> Response:
     path = request.url.path[:80]
     if error.status_code != 405:
         close = f"did you mean /v1{path}? " if any(route.path == f"/v1{path}" for route in ROUTES) else ""
-        message = f"unknown route {path!r}: {close}see {request.scope['root_path']}/docs"
+        if "/chat" in path:
+            close = "these models continue a text and cannot chat: use /v1/completions with a prompt; "
+        message = f"unknown route {path!r}: {close}see {request.scope['root_path']}/openapi.json"
         return ApiError(error.status_code, message).response()
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     allowed = ", ".join(sorted({method for route in matching for method in route.methods}))

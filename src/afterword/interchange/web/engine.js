@@ -294,15 +294,14 @@ class Model {
     if (!isValid) throw new RangeError(`temperature must be from 0 to ${writing.hottest}, minP from 0 to below 1, and maxTokens 0 or more`);
     const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
-    const labels = writing.labels.map(label => `${label}\t`).filter(label => label.startsWith(prompt));
     const ways = await this.#ways(prompt, turn);
-    const among = ways.map(({ p, rest }) => without(p, [...never, ...this.#strays(labels, prompt, rest)]));
+    const among = ways.map(({ p, rest }) => without(p, [...never, ...this.#strays(prompt, rest)]));
     const place = ways.length > 1 ? drawn(weights(among.flatMap(p => [...p]), temperature, minP), random) : 0;
     let { rest, p } = ways[Math.floor(place / rows)];
     const reading = new Reading(this, ways[Math.floor(place / rows)].reading);
     let [text, held, tokens, logProbability, finishReason] = ["", "", 0, 0, maxTokens > 0 ? null : "length"];
     while (!finishReason) {
-      const id = drawn(weights(without(p, [...(tokens ? masked : never), ...this.#strays(labels, prompt + text + held, rest)]), temperature, minP), temperature ? random : () => 0);
+      const id = drawn(weights(without(p, [...(tokens ? masked : never), ...this.#strays(prompt + text + held, rest)]), temperature, minP), temperature ? random : () => 0);
       const cost = Math.log(p[id]);
       [tokens, logProbability] = [tokens + 1, logProbability + cost];
       if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
@@ -320,9 +319,10 @@ class Model {
     return { text, tokens, logProbability, finishReason, seed };
   }
 
-  /** Return the rows that continue none of `labels` where `whole` ends with a `rest` that they begin with; none after a label. */
-  #strays(labels, whole, rest) {
+  /** Return the rows that continue no label where `whole` ends with a `rest` that they begin with; none after a label. */
+  #strays(whole, rest) {
     const [head, texts] = [whole.slice(0, whole.length - rest.length), whole.includes("\t") ? [] : this.tokenizer.texts];
+    const labels = this.facts.writing.labels.map(label => `${label}\t`).filter(label => label.startsWith(whole));
     const fits = text => text && labels.some(label => label.startsWith(head + text) || (head + text).startsWith(label));
     return labels.length ? [...texts.slice(0, this.facts.rows).keys()].filter(row => !fits(texts[row])) : [];
   }
@@ -348,7 +348,7 @@ class Model {
     const { signal } = checked(options, "next");
     const found = new Map();
     for (const { rest, p } of await this.#ways(prompt, turns(signal))) {
-      without(p, this.facts.masked).forEach((value, row) => {
+      without(p, [...this.facts.masked, ...this.#strays(prompt, rest)]).forEach((value, row) => {
         const [text = ""] = this.tokenizer.texts[row].slice(rest.length);
         if (value) found.set(text, (found.get(text) ?? 0) + value);
       });
@@ -361,7 +361,7 @@ class Model {
     const { count = 8, signal } = checked(options, "words");
     const [turn, begun, found, ahead] = [turns(signal), BEGUN.exec(prompt)?.[0] ?? "", new Map(), []];
     const add = (reading, before, p, chance, rest = "") => {
-      without(p, this.facts.masked).forEach((value, id) => {
+      without(p, [...this.facts.masked, ...this.#strays(prompt + before.slice(begun.length), rest)]).forEach((value, id) => {
         if (value * chance < RAREST) return;
         const text = before + (id === this.facts.boundary ? "\n" : this.tokenizer.texts[id].slice(rest.length));
         const end = wordEnd(text, begun.length);

@@ -1,11 +1,9 @@
-"""The API document: an OpenAPI document made from the routes, and a page for people."""
+"""The API document: an OpenAPI document made from the routes."""
 
 from __future__ import annotations
 
-import html
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -85,67 +83,3 @@ def _operation(route: Endpoint, path: str, schema_of: dict[Any, Any]) -> dict[st
     if route.body is not None:
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[route.body]}}}
     return found
-
-
-def reference(api: dict[str, Any]) -> str:
-    """Return the document `api` as an HTML page."""
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<title>Afterword API</title><link rel="stylesheet" href="static/style.css">',
-        '<link rel="stylesheet" href="static/docs.css"></head><body>',
-        "<h1>API</h1>",
-        "<p>Requests and responses are JSON. Log probabilities are the model's own, in nats, before any filter. ",
-        'Machine-readable: <a href="openapi.json">openapi.json</a>.</p>',
-    ]
-    for title, body in operations(api):
-        parts += [f"<section><h2><code>{html.escape(title)}</code></h2>", body, "</section>"]
-    return "\n".join([*parts, "</body></html>"])
-
-
-def operations(api: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each operation of the document `api`, such as GET /health, and its description in HTML."""
-    schemas = api["components"]["schemas"]
-    for path, methods in api["paths"].items():
-        for method, operation in methods.items():
-            parts = [f"<p>{_text(operation['summary'])}</p>"]
-            if "requestBody" in operation:
-                parts += _fields("Request", operation["requestBody"]["content"][JSON]["schema"], schemas)
-            answer = operation["responses"][next(iter(operation["responses"]))]["content"].get(JSON)
-            if answer is not None:
-                parts += _fields("Response", answer["schema"], schemas)
-            yield f"{method.upper()} {path}", "\n".join(parts)
-
-
-def _fields(title: str, schema: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found = schemas.get(name, schema)
-    needed = found.get("required", ())
-    rows = []
-    for field, one in sorted(found.get("properties", {}).items(), key=lambda one: one[0] not in needed):
-        notes = ["required"] * (field in needed) + [kind.get("description", "") for kind in _kinds(one)]
-        cells = (f"<code>{html.escape(field)}</code>", html.escape(_kind(one)), _text(" ".join(notes)))
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    description = _text(found.get("description", ""))
-    return [f"<h3>{title}</h3><p>{description}</p><table>", *rows, "</table>"] if rows else []
-
-
-def _text(text: str) -> str:
-    return re.sub("`(.+?)`", r"<code>\1</code>", html.escape(text))
-
-
-def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    if "anyOf" in schema:
-        return " or ".join(map(_kind, _kinds(schema)))
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    if "enum" in schema:
-        return ", ".join(json.dumps(one) for one in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
-    return str(schema.get("type", "any"))

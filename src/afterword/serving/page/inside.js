@@ -41,8 +41,8 @@ function Inside({ writer }) {
     const whole = part();
     const isLong = whole.length > EVERY_UNIT_UP_TO;
     const text = view === "step" ? whole.slice(-EVERY_UNIT_UP_TO) : whole;
-    const { model, hold, with: which } = steering();
-    const body = { model, text, format: view, hold, with: which, units: isLong && view === "html" && unit ? [unit] : null };
+    const { model, hold } = steering();
+    const body = { model, text, format: view, hold, units: isLong && view === "html" && unit ? [unit] : null };
     const key = JSON.stringify(body);
     if (key === shown?.key) return;
     ask(async signal => (text ? { ...(await call("POST", "/v1/gates", body, signal)), key, length: text.length } : null));

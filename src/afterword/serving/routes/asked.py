@@ -35,6 +35,7 @@ MOST_ROWS = 100_000  # in a reply
 GIVEN = "-"  # the name of the text of a body
 # of options that are not served; groups of equal lines would have no figures of the whole
 ALWAYS: dict[str | None, dict[str, Any]] = {"/v1/odd": {"as_read": True}}
+NEVER = ("file", "adapted", "engine")  # fields of records that no reply has
 
 
 class GivenReader(Reader):
@@ -62,6 +63,9 @@ class ServedWork(Work):
         self, name: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         return variant(self._served, using, list(hold)).model
+
+    def engine_of(self, model: LanguageModel) -> dict[str, Any]:
+        return {}
 
     def is_model(self, name: str) -> bool:
         return True
@@ -142,14 +146,13 @@ def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
     fields: list[Any] = [("model", str)]
     about = ""
     for record in operation.records:
-        if not record.served:
-            continue
-        if record.rows is not None:
-            fields.append((record.rows, list[record] | msgspec.UnsetType, msgspec.UNSET))  # type: ignore[valid-type]
-            continue
-        about = record.__doc__ or ""
-        hints = msgspec.structs.fields(record)
-        fields += [(one.name, one.type, msgspec.UNSET) if not one.required else (one.name, one.type) for one in hints]
+        each = [one for one in msgspec.structs.fields(record) if one.name not in NEVER]
+        own = [(one.name, one.type, *([] if one.required else [msgspec.UNSET])) for one in each]
+        if record.served and record.rows is None:
+            fields, about = fields + own, record.__doc__ or ""
+        elif record.served:
+            row = msgspec.defstruct(record.__name__, own, kw_only=True, namespace={"__doc__": record.__doc__})
+            fields.append((record.rows, list[row] | msgspec.UnsetType, msgspec.UNSET))  # type: ignore[valid-type]
     return msgspec.defstruct(f"{operation.request.__name__}Reply", fields, kw_only=True, namespace={"__doc__": about})
 
 

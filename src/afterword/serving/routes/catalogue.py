@@ -46,7 +46,6 @@ class Tokenize(msgspec.Struct, forbid_unknown_fields=True):
 
 class Tokens(msgspec.Struct):
     tokens: list[int]
-    count: int
 
 
 class Detokenize(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,17 +58,10 @@ class Detokenized(msgspec.Struct):
 
 
 class TokenizerInfo(msgspec.Struct):
-    """The facts that a client needs to send token ids."""
+    """The names of the boundary token, which a prompt of token ids may begin with; null for a classic model."""
 
-    kind: str
-    vocabulary_size: int
-    lowercase: bool
     bos_token: str | None
     eos_token: str | None
-    pad_token: None
-    bos_token_id: int | None
-    eos_token_id: int | None
-    chat_template: None
 
 
 def list_models(call: Call[Service]) -> ModelList:
@@ -109,19 +101,12 @@ async def metrics(call: Call[Service]) -> Response:
     return Response(call.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def chat(call: Call[Service]) -> Response:
-    """Refuse: these models continue a text and cannot chat."""
-    message = "these models continue a text and cannot chat: use /v1/completions with a prompt"
-    raise ApiError(404, message, code="no_chat")
-
-
 def tokenize(call: Call[Service], body: Tokenize) -> Tokens:
     """Encode a text as tokens."""
     tokenizer = _tokenizer(call, body.model)
     if body.prompt == END and tokenizer.end is not None:
-        return Tokens([tokenizer.end], 1)
-    ids = tokenizer.encode(body.prompt).tolist()
-    return Tokens(ids, len(ids))
+        return Tokens([tokenizer.end])
+    return Tokens(tokenizer.encode(body.prompt).tolist())
 
 
 def detokenize(call: Call[Service], body: Detokenize) -> Detokenized:
@@ -131,11 +116,8 @@ def detokenize(call: Call[Service], body: Detokenize) -> Detokenized:
 
 def tokenizer_info(call: Call[Service]) -> TokenizerInfo:
     """Describe a model's tokenizer."""
-    tokenizer = _tokenizer(call, call.query.get("model"))
-    end = None if tokenizer.end is None else END
-    return TokenizerInfo(
-        tokenizer.kind, tokenizer.size, tokenizer.lowercase, end, end, None, tokenizer.end, tokenizer.end, None
-    )
+    end = None if _tokenizer(call, call.query.get("model")).end is None else END
+    return TokenizerInfo(end, end)
 
 
 def _tokenizer(call: Call[Service], name: str | None) -> Tokenizer:

@@ -18,14 +18,13 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec.structs import astuple
 
-from afterword import __version__
 from afterword.generation.continuation import Policy
 from afterword.generation.ending import BEYOND, BEYOND_RULED
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
-from afterword.serving.routes.prompts import Start, beginnings, begins_in_window, echoed, encoded, given
+from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, given
 from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
@@ -34,7 +33,6 @@ from afterword.serving.writing.replies import LogProbabilities, Order, Reply, Re
 MOST_CHOICES = 128  # of one request
 MOST_STOPS = 16
 DEFAULT_TOKENS = 16  # OpenAI's
-QUICK = 5_000  # characters
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
@@ -67,7 +65,6 @@ class CompletionRequest(Wanted):
     sentences: Whole | None = None
     finish_sentence: bool | None = None
     remember: bool | None = None
-    suffix: str | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
 
@@ -80,7 +77,6 @@ class CompletionRequest(Wanted):
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class CompletionChoice(msgspec.Struct):
@@ -110,16 +106,13 @@ class Completion(msgspec.Struct):
     model: str
     choices: list[CompletionChoice]
     usage: Usage
-    system_fingerprint: str
 
 
 async def complete(call: Call[Service], body: CompletionRequest) -> Completion | Events:
     """Continue each prompt with a text; with `stream`, send it as it is written."""
     check(body)
     order = Order(asyncio.Event(), bool(body.stream))
-    if is_quick(call.service, body):  # another thread would cost more than it saves
-        served, starts, prompts = prepared(call.service, body, order)
-    elif body.pattern is not None:
+    if body.pattern is not None:
         texts = (body.best_of or body.n or 1) * len(given(body.prompt))
         call.service.admit_rules(call, texts * most_states(body.longest))
         preparing = partial(prepared, call.service, body, order)
@@ -129,20 +122,12 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     scheduler = call.service.scheduler
     if body.echo and body.logprobs is not None:
         for start in starts:
-            keep = scheduler.remember if body.remember and not begins_in_window(start) else None
-            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check, keep))
+            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
     call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)
     return Events(builder.chunks()) if body.stream else await builder.whole()
-
-
-def is_quick(service: Service, body: CompletionRequest) -> bool:
-    """Return whether a request can be prepared in about a millisecond."""
-    is_short = body.prompt is None or (isinstance(body.prompt, str) and len(body.prompt) <= QUICK)
-    is_plain = body.pattern is None and body.hold is None
-    return is_short and is_plain and body.model is not None and service.models.is_ready(body.model)
 
 
 def prepared(
@@ -178,7 +163,7 @@ def prepared(
 
 def check(body: CompletionRequest) -> None:
     """Raise ApiError for fields that are unsupported or invalid for every model."""
-    for name in ("suffix", "frequency_penalty", "presence_penalty"):
+    for name in ("frequency_penalty", "presence_penalty"):
         if getattr(body, name):
             raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
     if body.stream_options is not None and not body.stream:
@@ -266,9 +251,7 @@ class CompletionBuilder:
     def _completion(self, choices: list[CompletionChoice]) -> Completion:
         read = sum(len(start.ids) for start in self._starts)
         usage = Usage(read, self._written, read + self._written)
-        return Completion(
-            self._id, "text_completion", self._created, self._served.name, choices, usage, f"afterword-{__version__}"
-        )
+        return Completion(self._id, "text_completion", self._created, self._served.name, choices, usage)
 
     def _choice(
         self, index: int, start: Start, reply: Reply, tokens: int, done: bool = True, echo: bool = False

@@ -14,18 +14,17 @@ import msgspec
 from starlette.responses import Response
 
 from afterword.inspection.finding import Finding
-from afterword.inspection.gates import Gates
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD
 from afterword.inspection.step_page import step_script
-from afterword.inspection.trace import GateOpenness, named_units, openness
+from afterword.inspection.trace import named_units
 from afterword.interchange.browser import engine
 from afterword.language_model import LanguageModel
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.wanted import Holds, ModelName, Name, Using, variant
+from afterword.serving.routes.wanted import Holds, ModelName, Name, variant
 from afterword.serving.service import Service
 from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
@@ -44,7 +43,7 @@ NEEDED = {"units": "matching", "keeps": "word"}
 
 
 class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text to read, and the format: figures, or the page of `afterword inspect --html` or `--step`.
+    """A text to read, and the page to show: that of `afterword inspect --html` or `--step`.
 
     The gates are the LSTM's, even if the model also has an n-gram. `units`, such as l0.u42, are those that the first
     page shows of a long text.
@@ -52,50 +51,32 @@ class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     text: str
     model: ModelName = None
-    format: Literal["json", "html", "step"] | None = None
-    using: Using | None = msgspec.field(default=None, name="with")
+    format: Literal["html", "step"] | None = None
     hold: Holds | None = None
     units: Holds | None = None
 
 
-class LayerSummary(msgspec.Struct):
-    """A layer: its gates by name, and the number of characters that each of its units remembers."""
-
-    gates: dict[str, GateOpenness]
-    memory: list[float]
-
-
 class GatesReply(msgspec.Struct):
-    """In JSON format: the tokens, the bits of each, the means over each layer's units by part, [tokens][layers], and a
-    summary of each layer over the whole text. Else the page alone."""
+    """The page."""
 
     model: str
-    text: str | msgspec.UnsetType = msgspec.UNSET
-    tokens: list[str] | msgspec.UnsetType = msgspec.UNSET
-    bits: list[float] | msgspec.UnsetType = msgspec.UNSET
-    means: dict[str, list[list[float]]] | msgspec.UnsetType = msgspec.UNSET
-    layers: list[LayerSummary] | msgspec.UnsetType = msgspec.UNSET
-    html: str | msgspec.UnsetType = msgspec.UNSET
+    html: str
 
 
 async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
-    """Show the gates while the model reads a text."""
-    if body.using == "ngram":
-        raise ApiError(400, 'an n-gram has no gates: leave out "with"', "with")
+    """Show the gates while the model reads a text, as a page."""
     served = await asyncio.to_thread(call.service.models.find, body.model)
-    model = (await asyncio.to_thread(variant, served, body.using, body.hold)).model
+    model = (await asyncio.to_thread(variant, served, None, body.hold)).model
 
     def looked() -> GatesReply:
         head = about(served.name, model.config, tuple(body.hold or ()))
         if body.format == "step":
-            return GatesReply(served.name, html=model.step_page(body.text, head))
+            return GatesReply(served.name, model.step_page(body.text, head))
         _check_length(model, body.text, MOST_NUMBERS)
         trace = model.gates(body.text)
         call.check()
-        if body.format == "html":
-            named = named_units(body.units, model.config) if body.units else None
-            return GatesReply(served.name, html=gates_html(trace, head, named))
-        return _summary(served.name, trace)
+        named = named_units(body.units, model.config) if body.units else None
+        return GatesReply(served.name, gates_html(trace, head, named))
 
     return await call.work(looked)
 
@@ -123,15 +104,13 @@ class InspectRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InspectReply(msgspec.Struct):
-    """The table that `afterword inspect` prints with `--find`, `--ablate`, `--horizon` or `--keeps`. `figures` contains
-    what `--json` prints."""
+    """The table that `afterword inspect` prints with `--find`, `--ablate`, `--horizon` or `--keeps`."""
 
     model: str
     caption: str
     head: list[str]
     rows: list[list[str]]
     foot: str
-    figures: dict[str, Any]
 
 
 async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
@@ -161,7 +140,7 @@ async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
             instead = body.instead or ()
             found = model.keeps(body.text, body.word or "", after=body.after, instead=instead, **options)
         rows = [list(row) for row in found.rows()]
-        return InspectReply(served.name, found.caption, list(found.head), rows, found.foot, found.to_dict())
+        return InspectReply(served.name, found.caption, list(found.head), rows, found.foot)
 
     return await call.work(measured)
 
@@ -172,12 +151,6 @@ def _check_length(model: LanguageModel, text: str, most: int) -> None:
     each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
     what = "this model can show the gates of at most {} tokens"
     check_at_most(most // each, tokens, what, "send a part of the text", "text")
-
-
-def _summary(name: str, trace: Gates) -> GatesReply:
-    layers = [LayerSummary(layer.gates, layer.memory.round(1).tolist()) for layer in openness(trace)]
-    means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in GATES_AND_STATES}
-    return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
 
 
 async def inside(call: Call[Service]) -> Response:

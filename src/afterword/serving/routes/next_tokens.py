@@ -65,14 +65,14 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     if reply.failure is not None:
         raise reply.failure
     assert prompt.reading is not None
-    tokenizer, names = served.model.tokenizer, served.token_names
-    found = next_characters(tokenizer, reply.policy.sampler, prompt.reading)[:LIKELIEST]
+    model, tokenizer, names = reply.policy.model, served.model.tokenizer, served.token_names
+    reading = replace(prompt.reading, prompt=prompt.prompt)  # a remembered one has no prompt
+    found = next_characters(model, reply.policy.sampler, reading)[:LIKELIEST]
     answer = Next(
         [Expected(names[one.id], tokenizer.texts[one.id], one.id, one.probability, one.after) for one in found]
     )
-    if body.words is not None:  # a remembered reading has no prompt
-        reading = replace(prompt.reading, prompt=prompt.prompt)
-        answer.words = await call.work(partial(next_words, tokenizer, reading, body.words))
+    if body.words is not None:
+        answer.words = await call.work(partial(next_words, model, reading, body.words))
     return answer
 
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import cast
 
 import numpy as np
 
-from afterword.generation.prefill import Reading
 from afterword.model.arrays import Ids
-from afterword.scoring.costs import STEPS_AT_ONCE, USED, stretches
+from afterword.scoring.costs import USED, stretches
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.limits import Limits
 from afterword.serving.routes.wanted import TokenIds
-from afterword.serving.writing.memory import TokensRead
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder
-
-REMEMBERED = 256  # tokens between two stored states of a prompt; those in between are read again quickly
-
-Keep = Callable[[list[tuple[TokensRead, Reading]]], None]
 
 
 @dataclass
@@ -45,11 +40,9 @@ def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | Tok
         return [prompt]
     if not prompt:
         raise ApiError(400, "prompt is an empty list: leave it out, or give a text", "prompt")
-    if all(isinstance(one, int) for one in prompt):
-        return [[one for one in prompt if isinstance(one, int)]]
     kinds = {type(one) for one in prompt}
-    if kinds == {str} or kinds == {list}:
-        return [one for one in prompt if not isinstance(one, int)]
+    if len(kinds) == 1:
+        return cast(list[str | TokenIds], [prompt] if kinds == {int} else prompt)
     raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
 
 
@@ -69,17 +62,13 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
 
 def beginnings(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
-    each = [[reply] for reply in start.replies] if begins_in_window(start) else [start.replies]
+    in_windows = start.variant.model.writing_defaults.opening == "window"
+    each = [[reply] for reply in start.replies] if in_windows else [start.replies]
     text = start.text if len(start.ids) else None
     ids = None if start.is_text or text is None else start.ids[begins(start) :]
     for replies in each:
-        prompt = start.variant.model.prompt(text, ids=ids, seed=replies[0].seed)
+        prompt = start.variant.writer.prompt(text, ids=ids, seed=replies[0].seed)
         yield RequestedPrompt(prompt, replies, remember)
-
-
-def begins_in_window(start: Start) -> bool:
-    """Return whether each text begins in its own window of the training text, as with a classic model."""
-    return start.variant.model.writing_defaults.opening == "window"
 
 
 def begins(start: Start) -> int:
@@ -88,13 +77,8 @@ def begins(start: Start) -> int:
     return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
 
 
-def echoed(
-    served: Served, start: Start, likeliest: int, check: Callable[[], None], keep: Keep | None = None
-) -> LogProbabilities:
-    """Return the log-probabilities of a prompt's tokens; a boundary at its start, which nothing predicts, has null.
-
-    `keep` receives the states on the way.
-    """
+def echoed(served: Served, start: Start, likeliest: int, check: Callable[[], None]) -> LogProbabilities:
+    """Return the log-probabilities of a prompt's tokens; a boundary at its start, which nothing predicts, has null."""
     network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
     names = served.token_names
     found = LogProbabilities([], [], [], [])
@@ -102,14 +86,9 @@ def echoed(
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)
-    tokens_read = TokensRead()
-    tokens_read.extend(start.variant.model.prompt("").ids)
-    for stretch in stretches(network, tokenizer.end, read[None], most=STEPS_AT_ONCE if keep is None else REMEMBERED):
+    for stretch in stretches(network, tokenizer.end, read[None]):
         check()
         expected = stretch.expected()[0]
-        if keep is not None and stretch.state is not None:
-            tokens_read.extend(read[max(0, stretch.place.start - 1) : stretch.place.stop - 1])
-            keep([(tokens_read.copy(), Reading("", expected[-1:], stretch.state, network))])
         some = read[stretch.place]
         row = network.rows(some)
         costs = expected[np.arange(len(some)), row]

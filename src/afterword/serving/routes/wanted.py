@@ -14,6 +14,7 @@ import msgspec
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
+from afterword.model.ngram.mixture import Using
 from afterword.serving.http.failures import ApiError
 from afterword.serving.writing.models import Served, Variant
 from afterword.settings import Kind, kinds_of
@@ -22,7 +23,6 @@ TokenIds = list[int]
 Whole = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 ModelName = Annotated[Name, msgspec.Meta(description="may be left out if the server has one model")] | None
-Using = Literal["both", "lstm", "ngram"]
 Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
 
 Request = TypeVar("Request", bound=msgspec.Struct)

@@ -7,26 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from afterword.errors import OptionError
 from afterword.model.folder.saved import WEIGHTS
-from afterword.records import read_json
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import RunRecord
 from afterword.serving.http.failures import ApiError
 from afterword.serving.runs.trainer import Trainer
-from afterword.storage import read_whole
-from afterword.text.encoded import CorpusFile
 
 State = Literal["training", "ended", "stopped", "failed"]
 
 
 class RunView(msgspec.Struct):
-    """The state of a run: `message` says why it failed; `plan`, `expected`, `asked` and `corpus` describe the work.
+    """The state of a run: `message` says why it failed.
 
     `reports` begins with the report number `after` of the query, and `next` is the number of the report to come. A run
     that continues after a crash reports some steps again, and `next` is then lower than before. Costs are in nats per
@@ -37,10 +34,7 @@ class RunView(msgspec.Struct):
     state: State
     message: str | None
     model: str | None = None
-    plan: dict[str, Any] | None = None
     expected: dict[str, float] | None = None
-    asked: dict[str, Any] | None = None
-    corpus: dict[str, Any] | None = None
     reports: list[dict[str, Any]] = []
     next: int = 0
     seconds: float = 0.0
@@ -97,10 +91,7 @@ class Runs:
             state,
             failure,
             model=name if (folder.model / WEIGHTS).is_file() else None,
-            plan=asdict(record.plan),
             expected=None if record.expected is None else asdict(record.expected),
-            asked={option: _bare(value) for option, value in record.asked.items() if value is not None},
-            corpus=_corpus(folder),
             reports=reports[after:],
             next=len(reports),
             seconds=seconds,
@@ -127,25 +118,3 @@ def _seconds_left(record: RunRecord, seconds: float, step: int, steps: int) -> f
     if minutes is not None:
         return max(0.0, 60 * minutes - seconds)
     return max(0, steps - step) * seconds / step if step else None
-
-
-def _corpus(folder: RunFolder) -> dict[str, Any] | None:
-    """Return the facts of a run's corpus under the names of `afterword plan --json`."""
-    try:
-        facts = read_json(CorpusFile, read_whole(folder.corpus / "corpus.json"))
-    except (OSError, ValueError):
-        return None
-    return {
-        "sources": facts.sources,
-        "characters": facts.training.characters,
-        "held_out": facts.validation.characters,
-        "tokens": facts.training.tokens,
-        "lines": facts.lines,
-    }
-
-
-def _bare(value: Any) -> Any:
-    """Return the value of an option with file names instead of paths."""
-    if isinstance(value, list):
-        return [_bare(one) for one in value]
-    return PurePath(value).name or value if isinstance(value, str) else value

@@ -30,7 +30,7 @@ class Variant:
     """A model with the parts and holds that a request asks for, and its recent writing settings."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model = model
+        self.model, self.writer = model, model.writer(Sampling())
         self._policy = lru_cache(POLICIES)(lambda sampling: model.writer(sampling).policy)
 
     def policy(self, sampling: Sampling) -> Policy:
@@ -104,11 +104,6 @@ class Models:
                     raise ApiError(500, f"the model {name} cannot be read: {error}") from None
         known = ", ".join(self.names()[:20]) or "none"
         raise ApiError(404, f"unknown model {name[:80]!r}; available: {known}", "model", "model_not_found")
-
-    def is_ready(self, name: str) -> bool:
-        """Return whether `find` has the model loaded."""
-        served, path = self._served.get(name), self._paths.get(name)
-        return served is not None and path is not None and _version(path) in (served.version, None)
 
     def _newest(self, name: str, path: str | Path) -> Served:
         version = _version(path)

@@ -22,9 +22,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from afterword.generation.parallel import ParallelTexts
-from afterword.generation.prefill import Reading, read_on
+from afterword.generation.prefill import read_on
 from afterword.serving.http.failures import ApiError, busy, report
-from afterword.serving.writing.memory import Memory, TokensRead
+from afterword.serving.writing.memory import Memory
 from afterword.serving.writing.replies import Reply, RequestedPrompt
 
 READERS = 32  # prompts that are read together
@@ -57,7 +57,6 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: deque[RequestedPrompt] = deque()
         self._reading: list[RequestedPrompt] = []
-        self._to_keep: list[tuple[TokensRead, Reading]] = []
         self._batches: dict[int, _Running] = {}
         self._stopping = False
         self.in_use = 0
@@ -98,12 +97,6 @@ class Scheduler:
             self._waiting.extend(prompts)
             self._changed.notify()
 
-    def remember(self, readings: Iterable[tuple[TokensRead, Reading]]) -> None:
-        """Store states that were computed elsewhere."""
-        with self._changed:
-            self._to_keep += readings
-            self._changed.notify()
-
     def leave(self, replies: Iterable[Reply]) -> None:
         """Stop writing `replies`, which nobody reads any more."""
         for reply in replies:
@@ -115,15 +108,12 @@ class Scheduler:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._waiting or self._reading or self._batches or self._to_keep or self._stopping):
+                while not (self._waiting or self._reading or self._batches or self._stopping):
                     self._changed.wait()
                 if self._stopping:
                     return
                 self._admit()
-                to_keep, self._to_keep = self._to_keep, []
             try:
-                for tokens_read, reading in to_keep:
-                    self._memory.keep(tokens_read, reading)
                 self._read()
                 for key, batch in [*self._batches.items()]:
                     self._step(batch)
