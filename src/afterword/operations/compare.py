@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import Facts, Scored, judge_of, ranking, scored_lines, several, watched
+from afterword.operations.score import Facts, Figures, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
@@ -50,20 +50,17 @@ class Compare(Predicting, Engine, Decoding, Request):
     )
 
 
-class ComparedText(Scored, kw_only=True):
+class ComparedText(Figures, kw_only=True):
     """The cost of the text for one model, compared with the first one."""
 
     rows: ClassVar = "models"
     few: ClassVar = True
-    in_json: ClassVar = (
-        *Scored.in_json,
-        *("characters", "tokens", "bits_per_byte", "perplexity", "standard_error"),
-    )
+    in_json: ClassVar = (*Figures.in_json, "characters", "tokens", "bits_per_byte", "perplexity")
 
+    engine: str | UnsetType = UNSET
     model: str
     difference: float
     """The difference from the first model, in bits per character."""
-    standard_error: float | None
     margin_of_error: float | None
     blocks: int
 
@@ -122,7 +119,7 @@ def _whole(
         apart = {name: None for cost, _ in results for name in cost.apart}
         work.rows(ComparedText, {**apart, **place, **facts})
         for name, (cost, difference) in zip(names, results, strict=True):
-            figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
+            figures = {one: getattr(difference, one) for one in ("margin_of_error", "blocks")}
             figures |= {"difference": difference.bits_per_character, **cost.apart, **place, **facts}
             yield ComparedText.of(cost, model=name, **figures)
         if difference.margin_of_error is None:

@@ -68,10 +68,10 @@ class Score(Predicting, Holding, Engine, Decoding, Request):
     adapt: bool = setting(False, "keep learning from the text as it is scored")
 
 
-class Scored(Record, kw_only=True):
+class Figures(Record, kw_only=True):
     """The cost of a whole text; `lstm`, `ngram` and `both` are nats per character, given if there is an n-gram."""
 
-    in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "adapted", "engine")
+    in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "engine")
 
     file: str | UnsetType = UNSET
     characters: int
@@ -83,8 +83,12 @@ class Scored(Record, kw_only=True):
     lstm: float | UnsetType = UNSET
     ngram: float | UnsetType = UNSET
     both: float | UnsetType = UNSET
+
+
+class Scored(Figures, kw_only=True):
+    """The cost of a whole text, with parts held and with nothing held."""
+
     free_bits_per_character: float | UnsetType = UNSET
-    adapted: list[str] | UnsetType = UNSET
     engine: str | UnsetType = UNSET
 
 
@@ -92,7 +96,7 @@ class ScoredLine(Record, kw_only=True):
     """The cost of a line and its end; with a model of labelled lines, its likeliest label and its given one."""
 
     rows: ClassVar = "lines"
-    in_json: ClassVar = ("adapted", "engine")
+    in_json: ClassVar = ("engine",)
 
     file: str | UnsetType = UNSET
     line: int
@@ -103,7 +107,6 @@ class ScoredLine(Record, kw_only=True):
     label_probability: float | UnsetType = UNSET
     given_label: str | UnsetType | None = UNSET
     free_bits_per_character: float | UnsetType = UNSET
-    adapted: list[str] | UnsetType = UNSET
     engine: str | UnsetType = UNSET
 
 
@@ -118,7 +121,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     scorers: list[Scorer] = [model] if model is free else [model, free]
     if request.adapt:
         adapting = scorers[0] = model.adapting()
-        facts["adapted"] = list(adapting.adapts)
         if request.using == "both" and "lstm" not in adapting.adapts:
             work.note("only the n-gram adapts; for the LSTM: pip install 'afterword[train]'")
     each = _by_line if request.lines else _whole
