@@ -25,7 +25,6 @@ from afterword.runs.folder import RunFolder
 from afterword.scoring import costs
 from afterword.scoring.costs import line_ids
 from afterword.scoring.odd_lines import OddLine
-from afterword.settings import OnProgress
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
 from tests.logs import lines, planted
@@ -500,7 +499,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines that a model reads to judge them."""
     seen, odd_lines = list[str](), LanguageModel.odd_lines
 
-    def watched(model: LanguageModel, lines: list[str], *more: float, **options: OnProgress) -> list[OddLine]:
+    def watched(model: LanguageModel, lines: list[str], *more: float, **options: Any) -> list[OddLine]:
         seen.extend(lines)
         return odd_lines(model, lines, *more, **options)
 
