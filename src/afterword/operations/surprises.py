@@ -35,7 +35,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
     .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
-    character gets a row. A model of words has a cost for each symbol instead. The bits add up to the score. The end of a
+    character gets a row. A model of words has a cost per symbol instead. The bits add up to the score. The end of a
     line is shown as ↵.
     """
 
