@@ -363,16 +363,14 @@ def _trained(
     with work.progress("reading the text and planning"):
         run = begin([training], out, text, settings, overwrite=request.overwrite)
     run.take_notes()  # about a text that is not the user's
-    began, decided = time.monotonic(), False
+    began = time.monotonic()
 
     def enough() -> bool:
-        nonlocal decided
         measured = run.model and run.model.about["validation"]
-        part = (time.monotonic() - began) / (60 * minutes)
-        if decided or not measured or part < EARLY:
+        if not measured or _pays(measured):
             return False
-        decided = part >= TRIAL
-        return not _pays(measured) and (decided or measured["lstm"] > HOPELESS * measured["ngram"])
+        is_hopeless = measured["lstm"] > HOPELESS * measured["ngram"]
+        return time.monotonic() - began >= (EARLY if is_hopeless else TRIAL) * 60 * minutes
 
     work.train(run, kept=False, enough=enough)
     run.take_notes()
