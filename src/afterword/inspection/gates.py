@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from afterword.errors import TextError
+from afterword.errors import ModelError, TextError
 from afterword.inspection.finding import Inspected
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
@@ -28,9 +28,13 @@ def look_at_gates(model: Inspected, text: str) -> Trace:
     A plain recurrent network has only a hidden state: its gates are empty, and its cell state is zero.
 
     Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
-    3 × 1024 units).
+    3 × 1024 units), ModelError for a classic model.
     """
     network, tokenizer = model.network(), model.tokenizer
+    if tokenizer.end is None:
+        raise ModelError(
+            f"a classic model reads {network.config.window} characters anew for each one: its gates are not shown"
+        )
     text = tokenizer.normalise(text)
     if model.lines:
         text = text.rstrip("\n")
@@ -45,11 +49,8 @@ def look_at_gates(model: Inspected, text: str) -> Trace:
         for name in Step._fields
     }
     expected = np.empty((T, config.vocabulary_size), np.float32)
-    state = network.start()
-    expected_first = np.full(config.vocabulary_size, -np.log(config.vocabulary_size))
-    if tokenizer.end is not None:
-        logits, state = network.step(np.array([tokenizer.end]), state)
-        expected_first = log_probabilities(logits[0])
+    logits, state = network.step(np.array([tokenizer.end]), network.start())
+    expected_first = log_probabilities(logits[0])
     nats = np.empty(T)
     last = expected_first.astype(np.float32)  # as logits, what comes next
     for first in range(0, T, TOKENS_AT_ONCE):

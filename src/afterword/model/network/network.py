@@ -140,8 +140,11 @@ class Network:
 
     def trace(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Traced, State]:
         """Like `read`, but keep every gate and state. Slower, with memory for B·T·(9LH + R) numbers."""
-        steps, outputs, state = self._trace(ids, state)
-        return Traced(steps, self._logits(outputs)), state
+        H = self.config.hidden_size  # an engine may have added units
+        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
+        steps: list[Step] = []
+        outputs, after = self._run(ids, state, steps)
+        return Traced(steps, self._logits(outputs)), after
 
     def side_by_side(self, *states: State) -> State:
         """Join the lanes of all `states`, which have read equally many tokens, in one state."""
@@ -169,14 +172,6 @@ class Network:
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
         return x, State(_stacked(hiddens), _stacked(cells), state.recent)
-
-    def _trace(self, ids: Ids, state: State) -> tuple[list[Step], Array, State]:
-        """Like `_run`, but return first the steps of every layer."""
-        H = self.config.hidden_size  # an engine may have added units
-        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
-        steps: list[Step] = []
-        outputs, after = self._run(ids, state, steps)
-        return steps, outputs, after
 
     def _projected(self, ids: Ids) -> Projected:
         """Return the part of the first layer's sums that comes from ids [B, T]: [B, 4H] for each step."""
