@@ -18,7 +18,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, NAMED, PLACES, Summary, Surprise, surprises
-from afterword.scoring.surprises_page import Drawn, surprises_html
+from afterword.scoring.surprises_page import surprises_html
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.unicode import spaced
 from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
@@ -190,16 +190,16 @@ class Seen(HTMLParser):
         self.texts.setdefault(self._in, []).append(data)
 
 
-def drawn(name: str, text: str, room: int = 10**6, lines: bool = False) -> Drawn:
-    found = Drawn(name)
-    list(found.watch(surprises(NETWORKS[CHAR], CHAR, text, lines), room))
+def drawn(name: str, text: str, room: int = 10**6, lines: bool = False) -> Summary:
+    found = Summary(name, room)
+    list(found.watch(surprises(NETWORKS[CHAR], CHAR, text, lines)))
     return found
 
 
 def test_a_page_shows_any_text_as_text() -> None:
     alternatives = (("<script>", 0.5), ('"&\n', 0.25))
-    text = Drawn("<i>&")
-    list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
+    text = Summary("<i>&", 10**6)
+    list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)]))
     content = surprises_html([text], "<model>")
     seen = Seen(content)
     assert "0 bits <i></i> 8 bits and more" in content
@@ -213,7 +213,7 @@ def test_a_page_shows_any_text_as_text() -> None:
 def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
     text = drawn("long", "abc\n" * 50, room=30)
     content = surprises_html([text])
-    assert len(Seen(content).told) == 30 == text.characters
+    assert len(Seen(content).told) == 30 == len(text.drawn)
     assert "Only the first 30 characters are drawn below; figures and table cover all of them." in content
     assert "200 characters" in content
     assert "are drawn below" not in surprises_html([drawn("short", "abc")])

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
-from afterword.operations.options import Engine, Predicting
+from afterword.operations.options import Engine, LineByLine, Predicting
 from afterword.operations.score import Facts, Figures, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
@@ -22,7 +22,7 @@ from afterword.text.documents import counted
 
 
 @dataclass(frozen=True)
-class Compare(Predicting, Engine, Decoding, Request):
+class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     """Compare how well several models predict the same text.
 
     Every model reads the text as the first was trained to read it. Each model gets a row: its bits per character, the
@@ -41,13 +41,6 @@ class Compare(Predicting, Engine, Decoding, Request):
     others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY
     file: Sources = setting((), "a text to read (repeatable)")
-    lines: bool = setting(False, "compare line by line", served=True)
-    top: int | None = setting(
-        None, "print only N lines, the highest ratio first", minimum=1, metavar="N", needs="lines"
-    )
-    mask: tuple[str, ...] = setting(
-        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
-    )
 
 
 class ComparedText(Figures, kw_only=True):

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
-from afterword.operations.options import Engine, Holding, Predicting
+from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
@@ -32,7 +32,7 @@ Judge = Callable[..., Sequence[LineScore]]
 
 
 @dataclass(frozen=True)
-class Score(Predicting, Holding, Engine, Decoding, Request):
+class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
@@ -58,13 +58,6 @@ class Score(Predicting, Holding, Engine, Decoding, Request):
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
     _: KW_ONLY
-    lines: bool = setting(False, "print the cost of each line, read from a fresh state", served=True)
-    top: int | None = setting(
-        None, "print only the N lines with the most bits per character", minimum=1, metavar="N", needs="lines"
-    )
-    mask: tuple[str, ...] = setting(
-        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
-    )
     adapt: bool = setting(False, "keep learning from the text as it is scored")
 
 

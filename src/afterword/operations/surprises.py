@@ -19,8 +19,8 @@ from afterword.operations.score import Facts, Figures, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
-from afterword.scoring.surprises import LIKELIEST, expected
-from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
+from afterword.scoring.surprises import LIKELIEST, Summary, expected
+from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
@@ -99,17 +99,17 @@ def surprises(request: Surprises, work: Work) -> Iterator[Figures | Surprising |
     facts = work.engine_of(model)
     work.rows(Surprising, {**dict.fromkeys(("file",) * (len(files) > 1)), **facts})
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
-    read, drawn = "", list[Drawn]()
+    read, drawn = "", list[Summary]()
 
     def keep(nats: dict[str, NDArray[np.float64]]) -> None:
         for part, costs in nats.items():
             whole.setdefault(part, []).append(costs)
 
-    def rows(file: str, text: str, room: int) -> Iterator[Surprising]:
+    def rows(file: str, text: str) -> Iterator[Surprising]:
         """Yield the cost of each character of `text`, and add the costs of its tokens to `whole`."""
         several: Facts = {"file": file} if len(files) > 1 else {}
         with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
-            for one in drawn[-1].watch(model.surprises(text, on_nats=keep), room):
+            for one in drawn[-1].watch(model.surprises(text, on_nats=keep)):
                 on_progress(one.start / len(text), one.start)
                 alternatives = [ExpectedText(*each) for each in one.alternatives]
                 yield Surprising.of(one, alternatives=alternatives, **several, **facts)
@@ -118,14 +118,14 @@ def surprises(request: Surprises, work: Work) -> Iterator[Figures | Surprising |
         text = work.text(file, decoding=request, unwrap=model.unwraps)
         work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
-        room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
-        drawn.append(Drawn(source_name(file)))
-        found = rows(file, text, room)
+        taken = sum(len(one.text) for each in drawn for one in each.drawn)
+        drawn.append(Summary(source_name(file), MOST_DRAWN - taken if request.html is not None else 0))
+        found = rows(file, text)
         if request.top is not None:
             found = iter(highest((one for one in found if not one.unlearned), "bits", request.top))
         yield from found
-        yield WholeText(text="\n".join(drawn[-1].summary.lines()))
-        work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].summary.notes))
+        yield WholeText(text="\n".join(drawn[-1].lines()))
+        work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)

@@ -209,9 +209,12 @@ class Place(NamedTuple):
 
 
 class Summary:
-    """The figures of surprises, collected as they pass."""
+    """The figures of the surprises of a text, collected as they pass, and those at its start, which will be drawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", room: int = 0) -> None:
+        """Keep the surprises of the first `room` characters."""
+        self.name, self._room = name, room
+        self.drawn = list[Surprise]()
         self.characters = 0
         self.bits = 0.0
         self._most: list[tuple[float, int, Place]] = []  # a heap
@@ -250,6 +253,8 @@ class Summary:
             if surprise.line != line:
                 before, line = "", surprise.line
             self.characters += len(surprise.text)
+            if self.characters <= self._room:
+                self.drawn.append(surprise)
             self.bits += surprise.bits
             if surprise.unlearned:
                 self._unlearned.setdefault(surprise.unlearned, f"{surprise.line}:{surprise.column}")
