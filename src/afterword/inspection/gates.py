@@ -12,6 +12,7 @@ import numpy as np
 
 from afterword.errors import ModelError, TextError
 from afterword.inspection.finding import Inspected
+from afterword.inspection.gates_page import framed, gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
 from afterword.model.network.config import Config
@@ -22,7 +23,18 @@ MOST_TRACED_NUMBERS = MOST_TRACED * 3 * 1024  # tokens × layers × units: there
 TOKENS_AT_ONCE = 512  # these need some megabytes besides the trace
 
 
-def look_at_gates(model: Inspected, text: str) -> Trace:
+class Gates(Trace):
+    """A trace that a notebook draws."""
+
+    def _repr_html_(self) -> str:
+        """Return the page for a notebook, or a line that says why it is missing."""
+        try:
+            return framed(gates_html(self))
+        except (ModelError, TextError) as error:
+            return f"<p>{error}</p>"
+
+
+def look_at_gates(model: Inspected, text: str) -> Gates:
     """Return every gate and state of the network while it reads `text`, and its predictions after each token.
 
     A plain recurrent network has only a hidden state: its gates are empty, and its cell state is zero.
@@ -64,7 +76,7 @@ def look_at_gates(model: Inspected, text: str) -> Trace:
         nats[piece] = -network.token_log_probabilities(np.concatenate([last[None], logits[:-1]]), ids[piece])
         last = logits[-1]
     names = tokenizer.names
-    return Trace(
+    return Gates(
         text=text,
         tokens=[names[id] for id in ids.tolist()],
         ids=network.rows(ids),

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError, TextError
+from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Floats, Ids
 from afterword.model.network.cell import Step
 from afterword.model.network.config import Config
@@ -68,15 +68,6 @@ class Trace:
         T, L, H = self.hidden.shape
         size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per {self.unit}"
         return f"{type(self).__name__}({reprlib.repr(self.text)}, {size})"
-
-    def _repr_html_(self) -> str:
-        """Return the page for a notebook, or a line that says why it is missing."""
-        from afterword.inspection.gates_page import framed, gates_html  # which draw traces
-
-        try:
-            return framed(gates_html(self))
-        except (ModelError, TextError) as error:
-            return f"<p>{error}</p>"
 
     @property
     def has_gates(self) -> bool:
