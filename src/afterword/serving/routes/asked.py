@@ -148,7 +148,7 @@ def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
             fields.append((record.rows, list[record] | msgspec.UnsetType, msgspec.UNSET))  # type: ignore[valid-type]
             continue
         about = record.__doc__ or ""
-        hints = [one for one in msgspec.structs.fields(record) if one.name != "file"]  # a client names none
+        hints = msgspec.structs.fields(record)
         fields += [(one.name, one.type, msgspec.UNSET) if not one.required else (one.name, one.type) for one in hints]
     return msgspec.defstruct(f"{operation.request.__name__}Reply", fields, kw_only=True, namespace={"__doc__": about})
 

@@ -14,10 +14,11 @@ import msgspec
 from starlette.responses import Response
 
 from afterword.inspection.finding import Finding
+from afterword.inspection.gates import Gates
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD
 from afterword.inspection.step_page import step_script
-from afterword.inspection.trace import GateOpenness, Trace, named_units, openness
+from afterword.inspection.trace import GateOpenness, named_units, openness
 from afterword.interchange.browser import engine
 from afterword.language_model import LanguageModel
 from afterword.model.network.holding import GATES_AND_STATES
@@ -170,7 +171,7 @@ def _check_length(model: LanguageModel, text: str, most: int) -> None:
     check_at_most(most // each, tokens, what, "send a part of the text", "text")
 
 
-def _summary(name: str, trace: Trace) -> GatesReply:
+def _summary(name: str, trace: Gates) -> GatesReply:
     layers = [LayerSummary(layer.gates, layer.memory.round(1).tolist()) for layer in openness(trace)]
     means: dict[str, Any] = {part: trace.means(part).round(6).tolist() for part in GATES_AND_STATES}
     return GatesReply(name, trace.text, trace.tokens, trace.bits.round(6).tolist(), means, layers)
