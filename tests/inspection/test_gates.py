@@ -116,10 +116,11 @@ def test_bytes_of_a_character_are_named_and_never_half_a_character() -> None:
     assert made().gates("a☃@").tokens == ["a", "<0xE2>", "<0x98>", "<0x83>", "@"]
 
 
-def test_a_classic_model_has_no_gates_to_show() -> None:
+def test_a_classic_model_carries_no_state_to_show() -> None:
     model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
-    with pytest.raises(ModelError, match="a classic model reads 6 characters anew for each one"):
-        model.gates(TEXT)
+    for look in (model.gates, model.horizon):
+        with pytest.raises(ModelError, match="a classic model reads its last 6 characters anew for each one"):
+            look(TEXT * 9)
 
 
 def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:

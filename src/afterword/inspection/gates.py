@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from afterword.errors import ModelError, TextError
-from afterword.inspection.finding import Inspected
+from afterword.inspection.finding import Inspected, carried_network
 from afterword.inspection.gates_page import framed, gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
@@ -42,11 +42,7 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
     Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
     3 × 1024 units), ModelError for a classic model.
     """
-    network, tokenizer = model.network(), model.tokenizer
-    if tokenizer.end is None:
-        raise ModelError(
-            f"a classic model reads {network.config.window} characters anew for each one: its gates are not shown"
-        )
+    network, tokenizer = carried_network(model), model.tokenizer
     text = tokenizer.normalise(text)
     if model.lines:
         text = text.rstrip("\n")

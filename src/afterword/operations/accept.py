@@ -20,7 +20,7 @@ from afterword.operations.operation import ModelName, Record, Request, argument,
 from afterword.operations.work import Work, some
 from afterword.records import read_json
 from afterword.settings import setting
-from afterword.text.decoding import Decoding
+from afterword.text.decoding import Encoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
@@ -33,7 +33,7 @@ SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}")  # over several lines, or in a list
 
 
 @dataclass(frozen=True)
-class Accept(Decoding, Request):
+class Accept(Encoding, Request):
     """Accept what is odd in lines as harmless: odd does not list it again.
 
     LINE is a line as it is in the log; all that is odd in it is accepted. `source` is a file of lines, or of findings
@@ -155,7 +155,7 @@ def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFin
 
     Raises TextError.
     """
-    with work.reader(request) as reader:
+    with work.reader(request.decoding) as reader:
         for block in filled_lines(reader.read(listed(source))):
             for line in block:
                 if SPREAD.match(line):

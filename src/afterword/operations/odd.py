@@ -36,7 +36,7 @@ from afterword.scoring.odd_lines import OddLine
 from afterword.settings import OnProgress, setting
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
-from afterword.text.decoding import Decoding, Encoding, Reader
+from afterword.text.decoding import Encoding, Reader
 from afterword.text.documents import source_name
 from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
@@ -97,10 +97,6 @@ class Odd(Masking, Encoding, Request):
     accepted: bool = setting(False, "print the lines that were accepted as harmless")
     out: str | None = setting(None, "keep the model in this folder (default: discard it)", metavar="DIR", short="o")
     overwrite: bool = setting(False, "replace the model in the folder", needs="out")
-
-    @property
-    def decoding(self) -> Decoding:
-        return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
 
 
 class OddFinding(Record, kw_only=True):

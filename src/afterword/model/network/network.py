@@ -13,7 +13,6 @@ network is made:
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -71,7 +70,6 @@ class Network:
         """True if the logits are log-probabilities."""
         self.work = config.parameters / (1 if engine is None else FASTER)
         """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
-        self.context_length: float = config.window or math.inf  # of the last tokens that a prediction can depend on
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._product = RowProducts()
         layers = (layer_weights(weights, k, config.cell) for k in range(config.num_layers))
