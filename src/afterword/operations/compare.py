@@ -12,7 +12,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, LineByLine, Predicting
-from afterword.operations.score import Facts, Figures, judge_of, ranking, scored_lines, several, watched
+from afterword.operations.score import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
@@ -43,12 +43,12 @@ class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     file: Sources = setting((), "a text to read (repeatable)")
 
 
-class ComparedText(Figures, kw_only=True):
+class ComparedText(ScoredText, kw_only=True):
     """The cost of the text for one model, compared with the first one."""
 
     rows: ClassVar = "models"
     few: ClassVar = True
-    in_json: ClassVar = (*Figures.in_json, "characters", "tokens", "bits_per_byte", "perplexity")
+    in_json: ClassVar = (*ScoredText.in_json, "characters", "tokens", "bits_per_byte", "perplexity")
 
     engine: str | UnsetType = UNSET
     model: str

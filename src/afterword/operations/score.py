@@ -61,7 +61,7 @@ class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     adapt: bool = setting(False, "keep learning from the text as it is scored")
 
 
-class Figures(Record, kw_only=True):
+class ScoredText(Record, kw_only=True):
     """The cost of a whole text; `lstm`, `ngram` and `both` are nats per character, given if there is an n-gram."""
 
     in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "engine")
@@ -78,7 +78,7 @@ class Figures(Record, kw_only=True):
     both: float | UnsetType = UNSET
 
 
-class Scored(Figures, kw_only=True):
+class Scored(ScoredText, kw_only=True):
     """The cost of a whole text, with parts held and with nothing held."""
 
     free_bits_per_character: float | UnsetType = UNSET

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from afterword.inspection.gates_page import about
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Facts, Figures, highest
+from afterword.operations.score import Facts, ScoredText, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
@@ -92,7 +92,7 @@ class WholeText(Record, kw_only=True):
 
 
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Figures | Surprising | WholeText]:
+def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
@@ -132,4 +132,4 @@ def surprises(request: Surprises, work: Work) -> Iterator[Figures | Surprising |
             written.write(surprises_html(drawn, head).encode())
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
-    yield Figures.of(cost, **cost.apart)
+    yield ScoredText.of(cost, **cost.apart)

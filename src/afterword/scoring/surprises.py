@@ -37,7 +37,7 @@ Costs = tuple[int, float, list[int], list[float]]
 """A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities."""
 
 
-class Found(NamedTuple):
+class TokenCosts(NamedTuple):
     """The costs of N tokens, with K alternatives each, at most `LIKELIEST`, as in `Costs`."""
 
     ids: Annotated[Ids, "N"]
@@ -126,21 +126,21 @@ def surprises(
 
 
 def _each_line(
-    ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[tuple[int, Found]]]
+    ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[tuple[int, TokenCosts]]]
 ) -> Iterator[Iterator[Costs]]:
     """Yield the costs of each line, in order, of which `pieces` reads some together."""
     for first in range(0, len(ids), LINES):
         some = ids[first : first + LINES]
-        found: list[list[Found]] = [[] for _ in some]
+        found: list[list[TokenCosts]] = [[] for _ in some]
         for index, piece in pieces(some):
             found[index].append(piece)
         for each in found:
-            yield chain.from_iterable(map(Found.each, each))
+            yield chain.from_iterable(map(TokenCosts.each, each))
 
 
 def _pieces(
     network: Network, before: int | None, left_out: Sequence[int], on_nats: OnNats, ids: Sequence[Ids]
-) -> Iterator[tuple[int, Found]]:
+) -> Iterator[tuple[int, TokenCosts]]:
     """Read texts, as many as fit together. Yield the index of each text with what was found next in it, in order.
 
     Alternatives exclude `left_out`."""
@@ -155,7 +155,7 @@ def _pieces(
             rows, likeliest = _likeliest(expected)
             found: list[NDArray[Any]] = [padded[:, place], nats[USED], rows, np.exp(likeliest).astype(np.float32)]
             for k, index in enumerate(batch):
-                yield index, Found(*(each[k, : left[k]] for each in found))
+                yield index, TokenCosts(*(each[k, : left[k]] for each in found))
 
 
 def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
