@@ -57,16 +57,6 @@ class Finding(ABC):
         return f'<pre style="line-height: 1.2">{html.escape(str(self))}</pre>'
 
 
-class Word(Protocol):
-    """A word that can come next."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def probability(self) -> float: ...
-
-
 class Inspected(Protocol):
     @property
     def tokenizer(self) -> Tokenizer: ...
@@ -78,12 +68,6 @@ class Inspected(Protocol):
     @property
     def is_held(self) -> bool:
         """True if any part of its network is held at a value."""
-
-    def using(self, using: str) -> Inspected:
-        """Return the same model, predicting with "lstm" alone, for example."""
-
-    def next_words(self, prompt: str, number: int) -> Sequence[Word]:
-        """Return the likeliest words that can follow `prompt`, the likeliest first."""
 
     def network(self, held: Annotated[Array, "L 6 H"] | None = None) -> Network:
         """Return its network without the n-gram; `held` as in `holding`, in addition to its own."""

@@ -22,7 +22,8 @@ from afterword.inspection.units import character_of_each_token
 from afterword.model.network.network import log_probabilities
 from afterword.settings import OnProgress, ignore_progress
 
-LOOKED_AT = 100  # words
+BEAM = 32  # beginnings of words that are followed at once
+LONGEST_WORD = 20  # tokens
 MOST_INSTEAD, MOST_EXPECTED = 5, 6  # words
 LEAST_EXPECTED = 0.005
 PLAUSIBLE = 0.05  # of the probability of the likeliest word in the place
@@ -189,14 +190,35 @@ def is_word(text: str) -> bool:
 
 
 def next_words(model: Inspected, text: str, words: bool = True) -> dict[str, float]:
-    """Return the probabilities of the likeliest next words after `text`, the likeliest first; without `words`, of
-    tokens. They are the network's alone."""
-    if words:
-        each = dict[str, float]()
-        for one in model.using("lstm").next_words(text, LOOKED_AT):
-            each[one.text.strip()] = each.get(one.text.strip(), 0.0) + one.probability
-        return {word: probability for word, probability in each.items() if is_word(word)}
+    """Return the probabilities of the likeliest next words after `text`, likeliest first; without `words`, of tokens.
+
+    A word consists of letters and digits, to its end. Byte tokens are not followed.
+    """
     network, tokenizer = model.network(), model.tokenizer
-    logits, _ = network.advance(np.append([tokenizer.end or 0], tokenizer.encode(text))[None], network.start())
-    found = zip(tokenizer.names[: tokenizer.own_rows], np.exp(log_probabilities(logits)[0]).tolist(), strict=False)
-    return dict(sorted(found, key=lambda one: -one[1]))
+    ids = np.append(np.array([tokenizer.end], np.int32), tokenizer.encode(text))
+    R = network.config.vocabulary_size
+    rows = [*tokenizer.names[: R - 1], "<byte>" if network.config.byte_tokens > 1 else tokenizer.names[R - 1]]
+    inside = np.array([row.isalnum() for row in rows])
+    begins = inside | np.array([row.isspace() or row.lstrip().isalnum() for row in rows])
+    logits, state = network.advance(ids[None], network.start())
+    if not words:
+        return dict(
+            sorted(zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True), key=lambda one: -one[1])
+        )
+    found: dict[str, float] = {}
+    prefixes, nats = [""], np.zeros(1)
+    for _ in range(LONGEST_WORD):
+        totals = nats[:, None] + log_probabilities(logits)  # [B, R]
+        for k, prefix in enumerate(prefixes):
+            if prefix.strip():
+                found[prefix.strip()] = found.get(prefix.strip(), 0.0) + float(np.exp(totals[k, ~inside]).sum())
+            totals[k, ~(inside if prefix.strip() else begins)] = -np.inf
+        best: NDArray[np.intp] = np.argsort(-totals, axis=None, kind="stable")[:BEAM]
+        best = best[np.isfinite(totals.ravel()[best])]
+        if not len(best):
+            break
+        lanes, chosen = np.divmod(best, R)
+        prefixes = [prefixes[lane] + rows[row] for lane, row in zip(lanes.tolist(), chosen.tolist(), strict=True)]
+        nats = totals.ravel()[best]
+        logits, state = network.step(chosen, network.chosen(state, lanes.tolist()))
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
