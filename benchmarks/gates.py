@@ -23,8 +23,9 @@ import click
 import numpy as np
 
 from afterword.inspection.finding import Inspected
-from afterword.inspection.gates import MOST_TRACED, Gates, look_at_gates
+from afterword.inspection.gates import MOST_TRACED, look_at_gates
 from afterword.inspection.gates_page import gates_html
+from afterword.inspection.trace import Trace
 from afterword.model.network.config import Config
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import Network
@@ -58,7 +59,7 @@ def network_of(layers: int, units: int) -> Network:
     return Network(config, random_weights(config))
 
 
-def gates_of(network: Network, text: str) -> Gates:
+def gates_of(network: Network, text: str) -> Trace:
     model = SimpleNamespace(network=lambda: network, tokenizer=TOKENIZER, lines=False)
     return look_at_gates(cast(Inspected, model), text)
 

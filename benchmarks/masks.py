@@ -30,7 +30,8 @@ from afterword import load
 from afterword.errors import OptionError
 from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
-from afterword.text.lines import GROUP, LARGEST_MASK, LONGEST_MASK, Masks
+from afterword.text.lines import Masks
+from afterword.text.patterns import GROUP, LARGEST, LONGEST
 from benchmarks.commands import as_written, echo_row, echo_table, machine
 from tests.serving.server import SOURCE, Serving, serving
 
@@ -45,13 +46,13 @@ EACH, SCORED = 6, 500  # masks per family; characters of each line that the serv
 Draw = random.Random
 
 
-def literal(draw: Draw, length: int = LONGEST_MASK) -> str:
+def literal(draw: Draw, length: int = LONGEST) -> str:
     """Return a text with few distinct characters, which makes search tables largest."""
     unit = draw.choice(["a", "ab", "aab", "a" * draw.randint(2, 40) + "b", "é", "ſ", "ﬃ", "ß", "İ", "K", "𝟘"])
     return (unit * length)[:length]
 
 
-def repeated(draw: Draw, parts: list[str], length: int = LONGEST_MASK - 30) -> str:
+def repeated(draw: Draw, parts: list[str], length: int = LONGEST - 30) -> str:
     """Return as many parts as fit into `length`: one of `parts` repeated, or each drawn."""
     drawn = [draw.choice(parts)] if draw.random() < 0.5 else parts
     found = ""
@@ -62,12 +63,12 @@ def repeated(draw: Draw, parts: list[str], length: int = LONGEST_MASK - 30) -> s
 
 def around_literals(draw: Draw) -> str:
     forms = [r"\w*{}", r"{}\d+", "({})", "(?:{})+", "^{}$", r"\b{}\b", "(?>{})", "(?={})a", "(?<={})a", "(?<!{})a+"]
-    return draw.choice(forms).format(literal(draw, LONGEST_MASK // 2 - 10))
+    return draw.choice(forms).format(literal(draw, LONGEST // 2 - 10))
 
 
 def folded(draw: Draw) -> str:
     flags = ["(?i)", "(?fi)", "(?ri)", "(?rfi)", "(?r)", "(?fiw)", "(?a)", "(?V1)", "(?V1fi)", "(?p)"]
-    return draw.choice(flags) + literal(draw, LONGEST_MASK - 8)
+    return draw.choice(flags) + literal(draw, LONGEST - 8)
 
 
 def counted(draw: Draw) -> str:
@@ -78,7 +79,7 @@ def counted(draw: Draw) -> str:
 def counted_once(draw: Draw) -> str:
     many = ["()" * 100, r"\R" * 100, r"\X" * 100, "(|)" * 70, "(a)" * 80, "|".join(draw.choices("abcdefgh", k=40))]
     body = draw.choice([*many, literal(draw, draw.randint(1, 250)), r"\w|[a-f]"])
-    most = max(1, LARGEST_MASK // (len(body) + GROUP * (1 + body.count("(")) + 12) - 2)
+    most = max(1, LARGEST // (len(body) + GROUP * (1 + body.count("(")) + 12) - 2)
     return f"(?:{body}){{{draw.choice([most, most, 10**9])}}}"
 
 
@@ -106,7 +107,7 @@ def nested(draw: Draw) -> str:
 def wrapped(draw: Draw) -> str:
     forms = ["(%s)+", "(?:%s)*", "(%s|b)+", "(?:%s){2}", "(?=%s)a", "(?<=%s)a+", "(?>%s)", "(?:%s)?b", "(?i:%s)"]
     found = "a"
-    while len(found) < LONGEST_MASK - 12 and draw.random() > 0.05:
+    while len(found) < LONGEST - 12 and draw.random() > 0.05:
         found = draw.choice(forms) % found
     return found
 
@@ -114,19 +115,19 @@ def wrapped(draw: Draw) -> str:
 def deep(draw: Draw) -> str:
     kinds = ["(", "(?:", "(?=", "(?<!", "(?>", "(?i:", "(?|"]
     opening = draw.choice(kinds)
-    depth = LONGEST_MASK // (len(opening) + 1) - 1
+    depth = LONGEST // (len(opening) + 1) - 1
     return draw.choice([opening * depth + "a" + ")" * depth, "(?V1)" + "[" * 140 + "a" + "]" * 140]) + "+"
 
 
 def sets(draw: Draw) -> str:
     places = [(0x100, 0x2FFF), (0x4E00, 0x9FFF), (0x10000, 0x1F000)]
-    members = "".join(chr(draw.randint(*draw.choice(places))) for _ in range(LONGEST_MASK - 12))
+    members = "".join(chr(draw.randint(*draw.choice(places))) for _ in range(LONGEST - 12))
     return draw.choice(["[{}]+", "[^{}]+", "(?i)[{}]+", "(?V1)[{}]+"]).format(members)
 
 
 def set_operations(draw: Draw) -> str:
     found = r"\w"
-    while len(found) < LONGEST_MASK - 40:
+    while len(found) < LONGEST - 40:
         other = draw.choice([r"\p{L}", "[a-z]", r"\p{Greek}", r"[^\d]", r"\N{SPACE}"])
         found = f"[{found}]{draw.choice(['--', '&&', '||', '~~'])}{other}"
     return f"(?V1)[{found}]+"
@@ -172,7 +173,7 @@ def stars(draw: Draw) -> str:
 def alternatives(draw: Draw) -> str:
     longest = draw.randint(1, 24)
     rising = ["a" * k + draw.choice("ab") for k in range(1, longest)]
-    equal = ["".join(draw.choices("ab", k=longest)) for _ in range(LONGEST_MASK // (longest + 1))]
+    equal = ["".join(draw.choices("ab", k=longest)) for _ in range(LONGEST // (longest + 1))]
     return "|".join(draw.choice([rising, equal])) or "a"
 
 

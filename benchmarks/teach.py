@@ -30,7 +30,6 @@ import numpy as np
 
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
 from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.tasks import MEASURED, TASKS, Task, drawn
 from afterword.inspection.trace import openness
 from afterword.inspection.units import Answer, UnitMatch, Units, midranks
 from afterword.language_model import LanguageModel
@@ -40,6 +39,7 @@ from afterword.runs.record import Progress, bits
 from afterword.text.unicode import visible
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
+from benchmarks.tasks import MEASURED, TASKS, Task, drawn
 from tests.reading import read_text
 
 SEEDS = (0, 1, 2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.inspection.tasks import TASKS
+from benchmarks.tasks import TASKS
 from benchmarks.teach import claims, latest
 
 DOCS = Path(__file__).parents[1] / "docs"

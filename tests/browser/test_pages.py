@@ -11,8 +11,7 @@ import pytest
 from afterword.inspection.gates_page import gates_html as gates_page
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
-from afterword.scoring.surprises import Surprise
-from afterword.scoring.surprises_page import Drawn
+from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
 from afterword.scoring.voice import Gains, Span
 from afterword.scoring.voice_page import Shown, voice_html
@@ -53,8 +52,8 @@ def surprises() -> Iterator[Surprise]:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, model = tmp_path_factory.mktemp("pages"), made(hidden_size=20)
     about = "book: 2 × 20 LSTM, 5,341 parameters; held: l0.forget=0.5"
-    text = Drawn("<i>text")
-    list(text.watch(surprises(), 10**6))
+    text = Summary("<i>text", 10**6)
+    list(text.watch(surprises()))
     pages = {
         "gates": gates_page(model.gates(TEXT * 3), about),
         "long": gates_page(model.gates(TEXT * 20), about),

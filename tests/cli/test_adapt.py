@@ -18,7 +18,6 @@ def test_what_a_text_says_again_costs_less_and_the_model_stays_as_it_was(mixed_m
     plain = records(run("score", mixed_model, "-", "--json", input=TEXT.encode()))[0]
     before = {path.name: path.read_bytes() for path in mixed_model.iterdir()}
     [adapted] = records(run("score", mixed_model, "-", "--adapt", "--json", input=TEXT.encode()))
-    assert adapted["adapted"] == ["lstm", "ngram"]
     assert adapted["bits_per_character"] < 0.6 * plain["bits_per_character"]
     assert all(adapted[part] < plain[part] for part in ("both", "lstm", "ngram"))
     assert {path.name: path.read_bytes() for path in mixed_model.iterdir()} == before
@@ -42,7 +41,6 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(
     asked = ("score", mixed_model, "-", "--adapt", "--json", "--with")
     both, ngram, lstm = (run(*asked, using, input=TEXT.encode()) for using in ("both", "ngram", "lstm"))
     [of_both], [of_ngram] = records(both), records(ngram)
-    assert of_both["adapted"] == of_ngram["adapted"] == ["ngram"]
     assert of_both["ngram"] == of_ngram["ngram"]
     assert b"only the n-gram adapts" in both.stderr
     assert not ngram.stderr

@@ -43,13 +43,12 @@ def test_each_model_has_the_row_of_its_own_score_and_the_difference(
     expected = compare([load(model), load(mixed_model)], LONG)
     for row, path, one in zip(found, (model, mixed_model), expected, strict=True):
         [alone] = records(run("score", path, long_text, "--json"))
-        names = {"difference": "bits_per_character", "standard_error": "standard_error"}
-        names["margin_of_error"] = "margin_of_error"
+        names = {"difference": "bits_per_character", "margin_of_error": "margin_of_error"}
         differences = {name: getattr(one.difference, own) for name, own in names.items()}
         parts = dict.fromkeys(("lstm", "ngram", "both"))  # which only one of them has
         assert row == {"model": str(path), **parts, **alone, **differences, "blocks": 21}
         assert row["difference"] == pytest.approx(row["bits_per_character"] - found[0]["bits_per_character"], abs=1e-9)
-    assert found[1]["difference"] != 0 < found[1]["standard_error"] < found[1]["margin_of_error"]
+    assert found[1]["difference"] != 0 < found[1]["margin_of_error"]
     head, *rows = run(*asked).stdout.decode().splitlines()
     assert re.split(" {2,}", head.strip()) == ["model", "bits per character", "difference", "margin of error", "blocks"]
     figures = [f"{found[1][name]:.4f}" for name in ("bits_per_character", "difference", "margin_of_error")]
@@ -64,8 +63,8 @@ def test_a_short_text_has_no_uncertainty_and_that_is_said(
     first, second, *others = records(finished)
     assert [row["file"] for row in (first, second, *others)] == [str(text)] * 2 + [str(long_text)] * 2
     for row in (first, second):
-        assert (row["standard_error"], row["margin_of_error"], row["blocks"]) == (None, None, 1)
-    assert all(row["standard_error"] is not None for row in others)
+        assert (row["margin_of_error"], row["blocks"]) == (None, 1)
+    assert all(row["margin_of_error"] is not None for row in others)
     assert finished.stderr == b"note: a margin of error needs 20 blocks of 500 characters, and this text has 1\n"
     _, *rows = run("compare", model, mixed_model, "--file", text).stdout.decode().splitlines()
     assert [row.split()[3] for row in rows] == ["-", "-"]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +19,13 @@ import pytest
 import afterword
 from afterword import storage
 from afterword.errors import OptionError, RunError, StorageError
-from afterword.language_model import load
+from afterword.language_model import LanguageModel, load
 from afterword.model.arrays import Ids
 from afterword.operations.calibrate import writable
 from afterword.runs.folder import RunFolder
 from afterword.scoring import costs
 from afterword.scoring.costs import line_ids
+from afterword.scoring.odd_lines import OddLine
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
 from tests.logs import lines, planted
@@ -94,7 +96,7 @@ def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -
     )
     expected = load(calibrated).odd_lines(some, 0.05)
     for row, line in zip(rows, expected, strict=True):
-        assert (row.pop("file"), row.pop("rate")) == ("-", 0.05)
+        assert row.pop("file") == "-"
         assert (row.pop("detector") or "text", (row.pop("why") or "odd text")[:8]) == ("text", "odd text")
         figures = {name: row.pop(name) for name in ("bits", "bits_per_character", "figure", "p_value")}
         assert figures == pytest.approx({name: getattr(line, name) for name in figures}, rel=1e-4, abs=1e-3)
@@ -491,6 +493,55 @@ def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
     assert run("accept", mine, "--remove", "--from", new).stdout == b"0 accepted lines, 5 fewer\n"
     assert run("accept", mine, "--from", new).returncode == 0  # a text of lines, one of which is JSON
     assert run("odd", mine, new, "--as-read", "--fail").returncode == 0
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that a model reads to judge them."""
+    seen, odd_lines = list[str](), LanguageModel.odd_lines
+
+    def watched(model: LanguageModel, lines: list[str], *more: float, **options: Any) -> list[OddLine]:
+        seen.extend(lines)
+        return odd_lines(model, lines, *more, **options)
+
+    monkeypatch.setattr(LanguageModel, "odd_lines", watched)
+    return seen
+
+
+@pytest.mark.parametrize("options", [[], ["--as-read"]])
+def test_empty_lines_change_nothing_but_the_numbers_of_others_and_are_not_read(
+    calibrated: Path, read: list[str], tmp_path: Path, run: Run, options: list[str]
+) -> None:
+    lines, new, gaps = [*draw(20, 1), "☃☃☃"], tmp_path / "new", 3
+    found = []
+    for between in ("\n", "\n" * (gaps + 1)):
+        new.write_text(between.join([*lines, ""]))
+        found.append([*map(placed, records(run("odd", calibrated, new, *options, "--json")))])
+        assert read == lines
+        read.clear()
+    assert [[(1 + (line - 1) * (gaps + 1), one) for line, one in part] for part in found[0]] == found[1] != []
+
+
+def placed(record: dict[str, Any]) -> list[tuple[int, object]]:
+    """The lines of a finding or of a row, each with all that is said of it."""
+    said = {name: value for name, value in record.items() if name not in ("line", "lines")}
+    return [(one["line"], {**said, "text": one["text"]}) for one in record.get("lines", [record])]
+
+
+def test_only_lines_whose_cost_decides_what_is_harmless_are_read_to_accept_them(
+    mine: Path, read: list[str], tmp_path: Path, run: Run
+) -> None:
+    good, new, findings = tmp_path / "good", tmp_path / "new", tmp_path / "findings"
+    good.write_text("".join(f"{line}\n" for line in service(900, 0)))
+    new.write_text("".join(f"{line}\n" for line in night(1)))
+    assert run("calibrate", mine, good).returncode == 0
+    listed = [one for one in records(run("odd", mine, new, "--json")) if one["odd"]]
+    assert {one["detector"] for one in listed} > {"value", "rate"}
+    findings.write_text("".join(f"{json.dumps(one)}\n" for one in listed))
+    read.clear()
+    assert run("accept", mine, "--from", findings).returncode == 0
+    judged = [one for one in listed if one["detector"] not in ("value", "rate")]
+    assert read == [line["text"] for one in judged for line in one["lines"]] != []
 
 
 def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lines(

@@ -116,16 +116,11 @@ def test_bytes_of_a_character_are_named_and_never_half_a_character() -> None:
     assert made().gates("a☃@").tokens == ["a", "<0xE2>", "<0x98>", "<0x83>", "@"]
 
 
-def test_what_a_model_of_windows_computes_comes_from_each_window_alone() -> None:
-    tokenizer = ClassicTokenizer.of(TEXT)
-    model = made(tokenizer, embedding_size=1, input="number", window=6, residual=False)
-    text = (TEXT * 3)[:100]
-    found = model.gates(text)
-    np.testing.assert_allclose(found.nats, model.score(text).token_nats, rtol=0, atol=1e-5)
-    for t in (0, 3, 5, 6, 50, 99):
-        alone = model.gates(found.text[max(0, t - 5) : t + 1])
-        for part in (*GATES_AND_STATES, "before"):
-            np.testing.assert_allclose(getattr(found, part)[t], getattr(alone, part)[-1], rtol=0, atol=1e-6)
+def test_a_classic_model_carries_no_state_to_show() -> None:
+    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
+    for look in (model.gates, model.horizon):
+        with pytest.raises(ModelError, match="a classic model reads its last 6 characters anew for each one"):
+            look(TEXT * 9)
 
 
 def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:

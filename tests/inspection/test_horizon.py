@@ -22,7 +22,6 @@ from afterword.inspection.horizon import (
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.text.characters import ClassicTokenizer
 from tests.inspection.test_gates import TEXT, made, textbook
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
@@ -116,19 +115,6 @@ def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> Non
     assert found.changes[:, 0].min() > 1e-6
     assert found.changes[:, 1:].max() < NOTHING
     assert found.reach == 1
-
-
-def test_a_model_of_windows_remembers_its_window_and_no_more() -> None:
-    pytest.importorskip("torch")
-    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False, scale=1)
-    for steps in (3, 10):
-        found = model.horizon(LONG.lower(), steps=steps, places=6)
-        assert found.gradients is not None
-        assert found.gradients.shape[1] == steps
-        assert found.changes[:, :6].max() > 0
-        assert (found.gradients[:, :6] > 0).all()
-        assert not found.gradients[:, 6:].any()
-    assert found.changes[:, 6:].max() < NOTHING
 
 
 @pytest.mark.parametrize(("cell", "residual"), [("lstm", True), ("rnn", True), ("lstm", False)])

@@ -33,5 +33,5 @@ def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
 
 @pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999999999999}"])
 def test_an_expression_beyond_all_measure_is_refused(pattern: str) -> None:
-    with pytest.raises(OptionError, match=r"make it simpler|not a regular expression"):
+    with pytest.raises(OptionError, match="is too large"):
         matches(pattern, "aa")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from afterword.inspection.questions import matching
-from afterword.inspection.tasks import MEASURED, TASKS, drawn
+from benchmarks.tasks import MEASURED, TASKS, drawn
 from benchmarks.teach import HELD_OUT, learned, proof, solution, true_memory
 
 LAWS = {

@@ -27,17 +27,3 @@ def anew(ids: np.ndarray) -> np.ndarray:
 def test_each_prediction_reads_its_own_window(length: int) -> None:
     logits, _ = WINDOWS.read(IDS[:, :length], WINDOWS.start(2))
     np.testing.assert_allclose(logits, anew(IDS[:, :length]), atol=1e-5)
-
-
-@pytest.mark.parametrize("first", [0, 3, 60])
-def test_a_trace_shows_the_last_step_of_each_window(first: int) -> None:
-    _, state = WINDOWS.read(IDS[:, :first], WINDOWS.start(2))
-    traced, _ = WINDOWS.trace(IDS[:, first:100], state)
-    np.testing.assert_allclose(traced.logits.swapaxes(0, 1), anew(IDS[:, :100])[:, first:], atol=1e-5)
-    for t in (first, 70):
-        window = IDS[:, max(0, t + 1 - W) : t + 1]
-        alone, _ = CARRIED.trace(window, CARRIED.start(2))
-        for k in range(CONFIG.num_layers):
-            for found, expected in zip(traced.steps[k], alone.steps[k], strict=True):
-                np.testing.assert_allclose(found[t - first], expected[-1], atol=1e-5)
-            np.testing.assert_allclose(traced.steps[k].before[t - first], alone.steps[k].before[-1], atol=1e-5)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.oddities.fields import readable, split
-from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, each_alone, judge
+from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
 from afterword.oddities.rates import silence
 from afterword.oddities.usual import Harmless, UsualLines, Verdict
 from afterword.records import read_json
@@ -171,7 +171,7 @@ def test_what_was_accepted_is_silent_and_all_else_in_its_line_is_not(accepted: s
     usual = UsualLines.of(GOOD)
     changes = {"value", "text"} if accepted == "bare" else {accepted}
     lines, [(line, cost)] = night(changes), night(changes)[-1:]
-    before, [text, *values] = detectors(usual, lines), each_alone(usual, line, cost, RATE)
+    before, text, values = detectors(usual, lines), judge_text(usual, line, cost), usual.odd_values(split(line))
     assert before
     harmless = {
         "template": [Harmless("template", "", cost.figure)],

@@ -106,9 +106,9 @@ def asked(house: Path, name: str, *options: dict[str, object]) -> dict[str, Any]
 def test_an_option_is_one_line(house: Path) -> None:
     file = house / "src" / "afterword" / "operations" / "score.py"
     source = file.read_text("utf-8")
-    top = next(line for line in source.splitlines(keepends=True) if line.startswith("    top: "))
+    adapt = next(line for line in source.splitlines(keepends=True) if line.startswith("    adapt: "))
     check = next(line for line in source.splitlines(keepends=True) if "work.check(" in line)
-    file.write_text(source.replace(top, OPTION + top).replace(check, LOUD + check), "utf-8")
+    file.write_text(source.replace(adapt, OPTION + adapt).replace(check, LOUD + check), "utf-8")
 
     found = asked(house, "score", {"loudness": 3, "lines": True}, {"loudness": 3}, {"loudness": 0, "lines": True})
     assert "loudness: 'int | None' = None" in found["signature"]

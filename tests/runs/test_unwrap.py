@@ -99,14 +99,10 @@ def test_a_run_and_a_model_from_before_read_every_text_as_it_is(book: Path) -> N
     assert not LanguageModel.load(kept).unwraps
 
 
-def test_the_plan_says_what_was_recognised(book: Path) -> None:
+def test_the_plan_says_how_many_lines_were_joined(book: Path) -> None:
     found = afterword.plan([book], steps=4, base="none", threads=1)
     joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
     assert found.text["unwrapped"] == joined
-    assert found.text["looks_like"] == "prose"
-    assert f"recognised: prose; {joined:,} lines joined; 0.0% unusual characters" in found.printed
     poem = book.parent / "poem.txt"
-    poem.write_text(f"Chapter {{}}\n\n{VERSE} §\n\n".format("II") * 40, encoding="utf-8")
-    found = afterword.plan([poem], steps=4, base="none", threads=1)
-    assert (found.text["looks_like"], found.text["heads"], found.text["unwrapped"]) == ("short lines", 36, None)
-    assert 0.001 < found.text["other_characters"] < 0.01
+    poem.write_text(f"{VERSE}\n\n" * 40, encoding="utf-8")
+    assert afterword.plan([poem], steps=4, base="none", threads=1).text["unwrapped"] is None

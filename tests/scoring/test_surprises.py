@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import re
 from html.parser import HTMLParser
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, NAMED, PLACES, Summary, Surprise, surprises
-from afterword.scoring.surprises_page import Drawn, surprises_html
+from afterword.scoring.surprises_page import surprises_html
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.unicode import spaced
 from tests.scoring.test_costs import CHAR, CLASSIC, LOWER, NETWORKS, TOKENIZERS, network_for, texts, tokenizers
@@ -50,7 +51,7 @@ def test_they_are_the_text_or_its_lines_and_sum_to_their_score_in_pieces_of_any_
     whole = score_lines(network, tokenizer, filled) if lines else [score(network, tokenizer, text)]
     assert bits(found) == pytest.approx(sum(one.bits for one in whole))
     assert "".join(one.text for one in found) == ("".join(line + end for line in filled) if lines else text)
-    assert lines or [one.start for one in found] == list(range(len(text)))
+    assert lines or [one.start for one in found] == [*accumulate((len(one.text) for one in found), initial=0)][:-1]
     for one, other in zip(found, surprises(network, tokenizer, text, lines), strict=True):
         before = text[: one.start]  # line and column are where an editor counts them
         assert (one.line, one.column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -59,17 +60,16 @@ def test_they_are_the_text_or_its_lines_and_sum_to_their_score_in_pieces_of_any_
         assert one.bits > -1e-9
         assert [p for _, p in one.alternatives] == pytest.approx([p for _, p in other.alternatives], abs=1e-5)
         assert sum(p for _, p in one.alternatives) < 1 + 1e-5
-        assert not tokenizer.several or all(len(character) == 1 for character, _ in one.alternatives)
 
 
-def test_a_token_of_many_characters_has_a_cost_for_each() -> None:
+def test_a_symbol_costs_what_its_token_costs() -> None:
     text = f"a\n{'-' * 256}\na {'-' * 200}"
     tokenizer = SymbolTokenizer.of("-a \n", texts=[text])
     network = network_for(tokenizer)
-    assert len(tokenizer.encode(text)) == 6
     found = list(surprises(network, tokenizer, text))
-    assert "".join(one.text for one in found) == text
-    assert bits(found) == pytest.approx(score(network, tokenizer, text).bits)
+    assert [one.text for one in found] == ["a", "\n", "-" * 256, "\n", "a", f" {'-' * 200}"]
+    assert [one.bits for one in found] == pytest.approx(score(network, tokenizer, text).token_nats / math.log(2))
+    assert {text for one in found for text, _ in one.alternatives} <= {*tokenizer.names}
 
 
 @pytest.mark.parametrize("using", USES)
@@ -81,32 +81,6 @@ def test_a_mixtures_bits_and_alternatives_are_of_what_it_predicts_with(using: st
     assert told
     for one, probability in told:
         assert 2**-one.bits == pytest.approx(probability, rel=1e-4)
-
-
-def test_in_a_token_a_character_costs_what_all_tokens_that_begin_with_it_leave() -> None:
-    tokenizer = SymbolTokenizer.of("\nabc", texts=["ab\nabc\nbc"])
-    network, (whole, *_) = network_for(tokenizer), tokenizer.encode("abc\na").tolist()
-    assert tokenizer.names[whole] == "abc"
-    assert tokenizer.end is not None
-    logits, state = network.step(np.array([tokenizer.end]), network.start())
-    expected = np.exp(log_probabilities(logits)[0])
-    after = np.exp(log_probabilities(network.step(np.array([whole]), state)[0])[0])
-    a, b, c, ab, abc = (tokenizer.names.index(name) for name in ("a", "b", "c", "ab", "abc"))
-    so_far = [expected[[a, ab, abc]].sum(), expected[[ab, abc]].sum(), expected[abc]]
-    newline = tokenizer.names.index("\n")
-    found = list(surprises(network, tokenizer, "abc\n"))
-    assert np.cumsum([one.bits for one in found])[:3] == pytest.approx(-np.log2(so_far), abs=1e-4)
-    assert sum(one.bits for one in found) == pytest.approx(-math.log2(so_far[-1] * after[newline]), abs=1e-4)
-    assert dict(found[0].alternatives) == pytest.approx(
-        {
-            "a": so_far[0],
-            "b": expected[[b, tokenizer.names.index("bc")]].sum(),
-            "c": expected[c],
-            "\n": expected[newline],
-        },
-        abs=1e-5,
-    )
-    assert dict(found[1].alternatives) == pytest.approx({"b": so_far[1] / so_far[0]}, abs=1e-5)
 
 
 @pytest.mark.parametrize("tokenizer", [one for one in TOKENIZERS if not one.several], ids=lambda one: one.kind)
@@ -216,16 +190,16 @@ class Seen(HTMLParser):
         self.texts.setdefault(self._in, []).append(data)
 
 
-def drawn(name: str, text: str, room: int = 10**6, lines: bool = False) -> Drawn:
-    found = Drawn(name)
-    list(found.watch(surprises(NETWORKS[CHAR], CHAR, text, lines), room))
+def drawn(name: str, text: str, room: int = 10**6, lines: bool = False) -> Summary:
+    found = Summary(name, room)
+    list(found.watch(surprises(NETWORKS[CHAR], CHAR, text, lines)))
     return found
 
 
 def test_a_page_shows_any_text_as_text() -> None:
     alternatives = (("<script>", 0.5), ('"&\n', 0.25))
-    text = Drawn("<i>&")
-    list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)], 10**6))
+    text = Summary("<i>&", 10**6)
+    list(text.watch([Surprise(one, k, 1, k + 1, 3.0, alternatives) for k, one in enumerate(HOSTILE)]))
     content = surprises_html([text], "<model>")
     seen = Seen(content)
     assert "0 bits <i></i> 8 bits and more" in content
@@ -239,7 +213,7 @@ def test_a_page_shows_any_text_as_text() -> None:
 def test_a_page_draws_no_more_than_it_has_room_for_and_says_so() -> None:
     text = drawn("long", "abc\n" * 50, room=30)
     content = surprises_html([text])
-    assert len(Seen(content).told) == 30 == text.characters
+    assert len(Seen(content).told) == 30 == len(text.drawn)
     assert "Only the first 30 characters are drawn below; figures and table cover all of them." in content
     assert "200 characters" in content
     assert "are drawn below" not in surprises_html([drawn("short", "abc")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from functools import partial
 from itertools import pairwise
@@ -136,6 +137,15 @@ def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: 
     assert noisy.backtest.figures["average 12"].cut_offs == 5
     assert "average 12" in noisy.methods[0]
     assert f"its MASE is {noisy.backtest.figures['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
+
+
+def test_the_card_of_a_kept_network_says_what_it_forecasts(model: Path) -> None:
+    card = (model / "README.md").read_text("utf-8")
+    assert 'pipeline_tag: "time-series-forecasting"' in card
+    assert "season 12, to forecast" in card
+    assert re.search(
+        r"values to learn from, [\d,]+ held out .*bits per value .*afterword forecast \. FILE", card, re.DOTALL
+    )
 
 
 def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as_good(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
+from afterword.errors import ModelError
 from afterword.model.arrays import Array, Floats, Ids
 from afterword.model.network.network import Network
 from afterword.text.aligned import aligned
@@ -78,3 +79,13 @@ class Inspected(Protocol):
         self, ids: Annotated[Ids, "N T"], steps: int
     ) -> Iterator[tuple[slice, Annotated[Floats, "lanes steps"]]]:
         """Do as `learning.gradients.input_gradients`, for the tokenizer's `ids`. Needs PyTorch."""
+
+
+def carried_network(model: Inspected) -> Network:
+    """Return the network of `model`. Raises ModelError for a classic model, whose network carries no state."""
+    network = model.network()
+    if network.config.window:
+        raise ModelError(
+            f"a classic model reads its last {network.config.window} characters anew for each one: inspect another"
+        )
+    return network

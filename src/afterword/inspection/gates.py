@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from afterword.errors import ModelError, TextError
-from afterword.inspection.finding import Inspected
+from afterword.inspection.finding import Inspected, carried_network
 from afterword.inspection.gates_page import framed, gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
@@ -40,9 +40,9 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
     A plain recurrent network has only a hidden state: its gates are empty, and its cell state is zero.
 
     Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
-    3 × 1024 units).
+    3 × 1024 units), ModelError for a classic model.
     """
-    network, tokenizer = model.network(), model.tokenizer
+    network, tokenizer = carried_network(model), model.tokenizer
     text = tokenizer.normalise(text)
     if model.lines:
         text = text.rstrip("\n")
@@ -57,11 +57,8 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
         for name in Step._fields
     }
     expected = np.empty((T, config.vocabulary_size), np.float32)
-    state = network.start()
-    expected_first = np.full(config.vocabulary_size, -np.log(config.vocabulary_size))
-    if tokenizer.end is not None:
-        logits, state = network.step(np.array([tokenizer.end]), state)
-        expected_first = log_probabilities(logits[0])
+    logits, state = network.step(np.array([tokenizer.end]), network.start())
+    expected_first = log_probabilities(logits[0])
     nats = np.empty(T)
     last = expected_first.astype(np.float32)  # as logits, what comes next
     for first in range(0, T, TOKENS_AT_ONCE):

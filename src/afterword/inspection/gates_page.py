@@ -59,7 +59,6 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         means = trace.means(part).T
         mean_scale[part] = 1.0 if part in SIGMOIDS else max(float(means.max()), 1e-6)
         blobs[f"mean-{part}"] = np.round(means / mean_scale[part] * 65535).astype("<u2")
-    carried = np.array_equal(trace.before[1:], trace.cell[:-1])
     layers: list[dict[str, Any]] = []
     if not has_gates:
         for layer, units in enumerate(shown):
@@ -83,8 +82,6 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
                 for gate, one in summary.gates.items()
             },
         }
-        if not carried:  # a network of windows reads a whole window per character
-            blobs[f"l{layer}-before"], record["beforeScale"] = _in_int16(trace.before[:, layer, units].T)
         layers.append(record)
     title = "What the gates do" if has_gates else "What the hidden state does"
     start = " ".join((trace.title or trace.text)[: 2 * SHORT_TITLE].split())
@@ -100,7 +97,6 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         "hidden": trace.hidden.shape[2],
         "everyUnit": all(len(layer["units"]) == trace.hidden.shape[2] for layer in layers),
         "meanScale": mean_scale,
-        "windows": not carried,
         "layers": layers,
     }
     encoded = "\n".join(

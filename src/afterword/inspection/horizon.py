@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.finding import Finding, Inspected
+from afterword.inspection.finding import Finding, Inspected, carried_network
 from afterword.inspection.questions import matching
 from afterword.inspection.units import character_of_each_token
 from afterword.model.arrays import Floats, Ids
@@ -166,14 +166,11 @@ def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.
 def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids, "N T"]:
     """Return the sequences for the gradient: tokens, evenly over the text, of which the last is predicted.
 
-    Each begins with the boundary token, if there is one. Then come the tokens that replacing would read as warm-up, and
-    `steps` more, but at most as many as the network's context.
+    Each begins with the boundary token. Then come the tokens that replacing would read as warm-up, and `steps` more.
     """
-    before = int(min(text.network.context_length, steps + WARM_UP, text.length - 1))
+    before = min(steps + WARM_UP, text.length - 1)
     ends = _spread(text.starts, range(before, text.length), positions)
     read: NDArray[np.integer[Any]] = text.ids[ends[:, None] + np.arange(-before, 1)]
-    if text.tokenizer.end is None:
-        return read
     return np.concatenate([np.full((len(read), 1), text.tokenizer.end, read.dtype), read], axis=1)
 
 
@@ -194,9 +191,7 @@ def replacements(
 def warmed_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
     network, end = text.network, text.tokenizer.end
-    state = network.start(len(places))
-    if end is not None:
-        _, state = network.step(np.full(len(places), end), state)
+    _, state = network.step(np.full(len(places), end), network.start(len(places)))
     columns = text.ids[places[:, None] - before + np.arange(before)]
     for first in range(0, before, STEPS_AT_ONCE):
         _, state = network.advance(columns[:, first : first + STEPS_AT_ONCE], state)
@@ -297,7 +292,7 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
 
     With `gradient`, also measure the gradient, which needs PyTorch; None measures it if PyTorch is installed. A model
     with parts held at a value is measured only by replacing. Raises TextError for a text that is too short, OptionError
-    for invalid numbers.
+    for invalid numbers, ModelError for a classic model.
     """
     text, on_progress = settings.text, settings.on_progress
     torch_is_here = importlib.util.find_spec("torch") is not None
@@ -306,19 +301,18 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     wanted = torch_is_here and settings.at is None if settings.gradient is None else settings.gradient
     both = wanted and not model.is_held
     half = 0.5 if both else 1.0  # of the work
-    network = model.network()  # an n-gram looks back only a few characters
+    network = carried_network(model)  # an n-gram looks back only a few characters
     read = measured(network, model.tokenizer, text, model.lines, settings.at)
     changes = changes_by_replacing(read, settings, lambda fraction: on_progress(half * fraction))
-    unit = "character" if model.tokenizer.kind in ("char", "classic") else "token"
+    unit = "character" if model.tokenizer.kind == "char" else "token"
     found = Horizon(network.config.cell, changes, unit=unit, where=settings.at)
     if not both:
         return found
     K = changes.shape[1]
     ids = sequences(read, K, settings.places)
-    gradients = np.zeros((len(ids), K))  # nothing depends on tokens before the network's context
-    reach = int(min(K, network.context_length))
-    for lanes, part in model.input_gradients(ids, reach):
-        gradients[lanes, :reach] = part
+    gradients = np.empty((len(ids), K))
+    for lanes, part in model.input_gradients(ids, K):
+        gradients[lanes] = part
         on_progress(half + (1 - half) * lanes.stop / len(ids))
     return Horizon(found.name, changes, gradients, unit)
 

@@ -195,11 +195,7 @@ def next_words(model: Inspected, text: str, words: bool = True) -> dict[str, flo
     A word consists of letters and digits, to its end. Byte tokens are not followed.
     """
     network, tokenizer = model.network(), model.tokenizer
-    ids = tokenizer.encode(text)
-    if tokenizer.end is not None:
-        ids = np.concatenate([np.array([tokenizer.end], ids.dtype), ids])
-    if not len(ids):
-        return {}
+    ids = np.append(np.array([tokenizer.end], np.int32), tokenizer.encode(text))
     R = network.config.vocabulary_size
     rows = [*tokenizer.names[: R - 1], "<byte>" if network.config.byte_tokens > 1 else tokenizer.names[R - 1]]
     inside = np.array([row.isalnum() for row in rows])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError
+from afterword.text.patterns import Expression
 
 SECONDS = 10.0  # the limit for an expression on one text
 
@@ -29,31 +30,12 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
     ^ and $ match at the ends of lines. Raises OptionError for an invalid expression; the answer raises it if matching
     takes more than `seconds`.
     """
-    import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
-
-    if not isinstance(pattern, str):
-        raise OptionError(f"matching must be text, a regular expression, not {repr(pattern)[:60]}")
-    too_large = OptionError(f"matching {pattern[:40]!r} needs too much memory: make it simpler")
-    try:
-        compiled = regex.compile(pattern, regex.MULTILINE)
-    except regex.error as error:
-        raise OptionError(f"matching {pattern[:40]!r} is not a regular expression: {error}") from None
-    except (RecursionError, OverflowError, MemoryError):
-        raise too_large from None
+    expression = Expression(pattern, "matching", re.MULTILINE)  # regex has the same flag
 
     def where(text: str) -> Mask:
-        group = 1 if compiled.groups else 0
-        try:
-            mask = np.zeros(len(text), bool)
-            for match in compiled.finditer(text, timeout=seconds, concurrent=True):
-                mask[slice(*match.span(group))] = True  # nothing for (-1, -1), a group that took no part
-            return mask
-        except TimeoutError:
-            raise OptionError(
-                f"matching {pattern[:40]!r} takes more than {seconds:g} s on this text: write it without a repeat "
-                "inside a repeat"
-            ) from None
-        except MemoryError:
-            raise too_large from None
+        mask = np.zeros(len(text), bool)
+        for span in expression.spans(text, seconds, "on this text", group=min(expression.groups, 1)):
+            mask[slice(*span)] = True  # nothing for (-1, -1)
+        return mask
 
     return Question(f"matching {pattern[:60]!r}", where)

@@ -111,11 +111,6 @@ def judge_text(usual: UsualLines, text: str, cost: TextCost) -> Verdict:
     return Verdict("text", f"odd text{where}", key, cost.figure, p_value, "", cost.pieces)
 
 
-def each_alone(usual: UsualLines, text: str, cost: TextCost, _: float) -> list[Verdict]:
-    """Return the verdict on the text of a line, then those on its new values, however odd."""
-    return [judge_text(usual, text, cost), *usual.odd_values(split(text))]
-
-
 def whole_word(text: str, start: int, stop: int) -> str:
     """Return the words of `text` that overlap the piece from `start` to `stop`; for its end, the last word."""
     text = text[: max(LONGEST, stop)].rstrip()

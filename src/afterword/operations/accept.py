@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from itertools import islice
 from typing import Annotated
 
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.oddities.findings import Placed, each_alone
+from afterword.oddities.fields import split
+from afterword.oddities.findings import Placed, judge_text
 from afterword.oddities.rates import silence
 from afterword.oddities.usual import MOST_ACCEPTED as MOST
 from afterword.oddities.usual import Detector, Harmless, UsualLines
 from afterword.operations.calibrate import writable
-from afterword.operations.odd import RATE, judged
+from afterword.operations.odd import RATE, costs, unmasked
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
-from afterword.operations.work import Work
+from afterword.operations.work import Work, some
 from afterword.records import read_json
 from afterword.settings import setting
-from afterword.text.decoding import Decoding
+from afterword.text.decoding import Encoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
@@ -33,7 +33,7 @@ SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}")  # over several lines, or in a list
 
 
 @dataclass(frozen=True)
-class Accept(Decoding, Request):
+class Accept(Encoding, Request):
     """Accept what is odd in lines as harmless: odd does not list it again.
 
     LINE is a line as it is in the log; all that is odd in it is accepted. `source` is a file of lines, or of findings
@@ -79,6 +79,11 @@ class ListedFinding(Record, kw_only=True):
     odd_pieces: Sequence[tuple[int, int]] = ()
 
     @property
+    def is_scored(self) -> bool:
+        """Return whether what is harmless depends on the cost of its lines."""
+        return self.detector not in ("rate", "value")
+
+    @property
     def texts(self) -> list[str]:
         """Its lines; those of a burst are equal."""
         return [self.text] if self.text else [one.text for one in self.lines[: 1 if self.detector == "rate" else None]]
@@ -107,8 +112,12 @@ def accept(request: Accept, work: Work) -> Accepted:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
         found = {text: usual.harmless_in(text) if text in before else [] for text in now}
         if not request.remove:
-            for text, harmless in _harmless(model.using(model.calibration.using), usual, given, work):
-                found[text] += [one for one in harmless if one not in found[text]]
+            number = sum(len(one.texts) for one in given)
+            with work.progress("judging lines", "lines") as on_progress:
+                each = _harmless(model.using(model.calibration.using), usual, given, work)
+                for done, (text, harmless) in enumerate(each, 1):
+                    found[text] += [one for one in harmless if one not in found[text]]
+                    on_progress(done / number, done)
         model.with_usual(replace(usual, accepted=[*now], accepted_as=found)).save(folder)
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
@@ -117,20 +126,28 @@ def _harmless(
     model: LanguageModel, usual: UsualLines, given: Sequence[ListedFinding], work: Work
 ) -> Iterator[tuple[str, list[Harmless]]]:
     """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
-    lines = [text for one in given for text in one.texts]
-    each = judged(model, lines, ANY, work.still_wanted, each_alone)
+    assert model.calibration is not None
+    masks, lines = Masks(model.calibration.masks), [text for one in given if one.is_scored for text in one.texts]
+    each = (cost for part in some([lines]) for *_, cost in costs(model, part, ANY, work.still_wanted))
     for one in given:
         silent, keys = [kind for kind in usual.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
-        for line, text, (odd_text, *values) in islice(each, len(one.texts)):
-            keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
-            harmless = {
-                "template": [Harmless("template", "", line.figure)],
-                "value": [Harmless("value", value.place) for value in values if value.key in keys],
-                "text": [Harmless("text", odd_text.key)],
-                "rate": [Harmless("rate", kind) for kind in silent or [""]],
-                "episode": usual.odd_in(text, line.figure, odd_text.key if odd_text.p_value <= RATE else ""),
-            }
-            yield text, harmless[one.detector or "episode"]
+        for text in one.texts:
+            known = masks(text)
+            if one.detector == "rate":
+                yield known, [Harmless("rate", kind) for kind in silent or [""]]
+            elif one.detector == "value":
+                values = unmasked(usual.odd_values(split(known)), masks, text)
+                keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
+                yield known, [Harmless("value", value.place) for value in values if value.key in keys]
+            else:
+                cost = next(each)
+                odd_text = judge_text(usual, known, cost)
+                harmless = {
+                    "template": [Harmless("template", "", cost.figure)],
+                    "text": [Harmless("text", odd_text.key)],
+                    "episode": usual.odd_in(known, cost.figure, odd_text.key if odd_text.p_value <= RATE else ""),
+                }
+                yield known, harmless[one.detector or "episode"]
 
 
 def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFinding]:
@@ -138,7 +155,7 @@ def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFin
 
     Raises TextError.
     """
-    with work.reader(request) as reader:
+    with work.reader(request.decoding) as reader:
         for block in filled_lines(reader.read(listed(source))):
             for line in block:
                 if SPREAD.match(line):

@@ -25,7 +25,7 @@ from afterword.operations.options import Masking, Predicting
 from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
 from afterword.storage import held_folder
-from afterword.text.decoding import Decoding
+from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
 
@@ -36,7 +36,7 @@ BY_CHANCE = 3  # standard errors
 
 
 @dataclass(frozen=True)
-class Calibrate(Predicting, Masking, Decoding, Request):
+class Calibrate(Predicting, Masking, Encoding, Request):
     """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
 
     NORMAL_FILE contains normal lines on which the model was not trained. The last fifth of them is used to check how
@@ -77,7 +77,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     Masks(request.mask)
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
-        lines = normal_lines(files, request, work)
+        lines = normal_lines(files, request.decoding, work)
         if calibrated_with(len(lines)) < FEWEST:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
             source = source_name(files[0])

@@ -11,8 +11,8 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
-from afterword.operations.options import Engine, Predicting
-from afterword.operations.score import Facts, Scored, judge_of, ranking, scored_lines, several, watched
+from afterword.operations.options import Engine, LineByLine, Predicting
+from afterword.operations.score import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
@@ -22,7 +22,7 @@ from afterword.text.documents import counted
 
 
 @dataclass(frozen=True)
-class Compare(Predicting, Engine, Decoding, Request):
+class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     """Compare how well several models predict the same text.
 
     Every model reads the text as the first was trained to read it. Each model gets a row: its bits per character, the
@@ -41,29 +41,19 @@ class Compare(Predicting, Engine, Decoding, Request):
     others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY
     file: Sources = setting((), "a text to read (repeatable)")
-    lines: bool = setting(False, "compare line by line", served=True)
-    top: int | None = setting(
-        None, "print only N lines, the highest ratio first", minimum=1, metavar="N", needs="lines"
-    )
-    mask: tuple[str, ...] = setting(
-        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
-    )
 
 
-class ComparedText(Scored, kw_only=True):
+class ComparedText(ScoredText, kw_only=True):
     """The cost of the text for one model, compared with the first one."""
 
     rows: ClassVar = "models"
     few: ClassVar = True
-    in_json: ClassVar = (
-        *Scored.in_json,
-        *("characters", "tokens", "bits_per_byte", "perplexity", "standard_error"),
-    )
+    in_json: ClassVar = (*ScoredText.in_json, "characters", "tokens", "bits_per_byte", "perplexity")
 
+    engine: str | UnsetType = UNSET
     model: str
     difference: float
     """The difference from the first model, in bits per character."""
-    standard_error: float | None
     margin_of_error: float | None
     blocks: int
 
@@ -122,7 +112,7 @@ def _whole(
         apart = {name: None for cost, _ in results for name in cost.apart}
         work.rows(ComparedText, {**apart, **place, **facts})
         for name, (cost, difference) in zip(names, results, strict=True):
-            figures = {one: getattr(difference, one) for one in ("standard_error", "margin_of_error", "blocks")}
+            figures = {one: getattr(difference, one) for one in ("margin_of_error", "blocks")}
             figures |= {"difference": difference.bits_per_character, **cost.apart, **place, **facts}
             yield ComparedText.of(cost, model=name, **figures)
         if difference.margin_of_error is None:

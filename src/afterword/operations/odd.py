@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -27,19 +27,16 @@ from afterword.oddities.usual import Detector, UsualLines, Verdict
 from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking
-from afterword.operations.score import Scored
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.environment import versions
 from afterword.runs.folder import RunFolder, check_place
-from afterword.scoring.costs import Score as Cost
-from afterword.scoring.costs import total
 from afterword.scoring.odd_lines import OddLine
 from afterword.settings import OnProgress, setting
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
-from afterword.text.decoding import Decoding, Encoding, Reader
+from afterword.text.decoding import Encoding, Reader
 from afterword.text.documents import source_name
 from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
@@ -101,10 +98,6 @@ class Odd(Masking, Encoding, Request):
     out: str | None = setting(None, "keep the model in this folder (default: discard it)", metavar="DIR", short="o")
     overwrite: bool = setting(False, "replace the model in the folder", needs="out")
 
-    @property
-    def decoding(self) -> Decoding:
-        return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
-
 
 class OddFinding(Record, kw_only=True):
     """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
@@ -133,7 +126,7 @@ class OddRow(Record, kw_only=True):
     normal line is as odd. `odd_pieces` are the odd parts, as places in the text."""
 
     rows: ClassVar = "lines"
-    in_json: ClassVar = ("odd_pieces", "rate")
+    in_json: ClassVar = ("odd_pieces",)
 
     file: str
     line: int
@@ -146,7 +139,6 @@ class OddRow(Record, kw_only=True):
     detector: Detector | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
-    rate: float
 
 
 class AcceptedLine(Record, kw_only=True):
@@ -162,7 +154,7 @@ class AcceptedLine(Record, kw_only=True):
 
 
 @operation(Odd, path="/v1/odd")
-def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine | Scored]:
+def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
     files, [source] = listed(request.files), listed(request.good)
     if request.accepted != (not files):
@@ -183,20 +175,20 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
         model = _learned(request, work)
     if request.as_read:
-        yield from _each(request, work, model)
+        work.rows(OddRow, dict.fromkeys(("detector", "why") if model.usual else ()))
+        for file, line, _, (verdict, *_) in _judged(request, work, model):
+            if request.all or line.odd:
+                reason = {"detector": verdict.detector, "why": verdict.why} if model.usual and line.odd else {}
+                yield OddRow.of(line, file=file, **reason)
         return
     work.rows(OddFinding, {})
     most = request.top or READ
     found = Findings(model.usual or UsualLines(), request.false_alarms, most)
-    with work.progress("scoring lines", "lines") as on_progress:
-        for file, before, some in work.lines([*dict.fromkeys(files)], request.decoding):
-            for line, masked, verdicts in judged(model, some, request.false_alarms, work.still_wanted):
-                if line.text:
-                    found.add(Placed(file, before + line.line, line.text), masked, verdicts)
-            on_progress(None, found.lines)
+    for file, line, masked, verdicts in _judged(request, work, model):
+        found.add(Placed(file, line.line, line.text), masked, verdicts)
     odd_ones, following = found.listed(open_episodes=request.all)
-    if reason := found.reason(odd_ones):
-        work.note(reason)
+    if many := found.reason(odd_ones):
+        work.note(many)
     if not odd_ones:
         work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
     odd_ones = odd_ones[: request.top]
@@ -205,47 +197,47 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
         yield OddFinding.of(one, finding=number, odd=number <= len(odd_ones))
 
 
-def judged(
-    model: LanguageModel,
-    lines: Sequence[str],
-    rate: float,
-    on_progress: OnProgress,
-    verdicts_of: Callable[[UsualLines, str, TextCost, float], list[Verdict]] = judge,
-) -> Iterator[tuple[OddLine, str, list[Verdict]]]:
-    """Yield the cost of each of `lines`, the line with the user's masks applied, and its verdicts, the oddest first."""
-    calibration, usual = model.check_calibrated(1 - LEAST_RATE), model.usual or UsualLines()
-    masks, least = Masks(calibration.masks), 1 / (len(calibration.figures) + 1)
-    for text, cost in zip(lines, model.odd_lines(lines, max(rate, least), on_progress=on_progress), strict=True):
-        known, words = masks(text), [whole_word(text, start, stop) for start, stop in cost.odd_pieces[:SHOWN]]
-        verdicts = verdicts_of(usual, known, TextCost(cost.figure, cost.p_value, words, cost.odd_pieces), rate)
-        spans = masks.origins(text) if verdicts[-1].place else []
-        verdicts = [
-            one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) if one.place else one
-            for one in verdicts
-        ]
-        is_odd = bool(verdicts[0].p_value <= rate and text)
-        pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
-        yield replace(cost, text=text, p_value=verdicts[0].p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
-
-
-def _each(request: Odd, work: Work, model: LanguageModel) -> Iterator[OddRow | Scored]:
-    """Yield all lines, or the odd ones, as they are read; then what all of them cost."""
-    whole = list[Cost]()
-    work.rows(OddRow, dict.fromkeys(("detector", "why") if model.usual else ()))
-    with work.progress("scoring lines", "lines", streams=True) as on_progress:
+def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[str, OddLine, str, list[Verdict]]]:
+    """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
+    first. Empty lines are never odd: they are read only if every line is printed."""
+    usual, masks, rate = model.usual or UsualLines(), _masks(model), request.false_alarms
+    with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read = 0
-        for file, before, lines in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
-            each = [*judged(model, lines, request.false_alarms, work.still_wanted)]
-            whole = [total([*whole, *(line for line, _, _ in each)])]
-            for one, _, (verdict, *_) in each:
-                if request.all or one.odd:
-                    more: dict[str, Any] = {"line": before + one.line, "rate": request.false_alarms}
-                    if model.usual and one.odd:
-                        more |= {"detector": verdict.detector, "why": verdict.why}
-                    yield OddRow.of(one, file=file, **more)
-            read += len(lines)
+        for file, before, some in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
+            kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
+            each = costs(model, [*kept.values()], rate, work.still_wanted)
+            for number, (line, known, cost) in zip(kept, each, strict=True):
+                verdicts = unmasked(judge(usual, known, cost, rate), masks, line.text)
+                p_value = verdicts[0].p_value
+                is_odd = bool(p_value <= rate and line.text)
+                pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
+                yield file, replace(line, line=number, p_value=p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
+            read += len(some)
             on_progress(None, read)
-    yield Scored.of(whole[0], **whole[0].apart)
+
+
+def costs(
+    model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress
+) -> Iterator[tuple[OddLine, str, TextCost]]:
+    """Yield the cost of each of `lines`, the line with the user's masks applied, and what its text cost there."""
+    calibration, masks = model.check_calibrated(1 - LEAST_RATE), _masks(model)
+    least = 1 / (len(calibration.figures) + 1)
+    for line in model.odd_lines(lines, max(rate, least), on_progress=on_progress):
+        words = [whole_word(line.text, start, stop) for start, stop in line.odd_pieces[:SHOWN]]
+        yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
+
+
+def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
+    """Return `verdicts` on the masked `text`, with the places of odd values in the text itself."""
+    spans = masks.origins(text) if verdicts and verdicts[-1].place else []
+    return [
+        one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) if one.place else one
+        for one in verdicts
+    ]
+
+
+def _masks(model: LanguageModel) -> Masks:
+    return Masks(model.calibration.masks if model.calibration else ())
 
 
 def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
@@ -367,16 +359,14 @@ def _trained(
     with work.progress("reading the text and planning"):
         run = begin([training], out, text, settings, overwrite=request.overwrite)
     run.take_notes()  # about a text that is not the user's
-    began, decided = time.monotonic(), False
+    began = time.monotonic()
 
     def enough() -> bool:
-        nonlocal decided
         measured = run.model and run.model.about["validation"]
-        part = (time.monotonic() - began) / (60 * minutes)
-        if decided or not measured or part < EARLY:
+        if not measured or _pays(measured):
             return False
-        decided = part >= TRIAL
-        return not _pays(measured) and (decided or measured["lstm"] > HOPELESS * measured["ngram"])
+        is_hopeless = measured["lstm"] > HOPELESS * measured["ngram"]
+        return time.monotonic() - began >= (EARLY if is_hopeless else TRIAL) * 60 * minutes
 
     work.train(run, kept=False, enough=enough)
     run.take_notes()

@@ -47,6 +47,19 @@ class Masking(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LineByLine(Settings):
+    """Reading line by line."""
+
+    lines: bool = setting(False, "print the cost of each line, read from a fresh state", served=True)
+    top: int | None = setting(
+        None, "print only the N lines that cost most, or differ most", minimum=1, metavar="N", needs="lines"
+    )
+    mask: tuple[str, ...] = setting(
+        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overwriting(Settings):
     """Permission to replace existing files."""
 

@@ -19,7 +19,6 @@ from afterword.text.aligned import aligned, readable
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import counted
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.first_look import LOOKED_AT, first_look
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,6 @@ def planned(found: Preview) -> Planned:
             "vocabulary": encoded.tokenizer.kind,
             "lines": encoded.lines,
             "unwrapped": encoded.unwrapped,
-            **_look(encoded),
         },
         base=None if plan.base is None else {"name": plan.base.name, "fingerprint": plan.base.fingerprint},
         plan=asdict(plan.recipe),
@@ -90,25 +88,12 @@ def planned(found: Preview) -> Planned:
 def _lines(found: Preview) -> Iterator[str]:
     plan = found.plan
     first, second = summary(found)
-    yield from (first, *_recognised(found.encoded), second, "")
+    yield from (first, second, "")
     values = {**vars(plan.recipe), "base": plan.base.name if plan.base else "none"}
     rows = [(name.replace("_", "-"), readable(values[name]), why) for name, why in plan.reasons.items()]
     yield from aligned(rows, "<><").splitlines()
     if plan.expected is not None:
         yield from ("", f"expected: {in_bits(plan.expected)} on held-out text")
-
-
-def _look(encoded: EncodedCorpus) -> dict[str, str | int | float]:
-    """Return what a first look at a running text shows; nothing for lines."""
-    return {} if encoded.lines else first_look(encoded.tokenizer.decode(encoded.training[:LOOKED_AT]))
-
-
-def _recognised(encoded: EncodedCorpus) -> Iterator[str]:
-    """Yield a line with what was recognised in a running text."""
-    if look := _look(encoded):
-        joined = f"; {counted(encoded.unwrapped, 'line')} joined" if encoded.unwrapped else ""
-        heads = f"; {counted(int(look['heads']), 'heading')} of chapters or scenes" if look["heads"] else ""
-        yield f"recognised: {look['looks_like']}{joined}{heads}; {look['other_characters']:.1%} unusual characters"
 
 
 def _figures(expected: Expectation) -> dict[str, float]:

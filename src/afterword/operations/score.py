@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
-from afterword.operations.options import Engine, Holding, Predicting
+from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
@@ -32,7 +32,7 @@ Judge = Callable[..., Sequence[LineScore]]
 
 
 @dataclass(frozen=True)
-class Score(Predicting, Holding, Engine, Decoding, Request):
+class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
@@ -58,20 +58,13 @@ class Score(Predicting, Holding, Engine, Decoding, Request):
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
     _: KW_ONLY
-    lines: bool = setting(False, "print the cost of each line, read from a fresh state", served=True)
-    top: int | None = setting(
-        None, "print only the N lines with the most bits per character", minimum=1, metavar="N", needs="lines"
-    )
-    mask: tuple[str, ...] = setting(
-        (), "hide what changes in every line, such as [0-9]+ (repeatable)", metavar="REGEX", needs="lines"
-    )
     adapt: bool = setting(False, "keep learning from the text as it is scored")
 
 
-class Scored(Record, kw_only=True):
+class ScoredText(Record, kw_only=True):
     """The cost of a whole text; `lstm`, `ngram` and `both` are nats per character, given if there is an n-gram."""
 
-    in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "adapted", "engine")
+    in_json: ClassVar[Sequence[str]] = ("nats_per_character", "lstm", "ngram", "both", "engine")
 
     file: str | UnsetType = UNSET
     characters: int
@@ -83,8 +76,12 @@ class Scored(Record, kw_only=True):
     lstm: float | UnsetType = UNSET
     ngram: float | UnsetType = UNSET
     both: float | UnsetType = UNSET
+
+
+class Scored(ScoredText, kw_only=True):
+    """The cost of a whole text, with parts held and with nothing held."""
+
     free_bits_per_character: float | UnsetType = UNSET
-    adapted: list[str] | UnsetType = UNSET
     engine: str | UnsetType = UNSET
 
 
@@ -92,7 +89,7 @@ class ScoredLine(Record, kw_only=True):
     """The cost of a line and its end; with a model of labelled lines, its likeliest label and its given one."""
 
     rows: ClassVar = "lines"
-    in_json: ClassVar = ("adapted", "engine")
+    in_json: ClassVar = ("engine",)
 
     file: str | UnsetType = UNSET
     line: int
@@ -103,7 +100,6 @@ class ScoredLine(Record, kw_only=True):
     label_probability: float | UnsetType = UNSET
     given_label: str | UnsetType | None = UNSET
     free_bits_per_character: float | UnsetType = UNSET
-    adapted: list[str] | UnsetType = UNSET
     engine: str | UnsetType = UNSET
 
 
@@ -118,7 +114,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     scorers: list[Scorer] = [model] if model is free else [model, free]
     if request.adapt:
         adapting = scorers[0] = model.adapting()
-        facts["adapted"] = list(adapting.adapts)
         if request.using == "both" and "lstm" not in adapting.adapts:
             work.note("only the n-gram adapts; for the LSTM: pip install 'afterword[train]'")
     each = _by_line if request.lines else _whole

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from afterword.inspection.gates_page import about
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Facts, Scored, highest
+from afterword.operations.score import Facts, ScoredText, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
-from afterword.scoring.surprises import LIKELIEST, expected
-from afterword.scoring.surprises_page import MOST_DRAWN, Drawn, surprises_html
+from afterword.scoring.surprises import LIKELIEST, Summary, expected
+from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
 from afterword.settings import setting
 from afterword.storage import output
 from afterword.text.decoding import Decoding
@@ -35,8 +35,8 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
 
     MODEL is a model's folder, the folder of its run, the name of a base, or hf://USER/NAME. FILE is a text, also
     .gz, or - for standard input. Each character is shaded by its bits if the terminal has colours; otherwise each
-    character gets a row. The bits add up to the score, even if tokens have several characters or a character has
-    several tokens. The end of a line is shown as ↵.
+    character gets a row. A model of words has a cost per symbol instead. The bits add up to the score. The end of a
+    line is shown as ↵.
     """
 
     example = "surprises book draft.txt --html draft.html"
@@ -92,24 +92,24 @@ class WholeText(Record, kw_only=True):
 
 
 @operation(Surprises, path="/v1/surprises")
-def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | WholeText]:
+def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
     files = listed(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
     facts = work.engine_of(model)
     work.rows(Surprising, {**dict.fromkeys(("file",) * (len(files) > 1)), **facts})
     whole = dict[str, list[NDArray[np.float64]]]({USED: []})
-    read, drawn = "", list[Drawn]()
+    read, drawn = "", list[Summary]()
 
     def keep(nats: dict[str, NDArray[np.float64]]) -> None:
         for part, costs in nats.items():
             whole.setdefault(part, []).append(costs)
 
-    def rows(file: str, text: str, room: int) -> Iterator[Surprising]:
+    def rows(file: str, text: str) -> Iterator[Surprising]:
         """Yield the cost of each character of `text`, and add the costs of its tokens to `whole`."""
         several: Facts = {"file": file} if len(files) > 1 else {}
         with work.progress(f"scoring {file}", "characters", streams=True) as on_progress:
-            for one in drawn[-1].watch(model.surprises(text, on_nats=keep), room):
+            for one in drawn[-1].watch(model.surprises(text, on_nats=keep)):
                 on_progress(one.start / len(text), one.start)
                 alternatives = [ExpectedText(*each) for each in one.alternatives]
                 yield Surprising.of(one, alternatives=alternatives, **several, **facts)
@@ -118,18 +118,18 @@ def surprises(request: Surprises, work: Work) -> Iterator[Scored | Surprising | 
         text = work.text(file, decoding=request, unwrap=model.unwraps)
         work.check_filled(file, text.strip("\n") if model.lines else text)
         read += "".join(f"{line}\n" for line in text.split("\n") if line) if model.lines else text
-        room = MOST_DRAWN - sum(one.characters for one in drawn) if request.html is not None else 0
-        drawn.append(Drawn(source_name(file)))
-        found = rows(file, text, room)
+        taken = sum(len(one.text) for each in drawn for one in each.drawn)
+        drawn.append(Summary(source_name(file), MOST_DRAWN - taken if request.html is not None else 0))
+        found = rows(file, text)
         if request.top is not None:
             found = iter(highest((one for one in found if not one.unlearned), "bits", request.top))
         yield from found
-        yield WholeText(text="\n".join(drawn[-1].summary.lines()))
-        work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].summary.notes))
+        yield WholeText(text="\n".join(drawn[-1].lines()))
+        work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(request.model).name, model.config, request.hold, request.using)
             written.write(surprises_html(drawn, head).encode())
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
-    yield Scored.of(cost, **cost.apart)
+    yield ScoredText.of(cost, **cost.apart)

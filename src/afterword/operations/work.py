@@ -178,7 +178,7 @@ class Work:
         with self.reader(decoding) as reader:
             reader.unwraps = unwrap
             pieces = reader.read([file])
-            each: Iterator[Part] = _some(filled_lines(pieces)) if lines else parts(pieces)
+            each: Iterator[Part] = some(filled_lines(pieces)) if lines else parts(pieces)
             first = next(each, "")
             self.check_filled(file, first)
             yield first
@@ -194,7 +194,7 @@ class Work:
                 for document in documents:
                     name = document.name if os.path.isdir(file) else file
                     read = 0
-                    for lines in _some(whole_lines(reader.pieces(document))):
+                    for lines in some(whole_lines(reader.pieces(document))):
                         yield name, read, lines
                         read += len(lines)
                     if not read:
@@ -207,7 +207,8 @@ def _temporary_folder() -> Iterator[Path]:
         yield temporary / "run"  # which does not exist yet
 
 
-def _some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+def some(blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the lines of `blocks`, at most `LINES_AT_ONCE` at a time."""
     for lines in blocks:
         for at in range(0, len(lines), LINES_AT_ONCE):
             yield lines[at : at + LINES_AT_ONCE]

@@ -26,7 +26,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.runs.record import Ended, Position, Progress, RunRecord, bits
 from afterword.text.encoded import EncodedCorpus
-from afterword.text.first_look import is_prose
+from afterword.text.unwrap import is_prose
 
 if TYPE_CHECKING:
     from afterword.learning.learner import Learner

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappush, heappushpop
-from itertools import chain, islice
-from typing import Annotated, NamedTuple
+from itertools import chain
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network
 from afterword.scoring.costs import USED, batches, line_ids, stretches
 from afterword.text.documents import counted
-from afterword.text.prefixes import Prefixes
 from afterword.text.tokenizer import Decoder, Tokenizer
 from afterword.text.unicode import spaced, visible
 
@@ -29,36 +28,31 @@ LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
 SHOWN_PLACES = 5  # of the most surprising places, for people
 PLACES = 10  # the most surprising ones that are kept
 LINES = 256  # lines whose alternatives are in memory at the same time
-CHARACTERS_AT_ONCE = 64  # characters whose alternatives are found together: a token may have a thousand
 CONTEXT = 24  # characters before each of them
 NAMED = 8  # characters and runs that were never learned
 
 OnNats = Callable[[dict[str, Floats]], object]
 ignore: OnNats = lambda nats: None  # noqa: E731
 Costs = tuple[int, float, list[int], list[float]]
-"""A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities; or the same of a
-character in a token, as the token that is this character."""
-Found = tuple[
-    Annotated[Ids, "N"],
-    Annotated[Floats, "N"],
-    Annotated[NDArray[np.intp], "N K"],
-    Annotated[NDArray[np.float32], "N K"],
-]
-"""N of them, with K alternatives each, at most `LIKELIEST`."""
-Piece = tuple[int, Found]  # the index of a text, and what was found next in it
-Read = Callable[[Ids, Floats, NDArray[np.floating], NDArray[np.intp]], list[Found]]
-"""Takes the next tokens of some texts [B, t], their nats [B, t], log P of every row in their places [B, t, R], and how
-many tokens of each text are left [B]; what exceeds them is padding. Returns what was found for each text."""
+"""A token, its nats, the likeliest in its place, as indexes of their names, and their probabilities."""
+
+
+class TokenCosts(NamedTuple):
+    """The costs of N tokens, with K alternatives each, at most `LIKELIEST`, as in `Costs`."""
+
+    ids: Annotated[Ids, "N"]
+    nats: Annotated[Floats, "N"]
+    rows: Annotated[NDArray[np.intp], "N K"]
+    probabilities: Annotated[NDArray[np.float32], "N K"]
+
+    def each(self) -> Iterator[Costs]:
+        """Return the costs one by one."""
+        return zip(*(part.tolist() for part in self), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Surprise:
-    """The cost of a character. A character of several tokens costs their sum.
-
-    In a token of several characters, a character costs log(P before it / P with it), where P is the sum over all tokens
-    that begin with the same characters. That the token ends there is part of the next character's cost. So the costs
-    add up to those of the tokens; other ways to cut the text into tokens do not count, nor, among the alternatives in a
-    token, what would follow a shorter one.
+    """The cost of a character, or of a symbol if the tokens are symbols. If it has several tokens, it costs their sum.
 
     `start` is its place in the text, from 0; `line` and `column` count from 1. `alternatives` are the likeliest
     characters in its place and their probabilities, the likeliest first.
@@ -115,93 +109,53 @@ def surprises(
     """
     read = tokenizer.normalise(text)
     spelled = text if len(text) == len(read) else read
-    ends = "\n" if lines else ""  # the text of a boundary token
-    reader: Callable[[int], Read]
-    if tokenizer.several:
-        token_texts = [ends if row == tokenizer.end else text for row, text in enumerate(tokenizer.texts)]
-        prefixes = Prefixes(token_texts)
-        names, reader = prefixes.characters, partial(_characters, token_texts, prefixes)
-    else:
-        names = list(tokenizer.names)
-        left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
-        if tokenizer.end is not None:
-            names[tokenizer.end] = ends
-            left_out += [] if lines else [tokenizer.end]
-        reader = partial(_tokens, left_out)
-    pieces = partial(_pieces, network, tokenizer.end, reader, on_nats)
+    names = list(tokenizer.names)
+    left_out = [network.config.vocabulary_size - 1] if network.config.byte_tokens > 1 else []
+    if tokenizer.end is not None:
+        names[tokenizer.end] = "\n" if lines else ""  # the text of a boundary token
+        left_out += [] if lines else [tokenizer.end]
+    pieces = partial(_pieces, network, tokenizer.end, left_out, on_nats)
     if lines:
         ids = line_ids(tokenizer, filter(None, read.split("\n")))
         read_texts = _each_line(ids, pieces)
     else:
         running = pieces([tokenizer.encode(read)])
-        read_texts = iter([chain.from_iterable(_costs(*found) for _, found in running)])
+        read_texts = iter([chain.from_iterable(found.each() for _, found in running)])
     unseen = "".join(one for one in {*spelled} if tokenizer.normalise(one) in unseen)
     return _placed(read_texts, tokenizer, names, spelled, lines, unseen)
 
 
-def _each_line(ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[Piece]]) -> Iterator[Iterator[Costs]]:
+def _each_line(
+    ids: Sequence[Ids], pieces: Callable[[Sequence[Ids]], Iterator[tuple[int, TokenCosts]]]
+) -> Iterator[Iterator[Costs]]:
     """Yield the costs of each line, in order, of which `pieces` reads some together."""
     for first in range(0, len(ids), LINES):
         some = ids[first : first + LINES]
-        found: list[list[Found]] = [[] for _ in some]
+        found: list[list[TokenCosts]] = [[] for _ in some]
         for index, piece in pieces(some):
             found[index].append(piece)
         for each in found:
-            yield _costs(*_joined(each))
+            yield chain.from_iterable(map(TokenCosts.each, each))
 
 
 def _pieces(
-    network: Network, before: int | None, reader: Callable[[int], Read], on_nats: OnNats, ids: Sequence[Ids]
-) -> Iterator[Piece]:
-    """Read texts, as many as fit together, and yield the pieces of each in order."""
+    network: Network, before: int | None, left_out: Sequence[int], on_nats: OnNats, ids: Sequence[Ids]
+) -> Iterator[tuple[int, TokenCosts]]:
+    """Read texts, as many as fit together. Yield the index of each text with what was found next in it, in order.
+
+    Alternatives exclude `left_out`."""
     for batch, padded in batches(ids):
-        lengths, read = np.array([len(ids[index]) for index in batch]), reader(len(batch))
+        lengths = np.array([len(ids[index]) for index in batch])
         for stretch in stretches(network, before, padded):
-            place, nats, left = stretch.place, stretch.nats, lengths - stretch.place.start
+            place, nats, left = stretch.place, stretch.nats, np.maximum(lengths - stretch.place.start, 0)
             within = np.arange(place.stop - place.start) < left[:, None]  # without the padding
             on_nats({name: each[within] for name, each in nats.items()})
-            parts = read(padded[:, place], nats[USED], stretch.expected(), np.maximum(left, 0))
-            yield from zip(batch, parts, strict=True)
-
-
-def _joined(pieces: Sequence[Found]) -> Found:
-    if len(pieces) == 1:
-        return pieces[0]
-    ids, nats, places, probabilities = map(np.concatenate, zip(*pieces, strict=True))
-    return ids, nats, places, probabilities
-
-
-def _costs(ids: Ids, nats: Floats, places: NDArray[np.intp], probabilities: NDArray[np.float32]) -> Iterator[Costs]:
-    """Yield one by one what was found."""
-    return zip(ids.tolist(), nats.tolist(), places.tolist(), probabilities.tolist(), strict=True)
-
-
-def _tokens(left_out: list[int], texts: int) -> Read:
-    """Return what finds the tokens themselves, if each has one character or less. Alternatives exclude `left_out`."""
-
-    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
-        expected[..., left_out] = -np.inf
-        rows, likeliest = _likeliest(expected)
-        probabilities = np.exp(likeliest).astype(np.float32)
-        return [
-            (ids[k, :count], nats[k, :count], rows[k, :count], probabilities[k, :count])
-            for k, count in enumerate(left.tolist())
-        ]
-
-    return read
-
-
-def _characters(token_texts: list[str], prefixes: Prefixes, texts: int) -> Read:
-    """Return what finds the characters of tokens that have several: `token_texts` [R], and "" for a part of one."""
-    each = [_Characters(token_texts, prefixes) for _ in range(texts)]
-
-    def read(ids: Ids, nats: Floats, expected: NDArray[np.floating], left: NDArray[np.intp]) -> list[Found]:
-        return [
-            text.read(ids[k, :count], nats[k, :count], expected[k, :count], count <= ids.shape[1])
-            for k, (text, count) in enumerate(zip(each, left.tolist(), strict=True))
-        ]
-
-    return read
+            expected = stretch.expected()
+            expected[..., left_out] = -np.inf
+            rows, likeliest = _likeliest(expected)
+            found: list[NDArray[Any]] = [padded[:, place], nats[USED], rows, np.exp(likeliest).astype(np.float32)]
+            for k, index in enumerate(batch):
+                yield index, TokenCosts(*(each[k, : left[k]] for each in found))
 
 
 def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
@@ -211,49 +165,6 @@ def _likeliest(expected: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArra
     chosen = np.take_along_axis(expected, places, axis=-1)
     order = np.argsort(-chosen, axis=-1)
     return np.take_along_axis(places, order, axis=-1), np.take_along_axis(chosen, order, axis=-1)
-
-
-class _Characters:
-    """A text whose tokens are cut into their characters."""
-
-    def __init__(self, token_texts: list[str], prefixes: Prefixes) -> None:
-        self._texts, self._prefixes = token_texts, prefixes
-        # after the last token: the nats of its end, and the probabilities of the characters that continue it [C]
-        self._ending, self._longer = 0.0, np.zeros(len(prefixes.characters))
-
-    def read(self, ids: Ids, nats: Floats, expected: NDArray[np.floating], is_last: bool) -> Found:
-        """Return the characters of the next tokens [t]; `expected` is log P of every row in their places [t, R]."""
-        probabilities = np.exp(expected[:, self._prefixes.rows])
-        nothing = np.empty((0, min(LIKELIEST, len(self._longer))))
-        found: list[Found] = [(ids[:0], nats[:0], nothing.astype(np.intp), nothing.astype(np.float32))]
-        tokens = zip(ids.tolist(), nats.tolist(), probabilities, strict=True)
-        characters = (character for token in tokens for character in self._characters(*token))
-        while some := list(islice(characters, CHARACTERS_AT_ONCE)):
-            single, costs, likely = zip(*some, strict=True)
-            places, likeliest = _likeliest(np.array(likely))
-            found.append((np.array(single, np.int32), np.array(costs), places, likeliest.astype(np.float32)))
-        if is_last:
-            found[-1][1][-1:] += self._ending
-        return _joined(found)
-
-    def _characters(
-        self, id: int, nats: float, probabilities: NDArray[np.floating]
-    ) -> Iterator[tuple[int, float, Floats]]:
-        """Yield each character of the next token as a token, its nats, and the probabilities in its place [C]."""
-        prefixes, text = self._prefixes, self._texts[min(id, len(self._texts) - 1)]
-        likely = math.exp(-self._ending) * prefixes.next_characters(probabilities) + self._longer
-        if not text:  # a part of a character
-            yield id, self._ending + nats, likely
-            self._ending, self._longer = 0.0, np.zeros_like(likely)
-            return
-        spent = -self._ending
-        for place, character in enumerate(text, 1):
-            prefix = text[:place]
-            together = float(probabilities[prefixes.after(prefix).tokens].sum(dtype=np.float64))
-            so_far = min(nats, max(spent, -math.log(together))) if together > 0 else nats
-            yield prefixes.rows_of(character)[0], so_far - spent, likely
-            likely, spent = prefixes.next_characters(probabilities, prefix) / max(together, 1e-300), so_far
-        self._ending, self._longer = nats - spent, likely
 
 
 def _placed(
@@ -298,9 +209,12 @@ class Place(NamedTuple):
 
 
 class Summary:
-    """The figures of surprises, collected as they pass."""
+    """The figures of the surprises of a text, collected as they pass, and those at its start, which will be drawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", room: int = 0) -> None:
+        """Keep the surprises of the first `room` characters."""
+        self.name, self._room = name, room
+        self.drawn = list[Surprise]()
         self.characters = 0
         self.bits = 0.0
         self._most: list[tuple[float, int, Place]] = []  # a heap
@@ -339,6 +253,8 @@ class Summary:
             if surprise.line != line:
                 before, line = "", surprise.line
             self.characters += len(surprise.text)
+            if self.characters <= self._room:
+                self.drawn.append(surprise)
             self.bits += surprise.bits
             if surprise.unlearned:
                 self._unlearned.setdefault(surprise.unlearned, f"{surprise.line}:{surprise.column}")

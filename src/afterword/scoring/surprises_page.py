@@ -6,8 +6,7 @@ The file needs neither the network nor scripts, and its policy allows none. Only
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from afterword.scoring.surprises import Place, Summary, Surprise
 from afterword.text.unicode import spaced, visible
@@ -16,28 +15,7 @@ from afterword.web.pages import MOST_BITS, document, inline, level, policy, read
 MOST_DRAWN = 50_000  # characters; some 5 MB, which a browser opens in a second
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """The surprises of one text that are drawn, and the summary of all of them."""
-
-    name: str
-    summary: Summary = field(default_factory=Summary)
-    surprises: list[Surprise] = field(default_factory=list)
-
-    def watch(self, surprises: Iterable[Surprise], room: int) -> Iterator[Surprise]:
-        """Yield `surprises` unchanged, and keep those of the first `room` characters, which will be drawn."""
-        for surprise in self.summary.watch(surprises):
-            if (room := room - len(surprise.text)) >= 0:
-                self.surprises.append(surprise)
-            yield surprise
-
-    @property
-    def characters(self) -> int:
-        """The number of characters that are drawn."""
-        return sum(len(surprise.text) for surprise in self.surprises)
-
-
-def surprises_html(texts: Sequence[Drawn], about: str = "") -> str:
+def surprises_html(texts: Sequence[Summary], about: str = "") -> str:
     """Return the page of `texts` as HTML; `about` is a line that describes the model."""
     css = style() + read("afterword.scoring", "surprises.css")
     head = (
@@ -51,22 +29,22 @@ def surprises_html(texts: Sequence[Drawn], about: str = "") -> str:
     return document(body, title=title, style=css, policy=policy(style_src=inline(css)))
 
 
-def _section(text: Drawn, prefix: str) -> Iterator[str]:
-    summary, drawn = text.summary, text.characters
+def _section(text: Summary, prefix: str) -> Iterator[str]:
+    drawn = sum(len(one.text) for one in text.drawn)
     name = html.escape(visible(text.name))
     yield f'<section aria-label="{name}">\n<h2>{name}</h2>\n'
-    yield f"<p>{summary.bits_per_character:.3f} bits per character, {summary.characters:,} characters.</p>\n"
-    yield from (f"<p>{html.escape(one[0].upper() + one[1:])}.</p>\n" for one in summary.notes)
-    if drawn < summary.characters:
+    yield f"<p>{text.bits_per_character:.3f} bits per character, {text.characters:,} characters.</p>\n"
+    yield from (f"<p>{html.escape(one[0].upper() + one[1:])}.</p>\n" for one in text.notes)
+    if drawn < text.characters:
         yield f"<p>Only the first {drawn:,} characters are drawn below; figures and table cover all of them.</p>\n"
-    last = text.surprises[-1].start if text.surprises else -1
+    last = text.drawn[-1].start if text.drawn else -1
     yield '<div class="scroll"><table>\n<tr><th>most surprising</th><th>bits</th><th>text</th><th>expected</th></tr>\n'
-    for place in summary.most:
+    for place in text.most:
         yield _row(place, prefix if place.surprise.start <= last else None)
     yield "</table></div>\n<ol>"
     line = 0
-    named = {place.surprise.start for place in summary.most}
-    for surprise in text.surprises:
+    named = {place.surprise.start for place in text.most}
+    for surprise in text.drawn:
         if surprise.line != line:
             yield "" if line == 0 else "</li>"
             yield "\n<li>" if surprise.line == line + 1 else f"\n<li value={surprise.line}>"

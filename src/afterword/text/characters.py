@@ -30,7 +30,6 @@ class CharTokenizer(Tokenizer):
     """The known characters and the 256 bytes."""
 
     kind = "char"
-    usage = "char"
     shared_row_tokens = 256
 
     @classmethod
@@ -93,7 +92,6 @@ class ClassicTokenizer(CharTokenizer):
     """The known characters alone, without a boundary token."""
 
     kind = "classic"
-    usage = ""  # the recipe chooses it
     shared_row_tokens = 1
     byte_fallback = False
 

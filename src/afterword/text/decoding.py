@@ -60,6 +60,11 @@ class Encoding(Settings):
         if codecs.lookup(self.encoding).name in NOT_OF_TEXTS:
             raise OptionError(f"{self.encoding} is not a text encoding: {known}")
 
+    @property
+    def decoding(self) -> Decoding:
+        """These settings, for reading documents as their text."""
+        return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding(Encoding):

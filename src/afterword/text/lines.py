@@ -5,22 +5,17 @@ A labelled line is a label, a tab and a text; only the first tab counts.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 from afterword.errors import OptionError, TextError
 from afterword.text.decoding import Reader
 from afterword.text.documents import Document
+from afterword.text.patterns import Expression
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.unicode import lower
-
-if TYPE_CHECKING:
-    import regex
 
 PIECE = 1 << 20  # characters
 LONGEST = 4_000_000  # characters of a line; scoring one takes some hundred bytes for each
@@ -115,27 +110,23 @@ Span = tuple[int, int, str]
 """The start and the end of a part of a text, and the text that replaces it."""
 
 MOST_MASKS = 100
-LONGEST_MASK = 300  # characters: the first search for a literal takes cubic time, 10 ms for 300
-LARGEST_MASK = 10_000  # characters, with copies: 20 ms to compile
-GROUP = 10  # characters that a group counts as: some take quadratic time to compile
 MASK_SECONDS = 1.0  # for one mask on one line: thousands of times what a plain one takes
 
 
 class Masks:
     """Regular expressions for what changes from line to line, such as numbers; each match is replaced by `MARK`.
 
-    They may come with a model. Compiling stops all other threads, so their sizes are limited. Matching lets other
-    threads run, and has a time limit. Raises OptionError for a pattern that is not a regular expression, is too large,
-    or matches the empty text; calls raise it for a pattern that is too slow.
+    Raises OptionError for a pattern that is not a regular expression, is too large, or matches the empty text; calls
+    raise it for a pattern that is too slow.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+        if isinstance(patterns, str):
             raise OptionError(f"masks must be a list of regular expressions, not {repr(patterns)[:60]}")
         self.patterns = tuple(patterns)
         if len(self.patterns) > MOST_MASKS:
             raise OptionError(f"at most {MOST_MASKS} masks are allowed, not {len(self.patterns):,}")
-        self._compiled = [_compiled(pattern) for pattern in self.patterns]
+        self._compiled = [_mask(pattern) for pattern in self.patterns]
 
     def __call__(self, line: str) -> str:
         """Return `line` with every match replaced."""
@@ -170,44 +161,13 @@ def origins(places: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[tu
     return [*kept, *places[last:]]
 
 
-def check_size(pattern: str, what: str = "mask") -> None:
-    """Raise OptionError for a pattern that is too large, or whose repeats cannot be found without parsing it.
-
-    The engine compiles the body of a repeat once for each time that it must match, and once more.
-    """
-    if re.search(r"\(\?([\w-]*x|[R&]|P[>&]|[+-]?\d)", pattern):  # endless calls fill the memory
-        raise OptionError(f"{what} {pattern[:60]!r} has the flag x or calls a group, as (?R) does: rewrite it")
-    # a repeat after a group or another repeat may be nested; any other repeats one character
-    start = pattern[:LONGEST_MASK]
-    nested, single = (
-        [int(count or 1) + 1 for count in re.findall(rf"(?<{sign}[)}}+*?])(?:\+|{{(\d+))", start)] for sign in "=!"
-    )
-    size = (len(pattern) + GROUP * pattern.count("(")) * math.prod(nested) * max(single, default=1)
-    if len(pattern) > LONGEST_MASK or size > LARGEST_MASK:
-        shorter = f"it may have at most {LONGEST_MASK} characters, {LARGEST_MASK:,} with repeats such as a{{9}} copied"
-        raise OptionError(f"{what} {pattern[:60]!r} is too large: {shorter}; give several smaller ones")
-
-
-def _compiled(pattern: str) -> regex.Pattern[str]:
-    import regex  # here, because this file is loaded with every model; Python's own engine has no time limit
-
-    check_size(pattern)
-    try:
-        found = regex.compile(pattern)
-    except (regex.error, OverflowError, RecursionError, MemoryError) as error:
-        raise OptionError(f"mask {pattern[:60]!r} is not a regular expression: {error}") from None
-    if _matches(found, "", least=0):
+def _mask(pattern: str) -> Expression:
+    found = Expression(pattern, "mask")
+    if found.spans("", MASK_SECONDS, "on a line"):
         raise OptionError(f"mask {pattern[:60]!r} matches an empty text: write + for *, as in [0-9]+")
     return found
 
 
-def _matches(pattern: regex.Pattern[str], line: str, least: int = 1) -> list[Span]:
-    """Return the spans of the matches of at least `least` characters, with `MARK`."""
-    try:
-        spans = [found.span() for found in pattern.finditer(line, timeout=MASK_SECONDS, concurrent=True)]
-    except (TimeoutError, MemoryError):
-        raise OptionError(
-            f"mask {pattern.pattern[:60]!r} takes more than {MASK_SECONDS:g} s on a line: write it without a repeat "
-            "inside a repeat"
-        ) from None
-    return [(start, end, MARK) for start, end in spans if end - start >= least]
+def _matches(pattern: Expression, line: str) -> list[Span]:
+    """Return the spans of the matches, with `MARK`."""
+    return [(start, end, MARK) for start, end in pattern.spans(line, MASK_SECONDS, "on a line") if end > start]

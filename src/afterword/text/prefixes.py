@@ -42,10 +42,6 @@ class Prefixes:
         self._index = {character: k for k, character in enumerate(self.characters)}
         self.after = lru_cache(CACHED)(self._after)
 
-    def row_of(self, text: str) -> int | None:
-        """Return the row whose token is `text`, if there is one."""
-        return self._rows.get(text)
-
     def rows_of(self, characters: str) -> list[int]:
         """Return the rows of known `characters`, each a token of its own."""
         return [self._rows[character] for character in characters]

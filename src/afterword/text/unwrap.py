@@ -19,6 +19,7 @@ FEWEST = 4  # breaks, at least, to show a margin
 SMALL = 0.4  # fraction of the lines of wrapped prose that begin with a small letter, at least
 MOSTLY = 0.75  # fraction of the breaks of wrapped prose that are at the margin, at least
 PART = 1 << 18  # characters: a text that comes in pieces is read in such parts, each with its own margin
+LONG = 100  # characters per line, on average, from which lines count as paragraphs
 LISTED = re.compile(r"[-*+•·] |[#>|]|//|/\*")  # beginnings of lists, quoted mail, comments
 NO_SPEAKER = r"(?!(?:Mr?s?|Mme|Mlle|Dr|St)\.|(?:chapter|book|part|letter|volume)\b)"  # titles, and heads of chapters
 SPEAKER = re.compile(rf"(?i:{NO_SPEAKER})[_*]*([A-Z][\w.'’ -]{{0,30}}?)[_*]*(?:[.:]|$)(?=[\s_*(\[]|$)")
@@ -70,6 +71,12 @@ def unwrapped_parts(texts: Iterable[str]) -> Iterator[tuple[str, int]]:
             rest = rest[end + 1 :]
     if rest:
         yield part(rest)
+
+
+def is_prose(text: str) -> bool:
+    """Return whether the lines of `text` are, on average, as long as paragraphs."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return sum(map(len, lines)) >= LONG * len(lines)
 
 
 def _seam(text: str, line: str, following: str) -> tuple[int, str]:

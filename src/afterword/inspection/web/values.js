@@ -30,7 +30,6 @@ function value(part, layer, row, t) {
 }
 
 function before(layer, row, t) {
-  if (D.windows) return blob(`l${layer}-before`, Int16Array)[row * T + t] * D.layers[layer].beforeScale[row];
   return t ? value("cell", layer, row, t - 1) : D.layers[layer].start[row];
 }
 const seriesKept = new Map();

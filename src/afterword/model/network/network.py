@@ -13,7 +13,6 @@ network is made:
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -71,7 +70,6 @@ class Network:
         """True if the logits are log-probabilities."""
         self.work = config.parameters / (1 if engine is None else FASTER)
         """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
-        self.context_length: float = config.window or math.inf  # of the last tokens that a prediction can depend on
         arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._product = RowProducts()
         layers = (layer_weights(weights, k, config.cell) for k in range(config.num_layers))
@@ -140,8 +138,11 @@ class Network:
 
     def trace(self, ids: Annotated[Ids, "B T"], state: State) -> tuple[Traced, State]:
         """Like `read`, but keep every gate and state. Slower, with memory for B·T·(9LH + R) numbers."""
-        steps, outputs, state = self._trace(ids, state)
-        return Traced(steps, self._logits(outputs)), state
+        H = self.config.hidden_size  # an engine may have added units
+        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
+        steps: list[Step] = []
+        outputs, after = self._run(ids, state, steps)
+        return Traced(steps, self._logits(outputs)), after
 
     def side_by_side(self, *states: State) -> State:
         """Join the lanes of all `states`, which have read equally many tokens, in one state."""
@@ -169,14 +170,6 @@ class Network:
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
         return x, State(_stacked(hiddens), _stacked(cells), state.recent)
-
-    def _trace(self, ids: Ids, state: State) -> tuple[list[Step], Array, State]:
-        """Like `_run`, but return first the steps of every layer."""
-        H = self.config.hidden_size  # an engine may have added units
-        state = State(state.hidden[..., :H], state.cell[..., :H], state.recent)
-        steps: list[Step] = []
-        outputs, after = self._run(ids, state, steps)
-        return steps, outputs, after
 
     def _projected(self, ids: Ids) -> Projected:
         """Return the part of the first layer's sums that comes from ids [B, T]: [B, 4H] for each step."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from afterword.model.arrays import Array, Ids
-from afterword.model.network.cell import Step
-from afterword.model.network.network import Network, State, Traced
+from afterword.model.network.network import Network, State
 
-WINDOWS_AT_ONCE, WINDOWS_TRACED = 128, 32
+WINDOWS_AT_ONCE = 128
 
 
 class WindowNetwork(Network):
@@ -37,22 +34,6 @@ class WindowNetwork(Network):
             logits[:, short:] = np.concatenate([self._after(part) for part in parts]).reshape(B, T - short, -1)
         return logits, state._replace(recent=list(tokens[:, -W:]))
 
-    def trace(self, ids: Ids, state: State) -> tuple[Traced, State]:
-        """Return what the last step of each token's window computes: the prediction comes from there."""
-        (B, T), W = ids.shape, self.config.window
-        tokens, before, short = self._joined(ids, state)
-        steps, outputs, _ = self._trace(tokens[:, : before + short], self.start(B))
-        parts = [_each(steps, outputs, lambda values: values[before:])]
-        full = sliding_window_view(tokens, W, axis=1)[:, before + short + 1 - W :].swapaxes(0, 1) if short < T else ()
-        for at in range(0, len(full), WINDOWS_TRACED):
-            some = np.asarray(full[at : at + WINDOWS_TRACED])  # [≤ T, B, W]
-            steps, outputs, _ = self._trace(some.reshape(-1, W), self.start(len(some) * B))
-            parts.append(_each(steps, outputs, lambda values: values[-1].reshape(-1, B, values.shape[-1])))
-        layers = range(self.config.num_layers)
-        steps = [Step(*map(np.concatenate, zip(*(part[0][k] for part in parts), strict=True))) for k in layers]
-        logits = self._logits(np.concatenate([part[1] for part in parts]))
-        return Traced(steps, logits), state._replace(recent=list(tokens[:, -W:]))
-
     def _after(self, windows: Ids) -> Array:
         """Return the logits [B, R] of the token after each of windows [B, ≤ W]."""
         logits, _ = super().advance(windows, self.start(len(windows)))
@@ -66,8 +47,3 @@ class WindowNetwork(Network):
         recent = np.array(state.recent, ids.dtype)
         before, W = recent.shape[1], self.config.window
         return np.concatenate([recent, ids], axis=1), before, min(ids.shape[1], max(0, W - before))
-
-
-def _each(steps: list[Step], outputs: Array, function: Callable[[Array], Array]) -> tuple[list[Step], Array]:
-    """Apply `function` to each array of a reading."""
-    return [Step(*map(function, step)) for step in steps], function(outputs)

@@ -22,7 +22,6 @@ from afterword.model.ngram.tables import Level, Ngram, tabled
 EMPTY = 1  # the context without tokens
 KEPT_BYTES = 4 * 2**20  # bytes; once they are full, every other context is computed each time
 OVERHEAD = 320  # bytes of an array and its entry in the dictionary, besides its numbers
-FEW = 16  # up to this many numbers, adding them one by one is faster
 MANY = 12  # from this many contexts on, computing them together is faster
 BEGINNING = 14  # bits of a context, by which it is sought
 
@@ -99,7 +98,7 @@ class Lookup:
         known = min(length, longest_tabled)
         # the longest end of the context that is in a table; the end without rows always is
         while True:
-            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = levels[known]
+            mask, shift, begins, contexts, firsts, tokens, shares, rest = levels[known]
             key = context & mask
             end = begins[(key >> shift) + 1]
             at = bisect_left(contexts, key, begins[key >> shift], end)
@@ -109,7 +108,7 @@ class Lookup:
         found, known_mask = tables[known][at], mask
         # longer ends than the tables have: each scales what the end before it gives, and adds what it has seen
         while longest_tabled <= known < length:
-            mask, shift, begins, contexts, firsts, tokens, shares, rest, level = levels[known + 1]
+            mask, shift, begins, contexts, firsts, tokens, shares, rest = levels[known + 1]
             key = context & mask
             end = begins[(key >> shift) + 1]
             at = bisect_left(contexts, key, begins[key >> shift], end)
@@ -118,13 +117,8 @@ class Lookup:
             known += 1
             known_mask = mask
             found = found * rest[at, ...]
-            first, last = firsts[at], firsts[at + 1]
-            if last - first <= FEW:
-                numbers: Any = memoryview(found)
-                for k in range(first, last):
-                    numbers[tokens[k]] += shares[k]
-            else:
-                found[level.tokens[first:last].astype(np.intp)] += level.shares[first:last]
+            these = slice(firsts[at], firsts[at + 1])
+            found[tokens[these].astype(np.intp)] += shares[these]
         return found, context & known_mask | known_mask + 1
 
     @cached_property
@@ -154,17 +148,15 @@ class SoughtLevel(NamedTuple):
     begins: Sequence[int]  # the first context with the same first bits, by those bits
     contexts: Sequence[int]
     firsts: Sequence[int]
-    tokens: Sequence[int]
-    shares: Sequence[float]
+    tokens: Ids
+    shares: Array
     rest: Array
-    level: Level
 
     @staticmethod
     def of(level: Level, bits: int) -> SoughtLevel:
         """Return `level`, whose contexts have `bits` bits, ready for lookups."""
         shift = max(0, bits - BEGINNING)
         beginnings = np.arange(2 ** min(bits, BEGINNING) + 1, dtype=np.uint64) << np.uint64(shift)
-        parts: Any = np.searchsorted(level.contexts, beginnings), *level[:-1]
-        views: Any = [memoryview(part) for part in parts]
-        begins, contexts, firsts, tokens, shares = views
-        return SoughtLevel((1 << bits) - 1, shift, begins, contexts, firsts, tokens, shares, level.rest, level)
+        parts: Any = np.searchsorted(level.contexts, beginnings), level.contexts, level.firsts
+        begins, contexts, firsts = (memoryview(part) for part in parts)
+        return SoughtLevel((1 << bits) - 1, shift, begins, contexts, firsts, level.tokens, level.shares, level.rest)

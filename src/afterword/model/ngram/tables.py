@@ -65,7 +65,7 @@ class Ngram:
 
     def __init__(self, rows: int, boundary: int, start: int, levels: list[Level]) -> None:
         """Take the `levels` of n = 1, 2, …"""
-        self.rows, self.boundary, self.start, self.levels = rows, boundary, start, _together(levels)
+        self.rows, self.boundary, self.start, self.levels = rows, boundary, start, levels
         self.bits, self.order = bits_of(rows), len(levels)
         """The order is the number of tokens in the longest n-grams."""
 
@@ -220,19 +220,6 @@ def start_row(tokenizer: Tokenizer, lines: bool) -> int:
 def bits_of(rows: int) -> int:
     """Return the number of bits that hold one of `rows` rows."""
     return max(1, (rows - 1).bit_length())
-
-
-def _together(levels: list[Level]) -> list[Level]:
-    """Return `levels` in one block of memory, to which the system gives large pages: a number in it is found sooner."""
-    parts: list[Any] = [part for level in levels for part in level]
-    ends = np.cumsum([-(-part.nbytes // 8) * 8 for part in parts]).tolist()
-    block = np.empty(ends[-1], np.uint8)
-    kept: list[Any] = []
-    for part, begin in zip(parts, [0, *ends], strict=False):
-        kept.append(block[begin : begin + part.nbytes].view(part.dtype))
-        kept[-1][:] = part
-    size = len(Level._fields)
-    return [Level(*kept[at : at + size]) for at in range(0, len(kept), size)]
 
 
 def _spread(ids: Ids) -> Ids:

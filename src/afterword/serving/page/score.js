@@ -81,7 +81,7 @@ function Score({ writer }) {
       </div>
       <p class="error" role="status">${error}</p>
     </section>
-    ${result && !result.parts && html`<${Figures} result=${result} />`}
+    ${result?.characters !== undefined && html`<${Figures} result=${result} />`}
     ${result?.parts && html`<${Voice} parts=${result.parts} />`}
     ${result?.surprises && html`<${Surprises} surprises=${result.surprises} />`}
     ${result && !result.surprises && !result.lines && !result.parts && html`<p class="soft">Only texts of up to ${number(values.mostShaded)} characters are shaded.</p>`}

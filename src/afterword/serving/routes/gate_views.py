@@ -26,7 +26,6 @@ from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, variant
 from afterword.serving.service import Service
-from afterword.text.lines import check_size
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
@@ -120,8 +119,6 @@ async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
     for name, inspection in BELONG.items():
         if getattr(body, name) is not None and body.inspection != inspection:
             raise ApiError(400, f'"{name}" belongs to the inspection "{inspection}"', name)
-        if name in ("matching", "within", "at"):
-            check_size(getattr(body, name) or "", name)  # compiling stops all other threads
     served = await asyncio.to_thread(call.service.models.find, body.model)
     model = (await asyncio.to_thread(variant, served, None, body.hold)).model
 
