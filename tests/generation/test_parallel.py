@@ -124,6 +124,7 @@ def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: 
     texts = Writer(SAVED, network, Sampling(max_tokens=50)).samples(["a"], 40, 0)
     with pytest.raises(MemoryError):
         list(texts)
+    assert not PRODUCTS._users  # every thread has ended
 
 
 def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,20 @@ def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_thr
     assert spent(machine.products(), machine) < 1.1 * min(fixed)
 
 
+def test_two_threads_may_end_the_same_block() -> None:
+    class Shared(RowProducts):
+        def _end_block(self, now: float) -> None:
+            super()._end_block(now)  # by another thread, just before this one
+            super()._end_block(now)
+
+    machine = Machine(BUSY.__getitem__)
+    product = Shared(cast(Products, machine), machine.clock)
+    product.taken(MATRIX)
+    for _ in range(5_000):
+        product(ROW, MATRIX)
+    assert machine.used[-1000:].count(1) > 900
+
+
 def test_a_row_is_multiplied_on_all_threads_if_one_thread_gives_other_bits() -> None:
     class Rounding(RowProducts):
         def _computed(self, rows: Array, matrix: Array, threads: int) -> Array:
