@@ -23,7 +23,7 @@ from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=30)
-SHORT = made(hidden_size=8).gates("Divya\n")
+SHORT = MODEL.gates("Divya eats.\n")
 
 
 def test_the_same_figure_is_the_same_bytes_and_the_svg_keeps_its_letters(tmp_path: Path) -> None:
