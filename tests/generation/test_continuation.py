@@ -1,4 +1,4 @@
-"""Laws of the stream, on a small network with random weights."""
+"""Laws of the stream, on a small network with random weights, and of choosing among whole texts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError, TextError
-from afterword.generation import prefill
+from afterword.errors import OptionError, TextError, WorkError
+from afterword.generation import prefill, writer
 from afterword.generation.ending import StopStrings
 from afterword.generation.sampling import Sampling
-from afterword.generation.texts import Piece
-from afterword.generation.writer import Writer
+from afterword.generation.texts import Piece, Sample
+from afterword.generation.writer import Writer, accepted, best_of_each, likeliest
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config
 from afterword.text.characters import CharTokenizer
@@ -30,20 +30,16 @@ def model(tokenizer: Tokenizer, unseen: list[int], seed: int = 0, scale: float =
 
 
 CHAR_END = len(CHAR.characters)
-MODELS: dict[Tokenizer, SavedModel] = {  # of running text: the boundary is never seen
-    CHAR: model(CHAR, [CHAR_END, CHAR.rows - 1]),
-}
-NETWORKS = {tokenizer: saved.network() for tokenizer, saved in MODELS.items()}
+SAVED = model(CHAR, [CHAR_END, CHAR.rows - 1])  # of running text: the boundary is never seen
+NETWORK = SAVED.network()
 LINES = [0, CHAR.rows - 1]
 
 
 def write(
-    sampling: Sampling, prompt: str = "", seed: int = 1, tokenizer: Tokenizer = CHAR, unseen: list[int] | None = None
+    sampling: Sampling, prompt: str = "", seed: int = 1, unseen: list[int] | None = None
 ) -> tuple[str, list[Piece], str | None]:
-    saved = MODELS[tokenizer]
-    if unseen is not None:
-        saved = dataclasses.replace(saved, unseen=unseen)
-    stream = Writer(saved, NETWORKS[tokenizer], sampling).stream(prompt, seed)
+    saved = SAVED if unseen is None else dataclasses.replace(SAVED, unseen=unseen)
+    stream = Writer(saved, NETWORK, sampling).stream(prompt, seed)
     pieces = list(stream)
     return "".join(piece.text for piece in pieces), pieces, stream.finish_reason
 
@@ -66,26 +62,19 @@ def test_running_text_is_written_to_its_length_without_an_end_or_a_byte_token(se
 @pytest.mark.parametrize("temperature", [0, 3])
 def test_running_text_without_a_prompt_does_not_begin_with_white_space(temperature: int) -> None:
     sampling = Sampling(max_tokens=3, temperature=temperature, logit_bias=("\n=50",))
-    writer = Writer(MODELS[CHAR], NETWORKS[CHAR], sampling)
+    writer = Writer(SAVED, NETWORK, sampling)
     for prompt in (None, "", "a"):
         texts = ["".join(piece.text for piece in writer.stream(prompt, seed)) for seed in range(9)]
         assert all(text[:1].isspace() == bool(prompt) for text in texts)
-
-
-def test_running_text_begins_with_white_space_if_nothing_else_may_follow() -> None:
-    assert write(Sampling(max_tokens=2, only="\n"))[0] == "\n\n"
+    assert write(Sampling(max_tokens=2, only="\n"))[0] == "\n\n"  # but if nothing else may follow, it does
     assert write(Sampling(max_tokens=2), unseen=[*range(1, CHAR.rows)])[0] == "\n\n"
-
-
-def test_a_longer_text_begins_with_the_shorter_one() -> None:
-    assert write(Sampling(max_tokens=40))[0].startswith(write(Sampling(max_tokens=25))[0])
 
 
 def test_going_on_from_what_was_written_costs_what_was_said() -> None:
     _, pieces, _ = write(Sampling(max_tokens=20), "ab")
     ids = np.array([[CHAR.end, *CHAR.encode("ab"), *(piece.id for piece in pieces)]])
-    logits, _ = NETWORKS[CHAR].read(ids[:, :-1], NETWORKS[CHAR].start())
-    expected = NETWORKS[CHAR].token_log_probabilities(logits[0, 2:], ids[0, 3:])
+    logits, _ = NETWORK.read(ids[:, :-1], NETWORK.start())
+    expected = NETWORK.token_log_probabilities(logits[0, 2:], ids[0, 3:])
     np.testing.assert_allclose([piece.log_probability for piece in pieces], expected, atol=1e-5)
 
 
@@ -154,15 +143,42 @@ def test_the_prompt_read_in_chunks_gives_what_it_gives_at_once(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("prompt", ["", "☃ nie gesehen", "a" * 3000, "\0", "☃" * 30])
-@pytest.mark.parametrize("tokenizer", MODELS)
-def test_any_text_can_be_a_prompt_and_a_repetition_of_unknown_characters(prompt: str, tokenizer: Tokenizer) -> None:
-    sampling = Sampling(max_tokens=5, temperature=0.5, repetition_penalty=2)
-    assert len(write(sampling, prompt, tokenizer=tokenizer)[1]) == 5
+def test_any_text_can_be_a_prompt_and_a_repetition_of_unknown_characters(prompt: str) -> None:
+    assert len(write(Sampling(max_tokens=5, temperature=0.5, repetition_penalty=2), prompt)[1]) == 5
 
 
 def test_what_cannot_be_is_refused_before_the_first_piece_is_asked_for() -> None:
     for seed in (-1, 2**64):
         with pytest.raises(OptionError, match="seed must be from 0 to 18446744073709551615"):
-            Writer(MODELS[CHAR], NETWORKS[CHAR], Sampling()).stream("", seed)
+            Writer(SAVED, NETWORK, Sampling()).stream("", seed)
     with pytest.raises(TextError, match="lone surrogate"):
-        Writer(MODELS[CHAR], NETWORKS[CHAR], Sampling()).stream("\ud800", 0)
+        Writer(SAVED, NETWORK, Sampling()).stream("\ud800", 0)
+
+
+def sample(seed: int, log_probability: float = -1.0, tokens: int = 1) -> Sample:
+    return Sample("", str(seed), tokens, log_probability, "stop", seed)
+
+
+def test_of_each_group_the_likeliest_by_its_tokens_is_kept() -> None:
+    samples = [sample(0, -9.0, 10), sample(1, -1.0), sample(2, -3.0), sample(3, -2.0), sample(4, -5.0)]
+    assert [one.seed for one in best_of_each(iter(samples), 2)] == [0, 3, 4]
+    assert list(best_of_each(iter(samples), 1)) == samples
+    assert [one.seed for one in likeliest(samples, 2)] == [0, 1]
+    many = map(sample, range(100))
+    assert [one.seed for one in accepted(many, 3, lambda one: one.seed % 4 == 3)] == [3, 7, 11]
+    assert next(many).seed == 12  # so many are drawn as are wanted
+
+
+def test_the_search_ends_once_too_few_of_the_last_seeds_bring_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "LAST", 20)
+    monkeypatch.setattr(writer, "FEWEST", 2)
+    found = accepted(map(sample, range(1000)), 99, lambda one: one.seed % 10 == 9 and one.seed < 60)
+    assert [next(found).seed for _ in range(6)] == [9, 19, 29, 39, 49, 59]
+    with pytest.raises(WorkError, match="fewer than 1 in 10 of the last 20 seeds brought a new one"):
+        next(found)
+
+
+def test_only_a_text_that_depends_on_its_seed_draws() -> None:
+    saved = SAVED
+    for temperature, draws in ((0.0, False), (0.1, True)):
+        assert Writer(saved, saved.network(), Sampling(temperature=temperature)).draws == draws

@@ -1,25 +1,24 @@
-"""Laws of the guard: nothing longer than N characters is copied, and what is no copy is never refused."""
+"""Laws of the guard: nothing longer than N characters is copied, no other text is refused, and copies are found."""
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from afterword.errors import TextError
 from afterword.generation import copying
-from afterword.generation.copying import CopyGuard, Passages, find_copies
+from afterword.generation.copying import CopyGuard, Passages, find_copies, find_lines
 from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_continuation import CHAR, MODELS, model
+from tests.generation.test_continuation import CHAR, SAVED, model
 from tests.generation.test_rules import SYMBOLS
-from tests.generation.test_words import counted
 
 
 @given(
@@ -27,9 +26,14 @@ from tests.generation.test_words import counted
     st.text("ab☃", max_size=20),
     st.text("ab☃", max_size=3),
     st.integers(1, 5),
+    st.integers(9, 99),
 )
-def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], before: str, more: str, length: int) -> None:
-    guard = CopyGuard(Passages("\n".join(texts), length), before)
+def test_a_copy_is_what_stands_in_the_text_and_is_longer(
+    texts: list[str], before: str, more: str, length: int, at_once: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copying, "CHARACTERS_AT_ONCE", at_once)
+        guard = CopyGuard(Passages("\n".join(texts), length), before)
     windows = {text[k : k + length + 1] for text in texts for k in range(len(text) - length)}
     joined = before[-length:] + more
     expected = any(joined[k : k + length + 1] in windows for k in range(len(joined) - length))
@@ -38,16 +42,9 @@ def test_a_copy_is_what_stands_in_the_text_and_is_longer(texts: list[str], befor
     assert guard.copies("a") == ((before + more)[-length:] + "a" in windows)
 
 
-def test_a_long_text_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "".join(chr(97 + k * k % 23) + chr(97 + k % 7) for k in range(300))
-    whole = bytes(Passages(text, 9)._hashes)
-    monkeypatch.setattr(copying, "CHARACTERS_AT_ONCE", 50)
-    assert bytes(Passages(text, 9)._hashes) == whole
-
-
 @pytest.mark.parametrize("tokenizer", [CHAR, SYMBOLS])
 def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> None:
-    saved = MODELS[tokenizer] if tokenizer in MODELS else model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
+    saved = model(tokenizer, [tokenizer.rows - 2, tokenizer.rows - 1])
     network = saved.network()
     free = [Writer(saved, network, Sampling(max_tokens=60)).stream("ab", seed).sample().text for seed in range(20)]
     learned = ["ab" + text for text in free]  # what it would write, it must not
@@ -62,7 +59,7 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
 
 
 def test_argmax_and_top_k_1_go_round_a_copy() -> None:
-    saved = MODELS[CHAR]
+    saved = SAVED
     network = saved.network()
     each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
     for settings in each:
@@ -89,7 +86,7 @@ def test_a_whole_text_goes_back_where_a_stream_ends_and_writes_the_same_alone_an
     saved = model(tokenizer, [4, 5], scale=0.5)
     network, draw, prompts = saved.network(), random.Random(3), ["", "a", "b", "cb", ".a"]
     streams = ended = other = 0
-    for temperature in [0.0, 1.0] * 5:
+    for temperature in [0.0, 1.0] * 3:
         learned = "".join(draw.choices("abc.", k=1000))  # six in ten of the 1,024 windows
         sampling = Sampling(no_copy=4, temperature=temperature, max_tokens=40, stop=("..",), log_probabilities=0)
         writer = Writer(saved, network, sampling, Passages(learned, 4))
@@ -104,17 +101,65 @@ def test_a_whole_text_goes_back_where_a_stream_ends_and_writes_the_same_alone_an
             assert streamed == alone.text or stream.finish_reason == "rules"
     assert other <= 1  # by rounding
     assert 4 * ended <= streams
-    assert streams > 4
+    assert streams > 2
 
 
-def test_words_in_capitals_that_the_text_does_not_have_give_way_to_a_user_who_wants_no_copy() -> None:
-    text = "AB ABC abc. " * 30
-    tokenizer = CharTokenizer.of(" .ABCabc")
-    saved = model(tokenizer, [8, 9], scale=0.3)
-    saved = dataclasses.replace(saved, ngram=counted(tokenizer, text), mixture_weight=0.9)
-    for temperature in (0.0, 0.5, 100.0):
-        sampling = Sampling(no_copy=5, temperature=temperature, max_tokens=60, new_word_p=1.0)
-        writer = Writer(saved, saved.predictor(), sampling, Passages(text, 5))
-        for sample in [*writer.samples(["AB "], 20, 0), writer.stream("AB ", 1).sample()]:
-            assert sample.finish_reason == "length"
-            assert len(find_copies([sample.text], text).longest) <= 5
+texts = st.lists(st.text("abé", max_size=25), min_size=1, max_size=4)
+lines = st.lists(st.text("abc", max_size=5), min_size=1, max_size=6)
+
+
+def windows(text: str, length: int) -> list[str]:
+    return [text[start : start + length] for start in range(len(text) - length + 1)]
+
+
+def covered(text: str, other: str, length: int) -> int:
+    inside = [False] * len(text)
+    for start, window in enumerate(windows(text, length)):
+        if window in other:
+            inside[start : start + length] = [True] * length
+    return sum(inside)
+
+
+def within_one_edit(line: str, other: str) -> bool:
+    if len(line) == len(other):
+        return sum(one != another for one, another in zip(line, other, strict=True)) <= 1
+    short, long = sorted((line, other), key=len)
+    return any(long[:place] + long[place + 1 :] == short for place in range(len(long)))
+
+
+@given(texts, st.text("abé", max_size=80), st.integers(1, 30))
+@example(["ab" * 20], "ab" * 30, 4)
+@example(["aba", "bab"], "abab", 3)
+def test_copies_are_those_found_by_looking_at_every_window(written: list[str], other: str, at_once: int) -> None:
+    characters = sum(map(len, written))
+    before, copying.CHARACTERS_AT_ONCE = copying.CHARACTERS_AT_ONCE, at_once
+    try:
+        if characters == 0:
+            with pytest.raises(TextError, match="is empty"):
+                find_copies(written, other)
+            return
+        found = find_copies(written, other, (2, 5, 9))
+    finally:
+        copying.CHARACTERS_AT_ONCE = before
+    assert found.characters == characters
+    for length, share in found.shares.items():
+        assert share == pytest.approx(sum(covered(text, other, length) for text in written) / characters)
+    longest = max(n for n in range(41) if any(window in other for text in written for window in windows(text, n)))
+    assert len(found.longest) == longest
+    assert other[found.at : found.at + longest] == found.longest
+    assert any(found.longest in text for text in written)
+
+
+@given(lines, st.lists(st.text("abc", max_size=5), max_size=5))
+@example(["aab", "aab"], ["ab"])
+def test_lines_are_those_that_are_found_by_comparing_each_with_each(written: list[str], others: list[str]) -> None:
+    found = find_lines(written, others)
+    assert found.lines == len(written)
+    assert found.exact == sum(line in others for line in written) / len(written)
+    near = sum(any(line == other or within_one_edit(line, other) for other in others) for line in written)
+    assert found.near == near / len(written)
+
+
+def test_no_line_at_all_is_an_error() -> None:
+    with pytest.raises(TextError, match="are missing"):
+        find_lines([], ["a"])

@@ -11,20 +11,17 @@ import numpy as np
 import pytest
 
 from afterword.generation import parallel, writer
-from afterword.generation.continuation import Continuation, Policy
-from afterword.generation.parallel import ParallelTexts
-from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
-from afterword.generation.texts import Sample, Text
+from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
 from afterword.model.folder.saved import SavedModel
 from afterword.model.ngram.tables import Ngram
 from afterword.model.threads import PRODUCTS
-from tests.generation.test_continuation import CHAR, LINES, MODELS
+from tests.generation.test_continuation import LINES, SAVED
 from tests.generation.test_ending import PROSE
 from tests.generation.test_prefill import MIXED
 
-SEEDS = [*range(90), *(2**64 - k for k in range(1, 11))]
+SEEDS = [*range(36), *(2**64 - k for k in range(1, 5))]
 
 
 def mixed(model: SavedModel) -> SavedModel:
@@ -45,17 +42,6 @@ def together(model: SavedModel, prompt: str, sampling: Sampling, seeds: list[int
     return list(Writer(model, model.predictor(), sampling).write([(prompt, seed) for seed in seeds]))
 
 
-def many(model: SavedModel, number: int) -> tuple[ParallelTexts[Text], list[Text]]:
-    """Return so many texts, and batches that they have not entered yet."""
-    policy = Policy(model, Sampling(max_tokens=9))
-    return ParallelTexts(model.predictor()), [Text(Continuation(policy, "a", seed), False) for seed in range(number)]
-
-
-def enter(batches: ParallelTexts[Text], texts: list[Text]) -> None:
-    reading = read_prompt(texts[0].policy.model, batches.network, "a")
-    batches.enter([(text, text.continuation.begin(reading)) for text in texts])
-
-
 @pytest.fixture(params=[1, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The threads between which batches are shared, however few texts there are."""
@@ -65,7 +51,7 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return int(request.param)
 
 
-RUNNING, OF_LINES = MODELS[CHAR], of_lines(MODELS[CHAR])
+RUNNING, OF_LINES = SAVED, of_lines(SAVED)
 KINDS: list[tuple[SavedModel, str, dict[str, Any]]] = [
     (RUNNING, "abé", {}),
     (RUNNING, "abé", {"stop": ("ab", "dc")}),
@@ -102,9 +88,11 @@ def test_a_text_is_what_its_seed_writes_alone(
 
 
 def test_texts_in_several_batches_are_what_their_seeds_write_alone(threads: int) -> None:
-    model, sampling = mixed(MODELS[CHAR]), Sampling(max_tokens=12, temperature=1.5)
-    found = together(model, "abé", sampling, SEEDS[:60])
-    assert [written.seed for written in found] == SEEDS[:60]
+    model, sampling = mixed(SAVED), Sampling(max_tokens=12, temperature=1.5)
+    assert together(model, "abé", sampling, []) == []
+    found = together(model, "abé", sampling, SEEDS)
+    assert [written.seed for written in found] == SEEDS
+    assert found == together(model, "abé", sampling, SEEDS)
     same = [written.text == alone(model, "abé", sampling, written.seed).text for written in found]
     assert sum(same) >= len(found) - 1
 
@@ -112,7 +100,7 @@ def test_texts_in_several_batches_are_what_their_seeds_write_alone(threads: int)
 def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "LANES_PER_BATCH", 5)
     monkeypatch.setattr(writer, "AHEAD", 8)
-    model, sampling = of_lines(MODELS[CHAR]), Sampling(max_tokens=300, temperature=1.5)
+    model, sampling = of_lines(SAVED), Sampling(max_tokens=300, temperature=1.5)
     taken: list[int] = []
 
     def texts() -> Any:
@@ -129,76 +117,16 @@ def test_long_texts_keep_the_order_and_the_later_ones_wait(monkeypatch: pytest.M
     assert min(lengths) < max(lengths)
 
 
-@pytest.mark.parametrize("seeds", [[], [3], list(range(40))])
-def test_any_number_of_seeds_is_written(seeds: list[int], threads: int) -> None:
-    assert [written.seed for written in together(MODELS[CHAR], "a", Sampling(max_tokens=3), seeds)] == seeds
-
-
-def test_the_same_seeds_write_the_same_bits() -> None:
-    one, other = (together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=9), SEEDS[:50]) for _ in range(2))
-    assert one == other
-
-
 def test_what_fails_on_another_thread_is_raised_here(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = MODELS[CHAR].predictor()
+    network = SAVED.predictor()
     effects = chain([DEFAULT] * 5, repeat(MemoryError))
     monkeypatch.setattr(network, "step", Mock(wraps=network.step, side_effect=effects))
-    texts = Writer(MODELS[CHAR], network, Sampling(max_tokens=50)).samples(["a"], 40, 0)
+    texts = Writer(SAVED, network, Sampling(max_tokens=50)).samples(["a"], 40, 0)
     with pytest.raises(MemoryError):
         list(texts)
+    assert not PRODUCTS._users  # every thread has ended
 
 
 def test_few_texts_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "check_threads_fit", Mock(side_effect=MemoryError))
-    assert len(together(mixed(MODELS[CHAR]), "a", Sampling(max_tokens=3), [1, 2, 3])) == 3
-
-
-def test_a_failing_push_is_raised_after_all_threads_have_ended(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch, texts = many(MODELS[CHAR], 20)
-    network = batch.network
-    enter(batch, texts)
-    batch.step()
-    monkeypatch.setattr(network, "step", step := Mock(wraps=network.step))
-    monkeypatch.setattr(texts[7], "push", Mock(side_effect=ZeroDivisionError))
-    with pytest.raises(ZeroDivisionError):
-        batch.step()
-    read = sorted(len(call.args[0]) for call in step.call_args_list)
-    assert read == sorted(len(one.texts) for one in batch.batches[1:])
-    assert not PRODUCTS._users
-
-
-def test_texts_of_several_batches_come_together_once_few_are_left(threads: int) -> None:
-    batch, texts = many(MODELS[CHAR], 20)
-    enter(batch, texts)
-    batch.step()
-    assert len(batch.batches) == threads
-    for text in texts[3:]:
-        text.continuation.finish_reason = "stop"
-    assert {text.continuation.seed for text in batch.step()} == {*range(3, 20)}
-    assert len(batch.texts) == 3
-    ended = [text for _ in range(7) for text in batch.step()]
-    assert len(batch.batches) <= 1
-    assert sorted(text.continuation.seed for text in ended) == [0, 1, 2]
-
-
-def test_the_first_batch_is_the_smallest_and_the_others_are_even(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "UNEVEN", 2)
-    batch, texts = many(MODELS[CHAR], 40)
-
-    def sizes() -> list[int]:
-        batch.step()
-        return [len(one.texts) for one in batch.batches]
-
-    for text in texts:  # one by one, as requests arrive
-        enter(batch, [text])
-    found = sizes()
-    assert len(found) == threads
-    assert sum(found) == 40
-    assert max(found[1:], default=0) - min(found[1:], default=0) <= 1
-    assert found[0] == min(found)
-    for text in batch.batches[-1].texts[2:]:
-        text.continuation.finish_reason = "stop"
-    sizes()
-    found = sizes()
-    assert max(found[1:], default=0) - min(found[1:], default=0) <= 1
-    assert found[0] == min(found)
+    assert len(together(mixed(SAVED), "a", Sampling(max_tokens=3), [1, 2, 3])) == 3

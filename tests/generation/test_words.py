@@ -69,13 +69,10 @@ def test_a_word_is_known_by_all_of_it(listed: list[str], beginning: str) -> None
         assert known[tokenizer.end] == known[tokenizer.encode(" ")[0]]
 
 
-def test_where_words_are_not_parted_none_is_new() -> None:
+def test_none_is_new_where_words_are_not_parted_and_after_tokens_that_no_word_has_in_a_row() -> None:
     tokenizer = CharTokenizer.of("文字書く。")
     words = Words(counted(tokenizer, "文字。書く。"), tokenizer)
     assert words.known(words.after("文")).all()
-
-
-def test_after_tokens_that_no_word_of_the_text_has_in_a_row_none_is_new() -> None:
     tokenizer = TOKENIZERS[1]
     words = Words(counted(tokenizer, "abé bcé. cab"), tokenizer)
     letters = [int(tokenizer.encode(letter)[0]) for letter in "cbcbcb"]  # as a rule may force them
@@ -98,31 +95,17 @@ def test_a_new_word_needs_its_probability_or_is_all_that_is_left(some: list[floa
     assert rows[0].tolist() == expected
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS[:1], ids=lambda one: one.kind)
-def test_at_1_only_words_of_the_text_are_written(tokenizer: Tokenizer) -> None:
-    text = "abc cab. bcé abé\nacé cab abc\n" * 2
-    ngram = counted(tokenizer, text)
-    seen = set(tokenizer.encode(text).tolist())
-    saved = model(tokenizer, [row for row in range(tokenizer.rows) if row not in seen])
-    saved = dataclasses.replace(saved, ngram=ngram, mixture_weight=0.1)
-
-    def written(p: float) -> set[str]:
-        sampling = Sampling(max_tokens=400, temperature=1.5, min_p=0, new_word_p=p)
-        return set(words_in(Writer(saved, saved.predictor(), sampling).stream("a", 1).sample().text)[1:-1])
-
-    assert written(1.0) <= set(words_in(text))
-    assert not written(0.0) <= set(words_in(text))
+IN_CAPITALS = CharTokenizer.of(" .\nABCabc")
+CAPITALS = counted(IN_CAPITALS, "abc ABC CAB. Bca abc CA\nabc Cab B.\n" * 3)
 
 
 def test_words_in_capitals_are_those_of_the_text() -> None:
-    tokenizer = CharTokenizer.of(" .\nABCabc")
-    text = "abc ABC CAB. Bca abc CA\nabc Cab B.\n" * 3
-    words = Words(counted(tokenizer, text), tokenizer)
+    words = Words(CAPITALS, IN_CAPITALS)
 
     def left(beginning: str) -> str:
-        logits = np.zeros(tokenizer.rows)
+        logits = np.zeros(IN_CAPITALS.rows)
         words.keep_capitals(words.after(" " + beginning), logits)
-        return "".join(letter for letter in "ABCabc. " if logits[tokenizer.encode(letter)[0]] == 0)
+        return "".join(letter for letter in "ABCabc. " if logits[IN_CAPITALS.encode(letter)[0]] == 0)
 
     # "Bc" may be new, since it is no longer in capitals; "BC" can come only from a prompt
     everything = "ABCabc. "
@@ -137,14 +120,11 @@ def test_words_in_capitals_are_those_of_the_text() -> None:
 
 
 def test_a_text_has_new_words_in_capitals_only_where_nothing_else_is_left() -> None:
-    tokenizer = CharTokenizer.of(" .\nABCabc")
-    text = "abc ABC CAB. Bca abc CA\nabc Cab B.\n" * 3
-    assert tokenizer.end is not None
-    saved = model(tokenizer, [tokenizer.end])
-    saved = dataclasses.replace(saved, ngram=counted(tokenizer, text), mixture_weight=0.1)
+    assert IN_CAPITALS.end is not None
+    saved = dataclasses.replace(model(IN_CAPITALS, [IN_CAPITALS.end]), ngram=CAPITALS, mixture_weight=0.1)
 
     def in_capitals(**settings: Any) -> set[str]:
-        sampling = Sampling(max_tokens=2000, temperature=1.5, min_p=0, new_word_p=1e-9, **settings)
+        sampling = Sampling(max_tokens=1000, temperature=1.5, min_p=0, new_word_p=1e-9, **settings)
         written = words_in(Writer(saved, saved.predictor(), sampling).stream("a", 1).sample().text)[1:-1]
         return {word for word in written if word.isupper() and len(word) > 1}
 

@@ -1,20 +1,25 @@
-"""Figures for a paper."""
+"""Figures for a paper, and the same story on a terminal."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import io
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
-from afterword.inspection.horizon import Horizon
+from afterword.inspection.terminal import _let_go, show
 from afterword.inspection.trace import named_units
-from benchmarks.horizon import horizon_figure
+from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=30)
@@ -44,7 +49,7 @@ def test_the_figure_shows_the_traces_numbers() -> None:
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_the_names_of_units_have_room(cell: str) -> None:
-    figure: Any = gates_figure(made(hidden_size=30, cell=cell).gates(TEXT))
+    figure: Any = gates_figure(made(hidden_size=30, cell=cell).gates(TEXT[:12]))
     for axis in (axis for axis in figure.axes if axis.images):
         figure.draw_without_rendering()
         lowest, *_, highest = sorted(label.get_window_extent().y0 for label in axis.get_yticklabels())
@@ -64,22 +69,71 @@ def test_a_text_whose_letters_could_not_be_read_is_refused() -> None:
         gates_figure(MODEL.gates(TEXT * 4))
 
 
-def test_horizons_are_drawn_side_by_side(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    one, two = (Horizon(name, random.random((4, 50)), random.random((4, 50))) for name in ("lstm", "rnn"))
-    figure: Any = horizon_figure([one, two])
-    assert len(figure.axes) == 2
-    assert [line.get_label() for line in figure.axes[0].lines] == ["lstm", "rnn"]
-    steps, means = figure.axes[0].lines[0].get_data()
-    assert means[list(steps).index(10)] == one.at(10)[0]
-    assert figure.axes[0].get_xlabel() == "k, characters back"
-    both: Any = horizon_figure([one, Horizon("words", random.random((4, 50)), unit="token")])
-    assert both.axes[0].get_xlabel() == "k, characters or tokens back"
-    write_figure(horizon_figure([Horizon("x", random.random((4, 50)))]), None, str(tmp_path / "h.svg"))
-
-
 def test_without_matplotlib_a_picture_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     check_plot(None, None)
     with pytest.raises(OptionError, match=r"pip install 'afterword\[plot\]'"):
         check_plot("x.png", None)
+
+
+def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False, cell: str = "lstm") -> str:
+    out = io.StringIO()
+    model = made(hidden_size=12, cell=cell)
+    named = named_units(units, model.config) if units else None
+    console = Console(
+        file=out,
+        width=width,
+        highlight=False,
+        markup=False,
+        force_terminal=colour,
+        color_system="256" if colour else None,
+    )
+    show(model.gates(text), named, console)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("text", [TEXT, "日本語 [red]x[/red]\t☃" * 4, "a" * 900])
+def test_no_line_is_wider_than_the_terminal_and_all_of_the_text_is_there(width: int, text: str) -> None:
+    lines = printed(text, width).splitlines()
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
+    margin = next(k for k in range(4, 60) if lines[0][k] != " ")
+    shown = "".join(line[margin:].rstrip("\n") for line in lines if line.startswith("text "))
+    if text == TEXT:
+        assert shown.rstrip() == TEXT.replace("\n", "↵")
+    if width >= 80:
+        assert any(line.startswith("l1") and "forget" in line for line in lines)
+
+
+def test_each_strip_has_a_block_a_character() -> None:
+    lines = printed(TEXT, 120).splitlines()
+    for name in ("forget l0", "output l1", "l0.u", "l1.u"):
+        strip = next(line for line in lines if line.startswith(name))
+        assert len([character for character in strip if "▁" <= character <= "█"]) == len(TEXT)
+    named = printed(TEXT, 120, ["l1.u7"], colour=True)
+    assert "\x1b[" in named
+    assert {found for line in named.splitlines() for found in re.findall(r"l\d\.u\d+", line)} == {"l1.u7"}
+    long = printed(TEXT * 20, 100)
+    assert "--html" in long
+    assert "forget l0 " not in long
+    assert "\x1b[" not in long
+
+
+def test_a_plain_recurrent_network_shows_its_units_alone() -> None:
+    lines = printed(TEXT, 120, cell="rnn").splitlines()
+    assert [line.split()[0][:4] for line in lines if line][:-1] == ["text", *["l0.u"] * 3, *["l1.u"] * 3]
+    assert lines[-1].startswith("surprise: ")
+
+
+def test_the_cost_is_per_character_also_where_a_character_has_several_tokens() -> None:
+    trace, out = made(CharTokenizer.of("a")).gates("日本語"), io.StringIO()
+    show(trace, console=Console(file=out, width=200))
+    assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in out.getvalue()
+    assert f"{trace.bits.sum() / 3:.3f} bits per character" in repr(trace)
+
+
+def test_gates_that_are_equally_open_are_most_shut_nowhere() -> None:
+    trace = made().gates(TEXT)
+    assert "most shut at: " in _let_go(trace)
+    flat = dataclasses.replace(trace, forget=np.full_like(trace.forget, 0.67))
+    assert _let_go(flat) == "forget gates are equally open everywhere: 0.67"

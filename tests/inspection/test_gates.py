@@ -1,7 +1,10 @@
-"""The trace is what the network computes: held to a recomputation in float64, and to the score."""
+"""The trace is what the network computes; what is told of it: how open its gates are, and what each is worth."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -11,8 +14,10 @@ from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError, TextError
 from afterword.inspection import gates as gates_module
+from afterword.inspection import gates_page
 from afterword.inspection.figures import gates_figure
-from afterword.inspection.trace import named_units, openness
+from afterword.inspection.gates_page import gates_html
+from afterword.inspection.trace import LONGEST_MEMORY, memories, named_units, openness
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
@@ -55,6 +60,7 @@ def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
             )
             if config.cell == "rnn":
                 hidden[k] = np.tanh(sums)
+                here["hidden"].append(hidden[k].copy())
             else:
                 i, f, g, o = np.split(sums, 4)
                 i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
@@ -72,16 +78,27 @@ def textbook(model: LanguageModel, inputs: Any) -> dict[str, Any]:
 
 
 @settings(deadline=None, max_examples=15)
-@given(text=st.text(alphabet=[*TEXT, "☃"], min_size=1, max_size=40), seed=st.integers(0, 99), layers=st.integers(1, 3))
-def test_a_trace_is_a_recomputation_in_float64(text: str, seed: int, layers: int) -> None:
-    model = made(seed=seed, num_layers=layers)
-    found = model.gates(text)
+@given(
+    text=st.text(alphabet=[*TEXT, "☃"], min_size=1, max_size=40),
+    seed=st.integers(0, 99),
+    layers=st.integers(1, 3),
+    at_once=st.integers(1, 50),
+    cell=st.sampled_from(["lstm", "lstm", "rnn"]),
+)
+def test_a_trace_in_pieces_of_any_size_is_a_recomputation_in_float64(
+    text: str, seed: int, layers: int, at_once: int, cell: str
+) -> None:
+    model = made(seed=seed, num_layers=layers, cell=cell)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gates_module, "TOKENS_AT_ONCE", at_once)
+        found = model.gates(text)
     ids: Any = [model.tokenizer.end, *found.ids]
     rows = np.minimum(ids, model.config.vocabulary_size - 1)
     expected = textbook(model, model._saved.weights["embedding.weight"][rows].astype(np.float64))
-    for part in GATES_AND_STATES:
+    for part in GATES_AND_STATES if cell == "lstm" else ("hidden",):
         np.testing.assert_allclose(getattr(found, part), expected[part][1:], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(found.before, expected["cell"][:-1], rtol=0, atol=1e-5)
+    if cell == "lstm":
+        np.testing.assert_allclose(found.before, expected["cell"][:-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(found.log_probabilities, expected["log_probabilities"][1:], rtol=0, atol=5e-5)
     np.testing.assert_allclose(found.expected_first, expected["log_probabilities"][0], rtol=0, atol=5e-5)
 
@@ -95,16 +112,15 @@ def test_what_was_kept_and_what_was_added_is_the_cell(scale: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "tokenizer",
+    "model",
     [
-        CharTokenizer.of(TEXT),
-        SymbolTokenizer.of(TEXT + "☃", texts=[TEXT * 3]),
-        CharTokenizer.of(TEXT, True),
+        made(),
+        made(SymbolTokenizer.of(TEXT + "☃", texts=[TEXT * 3])),
+        made(CharTokenizer.of(TEXT, True)),
     ],
     ids=["char", "words", "lower"],
 )
-def test_the_surprise_of_a_trace_is_the_score(tokenizer: Tokenizer) -> None:
-    model = made(tokenizer)
+def test_the_surprise_of_a_trace_is_the_score(model: LanguageModel) -> None:
     text = TEXT * 30 + "Étude ☃"  # longer than one piece of reading
     found = model.gates(text)
     np.testing.assert_allclose(found.nats, model.score(text).token_nats, rtol=0, atol=1e-5)
@@ -112,23 +128,11 @@ def test_the_surprise_of_a_trace_is_the_score(tokenizer: Tokenizer) -> None:
     assert "".join(found.tokens[:10]) == model.tokenizer.decode(found.ids[:10])
 
 
-def test_bytes_of_a_character_are_named_and_never_half_a_character() -> None:
-    assert made().gates("a☃@").tokens == ["a", "<0xE2>", "<0x98>", "<0x83>", "@"]
-
-
 def test_a_classic_model_carries_no_state_to_show() -> None:
     model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
     for look in (model.gates, model.horizon):
         with pytest.raises(ModelError, match="a classic model reads its last 6 characters anew for each one"):
             look(TEXT * 9)
-
-
-def test_pieces_of_reading_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = made().gates(TEXT * 3)
-    monkeypatch.setattr(gates_module, "TOKENS_AT_ONCE", 7)
-    cut = made().gates(TEXT * 3)
-    for part in (*GATES_AND_STATES, "before", "log_probabilities", "nats"):
-        np.testing.assert_allclose(getattr(cut, part), getattr(whole, part), rtol=0, atol=1e-5)
 
 
 def test_the_likeliest_are_those_expected_before_the_token_was_read() -> None:
@@ -179,6 +183,7 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates() -> None
     assert "What the hidden state does" in trace._repr_html_()
     for one in model.keeps(TEXT, "Divya", instead=["Reena"]).stretches:
         assert one.forget is one.forget_where_held is None
+        assert one.output_where_held is None
         assert 0 < one.held <= 1
 
 
@@ -187,14 +192,11 @@ def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
         made().gates("")
     with pytest.raises(TextError, match=r"the text has 20,020 tokens; at most 20,000 .* stretch= 0:2000"):
         made().gates("a" * 20_020)
+    with pytest.raises(TextError, match="at most 7,500 can be shown"):  # of a large network
+        gates_module._check_length(Config(9, 1, 9, 4096, 2), 8_000)
     with pytest.raises(TextError, match="give it one line"):
         made(lines=True).gates("Divya\nReena\n")
     assert made(lines=True).gates("Divya\n").text == "Divya"
-
-
-def test_a_large_network_is_looked_at_over_a_shorter_text() -> None:
-    with pytest.raises(TextError, match="at most 7,500 can be shown"):
-        gates_module._check_length(Config(9, 1, 9, 4096, 2), 8_000)
 
 
 @pytest.mark.parametrize("name", ["l2.u0", "l0.u7", "u3", "l0", "l0.u-1", "unit", "", "l0.u١"])
@@ -203,11 +205,111 @@ def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
         named_units([name], made().config)
 
 
-def test_unseen_characters_are_told() -> None:
-    assert made().unseen_characters("a☃D☃é") == "☃é"
-
-
-def test_the_ids_of_a_trace_are_rows() -> None:
+def test_bytes_of_a_character_are_tokens_with_names_of_their_own_and_one_row() -> None:
     trace = made(CharTokenizer.of("ab")).gates("aéb")
+    assert trace.tokens == ["a", "<0xC3>", "<0xA9>", "b"]
     assert trace.ids.max() < len(trace.rows)
     assert [trace.rows[id] for id in trace.ids] == ["a", "<byte>", "<byte>", "b"]
+
+
+def test_each_figure_is_the_score_with_that_gate_held() -> None:
+    model = made()
+    found, trace = model.ablate(TEXT), model.gates(TEXT)
+    assert found.bits_per_character == pytest.approx(made().score(TEXT).bits_per_character)
+    bits = {(one.layer, one.gate, one.way): one.bits_per_character for one in found.each}
+    assert bits[1, "forget", "open"] == pytest.approx(made().hold("l1.forget=1").score(TEXT).bits_per_character)
+    assert bits[None, "output", "open"] == pytest.approx(made().hold("output=1").score(TEXT).bits_per_character)
+    assert len(found.each) == len(bits) == 7 * 3  # each gate once in all layers and in each
+    assert len(made(num_layers=1).ablate(TEXT).each) == 7
+    means = trace.input[:, 0].mean(axis=0)
+    held = made().hold(*(f"l0.u{unit}.input={mean:.9f}" for unit, mean in enumerate(means)))
+    assert bits[0, "input", "mean"] == pytest.approx(held.score(TEXT).bits_per_character, abs=1e-5)
+
+
+def test_a_gate_that_is_held_anyway_stays_so() -> None:
+    held = made().hold("forget=0.5").ablate(TEXT)
+    bits = [one.bits_per_character for one in held.each if one.gate == "forget"]
+    np.testing.assert_allclose(bits, held.bits_per_character, atol=1e-6)
+
+
+def test_the_table_tells_bits_and_what_the_gate_is_worth() -> None:
+    found = made().ablate(TEXT)
+    text = str(found)
+    assert text.startswith(f"all gates at work: {found.bits_per_character:.3f} bits per character")
+    [row] = [row for row in found.rows() if row[:2] == ("l1", "candidate")]
+    assert row[2:4] == ("–", "–")
+    assert float(row[5]) == pytest.approx(float(row[4]) - found.bits_per_character, abs=1e-3)
+    assert found._repr_html_().count("\n") == 1 + len(found.rows())
+    assert np.isfinite([one.bits_per_character for one in found.each]).all()
+
+
+TRACE = made().gates(TEXT)
+
+
+def test_means_and_units_that_never_open_or_close() -> None:
+    forget = np.full_like(TRACE.forget, 0.5)
+    forget[:, 0, 2] = 0.05
+    forget[:, 1, 3] = 0.95
+    forget[4, 1, 5] = 0.01
+    lower, upper = openness(dataclasses.replace(TRACE, forget=forget))
+    assert lower.gates["forget"].mean == pytest.approx((6 * 0.5 + 0.05) / 7, abs=1e-6)
+    assert lower.gates["forget"].shut == [2]
+    assert upper.gates["forget"].open == [3]
+    assert upper.gates["forget"].shut == []
+
+
+def test_a_unit_keeps_for_as_many_steps_as_leave_one_eth_of_it() -> None:
+    forget = np.full_like(TRACE.forget, np.exp(-1 / 250))
+    forget[:, 0, 1] = 1
+    forget[:, 0, 2] = 0
+    [lower, _] = openness(dataclasses.replace(TRACE, forget=forget))
+    assert lower.memory[0] == pytest.approx(250, rel=1e-3)
+    assert lower.memory[1] == LONGEST_MEMORY
+    assert lower.memory[2] < 0.02
+    assert lower.longest[0] == 1
+    assert dict(lower.spread()) == {"under 3": 1, "3–10": 0, "10–30": 0, "30–100": 0, "100–300": 5, "over 300": 1}
+
+
+def test_a_memory_is_a_number_of_characters_also_where_a_character_has_several_tokens() -> None:
+    found = made(CharTokenizer.of("a")).gates("éßéß")
+    forget = np.full_like(found.forget, np.exp(-1 / 250))
+    [lower, *_] = openness(dataclasses.replace(found, forget=forget))
+    assert lower.memory[0] == pytest.approx(125, rel=1e-3)
+
+
+def test_a_memory_is_measured_between_resets() -> None:
+    """A cell that keeps inside brackets alone has the memory that it has there, and the longest of all."""
+    random, T = np.random.default_rng(0), 6000
+    inside, t = np.zeros(T, bool), 0
+    while t < T:
+        length = int(random.integers(20, 60))
+        inside[t + 10 : t + 10 + length] = True
+        t += 10 + length + int(random.integers(5, 40))
+    forget = np.full((T, 3), 0.97)
+    forget[:, 1] = np.where(inside, 0.9986, random.uniform(0.1, 0.9, T))
+    forget[:, 2] = np.where(np.arange(T) % 5, 1.0, 0.01)  # keeps everything, but never longer than four steps
+    found = memories(forget.astype(np.float32))
+    assert found[0] == pytest.approx(-1 / np.log(0.97), rel=1e-3)
+    assert found[1] == pytest.approx(-1 / np.log(0.9986), rel=1e-3)
+    assert found[2] < 3
+    assert -1 / np.log(forget[:, 1]).mean() < 5  # its geometric mean
+    assert memories(np.full((3, 1), 0.1, np.float32))[0] == pytest.approx(-1 / np.log(0.1), rel=1e-4)  # a short text
+
+
+def test_the_page_holds_no_address_and_nothing_that_a_text_could_break() -> None:
+    trace = made().gates(TEXT + "</script>☃")
+    written = gates_html(trace, about="</script>")
+    assert written == gates_html(trace, about="</script>")
+    assert "<script" not in trace._repr_html_()  # but in a frame
+    assert not re.findall(r"(?:https?:)?//[a-z]", written)
+    assert written.count("</script>") == written.count("<script")
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', written, re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["about"] == "</script>"
+
+
+def test_a_page_too_large_to_be_useful_is_refused_and_a_stretch_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = made().gates(TEXT)
+    monkeypatch.setattr(gates_page, "MOST_BYTES", 6 * 14 * 20)
+    with pytest.raises(TextError, match=r"38 tokens and 14 units would be too large .* stretch= 0:20, or fewer"):
+        gates_html(trace)

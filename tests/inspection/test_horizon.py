@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def network(model: LanguageModel) -> Network:
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
+    assert model.horizon(LONG[:100], gradient=False).changes.shape[1] == 75  # as far as a short text goes
     settings = HorizonSettings(steps=12, places=5, seed=3)
     text = measured(network(model), model.tokenizer, LONG)
     found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
@@ -186,17 +188,13 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     assert 45 <= found.reach <= 54
     assert [row[0] for row in found.rows()] == [f"{k:,}" for k in found.steps]
     assert found._repr_html_().startswith("<pre")
-
-
-def test_a_single_place_has_no_error() -> None:
-    found = Horizon("x", np.full((3, 1), 0.5), gradients=np.full((1, 1), 0.25))
-    assert found.at(1, found.gradients)[0] == 0.25
-    assert math.isnan(found.at(1, found.gradients)[1])
-    assert str(found).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
-
-
-def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
-    assert made().horizon(LONG[:100], gradient=False).changes.shape[1] == 75
+    changes = np.concatenate([np.full((2, 10), 1e-6), np.ones((2, 30)), np.full((2, 60), 1e-4)], axis=1)
+    assert Horizon("x", changes, where="a").reach == pytest.approx(43, abs=3)  # from the largest change on
+    assert Horizon("x", changes).reach == 100
+    alone = Horizon("x", np.full((3, 1), 0.5), gradients=np.full((1, 1), 0.25))
+    assert alone.at(1, alone.gradients)[0] == 0.25
+    assert math.isnan(alone.at(1, alone.gradients)[1])
+    assert str(alone).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
 
 
 @pytest.mark.parametrize(
@@ -211,13 +209,23 @@ def test_a_short_text_is_looked_back_over_as_far_as_it_goes() -> None:
         (LONG, {"steps": 100_000}, OptionError, "steps= must be 10000 or less"),
         (LONG * 50, {"steps": 10_000, "places": 1_001}, OptionError, "give at most 1,000 places, or fewer steps"),
         (LONG, {"seed": -1}, OptionError, "seed= must be 0 or more"),
+        (
+            TEXT * 3,
+            {"at": "Z", "steps": 100},
+            OptionError,
+            "the text matches at 0 places that have .* and 2 are needed",
+        ),
+        (TEXT * 3, {"at": "(", "steps": 100}, OptionError, "is not a regular expression"),
+        (TEXT * 3, {"at": "[DR]", "steps": 100}, OptionError, "or fewer steps"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
-    text: str, numbers: dict[str, int], error: type[Exception], says: str
+    text: str, numbers: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        made().horizon(text, **numbers)  # type: ignore[arg-type]
+        made().horizon(text, **numbers)
+    with pytest.raises(OptionError, match="this one reads lines"):
+        made(lines=True).horizon(LONG, at="e")
 
 
 def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:
@@ -234,27 +242,3 @@ def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None
     assert "a character that matches '[Dt]' changes 1 % of its largest effect up to" in found.caption
     whole = model.horizon(text, steps=20, places=9, gradient=False)
     assert not np.array_equal(found.changes, whole.changes)
-
-
-def test_the_reach_of_chosen_characters_counts_from_their_largest_change() -> None:
-    changes = np.concatenate([np.full((2, 10), 1e-6), np.ones((2, 30)), np.full((2, 60), 1e-4)], axis=1)
-    assert Horizon("x", changes, where="a").reach == pytest.approx(43, abs=3)
-    assert Horizon("x", changes).reach == 100
-
-
-@pytest.mark.parametrize(
-    ("at", "says"),
-    [
-        ("Z", "the text matches at 0 places that have .* and 2 are needed"),
-        ("(", "is not a regular expression"),
-        ("[DR]", "or fewer steps"),
-    ],
-)
-def test_places_that_are_not_there_are_refused(at: str, says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        made().horizon(TEXT * 3, at=at, steps=100)
-
-
-def test_a_model_of_lines_has_no_chosen_places() -> None:
-    with pytest.raises(OptionError, match="this one reads lines"):
-        made(lines=True).horizon(LONG, at="e")

@@ -15,23 +15,6 @@ MODEL = made()
 TEXT = "Divya likes to eat. Reena is not fat."
 
 
-def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
-    found = MODEL.keeps(TEXT, "Divya", instead=["Reena", "Dia"])
-    n = len(TEXT) - len("Divya")
-    here, *there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena", "Dia"))
-    apart = sum(np.square(here.cell[-n:] - other.cell[-n:], dtype=float).sum(axis=(1, 2)) for other in there)
-    held = np.sqrt(apart / np.max(apart))
-    ends = np.cumsum([len(one.text) for one in found.stretches]) - 1
-    np.testing.assert_allclose([one.held for one in found.stretches], held[ends], rtol=1e-6)
-    assert found.stretches[0].forget == pytest.approx(here.forget[5:11].mean(dtype=float))
-
-
-def test_a_gate_that_is_held_open_is_open_where_the_word_is_held() -> None:
-    for one in MODEL.hold("forget=0.5").keeps(TEXT, "Divya", instead=["Reena"]).stretches:
-        assert one.forget == 0.5
-        assert one.forget_where_held == pytest.approx(0.5)
-
-
 @pytest.mark.parametrize(
     ("after", "stretches"),
     [
@@ -42,6 +25,8 @@ def test_a_gate_that_is_held_open_is_open_where_the_word_is_held() -> None:
 )
 def test_the_stretches_are_the_rest_of_the_text(after: str | None, stretches: list[str]) -> None:
     assert [one.text for one in MODEL.keeps(TEXT, "Divya", after=after, instead=["Reena"]).stretches] == stretches
+    of_bytes = made(CharTokenizer.of("Zo ßt.")).keeps("Zoë ißt.", "Zoë", instead="Jörg")
+    assert [one.text for one in of_bytes.stretches] == [" ißt", "."]
 
 
 def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
@@ -78,11 +63,6 @@ def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> 
     assert found[word] == pytest.approx(letters * ends, rel=1e-4)
 
 
-def test_stretches_are_characters_also_where_a_character_has_several_tokens() -> None:
-    found = made(CharTokenizer.of("Zo ßt.")).keeps("Zoë ißt.", "Zoë", instead="Jörg")
-    assert [one.text for one in found.stretches] == [" ißt", "."]
-
-
 @pytest.mark.parametrize(
     ("text", "word", "options", "says"),
     [
@@ -102,6 +82,15 @@ def test_what_cannot_be_asked_is_refused_in_one_line(
         MODEL.keeps(text, word, **options)  # type: ignore[arg-type]
 
 
+def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
+    found = MODEL.keeps(TEXT, "Divya", instead=["Reena", "Dia"])
+    n = len(TEXT) - len("Divya")
+    here, *there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena", "Dia"))
+    apart = sum(np.square(here.cell[-n:] - other.cell[-n:], dtype=float).sum(axis=(1, 2)) for other in there)
+    ends = np.cumsum([len(one.text) for one in found.stretches]) - 1
+    np.testing.assert_allclose([one.held for one in found.stretches], np.sqrt(apart / np.max(apart))[ends], rtol=1e-6)
+
+
 def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
     found = MODEL.keeps(TEXT, "Divya", instead=["Reena"])
     here, there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena"))
@@ -118,12 +107,6 @@ def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
     assert found.at_word.text == "Divya"
     assert found.rows()[0][-1] == "'Divya'"
     assert {"at_word", "stretches"} <= set(found.to_dict())
-
-
-def test_a_plain_network_has_no_gates_to_show() -> None:
-    found = made(cell="rnn").keeps(TEXT, "Divya", instead=["Reena"])
-    assert found.at_word.output_where_held is None
-    assert found.rows()[0][1:-1] == ("–",) * 6
 
 
 def test_a_bracket_is_a_word_too() -> None:

@@ -1,21 +1,25 @@
-"""Which units tell where something holds: a planted one is found, and chance is not sold as a discovery."""
+"""Which units tell where something holds, and tasks with known answers: a planted unit is found, and chance is not."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from afterword.errors import OptionError
 from afterword.inspection import gates
-from afterword.inspection.questions import Question, matching
+from afterword.inspection.questions import Mask, Question, matching
 from afterword.inspection.units import areas, midranks
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
+from benchmarks.tasks import TASKS, drawn
 from benchmarks.teach import findings
 from tests.inspection.test_gates import made
 
@@ -99,15 +103,6 @@ def test_only_as_much_is_read_as_can_be_looked_at(monkeypatch: pytest.MonkeyPatc
     assert 80 <= len(model.tokenizer.encode(rare)) <= 100
 
 
-def test_what_no_unit_knows_is_told_as_chance() -> None:
-    text = random_text()
-    units = made(CharTokenizer.of(LETTERS), hidden_size=60).units(text)
-    answer = units.ask(Question("a coin", lambda text: np.random.default_rng(5).random(len(text)) < 0.3))
-    assert all(one.found >= 0.5 for one in answer.units)
-    assert answer.units[0].area <= answer.chance + 0.03
-    assert answer.chance < 0.58
-
-
 def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     """Whatever the second half says, the same units are chosen in the same order, with the same first figures."""
     text = random_text()
@@ -135,6 +130,8 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
         (["("], "is not a regular expression"),
         ([b"a"], "matching must be text"),
         *((["a", top], "top must be") for top in (0, -1, 2.5, True)),
+        (["a", 5, "z"], "within .* matches nothing in this text"),
+        (["[ab]", 5, "a"], "matches everything"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(question: list[Any], says: str) -> None:
@@ -178,9 +175,81 @@ def test_within_a_part_only_its_places_are_compared() -> None:
         assert best.area == pytest.approx(area if best.above else 1 - area, abs=1e-6)
 
 
-def test_a_part_that_is_nowhere_is_refused() -> None:
-    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
-    with pytest.raises(OptionError, match=r"within .* matches nothing in this text"):
-        units.matching("a", within="z")
-    with pytest.raises(OptionError, match="matches everything"):
-        units.matching("[ab]", within="a")
+@settings(deadline=None, max_examples=40)
+@given(
+    values=st.lists(st.integers(-3, 3), min_size=2, max_size=40),
+    seed=st.integers(0, 99),
+)
+def test_the_area_is_the_fraction_of_pairs_in_the_right_order(values: list[int], seed: int) -> None:
+    mask = np.random.default_rng(seed).random(len(values)) < 0.5
+    mask[:2] = True, False
+    column = np.array(values, np.float32)[:, None]
+    inside, outside = column[mask], column[~mask]
+    pairs = [(a > b) + (a == b) / 2 for a in inside[:, 0] for b in outside[:, 0]]
+    assert areas(midranks(column), mask)[0] == pytest.approx(np.mean(pairs))
+
+
+def matches(pattern: str, text: str, seconds: float = 10.0) -> Mask:
+    return matching(pattern, seconds).where(text)
+
+
+def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
+    assert matches("b+", "abba").tolist() == [False, True, True, False]
+    assert matches("a(b)", "abba").tolist() == [False, True, False, False]
+    assert matches("^a", "a\na").tolist() == [True, False, True]
+    assert matches("(x)|b", "ab").tolist() == [False, False]
+    assert matches("", "ab").tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        *((pattern, "is not a regular expression") for pattern in ("(", "[a", "(?P<n>", "a{2,1}", "\\", "*")),
+        *((large, "is too large") for large in ("(" * 5000 + ")" * 5000, "a{99999999999999999999}")),
+    ],
+)
+def test_what_is_no_expression_is_said(pattern: str, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        matches(pattern, "aa")
+
+
+def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
+    with pytest.raises(OptionError, match=r"takes more than 0\.5 s on this text"):
+        matches("(a|aa)+$", "a" * 100 + "b", seconds=0.5)
+
+
+LAWS = {
+    "brackets": r"(?:[ab ]+(?:<[ab ]+>|\[[ab ]+\]))+",
+    "anbn": r"(?:(a+)b+\n)+",
+    "copy": r"(?:([ab]{3})\.{2,50}\|\1\n)+",
+    "recall": r"(?:([XY])[ab ]{2,300}\?\1\n)+",
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_has_to_be_remembered_matters(name: str) -> None:
+    task = TASKS[name]
+    text = task.text(3, 5000)
+    assert text == task.text(3, 5000)
+    assert text != task.text(4, 5000)
+    assert re.fullmatch(LAWS[name], text)
+    pairs = [(line.count("a"), line.count("b")) for line in text.split()]
+    assert name != "anbn" or all(one == other for one, other in pairs)
+    without = task.text(3, 5000, matters=False)
+    if name == "anbn":
+        assert any(line.count("a") != line.count("b") for line in without.split())
+    else:
+        assert not re.fullmatch(LAWS[name], without)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_question_of_a_task_is_answered_both_ways_within_its_part(name: str) -> None:
+    task, text = TASKS[name], TASKS[name].text(0, 5000)
+    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
+    assert not (true & ~within).any()
+    assert 0.02 < true[within].mean() < 0.98
+    assert due.any()
+
+
+def test_the_highest_value_has_the_highest_block() -> None:
+    assert drawn("ab\n", np.array([0.0, 1.0, 0.5, 9.0])) == "ab↵\n▁█▅"

@@ -1,14 +1,12 @@
-"""The engine of pages against NumPy, run by node."""
+"""The engine of pages against NumPy, run by node, and its pruned n-gram."""
 
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import json
 import re
 import shutil
 import subprocess
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.interchange.browser import Exported, PageSettings, model_html, write_html, write_js
-from afterword.interchange.pruning import tree_of
-from afterword.language_model import LanguageModel, load
+from afterword.interchange.pruning import divergence, tree_of
+from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
-from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
@@ -120,27 +117,6 @@ def test_the_likeliest_words_are_those_of_python(name: str, tmp_path: Path) -> N
         expected = model.next_words(prompt, 3)
         assert [one["text"] for one in found] == [one.text for one in expected], prompt
         assert [one["probability"] for one in found] == pytest.approx([one.probability for one in expected], rel=0.03)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("parts", "within"), [(1, 0.01), (2, 1e-3)])
-def test_the_included_model_predicts_5000_characters_as_in_numpy(parts: int, within: float, tmp_path: Path) -> None:
-    model = load("english")._saved
-    assert model.tokenizer.end is not None
-    text = gzip.decompress(
-        resources.files("afterword.operations").joinpath("demo-julius-caesar.txt.gz").read_bytes()
-    ).decode()
-    rows = np.minimum([model.tokenizer.end, *model.tokenizer.encode(text)[:5000]], model.tokenizer.rows - 1)
-    network = model.predictor()
-    own = log_probabilities(network.read(rows[None], network.start())[0][0])
-    script = f"""const model = await load(), found = []; let state = model.start(), p;
-        for (const row of {rows.tolist()})
-            [state, p] = model.step(state, row), found.push(Array.from(p, Math.log));
-        return found;"""
-    found = np.array(run(tmp_path, script, written(model, weight_bytes=parts)))
-    assert (np.exp(own) * (own - found)).sum(axis=1).mean() < within
-    costs = np.take_along_axis((own - found)[:-1], rows[1:, None], axis=1)
-    assert abs(costs.mean()) < within
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -267,3 +243,54 @@ def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     assert whole.count("<img") == 0
     assert "\u2028" not in exported.script()
     assert re.search(r"<h1>&lt;/script&gt;.*@@SCRIPT@@&quot;", whole)
+
+
+ROWS = 30
+
+
+@pytest.fixture(scope="module")
+def ngram() -> Ngram:
+    random = np.random.default_rng(0)
+    words = [random.integers(0, ROWS - 2, 5) for _ in range(60)]
+    text = np.concatenate([words[int(k)] for k in np.minimum(random.zipf(1.3, 3000), len(words)) - 1])
+    return Ngram.learn(text, ROWS, ROWS - 2, 0)
+
+
+def contexts() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, ROWS - 2, (20, 9))
+
+
+def half(ngram: Ngram) -> SavedModel:
+    model = base_of("".join(map(chr, range(97, 97 + ROWS - 2)))).model
+    return dataclasses.replace(model, ngram=ngram, mixture_weight=0.5)
+
+
+def test_a_tree_without_a_limit_keeps_all_and_hardly_changes_a_probability(ngram: Ngram) -> None:
+    tree = tree_of(ngram, 1e9)
+    assert tree.share == 1
+    assert tree.levels == [(len(level.contexts), len(level.tokens)) for level in ngram.levels]
+    np.testing.assert_allclose(tree.ngram.probabilities(contexts(), 0), ngram.probabilities(contexts(), 0), rtol=0.2)
+    assert divergence(half(ngram), tree.ngram) < 1e-3
+    again = tree_of(tree.ngram, 1e9)
+    assert again.data == tree.data  # rounding what is rounded changes nothing
+
+
+def test_two_bytes_are_finer_than_one(ngram: Ngram) -> None:
+    tree = tree_of(ngram, 1e9, parts=2)
+    np.testing.assert_allclose(tree.ngram.probabilities(contexts(), 0), ngram.probabilities(contexts(), 0), rtol=1e-3)
+    assert divergence(half(ngram), tree.ngram) < 1e-7
+
+
+@pytest.mark.parametrize("most", [20_000, 5_000, 1_000, 0])
+def test_a_tree_fits_its_limit_and_its_probabilities_sum_to_one(ngram: Ngram, most: int) -> None:
+    tree = tree_of(ngram, most)
+    assert len(tree.data) <= max(most, 3 * ROWS)  # single tokens always stay
+    assert 0 < tree.share < 1
+    np.testing.assert_allclose(tree.ngram.probabilities(contexts(), 0).sum(axis=2), 1, rtol=1e-5)
+    assert len(tree.ngram.levels[0].tokens) == len(ngram.levels[0].tokens)
+
+
+def test_the_less_is_kept_the_more_it_costs(ngram: Ngram) -> None:
+    costs = [divergence(half(ngram), tree_of(ngram, most).ngram) for most in (1e9, 5_000, 1_000)]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[-1]

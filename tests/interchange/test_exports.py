@@ -1,12 +1,18 @@
-"""The files for ONNX Runtime and Keras: each, in its own tool, computes what NumPy computes."""
+"""The files for ONNX Runtime, Keras and JavaScript: each, in its own tool, computes what NumPy computes."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import dataclasses
 import io
 import json
+import re
+import shutil
+import subprocess
 import sys
 import zipfile
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +22,17 @@ import onnx
 import pytest
 
 from afterword.errors import OptionError
+from afterword.interchange.browser import PageSettings, write_js
 from afterword.interchange.keras_file import write_keras
 from afterword.interchange.onnx_file import write_onnx
-from afterword.model.folder.saved import SavedModel, load_model
+from afterword.language_model import LanguageModel, load
+from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.cell import sigmoid
 from afterword.model.network.config import Config
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from afterword.text.vocabularies import from_json
-from tests.bases.small import base_of, classic_base, random_weights
+from tests.bases.small import SYMBOLS, base_of, classic_base, random_weights
 from tests.tiny import save_tiny
 
 SIZES: list[dict[str, Any]] = [
@@ -180,3 +188,141 @@ def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkey
         with pytest.raises(OptionError, match=rf"pip install 'afterword\[{extra}\]'"):
             write(model, path)
     assert list(tmp_path.iterdir()) == []
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
+PROMPT = "Once upon a time"
+CHARACTERS = "\nOnceupatimé "
+
+
+def program(language: str, about: str) -> str:
+    """Return the page's only program in a language that mentions `about`."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    (found,) = (block for block in blocks if about in block)
+    return str(found)
+
+
+def printed(code: str) -> str:
+    """Return what Python prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(code, "docs/export.md", "exec"), {})
+    return out.getvalue()
+
+
+def node(folder: Path, script: str) -> str:
+    """Return what node prints, which finds ONNX Runtime."""
+    if not (MODULES / "onnxruntime-web").exists() or not shutil.which("node"):
+        pytest.skip("onnxruntime-web is missing: make npm")
+    (folder / "node_modules").symlink_to(MODULES)
+    (folder / "main.mjs").write_text(script, encoding="utf-8")
+    done = subprocess.run(["node", "main.mjs"], cwd=folder, capture_output=True, encoding="utf-8", timeout=100)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+def symbols_and_characters() -> list[SavedModel]:
+    return [base_of(CHARACTERS).model, base_of(SYMBOLS).model]
+
+
+@pytest.mark.parametrize("model", symbols_and_characters())
+def test_the_program_for_onnx_runtime_writes(
+    model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_onnx(model, tmp_path / "book.onnx")
+    check(printed(program("python", "onnxruntime")), model)
+
+
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}, {"cell": "rnn"}])
+def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
+    sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "book", base_of(f"{CHARACTERS}o", **sizes).model, "")
+    bits, _, text = printed(program("python", "model.module")).partition("\n")
+    assert float(bits) == pytest.approx(load("book", "lstm").score(PROMPT).bits_per_character, rel=1e-5)
+    assert text.startswith(PROMPT)
+    assert len(text) >= len(PROMPT) + 50
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Keras' own
+@pytest.mark.parametrize("model", symbols_and_characters())
+def test_the_program_for_keras_writes(model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
+    monkeypatch.chdir(tmp_path)
+    write_keras(model, tmp_path / "book.keras")
+    check(printed(program("python", "keras.models")), model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", symbols_and_characters())
+def test_the_program_for_javascript_writes(model: SavedModel, tmp_path: Path) -> None:
+    write_onnx(model, tmp_path / "book.onnx")
+    check(node(tmp_path, program("js", "onnxruntime-web")), model)
+
+
+def check(text: str, model: SavedModel) -> None:
+    """A text of random weights: it begins with the prompt, and has only characters that training saw."""
+    assert text.startswith(PROMPT)
+    assert len(text) > len(PROMPT) + 1
+    assert set(text) <= set(PROMPT) | set(model.tokenizer.characters)
+
+
+TOOLS = Path(__file__).parents[1] / "npm" / "node_modules" / ".bin"
+WEB = resources.files("afterword.interchange").joinpath("web")
+
+BUNDLED = """import { load, type Sample } from "./book.js";
+
+const model = await load();
+const options = { prompt: "ab", maxTokens: 40, temperature: 1, minP: 0, seed: 3n, stop: ["zz"] };
+const sample: Sample = await model.generate(options);
+const nats: Float64Array = await model.score("abc", { signal: new AbortController().signal });
+const [first]: { text: string; probability: number }[] = await model.next("ab");
+console.log(JSON.stringify([sample.text, sample.tokens, nats.length, first.text, (await model.split("ab")).length]));
+"""
+
+
+def tool(name: str, *arguments: object, folder: Path) -> str:
+    if not (TOOLS / name).exists():
+        pytest.skip(f"{name} is missing: make npm")
+    done = subprocess.run([TOOLS / name, *map(str, arguments)], cwd=folder, capture_output=True, encoding="utf-8")
+    assert not done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def bundled(tmp_path: Path) -> Path:
+    write_js(load_model(save_tiny(tmp_path / "tiny", mixed=True)), tmp_path / "book.js", PageSettings())
+    (tmp_path / "main.ts").write_text(BUNDLED, encoding="utf-8")
+    return tmp_path / "main.ts"
+
+
+@pytest.mark.slow
+def test_a_bundler_takes_it_and_the_bundle_writes_what_python_writes(bundled: Path) -> None:
+    folder = bundled.parent
+    tool("esbuild", "main.ts", "--bundle", "--minify", "--format=esm", "--outfile=out.mjs", folder=folder)
+    node = shutil.which("node")
+    assert node is not None
+    found = json.loads(subprocess.check_output([node, "out.mjs"], cwd=folder))
+    sample = LanguageModel(load_model(folder / "tiny")).generate("ab", max_tokens=40, temperature=1, min_p=0, seed=3)
+    assert found[1:3] == [40, 3]
+    assert found[0][:10] == sample.text[:10]
+
+
+@pytest.mark.slow
+def test_its_types_suit_a_strict_program(bundled: Path) -> None:
+    options = ("--strict", "--noEmit", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler")
+    tool("tsc", *options, "main.ts", folder=bundled.parent)
+    bundled.write_text(BUNDLED.replace("maxTokens: 40", 'maxTokens: "40"'), encoding="utf-8")
+    with pytest.raises(AssertionError, match="not assignable to type 'number"):
+        tool("tsc", *options, "main.ts", folder=bundled.parent)
+
+
+@pytest.mark.slow
+def test_the_kernel_is_what_its_source_gives(tmp_path: Path) -> None:
+    (tmp_path / "kernel.wat").write_bytes(WEB.joinpath("kernel.wat").read_bytes())
+    tool("wat2wasm", "kernel.wat", "-o", "kernel.wasm", folder=tmp_path)
+    assert base64.b64decode(WEB.joinpath("kernel.wasm.base64").read_text()) == (tmp_path / "kernel.wasm").read_bytes()

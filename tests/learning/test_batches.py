@@ -82,25 +82,16 @@ def test_a_lane_alone_reads_all_of_the_text_but_a_tail_shorter_than_a_step(lengt
     assert length - 1 - len(read) < T
 
 
-def test_every_lane_starts_fresh_with_the_boundary_token() -> None:
-    batch = lanes(np.arange(100) % 9, 4, 5).next()
-    assert batch.fresh.all()
-    assert (batch.inputs[0] == BOUNDARY).all()
-
-
-def test_resets_come_as_often_as_asked() -> None:
+def test_resets_come_as_often_as_asked_and_half_of_them_begin_at_a_line() -> None:
     source = lanes(np.arange(100_000) % 9, 16, 8, reset=0.25)
-    source.next()
+    first = source.next()
+    assert first.fresh.all()
+    assert (first.inputs[0] == BOUNDARY).all()
     share = np.mean([source.next().fresh.mean() for _ in range(300)])
     assert 0.2 < share < 0.3
-
-
-def test_half_of_the_resets_begin_at_a_line() -> None:
-    newline = 8
-    source = lanes(np.arange(100_000) % 9, 16, 8, reset=1.0, newline=newline)
-    batches = [source.next() for _ in range(200)]
-    # the boundary token takes the newline's place, so the first target is what follows it: 0
-    share = np.mean([(batch.targets[0] == 0).mean() for batch in batches])
+    source = lanes(np.arange(100_000) % 9, 16, 8, reset=1.0, newline=8)
+    # half of them at a line: the boundary token takes the newline's place, so the first target is what follows it: 0
+    share = np.mean([(source.next().targets[0] == 0).mean() for _ in range(200)])
     assert 0.45 < share < 0.65
 
 

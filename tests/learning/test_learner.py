@@ -53,15 +53,6 @@ def learner_of(**changes: Any) -> Learner:
     return learner
 
 
-def test_the_same_seed_learns_the_same_bits_and_another_seed_others() -> None:
-    learners = [learner_of(), learner_of(), learner_of(seed=2)]
-    for learner in learners:
-        source = lanes()
-        for _ in range(6):
-            learner.learn(source.next(), 0.01)
-    assert bits_of(learners[0]) == bits_of(learners[1]) != bits_of(learners[2])
-
-
 class Remembering(torch.optim.RMSprop):
     """An optimizer that nobody told the learner of."""
 
@@ -152,34 +143,12 @@ def test_a_second_training_learns_as_a_first_one_without_distillation_and_dropou
         np.testing.assert_array_equal(weight, plain.network.weights()[name])
 
 
-def test_a_second_training_loaded_from_its_tensors_goes_on_bit_for_bit() -> None:
-    learner, source = second_training(distillation=0.3), lanes()
-    for _ in range(3):
-        learner.learn(source.next(), 0.01)
-    other = learner_of(seed=99, distillation=0.3)
-    other.begin_again(random_weights(CONFIG), 4)
-    other.load({name: tensor.copy() for name, tensor in learner.tensors().items()}, learner.step)
-    for _ in range(3):
-        batch = source.next()
-        assert learner.learn(batch, 0.01) == other.learn(batch, 0.01)
-    assert bits_of(learner) == bits_of(other)
-    for name, weight in learner.kept.weights().items():
-        np.testing.assert_array_equal(weight, other.kept.weights()[name])
-
-
 def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
     ids = np.tile(np.arange(9), 60)
     source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)
     learner = learner_of(dropout=0.0)
     costs = [float(learner.learn(source.next(), 0.05)) for _ in range(60)]
     assert costs[-1] < 0.3 * costs[0]
-
-
-def test_torch_is_left_with_its_own_random_numbers() -> None:
-    before = torch.get_rng_state()
-    learner, source = learner_of(), lanes()
-    learner.learn(source.next(), 0.01)
-    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
@@ -196,8 +165,10 @@ def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
 
 
 def test_evaluation_reads_the_averaged_weights_and_changes_nothing() -> None:
+    random = torch.get_rng_state()
     learner, source = learner_of(), lanes()
     learner.learn(source.next(), 0.01)
+    assert torch.equal(random, torch.get_rng_state())  # torch is left with its own
     before, batch = bits_of(learner), lanes().next()
     np.testing.assert_array_equal(learner.evaluate([batch]), learner.evaluate([batch]))
     assert bits_of(learner) == before
@@ -298,15 +269,6 @@ def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it(distillatio
         np.testing.assert_allclose(gradient, sums[name], atol=1e-6)
 
 
-def test_the_cost_of_a_line_ignores_what_the_batch_is_padded_with() -> None:
-    lines = [[1, 2, 3], [4, 5, 6, 7, 8, 1, 2]]
-    ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
-    batch = Lines(ids, 2, 20, boundary=BOUNDARY, seed=0).next()
-    other = batch.inputs.copy()
-    other[batch.targets == -100] = 5
-    assert gradients(batch)[0] == pytest.approx(gradients(dataclasses.replace(batch, inputs=other))[0], rel=1e-6)
-
-
 STEPS_OF_LARGE_TENSORS = """
 import dataclasses, resource
 from afterword.runs.environment import check_torch
@@ -316,11 +278,11 @@ torch.set_num_threads(2)
 from afterword.learning.batches import Batch
 from afterword.learning.learner import Learner
 from tests.learning.small import RECIPE, tokenizer_of
-T, B, H = 64, 64, 640
+T, B, H = 64, 256, 160
 recipe = dataclasses.replace(RECIPE, hidden_size=H, num_layers=1, batch_size=B, seq_length=T, optimizer="keras-adam")
 learner = Learner(recipe.config(tokenizer_of(10)), recipe)
 rows, faults = np.zeros((T, B), np.int64), [0]
-for step in range(6):
+for step in range(4):
     learner.learn(Batch(rows, rows, np.zeros(B, np.bool_), weight=1.0, tokens=rows.size), 0.0)
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 print(min(after - before for before, after in zip(faults, faults[1:])))

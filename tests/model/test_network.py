@@ -1,22 +1,26 @@
+"""Laws of the network: its equations, what may be held, its sizes and weights, its windows, and equal bits."""
+
 from __future__ import annotations
 
-import re
+import dataclasses
 import tracemalloc
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from afterword.errors import OptionError
+from afterword.errors import ModelError, OptionError
 from afterword.model.network import cell
 from afterword.model.network import network as network_module
-from afterword.model.network.config import Config
+from afterword.model.network.config import Config, check_weights, weight_shapes
 from afterword.model.network.holding import GATES_AND_STATES, Hold, held_values, parse_hold
 from afterword.model.network.network import Network, State, log_probabilities
+from afterword.model.network.windows import WindowNetwork
+from afterword.records import as_record
 from tests.tiny import random_weights
 
 configs = st.builds(
@@ -61,16 +65,6 @@ def by_the_textbook(config: Config, weights: Any, ids: Any, state: State, hold: 
 
 def assert_equal(one: Any, other: Any, tolerance: float = 1e-5) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
-
-
-def test_u_is_the_inputs_matrix_and_w_the_hidden_states_wherever_the_equations_stand() -> None:
-    docs = Path(__file__).parents[2] / "docs"
-    for text in (cell.__doc__ or "", *((docs / page).read_text("utf-8") for page in ("classic.md", "gates.md"))):
-        sums = re.findall(r"(?:σ|tanh)\((.*(?:U|W).*)\)", text)
-        assert len(sums) >= 4, text
-        for terms in sums:
-            assert re.search(r"U\w* x\b|X_t U", terms), terms
-            assert re.search(r"W\w* h\b|H_\S+ W", terms), terms
 
 
 @pytest.mark.parametrize("part", [None, *GATES_AND_STATES])
@@ -214,3 +208,119 @@ def test_a_plain_network_holds_units() -> None:
     network = Network(PLAIN, random_weights(PLAIN), held_values([parse_hold("l1.u2=0.5")], PLAIN))
     _, state = network.read(random_ids(PLAIN, 0, 3, 12), network.start(3))
     assert state.hidden[1, :, 2].tolist() == [0.5] * 3
+
+
+CONFIG = Config(vocabulary_size=7, byte_tokens=256, embedding_size=3, hidden_size=5, num_layers=2, residual=True)
+
+
+@pytest.mark.parametrize("value", [2**31, 2**63, 10**30, 0, -1, 1.0, "5", None, True, [5], float("nan")])
+@pytest.mark.parametrize(
+    "name", ["vocabulary_size", "byte_tokens", "embedding_size", "hidden_size", "num_layers", "cell", "residual"]
+)
+def test_a_value_no_network_can_have_is_refused_in_one_line_that_names_it(name: str, value: Any) -> None:
+    assert as_record(Config, dataclasses.asdict(CONFIG)) == CONFIG
+    if name == "residual" and value is True:
+        value = 1
+    with pytest.raises(ValueError, match=rf"^{name}:? .+$") as caught:
+        as_record(Config, {**dataclasses.asdict(CONFIG), name: value})
+    assert len(str(caught.value)) < 200
+
+
+def test_parameters_are_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    modules = [torch.nn.Embedding(7, 3), torch.nn.LSTM(3, 5, 2), torch.nn.Linear(5, 7)]
+    assert CONFIG.parameters == sum(weight.numel() for module in modules for weight in module.parameters())
+    lstm = {f"lstm.{name}": tuple(weight.shape) for name, weight in modules[1].named_parameters()}
+    assert {name: shape for name, shape in weight_shapes(CONFIG).items() if name.startswith("lstm.")} == lstm
+
+
+def weights() -> dict[str, Any]:
+    return {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(CONFIG).items()}
+
+
+def test_weights_of_the_right_names_shapes_and_numbers_pass_and_an_unknown_one_is_refused() -> None:
+    check_weights(CONFIG, weights())
+    with pytest.raises(ModelError, match=r"^'lstm.weight_ih_l2' is unknown$"):
+        check_weights(CONFIG, weights() | {"lstm.weight_ih_l2": np.zeros((20, 5), np.float32)})
+
+
+def with_last(value: float) -> Any:
+    return lambda weight: np.append(weight.flat[:-1], np.float32(value)).reshape(weight.shape)
+
+
+@pytest.mark.parametrize("name", list(weight_shapes(CONFIG)))
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda weight: None, "is missing"),
+        (lambda weight: np.zeros((2, 2), np.float32), "has the shape"),
+        (lambda weight: weight.astype(np.float64), "holds float64"),
+        (with_last(np.nan), "not finite"),
+        (with_last(np.inf), "not finite"),
+        (with_last(3e38), "beyond 1,000,000"),
+    ],
+)
+def test_weights_that_are_not_the_configs_are_refused(name: str, wrong: Any, message: str) -> None:
+    changed = {key: wrong(weight) if key == name else weight for key, weight in weights().items()}
+    changed = {key: weight for key, weight in changed.items() if weight is not None}
+    with pytest.raises(ModelError, match=f"^{name} {message}|{name}.*{message}"):
+        check_weights(CONFIG, changed)
+
+
+WINDOW, WINDOW_ROWS = 5, 9
+OF_WINDOWS = Config(WINDOW_ROWS, 1, embedding_size=1, hidden_size=7, num_layers=2, input="number", window=WINDOW)
+WINDOW_WEIGHTS = random_weights(OF_WINDOWS, 1)
+WINDOWS, CARRIED = WindowNetwork(OF_WINDOWS, WINDOW_WEIGHTS), Network(OF_WINDOWS, WINDOW_WEIGHTS)
+WINDOW_IDS = np.random.default_rng(0).integers(0, WINDOW_ROWS, (2, 400))  # more windows than are read at once
+
+
+def anew(ids: np.ndarray) -> np.ndarray:
+    """The logits [B, T, WINDOW_ROWS] after ids [B, T], each from its own window."""
+    windows = [ids[:, max(0, t + 1 - WINDOW) : t + 1] for t in range(ids.shape[1])]
+    return np.stack([CARRIED.advance(window, CARRIED.start(len(ids)))[0] for window in windows], axis=1)
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 400])
+def test_each_prediction_reads_its_own_window(length: int) -> None:
+    logits, _ = WINDOWS.read(WINDOW_IDS[:, :length], WINDOWS.start(2))
+    np.testing.assert_allclose(logits, anew(WINDOW_IDS[:, :length]), atol=1e-5)
+
+
+SIZES = [(2, 48, 67), (1, 96, 67), (2, 300, 40)]  # layers, units, rows
+
+
+def drawn(layers: int, units: int, rows: int) -> tuple[Config, dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+    """A network's sizes, its weights, and ids [5, 20]."""
+    config = Config(rows, 1, 32, units, layers)
+    ids = np.random.default_rng(units).integers(0, rows, (5, 20))
+    return config, random_weights(config, units**-0.5), ids
+
+
+def elsewhere(array: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
+    """The same numbers, `offset` bytes beyond a multiple of 64 in memory."""
+    memory = np.empty(array.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    copy = memory[start : start + array.nbytes].view(np.float32).reshape(array.shape)
+    copy[:] = array
+    return copy
+
+
+def bits_of(network: Network, ids: NDArray[np.int64], offset: int = 0) -> bytes:
+    """What five lanes read and what one lane steps through come to; the states lie at `offset`."""
+    logits, state = network.read(ids, network.start(5))
+    found = [logits.tobytes()]
+    state = network.start(1)
+    for column in ids[:1].T:
+        state = State(elsewhere(state.hidden, offset), elsewhere(state.cell, offset), state.recent)
+        logits, state = network.step(column, state)
+        found.append(logits.tobytes())
+    return b"".join(found)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_same_reading_gives_the_same_bits_wherever_the_numbers_lie_in_memory(size: tuple[int, int, int]) -> None:
+    config, weights, ids = drawn(*size)
+    first = bits_of(Network(config, weights), ids)
+    for offset in (0, 4, 16, 36):
+        moved = {name: elsewhere(weight, offset) for name, weight in weights.items()}
+        assert bits_of(Network(config, moved), ids, offset) == first

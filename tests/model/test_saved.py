@@ -1,3 +1,5 @@
+"""Laws of a model's folder: whole, the old one or the new one, and nothing that does not fit."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,9 +20,19 @@ from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder import attachments, saved
 from afterword.model.folder.attachments import CALIBRATION, LINES
-from afterword.model.folder.calibration import Calibration, Costs, Normal
-from afterword.model.folder.defaults import WritingDefaults
-from afterword.model.folder.saved import FILES, FORMAT, NGRAM, OLD, WEIGHTS, SavedModel, load_model, save_model
+from afterword.model.folder.calibration import Calibration, Costs, Normal, check_false_alarms
+from afterword.model.folder.defaults import WINDOWS, WritingDefaults
+from afterword.model.folder.saved import (
+    FILES,
+    FORMAT,
+    NGRAM,
+    OLD,
+    WEIGHTS,
+    SavedModel,
+    check_replaceable,
+    load_model,
+    save_model,
+)
 from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
@@ -28,7 +40,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
 from tests.hostile.grammars import reseal
-from tests.tiny import killed_beside, random_weights
+from tests.tiny import killed_beside, random_weights, save_tiny
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
 
@@ -365,18 +377,6 @@ def test_the_n_gram_of_a_run_is_written_once_and_taken_over_by_each_better_model
     assert_same(load_model(folder), model(seed=1))
 
 
-def test_a_model_without_its_n_gram_or_with_a_damaged_one_or_anothers_is_refused(folder: Path, tmp_path: Path) -> None:
-    whole = (folder / NGRAM).read_bytes()
-    for at in range(0, len(whole), 31):  # every bit is turned in the tests of tensors
-        (folder / NGRAM).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        refused(folder)
-    (folder / NGRAM).unlink()
-    assert NGRAM in refused(folder)
-    save_model(tmp_path / "other", model(seed=1), "")
-    shutil.copy(tmp_path / "other" / NGRAM, folder / NGRAM)
-    refused(folder)
-
-
 def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> None:
     save_model(tmp_path / "plain", dataclasses.replace(model(), ngram=None, mixture_weight=0.0), "")
     assert NGRAM not in names(tmp_path / "plain")
@@ -385,3 +385,65 @@ def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> No
     for using, says in (("ngram", "no n-gram"), ("all", "lstm, ngram, both")):
         with pytest.raises(OptionError, match=says):
             plain.predictor(using)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> SavedModel:
+    return load_model(save_tiny(tmp_path / "tiny"))
+
+
+def windowed(model: SavedModel, text: Any) -> dict[str, Any]:
+    return {"config": dataclasses.replace(model.config, window=4), "writing": WINDOWS, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (
+            lambda model: {"config": dataclasses.replace(model.config, byte_tokens=9)},
+            "the last shared by 256 tokens; its network",
+        ),
+        (lambda model: {"unseen": [99]}, "unseen must be rows from 0 to"),
+        (lambda model: {"writing": WINDOWS}, "belongs only to a model that reads windows"),
+        (lambda model: {"ngram": Ngram.learn(np.arange(9), 9, 8, 8)}, "its n-gram has 9 rows and its tokenizer"),
+        (lambda model: {"about": {**model.about, "labels": {}}}, "labels must be null, or count"),
+        (lambda model: windowed(model, np.zeros(3, np.int32)), "must be 4 or more rows from 0"),
+    ],
+)
+def test_parts_that_do_not_fit_are_not_saved(wrong: Callable[[Any], Any], why: str, tiny: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=why):
+        save_model(tmp_path / "new", dataclasses.replace(tiny, **wrong(tiny)), "# Wrong")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_in_use_and_one_of_other_files_are_not_replaced(
+    tiny: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_replaceable(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="which is not a model's folder: no model at"):
+        check_replaceable(tmp_path)
+    monkeypatch.chdir(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="the folder is in use; name a new one"):
+        check_replaceable(tmp_path / "tiny")
+
+
+def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
+    tiny: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = saved._read
+
+    def late(place: Path, folder: Path) -> SavedModel:
+        monkeypatch.setattr(saved, "_read", read)
+        found = read(place, folder)
+        shutil.rmtree(folder)
+        save_tiny(folder, lines=True)
+        return found
+
+    monkeypatch.setattr(saved, "_read", late)
+    assert load_model(tmp_path / "tiny").about["lines"]
+
+
+@pytest.mark.parametrize("rate", [0, 1, 2, float("nan")])
+def test_a_rate_of_false_alarms_is_a_probability(rate: float) -> None:
+    with pytest.raises(OptionError, match="from 1e-09 to below 1, not"):
+        check_false_alarms(rate)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import afterword
+from afterword.oddities.events import are_events
 from afterword.oddities.fields import readable, split
 from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
 from afterword.oddities.rates import silence
 from afterword.oddities.usual import Harmless, UsualLines, Verdict
 from afterword.records import read_json
 from afterword.text.lines import Masks
+from tests import logs
 
 USUAL = TextCost(0.0, 1.0, [])
 RATE = 0.01
@@ -31,6 +37,11 @@ def server(count: int, seed: int = 0) -> list[str]:
         f"port {draw.randrange(32768, 61000)} status {draw.choice((0, 1))} order {k}"
         for k in range(count)
     ]
+
+
+@functools.cache
+def usual_of(count: int) -> UsualLines:
+    return UsualLines.of(server(count))
 
 
 def verdict(usual: UsualLines, line: str, cost: TextCost = USUAL) -> Verdict:
@@ -64,7 +75,7 @@ def test_any_text_is_split_and_its_values_are_in_it(text: str) -> None:
 
 
 def test_what_always_changes_is_masked_and_named() -> None:
-    usual = UsualLines.of(server(600))
+    usual = usual_of(600)
     assert usual.masked_names[0] == "time"
     assert {"pid", "port", "order"} <= {*usual.masked_names}
     assert "status" not in usual.masked_names
@@ -72,6 +83,8 @@ def test_what_always_changes_is_masked_and_named() -> None:
     assert hidden.startswith("<*> sshd[<*>]: ")
     assert "order <*>" in hidden
     assert UsualLines.of(server(600), {}).hide(server(1)[0]) == server(1)[0]
+    nodes = UsualLines.of([f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}" for k in range(900)])
+    assert nodes.hide("node R99-M4-NA is up") == "node <*> is up"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +100,7 @@ def test_what_always_changes_is_masked_and_named() -> None:
     ],
 )
 def test_a_changed_value_or_order_is_found(change: tuple[str, str], detector: str, why: str) -> None:
-    usual = UsualLines.of(server(1800))
+    usual = usual_of(1800)
     line = server(6)[5].replace("accepted", "closed").replace("status 1", "status 0")
     found = verdict(usual, line.replace(*change))
     assert (found.detector, found.why[: len(why)]) == (detector, why)
@@ -102,7 +115,7 @@ def test_a_value_that_is_new_in_so_many_bits_comes_as_seldom(bits: int) -> None:
 
 
 def test_new_values_are_not_odd_where_they_are_common() -> None:
-    usual = UsualLines.of(server(600))
+    usual = usual_of(600)
     flagged = sum(verdict(usual, line).p_value <= RATE for line in server(1200, 2)[600:])
     assert flagged <= 12  # the user names, pids and counters of later lines
     brand_new = server(1)[0].replace("user", "client")
@@ -123,7 +136,7 @@ ODD_TEXT = TextCost(30.0, 1e-4, ["zzz"])
 
 
 def test_accepted_lines_are_silent_and_so_is_what_is_new_in_them() -> None:
-    usual, line = UsualLines.of(server(600)), server(1)[0]
+    usual, line = usual_of(600), server(1)[0]
     accepted = [line.replace("status", "state"), line + " again", line.replace("order 0", "order 3000")]
     usual = replace(usual, accepted=accepted)  # as versions up to 0.3 wrote them
     for harmless in (line.replace("status", "state").replace("order 0", "order 9"), line + " too"):
@@ -157,11 +170,17 @@ def night(changes: set[str]) -> list[tuple[str, TextCost]]:
     return [*((one, USUAL) for one in GOOD[:90]), *[(line, cost)] * (60 if "rate" in changes else 1)]
 
 
-def detectors(usual: UsualLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
-    """What is listed in the last of `lines`."""
+def findings_of(usual: UsualLines, lines: list[tuple[str, TextCost]], masked: str | None = None) -> Findings:
     findings = Findings(usual, RATE, 25)
     for number, (line, cost) in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, cost, RATE))
+        read = masked or line
+        findings.add(Placed("new", number, line), read, judge(usual, read, cost, RATE))
+    return findings
+
+
+def detectors(usual: UsualLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
+    """What is listed in the last of `lines`."""
+    findings = findings_of(usual, lines)
     return {(one.detector, one.why) for one in findings.listed()[0] if lines[-1][0] in {at.text for at in one.lines}}
 
 
@@ -214,7 +233,7 @@ def test_a_text_is_judged_without_the_accepted_values_in_it() -> None:
 
 
 def test_what_is_usual_is_the_same_after_it_was_written() -> None:
-    usual = UsualLines.of(server(600))
+    usual = usual_of(600)
     again = read_json(UsualLines, content := msgspec.json.encode(usual))
     for line in [*server(40, 3), "a new kind", *(line.replace("status", "state") for line in server(5, 4))]:
         assert verdict(again, line) == verdict(usual, line)
@@ -223,10 +242,7 @@ def test_what_is_usual_is_the_same_after_it_was_written() -> None:
 
 
 def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
-    findings = Findings(usual, RATE, 25)
-    for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
-    return findings.listed()[0]
+    return findings_of(usual, [(line, USUAL) for line in lines]).listed()[0]
 
 
 def test_a_burst_is_one_finding_with_its_lines() -> None:
@@ -256,21 +272,8 @@ def test_a_burst_silences_no_other_line() -> None:
 
 def test_what_is_counted_is_masked_as_the_good_lines_were() -> None:
     usual = UsualLines.of(["user <*> came", "user <*> left", "all is quiet"] * 200)
-    findings = Findings(usual, RATE, 25)
-    for number, line in enumerate([f"user {k:x} came" for k in range(60)], 1):
-        masked = "user <*> came"
-        findings.add(Placed("new", number, line), masked, judge(usual, masked, USUAL, RATE))
-    [burst] = findings.listed()[0]
+    [burst] = findings_of(usual, [(f"user {k:x} came", USUAL) for k in range(60)], "user <*> came").listed()[0]
     assert burst.why == "burst: 60 equal lines; at most 20 within 60 good ones"
-
-
-@pytest.mark.parametrize(("pid", "is_odd"), [(29000, False), (3_000_000, False), (99_000_000, True), (-1, True)])
-def test_the_process_ids_of_the_next_day_are_not_odd(pid: int, is_odd: bool) -> None:
-    usual = UsualLines.of([f"cron[{2000 + k}]: session {'opened' if k % 2 else 'closed'}" for k in range(900)])
-    found = verdict(usual, f"cron[{pid}]: session opened")
-    assert (found.p_value <= RATE) == is_odd
-    if is_odd:
-        assert found.why == f"pid {pid}: seen 2,000 to 2,899"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +290,7 @@ def test_the_process_ids_of_the_next_day_are_not_odd(pid: int, is_odd: bool) -> 
     ],
 )
 def test_a_number_just_outside_a_wide_range_is_not_odd(change: tuple[str, str], is_odd: bool) -> None:
-    usual, line = UsualLines.of(server(1800)), server(6)[5]
+    usual, line = usual_of(1800), server(6)[5]
     name, number = change[0], change[1].replace(",", "")
     found = verdict(usual, re.sub(rf"{name} \d+", f"{name} {number}", line))
     assert (found.p_value <= RATE) == is_odd
@@ -295,51 +298,51 @@ def test_a_number_just_outside_a_wide_range_is_not_odd(change: tuple[str, str], 
         assert found.why.startswith(f"{name} {number}: seen ")
 
 
-def test_a_reason_has_the_text_of_the_line() -> None:
-    usual = UsualLines.of([f"eth{k % 2} took {k % 7} from user{k % 40}" for k in range(900)])
-    assert verdict(usual, "eth1 took 3 from user70000").why == "user70000: seen 0 to 39"
-    assert verdict(usual, "wlan1 took 3 from user7").why == "wlan1: seen eth#"
+GOOD_LINES: dict[str, Callable[[int], str]] = {
+    "processes": lambda k: f"cron[{2000 + k}]: session {'opened' if k % 2 else 'closed'}",
+    "words": lambda k: f"eth{k % 2} took {k % 7} from user{k % 40}",
+    "a word with several numbers is an id": lambda k: f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}",
+    "ids of many digits have no range": lambda k: f"block blk_{10**17 + k * k * 10**12} size {k}",
+    "long addresses": lambda k: f"from 2001:db8:0:0:0:0:0:{k:x} came",
+    "an address in brackets is no process": lambda k: f"connect from mx[10.0.0.{k % 3}]",
+}
 
 
-def test_a_word_with_several_numbers_is_an_id() -> None:
-    usual = UsualLines.of([f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}" for k in range(900)])
-    assert usual.hide("node R99-M4-NA is up") == "node <*> is up"
-    assert verdict(usual, "node R99-M4-NA is up").p_value > RATE
-    assert verdict(usual, "node front is up").why == "front: seen <id>"
-
-
-def test_ids_of_many_digits_have_no_range() -> None:
-    usual = UsualLines.of([f"block blk_{10**17 + k * k * 10**12} size {k}" for k in range(900)])
-    assert verdict(usual, f"block blk_{9 * 10**18} size 5").p_value > RATE
-    assert verdict(usual, f"block blk_{10**17} size {10**18}").p_value <= RATE
-
-
-def test_a_first_short_address_among_long_ones_is_judged() -> None:
-    usual = UsualLines.of([f"from 2001:db8:0:0:0:0:0:{k:x} came" for k in range(900)])
-    assert verdict(usual, "from 10.0.0.1 came").p_value > RATE
-
-
-def test_an_address_in_brackets_is_no_process() -> None:
-    usual = UsualLines.of([f"connect from mx[10.0.0.{k % 3}]" for k in range(900)])
-    assert verdict(usual, "connect from mx[10.0.0.9]").why.startswith("address 10.0.0.9: seen ")
+@pytest.mark.parametrize(
+    ("good", "line", "why"),
+    [
+        ("processes", "cron[29000]: session opened", None),  # of the next day
+        ("processes", "cron[3000000]: session opened", None),
+        ("processes", "cron[99000000]: session opened", "pid 99000000: seen 2,000 to 2,899"),
+        ("processes", "cron[-1]: session opened", "pid -1: seen 2,000 to 2,899"),
+        ("words", "eth1 took 3 from user70000", "user70000: seen 0 to 39"),  # with the text of the line
+        ("words", "wlan1 took 3 from user7", "wlan1: seen eth#"),
+        ("a word with several numbers is an id", "node R99-M4-NA is up", None),
+        ("a word with several numbers is an id", "node front is up", "front: seen <id>"),
+        ("ids of many digits have no range", f"block blk_{9 * 10**18} size 5", None),
+        ("ids of many digits have no range", f"block blk_{10**17} size {10**18}", f"size {10**18}: seen 0 to 899"),
+        ("long addresses", "from 10.0.0.1 came", None),
+        ("an address in brackets is no process", "connect from mx[10.0.0.9]", "address 10.0.0.9: seen "),
+    ],
+)
+def test_a_value_is_odd_for_what_was_seen_at_its_place(good: str, line: str, why: str | None) -> None:
+    usual = UsualLines.of([*map(GOOD_LINES[good], range(900))])
+    found = verdict(usual, line)
+    assert (found.p_value <= RATE) == (why is not None)
+    assert why is None or found.why.startswith(why)
 
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:
     usual = UsualLines.of([f"GET /{'abc'[k % 3]} {'xyz'[k % 3]} {k}" for k in range(600)])
-    findings = Findings(usual, RATE, 25)
-    for number in range(1, 5):
-        line = f"GET /a z {number}" if number < 4 else "PUT it away and far"
-        cost = TextCost(30.0 + number, 1e-4, ["/a," if number < 4 else "away" * 99])
-        findings.add(Placed("new", number, line), line, judge(usual, line, cost, RATE))
-    found = {(one.why, one.count) for one in findings.listed()[0]}
+    lines = [(f"GET /a z {k}", TextCost(30.0 + k, 1e-4, ["/a,"])) for k in (1, 2, 3)]
+    lines += [("PUT it away and far", TextCost(34.0, 1e-4, ["away" * 99]))]
+    found = {(one.why, one.count) for one in findings_of(usual, lines).listed()[0]}
     assert found == {("odd text: “/a”", 3), (f"new kind of line: “{'away' * 50}”", 1)}
 
 
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
-    findings = Findings(UsualLines(), RATE, 25)
-    for number, figure in enumerate([30, 31, 29, 33, 30], 1):
-        findings.add(Placed("new", number, "x"), "x", judge(UsualLines(), "x", TextCost(figure, 1e-4, []), RATE))
-    [one] = findings.listed()[0]
+    lines = [("x", TextCost(figure, 1e-4, [])) for figure in (30, 31, 29, 33, 30)]
+    [one] = findings_of(UsualLines(), lines).listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)
 
@@ -365,14 +368,11 @@ def test_listing_twice_and_in_between_gives_the_same_findings() -> None:
 
 
 def test_a_finding_shows_what_is_odd_in_its_own_verdict_and_the_values_that_it_takes_in() -> None:
-    usual, findings = UsualLines.of(GOOD), Findings(UsualLines.of(GOOD), RATE, 25)
     lines = [USER.replace("lan", "lna")] * 3 + [USER.replace("lan", "lna").replace("ann", "bob")]
     lines += [USER.replace("ann", "eve").replace("10.0.0.3", "66.6.6.6")]
-    for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
     shown = {
         one.why.split(":")[0]: {one.lines[0].text[start:stop] for start, stop in one.odd_pieces}
-        for one in findings.listed()[0]
+        for one in found_in(UsualLines.of(GOOD), lines)
     }
     assert shown == {"lna": {"lna"}, "bob": {"bob"}, "eve": {"eve", "66.6.6.6"}}
 
@@ -427,12 +427,9 @@ def test_each_long_silence_is_found_wherever_it_is_and_no_other(seed: int) -> No
     assert said(heart(last + least - 1, every, 0, end)) == []  # the log ends
 
 
-@pytest.mark.parametrize("good", [heart(3000, 400), [*heart(1000, 10), *heart(3000, 9, 10**9)]])
-def test_a_kind_that_does_not_come_all_the_time_may_be_absent(good: list[str]) -> None:
-    assert found_in(UsualLines.of(good), heart(2000, 10, 10**9)) == []
-
-
-def test_a_line_that_is_masked_as_a_whole_may_have_any_text() -> None:
+def test_a_kind_that_does_not_come_all_the_time_may_be_absent_and_what_is_masked_as_a_whole_may_have_any_text() -> None:
+    for good in (heart(3000, 400), [*heart(1000, 10), *heart(3000, 9, 10**9)]):
+        assert found_in(UsualLines.of(good), heart(2000, 10, 10**9)) == []
     usual = UsualLines.of([*map(Masks(["heart beats"]), heart(3000, 10))])
     assert found_in(usual, [line.replace("heart beats", "<*>") for line in heart(2000, 10)]) == []
 
@@ -448,10 +445,7 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
     usual, calm = UsualLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 30
     boot = [" ".join("x" * (n + 3)) for n in range(8)]
     lines = [*calm, *boot, *calm, "one line, elsewhere"]
-    findings = Findings(usual, RATE, 25)
-    for number, line in enumerate(lines, 1):
-        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
-    listed, _ = findings.listed(open_episodes=True)
+    listed, _ = findings_of(usual, [(line, USUAL) for line in lines]).listed(open_episodes=True)
     [episode] = [one for one in listed if one.detector == "episode"]
     assert episode.count == 8
     assert [line.text for line in episode.lines] == boot
@@ -478,12 +472,37 @@ def test_an_episode_has_the_time_and_the_machine_of_its_lines() -> None:
 
 
 def test_far_more_than_the_rate_has_a_reason() -> None:
-    usual, findings = UsualLines.of(["a b", "c d"] * 300), Findings(UsualLines.of(["a b", "c d"] * 300), RATE, 25)
-    for number in range(100):
-        line = "a brand new kind" if number % 2 else "a b"
-        findings.add(Placed("new", number, line), line, judge(usual, line, USUAL, RATE))
+    lines = [("a brand new kind" if k % 2 else "a b", USUAL) for k in range(100)]
+    findings = findings_of(UsualLines.of(["a b", "c d"] * 300), lines)
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
     assert reason.startswith(
         "50.0% of the lines are listed, not 1%: the largest finding (new kind of line) has 50 lines; add"
     )
+
+
+PLAY = Path(afterword.__file__).parent / "operations" / "demo-julius-caesar.txt.gz"
+
+
+def drawn(symbols: Sequence[str], lines: int, longest: int) -> list[str]:
+    draw = random.Random(1)
+    return [" ".join(draw.choices(symbols, k=draw.randrange(3, longest))) for _ in range(lines)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_so"),
+    [
+        (drawn(["home", "search", "product", "cart", "pay"], 60, 30), True),
+        (drawn([f"{k}" for k in range(150)], 800, 100), True),
+        (drawn([f"{k}" for k in range(5000)], 8000, 100), False),  # so many symbols are words
+        (list(logs.lines(2000, 0)), False),
+        ([f"GET /{'abc'[k % 3]} 200 user{k % 7}" for k in range(600)], False),
+        ([line for line in gzip.decompress(PLAY.read_bytes()).decode().split("\n") if line.strip()], False),
+        (drawn(["anna", "bert"], 500, 4), False),
+        (["abba"] * 500, False),
+        ([" "], False),
+        ([], False),
+    ],
+)
+def test_few_symbols_at_any_place_are_events(lines: Sequence[str], is_so: bool) -> None:
+    assert are_events(lines) == is_so

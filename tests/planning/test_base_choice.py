@@ -1,4 +1,4 @@
-"""Laws of which base a plan takes: the one asked for, or by itself none that anything excludes; and it says why."""
+"""Laws of which base a plan takes, why, and of what it costs untrained."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ import pytest
 from afterword.bases.base import Base
 from afterword.bases.installed import FOLDERS
 from afterword.errors import OptionError
-from afterword.learning.validation import Measured
+from afterword.learning.validation import Measured, learn_ngram
+from afterword.model.ngram.tables import HIGHEST_ORDER
 from afterword.operations.plan import planned as record_of
 from afterword.planning import base_choice, tuning
 from afterword.planning.auto import TAUGHT
 from afterword.planning.machine import StepTime
 from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.untrained import Untrained
 from afterword.runs.begin import Preview, preview
-from afterword.text.corpus import TextSettings
+from afterword.scoring.costs import score_lines
+from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
 from afterword.text.symbols import SymbolTokenizer
-from tests.bases.small import base_of, knowing, only_packages, register, save
+from tests.bases.small import SYMBOLS, base_of, knowing, only_packages, register, save
 
 Planned = Callable[..., Preview]
 
@@ -64,12 +68,6 @@ def test_what_excludes_the_base_that_ships_is_said(
     rows = [line.split(maxsplit=2) for line in record_of(found).printed]
     assert ["base", "none", why] in rows
     assert record_of(found).base is None
-
-
-def test_by_itself_it_says_what_it_decided(planned: Planned) -> None:
-    found = planned()
-    assert found.plan.reasons["base"].startswith("as it is, english lowers ")
-    assert found.base_name in (None, "english")
 
 
 @pytest.mark.parametrize("name", ["english", "friend"])
@@ -196,3 +194,53 @@ def test_the_one_that_suits_best_is_the_one_that_adds_most_to_the_n_gram(planned
     (tmp_path / "book.txt").write_text(known * 200 + letters + "\n")
     reason = planned({"validation": str(tmp_path / "held-out.txt")}).plan.reasons["base"]
     assert "and it suits the text better than german" in reason
+
+
+LINES = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
+OF_TEXT = "\n ,.0123456789Tabdefhiklmnorst"
+BASES = [base_of(OF_TEXT, name="characters"), base_of(SYMBOLS.for_text(OF_TEXT, False), name="symbols")]
+
+
+def corpus(place: Path, lines: bool, text: str = LINES, validation: str = "0.3") -> EncodedCorpus:
+    (place / "text").write_text(text)
+    (place / "corpus").mkdir(exist_ok=True)
+    with read_corpus([place / "text"], TextSettings(lines=lines, validation=validation)) as read:
+        return encode(read, learn_tokenizer(read, None, False), place / "corpus")
+
+
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
+def test_it_costs_what_scoring_its_texts_costs_and_mixed_no_more_than_either(
+    tmp_path: Path, base: Base, lines: bool
+) -> None:
+    encoded = corpus(tmp_path, lines)
+    read = Untrained.read(base, encoded, 500)
+    assert read is not None
+    characters = sum(map(len, read.texts)) + lines * len(read.texts)
+    assert 300 < characters < 600
+    measured = read.with_ngram(learn_ngram(encoded, HIGHEST_ORDER), encoded.tokenizer)
+    scores = score_lines(base.model.network(), base.model.tokenizer, read.texts)
+    if not lines:
+        nats = sum(score.token_nats[:-1].sum() for score in scores)  # without the end
+        assert measured.lstm == pytest.approx(nats / characters, rel=1e-4)
+    assert measured.ngram is not None
+    assert measured.cost <= min(measured.lstm, measured.ngram) + 1e-6
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_what_the_n_gram_costs_does_not_depend_on_the_tokens_of_the_base(tmp_path: Path, lines: bool) -> None:
+    encoded = corpus(tmp_path, lines)
+    read = [Untrained.read(base, encoded, 500) for base in BASES]
+    ngram = learn_ngram(encoded, HIGHEST_ORDER)
+    costs = [one.with_ngram(ngram, encoded.tokenizer).ngram for one in read if one is not None]
+    assert costs == pytest.approx([costs[0]] * 2)
+
+
+def test_nothing_held_out_and_characters_that_only_the_held_out_text_has_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "held-out").write_text("☃☃ book.☃ ")
+    encoded = corpus(tmp_path, lines=False, validation=str(tmp_path / "held-out"))
+    read = Untrained.read(BASES[1], encoded, 500)
+    assert read is not None
+    assert "".join(read.texts) == " book. "
+    (tmp_path / "held-out").write_text("☃")
+    assert Untrained.read(BASES[1], corpus(tmp_path, False, validation=str(tmp_path / "held-out")), 500) is None

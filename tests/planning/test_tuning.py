@@ -1,21 +1,91 @@
-"""What holds of the plan's rules for every text and every time."""
+"""What holds of the plan's rules for every text and every time, and what is expected of a model."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.planning import tuning
+from afterword.planning.expectation import FEWEST_CHARACTERS, MOST_READ, expectation
+from benchmarks.expectation import is_right, runs
 
 TOKENS = st.integers(2, 10**10)
 
 
-@given(TOKENS, TOKENS)
-def test_a_longer_text_feeds_no_smaller_network(one: int, other: int) -> None:
-    shorter, longer = sorted((one, other))
-    assert tuning.largest_size(shorter) <= tuning.largest_size(longer)
-    assert tuning.lanes(shorter, 64)[0] <= tuning.lanes(longer, 64)[0]
+PASSES, SIZE = st.floats(0.1, 1e6), st.integers(1, 4096)
+RATE = tuning.learning_rate_from_base
+# By name: what rises; of what, beside it, and what is fixed; and its bounds.
+RISING: dict[str, tuple[Callable[..., float], Any, list[Any], float, float]] = {
+    "a network's size with its text": (tuning.largest_size, TOKENS, [], 1, 1e9),
+    "lanes with the text": (lambda n: tuning.lanes(n, 64)[0], TOKENS, [], 1, 1e9),
+    "steps with a pass": (lambda n: tuning.most_steps(n, tuning.OF_TEXT), PASSES, [], 1, 1e12),
+    "steps from a base": (lambda n: tuning.most_steps(n, tuning.FROM_BASE), PASSES, [], 1, 1e12),
+    "steps from a base of a long text": (lambda n: tuning.most_steps(n, tuning.LONG_FROM_BASE), PASSES, [], 1, 1e12),
+    "the rate with the length of tokens": (
+        lambda per_token, size, tokens: RATE(size, tokens, round(tokens * per_token))[0],
+        st.floats(0.25, 8),
+        [SIZE, TOKENS],
+        0.001,
+        0.005,
+    ),
+    "the rate with lanes": (
+        lambda lanes, size, tokens: RATE(size, tokens, tokens, lanes)[0],
+        st.integers(1, 512),
+        [SIZE, TOKENS],
+        0.001,
+        0.005,
+    ),
+    "a network's size with time": (
+        lambda time, tokens: tuning.size_in_time(tokens, lambda size: time / size, 1)[0],
+        st.floats(1, 1e12),
+        [TOKENS],
+        1,
+        1e9,
+    ),
+    "dropout with passes": (lambda n: tuning.dropout(n)[0], st.floats(0, 1e6), [], 0, 0.6),
+    "dropout of weights with that of units": (
+        lambda dropout, per_token: tuning.weight_dropout(dropout, 500, per_token)[0],
+        st.floats(0, 0.99),
+        [st.floats(4, 1000)],
+        0,
+        0.99,
+    ),
+    "what a base teaches with what it knows": (
+        lambda gain, passes: tuning.distillation(gain, passes)[0],
+        st.floats(-5, 1),
+        [st.floats(0, 16)],
+        0,
+        0.999,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RISING)
+@given(data=st.data())
+def test_it_rises_within_its_bounds(name: str, data: st.DataObject) -> None:
+    rule, of, beside, least, most = RISING[name]
+    fixed = [data.draw(one) for one in beside]
+    less, more = sorted((data.draw(of), data.draw(of)))
+    assert least <= rule(less, *fixed) <= rule(more, *fixed) <= most
+
+
+@given(PASSES, SIZE, TOKENS, st.floats(0, 0.99), st.floats(0, 16))
+def test_where_rules_are_equal_or_nothing(a_pass: float, size: int, tokens: int, dropout: float, passes: float) -> None:
+    limits = (tuning.LONG_FROM_BASE, tuning.FROM_BASE, tuning.OF_TEXT)
+    steps = [tuning.most_steps(a_pass, limit) for limit in limits]
+    assert steps == sorted(steps)
+    assert RATE(size, tokens, tokens // 2) == RATE(size, tokens, tokens)  # bytes alone
+    assert RATE(size, tokens, tokens, 1)[0] == RATE(size, tokens, tokens, 8)[0]
+    assert tuning.size_in_time(tokens, lambda size: 1e12 / size, 1)[0] <= tuning.largest_size(tokens)
+    assert tuning.weight_dropout(dropout, 500, 9)[0] <= dropout
+    assert tuning.weight_dropout(tuning.dropout(3.3)[0], 500, 9)[0] == 0
+    assert tuning.weight_dropout(dropout, 500, 3.9) == tuning.weight_dropout(dropout, 499, 9) == (0, "")
+    assert tuning.distillation(0.0, passes)[0] == 0
+    assert (tuning.distillation(1.0, passes)[0] == 0) == (passes <= tuning.UNTAUGHT_PASSES)
 
 
 @given(TOKENS, st.integers(1, 256))
@@ -23,84 +93,6 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
     lanes = tuning.lanes(tokens, seq_length, from_base=True)[0]
     assert 1 <= lanes <= 2 * tuning.lanes(tokens, seq_length)[0]
     assert lanes == 1 or tokens / (lanes * seq_length) >= tuning.STEPS_PER_PASS_FROM_BASE
-
-
-@given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))
-def test_a_longer_pass_allows_no_fewer_steps_and_a_base_no_more_than_none(one: float, other: float) -> None:
-    shorter, longer = sorted((one, other))
-    for limit in (tuning.OF_TEXT, tuning.FROM_BASE, tuning.LONG_FROM_BASE):
-        assert 1 <= tuning.most_steps(shorter, limit) <= tuning.most_steps(longer, limit)
-    of_long, of_any = (tuning.most_steps(one, limit) for limit in (tuning.LONG_FROM_BASE, tuning.FROM_BASE))
-    assert of_long <= of_any <= tuning.most_steps(one, tuning.OF_TEXT)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "lines", "passes"), [(299_999, False, 4), (300_000, False, 2), (10**9, False, 2), (10**6, True, 4)]
-)
-def test_a_long_running_text_is_read_less_often_from_a_base(tokens: int, lines: bool, passes: float) -> None:
-    assert tuning.limit_from_base(tokens, lines).passes == passes
-
-
-@pytest.mark.parametrize(("per_pass", "steps"), [(200, 4_800), (20, 1_000), (2, 128)])
-def test_a_short_text_is_read_more_often(per_pass: float, steps: int) -> None:
-    assert tuning.most_steps(per_pass, tuning.OF_TEXT) == steps
-
-
-@given(st.integers(1, 4096), TOKENS, st.floats(0.25, 8), st.floats(0.25, 8))
-def test_a_run_from_a_base_learns_faster_from_longer_tokens(size: int, tokens: int, one: float, other: float) -> None:
-    shorter, longer = (
-        tuning.learning_rate_from_base(size, tokens, round(tokens * characters))[0]
-        for characters in sorted((one, other))
-    )
-    assert 0.001 <= shorter <= longer <= 0.005
-    bytes_alone, alone = (tuning.learning_rate_from_base(size, tokens, count) for count in (tokens // 2, tokens))
-    assert bytes_alone == alone
-
-
-@given(st.integers(1, 4096), TOKENS, st.integers(1, 512), st.integers(1, 512))
-def test_a_run_from_a_base_learns_faster_in_more_lanes_than_8(size: int, tokens: int, one: int, other: int) -> None:
-    fewer, more = sorted((one, other))
-    slower, faster, at_8 = (tuning.learning_rate_from_base(size, tokens, tokens, n)[0] for n in (fewer, more, 8))
-    assert 0.001 <= at_8 <= slower <= faster <= 0.005
-    assert fewer > 8 or slower == at_8
-
-
-@given(TOKENS, st.floats(1, 1e12), st.floats(1, 1e12))
-def test_more_time_makes_no_smaller_network(tokens: int, one: float, other: float) -> None:
-    less, more = sorted((one, other))
-    smaller = tuning.size_in_time(tokens, lambda size: less / size, 1)[0]
-    assert smaller <= tuning.size_in_time(tokens, lambda size: more / size, 1)[0] <= tuning.largest_size(tokens)
-
-
-@given(st.floats(0, 1e6), st.floats(0, 1e6))
-def test_dropout_rises_with_the_passes(one: float, other: float) -> None:
-    fewer, more = sorted((one, other))
-    assert 0 <= tuning.dropout(fewer)[0] <= tuning.dropout(more)[0] <= 0.6
-
-
-@given(st.floats(0, 0.99), st.floats(0, 0.99), st.floats(4, 1000))
-def test_recurrent_weights_are_dropped_if_more_activations_are_than_in_few_passes(
-    one: float, other: float, per_token: float
-) -> None:
-    less, more = sorted((one, other))
-    assert 0 <= tuning.weight_dropout(less, 500, per_token)[0] <= tuning.weight_dropout(more, 500, per_token)[0] <= more
-    assert tuning.weight_dropout(tuning.dropout(3.3)[0], 500, per_token)[0] == 0
-    assert tuning.weight_dropout(more, 500, 3.9) == tuning.weight_dropout(more, 499, per_token) == (0, "")
-
-
-@given(st.floats(-5, 1), st.floats(-5, 1), st.floats(0, 16))
-def test_a_base_that_knows_more_of_a_text_teaches_more_and_in_few_passes_nothing(
-    one: float, other: float, passes: float
-) -> None:
-    less, more = sorted((one, other))
-    assert 0 <= tuning.distillation(less, passes)[0] <= tuning.distillation(more, passes)[0] < 1
-    assert tuning.distillation(0.0, passes)[0] == 0
-    assert (tuning.distillation(1.0, passes)[0] == 0) == (passes <= tuning.UNTAUGHT_PASSES)
-
-
-@pytest.mark.parametrize(("length", "lines"), [(0.5, 128), (7, 128), (50, 32), (150, 8), (10_000, 8)])
-def test_a_step_reads_about_as_much_of_long_lines_as_of_short_ones(length: float, lines: int) -> None:
-    assert tuning.lines_per_step(length)[0] == lines
 
 
 @pytest.mark.parametrize(
@@ -111,3 +103,46 @@ def test_a_run_of_seconds_counts_all_of_a_short_held_out_text(steps: int, held_o
     found = tuning.of_steps(steps, 512, held_out)
     assert found["validation_tokens"][0] == counted
     assert found["evaluate_every"][0] <= steps
+
+
+READ = st.floats(1, MOST_READ)
+
+
+@given(READ, READ)
+def test_more_reading_is_expected_to_bring_more_and_nothing_to_be_worse_than_the_n_gram(
+    one: float, other: float
+) -> None:
+    less, more = (expectation(2.0, 10**6, read) for read in sorted((one, other)))
+    assert less is not None
+    assert more is not None
+    for before, after in ((less.low, more.low), (less.likely, more.likely), (less.high, more.high)):
+        assert 1.0 < after <= before <= 2.0
+    assert more.low < more.likely <= more.high
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        # A long running text is read less often from a base,
+        *((tuning.limit_from_base(tokens, False).passes, k) for tokens, k in ((299_999, 4), (300_000, 2), (10**9, 2))),
+        (tuning.limit_from_base(10**6, True).passes, 4),
+        # a short one more often,
+        *((tuning.most_steps(n, tuning.OF_TEXT), steps) for n, steps in ((200, 4_800), (20, 1_000), (2, 128))),
+        # and a step reads about as much of long lines as of short ones.
+        *((tuning.lines_per_step(n)[0], k) for n, k in ((0.5, 128), (7, 128), (50, 32), (150, 8), (10_000, 8))),
+    ],
+)
+def test_what_the_rules_say(found: float, expected: float) -> None:
+    assert found == expected
+
+
+def test_nothing_is_expected_of_what_was_never_tried() -> None:
+    assert expectation(2.0, FEWEST_CHARACTERS - 1, 10**6) is None
+    assert expectation(2.0, 10**6, MOST_READ + 1) is None
+
+
+def test_as_much_as_is_said_of_the_recorded_runs_was_as_expected() -> None:
+    texts: dict[str, list[bool]] = {}
+    for result in runs():
+        texts.setdefault(result["text"], []).append(is_right(result))
+    assert sum(sum(right) / len(right) for right in texts.values()) >= 0.7 * len(texts)

@@ -49,7 +49,12 @@ def test_it_begins_with_the_weights_of_the_base(begin_run: BeginRun, tmp_path: P
     learner.start_from(found)
     for network in (learner.network, learner.kept):
         assert all(np.array_equal(weight, expected[name]) for name, weight in network.weights().items())
-    run.folder.unlock()
+    again = repeat(run.folder.path, tmp_path / "again")
+    again.folder.unlock()
+    assert kept(again).read_bytes() == kept(run).read_bytes()
+    run = stopped(run)
+    kept(run).unlink()  # it is not needed any more once there is a checkpoint
+    finish(resume(run.folder.path))
 
 
 def test_the_first_look_at_the_held_out_text_is_what_scoring_it_by_those_weights_gives(
@@ -117,13 +122,6 @@ def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_again(
     assert outcome(again.folder.path) == outcome(run.folder.path)
 
 
-def test_a_repeated_run_keeps_what_it_began_with_too(begin_run: BeginRun, tmp_path: Path) -> None:
-    run = begin_run(base=True)
-    again = repeat(run.folder.path, tmp_path / "again")
-    again.folder.unlock()
-    assert kept(again).read_bytes() == kept(run).read_bytes()
-
-
 def test_a_resume_takes_the_same_base_and_no_other(begin_run: BeginRun, tmp_path: Path) -> None:
     run, plain = stopped(begin_run(base=True), 1), stopped(begin_run("plain"), 1)
     path, base = run.folder.path, tmp_path / "base"
@@ -164,12 +162,6 @@ def test_a_run_whose_beginning_is_damaged_says_so_in_one_line(begin_run: BeginRu
             finish(again(run.folder.path))
     assert run.folder.is_run
     assert not (tmp_path / "again").exists()
-
-
-def test_what_it_began_with_is_not_needed_any_more_once_there_is_a_checkpoint(begin_run: BeginRun) -> None:
-    run = stopped(begin_run(base=True))
-    kept(run).unlink()
-    finish(resume(run.folder.path))
 
 
 def test_a_new_run_takes_the_old_ones_beginning_away(begin_run: BeginRun, tmp_path: Path) -> None:
@@ -233,18 +225,15 @@ def test_a_full_disk_while_its_beginning_is_written_leaves_things_as_they_were(
     assert (tmp_path / "run").exists() == (begun == "overwrite")
 
 
-@pytest.mark.parametrize(
-    ("asked", "expect"), [({"base": True}, "more like base than like the text;"), ({}, "made-up words between them;")]
-)
-def test_the_note_on_a_small_text_says_what_such_a_run_writes(
-    begin_run: BeginRun, asked: dict[str, bool], expect: str
-) -> None:
-    (note,) = (note for note in begin_run(**asked).take_notes() if "few to learn from" in note)
-    assert expect in note
+def note_on_a_small_text(run: Run) -> str:
+    (note,) = (note for note in run.take_notes() if "few to learn from" in note)
+    return note
 
 
-def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_path: Path) -> None:
-    run = finish(begin_run(base=True))
+def test_notes_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run(base=True)
+    assert "more like base than like the text;" in note_on_a_small_text(run)
+    finish(run)
     fingerprint = load_base(tmp_path / "base").fingerprint
     expected = {"name": "base", "fingerprint": fingerprint}
     assert json.loads((run.folder.path / "run.json").read_text())["base"] == expected
@@ -254,6 +243,7 @@ def test_record_model_and_card_say_what_it_began_from(begin_run: BeginRun, tmp_p
     assert f"| begun from | base (`{fingerprint[:12]}`) |" in card
     assert "This one began from base: the same is true of the text of that model." in card
     plain = begin_run("plain")
+    assert "made-up words between them;" in note_on_a_small_text(plain)
     finish(plain)
     assert json.loads((plain.folder.path / "run.json").read_text())["base"] is None
     assert LanguageModel.load(plain.folder.path).info()["base"] is None

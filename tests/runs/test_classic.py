@@ -17,7 +17,6 @@ from afterword.language_model import LanguageModel
 from afterword.learning.batches import Windows
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import KerasAdam
-from afterword.model.network.windows import WindowNetwork
 from afterword.runs.run import Run
 from tests.learning.small import RECIPE, tokenizer_of
 from tests.runs.conftest import BOOK, begin_in
@@ -85,14 +84,11 @@ def test_the_weights_begin_as_keras_has_them() -> None:
         bias = weights[f"lstm.bias_ih_l{k}"].reshape(4, 64)
         assert bias.tolist() == [[0.0] * 64, [1.0] * 64, [0.0] * 64, [0.0] * 64]
     assert "embedding.weight" not in weights
-
-
-def test_the_second_biases_stay_zero() -> None:
     learner, source = Learner(SMALL.config(tokenizer_of(9)), SMALL), Windows(IDS, 4, 6, seed=0)
     for _ in range(3):
         learner.learn(source.next(), 0.01)
     weights = learner.network.weights()
-    assert not any(weights[f"lstm.bias_hh_l{k}"].any() for k in range(SMALL.num_layers))
+    assert not any(weights[f"lstm.bias_hh_l{k}"].any() for k in range(SMALL.num_layers))  # the second ones stay zero
 
 
 def test_dropout_draws_a_new_mask_for_every_element() -> None:
@@ -101,22 +97,6 @@ def test_dropout_draws_a_new_mask_for_every_element() -> None:
     dropped = network._drop(torch.ones(20, 2, 50)) == 0
     assert not (dropped == dropped[:1]).all()
     assert 0.4 < dropped.float().mean() < 0.6
-
-
-def test_the_numpy_network_predicts_from_each_window_what_torch_does() -> None:
-    learner = Learner(SMALL.config(tokenizer_of(9)), SMALL)
-    network = learner.network.eval()
-    weights = {name: weight.copy() for name, weight in network.weights().items()}
-    ours = WindowNetwork(SMALL.config(tokenizer_of(9)), weights)
-    text = IDS[:20]
-    logits, state = ours.read(text[None, :13], ours.start())
-    more, _ = ours.read(text[None, 13:], state)
-    found = np.concatenate([logits[0], more[0]])
-    for t in range(20):
-        window = torch.from_numpy(text[max(0, t - 5) : t + 1])[:, None]
-        with torch.no_grad():
-            expected = network(window, network.empty_state(1))[0][-1, 0].numpy()
-        np.testing.assert_allclose(found[t], expected, atol=1e-5)
 
 
 def test_it_trains_on_all_of_the_lower_cased_text_and_keeps_the_last_weights(model: LanguageModel) -> None:
@@ -147,9 +127,6 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
         ids.append(int(logits[0, -1].argmax()))
     prompt = model.tokenizer.decode(window[0].tolist())
     assert model.generate(prompt, max_tokens=10, seed=2).text == model.tokenizer.decode(ids[50:])
-
-
-def test_a_character_that_it_never_saw_is_refused(model: LanguageModel) -> None:
     with pytest.raises(TextError, match="é"):
         model.generate("é")
 

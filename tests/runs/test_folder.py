@@ -1,20 +1,39 @@
-"""Laws of the run folder's lock, and of where a run cannot be."""
+"""Laws of the run folder: its lock, its record, its deferred writes, and the places and faults that it meets."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import importlib.util
+import json
+import math
+import os
+import platform
+import shutil
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from afterword.errors import RunError, StorageError
+from afterword.errors import OptionError, RunError, StorageError
+from afterword.learning.learner import Learner
+from afterword.learning.validation import Measured
+from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin
-from afterword.runs.folder import RunFolder
+from afterword.records import as_record
+from afterword.runs.begin import begin, repeat
+from afterword.runs.environment import check_ranks, check_torch, processor
+from afterword.runs.folder import RunFolder, held
+from afterword.runs.loop import train_run
+from afterword.runs.record import RunRecord, as_json, as_position
+from afterword.runs.resume import resume, take_settings
+from afterword.runs.run import DeferredWrites, Run
 from afterword.text.corpus import TextSettings
+from tests.runs.test_run import finish, stopped
 
 
 def test_a_lock_is_held_by_one_and_free_when_it_is_let_go(tmp_path: Path) -> None:
@@ -91,3 +110,168 @@ def test_training_on_windows_is_refused_with_what_to_do(
     with pytest.raises(RunError, match="training works on Linux and macOS: on Windows, install Afterword in WSL"):
         begin([text_file], tmp_path / "run", TextSettings(), TrainingSettings(steps=1))
     assert not (tmp_path / "run").exists()
+
+
+class Disk:
+    def __init__(self) -> None:
+        self.full = False
+        self.written: list[str] = []
+
+    def write(self, what: str) -> None:
+        if self.full:
+            raise StorageError(f"cannot write {what}")
+        self.written.append(what)
+
+
+def test_what_fails_waits_and_is_written_before_what_comes_later() -> None:
+    disk, notes = Disk(), list[str]()
+    writes = DeferredWrites(notes)
+    disk.full = True
+    for name in ("model", "report 1", "model", "report 2"):
+        writes.write(name, lambda name=name: disk.write(name))  # type: ignore[misc]
+    assert not writes.write_now(lambda: disk.write("checkpoint"))
+    assert writes.trouble
+    assert len(notes) == 1
+    disk.full = False
+    assert writes.write_now(lambda: disk.write("checkpoint"))
+    assert disk.written == ["report 1", "model", "report 2", "checkpoint"]
+    assert not writes.trouble
+    assert len(notes) == 2
+    writes.finish()
+
+
+def test_what_cannot_be_written_to_the_end_is_an_error() -> None:
+    disk = Disk()
+    disk.full = True
+    writes = DeferredWrites([])
+    writes.write("model", lambda: disk.write("model"))
+    with pytest.raises(StorageError, match="cannot write model"):
+        writes.finish()
+
+
+def test_a_record_and_a_position_are_read_as_they_were_written(ended: Path) -> None:
+    loaded = RunFolder(ended).load_checkpoint([])
+    assert loaded is not None
+    position, record = loaded[1], RunFolder(ended).read_record()
+    assert as_record(RunRecord, json.loads(json.dumps(as_json(record)))) == record
+    assert as_position(json.loads(json.dumps(as_json(position)))) == position
+
+
+def test_a_checkpoint_of_a_version_to_come_is_named(ended: Path) -> None:
+    for checkpoint in (ended / "checkpoints").iterdir():
+        tensors, position = read_tensors(checkpoint)
+        write_tensors(checkpoint, tensors, position | {"format": 4})
+    notes: list[str] = []
+    with pytest.raises(RunError, match="all checkpoints"):
+        RunFolder(ended).load_checkpoint(notes)
+    assert all("it has the format 4, and this Afterword reads 3" in note for note in notes)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 2**62}, {"num_layers": 0}, {"batch_size": -1}, {"cell": "gru"}])
+def test_a_plan_of_a_network_that_cannot_be_is_a_damaged_run(ended: Path, change: dict[str, Any]) -> None:
+    record = json.loads((ended / "run.json").read_text())
+    (ended / "run.json").write_text(json.dumps(record | {"plan": record["plan"] | change}))
+    with pytest.raises(RunError, match=rf"is damaged: run\.json: plan\.{next(iter(change))}"):
+        resume(ended)
+
+
+BeginRun = Callable[..., Run]
+
+
+@pytest.mark.parametrize(
+    ("out", "text", "why"),
+    [("x" * 300, "book.txt", "File name too long"), ("run", "run/run.json", "run.json is in .*run: give out= another")],
+)
+def test_a_run_does_not_begin_there(begin_run: BeginRun, tmp_path: Path, out: str, text: str, why: str) -> None:
+    begin_run().folder.unlock()
+    with pytest.raises(RunError, match=why):
+        begin([tmp_path / text], tmp_path / out, TextSettings(), TrainingSettings(steps=1), overwrite=True)
+
+
+def test_a_folder_that_cannot_be_made_is_not_held(text_file: Path) -> None:
+    with pytest.raises(RunError, match=r"cannot create the folder .*: Not a directory"):
+        held(RunFolder(text_file / "run")).__enter__()
+
+
+def test_a_run_whose_text_was_changed_is_neither_resumed_nor_repeated(begin_run: BeginRun, tmp_path: Path) -> None:
+    run = begin_run()
+    run.folder.unlock()
+    place = next(file for file in run.folder.corpus.iterdir() if file.name.startswith("training"))
+    place.write_bytes(place.read_bytes()[::-1])
+    with pytest.raises(RunError, match=r"the text in .* is not the one that this run began with"):
+        resume(run.folder.path)
+    with pytest.raises(RunError, match=r"the text in .* is not the one that this run began with"):
+        repeat(run.folder.path, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_every_rank_needs_a_lane(begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begin_run()
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1000", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OptionError, match=r"1000 ranks and a batch-size of .*: every rank needs a lane of its own"):
+        check_ranks(run.recipe)
+
+
+def test_a_record_that_lacks_a_fact_is_damaged(begin_run: BeginRun) -> None:
+    run = begin_run()
+    run.folder.unlock()
+    record = json.loads((run.folder.path / "run.json").read_text())
+    del record["environments"][0]["parts"]["processor"]
+    (run.folder.path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match="is damaged: KeyError: 'processor'"):
+        resume(run.folder.path)
+
+
+def test_a_removed_model_is_written_again_when_its_run_continues(begin_run: BeginRun) -> None:
+    run = begin_run()
+    stopped(run, 13)
+    shutil.rmtree(run.folder.model)
+    next(iter(train_run(resume(run.folder.path))))
+    assert run.folder.model.exists()
+
+
+def test_an_evaluation_that_gives_no_number_rolls_the_run_back(
+    begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, evaluate = begin_run(), Learner.evaluate
+
+    def sick(learner: Learner, batches: Any) -> Any:
+        monkeypatch.setattr(Learner, "evaluate", evaluate)
+        return evaluate(learner, batches) + math.inf
+
+    monkeypatch.setattr(Learner, "evaluate", sick)
+    finish(run)
+    assert run.folder.read_record().rollbacks == (0,)
+
+
+def test_a_run_on_another_device_in_the_same_precision_needs_no_note(begin_run: BeginRun) -> None:
+    run = begin_run()
+    record = replace(run.record, plan=replace(run.recipe, device="cuda", precision="float32"))
+    changed, notes = take_settings(run.folder, record, {"device": "cpu"})
+    assert (changed.plan.device, notes) == ("cpu", [])
+
+
+def test_a_run_that_cannot_be_longer_is_not_told_to_be(begin_run: BeginRun) -> None:
+    run = begin_run()
+    run.record = replace(run.record, plan=replace(run.recipe, most_steps=run.recipe.steps))
+    run.take_notes()
+    run.note_ngram(Measured(1.0, 2.0, 1.0, 1.0))
+    (note,) = run.take_notes()
+    assert note.endswith("the LSTM would gain from more text or a base (`base`)")
+
+
+def test_a_machine_without_pytorch_or_a_named_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    check_torch()
+    assert os.environ["GOMP_SPINCOUNT"] == "2000"
+    assert ("THP_MEM_ALLOC_ENABLE" in os.environ) == Path("/sys/kernel/mm/transparent_hugepage").exists()
+    monkeypatch.setattr(Path, "read_text", lambda path: "Features : fp asimd\n")  # as on ARM
+    assert processor() == (platform.processor() or platform.machine())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match="PyTorch, which is not installed"):
+        check_torch()

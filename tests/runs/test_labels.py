@@ -56,6 +56,8 @@ def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(
         given = model.classify([f"{label}\t{line}" for line in written])
         assert [one.given_label for one in given] == [label] * 50
         assert [one.label for one in given] == [one.label for one in model.classify(written)]
+    drawn = [str(one) for one in model.samples(num=50, seed=1, temperature=0.5)]  # with a label before each line
+    assert sum(line.partition("\t")[0] in KINDS for line in drawn) > 40
 
 
 def test_a_label_that_cannot_be_is_refused(model: LanguageModel) -> None:
@@ -69,11 +71,6 @@ def test_a_label_that_cannot_be_is_refused(model: LanguageModel) -> None:
     assert model.generate(model.read("a", label="vowel"), seed=1) == model.generate("a", label="vowel", seed=1)
     with pytest.raises(OptionError, match="classify takes several lines"):
         model.classify("aei")
-
-
-def test_without_a_label_one_is_drawn_and_stands_before_the_line(model: LanguageModel) -> None:
-    lines = [str(one) for one in model.samples(num=50, seed=1, temperature=0.5)]
-    assert sum(line.partition("\t")[0] in KINDS for line in lines) > 40
 
 
 def test_a_stopped_and_a_repeated_run_keep_the_labels(begun: Callable[..., Run], tmp_path: Path) -> None:
@@ -91,18 +88,15 @@ def test_a_stopped_and_a_repeated_run_keep_the_labels(begun: Callable[..., Run],
         resume(tmp_path / "run", {}, [labelled])
 
 
-@pytest.mark.parametrize("settings", [{"vocabulary": "words"}, {"lowercase": True}])
-def test_every_vocabulary_has_labels(begun: Callable[..., Run], settings: dict[str, object]) -> None:
+@pytest.mark.parametrize("settings", [{"vocabulary": "words"}, {"lowercase": True}, {"base": True}])
+def test_every_vocabulary_has_labels_and_a_run_from_a_base_too(
+    begun: Callable[..., Run], settings: dict[str, object]
+) -> None:
     model = finished(begun(steps=3, **settings))
+    assert (model.info()["base"] is not None) == ("base" in settings)
     assert set(model.labels) == set(KINDS)
     assert model.generate(label="Vowel" if "lowercase" in settings else "vowel", seed=1, max_tokens=5).prompt == ""
     assert sum(model.classify(["aei"])[0].probabilities.values()) == pytest.approx(1)
-
-
-def test_labels_are_learned_from_a_base_too(begun: Callable[..., Run]) -> None:
-    model = finished(begun(steps=3, base=True))
-    assert model.info()["base"] is not None
-    assert set(model.labels) == set(KINDS)
 
 
 def test_an_n_gram_which_does_not_see_the_label_has_to_be_asked_for(begun: Callable[..., Run]) -> None:

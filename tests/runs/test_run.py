@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
 import json
 import math
 import os
@@ -18,15 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import afterword
 from afterword.errors import InputError, OptionError, RunError, StorageError, TextError, TrainingError
 from afterword.language_model import LanguageModel
 from afterword.learning.batches import Batch
 from afterword.learning.learner import Learner
+from afterword.learning.ranks import Team
 from afterword.learning.recipe import Schedule
 from afterword.learning.validation import TIE
 from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
+from afterword.runs import loop
 from afterword.runs.begin import begin, repeat
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
@@ -36,7 +35,8 @@ from afterword.runs.time_left import TimeLeft
 from afterword.text.corpus import TextSettings
 from tests.runs.conftest import BOOK, begin_in
 from tests.tiny import killed_beside
-from tests.torture.runs import longest_file, outcome
+from tests.torture.ranks import losses, start_ranks, train
+from tests.torture.runs import longest_file, outcome, write_text
 
 BeginRun = Callable[..., Run]
 KINDS: dict[str, dict[str, Any]] = {
@@ -82,6 +82,11 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
     kind, path = whole
     parted = stopped(begin_in(tmp_path / "with its text", **kind), stop).folder.path.rename(tmp_path / "alone")
     shutil.rmtree(tmp_path / "with its text")
+    assert LanguageModel.load(parted).generate(max_tokens=5, seed=1).tokens == 5
+    if stop == 7:  # a run that was stopped is repeated to its planned end
+        again = stopped(repeat(parted, tmp_path / "again"), 13).folder.path
+        finish(resume(again))
+        assert outcome(again) == outcome(path)
     finish(resume(parted))
     assert outcome(parted) == outcome(path)
 
@@ -97,8 +102,7 @@ def test_a_run_that_is_repeated_from_its_folder_alone_has_the_same_bits(
     assert (again.folder.model / "config.json").read_bytes() == (whole[1] / "model" / "config.json").read_bytes()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("stop", [7, 24])
+@pytest.mark.parametrize(("kind", "stop"), [*zip(KINDS, (7, 24, 7, 24, 7), strict=True), ("running text", 24)])
 def test_a_run_with_more_time_is_resumed_and_repeated_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop: int
 ) -> None:
@@ -129,11 +133,6 @@ def test_the_kept_model_is_the_one_of_the_lowest_validation(begin_run: BeginRun)
     assert about["validation"]["nats_per_character"] == progress[-1].best
     assert about["validation"]["nats_per_character"] <= min(measured) + TIE
     assert [p.step for p in progress if p.improved][-1] == about["training"]["steps"]
-
-
-def test_a_stopped_run_leaves_a_model_that_writes(begin_run: BeginRun) -> None:
-    run = stopped(begin_run(), 1)
-    assert LanguageModel.load(run.folder.path).generate(max_tokens=5, seed=1).tokens == 5
 
 
 def test_a_run_with_minutes_takes_the_same_steps_again_whatever_the_clock_says(
@@ -205,14 +204,6 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
     assert speeds[:2] == [speeds[-1]] * 2
 
 
-def test_a_run_that_was_stopped_is_repeated_to_its_planned_end(begin_run: BeginRun, tmp_path: Path) -> None:
-    parted = stopped(begin_run("parted"))
-    again = stopped(repeat(parted.folder.path, tmp_path / "again"), 13)
-    finish(resume(again.folder.path))
-    finish(resume(parted.folder.path))
-    assert outcome(again.folder.path) == outcome(parted.folder.path)
-
-
 def test_what_could_change_the_bits_is_noted_by_a_resumed_run_and_refuses_a_repetition(
     begin_run: BeginRun, tmp_path: Path
 ) -> None:
@@ -237,11 +228,6 @@ def test_what_could_change_the_bits_is_noted_by_a_resumed_run_and_refuses_a_repe
         repeat(path, tmp_path / "another")  # it has had both, and no run can have the same
 
 
-def test_checkpoints_at_other_steps_do_not_change_a_repeated_runs_bits(ended: Path, tmp_path: Path) -> None:
-    again = finish(repeat(ended, tmp_path / "again", {"checkpoint_every": 1}))
-    assert outcome(again.folder.path)["model"] == outcome(ended)["model"]
-
-
 def test_a_repeated_run_is_refused_by_other_numbers_and_in_a_place_that_is_taken(
     begin_run: BeginRun, ended: Path, tmp_path: Path
 ) -> None:
@@ -262,6 +248,8 @@ def test_a_repeated_run_is_refused_by_other_numbers_and_in_a_place_that_is_taken
     assert contents(tmp_path) == before
     finish(repeat(ended, other, overwrite=True))
     assert outcome(other) == outcome(ended)
+    often = finish(repeat(ended, again, {"checkpoint_every": 1})).folder.path  # which changes no bit of the model
+    assert outcome(often)["model"] == outcome(ended)["model"]
 
 
 @pytest.mark.parametrize(
@@ -427,18 +415,9 @@ def test_an_overwrite_that_cannot_be_leaves_the_run_as_it_was(
     with pytest.raises(InputError):
         begin_run(overwrite=True, **TOO_LARGE)
     assert contents(ended) == before
-
-
-def test_an_overwritten_run_is_gone_when_the_new_one_begins(begin_run: BeginRun, ended: Path) -> None:
+    text_file.write_text(BOOK)
     begin_run(overwrite=True).folder.unlock()
     assert sorted(path.name for path in ended.iterdir()) == ["corpus", "lock", "run.json"]
-
-
-def test_a_text_inside_the_run_that_it_would_replace_is_refused(ended: Path) -> None:
-    source = ended / "model" / "README.md"
-    with pytest.raises(RunError, match="is in"):
-        begin([source], ended, TextSettings(), TrainingSettings(steps=1), overwrite=True)
-    assert source.exists()
 
 
 def test_a_resume_of_no_run_says_so(text_file: Path, tmp_path: Path) -> None:
@@ -614,12 +593,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over(ended: Path) -> None:
     assert any("damaged" in note for note in again.notes)
     finish(again)
     assert weights.read_bytes() == before
-
-
-def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew(ended: Path) -> None:
     for path in (ended / "checkpoints").iterdir():
         path.write_bytes(b"damaged")
-    with pytest.raises(RunError, match="all checkpoints"):
+    with pytest.raises(RunError, match="all checkpoints"):  # it is not begun anew
         resume(ended)
 
 
@@ -631,21 +607,31 @@ def test_old_checkpoints_do_not_pile_up(ended: Path) -> None:
     assert sorted((ended / "checkpoints").iterdir()) == kept
 
 
-def assigned(path: Path) -> set[tuple[str, str]]:
-    """The attributes that a file assigns: (owner, attribute), as `run.saved = None` has ("run", "saved")."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {
-        (ast.unparse(node.value), node.attr)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-    }
+OF_RANKS = ["--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--threads", "1", "--base", "none"]
 
 
-def test_no_file_but_its_own_assigns_the_attributes_of_a_run() -> None:
-    own = Path(inspect.getfile(Run))
-    attributes = {attribute for owner, attribute in assigned(own) if owner == "self"}
-    assert {"record", "saved", "seconds"} <= attributes
-    for path in Path(afterword.__file__).parent.rglob("*.py"):
-        if path != own:
-            outside = {f"{owner}.{name}" for owner, name in assigned(path) if owner != "self" and name in attributes}
-            assert not outside, path
+def test_two_ranks_begin_and_continue_and_are_refused_as_one(tmp_path: Path) -> None:
+    text, out = write_text(tmp_path / "book.txt"), tmp_path / "run"
+    begin = ["train", text, "--out", out, "--steps", "4", *OF_RANKS]
+    train(begin, tmp_path, 2)
+    train(["train", "--resume", out, "--more-minutes", "1e-9"], tmp_path, 2)
+    assert len(losses(out)) == 5
+    assert [process.wait(100) for process in start_ranks(begin, tmp_path, 2)] == [2, 2]
+
+
+class Second(Team):
+    """The second of two ranks, whose first one always has the state of step 5."""
+
+    def from_first(self, value: float) -> float:
+        return 5
+
+    def wait(self) -> None: ...
+
+
+def test_a_rank_goes_back_to_the_state_of_the_first_one(begin_run: Callable[..., Run]) -> None:
+    run = begin_run(steps=6)
+    list(loop.train_run(run))
+    run.team = Second(1, 2)
+    run.load_checkpoint()
+    assert run.saved is not None
+    assert run.saved[1].step == 5

@@ -14,6 +14,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
 from afterword.text.corpus import TextSettings
+from tests.runs.test_run import finish
 from tests.text.test_unwrap import VERSE, paragraphs, wrapped
 
 SMALL = TrainingSettings(steps=4, hidden_size=8, threads=1, base="none", ngram=0, batch_size=2, seq_length=16)
@@ -34,35 +35,22 @@ def run(book: Path) -> Path:
 
 
 def trained(book: Path, name: str, text: TextSettings = TextSettings()) -> Path:  # noqa: B008
-    from afterword.runs.loop import train_run
-
-    place = book.parent / name
-    for _ in train_run(begin.begin([book], place, text, SMALL)):
-        pass
-    return place
+    return finish(begin.begin([book], book.parent / name, text, SMALL)).folder.path
 
 
-def test_the_run_and_the_model_record_what_was_decided(run: Path) -> None:
+def test_the_run_and_the_model_record_what_was_decided_and_are_those_of_the_text_without_its_wrapping(
+    run: Path, book: Path
+) -> None:
     assert RunFolder(run).read_record().text["unwrap"] == "yes"
     model = afterword.load(run)
     assert model.unwraps
     joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
     assert model.about["unwrapped"] == joined
     assert model.info()["unwrapped"] == joined
-
-
-def test_a_run_of_joined_prose_is_that_of_the_text_without_its_wrapping(run: Path, book: Path) -> None:
-    plain = book.parent / "plain.txt"
-    plain.write_text(NOVEL, encoding="utf-8")
-    other = trained(plain, "plain")
+    (book.parent / "plain.txt").write_text(NOVEL, encoding="utf-8")
+    other = trained(book.with_name("plain.txt"), "plain")
     assert not afterword.load(other).unwraps
     assert RunFolder(other).read_record().fingerprint == RunFolder(run).read_record().fingerprint
-
-
-def test_the_setting_changes_the_fingerprint(run: Path, book: Path) -> None:
-    kept = trained(book, "kept", TextSettings(unwrap="no"))
-    assert not afterword.load(kept).unwraps
-    assert RunFolder(kept).read_record().fingerprint != RunFolder(run).read_record().fingerprint
 
 
 def test_texts_and_prompts_are_read_as_the_models_own_text_was(run: Path, tmp_path: Path) -> None:
@@ -87,8 +75,10 @@ def test_it_resumes_with_its_text_and_is_repeated(run: Path, book: Path) -> None
     assert copy.encoded.unwrapped == again.encoded.unwrapped
 
 
-def test_a_run_and_a_model_from_before_read_every_text_as_it_is(book: Path) -> None:
+def test_a_run_and_a_model_from_before_read_every_text_as_it_is(run: Path, book: Path) -> None:
     kept = trained(book, "before", TextSettings(unwrap="no"))
+    assert not afterword.load(kept).unwraps
+    assert RunFolder(kept).read_record().fingerprint != RunFolder(run).read_record().fingerprint
     record = json.loads((kept / "run.json").read_text())
     del record["text"]["unwrap"], record["asked"]["unwrap"]
     (kept / "run.json").write_text(json.dumps(record))

@@ -1,18 +1,23 @@
-"""What a run measures itself by is what the saved model costs."""
+"""What a run measures itself by is what the saved model costs, of LSTMs and of plain networks."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import afterword
+from afterword.language_model import LanguageModel
 from afterword.learning.validation import TIE, Best, Measured
+from afterword.model.network.config import weight_shapes
 from afterword.runs.loop import train_run
-from tests.runs.conftest import begin_in
+from afterword.runs.run import Run
+from tests.runs.conftest import BOOK, begin_in
 from tests.runs.test_run import finish
 
 
@@ -34,10 +39,6 @@ def test_the_recorded_costs_are_those_of_the_saved_model(finished: Path) -> None
     for name in ("lstm", "ngram"):
         cost = sum(score.apart[name] * score.characters for score in scores) / characters
         assert cost == pytest.approx(recorded[name], rel=1e-4)
-
-
-def test_the_mixture_costs_less_than_either_of_its_parts(finished: Path) -> None:
-    recorded = afterword.load(finished / "run").about["validation"]
     assert recorded["nats_per_character"] <= min(recorded["lstm"], recorded["ngram"]) + 1e-6
 
 
@@ -107,3 +108,16 @@ def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_
     [note] = [note for report in train_run(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
     assert "--base" not in note
+
+
+def test_it_writes_and_scores_as_it_was_measured(begin_run: Callable[..., Run]) -> None:
+    run = finish(begin_run(cell="rnn"))
+    model = LanguageModel.load(run.folder.path)
+    assert model.info()["cell"] == model.config.cell == "rnn"
+    assert model.parameters == sum(np.prod(shape) for shape in weight_shapes(model.config).values())
+    assert model.generate("The", seed=1, max_tokens=20).tokens == 20
+    held_out = run.encoded.tokenizer.decode(run.encoded.validation)
+    measured = model.about["validation"]["lstm"]
+    assert model.score(held_out).apart["lstm"] == pytest.approx(measured, abs=0.02)
+    assert measured < np.log(len(set(BOOK)))
+    assert "RNN" in (run.folder.model / "README.md").read_text()

@@ -1,8 +1,9 @@
-"""Forecasts: the kind of table that came, bands around a median, a backtest that sees no future, the better method."""
+"""Forecasts: the kind of table that came, bands around a median, a backtest that sees no future, and what is kept."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 from functools import partial
@@ -16,17 +17,23 @@ import polars
 import pytest
 
 import afterword
-from afterword.errors import InputError, ModelError, OptionError, TableError
+from afterword.errors import InputError, ModelError, OptionError, RunError, TextError
+from afterword.language_model import load
+from afterword.model.folder.saved import load_model
 from afterword.runs.loop import train_run
+from afterword.runs.resume import resume
 from afterword.runs.run import Run
 from afterword.series import candidates, trials
 from afterword.series import forecasts as module
 from afterword.series import futures as drawn
-from afterword.series.forecasts import Forecast, ForecastSettings, band, forecasts
+from afterword.series.forecasts import Forecast, ForecastSettings, forecasts
 from afterword.series.kept import load_kept
-from afterword.series.table import Columns
-from afterword.series.table_corpus import SeriesFacts
+from afterword.series.series_gates import gates_of, table_for
+from afterword.series.table import BY_NAME, Columns
+from afterword.series.table_corpus import OnValues, SeriesFacts, values_per_step
 from afterword.series.trials import Trials
+from tests.runs.conftest import begin_in
+from tests.runs.test_run import finish, stopped
 from tests.seasons import (
     FACTS,
     HORIZON,
@@ -39,7 +46,8 @@ from tests.seasons import (
     seasonal,
     train_small,
 )
-from tests.tiny import save_tiny
+from tests.tiny import hourly, save_tiny, save_tiny_series
+from tests.tiny import long_csv as rows_of
 
 LEVELS = (1.0, 80.0, 95.0)
 
@@ -208,7 +216,7 @@ def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
     assert np.isfinite(answer.mean).all()
 
 
-def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(tmp_path: Path) -> None:
+def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(model: Path, tmp_path: Path) -> None:
     most = 0
     for seed in range(5):
         values = seasonal(seed)
@@ -219,11 +227,7 @@ def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(tmp_path
         (row,) = odd[odd["ds"] == np.datetime64("2019-11-01")].to_dict("records")
         assert row["y"] == values[3, -2] > row["hi-99"] > row["lo-99"]
     assert most <= 0.02 * 5 * SERIES * HORIZON
-
-
-def test_what_one_cut_off_alone_could_tell_is_not_called_unusual(model: Path, tmp_path: Path) -> None:
-    values = seasonal()
-    values[3, -2] = 900
+    values[3, -2] = 900  # what one cut-off alone could tell is not unusual, nor is anything among constants
     assert not len(found(table(tmp_path, values), model, method="lstm").unusual)
     assert not len(found(table(tmp_path, np.full((3, 60), 4.0)), None, horizon=HORIZON).unusual)
 
@@ -249,6 +253,12 @@ def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: P
     assert answer.notes == ["2 of 9 series are constant, or no longer than a season: they are forecast by naive 12"]
     assert (answer.quantiles[0.5][1] == 7).all()
     assert (answer.quantiles[0.5][8] == 5).all()
+    # a model forecasts what is too short to learn from, and reads changes far beyond those in training as the largest
+    other = seasonal(seed=7, series=1, length=30)
+    other[:, 20] *= 1000
+    answer = found(table(tmp_path, other), model, method="lstm")
+    assert answer.methods == ["lstm"]
+    assert np.isfinite(answer.mean).all()
 
 
 FEW = "an LSTM needs 500 values to learn from, and 192 are left after 12 are held out"
@@ -270,17 +280,6 @@ def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: 
         found(path, None, horizon=HORIZON, method="lstm")
 
 
-def test_a_model_forecasts_series_that_are_too_short_to_learn_from(model: Path, tmp_path: Path) -> None:
-    answer = found(table(tmp_path, seasonal(seed=7, series=1, length=30)), model, method="lstm")
-    assert answer.methods == ["lstm"]
-
-
-def test_values_of_no_learned_kind_are_read_as_the_nearest_that_is(model: Path, tmp_path: Path) -> None:
-    values = seasonal(seed=3)
-    values[:, 40] *= 1000  # far beyond the changes in training
-    assert np.isfinite(found(table(tmp_path, values), model, method="lstm").rows["mean"]).all()
-
-
 def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one_has_a_note(
     model: Path, tmp_path: Path
 ) -> None:
@@ -290,6 +289,9 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
     assert (len(short.rows["mean"]), len(long.rows["mean"]), short.notes) == (2 * SERIES, 20 * SERIES, [])
     (note,) = long.notes
     assert note.startswith("the model has learned from all but the last 12 values of its own table:")
+
+
+DAYS = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
 
 
 @pytest.mark.parametrize(
@@ -305,51 +307,113 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
         ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
         ({"value_column": "price"}, "no column is named 'price': choose one of unique_id, ds, y"),
         ({"stride": 2}, "stride"),
+        ({"model": None}, "missing horizon: give horizon="),
+        ({"model": "none"}, "no model at"),
+        ({"model": "tiny"}, "this is a model of text, which cannot forecast"),
+        ({"model": "damaged"}, "the model at damaged is damaged: config.json"),
+        ({"source": DAYS}, "the table is daily, and this model has learned monthly series"),
+        *(({"source": one}, "give a path, or a frame") for one in (None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9))),
     ],
 )
-def test_wrong_options_are_refused_in_one_line(options: dict[str, Any], says: str, model: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_forecast_is_refused_in_one_line(
+    options: dict[str, Any], says: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_tiny(tmp_path / "tiny")
+    config = Path(shutil.copytree(model, "damaged")) / "config.json"
+    config.write_text(config.read_text().replace('"season": 12', '"season": 0'))
     with pytest.raises((InputError, TypeError)) as caught:
-        afterword.forecast(table(tmp_path, seasonal()), model=model, **options)
+        afterword.forecast(**{"source": table(tmp_path, seasonal()), "model": model} | options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_horizon_is_needed_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="missing horizon: give horizon="):
-        afterword.forecast(table(tmp_path, seasonal()))
+def test_a_model_forecasts_numbered_rows_of_any_frequency(model: Path) -> None:
+    assert len(afterword.forecast(DAYS.assign(ds=np.arange(60)), model=model)) == HORIZON
 
 
-def test_a_model_forecasts_no_other_frequency_but_numbered_rows(model: Path, tmp_path: Path) -> None:
-    days = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
-    with pytest.raises(OptionError, match="the table is daily, and this model has learned monthly series"):
-        afterword.forecast(days, model=model)
-    assert len(afterword.forecast(days.assign(ds=np.arange(60)), model=model)) == HORIZON
+def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_path: Path) -> None:
+    kept = train_small(tmp_path, steps=2)
+    assert load_model(kept, learned=None).about["series"]
+    with pytest.raises(ModelError, match="learned series of numbers, not text: use afterword forecast"):
+        load(kept)
+    with pytest.raises(OptionError, match="base: this model has learned series of numbers, not text"):
+        begin_in(tmp_path, "text", base=str(kept))
+    network, facts = load_kept(kept)
+    assert facts == FACTS == SeriesFacts(SEASON, HORIZON, "monthly")
+    assert network.info()["ngram"] is None
+    assert network.about["base"] is None
+    ends = SERIES  # of lines
+    parts = {part: network.about["corpus"][part]["characters"] for part in ("training", "validation")}
+    assert parts == {"training": SERIES * (LENGTH - 2 * SEASON) + ends, "validation": SERIES * SEASON + ends}
+    text = (kept / "README.md").read_text()
+    assert "afterword forecast . FILE" in text
+    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in text
+    assert "text-generation" not in text
 
 
-def test_models_of_text_and_missing_ones_do_not_forecast(tmp_path: Path) -> None:
-    path = table(tmp_path, seasonal())
-    with pytest.raises(ModelError, match="this is a model of text, which cannot forecast"):
-        afterword.forecast(path, model=save_tiny(tmp_path / "tiny"))
-    with pytest.raises(ModelError):
-        afterword.forecast(path, model=tmp_path / "none")
+def test_too_few_values_are_refused(tmp_path: Path) -> None:
+    sales = table(tmp_path, seasonal(series=2))
+    with pytest.raises(TextError, match=r"sales\.csv has 192 values to learn from, after those held out; at least 500"):
+        learned_from(sales)
 
 
-def test_a_model_whose_facts_are_damaged_is_refused(tmp_path: Path, model: Path) -> None:
-    config = model / "config.json"
-    assert '"season": 12' in config.read_text()
-    shutil.copytree(model, tmp_path / "other")
-    (tmp_path / "other" / "config.json").write_text(config.read_text().replace('"season": 12', '"season": 0'))
-    with pytest.raises(ModelError):
-        afterword.forecast(table(tmp_path, seasonal()), model=tmp_path / "other")
+def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:
+    corpus = learned_from(table(tmp_path, seasonal()))
+    run = finish(begin_small(corpus, tmp_path / "run", steps=2))
+    assert run.record.expected is None
+    assert (run.recipe.ngram, run.base_name, run.recipe.weight_dropout) == (0, None, 0.0)
+    assert not [note for note in run.notes if "few" in note]
+    assert run.encoded.documents == SERIES
+    asked = OnValues.of(corpus, minutes=1, seed=3)
+    assert (asked.batch_size, asked.seq_length) == values_per_step(corpus.training_characters, LENGTH - 2 * SEASON + 1)
+    assert asked.limit.passes == 16
 
 
-@pytest.mark.parametrize("source", [None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9)])
-def test_what_is_no_table_is_refused_in_one_line(source: Any, model: Path) -> None:
-    with pytest.raises(TableError) as caught:
-        afterword.forecast(source, model=model)
-    assert "\n" not in str(caught.value)
+def test_a_run_of_an_older_version_on_a_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = stopped(begin_small(learned_from(table(tmp_path, seasonal())), tmp_path / "run")).folder.path
+    record: dict[str, Any] = json.loads((path / "run.json").read_text())
+    record["asked"] |= {"series": True, "horizon": HORIZON}
+    (path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match=r"is on a table: the last version of Afterword that continues it is 0\.3"):
+        resume(path)
 
 
-def test_a_band_holds_its_share_between_two_quantiles_that_mirror_each_other() -> None:
-    assert band(80) == (0.1, 0.9)
-    assert band(95) == (0.025, 0.975)
+@pytest.mark.parametrize(
+    ("tokens", "length", "sizes"),
+    [(286_000, 700, (8, 256)), (9_000, 850, (2, 128)), (40_000, 1000, (8, 128)), (100_000, 100, (16, 256))],
+)
+def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: float, sizes: tuple[int, int]) -> None:
+    assert values_per_step(tokens, length) == sizes
+
+
+OF_HOURS = SeriesFacts(24, 24, "hourly")
+
+
+def test_a_series_is_read_by_its_values_and_dates(tmp_path: Path) -> None:
+    values = hourly(0)
+    (tmp_path / "table.csv").write_bytes(rows_of(values))
+    model = save_tiny_series(tmp_path / "model")
+    trace = gates_of(model, tmp_path / "table.csv", "south", slice(270, 280))
+    assert (trace.unit, trace.title) == ("value", "south")
+    assert np.allclose([float(token) for token in trace.tokens], values["south"][294:304], rtol=1e-3)
+    with pytest.raises(OptionError, match="no series is named 'east'"):
+        gates_of(model, tmp_path / "table.csv", "east")
+    assert trace.places[0] == "2024-01-13 06:00:00"
+    assert len(trace.places) == len(trace.tokens) == 10
+    assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
+    assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
+
+
+def test_series_that_a_model_cannot_read_are_left_out_with_a_note_and_such_a_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(rows_of({"flat": np.ones(480), **hourly(0)}))
+    known = table_for(OF_HOURS, tmp_path / "table.csv", BY_NAME)
+    assert [one.name for one in known.series] == ["north", "south"]
+    assert known.notes == ("1 of 3 series are constant, or no longer than a season: left out",)
+    for rows, says in (
+        (rows_of(hourly(0), "D"), "the table is daily, and this model has learned hourly series"),
+        (rows_of({"a": np.ones(60)}), "every series is constant, or has no more values than a season of 24"),
+    ):
+        (tmp_path / "other.csv").write_bytes(rows)
+        with pytest.raises(OptionError, match=says):
+            table_for(OF_HOURS, tmp_path / "other.csv", BY_NAME)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import sys
 import tempfile
@@ -17,16 +16,16 @@ import pandas
 import polars
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 import afterword
 from afterword.errors import OptionError, TableError
 from afterword.series import sheets
+from afterword.series.calendars import Calendar
 from afterword.series.frames import as_frame, stacked, write_rows
 from afterword.series.table import Columns, Table, read_table
-from tests.processes import finished
 
 DATES = np.datetime64("2024-01-30", "s") + np.arange(40).astype("timedelta64[D]")
 VALUES: dict[str, Any] = {"north": np.arange(40) + 0.5, "south": np.round(np.sin(np.arange(40)), 3)}
@@ -83,14 +82,10 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-def test_a_frame_of_any_kind_is_the_same_table(frame: Any) -> None:
+def test_a_frame_of_any_kind_is_the_same_table_and_an_answer_has_its_kind_and_dates(frame: Any) -> None:
     table = read_table(frame)
     assert same(table)
     assert (table.calendar.name, table.calendar.season, table.notes) == ("daily", 7, ())
-
-
-@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-def test_an_answer_is_of_the_kind_and_has_the_dates_of_the_input(frame: Any) -> None:
     frame = frame.collect() if isinstance(frame, polars.LazyFrame) else frame
     form = read_table(frame).form
     answer = as_frame(form, forecast_rows([*VALUES], [DATES] * 2, {"mean": [*VALUES.values()]}, ["naive", "lstm"]))
@@ -141,8 +136,13 @@ FILES: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
-def test_any_file_is_the_same_table(content: str | bytes, tmp_path: Path) -> None:
-    assert same(read_table(written(tmp_path, content)))
+def test_any_file_is_the_same_table_also_on_standard_input(
+    content: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, content)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    assert same(read_table(path))
+    assert same(read_table("-"))
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [("\t", "y"), (";", "flow, m³, daily"), ("\t", "a;b;c")])
@@ -154,11 +154,6 @@ def test_the_separator_is_found_beside_a_date_without_a_name_and_a_name_in_quote
     assert series.name == name
 
 
-def test_standard_input_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(long_text().encode())))
-    assert same(read_table("-"))
-
-
 def test_columns_are_named_by_options(tmp_path: Path) -> None:
     text = long_text().replace("unique_id,ds,y", "shop,day,eur").replace("\n", ",7\n").replace("eur,7", "eur,rain")
     path = written(tmp_path, text)
@@ -167,11 +162,6 @@ def test_columns_are_named_by_options(tmp_path: Path) -> None:
     assert table.notes == ("not used: rain",)
     rows = forecast_rows(["north"], [DATES[:1]], {"mean": [np.array([1.0])]}, ["naive"])
     assert as_frame(table.form, rows).startswith("shop,day,mean,method\nnorth,2024-01-30,")
-
-
-def test_one_series_has_the_name_of_its_column(tmp_path: Path) -> None:
-    (one,) = read_table(written(tmp_path, "month,passengers\n1949-01,112\n1949-02,118\n1949-03,132\n")).series
-    assert (one.name, one.values.tolist()) == ("passengers", [112, 118, 132])
 
 
 @pytest.mark.parametrize(
@@ -239,6 +229,7 @@ def test_years_and_ids_that_came_as_whole_numbers_return_as_such(library: Any) -
 values = st.lists(st.floats(-1e12, 1e12), min_size=3, max_size=9)
 
 
+@settings(max_examples=40)
 @given(st.lists(values, min_size=1, max_size=4), st.sampled_from("hDM"))
 def test_reading_what_was_written_gives_the_same_values(series: list[list[float]], unit: str) -> None:
     start = np.datetime64("2024-02", "M").astype(f"datetime64[{unit}]")
@@ -288,6 +279,8 @@ def test_weekends_are_not_missing_from_business_days_but_holidays_are() -> None:
     dates = np.delete(np.busday_offset(np.datetime64("2024-01-02"), np.arange(60)), 30)
     table = read_table(pandas.DataFrame({"ds": dates.astype("datetime64[s]"), "y": np.arange(59.0)}))
     assert (table.calendar.name, table.series[0].filled, len(table.series[0].values)) == ("business daily", 1, 60)
+    own = read_table(pandas.DataFrame({"ds": range(1, 9), "y": [1.0, 5, 2, 6, 1, None, 2, 6]}), season=4)
+    assert (own.calendar.season, own.series[0].values[5]) == (4, 5)  # a season of one's own fills gaps
 
 
 def test_a_date_a_little_off_is_moved() -> None:
@@ -298,12 +291,6 @@ def test_a_date_a_little_off_is_moved() -> None:
     np.testing.assert_array_equal(table.series[0].dates, expected)
     np.testing.assert_array_equal(table.series[0].values, np.arange(40.0))
     assert table.notes == ("1 date is not weekly: moved to the nearest that is",)
-
-
-def test_a_season_of_ones_own_fills_gaps() -> None:
-    frame = pandas.DataFrame({"ds": range(1, 9), "y": [1.0, 5, 2, 6, 1, None, 2, 6]})
-    table = read_table(frame, season=4)
-    assert (table.calendar.season, table.series[0].values[5]) == (4, 5)
 
 
 # ---- wrong input
@@ -327,6 +314,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "Excel": (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
     "damaged gzip": (gzip.compress(LINE.encode())[:20], ": Compressed file ended before"),
     "damaged Parquet": (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
+    "not Parquet": (LINE, " is not a Parquet file: make it again, or give a CSV file a "),
     "half seconds": ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01T00:00:00.5 is finer than a second: "),
     "not UTF-8": (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
     "an open quote": (LINE + '"' + "x" * 200_000, ", line 5: this is not CSV (field larger than field limit (131072))"),
@@ -374,21 +362,17 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-def test_a_name_that_says_parquet_needs_parquet(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"sales\.parquet is not a Parquet file: make it again, or give a CSV file a "):
-        read_table(written(tmp_path, LINE, "sales.parquet"))
-
-
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input_is_one_line_with_its_place(name: str, tmp_path: Path) -> None:
     content, says = WRONG[name]
-    path = written(tmp_path, content)
+    path = written(tmp_path, content, "sales.parquet" if name == "not Parquet" else "sales.csv")
     with pytest.raises(TableError) as refused:
         read_table(path)
     assert f"{path}{says}" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
+WIDE = pandas.DataFrame(np.ones((2, sheets.MOST_COLUMNS + 1)))
 UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
 
 
@@ -414,6 +398,7 @@ UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
             "the frame, row 1: ds: 2024-01-30 00:00:00.500000 is",
         ),
         (pandas.DataFrame({"ds": [1, 2], "y": DATES[:2]}), "the frame: y holds dates, not numbers"),
+        (WIDE, "the frame: it has 20,001 columns, and at most 20,000 are allowed: give a long table"),
     ],
 )
 def test_a_wrong_frame_or_what_is_no_table_is_one_line(source: Any, says: str) -> None:
@@ -422,6 +407,7 @@ def test_a_wrong_frame_or_what_is_no_table_is_one_line(source: Any, says: str) -
     assert str(refused.value).startswith(says)
 
 
+@settings(max_examples=60)
 @given(
     st.sampled_from(["unique_id,ds,y", "ds,a,b", "V1,V2,V3", "a;b;c", "ds,y,date"]),
     st.lists(st.lists(st.sampled_from(CELLS), min_size=3, max_size=3), max_size=8),
@@ -444,12 +430,9 @@ def test_any_cells_are_regular_series_or_one_line(names: str, rows: list[list[st
 @pytest.mark.parametrize("option", ["id_column", "time_column", "value_column"])
 def test_a_column_that_does_not_exist_is_refused_with_those_that_do(option: str, tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"no column is named 'x': choose one of ds, y$"):
-        read_table(written(tmp_path, LINE), Columns(**{option: "x"}))
-
-
-def test_a_column_has_one_role(tmp_path: Path) -> None:
+        read_table(path := written(tmp_path, LINE), Columns(**{option: "x"}))
     with pytest.raises(TableError, match="column 'y' is given twice: names, dates and values need different columns"):
-        read_table(written(tmp_path, LINE), Columns(time_column="y", value_column="y"))
+        read_table(path, Columns(time_column="y", value_column="y"))
 
 
 def test_what_grows_when_it_is_unpacked_is_refused_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,6 +462,12 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         read_table(tmp_path / "sales.parquet")
 
 
+def test_without_pandas_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(OptionError, match=r"^tables need pandas: pip install 'afterword\[series\]'$"):
+        afterword.forecast(written(tmp_path, long_text()), horizon=2)
+
+
 def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates(tmp_path: Path) -> None:
     pandas.DataFrame({"unique_id": [7, 7, 7], "ds": DATES[:3], "y": [1, 2, 3]}).to_parquet(tmp_path / "sales.parquet")
     table = read_table(tmp_path / "sales.parquet")
@@ -489,16 +478,6 @@ def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates
     assert found["unique_id"].to_list() == [7, 7]
     assert found["ds"].to_list() == [pandas.Timestamp("2024-02-02"), pandas.Timestamp("2024-02-03")]
     assert read_table(tmp_path / "found.parquet").series[0].values.tolist() == [1.0, 2.5]
-
-
-def test_without_pandas_one_line_names_the_extra(tmp_path: Path) -> None:
-    written(tmp_path, long_text())
-    hidden = "import sys; sys.modules['pandas'] = None; from afterword.__main__ import main; main()"
-    environment = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1])}
-    command = [sys.executable, "-c", hidden, "forecast", "sales.csv", "--horizon", "2"]
-    done = finished(command, env=environment, cwd=tmp_path, fresh=True)
-    assert done.returncode == 2
-    assert done.stderr.decode() == "error: tables need pandas: pip install 'afterword[series]'\n"
 
 
 def test_days_that_never_have_a_value_are_closed() -> None:
@@ -512,7 +491,65 @@ def test_days_that_never_have_a_value_are_closed() -> None:
     assert table.notes == (f"10 of 69 values are missing in 1 of 1 series: filled {how}",)
 
 
-def test_a_table_with_too_many_columns_is_refused() -> None:
-    wide = pandas.DataFrame(np.ones((2, sheets.MOST_COLUMNS + 1)))
-    with pytest.raises(TableError, match="has 20,001 columns, and at most 20,000 are allowed: give a long table"):
-        read_table(wide)
+def every(first: str, count: int, step: int, unit: str) -> Any:
+    return (np.datetime64(first).astype(f"datetime64[{unit}]") + step * np.arange(count)).astype("datetime64[s]")
+
+
+def infer(dates: Any) -> Calendar:
+    return Calendar.infer(dates, np.zeros(len(dates), np.int64))
+
+
+MONTH_ENDS = (every("2020-02", 30, 1, "M").astype("datetime64[M]").astype("datetime64[D]") - 1).astype("datetime64[s]")
+WORKDAYS = np.busday_offset(np.datetime64("2024-01-02"), np.arange(60)).astype("datetime64[s]")
+CALENDARS = [
+    (every("2024-01-01", 100, 1, "s"), "every second", 60),
+    (every("2024-01-01", 3000, 60, "s"), "every minute", 1440),
+    (every("2024-01-01", 200, 60, "s"), "every minute", 60),
+    (every("2024-01-01", 400, 10, "m"), "every 10 minutes", 144),
+    (every("2024-01-01", 400, 30, "m"), "every 30 minutes", 48),
+    (every("2024-01-01T05", 400, 1, "h"), "hourly", 24),
+    (every("2024-01-01", 400, 6, "h"), "every 6 hours", 4),
+    (every("2024-01-01", 400, 1, "D"), "daily", 7),
+    (WORKDAYS, "business daily", 5),
+    (every("2024-01-03", 120, 7, "D"), "weekly", 52),
+    (every("2024-01-03", 60, 7, "D"), "weekly", 1),
+    (every("2024-01-03", 60, 28, "D"), "every 4 weeks", 13),
+    (every("2020-01", 30, 1, "M"), "monthly", 12),
+    (MONTH_ENDS, "monthly", 12),
+    (every("2020-01", 30, 1, "M") + np.timedelta64(14, "D"), "monthly", 12),
+    (every("2020-02", 30, 3, "M"), "quarterly", 4),
+    (every("2020-02", 30, 6, "M"), "half-yearly", 2),
+    (every("1990", 30, 1, "Y"), "yearly", 1),
+    (np.arange(5, 90), "numbered", 1),
+    (np.arange(0, 90, 5), "numbered by 5", 1),
+]
+
+
+@pytest.mark.parametrize(("dates", "name", "season"), CALENDARS)
+def test_the_frequency_and_its_season_come_from_the_dates(dates: Any, name: str, season: int) -> None:
+    calendar = infer(dates)
+    assert (calendar.name, calendar.season_for(len(dates))) == (name, season)
+    counts, fits = calendar.steps(dates)
+    assert (counts == 1).all()
+    assert fits.all()
+    gone = np.random.default_rng(0).choice(np.arange(1, len(dates) - 1), len(dates) // 10, replace=False)
+    assert infer(np.delete(dates, gone)).name == name  # a few missing dates do not change it
+
+
+@pytest.mark.parametrize("dates", [dates for dates, _, _ in CALENDARS])
+@pytest.mark.parametrize("known", [4, 9])
+def test_following_dates_continue_the_calendar(dates: Any, known: int) -> None:
+    calendar = infer(dates)
+    np.testing.assert_array_equal(calendar.following(dates[known], 5), dates[known + 1 : known + 6])
+
+
+def test_a_step_between_two_series_does_not_count() -> None:
+    dates = np.concatenate([every("2024-01", 12, 1, "M"), every("2020-01", 12, 1, "M")])
+    assert Calendar.infer(dates, np.repeat([0, 1], 12)).name == "monthly"
+
+
+def test_irregular_dates_are_refused_with_their_most_common_gaps() -> None:
+    hours = np.cumsum([0, 24, 24, 84, 24, 84, 53, 233, 27])
+    dates = np.datetime64("2024-01-01", "s") + hours.astype("timedelta64[h]")
+    with pytest.raises(TableError, match=r"gaps are 1 day \(38%\) and 84 hours \(25%\); give one row per hour, day"):
+        infer(dates)

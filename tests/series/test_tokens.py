@@ -41,11 +41,6 @@ def test_the_place_within_a_bin_goes_from_its_one_edge_to_the_other() -> None:
     np.testing.assert_array_equal(bins_of(changes_of(bins, np.full(BINS, 0.5))), bins)
 
 
-@given(changes)
-def test_larger_changes_have_no_smaller_bins(given: np.ndarray) -> None:
-    assert (np.diff(bins_of(np.sort(given))) >= 0).all()
-
-
 def test_bins_are_narrow_near_zero_and_hold_everything() -> None:
     width = np.diff(bounds)
     assert (np.diff(width[BINS // 2 :]) > 0).all()

@@ -10,9 +10,9 @@ from afterword.generation.prefill import Reading
 from afterword.model.network.network import Network
 from afterword.serving.writing import memory
 from afterword.serving.writing.memory import Memory, TokensRead
-from tests.generation.test_continuation import CHAR, MODELS
+from tests.generation.test_continuation import SAVED
 
-NETWORKS = [MODELS[CHAR].network() for _ in range(6)]
+NETWORKS = [SAVED.network() for _ in range(6)]
 IDS = st.lists(st.integers(0, 5), max_size=12)
 
 

@@ -1,3 +1,5 @@
+"""Texts, their parts and their labels, wherever the pieces of a file end."""
+
 from __future__ import annotations
 
 import codecs
@@ -18,11 +20,12 @@ from hypothesis import strategies as st
 
 from afterword.errors import OptionError, TextError
 from afterword.text import decoding, documents
-from afterword.text.corpus import Corpus, TextSettings, parse_validation, read_corpus
+from afterword.text import lines as of_lines
+from afterword.text.corpus import Corpus, TextSettings, read_corpus
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources
-from afterword.text.lines import whole_lines
-from afterword.text.vocabularies import vocabulary_asked_for
+from afterword.text.encoded import EncodedCorpus, encode, learn_tokenizer
+from afterword.text.lines import count_labels, whole_lines
 from tests.reading import read_text
 
 LONG = "The quick brown fox jumps over the lazy dog. Sphinx of black quartz, judge my vow!\n"
@@ -114,6 +117,8 @@ def test_a_folder_gives_its_texts_in_order_and_says_what_it_skipped_and_why(tmp_
     (tmp_path / "itself").symlink_to("itself")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "run" / "run.json", "{}")
+    write(tmp_path / "run" / "model" / "README.md", "a run, and no text")
     text, notes = read_text([tmp_path])
     assert text == "a1\na2\n三\nb\n" + "é" * 100_000
     assert notes == [
@@ -121,6 +126,7 @@ def test_a_folder_gives_its_texts_in_order_and_says_what_it_skipped_and_why(tmp_
         f"skipped (linked folder): {tmp_path / 'a' / 'loop'}",
         f"skipped (PNG image): {tmp_path / 'image'}",
         f"skipped (not a file): {tmp_path / 'itself'}, {tmp_path / 'nowhere'} and {tmp_path / 'pipe'}",
+        f"skipped (Afterword model or run): {tmp_path / 'run'}",
         f"skipped (not utf-8 text): {tmp_path / 'zeros'}",
         f"read {tmp_path / 'a' / '3.txt'} as the UTF-16 or UTF-32 that its byte order mark says",
     ]
@@ -331,8 +337,11 @@ def test_lines_that_are_all_equal_and_an_empty_validation_file_are_refused(tmp_p
     assert refused([path], lines=True).startswith("TextError: all lines are equal")
     says = f"TextError: {empty} is empty: name a file with text to validate on"
     assert refused([path], validation=str(empty)) == says
-    with read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()):
-        pass  # the shortest text
+    with read_corpus([write(path, "ab " * 21 + "\n")], TextSettings()) as corpus:  # the shortest text
+        assert corpus.notes == []
+    with read_corpus([path, path], TextSettings()) as twice:
+        assert twice.training_characters == corpus.training_characters
+        assert any("named twice" in note for note in twice.notes)
 
 
 SHARE, UNKNOWN = "validation must be a fraction above 0 and", "vocabulary must be char or words, not {}"
@@ -347,15 +356,6 @@ SETTINGS: list[tuple[str, list[str], str]] = [
 def test_a_setting_that_cannot_be_is_refused(name: str, values: list[str], says: str) -> None:
     for value in values:
         assert refused(["gone"], **{name: value}).startswith(f"OptionError: {says.format(value)}"), value
-
-
-def test_a_vocabulary_is_a_kind() -> None:
-    assert [vocabulary_asked_for(name).kind for name in ("char", "words", "classic")] == ["char", "words", "classic"]
-
-
-def test_validation_is_a_share_or_a_file() -> None:
-    found = [parse_validation(value) for value in ("0.05", "held.txt", None)]
-    assert found == [0.05, Path("held.txt"), 0]
 
 
 def test_a_late_fault_closes_what_was_spooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,19 +390,64 @@ def test_memory_does_not_grow_with_a_text_of_one_line(monkeypatch: pytest.Monkey
         tracemalloc.stop()
 
 
-def test_a_run_among_the_texts_is_no_text(tmp_path: Path) -> None:
-    write(tmp_path / "book.txt", "The text that is meant. " * 10)
-    write(tmp_path / "run" / "run.json", "{}")
-    write(tmp_path / "run" / "model" / "README.md", "Not meant. " * 10)
-    with read_corpus([tmp_path], TextSettings()) as corpus:
-        assert "".join(text for _, text in corpus.pieces()) == "The text that is meant. " * 10
+GOOD = "".join(f"{'ham' if k % 3 else 'Spam'}\tline {k}\n" for k in range(60))
 
 
-def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
-    path = tmp_path / "book.txt"
-    path.write_text("".join(f"The {k}th line of this book.\n" for k in range(20)))
-    with read_corpus([path], TextSettings()) as once:
-        pass
-    with read_corpus([path, tmp_path, path], TextSettings()) as corpus:
-        assert corpus.training_characters == once.training_characters
-        assert any("named twice" in note for note in corpus.notes)
+def read(folder: Path, content: str, name: str = "mail.txt", **settings: str | bool) -> EncodedCorpus:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    chosen = TextSettings(**{"labels": True, "validation": "0.1", **settings})  # type: ignore[arg-type]
+    with read_corpus([path], chosen) as corpus:
+        return encode(corpus, learn_tokenizer(corpus, chosen.vocabulary, chosen.lowercase), folder)
+
+
+@pytest.mark.parametrize("vocabulary", ["char", "words"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_labels_of_the_training_part_are_counted_in_its_case(tmp_path: Path, vocabulary: str, lowercase: bool) -> None:
+    found = read(tmp_path, GOOD, vocabulary=vocabulary, lowercase=lowercase)
+    first = [line.partition("\t")[0] for line in found.texts("training")]
+    assert found.labels == {label: first.count(label) for label in ("ham", "spam" if lowercase else "Spam")}
+    assert sum(found.labels.values()) == found.documents < 60
+    assert list(found.labels) == sorted(found.labels, key=lambda label: -found.labels[label])
+    assert EncodedCorpus.open(tmp_path).labels == found.labels
+    assert read(tmp_path, GOOD, labels=False, lines=True).labels == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from("aAb"), st.text("xy\t", min_size=1))), st.integers(1, 9), st.booleans())
+def test_the_first_tab_ends_the_label_in_any_pieces(lines: list[tuple[str, str]], size: int, lowercase: bool) -> None:
+    text = "".join(f"{label}\t{line}\n" for label, line in lines)
+    names = [label.lower() if lowercase else label for label, _ in lines]
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    assert count_labels(pieces, lowercase) == {label: names.count(label) for label in names}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("no label here", "mail.txt:62 has no tab: with labels= every line is a label, a tab and a text"),
+        ("\tno label", "mail.txt:62 has no label before its tab"),
+        ("ham\t", "mail.txt:62 has no text after its tab"),
+        ("new\t", "mail.txt:62 has no text after its tab"),
+        ("\t", "mail.txt:62 has no label before its tab"),
+    ],
+)
+def test_a_line_that_is_not_labelled_is_named(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(TextError) as refused:
+        read(tmp_path, f"\n{GOOD}{line}\n{GOOD}")  # an empty line is none
+    assert says in str(refused.value)
+
+
+def test_a_line_of_the_second_file_is_named_by_its_own_number(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(GOOD)
+    second.write_text(f"{GOOD}ham and eggs")
+    for sources, validation in (([first, second], "0.1"), ([first], str(second))):
+        with pytest.raises(TextError, match="second:61 has no tab"):
+            read_corpus(sources, TextSettings(labels=True, validation=validation))
+
+
+def test_too_many_labels_are_refused_where_they_become_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_lines, "MOST", 3)
+    read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n", lowercase=True)
+    with pytest.raises(TextError, match=r"mail\.txt:62 has a new label; at most 3 different ones are allowed"):
+        read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n")

@@ -95,6 +95,7 @@ def test_rows_take_the_bytes_that_they_need(tmp_path: Path, characters: int, nam
     assert found.training.dtype == np.dtype(name).newbyteorder("<")
     assert (tmp_path / "training.bin").stat().st_size == len(found.training) * found.training.dtype.itemsize
     assert found.training.tolist() == list(range(found.training_characters))
+    assert (len(found.validation), found.validation_characters, bytes_of(found)[1]) == (0, 0, 0)  # that part is empty
 
 
 def test_what_was_encoded_is_mapped_cannot_be_written_and_can_be_opened_again(tmp_path: Path) -> None:
@@ -125,13 +126,6 @@ def test_unseen_rows_are_those_that_the_training_text_lacks(text: str, vocabular
     with tempfile.TemporaryDirectory() as place:
         found = encoded(Path(place), "ab\nba\naab\nbba\n" + text, **kind)
         assert found.unseen == sorted(set(range(found.tokenizer.rows)) - set(found.training.tolist()))
-
-
-def test_a_part_may_be_empty(tmp_path: Path) -> None:
-    found = encoded(tmp_path, TEXT, validation=None)
-    assert (len(found.validation), found.validation_characters, bytes_of(found)[1]) == (0, 0, 0)
-    assert found.training_characters == len(TEXT)
-    assert (tmp_path / "validation.bin").read_bytes() == b""
 
 
 def test_what_the_classic_recipe_does_not_know_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import gzip
 import io
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -92,21 +92,6 @@ def word(path: Path) -> Path:
     return path
 
 
-def test_a_word_document(tmp_path: Path) -> None:
-    path = word(tmp_path / "novel.docx")
-    text, notes = read_text([path])
-    assert text == "Chapter I\nIt was a dark night. And\nlate.\n\nThe end.\n".replace(". And", ".\tAnd")
-    assert notes == [f"read the text of {path}, without 1 table"]
-
-
-def test_an_open_document(tmp_path: Path) -> None:
-    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
-    path = zipped(tmp_path / "novel.odt", {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": CONTENT})
-    text, notes = read_text([stored(path)])
-    assert text == "Chapter I\nIt was a dark night.\n\nOne\ntwo\tthree.\n"
-    assert notes == [f"read the text of {path}, without 1 note and 1 picture and 1 table"]
-
-
 def stored(path: Path) -> Path:
     """Write the archive anew, with its media type first and not compressed, as both formats ask for."""
     with zipfile.ZipFile(path) as archive:
@@ -117,35 +102,57 @@ def stored(path: Path) -> Path:
     return path
 
 
-def test_a_book_in_the_order_of_its_spine(tmp_path: Path) -> None:
-    path = stored(zipped(tmp_path / "book.epub", BOOK))
-    text, notes = read_text([path])
-    assert text == "I\n\nFirst\xa0page, with a word.\n\n\nRoses é\nViolets\n"
-    assert notes == [f"read the text of {path}, without 1 note"]
+def open_document(path: Path, content: str = CONTENT) -> Path:
+    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
+    return stored(zipped(path, {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": content}))
 
 
-def test_a_page(tmp_path: Path) -> None:
-    (path := tmp_path / "house.html").write_text(PAGE, encoding="utf-8")
-    text, notes = read_text([path])
-    body = "bold word, and another.\nA new line.\n\nbread\nbutter\n\na  b\n  c\n\ncafé\n"
-    assert text == f"The House\n\nOne {body}"
-    assert notes == [f"read the text of {path}, without 1 picture and 1 table"]
-    (unnamed := tmp_path / "house").write_text(PAGE, encoding="utf-8")
-    assert read_text([unnamed])[0] == text
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
-def test_markdown(tmp_path: Path) -> None:
-    (path := tmp_path / "README.md.gz").write_bytes(gzip.compress(MARKDOWN.encode()))
-    text, notes = read_text([path])
-    assert text == "The House\n\nOne bold word, and another.\n\nbread\nbutter\n\nRoses\nViolets\n"
-    assert notes == [f"read the text of {path}, without 1 table"]
+HOUSE = "The House\n\nOne bold word, and another."
+FORMATS: dict[str, tuple[Callable[[Path], Path], str, str]] = {  # by name: how it is made, its text, what is left out
+    "a.docx": (word, "Chapter I\nIt was a dark night.\tAnd\nlate.\n\nThe end.\n", "1 table"),
+    "a.odt": (
+        open_document,
+        "Chapter I\nIt was a dark night.\n\nOne\ntwo\tthree.\n",
+        "1 note and 1 picture and 1 table",
+    ),
+    "a.epub": (
+        lambda path: stored(zipped(path, BOOK)),
+        "I\n\nFirst\xa0page, with a word.\n\n\nRoses é\nViolets\n",
+        "1 note",
+    ),
+    "a.html": (
+        lambda path: written(path, PAGE),
+        f"{HOUSE}\nA new line.\n\nbread\nbutter\n\na  b\n  c\n\ncafé\n",
+        "1 picture and 1 table",
+    ),
+    "a.md.gz": (
+        lambda path: written(path, gzip.compress(MARKDOWN.encode())),
+        f"{HOUSE}\n\nbread\nbutter\n\nRoses\nViolets\n",
+        "1 table",
+    ),
+    "a.rtf": (
+        lambda path: written(path, RTF),
+        "It was a dark night.\nCafé — one.\n The end.\n",
+        "1 note and 1 table",
+    ),
+}
 
 
-def test_rich_text(tmp_path: Path) -> None:
-    (path := tmp_path / "novel.rtf").write_bytes(RTF)
-    text, notes = read_text([path])
-    assert text.split() == ["It", "was", "a", "dark", "night.", "Café", "—", "one.", "The", "end."]
-    assert notes == [f"read the text of {path}, without 1 note and 1 table"]
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_document_is_read_as_its_text_also_as_a_stream(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, text, without = FORMATS[name]
+    path = make(tmp_path / name)
+    assert read_text([path]) == (text, [f"read the text of {path}, without {without}"])
+    if not name.endswith("md.gz"):  # which only its name tells
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+        assert read_text(["-"])[0] == text
 
 
 @pytest.mark.parametrize(("name", "source"), [("a.html", PAGE), ("a.md", MARKDOWN)])
@@ -195,10 +202,8 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
 def test_text_around_comments_and_instructions_is_kept(tmp_path: Path) -> None:
     (page := tmp_path / "a.html").write_text("<html><body>a <!-- no --> b<?no?>c<!-- no --><p>d", encoding="utf-8")
     assert read_text([page])[0] == "a bc\n\nd\n"
-    content = CONTENT.replace("dark", "da<!-- no -->r<?no?>k")
-    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
-    path = zipped(tmp_path / "novel.odt", {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": content})
-    assert "It was a dark night." in read_text([stored(path)])[0]
+    path = open_document(tmp_path / "novel.odt", CONTENT.replace("dark", "da<!-- no -->r<?no?>k"))
+    assert "It was a dark night." in read_text([path])[0]
 
 
 def test_one_process_parses_all_documents_of_a_reader_and_ends_with_it(tmp_path: Path) -> None:
@@ -227,9 +232,3 @@ def test_another_process_parses_after_one_was_killed(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert list(reader.read([tmp_path / "a.md"])) == found
-
-
-def test_a_stream_is_read_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = word(tmp_path / "novel.docx").read_bytes()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    assert read_text(["-"])[0] == read_text([tmp_path / "novel.docx"])[0]

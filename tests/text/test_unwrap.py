@@ -1,4 +1,4 @@
-"""Wrapped prose is joined, and nothing else; the setting travels with the model."""
+"""Where lines and sentences end: wrapped prose is joined, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from afterword.errors import OptionError
 from afterword.settings import made
 from afterword.text.corpus import TextSettings, read_corpus
+from afterword.text.sentences import sentence_ends, stops
 from afterword.text.unwrap import PART, unwrapped, unwrapped_parts
 
 WORDS = re.findall(
@@ -60,44 +61,32 @@ def test_wrapped_prose_is_what_it_was_before(columns: int) -> None:
     assert unwrapped(wrapped(text, columns)) == text
 
 
-def test_prose_with_one_line_per_paragraph_stays() -> None:
-    assert unwrapped(paragraphs(40)) == paragraphs(40)
+def small_verses() -> str:
+    draw = random.Random(4)
+    return "\n\n".join("\n".join(" ".join(draw.choices(WORDS, k=7)) for _ in range(4)) for _ in range(100))
+
+
+DECLARED = "extern int read_entry (struct entry *found, char *buffer);\n#define LONGEST (1 << 10)\n\n"
+STAYS = {
+    "a line per paragraph": paragraphs(40),
+    "verse": f"{VERSE}\n" * 50,
+    "verse in small letters": small_verses(),
+    "sentences of one length": "".join(f"The {k}th line of this book, and no more.\n" for k in range(100, 300)),
+    "a play": PLAY * 20,
+    "code": Path(textwrap.__file__).read_text(encoding="utf-8"),
+    "wrapped prose in comments": f"/* {wrapped(paragraphs(1))} */\n\n{DECLARED}" * 20,
+}
+
+
+@pytest.mark.parametrize("text", STAYS.values(), ids=STAYS)
+def test_all_else_keeps_its_lines(text: str) -> None:
+    assert unwrapped(text) == text
 
 
 def test_a_poem_a_heading_and_a_list_in_a_novel_keep_their_lines() -> None:
     kept = f"\nCHAPTER II\n\nCamden Place,\nMarch 3rd, 1811.\n\n{VERSE}\n\n- bread\n- and butter\n\n"
     prose = paragraphs(20)
     assert unwrapped(wrapped(prose) + kept + wrapped(prose)) == prose + kept + prose
-
-
-def test_verse_alone_keeps_its_lines() -> None:
-    assert unwrapped(f"{VERSE}\n" * 50) == f"{VERSE}\n" * 50
-
-
-def test_verse_without_capital_letters_keeps_its_lines() -> None:
-    draw = random.Random(4)
-    verses = "\n\n".join("\n".join(" ".join(draw.choices(WORDS, k=7)) for _ in range(4)) for _ in range(100))
-    assert unwrapped(verses) == verses
-
-
-def test_lines_that_are_sentences_of_one_length_stay() -> None:
-    lines = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100, 300))
-    assert unwrapped(lines) == lines
-
-
-def test_a_play_keeps_its_lines() -> None:
-    assert unwrapped(PLAY * 20) == PLAY * 20
-
-
-def test_code_keeps_its_lines() -> None:
-    code = Path(textwrap.__file__).read_text(encoding="utf-8")
-    assert unwrapped(code) == code
-
-
-def test_comments_of_code_that_are_wrapped_prose_keep_their_lines() -> None:
-    declared = "extern int read_entry (struct entry *found, char *buffer);\n#define LONGEST (1 << 10)\n\n"
-    code = f"/* {wrapped(paragraphs(1))} */\n\n{declared}" * 20
-    assert unwrapped(code) == code
 
 
 def test_a_divided_word_is_put_together_if_the_text_has_it_whole() -> None:
@@ -170,3 +159,52 @@ def test_auto_leaves_a_text_with_little_wrapped_prose_as_it_is(tmp_path: Path) -
     joined = read(path, unwrap="yes")
     assert joined[1]
     assert joined[0].startswith(f"{VERSE}\n\n" * 200)
+
+
+FRAGMENTS = [*"aAI \n.!?…\"')”(–。」と", "Mr", "12", "--"]
+texts = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "He came.| She went!| Who?| All of them.|",
+        "Mr. Smith met Mrs. J. K. Jones, Prof. Moriarty and St. Paul in the U.S. Senate.| They spoke.|",
+        "See p. 12, No. 5, e.g. Figure 3 and vol. 2 here.| No.| She would not.|",
+        "Smith et al. 2013 paid 3.50 for version 2.1.| It is on www.example.org.| Good.|",
+        "Henry VIII. King of England was taller than I.| The end.|",
+        '"Go!" he said.| "Now?" asked she.| \'Yes.\'| (They went.)| [Exeunt.]|',
+        "»Nein!« rief er.| „Doch.“| – Er kam am 3. Mai bzw. Juni, vgl. Abb. 4 hier.| Das war 1848.| Dann usw.|",
+        "Well... it is. . . so…| But then...| And?!|",
+        "Now now.|--\nThou art.|— What!--then go, all--",
+        "BRUTUS.\nPeace, ho!| Hark!|\n\nCASSIUS. Who comes?|\n\nACT II.\n\nSCENE I. Rome.|\n\nSo.|",
+        "1. Begin.|\n2. End.|\n3.1.2. Again.|",
+        "The woods are lovely\nDark and deep\nAnd miles to go\n\nAnd miles",
+        "¿Qué?| ¡Sí!| Bien.|",
+        "好。|他走了！|「行く？」と言った。|「はい。」|",
+        "هل جاء؟| نعم.| यह है।| ठीक है।|",
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(marked: str) -> None:
+    text = marked.replace("|", "")
+    ends = sentence_ends(text)
+    assert "|".join(text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)) == marked
+
+
+def test_if_all_letters_are_small_a_small_letter_begins_a_sentence() -> None:
+    text = "he came. she said to mr. smith, e.g. today."
+    assert next(text[: stop.end] for stop in stops(text, cased=False) if stop.is_end) == "he came."
+    assert sum(bool(stop.is_end) for stop in stops(text, cased=False)) == 2
+
+
+@given(texts, texts)
+def test_a_stop_that_is_decided_stays_so_whatever_follows(text: str, more: str) -> None:
+    decided = [stop for stop in stops(text, is_whole=False) if stop.is_end is not None]
+    assert decided == [*stops(text + more, is_whole=False)][: len(decided)]
+
+
+@given(st.sampled_from([".", " ", '"', "(", ". ", "--"]), st.integers(0, 500))
+def test_little_is_undecided_however_long_a_run_of_signs_is(sign: str, number: int) -> None:
+    text = "Well." + sign * number
+    undecided = [stop.begin for stop in stops(text, is_whole=False) if stop.is_end is None]
+    assert len(text) - min(undecided, default=len(text)) <= 200
