@@ -95,7 +95,7 @@ torture: .venv/ready-dev
 # 20 minutes on two idle cores.
 SEED ?= 1
 attack: .venv/ready-dev
-	$(BIN)/python -m tests.hostile.attack --seed $(SEED)
+	$(BIN)/python -m benchmarks.attack --seed $(SEED)
 
 # Print every figure of docs/figures.md, one command each. Takes half an hour; needs the machine to itself.
 bench: .venv/ready-dev
