@@ -142,11 +142,6 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "notebooks"
 
 
-def test_there_are_three() -> None:
-    names = ["build-your-own", "what-the-gates-do", "your-text-in-five-minutes"]
-    assert [path.stem for path in NOTEBOOKS] == names
-
-
 @pytest.mark.parametrize(("wrong", "says"), [("return h, c", "at character 1"), ("return h, c + h", "at character 1")])
 def test_an_exercise_says_where_a_wrong_step_goes_wrong(wrong: str, says: str, place: Path) -> None:
     book = DOCS / "notebooks" / "build-your-own.ipynb"
@@ -156,15 +151,6 @@ def test_an_exercise_says_where_a_wrong_step_goes_wrong(wrong: str, says: str, p
     code[3] = code[3].replace(solved, wrong)
     done = finished([sys.executable, "-c", "\n".join(code[:5])], cwd=place, env=ENVIRONMENT)
     assert f"Not yet: {says}" in done.stdout.decode(), done.stderr.decode()
-
-
-def test_an_exercise_says_where_a_wrong_flip_flop_goes_wrong(place: Path) -> None:
-    book = DOCS / "notebooks" / "build-your-own.ipynb"
-    code = [shortened("".join(cell["source"])) for cell in cells(book)]
-    assert "return solution_flip_flop()" in code[5]
-    code[5] = code[5].replace("return solution_flip_flop()", "return np.zeros((4, 3)), np.zeros(4)")
-    done = finished([sys.executable, "-c", "\n".join([*code[:2], *code[5:7]])], cwd=place, env=ENVIRONMENT)
-    assert "Not yet: 0 steps after 'a', the hidden state is 0.00." in done.stdout.decode(), done.stderr.decode()
 
 
 @each
@@ -184,25 +170,6 @@ def test_each_call_within_a_sentence_of_the_docs_suits_too() -> None:
         checked.read_spans(page.read_text(encoding="utf-8"))
     assert checked.wrong == []
     assert checked.calls >= 20
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        'model.units(text, matching="So")',
-        'model.units(text).matching("So", witin=3)',
-        "model.gates()",
-        "model.gate(text)",
-        "afterword.train(text, minuts=3)",
-        "afterword.load('m').hold('forget=1').generate('a', max_token=60)",
-        "trace = model.gates('a')\ntrace.means()",
-        "from afterword.model.network.cell import step as own\nprint(own(1))",
-    ],
-)
-def test_a_wrong_call_is_found_without_being_run(call: str) -> None:
-    checked = Checked()
-    checked.read(call)
-    assert len(checked.wrong) == 1
 
 
 @each
