@@ -74,7 +74,7 @@ def test_the_map_fills_the_frame_however_often_it_is_loaded(tab: Tab, tmp_path: 
     if how == "by a script":  # as a notebook does
         text = json.dumps(inside).replace("</", "<\\/")
         inside = f"<div id=cell></div><script>setTimeout(() => {{ cell.innerHTML = {text} }}, 20)</script>"
-    for _ in range(10):
+    for _ in range(3):
         opened(tab, inside, tmp_path)
         tab.run(
             "new Promise(done => { const look = () => document.querySelector('iframe') ? done() "

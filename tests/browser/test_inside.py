@@ -54,14 +54,6 @@ def test_the_frame_has_the_pages_colours_from_the_first_moment(tab: Tab, server:
     assert tab.run("document.querySelector('iframe').contentDocument.documentElement.dataset.theme") == theme
 
 
-def test_the_page_of_one_step_runs_its_model_there(tab: Tab, server: Serving) -> None:
-    html = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step"}).json["html"]
-    shown(tab, server, html)
-    inside = "document.querySelector('iframe').contentWindow"
-    assert tab.run(f"{inside}.document.querySelectorAll('#text b').length") == 4
-    assert tab.run(f"{inside}.document.getElementById('v-cell').textContent") != ""
-
-
 def test_no_other_script_runs_there(tab: Tab, server: Serving) -> None:
     html = server.post("/v1/gates", {"model": "tiny", "text": "ab", "format": "html"}).json["html"]
     shown(tab, server, html)
