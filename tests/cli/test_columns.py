@@ -99,7 +99,8 @@ def test_the_columns_are_the_same_whatever_row_is_the_first_and_without_any(
     other.write_text("ab\n", "utf-8")
     words = [str({**models, "FILE": file, "OTHER": other}.get(word, word)) for word in case.command.split()]
     heads, keys, titles = set[tuple[str, ...]](), set[tuple[str, ...]](), set[str]()
-    for lines in [*permutations(case.lines), *case.lines]:
+    turned = [(*case.lines[k:], *case.lines[:k]) for k in range(len(case.lines))]  # each line is the first one once
+    for lines in [*turned, *case.lines]:
         file.write_text("\n".join([*lines, ""]) if isinstance(lines, tuple) else f"{lines}\n", "utf-8")
         table = fine(run(*words, "--csv")).stdout.decode()
         heads.add(tuple(columns(table)))

@@ -138,19 +138,3 @@ def test_an_unknown_label_gets_one_line_with_those_that_are_known(
     out, err = capfd.readouterr()
     assert (left.value.code, out, err.count("\n")) == (2, "", 1)
     assert says in err
-
-
-def test_a_model_without_labels_is_said_to_have_none(lines_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["generate", str(lines_model), "--label", "a"])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err == "error: this model knows no labels: leave the label out; or train one with --labels\n"
-
-
-def test_a_text_without_labels_is_refused_before_anything_is_made(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "plain.txt").write_text("a line without a label\n" * 9)
-    refused = run("train", tmp_path / "plain.txt", "--labels", "--out", tmp_path / "run")
-    assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
-    assert b"plain.txt:1 has no tab: with --labels every line is a label, a tab and a text" in refused.stderr
-    assert not (tmp_path / "run").exists()

@@ -12,7 +12,6 @@ import re
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +25,10 @@ from afterword.serving.http.limits import Access, Limits
 from afterword.serving.runs.watched import Runs
 from afterword.serving.server import Server, address, listen
 from afterword.serving.writing.models import Models
-from tests.processes import PATIENCE, finished, until
-from tests.serving.server import ENVIRONMENT, Serving, serving
+from tests.cli.conftest import run_here
+from tests.cli.test_main import error_line
+from tests.processes import PATIENCE, until
+from tests.serving.server import Serving, serving
 from tests.serving.test_load import ENDLESS, MOST, begun, everything
 from tests.serving.test_runs_routes import damaged
 
@@ -323,8 +324,9 @@ def test_a_stop_lets_what_runs_finish(models: Path) -> None:
     ],
 )
 def test_wrong_input_ends_with_one_line(
-    server: Serving, models: Path, tmp_path: Path, arguments: str, message: str
+    server: Serving, models: Path, tmp_path: Path, arguments: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "key").write_text(KEY)
     os.mkfifo(tmp_path / "pipe")
     damaged(tmp_path / "tiny")
@@ -332,12 +334,7 @@ def test_wrong_input_ends_with_one_line(
     given = [known.get(one, one) for one in arguments.split()]
     if "--port" not in given:
         given += ["--port", "0"]
-    command = [sys.executable, "-m", "afterword", "serve", *given]
-    found = finished(command, cwd=tmp_path, env={**ENVIRONMENT, "AFTERWORD_DEBUG": ""})
-    assert found.returncode == 2, found.stderr
-    [line] = found.stderr.decode().splitlines()
-    assert line.startswith("error: ")
-    assert message.replace("PORT", str(server.port)) in line
+    assert message.replace("PORT", str(server.port)) in error_line(run_here(["serve", *given]))
 
 
 def test_what_is_sent_in_small_parts_is_sent_at_once() -> None:
