@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -55,40 +54,6 @@ def test_a_peer_that_fails_gives_its_reason_and_the_rest_goes_on(place: Path) ->
     assert "| **Ours** | 9." in page
     assert "\n```\n" + 300 * "x" + "\n```\n" in page
     assert (place / compare.PICTURE).read_text().count("<rect") == 3
-
-
-def test_an_interrupt_keeps_the_finished_rows(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = compare.measured
-
-    def interrupted(peer: Peer, *given: Any) -> dict[str, Any]:
-        if peer.name == "bad":
-            raise KeyboardInterrupt
-        return measured(peer, *given)
-
-    monkeypatch.setattr(compare, "measured", interrupted)
-    assert compared(place).exit_code == 130
-    page = (place / "page.md").read_text()
-    assert "| X | 9." in page
-    assert "Bad" not in page
-
-
-def test_a_peer_that_cannot_be_installed_or_does_not_end_is_a_row(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_network(command: list[Any], **options: Any) -> subprocess.CompletedProcess[str]:
-        if "pip" in command:
-            return subprocess.CompletedProcess(command, 1, stderr="ERROR: first\nERROR: No matching distribution\n")
-        if options.get("timeout"):
-            raise subprocess.TimeoutExpired(command, options["timeout"])
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", without_network)
-    installed = compare.measured(Peer("y", "Y", "", packages=("nothing",)), [], 1)
-    assert installed == {"failure": "cannot install nothing: No matching distribution"}
-    assert compare.measured(Peer("x", "X", "", "good"), [], 1) == {"failure": "it was stopped after 300 seconds"}
-
-
-def test_a_sample_is_shown_as_it_is_and_a_blank_one_is_described() -> None:
-    assert compare._shown("\none\n  two\n") == "```\none\n  two\n```"
-    assert compare._shown("  \n") == "*(3 blank characters)*"
 
 
 def test_the_page_says_where_a_peer_is_better() -> None:

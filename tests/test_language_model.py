@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.errors import InputError, ModelError, OptionError, TextError
+from afterword.errors import InputError, ModelError, OptionError
 from afterword.generation.texts import Sample
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT
@@ -164,13 +164,10 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.calibrated(["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular expressions"),
         (lambda model: model.calibrated(["abc"] * 30, masks=[5]), "masks must be a list of regular expressions"),
         (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
-        (lambda model: model.stream(top_p=0), "top_p= must be above 0"),
         (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
-        (lambda model: model.samples(num=0), "num= must be 1 or more, not 0"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
         (lambda model: model.generate(stop=5), "stop must be text of at least one character"),
-        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
         (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
@@ -264,11 +261,3 @@ def test_the_weights_compute_a_step_by_hand_and_cannot_be_changed() -> None:
         weights["output.bias"][0] = 1
     with pytest.raises(TypeError):
         weights["output.bias"] = x  # type: ignore[index]
-
-
-def test_a_text_that_is_no_string_is_refused_in_the_same_words_everywhere(tmp_path: Path) -> None:
-    model = load(save_tiny(tmp_path / "tiny"))
-    calls: list[Callable[[Any], object]] = [model.score, model.score_lines, lambda text: model.voice(own=text)]
-    for call in calls:
-        with pytest.raises(TextError, match="must be a string, not bytes: decode it first"):
-            call(b"abc")

@@ -97,24 +97,6 @@ def test_a_rule_that_outgrows_its_limits_ends_nobody_elses_text(server: Serving)
     assert server.is_idle()
 
 
-def test_streams_of_two_models_come_evenly(server: Serving) -> None:
-    many = [begun(server, model="tiny", stream=True, max_tokens=3000, seed=seed) for seed in range(40)]
-    chunks = 0
-    body = {"model": "mixed", "stream": True, "max_tokens": 2000}
-    with ThreadPoolExecutor(1) as threads:
-        one = threads.submit(server.post, "/v1/completions", body)
-        for connection in many:
-            with connection:
-                text = b""
-                while b"[DONE]" not in text:
-                    part = connection.recv(65536)
-                    assert part
-                    text += part
-                chunks += text.count(b"data: {")
-        assert one.result().status == 200
-    assert chunks > 40 * 4
-
-
 def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
     for stream in (True, False) * 3:
         writing = [begun(small, **ENDLESS, stream=stream) for _ in range(4)]
