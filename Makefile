@@ -221,7 +221,7 @@ bench-series:
 
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev
-	$(BIN)/python -m tests.serving.soak --minutes 20
+	$(BIN)/python -m benchmarks.soak --minutes 20
 
 # What the lesson says of trained networks, on three seeds and on two kinds of kernels. Takes about 25 minutes.
 .PHONY: bench-teach

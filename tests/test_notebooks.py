@@ -12,11 +12,9 @@ import os
 import re
 import shutil
 import sys
-import typing
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -47,85 +45,25 @@ def cells(notebook: Path, kind: str = "code") -> Iterator[dict[str, Any]]:
             yield cell
 
 
-class Value(NamedTuple):
-    """An expression of which only the class is known."""
-
-    kind: type
-
-
-class Checked(ast.NodeVisitor):
-    """Code whose calls of our functions were compared with their signatures, without running it."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Any] = {"afterword": afterword, "model": Value(LanguageModel)}
-        """What a name means: a module, function or class of ours, or a value of such a class."""
-        self.calls, self.wrong = 0, list[str]()
-
-    def read(self, code: str) -> None:
-        self.visit(ast.parse(code))
-
-    def read_spans(self, text: str) -> None:
-        """Read the code spans of a page, as far as they are Python."""
-        for span in re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)):
-            with contextlib.suppress(SyntaxError):
-                self.read(span)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module and node.module.startswith("afterword"):
-            module = importlib.import_module(node.module)
-            self.known.update({one.asname or one.name: getattr(module, one.name) for one in node.names})
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        self.visit(node.value)
-        meant = self.meant(node.value)
-        for target in node.targets:
-            for one in ast.walk(target):
-                if isinstance(one, ast.Name):
-                    self.known[one.id] = meant if one is target else None
-
-    def visit_Call(self, node: ast.Call) -> None:
-        self.generic_visit(node)
-        found = self.meant(node.func)
-        if found is None or isinstance(found, Value):
-            return
-        self.calls += 1
-        try:
-            assert callable(found), found
-            bound = [None] * self._is_method(node.func)
-            assert not any(isinstance(one, ast.Starred) for one in node.args)
-            inspect.signature(found).bind(*bound, *node.args, **{str(one.arg): 0 for one in node.keywords})
-        except (AssertionError, TypeError) as error:
-            self.wrong.append(f"{ast.unparse(node)}: {error}")
-
-    def _is_method(self, node: ast.expr) -> bool:
-        """Return whether `node` is a method of a value, which is its first argument."""
-        if not isinstance(node, ast.Attribute) or not isinstance(owner := self.meant(node.value), Value):
-            return False
-        return not isinstance(inspect.getattr_static(owner.kind, node.attr), staticmethod | classmethod)
-
-    def meant(self, node: ast.expr) -> Any:
-        """Return what an expression means, a complaint if it names nothing, or None if it is nothing of ours."""
-        match node:
-            case ast.Name(name):
-                return self.known.get(name)
-            case ast.Attribute(value, name):
-                owner = self.meant(value)
-                if owner is None or isinstance(owner, str):
-                    return owner
-                place = owner.kind if isinstance(owner, Value) else owner
-                fields = {
-                    field for one in getattr(place, "__mro__", ()) for field in vars(one).get("__annotations__", ())
-                }
-                found = getattr(place, name, None if name in fields else f"{place.__name__} has no {name}")
-                return found if callable(found) or isinstance(found, ModuleType | str) else None
-            case ast.Call(function):
-                found = self.meant(function)
-                if found is None or isinstance(found, Value | str):
-                    return None
-                with contextlib.suppress(NameError):  # of what is imported for types alone
-                    kind: Any = found if isinstance(found, type) else typing.get_type_hints(found).get("return")
-                    return Value(kind) if getattr(kind, "__module__", "").startswith("afterword") else None
-        return None
+def wrong_calls(text: str) -> tuple[int, list[str]]:
+    """Return how many code spans of a page call the package or `model`, and those calls that suit no signature."""
+    number, wrong = 0, list[str]()
+    for span in re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)):
+        with contextlib.suppress(SyntaxError):
+            for node in ast.walk(ast.parse(span)):
+                match node:
+                    case ast.Call(ast.Attribute(ast.Name("model" | "afterword" as owner), name)):
+                        number += 1
+                        found = inspect.getattr_static(LanguageModel if owner == "model" else afterword, name, None)
+                        bound = [None] * (owner == "model" and not isinstance(found, staticmethod | classmethod))
+                        found = getattr(LanguageModel if owner == "model" else afterword, name, None)
+                        try:
+                            assert callable(found), "there is no such function"
+                            given = {str(one.arg): 0 for one in node.keywords}
+                            inspect.signature(found).bind(*bound, *node.args, **given)
+                        except (AssertionError, TypeError) as error:
+                            wrong.append(f"{span}: {error}")
+    return number, wrong
 
 
 def shortened(code: str) -> str:
@@ -153,23 +91,13 @@ def test_an_exercise_says_where_a_wrong_step_goes_wrong(wrong: str, says: str, p
     assert f"Not yet: {says}" in done.stdout.decode(), done.stderr.decode()
 
 
-@each
-def test_each_call_suits_the_signature_of_what_is_called(notebook: Path) -> None:
-    checked = Checked()
-    for cell in cells(notebook):
-        checked.read("".join(cell["source"]))
-    for cell in cells(notebook, "markdown"):
-        checked.read_spans("".join(cell["source"]))
-    assert checked.wrong == []
-    assert checked.calls >= 5
-
-
-def test_each_call_within_a_sentence_of_the_docs_suits_too() -> None:
-    checked = Checked()
-    for page in PAGES:
-        checked.read_spans(page.read_text(encoding="utf-8"))
-    assert checked.wrong == []
-    assert checked.calls >= 20
+def test_each_call_within_a_sentence_suits_its_signature() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    texts += ["".join(cell["source"]) for notebook in NOTEBOOKS for cell in cells(notebook, "markdown")]
+    found = [wrong_calls(text) for text in texts]
+    assert [one for _, wrong in found for one in wrong] == []
+    assert sum(number for number, _ in found) >= 20
+    assert len(wrong_calls("`model.gate(text)` `afterword.train(text, minuts=3)` `model.gates()`")[1]) == 3
 
 
 @each

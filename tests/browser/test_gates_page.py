@@ -12,7 +12,7 @@ import pytest
 from afterword.inspection.gates_page import gates_html
 from afterword.inspection.trace import Trace, named_units, openness
 from afterword.model.network.holding import GATES_AND_STATES
-from afterword.text.characters import CharTokenizer, ClassicTokenizer
+from afterword.text.characters import CharTokenizer
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 
@@ -239,21 +239,6 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     assert tab.text("#about") == "<i>model</i>"
     assert tab.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
     assert tab.complaints == []
-
-
-def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
-    open_page(tab, gates_html(MODEL.gates("D")), tmp_path)
-    tab.press("f")
-    assert "leave a part out" in tab.text("#foundhead")
-    assert tab.complaints == []
-
-
-def test_a_model_of_windows_shows_what_each_window_held(tab: Tab, tmp_path: Path) -> None:
-    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
-    trace = model.gates(TEXT)
-    open_page(tab, gates_html(trace), tmp_path)
-    found = tab.run("D.layers[1].units.map((_, row) => before(1, row, 20))")
-    np.testing.assert_allclose(found, trace.before[20, 1, trace.shown_units()[1]], atol=1e-3)
 
 
 def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> None:

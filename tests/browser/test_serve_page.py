@@ -44,18 +44,6 @@ UNNAMED = """[...document.querySelectorAll("button, input, textarea, select")].f
     .map(one => one.outerHTML)"""
 IS_QUIET = "!document.getElementById('stop')"
 # Answers the next request for completions with this beginning of a stream, which never ends by itself.
-ENDLESS_STREAM = """(sent => {
-  const real = fetch;
-  window.fetch = (path, options) => {
-    if (!path.endsWith("/v1/completions")) return real(path, options);
-    window.fetch = real;
-    const start = stream => {
-      stream.enqueue(new TextEncoder().encode(sent));
-      options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
-    };
-    return Promise.resolve(new Response(new ReadableStream({ start })));
-  };
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -402,19 +390,6 @@ def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> No
     assert page.run(VALUE) == "Reena is not fat. " + offers[0] + first[0]
 
 
-def test_a_word_that_is_taken_early_leaves_the_rest_of_the_continuations(page: Tab) -> None:
-    page.type("Divya ")
-    choices = [{"index": k, "text": text} for k, text in enumerate(("likes to", "likes to eat"))]
-    sent = f"data: {json.dumps({'choices': choices})}\n\n"
-    page.run(f"{ENDLESS_STREAM}({json.dumps(sent)})")
-    page.press(" ", control=True)
-    page.until(f"{OFFERS}[1]?.endsWith('eat')")
-    page.press("Tab")
-    assert page.run("new Promise(done => setTimeout(done, 100))") is None
-    assert page.run(VALUE) == "Divya likes"
-    assert page.run(OFFERS) == [" to", " to eat"]
-
-
 def test_what_was_written_is_shaded_by_its_probability(page: Tab, model: LanguageModel) -> None:
     page.type("Divya ")
     text = write_on(page, 60)
@@ -708,18 +683,6 @@ def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model:
     page.press("Enter")
     page.until("/not a regular expression/.test(document.body.innerText)")
     assert page.complaints == ["Failed to load resource: the server responded with a status of 400 (Bad Request)"]
-
-
-def test_a_new_frame_gets_the_page_requested_even_in_a_slow_browser(page: Tab) -> None:
-    page.type("Divya likes to eat.")
-    show_gates(page)
-    page.run("window.draw = requestAnimationFrame; window.wait = setTimeout; requestAnimationFrame = () => 0")
-    page.run("setTimeout = (task, ms) => wait(task, ms + 1000)")  # so effects come later than the frame's first message
-    page.run("[...document.querySelectorAll('[aria-label=Page] button')].at(-1).click()")
-    page.until(f"!!{INSIDE}?.getElementById('v-cell')?.textContent")
-    page.run("requestAnimationFrame = draw; setTimeout = wait")
-    page.run("[...document.querySelectorAll('[aria-label=Page] button')][0].click()")
-    page.until(f"!!{INSIDE}?.getElementById('summary')")
 
 
 # Watch, train.

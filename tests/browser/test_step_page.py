@@ -153,15 +153,6 @@ def test_keys_and_buttons_step_choose_and_play(opened: Tab) -> None:
     assert opened.complaints == []
 
 
-def test_the_text_is_shaded_by_the_sign_of_the_cell_state(opened: Tab, trace: Trace) -> None:
-    opened.run("chooseUnit(1, 4)")
-    cells = trace.cell[:, 1, 4]
-    expected = np.round(np.abs(cells) / np.abs(cells).max() * 12) * np.sign(cells)
-    shades = """[...document.querySelectorAll('#text b')].map(({ className }) =>
-        Number(/^[pn](\\d+)/.exec(className)?.[1] ?? 0) * (className[0] === "n" ? -1 : 1))"""
-    assert np.abs(np.array(opened.run(shades)) - expected).max() <= 1
-
-
 def test_an_address_chooses_and_another_text_is_read(tab: Tab, tmp_path: Path) -> None:
     opened = open_page(tab, MODEL.step_page(TEXT), tmp_path, "#cell:l1.u7:5")
     assert opened.run("[name(S.layer, S.unit), S.at]") == ["l1.u7", 5]

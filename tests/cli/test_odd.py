@@ -26,6 +26,7 @@ from afterword.scoring.costs import line_ids
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
 from tests.logs import lines, planted
+from tests.processes import finished, running
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -116,7 +117,8 @@ def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> 
 
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
     command = [sys.executable, "-m", "afterword", "odd", str(calibrated), "-", "--as-read", "--json"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with running(command, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for number in (1, 3):
@@ -510,9 +512,9 @@ def test_of_six_that_accept_at_once_none_that_reports_success_loses_its_line(
             assert {*threads.map(lambda line: afterword.accept(folder.parent, (line,)).changed, "uvwxyz")} == {1}
     else:
         command = [sys.executable, "-m", "afterword", "accept", str(folder)]
-        each = {line: subprocess.Popen([*command, line], stderr=subprocess.PIPE) for line in "uvwxyz"}
-        said = {line: process.communicate()[1] for line, process in each.items()}
-        assert not [line for line, process in each.items() if process.returncode], said
+        with ThreadPoolExecutor() as threads:
+            ended = [*threads.map(lambda line: finished([*command, line]), "uvwxyz")]
+        assert not [one.stderr for one in ended if one.returncode]
     usual = load(folder).usual
     assert usual is not None
     assert {*usual.accepted} == {*"uvwxyz"}

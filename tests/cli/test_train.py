@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from afterword.bars import train_shown
-from afterword.cli.command import CommandWork
 from afterword.cli.output import note, say
 from afterword.cli.samples import samples
 from afterword.cli.signals import Stop
@@ -209,15 +208,6 @@ def test_what_the_model_writes_meanwhile_is_shown_unless_it_is_an_empty_line_and
     told = [line.strip() for line in capsys.readouterr().err.splitlines() if "it writes:" in line]
     assert told
     assert "it writes:" not in told or shown
-
-
-def test_notes_of_a_run_name_options_as_they_are_typed(
-    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = begin([book], tmp_path / "run", TextSettings(), TrainingSettings(steps=2, hidden_size=12, threads=1))
-    run.notes.append("the LSTM would gain from a base (`base`)")
-    CommandWork(lambda name: f"--{name}").train(run)
-    assert "would gain from a base (--base)" in capsys.readouterr().err
 
 
 def refused(arguments: list[object], log: Path) -> str:

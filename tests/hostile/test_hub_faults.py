@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from pathlib import Path
 
@@ -25,17 +24,6 @@ def test_a_cache_that_lost_the_name_of_its_commit_is_used(
     ref.unlink()
     assert on_hub("info", MINE).returncode == 0
     assert ref.read_bytes() == commit
-
-
-def test_a_cache_without_room_for_a_folder_is_not_the_hubs_fault(
-    on_hub: Command, hub: Hub, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, *_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    published(hub, model)
-    monkeypatch.setattr(Path, "mkdir", full)
-    assert error(on_hub("info", MINE), 1).endswith(": No space left on device")
 
 
 def test_a_card_whose_metadata_are_not_yaml_is_not_sent(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:

@@ -210,14 +210,6 @@ def test_a_text_that_cannot_be_learned_from_gets_one_line_and_leaves_nothing(
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    "wrong", ["latin-1", "NUL", "gzip that ends early", "a link to itself", "a device", "not there"]
-)
-def test_a_text_that_cannot_be_read_is_not_scored(model: Path, run: Run, tmp_path: Path, wrong: str) -> None:
-    make, options, says = WRONG[wrong]
-    assert says in error_line(run("score", model, make(tmp_path), *options))
-
-
 def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "run"
     os.mkfifo(pipe)

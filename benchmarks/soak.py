@@ -1,6 +1,6 @@
 """Put mixed load on a server for a while and see whether its memory grows.
 
-    python -m tests.serving.soak --minutes 20
+    python -m benchmarks.soak --minutes 20
 
 Threads ask for streams, whole texts and scores of prompts, send wrong requests, and leave in the middle. It prints
 memory and open files on the way, and at the end the slope of the memory over the last three quarters of the time.
