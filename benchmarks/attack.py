@@ -6,7 +6,6 @@ Every case runs the real command or asks a real server, in its own folder, with 
 line per finding, then a table. Exit with 1 if a finding is critical or major, or if more than 2 in 1,000 cases have a
 minor finding. Another seed draws other cases; `--case` repeats one case and shows its output.
 
-\b
 critical  a file outside the case's folder written, changed or removed; the server dead, or /health slower than 1 s
 major     another file in the folder changed or removed; more than 2 GB of memory, 80 MB of disk or 60 s; a signal;
           a result instead of a certain refusal; a client without an answer
@@ -47,6 +46,7 @@ import click
 
 from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
+from benchmarks.commands import as_written
 from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import free_port, from_terminal
@@ -453,7 +453,7 @@ def attack(cases: dict[str, int], seed: int, workers: int = 2, only: int | None 
     return everything
 
 
-@click.command(help=__doc__)
+@click.command(help=as_written(__doc__))
 @click.option("--seed", default=0, help="another one draws other cases")
 @click.option("--class", "kinds", multiple=True, type=click.Choice([*CASES]), help="once for each class (default: all)")
 @click.option("--cases", type=int, help="cases of each class (default: 120 to 1,200)")

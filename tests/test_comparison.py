@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import commands, compare
-from benchmarks.compare import BEGIN, END, PEERS, Peer, main
+from benchmarks.compare import BEGIN, END, Peer, main
 
 PAGE, PICTURE = compare.PAGE, compare.PAGE.with_name(compare.PICTURE)
 REPORT = """from compared import Task
@@ -56,27 +56,7 @@ def test_a_peer_that_fails_gives_its_reason_and_the_rest_goes_on(place: Path) ->
     assert (place / compare.PICTURE).read_text().count("<rect") == 3
 
 
-def test_the_page_says_where_a_peer_is_better() -> None:
-    same: dict[str, Any] = {"seconds": 60.0, "speed": 100.0, "memory": 2.0**20}
-    rows: dict[str, dict[str, Any]] = {
-        "ppmd": {**same, "bits": 1.9, "speed": None},
-        "lstm": {**same, "bits": 2.2, "speed": 200.0},
-    }
-    rows |= {"none": {**same, "bits": 2.0}, "english": {**same, "bits": 1.8}}
-    said = "\n".join(compare.where_a_peer_wins([(peer, rows[peer.name]) for peer in PEERS if peer.name in rows]))
-    assert "Fewer bits per character than Afterword from nothing: PPMd (compressor)." in said
-    assert "Fewer bits per character than Afterword from `english`: no peer." in said
-    assert "Writes faster than Afterword from nothing: Plain `nn.LSTM`." in said
-
-
 def test_the_page_and_its_picture_are_drawn_from_the_rows_that_are_kept() -> None:
     page, rows = PAGE.read_text(encoding="utf-8"), compare.newest()
     assert page.partition(BEGIN)[2].partition(END)[0] == compare.drawn(rows)
     assert not rows or PICTURE.read_text(encoding="utf-8") == compare.picture(rows)
-
-
-@pytest.mark.parametrize("peer", [peer for peer in PEERS if not peer.typed], ids=lambda peer: peer.name)
-def test_a_script_is_counted_without_what_measures_it(peer: Peer) -> None:
-    code = peer.path.read_text(encoding="utf-8")
-    above = [line for line in code.partition(compare.MEASURED)[0].splitlines() if line.strip()]
-    assert 30 < peer.lines() < len(above) + 30

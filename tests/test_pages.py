@@ -452,11 +452,9 @@ def best_unit(cells: np.ndarray) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_answers_of_the_lab_are_those_of_a_trained_network() -> None:
+def test_the_answers_of_the_lab_are_those_of_a_trained_network(subjects: LanguageModel) -> None:
     assert f'afterword inspect subjects "{LAB}" --html gates.html --step step.html' in page("teaching")
-    sizes = {"hidden_size": 128, "batch_size": 16, "dropout": 0.0, "learning_rate": 0.014, "threads": 1}
-    model = train(DOCS / "subjects.txt", steps=3500, ngram=0, **sizes)  # type: ignore[arg-type]
-    trace = model.gates(LAB)
+    model, trace = subjects, subjects.gates(LAB)
     unit = best_unit(trace.cell[:, 0])
     forget, input_gate, output = (getattr(trace, gate)[:, 0, unit] for gate in ("forget", "input", "output"))
     cell, space = trace.cell[:, 0, unit], LAB.index(" R")

@@ -34,10 +34,6 @@ def test_imports_blank_lines_comments_and_docstrings_are_not_counted() -> None:
     assert lines_of_python(CODE) == 6
 
 
-def test_a_line_that_has_more_than_a_comment_is_counted() -> None:
-    assert lines_of_python("x = 1  # one\n# two\n") == 1
-
-
 @pytest.mark.parametrize(
     ("name", "content", "lines"),
     [

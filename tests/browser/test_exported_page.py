@@ -100,20 +100,6 @@ def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -
     assert opened.complaints == []
 
 
-def test_alternatives_are_chosen_by_the_keyboard_alone(opened: Tab) -> None:
-    text = written(opened)
-    opened.run("document.getElementById('area').setSelectionRange(20, 20)")
-    opened.press(".", control=True)
-    opened.until("document.activeElement.closest('.popup .row') !== null")
-    opened.press("ArrowDown")
-    chosen = opened.run("document.activeElement.querySelector('code').textContent")
-    opened.press("Enter")
-    opened.until("!document.querySelector('.popup')")
-    opened.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(text)}")
-    assert opened.run(VALUE).startswith(text[:20] + chosen.replace("␣", " ").replace("↵", "\n"))
-    assert opened.run("document.activeElement.id") == "area"
-
-
 def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) -> None:
     open_page(tab, files / "book.html", unit="words")
     tab.type("ab cab")

@@ -50,32 +50,25 @@ def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Tra
     assert (np.array(levels) == expected).mean() > 0.9
 
 
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [("", ["forget", "surprise", 0]), ("#output:7", ["output", "mean", 7]), ("#%3Cb%3E:x", ["forget", "surprise", 0])],
-)
-def test_an_address_chooses_a_part_and_a_character(opened: Tab, address: str, shown: list[object]) -> None:
+def test_an_address_chooses_a_part_a_unit_and_a_character_also_of_a_page_that_is_open(opened: Tab) -> None:
     page = opened.run("location.href")
-    opened.call("Page.navigate", url="about:blank")  # else only the fragment would change, and nothing would load
-    opened.open(page + address)
-    assert opened.run("[S.part, S.paint, S.at]") == shown
-    assert opened.complaints == []
-
-
-def test_an_address_chooses_a_unit_also_of_a_page_that_is_open(opened: Tab) -> None:
     for address, part, paint, unit, at in (
+        ("", "forget", "surprise", None, 0),
+        ("#output:7", "output", "mean", None, 7),
+        ("#%3Cb%3E:x", "forget", "surprise", None, 0),
         ("#cell:l1.u7:5", "cell", "unit", "l1.u7", 5),
         ("#output:l0.u3", "output", "unit", "l0.u3", 0),
         ("#cell:l7.u3:5", "cell", "mean", None, 5),
         ("#forget:9-3", "forget", "mean", None, 9),
         ("#cell:0-999999:2", "cell", "mean", None, 2),
     ):
-        page, first = opened.run("location.href.split('#')[0]"), opened.run("name(S.layer, S.unit)")
-        opened.call("Page.navigate", url="about:blank")
-        opened.open(page)
-        opened.run(f"location.hash = '{address}'")
-        opened.until(f"S.part === '{part}' && S.paint === '{paint}'")
-        assert opened.run("[S.paint, name(S.layer, S.unit), S.at]") == [paint, unit or first, at], address
+        for is_open in (False, True):
+            opened.call("Page.navigate", url="about:blank")
+            opened.open(page if is_open else page + address)
+            first = opened.run("name(S.layer, S.unit)")
+            opened.run(f"location.hash = '{address}'")
+            opened.until(f"S.part === '{part}' && S.paint === '{paint}'")
+            assert opened.run("[name(S.layer, S.unit), S.at]") == [unit or first, at], address
     assert opened.complaints == []
 
 

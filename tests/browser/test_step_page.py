@@ -88,11 +88,12 @@ def test_moving_a_gate_changes_this_step_and_all_that_follow(opened: Tab, trace:
     assert opened.run("$('release').disabled")
 
 
-def test_a_gate_that_is_held_from_the_start_is_a_model_that_holds_it(opened: Tab) -> None:
-    opened.run("chooseUnit(0, 3); move(0)")
-    opened.click("#holds")
+def test_a_gate_that_is_held_from_the_start_is_a_model_that_holds_it(tab: Tab, tmp_path: Path) -> None:
+    page = MODEL.step_page(TEXT)
     for gate, value in (("forget", 0), ("forget", 1), ("input", 0.5), ("candidate", -1), ("output", 0)):
-        opened.press("Escape")  # lets all gates go
+        opened = open_page(tab, page, tmp_path)
+        opened.run("chooseUnit(0, 3); move(0)")
+        opened.click("#holds")
         move_slider(opened, gate, value)
         opened.until("now.length === T")
         cells = np.array(opened.run(CELLS % 0))[:, 3]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -90,22 +89,6 @@ def test_score_tells_the_likeliest_label_and_how_often_it_is_right(labelled: Pat
     assert scored.stderr.decode() == f"the label is right for {right / 512:.1%} of 512 lines; {baseline}\n"
     [top] = answered(run("score", labelled, text, "--lines", "--top", "1", "--json")).splitlines()
     assert json.loads(top) == max(records, key=lambda record: record["bits_per_character"])
-
-
-def test_lines_without_a_label_have_no_given_one_and_nothing_is_said_of_them(labelled: Path, run: Run) -> None:
-    scored = run("score", labelled, "-", "--lines", input=b"aei\n\nvowel\tuoi\n")
-    head, first, *_ = answered(scored).splitlines()
-    assert re.split(" {2,}", head.strip()) == [
-        "line",
-        "bits",
-        "bits per character",
-        "label",
-        "label probability",
-        "given label",
-        "text",
-    ]
-    assert first.split()[3:] == ["vowel", first.split()[4], "-", "aei"]
-    assert scored.stderr == b""
 
 
 def test_a_text_is_scored_as_it_is(labelled: Path, run: Run, text: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -54,18 +53,6 @@ def test_a_model_of_lines_scores_each_line_afresh_with_its_end_and_no_empty_ones
     lines = load(lines_model).score_lines(["abé", "dcb☃"])
     assert (record["characters"], record["tokens"]) == (4 + 5, sum(line.tokens for line in lines))
     assert math.isclose(record["nats_per_character"] * 9, sum(line.nats for line in lines))
-
-
-@pytest.mark.parametrize(("options", "counted"), [([], {"bytes": 13}), (["--lines"], {"lines": 3})])
-def test_progress_is_json_beside_the_answers(
-    model: Path, run: Run, options: list[str], counted: dict[str, int]
-) -> None:
-    done = run("score", model, "-", "--json", *options, "--progress", "json", input=TEXT.encode())
-    records(done)
-    *_, last = map(json.loads, done.stderr.splitlines())
-    assert counted.items() <= last.items()
-    quiet = run("score", model, "-", "--json", *options, "--progress", "none", input=TEXT.encode())
-    assert (quiet.stdout, quiet.stderr) == (done.stdout, b"")
 
 
 def test_a_table_tells_people_the_same(model: Path, text: Path, run: Run) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import afterword
-from afterword.cli.output import shown
 from tests.cli.conftest import Run
 from tests.processes import Command, Process, finished, running
 from tests.terminals import on_a_terminal
@@ -27,7 +26,6 @@ COMMAND = [sys.executable, "-m", "afterword"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(afterword.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 DIRECTIONS = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))  # which reverse what follows
 HOSTILE = "a\x1b[31mb\x07\x9b2Jc\x7f\r\tשלום\u202ed\u2067"
-VISIBLE = "a\\u001b[31mb\\u0007\\u009b2Jc\\u007f\\u000d\tשלום\\u202ed\\u2067"
 
 
 @pytest.fixture
@@ -137,13 +135,3 @@ def test_no_text_or_name_reverses_a_terminals_line(
     assert re.search(r"202e|202E", printed), printed
     if "TEXT --lines" in command or command.startswith("odd"):
         assert "אבג" in printed
-
-
-def test_what_is_shown_is_for_terminals_alone(tmp_path: Path) -> None:
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
-    assert shown(HOSTILE, Terminal()) == VISIBLE  # type: ignore[arg-type]
-    with open(tmp_path / "file", "w") as file:
-        assert shown(HOSTILE, file) == HOSTILE

@@ -221,12 +221,6 @@ def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(model: Pa
     assert "can be read only once" in error_line(run("score", model, "-", "-"))
 
 
-def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
-    told = error_line(run("generate", model, "--prompt", b"ab\xff"))
-    assert "character 2 of the text is a lone surrogate" in told
-    assert "the byte FF, not valid UTF-8: remove it" in told
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"]], ids=["utf-8", "latin-1"])
 def test_a_line_of_50_mb_that_was_packed_to_a_thousandth_is_read_in_little_memory(

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bases.making.documents import Document
 from bases.making.printing import LANGUAGES, Manner, Paragraph, printed
 from bases.making.sources import main as sources
 from bases.making.texts import main
@@ -57,18 +56,6 @@ def test_a_manner_changes_no_letter(language: str) -> None:
 )
 def test_a_language_is_printed_in_the_ways_of_its_editions(language: str, seen: str) -> None:
     assert seen in {text.replace("\n", " ") for text in lines_of(language, SAID[language])}
-
-
-def test_verse_keeps_its_lines_in_every_manner() -> None:
-    verse = Paragraph(["O love--", "  The sun--", "Is up"], prose=False)
-    for manner in manners("english"):
-        assert printed(verse, LANGUAGES["english"], manner).count("\n") == 2
-
-
-def test_a_word_torn_apart_by_a_page_break_is_joined() -> None:
-    text = "Que dit-\n\nelle ?\n\nRien."
-    document = Document("", "", "novel", text, held_out=False, raw=False)
-    assert [paragraph.lines for paragraph in document.paragraphs()] == [["Que dit-elle ?"], ["Rien."]]
 
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ("lt", "rn", "st")]
