@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-import subprocess
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +15,8 @@ import afterword
 from afterword.operations.every import find_operation, summaries
 from afterword.operations.train import train
 from tests.cli.answers import fine, records
+from tests.cli.conftest import Run
 from tests.tiny import save_tiny
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 class Case(NamedTuple):

@@ -11,6 +11,7 @@ import pytest
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
+from afterword.scoring import comparing
 from afterword.text.characters import ClassicTokenizer
 from tests.cli.answers import records
 from tests.cli.conftest import Run
@@ -18,7 +19,12 @@ from tests.cli.test_main import error_line
 from tests.comparison import compare
 
 TEXT = "abé\n\ndcb☃\nbadé\n"
-LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 10_500))
+LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 1050))
+
+
+@pytest.fixture(autouse=True)
+def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "SHORTEST", 50)  # instead of 500, so that a short text has enough of them
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_a_short_text_has_no_uncertainty_and_that_is_said(
     for row in (first, second):
         assert (row["standard_error"], row["margin_of_error"], row["blocks"]) == (None, None, 1)
     assert all(row["standard_error"] is not None for row in others)
-    assert finished.stderr == b"note: a margin of error needs 20 blocks of 500 characters, and this text has 1\n"
+    assert finished.stderr == b"note: a margin of error needs 20 blocks of 50 characters, and this text has 1\n"
     _, *rows = run("compare", model, mixed_model, "--file", text).stdout.decode().splitlines()
     assert [row.split()[3] for row in rows] == ["-", "-"]
 

@@ -8,19 +8,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 
+from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.cli.test_train import INTERRUPTED
 from tests.processes import finished
 from tests.seasons import HORIZON, long_csv, seasonal, train_small
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 NAIVE = ["--method", "naive", "--horizon", "6"]
 MEASURES = {"cut_offs", "mase", "smape", "weighted_quantile_loss", "coverage"}

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from afterword.operations.train import train
 from afterword.operations.work import Work
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from tests.cli.answers import records
+from tests.cli.conftest import Run
 from tests.processes import running, until
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def written(finished: subprocess.CompletedProcess[bytes]) -> str:

@@ -6,7 +6,6 @@ import itertools
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ import pytest
 from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.text.encoded import EncodedCorpus
+from tests.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 KINDS = {"vowel": "aeio", "b_d": "bcdf"}
 
 

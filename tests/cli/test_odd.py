@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,10 +24,9 @@ from afterword.scoring import costs
 from afterword.scoring.costs import line_ids
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
+from tests.cli.conftest import Run
 from tests.logs import lines, planted
 from tests.processes import finished, running
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def draw(count: int, seed: int) -> list[str]:

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import socket as sockets
-import subprocess
 import sys
 import threading
 import tracemalloc
@@ -25,10 +24,9 @@ from afterword.language_model import load
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED, End, LineScore, Score, total
 from afterword.text.decoding import Decoding
+from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import finished
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 SMALL = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
 CLEAN = "Fußgänger,\nzwei Zeilen.\n\nUnd é zum Schluß\n"
