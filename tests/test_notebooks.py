@@ -117,22 +117,3 @@ def test_it_is_stored_as_it_ran(notebook: Path) -> None:
     outputs = [output for cell in cells(notebook) for output in cell["outputs"]]
     assert not any(output["output_type"] == "error" for output in outputs)
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
-
-
-@pytest.mark.slow
-@each
-def test_a_kernel_runs_it_and_shows_a_bar(notebook: Path, place: Path) -> None:
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    for library in ("ipykernel", "pandas", "matplotlib"):
-        pytest.importorskip(library)
-    book = nbformat.read(notebook, as_version=4)
-    for cell in book.cells:
-        cell.source = shortened(cell.source)
-    nbclient.NotebookClient(book, timeout=250, resources={"metadata": {"path": str(place)}}).execute()
-    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
-    bars = [
-        output.data["text/html"] for output in outputs if "<progress" in output.get("data", {}).get("text/html", "")
-    ]
-    assert any('value="1.0000"' in bar for bar in bars)
-    tables = [cell for cell in book.cells if cell.source.startswith("kept = ")]
-    assert all(len(cell.outputs) == 1 for cell in tables)  # and no empty ones before it

@@ -299,20 +299,6 @@ def test_words_are_offered_at_the_cursor_and_in_place_of_a_word(page: Tab, model
     assert page.complaints == []
 
 
-def test_the_rest_of_a_sentence_is_written_anew(page: Tab) -> None:
-    page.type("Divya likes to eat. Reena is not fat. Divya eats.")
-    go_to(page, 27)  # within "is"
-    page.run(REQUESTED)
-    page.click("#ending")
-    page.until("window.asked?.length > 0")
-    text = wrote(page)
-    assert text.startswith("Divya likes to eat. Reena is")
-    assert text.endswith(" Divya eats.")
-    assert "not fat" not in text
-    asked = page.run("window.asked[0]")
-    assert (asked["prompt"], asked["sentences"]) == ("Divya likes to eat. Reena is", 1)
-
-
 # Write.
 
 
@@ -405,20 +391,6 @@ def test_a_character_shows_its_alternatives_and_one_that_is_picked_goes_on(page:
     page.until("document.querySelectorAll('.tree button').length >= 3")
     page.click(".tree button:not(.on)")
     assert page.run(VALUE) == before
-
-
-def test_in_a_model_of_lines_an_alternative_leaves_the_other_lines(page: Tab) -> None:
-    set_field(page, "models", "rows")
-    page.run("document.getElementById('area').focus()")
-    page.type("Divya\nReena\nRohan")
-    go_to(page, 7)
-    alternatives(page)
-    page.click(".popup li:nth-child(2) button")
-    page.until(f"{VALUE} !== 'Divya\\nReena\\nRohan'")
-    text = wrote(page)
-    assert text.startswith("Divya\nR")
-    assert text.endswith("\nRohan")
-    assert "eena" not in text
 
 
 def test_alternatives_are_reached_by_keys_and_are_those_of_the_settings(page: Tab) -> None:
@@ -808,16 +780,3 @@ def test_it_can_be_read_on_a_phone(page: Tab) -> None:
         again(page)
         assert not page.run("document.getElementById('steering').open")
         assert page.widths[0] <= 390
-
-
-def test_tabs_are_moved_among_by_arrows(page: Tab) -> None:
-    names = page.run("[...document.querySelectorAll('[role=tab]')].map(e => e.innerText)")
-    assert names == ["Write", "Score", "Gates"]  # without runs there is nothing to watch
-    page.run("document.getElementById('tab-write').focus()")
-    page.press("ArrowRight")
-    assert page.run("document.activeElement.id") == "tab-score"
-    assert page.run("document.getElementById('panel-write').hidden")
-    assert page.run("document.querySelector('[aria-selected=true]').innerText") == "Score"
-    page.press("End")
-    page.press("ArrowRight")
-    assert page.run("document.activeElement.id") == "tab-write"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from afterword.language_model import load
+from afterword.model.folder.saved import load_model, save_model
 from afterword.serving.app import ROUTES
 from tests.serving.server import Serving, serving
 
@@ -167,3 +169,21 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
 def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:
     assert says in refusal(server, path, {"model": "tiny", **body})
     assert server.is_idle()
+
+
+def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
+    plain = server.answer("/v1/score", model="tiny", text="ab\ncd\n", lines=True)
+    assert server.answer("/v1/score", model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
+
+
+def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
+    saved, labelled = load_model(models / "lines"), tmp_path / "labelled"
+    saved.about["labels"] = {"a": 2, "b": 2}
+    save_model(labelled, saved, "")
+    with serving(labelled) as server:
+        found = server.answer("/v1/score", model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+    expected = load(labelled).classify(["abcd", "a\tcd"])
+    for line, one in zip(found, expected, strict=True):
+        assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
+        assert line["label_probability"] == pytest.approx(one.label_probability)
+        assert line["bits"] == pytest.approx(one.bits)
