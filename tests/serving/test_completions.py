@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from afterword.language_model import load
@@ -30,6 +29,8 @@ def test_only_a_request_for_it_ends_a_text_with_a_sentence(server: Serving, mode
 
 def test_a_stream_comes_to_the_same_text_in_openais_client(server: Serving) -> None:
     asked: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 60, "seed": 5, "n": 3, "logprobs": 2}
+    import openai  # here, since this takes half a second
+
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
         whole = client.completions.create(**asked)
         chunks = list(client.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
