@@ -9,6 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import compare
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     f"{place.replace('/', '.')}.{path.stem}"
@@ -39,3 +41,9 @@ def test_tables_are_drawn_from_the_results_that_are_kept() -> None:
     for row in drawn("plan").strip().splitlines():
         assert row in planning or row.startswith("| expected "), row  # which today's plan gives, not that of the grid
     assert drawn("base").startswith("| ")  # its page has a choice of the columns
+
+
+def test_the_page_and_picture_of_make_compare_are_drawn_from_the_rows_that_are_kept() -> None:
+    rows, page = compare.newest(), compare.PAGE.read_text(encoding="utf-8")
+    assert page.partition(compare.BEGIN)[2].partition(compare.END)[0] == compare.drawn(rows)
+    assert not rows or compare.PAGE.with_name(compare.PICTURE).read_text(encoding="utf-8") == compare.picture(rows)

@@ -184,16 +184,10 @@ def test_what_a_notebook_prints_is_short_and_readable() -> None:
     mixed = MODEL.hold("l0.u2=1", "forget=0.5")
     assert repr(MODEL) == "LanguageModel(2 × 6 LSTM, 712 parameters, 8 char tokens, 2.500 bits per character held out)"
     assert repr(mixed).endswith(", l0.u2.hidden=1 held, forget=0.5 held)")
-    score = MODEL.score(text)
-    assert repr(score) == f"Score({score.bits_per_character:.3f} bits per character, 600 characters)"
-    [line] = MODEL.score_lines(["abé"])
-    assert repr(line) == f"LineScore(1: 'abé', {line.bits_per_character:.3f} bits per character, 4 characters)"
     sample = MODEL.generate("ab", seed=5, max_tokens=300)
-    assert repr(sample).startswith("Sample('ab', '")
-    assert repr(sample).endswith("', 300 tokens, length, seed 5)")
     assert str(sample) == "ab" + sample.text
-    assert "b" not in MODEL.generate(stop="b", temperature=2, seed=1).text  # one needs no tuple
-    things: list[object] = [MODEL, score, line, sample, MODEL.gates(text), MODEL.units(text), MODEL.tokenizer]
+    things: list[object] = [MODEL, MODEL.score(text), *MODEL.score_lines(["abé"]), sample]
+    things += [MODEL.gates(text), MODEL.units(text), MODEL.tokenizer]
     for thing in [*things, MODEL.stream("ab")]:
         assert len(repr(thing)) < 150
         assert " object at 0x" not in repr(thing)
