@@ -50,7 +50,7 @@ def everything(made: socket.socket) -> bytes:
 
 
 def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving, models: Path) -> None:
-    number = 60
+    number = 30
     model = load(models / "mixed")
     chance = random.Random(0)
     asked: list[dict[str, Any]] = [
