@@ -105,8 +105,8 @@ def assert_alike(printed: str, expected: str) -> None:
     """But for what a batch of another size rounds otherwise."""
     number = re.compile(r"-?\d+\.\d+(?:e-?\d+)?|-?\de-\d+")
     assert number.sub("", printed).split() == number.sub("", expected).split()
-    figures = [[*map(float, number.findall(text))] for text in (printed, expected)]
-    np.testing.assert_allclose(*figures, atol=1e-3)
+    found, figures = ([*map(float, number.findall(text))] for text in (printed, expected))
+    np.testing.assert_allclose(found, figures, atol=1e-3)
 
 
 def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run, text: Path) -> None:
