@@ -11,6 +11,7 @@ import pytest
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
+from afterword.operations import compare as operation
 from afterword.scoring import comparing
 from afterword.text.characters import ClassicTokenizer
 from tests.cli.answers import records
@@ -24,7 +25,8 @@ LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 1050))
 
 @pytest.fixture(autouse=True)
 def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "SHORTEST", 50)  # instead of 500, so that a short text has enough of them
+    for module in (comparing, operation):  # instead of 500, so that a short text has enough of them
+        monkeypatch.setattr(module, "SHORTEST", 50)
 
 
 @pytest.fixture
