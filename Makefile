@@ -22,7 +22,7 @@ test: .venv/ready-dev
 # The long trials; then the tests of numbers with the kernels that most laptops and servers have.
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m tests.everywhere haswell,threads-1 skylakex,threads-1
+	$(BIN)/python -m benchmarks.everywhere haswell,threads-1 skylakex,threads-1
 
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:
@@ -58,7 +58,7 @@ test-keras:
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
-	$(BIN)/python -m tests.everywhere
+	$(BIN)/python -m benchmarks.everywhere
 
 # Which branches of `src/` the tests take, in processes that they start too. What is killed tells nothing. A Ctrl-C that
 # comes while coverage starts is lost.
@@ -95,7 +95,7 @@ torture: .venv/ready-dev
 # 20 minutes on two idle cores.
 SEED ?= 1
 attack: .venv/ready-dev
-	$(BIN)/python -m tests.hostile.attack --seed $(SEED)
+	$(BIN)/python -m benchmarks.attack --seed $(SEED)
 
 # Print every figure of docs/figures.md, one command each. Takes half an hour; needs the machine to itself.
 bench: .venv/ready-dev
@@ -221,7 +221,7 @@ bench-series:
 
 # Mixed load on the server for 20 minutes, to see whether its memory grows.
 soak: .venv/ready-dev
-	$(BIN)/python -m tests.serving.soak --minutes 20
+	$(BIN)/python -m benchmarks.soak --minutes 20
 
 # What the lesson says of trained networks, on three seeds and on two kinds of kernels. Takes about 25 minutes.
 .PHONY: bench-teach

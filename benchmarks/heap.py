@@ -22,9 +22,9 @@ from subprocess import PIPE
 import click
 
 from benchmarks.commands import as_written, echo_row, echo_table
+from benchmarks.soak import soak
 from tests.processes import running
 from tests.serving.server import ENVIRONMENT, SOURCE, WITH_LIMITS, Serving
-from tests.serving.soak import soak
 from tests.tiny import save_tiny
 
 EVERY = 60.0  # seconds

@@ -14,6 +14,10 @@ import pytest
 from tests.hurried import measure_briefly
 from tests.shapes import CheckingFinder
 
+# The tests start some hundred programs, each of which would compile the whole package, as the workers would the tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 sys.meta_path.insert(0, CheckingFinder())  # before the tests import the package
 gc.disable()  # while tests are collected, which makes millions of objects and hardly any garbage
 

@@ -1,13 +1,8 @@
-"""Synthetic log lines, and ten kinds of lines that do not belong among them.
-
-python -m tests.logs 100000 --seed 1 --planted 5 > today.log     five of each kind, listed on standard error
-"""
+"""Synthetic log lines, and ten kinds of lines that do not belong among them."""
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 from collections.abc import Callable, Iterator
 
 USERS = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
@@ -147,15 +142,3 @@ def planted(count: int, seed: int, of_each: int, start: float = 0.0) -> tuple[li
     for place, change in kinds.items():
         made[place] = change(made[place], draw)
     return made, {place: change.__name__ for place, change in sorted(kinds.items())}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--planted", type=int, default=0)
-    asked = parser.parse_args()
-    made, kinds = planted(asked.count, asked.seed, asked.planted)
-    print("\n".join(made))
-    for place, kind in kinds.items():
-        print(f"{place + 1}: {kind}: {made[place]}", file=sys.stderr)

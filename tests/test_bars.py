@@ -57,13 +57,6 @@ def test_json_has_a_line_at_the_beginning_and_at_the_end(
     assert (last["progress"], last["fraction"], last["lines"]) == ("counting", 1.0, 12)
 
 
-def test_a_short_work_shows_nothing(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "DELAY", 1000.0)
-    with bars.waiting("counting") as on_progress:
-        on_progress(0.5)
-    assert screen.getvalue() == ""
-
-
 def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(bars, "DELAY", 0.0)

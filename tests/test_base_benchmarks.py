@@ -1,14 +1,11 @@
 """What the benchmarks of a base model rest on: what is shared word for word, and texts as they are unpacked."""
 
-import math
 import random
 
 import numpy as np
 import pytest
 
-from bases.making.overlap import SHORTEST, Books, Shared, pieces
-from benchmarks.base import kind_rows
-from benchmarks.base_subjects import cookies, first_column
+from bases.making.overlap import SHORTEST, Books, Shared
 
 
 def shared_slowly(books: list[str], text: list[str]) -> list[int]:
@@ -55,25 +52,3 @@ def test_texts_shorter_than_a_run_share_nothing() -> None:
     books = Books(["one two three four five\n"])
     assert books.shared("one two three four").within(1) == 0
     assert books.shared("").longest == ""
-
-
-def test_pieces_are_spread_over_the_whole_text() -> None:
-    assert pieces("0123456789", 2, 3) == ["012", "567"]
-    assert pieces("0123456789", 2, 100) == ["01234", "56789"]
-
-
-def test_texts_of_packages_are_unpacked() -> None:
-    assert cookies(b"Eins.\n\t-- A\n%\nZwei.\n%\n") == "Eins.\n\t-- A\n\nZwei.\n"
-    assert first_column(b"CCO\t1\nC=O\t2\n") == "CCO\nC=O\n"
-
-
-def test_each_group_of_kinds_has_a_mean() -> None:
-    given = {"novel": (300, 1.0), "verse": (100, 2.0), "modern/speech": (100, 3.0)}
-    figures = {name: {"characters": number, "nats": bits * math.log(2)} for name, (number, bits) in given.items()}
-    assert [row[0::2] for row in kind_rows(figures)] == [
-        ["novel", "1.000"],
-        ["verse", "2.000"],
-        ["all", "1.250"],
-        ["modern/speech", "3.000"],
-        ["modern/all", "3.000"],
-    ]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import re
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.unwrap import all_lines_joined, verse_joined
-from benchmarks.writing import trigrams
+from benchmarks import compare
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
@@ -45,16 +43,7 @@ def test_tables_are_drawn_from_the_results_that_are_kept() -> None:
     assert drawn("base").startswith("| ")  # its page has a choice of the columns
 
 
-def test_the_suggestions_of_trigrams_are_ranked_by_the_longest_known_context() -> None:
-    suggest = trigrams(re.findall(r"\w+", "a dog ran and a dog ran and a dog sat and the cat sat"))
-    assert suggest(["a", "dog"])[:2] == ["ran", "sat"]
-    assert suggest(["the", "dog"])[:2] == ["ran", "sat"]  # two words of the text that were never together
-    assert suggest([])[0] in ("a", "and", "dog")
-    assert len(suggest(["unknown"])) == 7 == len({*suggest(["a", "dog"])})
-
-
-def test_joined_lines_are_counted_by_what_a_tool_changes() -> None:
-    text = "one two\n\nthree four five"
-    assert all_lines_joined((text, "one\ntwo\n\nthree\nfour\nfive"), lambda folded: folded) == (0, 3)
-    assert all_lines_joined((text, "one\ntwo\n\nthree\nfour\nfive"), lambda folded: text) == (3, 3)
-    assert verse_joined("The one\nThe two\n\nhow three\n  The four", lambda text: "The one\nThe two\n\n") == (1, 2)
+def test_the_page_and_picture_of_make_compare_are_drawn_from_the_rows_that_are_kept() -> None:
+    rows, page = compare.newest(), compare.PAGE.read_text(encoding="utf-8")
+    assert page.partition(compare.BEGIN)[2].partition(compare.END)[0] == compare.drawn(rows)
+    assert not rows or compare.PAGE.with_name(compare.PICTURE).read_text(encoding="utf-8") == compare.picture(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from afterword.generation.copying import find_copies
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
-from tests.comparison import compare
 
 WORDS = re.findall(r"\w+", "the cat and dog saw small house by old river when it was late")
 LINES = [" ".join(words).capitalize() + "." for words in np.random.default_rng(0).choice(WORDS, (300, 7))]
@@ -69,19 +67,6 @@ def test_each_character_has_a_cost(models: dict[str, LanguageModel], vocabulary:
     assert sum(one.bits for one in found) == pytest.approx(model.score(FRESH).bits)
     assert all(len(text) == 1 for one in found for text, _ in one.alternatives)
     assert model.adapting().score(FRESH).characters == len(FRESH)
-
-
-def test_models_are_compared_by_characters(models: dict[str, LanguageModel]) -> None:
-    two = [models[f"text {vocabulary}"] for vocabulary in VOCABULARIES]
-    text = "\n".join(2 * LINES)
-    whole, lines = compare(two, text), compare(two, text.split("\n"))
-    for costs in (whole, lines):
-        chars, symbols = (one.score for one in costs)
-        assert chars.characters == symbols.characters
-        assert costs[1].difference.bits_per_character == pytest.approx(
-            (symbols.nats - chars.nats) / math.log(2) / chars.characters
-        )
-        assert costs[1].difference.margin_of_error is not None
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import afterword
+from tests.cli.test_main import error_line
 from tests.processes import finished
-from tests.serving.server import serving
 from tests.tiny import save_tiny
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,66 @@ def keep_first(logits: Logits, count: int) -> Logits:
     """Return logits [..., R] with all but the first `count` tokens at -inf."""
     return np.where(np.arange(logits.shape[-1]) < count, logits, -np.inf)
 '''
+OPTION = '    loudness: int | None = setting(None, "how loud", minimum=1, needs="lines", served=True)\n'
+LOUD = '    if request.loudness is not None:\n        raise OptionError(f"loudness is {request.loudness}")\n'
+OPERATION = '''"""Count the letters of a text."""
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
+
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
+from afterword.operations.work import Work
+from afterword.settings import setting
+
+
+@dataclass(frozen=True)
+class Count(Request):
+    """Count a letter in the texts."""
+
+    example = "count book other.txt"
+
+    model: Annotated[ModelName, argument("unused")]
+    files: Annotated[Sources, argument("texts", metavar="FILE", least=1)]
+    _: KW_ONLY
+    letter: str = setting("a", "the letter", served=True)
+
+
+class Counted(Record, kw_only=True):
+    """How often a letter occurs."""
+
+    number: int
+
+
+@operation(Count, path="/v1/count")
+def count(request: Count, work: Work) -> Iterator[Counted]:
+    yield Counted(number=work.text(request.files[0]).count(request.letter))
+'''
+ASK = """
+import json, sys
+import afterword
+from afterword.errors import AfterwordError
+from afterword.serving.app import ROUTES
+from afterword.serving.http.openapi import document
+sys.path.insert(0, {docs!r})
+import inspect
+import generated
+name, model, *arguments = sys.argv[1:3] + [json.loads(one) for one in sys.argv[3:]]
+asked = getattr(afterword, name)
+said = []
+for options in arguments:
+    try:
+        said.append([one.to_dict() for one in asked(model, model + "/README.md", **options)])
+    except AfterwordError as error:
+        said.append(str(error))
+schemas = document(ROUTES, "0")["components"]["schemas"]
+print(json.dumps({{
+    "signature": str(inspect.signature(asked)),
+    "said": said,
+    "body": schemas[name.title() + "Request"]["properties"],
+    "reference": generated.commands(),
+}}))
+"""
 
 
 @dataclass(frozen=True)
@@ -150,6 +211,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.add_line(filters, "Filter = ", FILTER)
     field = '    first: int = setting(0, "draw from the first tokens", minimum=0, filter=keep_first, off=0)'
     house.add_line(filters, '"""Settings of writing;', field)
+    score = house.source / "afterword" / "operations" / "score.py"
+    lines = score.read_text("utf-8").splitlines(keepends=True)
+    for begins, new in (("    adapt: ", OPTION), ("    work.check(", LOUD)):
+        at = next(k for k, line in enumerate(lines) if line.startswith(begins))
+        lines.insert(at, new)
+    score.write_text("".join(lines), "utf-8")
+    (score.parent / "count.py").write_text(OPERATION, "utf-8")
     return house
 
 
@@ -194,9 +262,43 @@ def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> No
     found = [eval(house.python("-c", call).stdout)]
     asked = ("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
     found += [json.loads(house.run(*asked))["text"]]
-    with serving(model, PYTHONPATH=str(house.source)) as server:
-        found += [server.complete(model="tiny", prompt="ab", max_tokens=20, first=2)["choices"][0]["text"]]
-        schemas = server.get("/openapi.json").json["components"]["schemas"]
     assert all(len(text) == 20 and set(text) <= set("\na") for text in found)
+    code = (
+        "from afterword.serving.app import ROUTES; from afterword.serving.http.openapi import document; import json; "
+    )
+    served = json.loads(house.python("-c", code + "print(json.dumps(document(ROUTES, '0')))").stdout)
     for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
-        assert schemas[request]["properties"]["first"]["default"] == 0
+        assert served["components"]["schemas"][request]["properties"]["first"]["default"] == 0
+
+
+def asked(house: House, model: Path, name: str, *options: dict[str, object]) -> dict[str, Any]:
+    found = house.python("-c", ASK.format(docs=str(ROOT / "docs")), name, str(model), *map(json.dumps, options))
+    assert found.returncode == 0, found.stderr.decode()
+    answer: dict[str, Any] = json.loads(found.stdout)
+    return answer
+
+
+def test_an_option_is_one_line_for_every_way_of_asking(house: House, model: Path) -> None:
+    found = asked(
+        house, model, "score", {"loudness": 3, "lines": True}, {"loudness": 3}, {"loudness": 0, "lines": True}
+    )
+    assert "loudness: 'int | None' = None" in found["signature"]
+    needs = "loudness= needs lines=: give lines= too"
+    assert found["said"] == ["loudness is 3", needs, "loudness= must be 1 or more, not 0"]
+    assert found["body"]["loudness"]["anyOf"][0] == {"description": "how loud", "type": "integer", "minimum": 1}
+    assert "--loudness" in found["reference"]
+    assert b"--loudness INTEGER" in house.run("score", "--help-all")
+    for options, says in (
+        (["--loudness", "3", "--lines"], "loudness is 3"),
+        (["--loudness", "3"], "--loudness needs --lines: give --lines too"),
+    ):
+        assert error_line(house.python("-m", "afterword", "score", model, model / "README.md", *options)).endswith(says)
+
+
+def test_an_operation_is_one_file_for_every_way_of_asking(house: House, model: Path) -> None:
+    found = asked(house, model, "count", {"letter": "T"}, {"letter": 3})
+    assert found["said"] == [[{"number": 1}], "letter= must be text, not 3"]  # "# Tiny"
+    assert "## count" in found["reference"]
+    assert list(found["body"]) == ["text", "model", "letter"]
+    assert b"count" in house.run("--help")
+    assert house.run("count", model, model / "README.md", "--letter", "T", "--json") == b'{"number": 1}\n'

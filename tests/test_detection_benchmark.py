@@ -1,12 +1,11 @@
 """The figures by which benchmarks judge detectors, against their plain definitions; and the n-grams beside them."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
 
-from benchmarks.detection import Floats, Grams, auc, pr_auc, precision_at
+from benchmarks.detection import Floats, auc, pr_auc
 
 
 def drawn(seed: int) -> tuple[Floats, Floats]:
@@ -31,34 +30,3 @@ def test_pr_auc_sums_precision_times_the_recall_that_each_threshold_adds(seed: i
         recall = found / len(odd)
         area, before = area + (recall - before) * found / (found + wrong), recall
     assert pr_auc(odd, normal) == pytest.approx(area)
-
-
-@pytest.mark.parametrize("k", [1, 5, 13, 42])
-@pytest.mark.parametrize("seed", range(3))
-def test_precision_at_k_is_the_mean_over_the_orders_of_equal_scores(seed: int, k: int) -> None:
-    odd, normal = drawn(seed)
-    labels, scores = np.repeat([1, 0], [len(odd), len(normal)]), np.concatenate([odd, normal])
-    random = np.random.default_rng(0)
-    tries = [labels[np.lexsort((random.random(len(scores)), -scores))][:k].mean() for _ in range(4000)]
-    assert precision_at(k, odd, normal) == pytest.approx(np.mean(tries), abs=0.03)
-
-
-def test_perfect_scores_have_perfect_figures() -> None:
-    odd, normal = np.array([3.0, 4.0]), np.array([1.0, 2.0, 2.0])
-    assert auc(odd, normal) == pr_auc(odd, normal) == precision_at(2, odd, normal) == 1
-
-
-@pytest.mark.parametrize("order", [1, 2, 3])
-def test_probabilities_of_an_n_gram_sum_to_one_after_any_context(order: int) -> None:
-    grams = Grams(["abab", "abba", "cab"], order)
-    for context in itertools.product("\0abcx", repeat=order - 1):
-        total = sum(grams.probability("".join(context) + token) for token in "abc\nx")  # x stands for the unseen
-        assert total == pytest.approx(1)
-
-
-def test_an_n_gram_knows_lines_of_characters_and_of_words_alike() -> None:
-    lines = ["abab", "abba", "cab"]
-    characters, words = Grams(lines, 2), Grams(map(tuple, lines), 2)
-    assert characters.cost("abc") == words.cost(tuple("abc"))
-    assert characters.unseen("abc") == 0.5  # bc and the end after c, of four
-    assert characters.cost("abab") < characters.cost("bbcc") < math.inf

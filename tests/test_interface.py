@@ -136,42 +136,31 @@ def test_programs_can_rely_on_what_the_last_release_had(heading: str) -> None:
 
 HTTP = ("POST /v1/score Asked → Reply", "Asked.part: Part", "Reply.rows: array[Row]", "Reply.part: Part")
 CHANGES = [  # heading, a line, what became of it, and whether a program still runs
-    (GIVEN, "score top: int", "score top: int", True),
     (GIVEN, "score top: int", "score most: int = 1", False),
     (GIVEN, "score top: int", "score top: int | None", True),
-    (GIVEN, "score top: int | None = None", "score top: int = None", False),
     (GIVEN, "score top: int = 5", "score top: float = 5", True),
     (GIVEN, "score top: float = 5", "score top: int = 5", False),
     (GIVEN, "score top: int = 5", "score top: int = 6", False),
-    (GIVEN, "score top: int = 5", "score top: int", False),
     (GIVEN, "score top: int", "score top: int = 6", True),
     (GIVEN, "train by: Literal['a', 'b'] = 'a'", "train by: Literal['a', 'c', 'b'] | None = 'a'", True),
     (GIVEN, "train by: Literal['a', 'b'] = 'a'", "train by: Literal['a', 'c'] = 'a'", False),
-    (GIVEN, "train on: tuple[str | int, ...] = ()", "train on: Path | tuple[str | int, ...] = ()", True),
     (GIVEN, "score top: int", "score top: int\nscore new: int", False),
     (GIVEN, "score top: int", "score top: int\nscore new: int = 1\nadd new: int", True),
     (ANSWERED, "score bits: float", "score bits: float\nscore more: int", True),
     (ANSWERED, "score bits: float", "score more: int", False),
     (ANSWERED, "score bits: float | None", "score bits: float", True),
     (ANSWERED, "score bits: float", "score bits: float | None", False),
-    (ANSWERED, "score bits: float", "score bits: int", True),
-    (ANSWERED, "score bits: int", "score bits: float", False),
-    (ANSWERED, "odd by: Literal['a', 'b']", "odd by: Literal['b']", True),
     (ANSWERED, "odd by: Literal['a', 'b']", "odd by: Literal['a', 'b', 'c']", False),
-    (ANSWERED, "odd line: int\nodd line: str", "odd line: int", True),
     (ANSWERED, "odd line: int", "odd line: int\nodd line: str", False),
     (OVER_HTTP, "Asked.by: 'a' | 'b' | null", "Asked.by: 'a' | 'b' | 'c' | null", True),
     (OVER_HTTP, "Asked.by: 'a' | 'b' | null", "Asked.by: 'a' | null", False),
     (OVER_HTTP, "Asked.ids: array[integer]", "Asked.ids: array[string | integer]", True),
     (OVER_HTTP, "Row.ids: array[integer]", "Row.ids: array[string | integer]", False),
-    (OVER_HTTP, "Row.by: 'a' | 'b'", "Row.by: 'a'", True),
     (OVER_HTTP, "Row.by: 'a'", "Row.by: 'a' | 'b'", False),
     (OVER_HTTP, "Part.by: 'a'", "Part.by: 'a' | 'b'", False),  # which is asked for and answered
     (OVER_HTTP, "Part.by: 'a' | 'b'", "Part.by: 'a'", False),
     (OVER_HTTP, "GET /health → Health", "GET /health → Healthy", False),
-    ("Methods of a model", "score text", "score text\nscore after", True),
     ("Methods of a model", "score text", "score line", False),
-    ("Files of a model", "layers: int", "layers: int | None", False),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import pydoc
 import random
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import afterword
+from afterword.generation.sampling import Sampling
 from afterword.operations.every import find_operation, python_name, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
@@ -91,3 +93,12 @@ def test_a_type_error_with_right_keywords_stays_what_it_was() -> None:
         afterword.load(using="lstm")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"^units\(\) missing 1 required positional argument"):
         METHODS["units"](None)
+
+
+@pytest.mark.parametrize("name", ["generate", "stream", "samples"])
+def test_the_signature_names_every_option_with_its_type_and_default(name: str) -> None:
+    parameters = inspect.signature(getattr(afterword.LanguageModel, name)).parameters
+    for field in dataclasses.fields(Sampling):
+        found = parameters[field.name]
+        assert (found.default, found.annotation) == (field.default, field.type), field.name
+    assert all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in parameters.values())

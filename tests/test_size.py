@@ -3,9 +3,7 @@
 from collections import Counter
 from pathlib import PurePosixPath
 
-import pytest
-
-from tests.size import HOUSE, by_room, excess, lines_of_python, size, table
+from tests.size import HOUSE, by_room, excess, lines_of_python, table
 
 CODE = '''"""A docstring
 of two lines."""
@@ -32,29 +30,6 @@ class A:
 
 def test_imports_blank_lines_comments_and_docstrings_are_not_counted() -> None:
     assert lines_of_python(CODE) == 6
-
-
-def test_a_line_that_has_more_than_a_comment_is_counted() -> None:
-    assert lines_of_python("x = 1  # one\n# two\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "lines"),
-    [
-        ("a.js", "/** What\n * it does. */\n\nconst x = 1; // one\n// two\nf(`text/*,//x`);\n/* a */ g();\n", 3),
-        ("a.d.ts", "export type A = string; /* a */\n  // b\n", 1),
-        ("a.css", "a { /* b */ }\n/* c\n\n d */\nb {\n}\n", 3),
-        ("a.html", "<!doctype html>\n<!-- a\n b -->\n<p>\n", 2),
-        ("a.wat", ";; a\n(module\n  (; b\n c ;)\n)\n", 2),
-        ("a.json", '{\n\n"//": 1}\n', 2),
-        ("a.toml", "# a\nb = 1 # c\n", 1),
-        ("a.md", "a\n", 0),
-        ("page/vendor/a.js", "a\n", 0),
-        ("bases/english/config.json", "{}\n", 0),
-    ],
-)
-def test_lines_of_other_languages_count_unless_they_are_blank_or_comments(name: str, content: str, lines: int) -> None:
-    assert size(HOUSE / name, content.encode()) == lines
 
 
 def test_python_and_the_other_languages_are_counted_by_room_and_held_to_their_budgets() -> None:

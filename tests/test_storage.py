@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -15,10 +16,12 @@ from afterword import storage
 from afterword.errors import StorageError
 from afterword.storage import (
     append,
+    make_folder,
     read_whole,
     recover_folder,
     remove_leftovers,
     replacing_folder,
+    sync_file,
     with_leftovers,
     write_bytes,
 )
@@ -163,3 +166,23 @@ def test_macos_is_asked_to_empty_the_disks_own_cache_and_where_it_cannot_to_sync
     assert asked == [51, 51]  # the file, then its folder
     assert len(synced) == (0 if works else 2)
     assert (tmp_path / "file").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("act", [make_folder, sync_file])
+def test_a_place_below_a_file_cannot_be_used(act: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="Not a directory"):
+        act(tmp_path / "file" / "below")
+
+
+def test_a_folder_is_replaced_also_where_files_cannot_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: object, command: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with replacing_folder(tmp_path / "book") as new:
+        (new / "text").write_text("new")
+    assert (tmp_path / "book" / "text").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [tmp_path / "book"]

@@ -68,16 +68,6 @@ def test_it_is_called_by_its_name_wherever_english_is(german: Path) -> None:
     assert served.find("german").model.config.vocabulary_size == 7
 
 
-def test_every_command_that_reads_a_model_takes_the_name(german: Path, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("abc\ncab\n")
-    assert run("generate", "german", "--max-tokens", 9, "--seed", 1)["tokens"] == 9
-    assert run("score", "german", tmp_path / "text.txt")["characters"] == 8
-    told = run("info", "german")
-    assert (told["hidden_size"], told["base"], told["corpus"]["sources"]) == (6, None, ["books.txt"])
-    assert run("inspect", "german", "abc")
-    assert not [*Path.cwd().iterdir()]
-
-
 @pytest.mark.parametrize("name", ["english", "german"])
 def test_what_stands_there_under_the_name_is_meant_but_not_by_base(german: Path, name: str, tmp_path: Path) -> None:
     base, place = load_base(name).fingerprint, Path(name)
@@ -122,14 +112,6 @@ def test_they_are_listed_with_their_figures(german: Path) -> None:
     assert (row["network"], row["vocabulary"], row["vocabulary_size"]) == ("2 × 6 LSTM", "char", 7)
     assert (row["characters"], row["bits_per_character"], row["sources"]) == (1000, None, ["books.txt"])
     assert (row["fingerprint"], row["folder"]) == (GERMAN.fingerprint, str(german))
-
-
-def test_a_base_without_facts_is_listed_too(site: Path) -> None:
-    base = base_of("\nab")
-    base.model.about |= {"corpus": None, "validation": None}
-    register(site, "bare", bare="bare")
-    save(site / "bare", base)
-    assert listed() == (["english", "bare"], [])
 
 
 @pytest.mark.parametrize("value", ["missing", "empty", "cut", "spoilt", "mail:send", "../up", "/etc"])

@@ -105,23 +105,6 @@ def test_what_a_base_replaces_is_no_ancestor_of_it(
     assert (shipped.about["base"] or {}).get("name") == ancestor
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["Ä", "--package", "x", "--sources", "books.tsv"], "lower-case letters"),
-        (["syllabic", "--package", "x"], "--sources"),
-    ],
-)
-def test_a_package_without_sources_or_of_no_name_is_not_made(
-    package: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
-) -> None:
-    monkeypatch.chdir(package.parent)
-    refused = CliRunner().invoke(ship.main, ["run", options[0], "books.tsv", *options[1:]])
-    assert refused.exit_code == 2
-    assert told in refused.output
-    assert not (package.parent / "x").exists()
-
-
 def test_installed_it_is_used_by_its_name(run: Run, site: Path) -> None:
     folders = {base["name"]: base["folder"] for base in json.loads(run("bases", "--json").stdout)["bases"]}
     assert folders["syllabic"] == str(site / "afterword_syllabic")  # others may be installed too

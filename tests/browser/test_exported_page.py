@@ -12,10 +12,9 @@ import pytest
 
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
-from afterword.web.pages import read
 from tests.bases.small import base_of
 from tests.browser.chromium import Tab
-from tests.browser.test_serve_page import drop, set_field
+from tests.browser.test_serve_page import set_field
 from tests.tiny import save_tiny
 
 VALUE = "document.getElementById('area').value"
@@ -101,20 +100,6 @@ def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -
     assert opened.complaints == []
 
 
-def test_alternatives_are_chosen_by_the_keyboard_alone(opened: Tab) -> None:
-    text = written(opened)
-    opened.run("document.getElementById('area').setSelectionRange(20, 20)")
-    opened.press(".", control=True)
-    opened.until("document.activeElement.closest('.popup .row') !== null")
-    opened.press("ArrowDown")
-    chosen = opened.run("document.activeElement.querySelector('code').textContent")
-    opened.press("Enter")
-    opened.until("!document.querySelector('.popup')")
-    opened.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(text)}")
-    assert opened.run(VALUE).startswith(text[:20] + chosen.replace("␣", " ").replace("↵", "\n"))
-    assert opened.run("document.activeElement.id") == "area"
-
-
 def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) -> None:
     open_page(tab, files / "book.html", unit="words")
     tab.type("ab cab")
@@ -146,30 +131,6 @@ def test_a_text_and_its_branches_stay_over_a_reload_until_they_are_cleared(opene
     assert opened.run(VALUE) == ""
     assert opened.run("localStorage['afterword.text']") is None  # of the server's page
     assert opened.complaints == []
-
-
-def test_a_text_is_saved_and_opened(opened: Tab) -> None:
-    opened.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
-    opened.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
-    opened.type("ab cab")
-    opened.click("#save-text")
-    assert opened.run("window.saved.text()") == "ab cab"
-    assert opened.run("window.named") == "ab-cab.txt"
-    opened.click("#save")
-    content = opened.run("window.saved.text()")
-    opened.click("#new")
-    opened.until(f"{VALUE} === ''")
-    drop(opened, "#view", "a.json", content)
-    opened.until(f"{VALUE} === 'ab cab'")
-
-
-def test_a_text_ends_with_a_sentence(tab: Tab, files: Path) -> None:
-    open_page(tab, files / "book.html", face="simple", max_tokens=None)
-    assert "erif" in tab.run("getComputedStyle(document.getElementById('area')).fontFamily")
-    tab.run("afterword.generate = ({ onToken, signal }) => new Promise((done, fail) => { for (const text of"
-            " [...'x'.repeat(498), ...' ab. Cd ef.']) onToken({ text, logProbability: -1 });"
-            " signal.addEventListener('abort', () => fail(signal.reason)); })")  # fmt: skip
-    assert written(tab) == "x" * 498 + " ab."
 
 
 def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path) -> None:
@@ -211,35 +172,3 @@ def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
     tab.until("document.body?.dataset.written")
     assert tab.run("document.body.dataset.written") == "wasm 20"
     assert tab.complaints == []
-
-
-@pytest.mark.parametrize("together", [1, 2, 3, 100])
-def test_a_text_ends_with_a_sentence_however_its_tokens_come(opened: Tab, together: int) -> None:
-    sources = {name: read("afterword.web", name) for name in ("sentences.js", "shades.js")}
-    sources["local.js"] = read("afterword.interchange.web", "local.js")
-    made = """(async (sources, together) => {
-        const file = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-        const names = ["sentences.js", "shades.js"];
-        const text = names.reduce((text, name) => text.replace(`./${name}`, file(sources[name])), sources["local.js"]);
-        const { handle, stream } = await import(file(text));
-        const frame = () => new Promise(requestAnimationFrame);
-        const generate = async ({ onToken, maxTokens }) => {
-          const tokens = [..."He saw a place. She left, and he did."].slice(0, maxTokens);
-          for (const [k, text] of tokens.entries()) {
-            onToken({ text, logProbability: -1 });
-            if (k % together === together - 1) await frame().then(frame);
-          }
-          return { finishReason: "length" };
-        };
-        handle({ model: { generate }, own: {}, wrote: () => {} });
-        const ends = async body => {
-          let text = "";
-          for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
-          return text;
-        };
-        return [await ends({ prompt: "No. ", max_tokens: 9, finish_sentence: true, seed: 1 }),
-                await ends({ prompt: "No. ", max_tokens: 30, sentences: 1, seed: 1 })];
-      })"""
-    # a page from a disk has no other scripts: its policy allows only its own
-    opened.call("Page.navigate", url="about:blank")
-    assert opened.run(f"{made}({json.dumps(sources)}, {together})") == ["He saw a place."] * 2

@@ -50,46 +50,33 @@ def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Tra
     assert (np.array(levels) == expected).mean() > 0.9
 
 
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [("", ["forget", "surprise", 0]), ("#output:7", ["output", "mean", 7]), ("#%3Cb%3E:x", ["forget", "surprise", 0])],
-)
-def test_an_address_chooses_a_part_and_a_character(opened: Tab, address: str, shown: list[object]) -> None:
+def test_an_address_chooses_a_part_a_unit_and_a_character_also_of_a_page_that_is_open(opened: Tab) -> None:
     page = opened.run("location.href")
-    opened.call("Page.navigate", url="about:blank")  # else only the fragment would change, and nothing would load
-    opened.open(page + address)
-    assert opened.run("[S.part, S.paint, S.at]") == shown
+    for address, part, paint, unit, at in (
+        ("", "forget", "surprise", None, 0),
+        ("#output:7", "output", "mean", None, 7),
+        ("#%3Cb%3E:x", "forget", "surprise", None, 0),
+        ("#cell:l1.u7:5", "cell", "unit", "l1.u7", 5),
+        ("#output:l0.u3", "output", "unit", "l0.u3", 0),
+        ("#cell:l7.u3:5", "cell", "mean", None, 5),
+        ("#forget:9-3", "forget", "mean", None, 9),
+        ("#cell:0-999999:2", "cell", "mean", None, 2),
+    ):
+        for is_open in (False, True):
+            opened.call("Page.navigate", url="about:blank")
+            opened.open(page if is_open else page + address)
+            first = opened.run("name(S.layer, S.unit)")
+            opened.run(f"location.hash = '{address}'")
+            opened.until(f"S.part === '{part}' && S.paint === '{paint}'")
+            assert opened.run("[name(S.layer, S.unit), S.at]") == [unit or first, at], address
     assert opened.complaints == []
 
 
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("#cell:l1.u7:5", ["cell", "unit", "l1.u7", 5]),
-        ("#output:l0.u3", ["output", "unit", "l0.u3", 0]),
-        ("#cell:l7.u3:5", ["cell", "mean", None, 5]),
-        ("#cell:9-3", ["cell", "mean", None, 9]),
-        ("#cell:0-999999:2", ["cell", "mean", None, 2]),
-    ],
-)
-def test_an_address_chooses_a_unit_also_of_a_page_that_is_open(opened: Tab, address: str, shown: list[object]) -> None:
-    first = opened.run("name(S.layer, S.unit)")
-    opened.run(f"location.hash = '{address}'")
-    opened.until(f"S.part === '{shown[0]}'")
-    assert (
-        opened.run("[S.part, S.paint, name(S.layer, S.unit), S.at]") == [one or first for one in shown[:3]] + shown[3:]
-    )
-    assert opened.run("document.querySelector('header').offsetHeight") > 0
-    assert opened.complaints == []
-
-
-@pytest.mark.parametrize("part", GATES_AND_STATES)
-def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace, part: str) -> None:
-    units = trace.shown_units()
-    found = opened.run(f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))")
-    for layer, chosen in enumerate(units):
-        expected = getattr(trace, part)[:, layer, chosen].T
-        assert np.abs(np.array(found[layer]) - expected).max() < 0.01
+def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace) -> None:
+    for part in GATES_AND_STATES:
+        values = f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))"
+        for layer, (found, chosen) in enumerate(zip(opened.run(values), trace.shown_units(), strict=True)):
+            assert np.abs(np.array(found) - getattr(trace, part)[:, layer, chosen].T).max() < 0.01, part
 
 
 def test_the_three_bars_are_what_was_kept_and_added(opened: Tab, trace: Trace) -> None:
@@ -118,19 +105,6 @@ def test_a_gate_and_a_layer_are_chosen_by_mouse_and_by_key(opened: Tab) -> None:
     assert opened.text("#labels") == "all 20 units of l1"
     opened.click("#layer button[data-value='0']")
     assert opened.run("S.layer") == 0
-
-
-def test_each_gate_is_told_in_a_sentence_and_every_button_says_what_it_does(opened: Tab) -> None:
-    for part in GATES_AND_STATES:
-        opened.click(f"#part button[data-value={part}]")
-        sentence = opened.text("#meaning")
-        assert sentence.startswith("The " + part)
-        assert sentence.endswith(".")
-        assert sentence in opened.run(f"document.querySelector('#part button[data-value={part}]').title")
-    opened.run("move(3); move(12, true); find()")
-    titles = opened.run("[...document.querySelectorAll('button')].map(b => [b.innerText, b.title])")
-    assert len(titles) > 20
-    assert [text for text, title in titles if not title] == []
 
 
 def test_hovering_tells_character_unit_and_values_and_what_was_expected(opened: Tab, trace: Trace) -> None:
@@ -231,15 +205,6 @@ def test_similar_states_are_the_nearest_hidden_states(opened: Tab, trace: Trace)
     assert opened.complaints == []
 
 
-def test_light_and_dark(opened: Tab) -> None:
-    paper = "getComputedStyle(document.body).backgroundColor"
-    first = opened.run(paper)
-    opened.press("t")
-    assert opened.run(paper) != first
-    opened.click("#theme")
-    assert opened.run(paper) == first
-
-
 def test_the_summary_is_the_traces(opened: Tab, trace: Trace) -> None:
     said = opened.text("#summary")
     for layer in openness(trace):
@@ -266,13 +231,6 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     assert tab.run("D.tokens.join('')") == HOSTILE
     assert tab.text("#about") == "<i>model</i>"
     assert tab.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
-    assert tab.complaints == []
-
-
-def test_a_single_character_has_a_page_too(tab: Tab, tmp_path: Path) -> None:
-    open_page(tab, gates_html(MODEL.gates("D")), tmp_path)
-    tab.press("f")
-    assert "leave a part out" in tab.text("#foundhead")
     assert tab.complaints == []
 
 

@@ -111,3 +111,44 @@ def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
     assert tab.run(UNNAMED) == []
     assert tab.run(f"{CONTRAST}({SHADED[name]})") >= 4.5
     assert tab.complaints == []
+
+
+# The page of surprises: shades, and what was expected under the pointer and by the keyboard.
+
+AFTER = "getComputedStyle(document.querySelector({!r}), '::after').content"
+
+
+def test_the_page_shows_all_of_the_text_as_text_and_runs_no_script(tab: Tab, files: Path) -> None:
+    opened = open_file(tab, files / "surprises.html")
+    shown = SURPRISING.replace("\n", "↵").replace("\t", "→\t").replace("\u202e", "<202E>")
+    assert opened.run("[...document.querySelectorAll('li b')].map(b => b.textContent).join('')") == shown
+    assert opened.text("h2") == "<i>text"
+    assert opened.run("document.scripts.length") == 0
+
+
+def test_the_more_bits_the_stronger_the_shade(tab: Tab, files: Path) -> None:
+    opened = open_file(tab, files / "surprises.html")
+    strength = "getComputedStyle(document.querySelectorAll('li b')[{}]).backgroundColor"
+    shades = [opened.run(strength.format(at)) for at in range(41)]
+    assert shades[0] == shades[1] == "rgba(0, 0, 0, 0)"
+    assert len(set(shades)) == 13
+    assert len(set(shades[32:])) == 1  # 8 bits and more
+
+
+def test_what_was_expected_stands_by_the_character_under_the_pointer(tab: Tab, files: Path) -> None:
+    opened = open_file(tab, files / "surprises.html")
+    place = "li:nth-child(2) b:nth-child(7)"
+    assert opened.run(AFTER.format(place)) == "none"
+    opened.hover(place)
+    assert opened.run(AFTER.format(place)) == r'"5.8 bits; expected\a <b> 50%\a ↵ 30%"'
+
+
+def test_a_link_of_the_table_leads_to_its_character_by_the_keyboard(tab: Tab, files: Path) -> None:
+    opened = open_file(tab, files / "surprises.html")
+    opened.mouse("mouseMoved", (1, 1))
+    opened.run("document.querySelector('tr:last-child a').focus()")
+    opened.press("Enter")
+    opened.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert "10.0 bits" in opened.run(AFTER.format("b:target"))
+    box = opened.run("document.querySelector('b:target').getBoundingClientRect().toJSON()")
+    assert 0 < box["top"] < opened.run("innerHeight")

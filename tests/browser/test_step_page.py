@@ -88,22 +88,22 @@ def test_moving_a_gate_changes_this_step_and_all_that_follow(opened: Tab, trace:
     assert opened.run("$('release').disabled")
 
 
-@pytest.mark.parametrize(
-    ("gate", "value"), [("forget", 0), ("forget", 1), ("input", 0.5), ("candidate", -1), ("output", 0)]
-)
-def test_a_gate_that_is_held_from_the_start_is_a_model_that_holds_it(opened: Tab, gate: str, value: float) -> None:
-    opened.run("chooseUnit(0, 3); move(0)")
-    opened.click("#holds")
-    move_slider(opened, gate, value)
-    opened.until("now.length === T")
-    cells = np.array(opened.run(CELLS % 0))[:, 3]
-    np.testing.assert_allclose(cells, own_cell(opened, gate, value), atol=1e-6)
-    if gate == "output":
-        assert opened.run("now.every(({ state }) => state.hidden[0][3] === 0)")
-    # the boundary token is read before, where no slider reaches, with a cell state of 0 that no forget gate changes
-    if gate == "forget":
-        held = MODEL.hold(f"l0.u3.{gate}={value}").gates(TEXT)
-        np.testing.assert_allclose(np.array(opened.run(CELLS % 1)), held.cell[:, 1], atol=2e-3)
+def test_a_gate_that_is_held_from_the_start_is_a_model_that_holds_it(tab: Tab, tmp_path: Path) -> None:
+    page = MODEL.step_page(TEXT)
+    for gate, value in (("forget", 0), ("forget", 1), ("input", 0.5), ("candidate", -1), ("output", 0)):
+        opened = open_page(tab, page, tmp_path)
+        opened.run("chooseUnit(0, 3); move(0)")
+        opened.click("#holds")
+        move_slider(opened, gate, value)
+        opened.until("now.length === T")
+        cells = np.array(opened.run(CELLS % 0))[:, 3]
+        np.testing.assert_allclose(cells, own_cell(opened, gate, value), atol=1e-6)
+        if gate == "output":
+            assert opened.run("now.every(({ state }) => state.hidden[0][3] === 0)")
+        # the boundary token is read before, where no slider reaches, with a cell state of 0 that no forget gate changes
+        if gate == "forget":
+            held = MODEL.hold(f"l0.u3.{gate}={value}").gates(TEXT)
+            np.testing.assert_allclose(np.array(opened.run(CELLS % 1)), held.cell[:, 1], atol=2e-3)
 
 
 def own_cell(tab: Tab, gate: str, value: float) -> list[float]:
@@ -152,15 +152,6 @@ def test_keys_and_buttons_step_choose_and_play(opened: Tab) -> None:
     titles = opened.run("[...document.querySelectorAll('button')].filter(b => !b.title).length")
     assert titles == 0
     assert opened.complaints == []
-
-
-def test_the_text_is_shaded_by_the_sign_of_the_cell_state(opened: Tab, trace: Trace) -> None:
-    opened.run("chooseUnit(1, 4)")
-    cells = trace.cell[:, 1, 4]
-    expected = np.round(np.abs(cells) / np.abs(cells).max() * 12) * np.sign(cells)
-    shades = """[...document.querySelectorAll('#text b')].map(({ className }) =>
-        Number(/^[pn](\\d+)/.exec(className)?.[1] ?? 0) * (className[0] === "n" ? -1 : 1))"""
-    assert np.abs(np.array(opened.run(shades)) - expected).max() <= 1
 
 
 def test_an_address_chooses_and_another_text_is_read(tab: Tab, tmp_path: Path) -> None:

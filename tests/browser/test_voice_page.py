@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Tab
-from tests.browser.test_serve_page import open_page, score, set_field
+from tests.browser.test_serve_page import open_page, score
 from tests.serving import test_voice_route
 from tests.serving.server import Serving, serving
 from tests.serving.test_voice_route import DRAFT
@@ -39,11 +39,3 @@ def test_each_sentence_has_its_place_and_its_words_are_shaded(tab: Tab, server: 
     with page.phone(390):
         assert page.widths == [390, 390]
     assert page.complaints == []
-
-
-def test_a_model_without_a_run_says_what_is_missing(tab: Tab, server: Serving) -> None:
-    page = open_page(tab, server.url)
-    set_field(page, "models", "tiny")
-    score(page, DRAFT)
-    page.click("#score-voice")
-    assert "folder of its run" in page.until("document.querySelector('#panel-score .error')?.innerText")

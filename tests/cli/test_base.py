@@ -6,12 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-
 from afterword.bases.base import load_base
-from afterword.cli.config_file import read_config
-from afterword.errors import OptionError
-from afterword.operations.train import Train
 from tests.bases.small import base_of, save
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
@@ -50,16 +45,6 @@ def test_it_is_refused_before_the_text_is_read(tmp_path: Path, run: Run) -> None
     code = "import sys; from afterword.cli.main import main\ntry:\n main()\nfinally:\n print('torch' in sys.modules)"
     arguments = ["train", "no text.txt", "--base", str(friend), "--hidden-size", "300"]
     assert finished([sys.executable, "-c", code, *arguments], fresh=True).stdout.strip() == b"False"
-
-
-@pytest.mark.parametrize(
-    ("value", "told"), [("5", "base must be a path, not 5"), ("true", "base must be a path, not True")]
-)
-def test_a_file_of_settings_names_a_base_by_text(tmp_path: Path, value: str, told: str) -> None:
-    file = tmp_path / "settings.toml"
-    file.write_text(f"base = {value}\n")
-    with pytest.raises(OptionError, match=told):
-        read_config(str(file), Train)
 
 
 def test_the_folders_around_a_base_are_not_told_with_a_model(book: Path, tmp_path: Path, run: Run) -> None:

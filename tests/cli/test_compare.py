@@ -11,6 +11,8 @@ import pytest
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
+from afterword.operations import compare as operation
+from afterword.scoring import comparing
 from afterword.text.characters import ClassicTokenizer
 from tests.cli.answers import records
 from tests.cli.conftest import Run
@@ -18,7 +20,13 @@ from tests.cli.test_main import error_line
 from tests.comparison import compare
 
 TEXT = "abé\n\ndcb☃\nbadé\n"
-LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 10_500))
+LONG = "".join(np.random.default_rng(0).choice(list("abcdé \n"), 1050))
+
+
+@pytest.fixture(autouse=True)
+def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (comparing, operation):  # instead of 500, so that a short text has enough of them
+        monkeypatch.setattr(module, "SHORTEST", 50)
 
 
 @pytest.fixture
@@ -65,7 +73,7 @@ def test_a_short_text_has_no_uncertainty_and_that_is_said(
     for row in (first, second):
         assert (row["margin_of_error"], row["blocks"]) == (None, 1)
     assert all(row["margin_of_error"] is not None for row in others)
-    assert finished.stderr == b"note: a margin of error needs 20 blocks of 500 characters, and this text has 1\n"
+    assert finished.stderr == b"note: a margin of error needs 20 blocks of 50 characters, and this text has 1\n"
     _, *rows = run("compare", model, mixed_model, "--file", text).stdout.decode().splitlines()
     assert [row.split()[3] for row in rows] == ["-", "-"]
 
@@ -118,25 +126,17 @@ def test_the_first_model_decides_how_a_file_is_read_and_the_other_kind_is_noted(
     assert f"note: {model} was trained on running text, so reading lines by --lines costs it more" in said
 
 
-def test_a_model_of_lower_case_alone_is_noted_since_it_has_less_to_predict(
-    model: Path, run: Run, text: Path, tmp_path: Path
-) -> None:
-    saved, lower = load_model(model), tmp_path / "lower"
-    saved.tokenizer = type(saved.tokenizer).of(saved.tokenizer.characters, lowercase=True)  # type: ignore[attr-defined]
-    save_model(lower, saved, "# Tiny\n")
-    said = run("compare", model, lower, "--file", text).stderr.decode()
-    assert f"note: {lower} reads all text in lower case, so it has less to predict\n" in said
-
-
-def test_models_that_learned_joined_lines_and_others_are_noted(
-    model: Path, run: Run, text: Path, tmp_path: Path
-) -> None:
+def test_models_that_read_a_text_in_other_ways_are_noted(model: Path, run: Run, text: Path, tmp_path: Path) -> None:
     saved, joined = load_model(model), tmp_path / "joined"
     saved.about["unwrapped"] = 3
     save_model(joined, saved, "# Tiny\n")
     for first, second, way in ((joined, model, "joins wrapped lines"), (model, joined, "keeps all lines")):
         said = run("compare", first, second, "--file", text).stderr.decode()
         assert f"note: {first} {way}, so all models read the text in this way; not all were trained that way\n" in said
+    saved.tokenizer = type(saved.tokenizer).of(saved.tokenizer.characters, lowercase=True)  # type: ignore[attr-defined]
+    save_model(tmp_path / "lower", saved, "# Tiny\n")
+    said = run("compare", model, tmp_path / "lower", "--file", text).stderr.decode()
+    assert f"note: {tmp_path / 'lower'} reads all text in lower case, so it has less to predict\n" in said
 
 
 def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label(
@@ -150,17 +150,6 @@ def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label
     own, plain = load(labelled).classify(["b\tcdé", "cab"]), load(lines_model).score_lines(["cdé", "cab"])
     assert [[*row["bits"].values()] for row in found] == [[a.bits, b.bits] for a, b in zip(own, plain, strict=True)]
     assert "knows labels that" in error_line(run("compare", lines_model, labelled, *asked, input=b"cab\n"))
-
-
-def test_the_engine_and_the_encoding_are_those_that_are_asked_for(
-    model: Path, mixed_model: Path, run: Run, text: Path
-) -> None:
-    pytest.importorskip("onnxruntime")
-    text.write_bytes("abé\n".encode("latin-1"))
-    asked = ("--file", text, "--encoding", "latin-1", "--engine", "fast", "--json")
-    found = records(run("compare", model, mixed_model, *asked))
-    expected = [load(path, engine="fast").score("abé\n").bits_per_character for path in (model, mixed_model)]
-    assert [(row["engine"], row["bits_per_character"]) for row in found] == [("fast", bits) for bits in expected]
 
 
 def test_a_classic_model_is_compared_by_texts_alone_since_it_predicts_no_lines_end(

@@ -85,10 +85,3 @@ def test_zsh_completes(place: Path) -> None:
         words=(afterword train --recipe cl) CURRENT=4
         _afterword_completion"""
     assert asked("zsh", script) == ["_afterword_completion", "classic"]
-
-
-def test_fish_completes(place: Path) -> None:
-    script = """afterword completion fish | source
-        complete -C 'afterword train --recipe '
-        complete -C 'afterword score book nov'"""
-    assert asked("fish", script) == ["auto", "classic", "novel.txt"]

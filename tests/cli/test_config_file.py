@@ -80,6 +80,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("steps = 2026-01-01", "steps must be a whole number"),
         ("lines = 1", "lines must be true or false, not 1"),
         ("out = ['a']", "out must be a path, not ['a']"),
+        ("base = 5", "base must be a path, not 5"),
         ("validation = true", "validation must be a path, not True"),
         ("validation = 2", "validation must be a fraction above 0 and below 1, or a file, not 2"),
         (f"steps = 0x{'f' * 10_000}", "steps is too large: "),

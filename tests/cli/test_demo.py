@@ -75,17 +75,3 @@ def test_the_play_ships_whole() -> None:
     assert play.startswith("JULIUS CAESAR\n\nby William Shakespeare\n")
     assert play.endswith("THE END")
     assert f"\n{demo.PROMPT}" in play
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("\n The first one of them. The second.", "The first one of them."),
-        ("Short. And so it goes on! And", "Short. And so it goes on!"),
-        ("no end of it", "no end of it"),
-        ("a" * 300, "a" * 200),
-        ("", "\n"),
-    ],
-)
-def test_the_first_sentence_is_looked_at(text: str, sentence: str) -> None:
-    assert demo.first_sentence(text) == sentence

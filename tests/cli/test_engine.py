@@ -25,16 +25,10 @@ def test_the_engine_is_in_every_record_and_its_time_on_standard_error(mixed_mode
     assert {record["engine"] for record in found} == {"fast"}
 
 
-def test_the_command_writes_what_python_writes(mixed_model: Path, run: Run) -> None:
-    text = load(mixed_model, engine="fast").generate("ab", seed=4, max_tokens=40).text
-    finished = run("generate", mixed_model, "-p", "ab", "--seed", "4", "--max-tokens", "40", "--engine", "fast")
-    assert finished.stdout.decode().rstrip("\n") == ("ab" + text).rstrip("\n")
-
-
 def test_a_seed_writes_the_same_alone_and_side_by_side(mixed_model: Path) -> None:
     fast = load(mixed_model, engine="fast")
-    together = [sample.text for sample in fast.samples(num=300, seed=0, max_tokens=30)]
-    assert together == [fast.generate(seed=seed, max_tokens=30).text for seed in range(300)]
+    together = [sample.text for sample in fast.samples(num=60, seed=0, max_tokens=30)]
+    assert together == [fast.generate(seed=seed, max_tokens=30).text for seed in range(60)]
 
 
 @pytest.mark.parametrize("options", [[], ["--lines"], ["--lines", "--top", "1"]])
@@ -49,12 +43,3 @@ def test_scores_say_the_engine_in_json_alone(mixed_model: Path, run: Run, tmp_pa
         assert list(record) == list(expected)
         assert record["bits_per_character"] == pytest.approx(expected["bits_per_character"], abs=0.1)
     assert b"engine" not in run(*command, "--engine", "fast").stdout
-
-
-def test_a_model_says_its_engine_and_shows_its_gates_all_the_same(model: Path) -> None:
-    fast, numpy = load(model, engine="fast"), load(model)
-    assert "engine fast" in repr(fast)
-    assert (fast.engine, numpy.engine) == ("fast", "numpy")
-    assert fast.predictor.engine is not None
-    assert fast.predictor.engine.seconds > 0
-    assert (fast.gates("abc").forget == numpy.gates("abc").forget).all()

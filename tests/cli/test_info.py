@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +51,3 @@ def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> N
     assert re.search(rf"(?m)^numpy +{re.escape(np.__version__)}$", table)
     if facts["onnxruntime"] is None:
         assert re.search(r"(?m)^onnxruntime +not installed$", table)
-
-
-def test_a_run_folder_stands_for_its_model(model: Path, tmp_path: Path, run: Run) -> None:
-    (tmp_path / "run.json").write_text("{}")
-    shutil.copytree(model, tmp_path / "model")
-    assert records(run("info", tmp_path, "--json")) == [load(model).info()]

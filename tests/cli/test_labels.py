@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ import pytest
 from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.text.encoded import EncodedCorpus
+from tests.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 KINDS = {"vowel": "aeio", "b_d": "bcdf"}
 
 
@@ -92,22 +90,6 @@ def test_score_tells_the_likeliest_label_and_how_often_it_is_right(labelled: Pat
     assert json.loads(top) == max(records, key=lambda record: record["bits_per_character"])
 
 
-def test_lines_without_a_label_have_no_given_one_and_nothing_is_said_of_them(labelled: Path, run: Run) -> None:
-    scored = run("score", labelled, "-", "--lines", input=b"aei\n\nvowel\tuoi\n")
-    head, first, *_ = answered(scored).splitlines()
-    assert re.split(" {2,}", head.strip()) == [
-        "line",
-        "bits",
-        "bits per character",
-        "label",
-        "label probability",
-        "given label",
-        "text",
-    ]
-    assert first.split()[3:] == ["vowel", first.split()[4], "-", "aei"]
-    assert scored.stderr == b""
-
-
 def test_a_text_is_scored_as_it_is(labelled: Path, run: Run, text: Path) -> None:
     record = json.loads(answered(run("score", labelled, text, "--json")))
     scores = load(labelled).score_lines(text.read_text().splitlines())
@@ -138,19 +120,3 @@ def test_an_unknown_label_gets_one_line_with_those_that_are_known(
     out, err = capfd.readouterr()
     assert (left.value.code, out, err.count("\n")) == (2, "", 1)
     assert says in err
-
-
-def test_a_model_without_labels_is_said_to_have_none(lines_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["generate", str(lines_model), "--label", "a"])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out) == (2, "")
-    assert err == "error: this model knows no labels: leave the label out; or train one with --labels\n"
-
-
-def test_a_text_without_labels_is_refused_before_anything_is_made(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "plain.txt").write_text("a line without a label\n" * 9)
-    refused = run("train", tmp_path / "plain.txt", "--labels", "--out", tmp_path / "run")
-    assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
-    assert b"plain.txt:1 has no tab: with --labels every line is a label, a tab and a text" in refused.stderr
-    assert not (tmp_path / "run").exists()

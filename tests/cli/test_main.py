@@ -40,11 +40,6 @@ def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
     assert run("--version").stdout.startswith(b"afterword 0.")
 
 
-def test_a_mistake_through_the_real_command_shows_no_traceback(run: Run) -> None:
-    assert "did you mean" in (said := error_line(run("generate", "m", "--sead", "1", fresh=True)))
-    assert "--seed" in said
-
-
 @pytest.fixture
 def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Let every model that is loaded fail with an error."""

@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,9 @@ from afterword.scoring.costs import line_ids
 from afterword.scoring.odd_lines import OddLine
 from afterword.text.tokenizer import Tokenizer
 from tests.cli.answers import records
+from tests.cli.conftest import Run
 from tests.logs import lines, planted
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+from tests.processes import finished, running
 
 
 def draw(count: int, seed: int) -> list[str]:
@@ -119,7 +118,8 @@ def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> 
 
 def test_a_growing_stream_is_judged_line_by_line(calibrated: Path) -> None:
     command = [sys.executable, "-m", "afterword", "odd", str(calibrated), "-", "--as-read", "--json"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with running(command, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for number in (1, 3):
@@ -199,26 +199,6 @@ def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run)
     assert rows[1]["text"] == "ab 77"
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ([], b"afterword calibrate"),
-        (["--network", "1"], b"--network is for training, but"),
-        (["--out", "x"], b"--out is for training, but"),
-        (["--false-alarms", "0"], b"from 1e-09 to below 1"),
-        (["--false-alarms", "nan"], b"--false-alarms must be a finite number"),
-        (["--false-alarms", "1e-320"], b"from 1e-09 to below 1"),
-        (["--as-read", "--top", "3"], b"--top cannot be used with --as-read: leave one of them out"),
-    ],
-)
-def test_what_cannot_be_judged_gets_one_line(mine: Path, run: Run, options: list[str], says: bytes) -> None:
-    finished = run("odd", mine, "-", *options, input=b"abc\n")
-    assert finished.returncode == 2
-    assert finished.stdout == b""
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") == 1
-
-
 def test_a_calibrated_model_says_which_rate_it_cannot_hold(calibrated: Path, run: Run) -> None:
     finished = run("odd", calibrated, "-", "--false-alarms", "0.001", input=b"abc\n")
     assert (finished.returncode, finished.stdout) == (2, b"")
@@ -233,29 +213,6 @@ def test_another_use_than_the_calibrated_one_is_refused(
     with pytest.raises(OptionError, match="calibrated with ngram, not with both"):
         load(mine).odd_lines(["abc"])
     assert run("odd", mine, "-", input=b"abc\n").returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (b"", b"has no lines"),
-        (b"\n\n", b"has no lines"),
-        (b"abc\n" * 10, b"calibration needs at least 24 lines"),
-        (b"ab\x00c\n" * 50, b"NUL"),
-        (b"ab\xff\n" * 50, b"is not utf-8"),
-        (b"abc\n\xe2\x98", b"is not utf-8"),
-    ],
-)
-def test_lines_that_will_not_do_leave_the_model_as_it_was(
-    mine: Path, run: Run, tmp_path: Path, text: bytes, says: bytes
-) -> None:
-    (tmp_path / "few.txt").write_bytes(text)
-    before = {path.name: path.read_bytes() for path in mine.iterdir()}
-    finished = run("calibrate", mine, tmp_path / "few.txt")
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") == 1
-    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
 
 
 def test_a_model_is_not_calibrated_from_inside_its_folder_or_while_it_is_trained(
@@ -287,12 +244,6 @@ def test_lines_that_are_all_equal_are_normal(mine: Path, tmp_path: Path, run: Ru
     some = ("dcba\n" + "ab\n" * 90 + "abcd\n").encode()
     rows = records(run("odd", mine, "-", "--as-read", "--all", "--json", input=some))
     assert (rows[-1]["figure"], rows[-1]["odd"]) == (0.0, False)
-
-
-def test_a_shipped_model_stays_as_it_is(normal: Path, run: Run) -> None:
-    finished = run("calibrate", "english", normal)
-    assert finished.returncode == 2
-    assert b"is an installed base" in finished.stderr
 
 
 def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path: Path, run: Run) -> None:
@@ -587,70 +538,6 @@ def test_a_file_that_is_given_twice_is_read_once(
     assert one == two != b""
 
 
-@pytest.mark.parametrize(
-    ("command", "says"),
-    [
-        (["accept", "MODEL"], b"there is nothing to accept: give a LINE, or --from"),
-        (["accept", "MODEL", ""], b"a LINE is one line that is not empty"),
-        (["accept", "MODEL", "x\ny"], b"give several one by one"),
-        (
-            ["accept", "MODEL", b"x\xff"],
-            b"character 1 of the text is a lone surrogate (U+DCFF), the byte FF, not valid",
-        ),
-        (["accept", "MODEL", "--from", "BROKEN"], b"has a finding that cannot be read: lines"),
-        (["accept", "MODEL", "--from", "HALF"], b"cannot be read: it contains a lone surrogate, which is not valid"),
-        (["accept", "MODEL", "x"], b"run afterword calibrate MODEL FILE"),
-        (["odd", "MODEL", "FILE", "--no-auto-mask"], b"--no-auto-mask is for training"),
-        (["odd", "MODEL"], b"give at least one FILE, or --accepted alone"),
-        (["odd", "FILE", "--accepted"], b"only a model keeps accepted lines"),
-    ],
-)
-def test_accepting_needs_a_line_and_a_calibrated_model(
-    mine: Path, normal: Path, tmp_path: Path, run: Run, command: list[str], says: bytes
-) -> None:
-    (tmp_path / "broken").write_text('{"finding": 1}\n')
-    (tmp_path / "half").write_text('{"finding": 1, "lines": [{"file": "a", "line": 1, "text": "a\\ud800"}]}\n')
-    places = {"MODEL": mine, "FILE": normal, "BROKEN": tmp_path / "broken", "HALF": tmp_path / "half"}
-    finished = run(*(places.get(word, word) for word in command))
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "text", "says"),
-    [
-        ([], "abc\n" * 50, b"needs at least 99 good lines"),
-        (["--false-alarms", "0.001"], "abc\nabd\n" * 100, b"needs at least"),
-        (["--mask", "["], "abc\n" * 500, b"is not a regular expression"),
-        (["--false-alarms", "2"], "abc\n" * 500, b"from 1e-09 to below 1"),
-        (["--out", "/dev/null"], "abc\n" * 500, b"is a file: give --out a folder"),
-        (["--network", "-1"], "abc\n" * 500, b"--network must be above 0, not -1"),
-    ],
-)
-def test_odd_refuses_at_once_what_cannot_work(
-    tmp_path: Path, run: Run, options: list[str], text: str, says: bytes
-) -> None:
-    (tmp_path / "good").write_text(text)
-    finished = run("odd", tmp_path / "good", tmp_path / "good", *options)
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") == 1
-    assert run("odd", tmp_path / "good", tmp_path / "none").returncode == 2
-
-
-@pytest.mark.parametrize(("bad", "says"), [(b"", b"is empty"), (b"ab\xff\n", b"is not utf-8"), (b"a\0b", b"NUL")])
-def test_a_file_that_cannot_be_judged_is_refused_before_training(
-    tmp_path: Path, run: Run, bad: bytes, says: bytes
-) -> None:
-    (tmp_path / "good").write_text("abc\nabd\n" * 500)
-    (tmp_path / "bad").write_bytes(bad)
-    finished = run("odd", tmp_path / "good", tmp_path / "bad")
-    assert finished.returncode == 2
-    assert says in finished.stderr
-    assert finished.stderr.count(b"\n") == 1
-
-
 def test_a_long_line_is_cut_around_what_is_odd_but_not_in_json(tmp_path: Path, run: Run) -> None:
     good, new = tmp_path / "good.log", tmp_path / "new.log"
     good.write_text("".join(f"job {k} ended with status {k % 2}\n" for k in range(200)))
@@ -679,9 +566,9 @@ def test_of_six_that_accept_at_once_none_that_reports_success_loses_its_line(
             assert {*threads.map(lambda line: afterword.accept(folder.parent, (line,)).changed, "uvwxyz")} == {1}
     else:
         command = [sys.executable, "-m", "afterword", "accept", str(folder)]
-        each = {line: subprocess.Popen([*command, line], stderr=subprocess.PIPE) for line in "uvwxyz"}
-        said = {line: process.communicate()[1] for line, process in each.items()}
-        assert not [line for line, process in each.items() if process.returncode], said
+        with ThreadPoolExecutor() as threads:
+            ended = [*threads.map(lambda line: finished([*command, line]), "uvwxyz")]
+        assert not [one.stderr for one in ended if one.returncode]
     usual = load(folder).usual
     assert usual is not None
     assert {*usual.accepted} == {*"uvwxyz"}

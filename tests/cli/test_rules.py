@@ -62,15 +62,6 @@ def test_log_probabilities_are_those_of_score(lines_model: Path, run: Run) -> No
             assert all(one["log_probability"] == pytest.approx(piece["log_probability"]) for one in same)
 
 
-def test_what_is_biased_is_written_more_or_never(lines_model: Path) -> None:
-    loaded = load(lines_model)
-    biased = loaded.generate(seed=1, max_tokens=50, logit_bias={"a": -1000, "<|end|>": -1000}).text
-    assert "a" not in biased
-    assert len(biased) == 50
-    greedy = loaded.generate(temperature=0, max_tokens=20, seed=1)
-    assert greedy.text == loaded.generate(temperature=0, max_tokens=20, seed=5).text
-
-
 def test_nothing_long_is_copied(run: Run, tmp_path: Path) -> None:
     source, out = tmp_path / "text.txt", tmp_path / "run"
     source.write_text("ab ba cab abba bac. " * 40, encoding="utf-8")

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import json
 import math
-import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from afterword.cli import main as command
-from afterword.cli.command import CommandWork
 from afterword.language_model import load
-from afterword.settings import ignore_progress
 from tests.cli.answers import records
 from tests.cli.conftest import Run
-from tests.processes import running
 
 TEXT = "abé\n\ndcb☃\n"
 FIGURES = ["characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity"]
@@ -63,18 +53,6 @@ def test_a_model_of_lines_scores_each_line_afresh_with_its_end_and_no_empty_ones
     lines = load(lines_model).score_lines(["abé", "dcb☃"])
     assert (record["characters"], record["tokens"]) == (4 + 5, sum(line.tokens for line in lines))
     assert math.isclose(record["nats_per_character"] * 9, sum(line.nats for line in lines))
-
-
-@pytest.mark.parametrize(("options", "counted"), [([], {"bytes": 13}), (["--lines"], {"lines": 3})])
-def test_progress_is_json_beside_the_answers(
-    model: Path, run: Run, options: list[str], counted: dict[str, int]
-) -> None:
-    done = run("score", model, "-", "--json", *options, "--progress", "json", input=TEXT.encode())
-    records(done)
-    *_, last = map(json.loads, done.stderr.splitlines())
-    assert counted.items() <= last.items()
-    quiet = run("score", model, "-", "--json", *options, "--progress", "none", input=TEXT.encode())
-    assert (quiet.stdout, quiet.stderr) == (done.stdout, b"")
 
 
 def test_a_table_tells_people_the_same(model: Path, text: Path, run: Run) -> None:
@@ -146,36 +124,3 @@ def test_the_lines_of_a_folder_are_numbered_in_each_file(model: Path, run: Run, 
     found = records(run("score", model, tmp_path, "--lines", "--json"))
     places = [(str(tmp_path / name), line) for name in ("below/two.txt", "one.txt") for line in (1, 2)]
     assert [(row["file"], row["line"]) for row in found] == places
-
-
-def test_a_reader_that_has_enough_ends_the_command_quietly_with_status_0(model: Path, tmp_path: Path) -> None:
-    path = tmp_path / "many.txt"
-    path.write_text("abcd\n" * 20_000)
-    command = [sys.executable, "-m", "afterword", "score", str(model), str(path), "--lines"]
-    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert b"bits" in process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 0
-
-
-def test_a_ranking_is_a_table_too_and_is_printed_when_its_bar_is_gone(
-    model: Path, text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = list[str]()
-
-    @contextlib.contextmanager
-    def waiting(*_: object, **more: object) -> Iterator[Callable[..., None]]:
-        yield ignore_progress
-        before.append(capsys.readouterr().out)
-
-    monkeypatch.setattr(CommandWork, "progress", waiting)
-    with pytest.raises(SystemExit):
-        command.main(["score", str(model), str(text), "--lines", "--top", "1"])
-    assert before == [""]
-    head, line = capsys.readouterr().out.splitlines()
-    assert re.split(" {2,}", head.strip()) == ["line", "bits", "bits per character", "text"]
-    most = max(load(model).score_lines(["abé", "", "dcb☃"]), key=lambda line: line.bits_per_character)
-    assert line.split() == [str(most.line), f"{most.bits:.4f}", f"{most.bits_per_character:.4f}", "dcb☃"]

@@ -141,14 +141,3 @@ def test_a_terminal_shows_the_text_on_its_shades_and_obeys_none_of_it(model: Pat
     _, without = on_a_terminal(*COMMAND, model, text, env={**environment, "NO_COLOR": "1"})
     assert "\x1b" not in without
     assert without.split()[:5] == ["line", "column", "bits", "text", "expected"]
-
-
-def test_a_page_is_written_and_nothing_printed(model: Path, run: Run, text: Path, tmp_path: Path) -> None:
-    path = tmp_path / "page.html"
-    finished = run("surprises", model, text, text, "--html", path)
-    assert (finished.returncode, finished.stdout) == (0, b"")
-    *notes, wrote = finished.stderr.decode().splitlines()
-    assert (len(notes), wrote) == (2, f"wrote {path}")
-    written = path.read_text(encoding="utf-8")
-    assert written.count("<section") == 2
-    assert written.count(" data-e=") == 2 * len(TEXT)

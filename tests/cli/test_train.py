@@ -17,14 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.bars import train_shown
-from afterword.cli.command import CommandWork
-from afterword.cli.output import note, say
-from afterword.cli.samples import samples
 from afterword.cli.signals import Stop
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin
-from afterword.text.corpus import TextSettings
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
@@ -101,15 +94,6 @@ def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: P
     assert (last["fraction"], last["step"]) == (1.0, 3)
     said = run(*command, "--progress", "none").stderr.decode().splitlines()
     assert not [line for line in said if line.startswith(("{", "read ", "step "))]
-
-
-def test_a_damaged_checkpoint_is_told_when_a_run_is_resumed(run: Run, book: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    fine(run("train", book, "--out", out, "--steps", "9", "--checkpoint-every", "3", *SMALL))
-    newest = max((out / "checkpoints").iterdir())
-    newest.write_bytes(newest.read_bytes()[:-1])
-    resumed = fine(run("train", "--resume", out))
-    assert b"note: the checkpoint at step 9 is damaged" in resumed.stderr
 
 
 def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
@@ -196,30 +180,6 @@ def test_a_run_that_nohup_started_goes_on_when_the_terminal_is_closed(book: Path
         assert process.returncode == 0, told.decode()
 
 
-@pytest.mark.parametrize(("text", "shown"), [("", True), ("\n" * 30 + "a b\n\n\n\n" * 60, False)])
-def test_what_the_model_writes_meanwhile_is_shown_unless_it_is_an_empty_line_and_not_read_from_the_disk(
-    text: str, shown: bool, book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    book.write_text(text or book.read_text())
-    monkeypatch.setattr("afterword.cli.samples.SAMPLE_EVERY", 0.0)
-    monkeypatch.setattr("afterword.language_model.load_model", None)
-    training = TrainingSettings(steps=12, hidden_size=12, threads=1)
-    made = begin([book], book.with_name("run"), TextSettings(), training)
-    train_shown(made, note=note, say=say, also=samples(made))
-    told = [line.strip() for line in capsys.readouterr().err.splitlines() if "it writes:" in line]
-    assert told
-    assert "it writes:" not in told or shown
-
-
-def test_notes_of_a_run_name_options_as_they_are_typed(
-    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = begin([book], tmp_path / "run", TextSettings(), TrainingSettings(steps=2, hidden_size=12, threads=1))
-    run.notes.append("the LSTM would gain from a base (`base`)")
-    CommandWork(lambda name: f"--{name}").train(run)
-    assert "would gain from a base (--base)" in capsys.readouterr().err
-
-
 def refused(arguments: list[object], log: Path) -> str:
     """What the command says that refuses its input."""
     assert start(arguments, log).wait(60) == 2
@@ -230,17 +190,6 @@ def refused(arguments: list[object], log: Path) -> str:
 def unblocked() -> Iterator[None]:
     with from_terminal():
         yield
-
-
-@pytest.mark.usefixtures("unblocked")
-def test_a_signal_that_was_ignored_stays_so_for_a_run_that_was_started_in_the_background() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Stop() as stop:
-        signal.raise_signal(signal.SIGINT)
-        assert stop.signal is None
-        signal.raise_signal(signal.SIGTERM)
-        assert stop.signal == signal.SIGTERM
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 @pytest.mark.usefixtures("unblocked")

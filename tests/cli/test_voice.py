@@ -14,7 +14,6 @@ from afterword.operations.train import train
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
-from tests.tiny import save_tiny
 
 OWN = "".join(f"We went to the {k}th hill, and the wind was cold. Nobody spoke.\n\n" for k in range(120))
 OTHERS = "".join(f"You may buy {k} pens; ask for a free pack today! It is all yours.\n\n" for k in range(120))
@@ -89,13 +88,8 @@ def test_wrong_input_gets_its_line(place: Path, run: Run, tmp_path: Path) -> Non
         assert f"{name} is empty" in error(place / "own", place / "draft.txt", "--own", tmp_path / name, *against)
         assert "is empty" in error(place / "own", tmp_path / name, "--own", place / "draft.txt")  # before slow work
     assert "invalid" in error(place / "own", tmp_path / "binary", *against)
-    save_tiny(tmp_path / "tiny")
-    draft = place / "draft.txt"
-    assert "give the folder of its run; or give a text with --own" in error(tmp_path / "tiny", draft)
-    assert "at least 20 are needed" in error(tmp_path / "tiny", draft, "--own", draft)
-    assert "name the model to compare with: --against" in error(place / "own", draft, "--against", tmp_path / "none")
-    save_tiny(tmp_path / "lines", lines=True)
-    assert "a voice needs a model of running text" in error(tmp_path / "lines", draft)
+    nothing = ("--against", tmp_path / "none")
+    assert "name the model to compare with: --against" in error(place / "own", place / "draft.txt", *nothing)
 
 
 def test_a_short_draft_is_read_and_said_to_be_short(place: Path, run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,12 @@ from afterword.model.folder.attachments import LINES
 from afterword.model.folder.saved import CARD, FILES
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import is_ours
+from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import until
 from tests.serving.server import serving
 from tests.tiny import save_tiny_calibrated
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 PARTS = [name for name in FILES if name != CARD]
 DAMAGES = ("flipped", "missing", "another's")
 

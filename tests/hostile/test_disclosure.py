@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Run
 from tests.hostile.test_texts import BOOK, SMALL
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 @pytest.mark.parametrize("options", [[], ["--ngram", "0"], ["--recipe", "classic"]], ids=["n-gram", "LSTM", "classic"])

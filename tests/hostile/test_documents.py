@@ -118,13 +118,3 @@ def test_a_path_out_of_the_book_is_not_read(tmp_path: Path) -> None:
 def test_many_spaces_or_tables_without_an_end_are_read_in_linear_time(tmp_path: Path, name: str, content: str) -> None:
     (path := tmp_path / name).write_text(content, encoding="utf-8")
     assert read_text([path])[0].startswith("x")
-
-
-def test_spaces_around_ends_of_lines_are_left_out(tmp_path: Path) -> None:
-    (page := tmp_path / "a.html").write_text("<html><body><p>a <br> <br> b<b> </b> <br>c <p> d", encoding="utf-8")
-    assert read_text([page])[0] == "a\n\nb\nc\n\nd\n"
-
-
-def test_the_rows_of_a_table_may_be_defined_twice(tmp_path: Path) -> None:
-    (path := tmp_path / "a.rtf").write_text(r"{\rtf1 a \trowd\cellx9 no\cell{\trowd\cellx9\row}b}", encoding="utf-8")
-    assert "no" not in read_text([path])[0]

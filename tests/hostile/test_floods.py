@@ -18,7 +18,7 @@ import pytest
 from tests.processes import PATIENCE, until
 from tests.serving.conftest import models, server
 from tests.serving.server import Reply, Serving, serving
-from tests.serving.test_load import ENDLESS, begun, small
+from tests.serving.test_load import begun, small
 
 __all__ = ["models", "server", "small"]
 
@@ -75,13 +75,6 @@ def test_connections_fit_into_the_open_files_that_the_system_allows(soft: int, h
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert int(finished.stdout) == fit
-
-
-def test_a_client_that_leaves_altogether_does_not_keep_its_place(small: Serving) -> None:
-    for stream in (False, True):
-        with begun(small, **ENDLESS, stream=stream):
-            until(lambda: small.gauge("places_in_use"))
-        assert small.is_idle()
 
 
 def test_rules_hold_up_nobody_else(server: Serving) -> None:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile.attack import answered, exchange
-from tests.hostile.grammars import http_request
+from benchmarks.attack import answered, exchange
+from benchmarks.grammars import http_request
 from tests.hostile.test_floods import clients, sent
 from tests.serving.conftest import models, server
 from tests.serving.server import SOURCE, Serving
@@ -29,7 +29,7 @@ def api_of(port: int) -> Any:
     return Serving(None, port).get("/openapi.json").json  # type: ignore[arg-type]
 
 
-@settings(max_examples=80)
+@settings(max_examples=30)
 @given(st.integers(0), st.integers(0, 400))
 def test_a_damaged_request_is_answered_or_closed(server: Serving, seed: int, left_out: int) -> None:
     raw, _, refused, _ = http_request(random.Random(seed), api_of(server.port), server.port, ["raw", "target"])
@@ -38,7 +38,7 @@ def test_a_damaged_request_is_answered_or_closed(server: Serving, seed: int, lef
     assert server.get("/health").status == 200
 
 
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(st.integers(0))
 def test_no_value_of_any_field_is_more_than_a_refusal(server: Serving, seed: int) -> None:
     raw, _, refused, whole = http_request(random.Random(seed), api_of(server.port), server.port, ["body", "JSON"])

@@ -15,8 +15,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from afterword.model.folder import hub as client
-from tests.cli.conftest import Run
-from tests.cli.test_push import MINE, Command, at_home, error, hub, on_hub, published
+from tests.cli.test_push import MINE, Command, error, hub, on_hub, published
 from tests.hub import Handler, Hub
 
 __all__ = ["hub", "on_hub"]
@@ -279,13 +278,6 @@ def test_an_invalid_address_of_a_hub_is_one_line(endpoint: str, on_hub: Command,
     refused(on_hub("info", MINE, HF_ENDPOINT=endpoint), tmp_path)
 
 
-def test_an_address_that_the_library_cannot_read_is_one_line(run: Run, hub: Hub, tmp_path: Path) -> None:
-    done = run("info", MINE, **{**at_home(hub, tmp_path), "HF_ENDPOINT": "http://[::1"})
-    assert done.returncode == 2
-    assert done.stderr.decode().startswith("error: HF_ENDPOINT or another variable of the hub is invalid: Invalid IPv6")
-    assert done.stderr.count(b"\n") == 1
-
-
 @pytest.mark.parametrize("kind", ["large", "pipe", "folder"])
 def test_a_card_that_cannot_be_sent_is_named(kind: str, on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model, tmp_path / "book"))
@@ -312,3 +304,22 @@ def test_a_name_is_one_that_the_hub_allows() -> None:
             except HFValidationError:
                 allowed = False
             assert (client.REMOTE_NAME.fullmatch(f"hf://{repository}@v1--x") is not None) == allowed, repository
+
+
+def test_a_cache_that_lost_the_name_of_its_commit_is_used(
+    on_hub: Command, hub: Hub, model: Path, tmp_path: Path
+) -> None:
+    published(hub, model)
+    assert on_hub("info", MINE).returncode == 0
+    (ref,) = tmp_path.rglob("refs/main")
+    commit = ref.read_bytes()
+    ref.unlink()
+    assert on_hub("info", MINE).returncode == 0
+    assert ref.read_bytes() == commit
+
+
+def test_a_card_whose_metadata_are_not_yaml_is_not_sent(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "book"))
+    (folder / "README.md").write_text("---\na: [\n---\n")
+    assert f"the metadata of {folder / 'README.md'} are not valid YAML" in error(on_hub("push", folder, "me/t"), 2)
+    assert hub.requests == []

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import socket as sockets
-import subprocess
 import sys
 import threading
 import tracemalloc
@@ -25,10 +24,9 @@ from afterword.language_model import load
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED, End, LineScore, Score, total
 from afterword.text.decoding import Decoding
+from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import finished
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 SMALL = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
 CLEAN = "Fußgänger,\nzwei Zeilen.\n\nUnd é zum Schluß\n"
@@ -210,14 +208,6 @@ def test_a_text_that_cannot_be_learned_from_gets_one_line_and_leaves_nothing(
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    "wrong", ["latin-1", "NUL", "gzip that ends early", "a link to itself", "a device", "not there"]
-)
-def test_a_text_that_cannot_be_read_is_not_scored(model: Path, run: Run, tmp_path: Path, wrong: str) -> None:
-    make, options, says = WRONG[wrong]
-    assert says in error_line(run("score", model, make(tmp_path), *options))
-
-
 def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(model: Path, run: Run, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "run"
     os.mkfifo(pipe)
@@ -227,12 +217,6 @@ def test_a_pipe_that_is_given_twice_is_refused_before_it_is_waited_for(model: Pa
     assert not out.exists()
     assert "can be read only once" in error_line(run("score", model, pipe, pipe))
     assert "can be read only once" in error_line(run("score", model, "-", "-"))
-
-
-def test_a_prompt_that_is_no_text_is_refused(model: Path, run: Run) -> None:
-    told = error_line(run("generate", model, "--prompt", b"ab\xff"))
-    assert "character 2 of the text is a lone surrogate" in told
-    assert "the byte FF, not valid UTF-8: remove it" in told
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")

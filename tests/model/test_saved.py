@@ -39,7 +39,7 @@ from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
-from tests.hostile.grammars import reseal
+from benchmarks.grammars import reseal
 from tests.tiny import killed_beside, random_weights, save_tiny
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)

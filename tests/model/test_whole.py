@@ -19,7 +19,7 @@ from afterword.errors import AfterwordError, ModelError
 from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.saved import CARD, CONFIG, FILES, load_model
 from afterword.model.folder.tensors import read_tensors
-from tests.hostile.grammars import reseal, seal
+from benchmarks.grammars import reseal, seal
 from tests.tiny import save_tiny_calibrated
 
 FLIPS = 60  # bits of each file

@@ -7,12 +7,10 @@ import json
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -128,57 +126,3 @@ def serving(
         found = re.search(r" on http://\S+:(\d+)$", line.strip())
         assert found is not None, line + process.stderr.read().decode()
         yield Serving(process, int(found[1]))
-
-
-class Proxy(ThreadingHTTPServer):
-    """A reverse proxy for one path, which it removes or passes on. Other paths are not found."""
-
-    daemon_threads = True
-    to = 0  # the port of the server
-
-    def __init__(self, path: str, removes: bool) -> None:
-        super().__init__(("127.0.0.1", 0), Passing)
-        self.path, self.removes = path, removes
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class Passing(BaseHTTPRequestHandler):
-    """Passes on a request, and the parts of the answer as they arrive."""
-
-    server: Proxy
-
-    def do_GET(self) -> None:
-        proxy = self.server
-        if not f"{self.path}/".startswith(f"{proxy.path}/"):
-            return self.send_error(404)
-        path = (self.path.removeprefix(proxy.path) or "/") if proxy.removes else self.path
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        there = http.client.HTTPConnection("127.0.0.1", proxy.to, timeout=PATIENCE)
-        with closing(there), suppress(ConnectionError):  # one side has disconnected
-            there.request(self.command, path, body or None, dict(self.headers))
-            answer = there.getresponse()
-            self.send_response_only(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("connection", "transfer-encoding"):
-                    self.send_header(name, value)
-            self.end_headers()
-            while part := answer.read1():
-                self.wfile.write(part)
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-@contextmanager
-def proxied(*arguments: str | Path, path: str, removes: bool) -> Iterator[str]:
-    """Run `afterword serve ARGUMENTS` behind a proxy; return its address at the proxy."""
-    with Proxy(path, removes) as proxy, serving(*arguments, "--allow-host", proxy.host) as server:
-        proxy.to = server.port
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        yield f"http://{proxy.host}{path}"
-        proxy.shutdown()

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from afterword.language_model import load
@@ -30,6 +29,8 @@ def test_only_a_request_for_it_ends_a_text_with_a_sentence(server: Serving, mode
 
 def test_a_stream_comes_to_the_same_text_in_openais_client(server: Serving) -> None:
     asked: dict[str, Any] = {"model": "tiny", "prompt": "ab", "max_tokens": 60, "seed": 5, "n": 3, "logprobs": 2}
+    import openai  # here, since this takes half a second
+
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
         whole = client.completions.create(**asked)
         chunks = list(client.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
@@ -145,14 +146,9 @@ def test_what_is_remembered_changes_no_text(server: Serving) -> None:
     [
         (b'{"model":"tiny","max_tokens":1e999}', "max_tokens must be a whole number or null, not"),
         (b'{"model":"tiny","prompt":' + b"[" * 900 + b"]" * 900 + b"}", "prompt[0][0] must be a whole number"),
-        ({"model": 1}, "model must be text or null, not a whole number"),
-        ({"presence_penalty": 1}, "presence_penalty is not supported here"),
         ({"frequency_penalty": 1}, "frequency_penalty is not supported here"),
-        ({"logprobs": True}, "logprobs must be a whole number or null, not true or false"),
         ({"max_tokens": 10**30}, "one request may ask for at most 16,384 tokens"),
         ({"n": 128, "max_tokens": int("9" * 4299)}, "one request may ask for at most 16,384 tokens"),
-        ({"temperature": 5000}, "temperature must be 100 or less, not 5000"),
-        ({"n": 0}, "n must be a whole number >= 1"),
         ({"n": 2, "best_of": 1}, "best_of must be at least n"),
         ({"best_of": 2, "stream": True}, "best_of must be at least n, and equal to n in a stream"),
         ({"n": 100, "prompt": ["a", "b"]}, "one request may ask for at most 128 texts, not 200"),

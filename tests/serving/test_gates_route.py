@@ -58,7 +58,7 @@ def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> 
 
 
 def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path) -> None:
-    model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 40
+    model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 20
     horizon: dict[str, Any] = {"steps": 200, "places": 32}
     expected: list[tuple[str, dict[str, Any], Finding]] = [
         ("units", {"matching": "b"}, model.units(text).matching("b")),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from afterword.language_model import load
+from afterword.model.folder.saved import load_model, save_model
 from afterword.serving.app import ROUTES
 from tests.serving.server import Serving, serving
 
@@ -131,21 +133,17 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
 @pytest.mark.parametrize(
     ("path", "body", "says"),
     [
-        ("/v1/next", {"prompt": 5}, "prompt"),
         ("/v1/next", {"prompt": [999]}, "unknown token 999"),
         ("/v1/next", {"prompt": "a" * 200_001}, "at most 200,000 tokens"),
         ("/v1/next", {"with": "ngram"}, "n-gram"),
         ("/v1/next", {"hold": ["l9.u0=1"]}, "layer"),
-        ("/v1/next", {"max_tokens": 5}, "max_tokens is not supported here"),
         ("/v1/score", {"text": ""}, "text is empty"),
         ("/v1/score", {"model": "lines", "text": "\n\n"}, "has only empty lines"),
         ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
         ("/v1/score", {"text": "a", "with": "ngram"}, "n-gram"),
-        ("/v1/score", {"text": "a", "adapt": True}, "adapt is not supported here"),
         ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
         ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
         ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("/v1/odd", {"text": "a", "network": 2}, "network is not supported here"),
         ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
         ("/v1/gates", {"text": ""}, "the text to look at is empty"),
         ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),
@@ -170,3 +168,21 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
 def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:
     assert says in refusal(server, path, {"model": "tiny", **body})
     assert server.is_idle()
+
+
+def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
+    plain = server.answer("/v1/score", model="tiny", text="ab\ncd\n", lines=True)
+    assert server.answer("/v1/score", model="tiny", text="\ufeffab\r\ncd\r", lines=True) == plain
+
+
+def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
+    saved, labelled = load_model(models / "lines"), tmp_path / "labelled"
+    saved.about["labels"] = {"a": 2, "b": 2}
+    save_model(labelled, saved, "")
+    with serving(labelled) as server:
+        found = server.answer("/v1/score", model="labelled", text="abcd\na\tcd", lines=True)["lines"]
+    expected = load(labelled).classify(["abcd", "a\tcd"])
+    for line, one in zip(found, expected, strict=True):
+        assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
+        assert line["label_probability"] == pytest.approx(one.label_probability)
+        assert line["bits"] == pytest.approx(one.bits)

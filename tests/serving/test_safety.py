@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import ipaddress
@@ -12,7 +11,6 @@ import re
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +24,10 @@ from afterword.serving.http.limits import Access, Limits
 from afterword.serving.runs.watched import Runs
 from afterword.serving.server import Server, address, listen
 from afterword.serving.writing.models import Models
-from tests.processes import PATIENCE, finished, until
-from tests.serving.server import ENVIRONMENT, Serving, serving
+from tests.cli.conftest import run_here
+from tests.cli.test_main import error_line
+from tests.processes import PATIENCE, until
+from tests.serving.server import Serving, serving
 from tests.serving.test_load import ENDLESS, MOST, begun, everything
 from tests.serving.test_runs_routes import damaged
 
@@ -134,14 +134,6 @@ def test_no_other_page_may_ask(server: Serving) -> None:
     assert server.ask("OPTIONS", "/v1/completions").status == 405
 
 
-def test_who_is_refused_is_counted(server: Serving) -> None:
-    refusals = r'refusals_total\{status="403"\}'
-    assert server.get("/v1/models", Host="elsewhere").status == 403
-    before = server.gauge(refusals)
-    assert server.get("/v1/models", Host="elsewhere").status == 403
-    assert server.gauge(refusals) == before + 1
-
-
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
     for path in ("/v1/models", "/nothing", "/health", "/openapi.json"):
         found = server.get(path)
@@ -209,16 +201,6 @@ def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
         assert found.process.wait(PATIENCE) == 0
 
 
-def test_prompts_are_not_logged(models: Path) -> None:
-    with serving(models / "tiny") as found:
-        found.post("/v1/completions", {"model": "tiny", "prompt": "abcdabcd", "logprobs": 9})
-        found.complete(model="tiny", prompt="abcdabcd")
-        found.process.send_signal(signal.SIGTERM)
-        assert found.process.wait(PATIENCE) == 0
-        assert found.process.stderr is not None
-        assert b"abcd" not in found.process.stderr.read()
-
-
 def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it(models: Path) -> None:
     with serving(models / "tiny", "--access-log") as found:
         found.get("/v1/models?key=hidden")
@@ -237,6 +219,7 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
         assert found.process.wait(PATIENCE) == 0
         assert found.process.stderr is not None
         lines = found.process.stderr.read().decode().splitlines()
+    assert "abcd" not in " ".join(lines)  # of a prompt
     fields = [
         re.fullmatch(r"[\d-]+T[\d:.]+\+00:00 ([!-~]+) ([A-Z]+) ([!-~]+) (\d{3}) \d+\.\d{3}", line) for line in lines
     ]
@@ -265,15 +248,6 @@ def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) 
             assert found.get("/health", Host="elsewhere").status == 403
             assert found.gauge("places_in_use") == 1
             assert made.recv(100)
-        assert found.process.wait(PATIENCE) == 0
-
-
-def test_a_second_interrupt_stops_it_at_once(models: Path) -> None:
-    with serving(models / "tiny", limits=MOST) as found, begun(found, **ENDLESS, stream=True) as made:
-        assert b" 200 OK" in made.recv(100)
-        found.process.send_signal(signal.SIGINT)
-        until(lambda: found.get("/health").status == 503)
-        found.process.send_signal(signal.SIGINT)
         assert found.process.wait(PATIENCE) == 0
 
 
@@ -323,8 +297,9 @@ def test_a_stop_lets_what_runs_finish(models: Path) -> None:
     ],
 )
 def test_wrong_input_ends_with_one_line(
-    server: Serving, models: Path, tmp_path: Path, arguments: str, message: str
+    server: Serving, models: Path, tmp_path: Path, arguments: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "key").write_text(KEY)
     os.mkfifo(tmp_path / "pipe")
     damaged(tmp_path / "tiny")
@@ -332,27 +307,4 @@ def test_wrong_input_ends_with_one_line(
     given = [known.get(one, one) for one in arguments.split()]
     if "--port" not in given:
         given += ["--port", "0"]
-    command = [sys.executable, "-m", "afterword", "serve", *given]
-    found = finished(command, cwd=tmp_path, env={**ENVIRONMENT, "AFTERWORD_DEBUG": ""})
-    assert found.returncode == 2, found.stderr
-    [line] = found.stderr.decode().splitlines()
-    assert line.startswith("error: ")
-    assert message.replace("PORT", str(server.port)) in line
-
-
-def test_what_is_sent_in_small_parts_is_sent_at_once() -> None:
-    async def accepted() -> int:
-        options: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            made = writer.get_extra_info("socket")
-            options.set_result(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-            writer.close()
-
-        with listen("127.0.0.1", 0) as listening:
-            async with await asyncio.start_server(connected, sock=listening):
-                _, writer = await asyncio.open_connection(*listening.getsockname())
-                writer.close()
-                return await options
-
-    assert asyncio.run(accepted())
+    assert message.replace("PORT", str(server.port)) in error_line(run_here(["serve", *given]))

@@ -42,12 +42,6 @@ def test_weights_are_the_mean_and_the_cost_is_measured(folder: Path, names: list
     assert f"{cost:.3f} bits per character" in made.output
 
 
-def test_models_of_other_sizes_have_no_mean(folder: Path, tmp_path: Path) -> None:
-    made = averaged(folder, ["earlier", "later", "other"], tmp_path / "mean")
-    assert made.exit_code == 2
-    assert "must have the same sizes and tokens" in made.output
-
-
 def test_what_is_there_is_never_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     made = averaged(folder, ["earlier", "later"], tmp_path)

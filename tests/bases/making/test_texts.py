@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bases.making.documents import Document
-from bases.making.printing import LANGUAGES, Manner, Paragraph, in_manner, printed
+from bases.making.printing import LANGUAGES, Manner, Paragraph, printed
 from bases.making.sources import main as sources
 from bases.making.texts import main
 
@@ -39,41 +38,6 @@ def test_a_manner_changes_no_letter(language: str) -> None:
     words = re.findall(r"\w+", SAID[language])
     for text in lines_of(language, SAID[language]):
         assert re.findall(r"\w+", text) == words
-
-
-@pytest.mark.parametrize(
-    ("language", "seen"),
-    [
-        ("english", "“I was—” he said. “They call it ‘well-known’ now — don’t they?”"),
-        ("english", '"I was--" he said. "They call it \'well-known\' now--don\'t they?"'),
-        ("german", "„Sie nennen es ‚ein Märchen‘ – oder?“ sagte er – und ging’s ihm gut?"),
-        ("german", "»Sie nennen es ›ein Märchen‹ — oder?« sagte er — und ging’s ihm gut?"),
-        ("german", "\"Sie nennen es 'ein Märchen' - oder?\" sagte er - und ging's ihm gut?"),
-        ("french", "— Est-ce «\u202fun conte\u202f»\u202f? demanda-t-il — l’air surpris\u202f; oui\u202f!"),
-        ("french", '- Est-ce "un conte"? demanda-t-il - l\'air surpris; oui!'),
-        ("spanish", "—¿Es «un cuento hispano-francés»? —dijo él—. ¡Sí!"),
-        ("spanish", '-¿Es "un cuento hispano-francés"? -dijo él-. ¡Sí!'),
-    ],
-)
-def test_a_language_is_printed_in_the_ways_of_its_editions(language: str, seen: str) -> None:
-    assert seen in {text.replace("\n", " ") for text in lines_of(language, SAID[language])}
-
-
-def test_no_line_begins_with_what_french_sets_apart() -> None:
-    for text in lines_of("french", "Quoi ! « oui » ; " * 40):
-        assert not re.search(r"^[!;»]|«$", text, re.MULTILINE)
-
-
-def test_verse_keeps_its_lines_in_every_manner() -> None:
-    verse = Paragraph(["O love--", "  The sun--", "Is up"], prose=False)
-    for manner in manners("english"):
-        assert printed(verse, LANGUAGES["english"], manner).count("\n") == 2
-
-
-def test_a_word_torn_apart_by_a_page_break_is_joined() -> None:
-    text = "Que dit-\n\nelle ?\n\nRien."
-    document = Document("", "", "novel", text, held_out=False, raw=False)
-    assert [paragraph.lines for paragraph in document.paragraphs()] == [["Que dit-elle ?"], ["Rien."]]
 
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ("lt", "rn", "st")]
@@ -128,11 +92,6 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def titles(out: Path, part: str) -> set[str]:
-    with (out / "books.tsv").open(encoding="utf-8") as file:
-        return {row["title"] for row in csv.DictReader(file, delimiter="\t") if row["part"] == part}
-
-
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     return folder(tmp_path / "old", documents("old", 20))
@@ -164,39 +123,6 @@ def test_a_folder_has_its_share_of_the_text(make: Make, old: Path, new: Path, sh
     assert sum(times["new"]) / (20 + sum(times["new"])) == pytest.approx(share, abs=0.05)
 
 
-def test_the_whole_text_can_be_printed_several_times_in_other_manners(make: Make, old: Path) -> None:
-    text = (make("--books", old, "--times", "3") / "train.txt").read_text(encoding="utf-8")
-    parts = [plain(sentences(f"old {k}")).split(". ")[5] for k in range(20)]
-    assert {plain(text).count(part) for part in parts} == {3}
-    once = len((make("--books", old) / "train.txt").read_text(encoding="utf-8"))
-    assert text[:once] not in text[once:]
-
-
-@pytest.mark.parametrize("times", [0.5, 1, 2.5])
-def test_a_kind_can_be_read_more_or_less_often_than_others(make: Make, tmp_path: Path, times: float) -> None:
-    place = folder(tmp_path / "old", documents("old", 60, kinds=("novel", "verse")))
-    text = plain((make("--books", place, "--part", f"verse={times}") / "train.txt").read_text(encoding="utf-8"))
-    counts = [text.count(plain(sentences(f"old {k}")).split(". ")[5]) for k in range(60)]
-    novel, verse = counts[::2], counts[1::2]
-    assert set(novel) == {1}
-    assert max(verse) - min(verse) <= 1
-    assert sum(verse) / len(verse) == pytest.approx(times, abs=0.05)
-
-
-@pytest.mark.parametrize("part", ["novel", "novel=x", "novel=0", "novel=nan", "novel=11", "war=2"])
-def test_a_part_that_cannot_be_is_refused(tmp_path: Path, old: Path, part: str) -> None:
-    found = CliRunner().invoke(main, ["--books", str(old), "--part", part, "--out", str(tmp_path / "out")])
-    assert found.exit_code == 2
-    assert "give NAME=N, with N between 0 and 10 and the name novel" in plain(found.output)
-
-
-@pytest.mark.parametrize("wrapped", [0.0, 0.25, 0.8])
-def test_prose_is_wrapped_by_hand_as_often_as_asked(wrapped: float) -> None:
-    draw = random.Random(1)
-    drawn = [Manner.drawn(LANGUAGES["english"], draw, wrapped) for _ in range(2000)]
-    assert sum(manner.width is not None for manner in drawn) / 2000 == pytest.approx(wrapped, abs=0.03)
-
-
 def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(make: Make, old: Path, new: Path) -> None:
     out = make("--books", old, "--books", new)
     held_out = out / "held-out"
@@ -218,7 +144,9 @@ def test_texts_that_may_only_be_measured_are_not_learned_from(make: Make, tmp_pa
     rows = [*documents("free", 3), *documents("court", 3, kinds=("court argument",)), *documents("game", 1)]
     rows = [(*row[:2], "fate-core", row[3]) if row[2] == "game 0" else row for row in rows]
     out = make("--books", folder(tmp_path / "all", rows))
-    assert titles(out, "training") == {"free 0", "free 1", "free 2"}
+    with (out / "books.tsv").open(encoding="utf-8") as file:
+        read = {row["title"] for row in csv.DictReader(file, delimiter="\t") if row["part"] == "training"}
+    assert read == {"free 0", "free 1", "free 2"}
     assert (out / "held-out" / "court-argument.txt").exists()
 
 
@@ -235,51 +163,6 @@ def test_paragraphs_with_eight_words_of_a_judged_text_are_left_out(make: Make, t
     text = plain((out / "train.txt").read_text(encoding="utf-8"))
     assert seven in text
     assert "COUNTRYMEN" not in text
-
-
-def test_a_tenth_is_made_of_training_documents_alone(make: Make, tmp_path: Path) -> None:
-    rows = documents("old", 60, kinds=("novel", "letters", "verse"))
-    place = folder(tmp_path / "old", rows)
-    out = make("--books", place, "--tenth")
-    trained, held_out = titles(out, "training"), titles(out, "held out")
-    assert trained
-    assert held_out
-    assert not trained & held_out
-    assert trained | held_out <= {title for part, _, title, _ in rows if part == "train"}
-    assert {path.stem for path in (out / "held-out").iterdir()} == {"novel", "letters", "verse"}
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_no_letter_of_a_language_is_too_rare(make: Make, tmp_path: Path, language: str) -> None:
-    common = "".join(map(chr, range(0x100, 0x180)))  # others, which are more common in this text
-    rows = [
-        ("train", "novel", "rare", f"{common * 9}\n\n{LANGUAGES[language].letters} are its letters."),
-        *documents("old", 2),
-    ]
-    out = make("--books", folder(tmp_path / "old", rows), "--language", language)
-    assert set(LANGUAGES[language].letters) <= set((out / "train.txt").read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("share", ["new", "new=x", "new=1", "new=0", "new=nan", "other=0.5", "=0.5"])
-def test_a_share_that_cannot_be_is_refused(tmp_path: Path, old: Path, new: Path, share: str) -> None:
-    asked = ["--books", str(old), "--books", str(new), "--share", share, "--out", str(tmp_path / "out")]
-    found = CliRunner().invoke(main, asked)
-    assert found.exit_code == 2
-    assert "give NAME=N, with N between 0 and 1 and the name new or old" in plain(found.output)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_of_judged_texts_must_have_some(tmp_path: Path, old: Path) -> None:
-    asked = ["--books", str(old), "--without", str(old), "--out", str(tmp_path / "out")]
-    found = CliRunner().invoke(main, asked)
-    assert found.exit_code == 2
-    assert "has no .txt file" in found.output
-
-
-def test_pieces_are_printed_in_one_manner_each() -> None:
-    piece = [Paragraph(['"Yes," he said.'], prose=True)] * 3
-    for manner in manners("english"):
-        assert len(set(in_manner(piece, LANGUAGES["english"], manner).split())) == 3
 
 
 def test_sources_are_listed_and_the_authors_whose_licences_ask_for_it_are_named(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Run the tests as other machines would, as far as this machine can imitate them.
 
-    python -m tests.everywhere                           every combination in DEFAULT
-    python -m tests.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
+    python -m benchmarks.everywhere                           every combination in DEFAULT
+    python -m benchmarks.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
 
 To imitate a processor, the numerical libraries are told to use its kernels; if this processor cannot run them, the
 combination is skipped. Every run uses a copy of the files that git knows, so the tests cannot depend on anything else.
@@ -10,7 +10,6 @@ A combination that changes only arithmetic runs only the tests of numbers.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -22,6 +21,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import click
+
+from benchmarks.commands import as_written
 
 TOP = Path(__file__).parents[1]
 NUMBERS = [f"tests/{room}" for room in ("model", "generation", "scoring", "inspection", "learning", "planning", "runs")]
@@ -214,23 +217,22 @@ def _copy(place: Path) -> None:
             shutil.copy2(TOP / name, place / name)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("combinations", nargs="*", metavar="SETTING,SETTING…", help=", ".join(SETTINGS))
-    parser.add_argument("--tests", nargs="+", default=[], help="run these tests only")
-    chosen = parser.parse_args()
+@click.command(help=as_written(__doc__))
+@click.argument("combinations", nargs=-1, metavar="SETTING,SETTING…")
+@click.option("--tests", multiple=True, help="run these tests only")
+def main(combinations: tuple[str, ...], tests: tuple[str, ...]) -> None:
     failed = False
-    for names in chosen.combinations or DEFAULT:
+    for names in combinations or DEFAULT:
         began = time.monotonic()
-        passed, said = run(names, chosen.tests)
+        passed, said = run(names, [*tests])
         *_, last = ["", *said.strip().splitlines()]
         verdict = {True: "pass", False: "FAIL", None: "skipped"}[passed]
         print(f"{names}: {verdict} in {time.monotonic() - began:.0f} s: {last}", flush=True)
         if passed is False:
             failed = True
             print(said, flush=True)
-    return int(failed)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """Put mixed load on a server for a while and see whether its memory grows.
 
-    python -m tests.serving.soak --minutes 20
+    python -m benchmarks.soak --minutes 20
 
 Threads ask for streams, whole texts and scores of prompts, send wrong requests, and leave in the middle. It prints
 memory and open files on the way, and at the end the slope of the memory over the last three quarters of the time.
@@ -24,6 +24,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.commands import as_written
 from tests.processes import PATIENCE
 from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
@@ -116,7 +117,7 @@ def _request(chance: random.Random) -> tuple[str, dict[str, Any]]:
     return kind, body | more.get(kind, {})
 
 
-@click.command(help=__doc__)
+@click.command(help=as_written(__doc__))
 @click.option("--minutes", type=float, default=20, show_default=True)
 def main(minutes: float) -> None:
     with tempfile.TemporaryDirectory() as place:

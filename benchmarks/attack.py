@@ -1,6 +1,6 @@
 """Attack the commands and the server with random cases: `make attack`, or
 
-    python -m tests.hostile.attack [--seed N] [--class NAME] [--cases N] [--case N]
+    python -m benchmarks.attack [--seed N] [--class NAME] [--cases N] [--case N]
 
 Every case runs the real command or asks a real server, in its own folder, with other files in and around it. Print a
 line per finding, then a table. Exit with 1 if a finding is critical or major, or if more than 2 in 1,000 cases have a
@@ -16,7 +16,6 @@ python    a traceback of Ctrl-C before any of our code runs, which no program ca
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import contextlib
 import dataclasses
@@ -43,9 +42,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
-from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
+from benchmarks.commands import as_written
+from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
@@ -61,7 +63,7 @@ SERVER = "tiny lines --train own --request-timeout 30"
 LIMITS = {"receive_timeout": 2, "max_output": 2000}
 NEIGHBOURS = [f".{name}.{ending}/README.md" for name in ("td", "new", "run", "lines") for ending in ("new", "old")]
 NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "notes/.new", "../outside/precious.txt"]
-WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[2], Path(tempfile.gettempdir())]
+WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[1], Path(tempfile.gettempdir())]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -451,17 +453,16 @@ def attack(cases: dict[str, int], seed: int, workers: int = 2, only: int | None 
     return everything
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--class", dest="kinds", nargs="+", choices=CASES, default=[*CASES])
-    parser.add_argument("--cases", type=int, help="cases of each class (default: 120 to 1,200)")
-    parser.add_argument("--case", type=int, help="run only this case, and keep its folder")
-    parser.add_argument("--workers", type=int, default=2)
-    chosen = parser.parse_args()
-    cases = {kind: chosen.cases or CASES[kind] for kind in chosen.kinds}
-    found = Counter(one.severity for one in attack(cases, chosen.seed, chosen.workers, chosen.case))
-    allowed = 2 * sum(cases.values()) // 1000
+@click.command(help=as_written(__doc__))
+@click.option("--seed", default=0, help="another one draws other cases")
+@click.option("--class", "kinds", multiple=True, type=click.Choice([*CASES]), help="once for each class (default: all)")
+@click.option("--cases", type=int, help="cases of each class (default: 120 to 1,200)")
+@click.option("--case", "only", type=int, help="run only this case, and keep its folder")
+@click.option("--workers", default=2)
+def main(seed: int, kinds: tuple[str, ...], cases: int | None, only: int | None, workers: int) -> None:
+    drawn = {kind: cases or CASES[kind] for kind in kinds or CASES}
+    found = Counter(one.severity for one in attack(drawn, seed, workers, only))
+    allowed = 2 * sum(drawn.values()) // 1000
     sys.exit(1 if found[CRITICAL] or found[MAJOR] or found[MINOR] > allowed else 0)
 
 
