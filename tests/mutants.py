@@ -3,12 +3,13 @@
     python -m tests.mutants draw --seed 62 --number 300   draw changes of the code in ROOMS into tests/mutants.jsonl
     python -m tests.mutants run                           make each of them, and append the counts to the results
     python -m tests.mutants run --only 7,30-35            make these; append nothing
+    python -m tests.mutants run --only 7 --seconds 60     and give up later
 
 A change is kept by its function and its code, so that it can be made again after both have moved. If the function no
-longer has that code, the change is gone. Each is made in a copy of the files that git knows, where the tests that reach
-the place run: those of each file in turn, the cheapest first, for at most LIMIT seconds. Which these are is found by a
-run of TESTS if src/ or tests/ have changed, and kept in .cache/mutants.json. A test that fails in that run is not used.
-At the end, all tests that noticed a change must pass together without one.
+longer has that code, the change is gone. Each is made in a copy of the files that git knows, where tests that reach the
+place run until one fails: the one that noticed it last time, which is kept too, and then the cheapest. Which test
+reaches what is found by a run of TESTS if src/ or tests/ have changed, and kept in .cache/mutants.json; a test that
+fails in it is not used. At the end, all tests that noticed a change must pass together without one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import accumulate
-from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ TESTS += [f"tests/cli/test_{name}.py" for name in ("odd", "push", "generate", "i
 TESTS += [f"tests/hostile/test_{name}.py" for name in ("folders", "hub", "hub_faults")]
 LIBRARIES = ("torch", "hypothesis", "safetensors.numpy", "rich.progress", "click", "regex", "msgspec", "onnxruntime")
 QUIETLY = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # LIBRARIES are imported before pytest starts
-LIMIT = 20.0  # seconds of tests for a change
+FIRST = 3  # files whose tests are tried before any other is imported: those with the most of them
 KEPT, MAP = TOP / "tests" / "mutants.jsonl", TOP / ".cache" / "mutants.json"
 RESULTS = TOP / "benchmarks" / "results" / "mutants.jsonl"
 
@@ -64,18 +64,14 @@ class Mutant(NamedTuple):
     original: str
     replacement: str
     occurrence: int = 0
+    noticed: str = ""
+    """The test that noticed it, the last time that one did."""
 
 
 # --- what can be changed ---------------------------------------------------------------------------------------------
 
-PAIRS: tuple[tuple[type, type], ...] = (
-    (ast.Lt, ast.LtE),
-    (ast.Gt, ast.GtE),
-    (ast.Eq, ast.NotEq),
-    (ast.Is, ast.IsNot),
-    (ast.In, ast.NotIn),
-)
-PAIRS += ((ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitAnd, ast.BitOr), (ast.And, ast.Or))
+PAIRS: list[tuple[type, type]] = [(ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot)]
+PAIRS += [(ast.In, ast.NotIn), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitAnd, ast.BitOr), (ast.And, ast.Or)]
 OTHER: dict[type, type] = dict(PAIRS) | {b: a for a, b in PAIRS} | {ast.FloorDiv: ast.Mult, ast.Mod: ast.Add}
 ASKED = ("isinstance", "getattr", "hasattr", "setattr", "max", "min", "cast")  # whose arguments nobody swaps
 WINDOWS = "sys.platform == 'win32'"
@@ -190,8 +186,8 @@ def found(mutants: Sequence[Mutant]) -> Places:
     for path in sorted((TOP / HOUSE).rglob("*.py")):
         file, tree = path.relative_to(TOP / HOUSE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
         for mutant, node in candidates(file, tree, {one.function for one in mutants}):
-            here[mutant[1:]][file] = path, tree, node
-    each = ((number, one.file, here.get(one[1:])) for number, one in enumerate(mutants))
+            here[mutant[1:6]][file] = path, tree, node
+    each = ((number, one.file, here.get(one[1:6])) for number, one in enumerate(mutants))
     return {number: at.get(file) or next(iter(at.values())) for number, file, at in each if at}
 
 
@@ -285,17 +281,17 @@ class Reaching:
         }
 
 
-def which_tests(count: int, places: Places) -> dict[str, Any]:
+def which_tests(mutants: Sequence[Mutant], places: Places) -> dict[str, Any]:
     """Return each test's seconds and the numbers of the changes that it reaches, from the cache if nothing changed."""
     sources = sorted(path for room in ("src", "tests") for path in (TOP / room).rglob("*.py"))
-    contents = [path.read_bytes() for path in [KEPT, *sources] if path != Path(__file__).resolve()]
-    key = hashlib.sha256(b"".join(contents)).hexdigest()
+    contents = [path.read_bytes() for path in sources if path != Path(__file__).resolve()]
+    key = hashlib.sha256(b"".join([repr([one[:6] for one in mutants]).encode(), *contents])).hexdigest()
     if MAP.exists() and (known := json.loads(MAP.read_text(encoding="utf-8")))["key"] == key:
         return dict(known)
     print("finding which tests reach which change", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         copy, seen = Copy(Path(folder)), Path(folder, "seen")
-        seen.write_bytes(bytes(count))
+        seen.write_bytes(bytes(len(mutants)))
         copy.place(TOP / "src" / "reached.py").write_text(REACHED.format(file=str(seen)))
         numbers = defaultdict[ast.AST, list[int]](list)
         for number, (_, _, node) in places.items():
@@ -311,16 +307,19 @@ def which_tests(count: int, places: Places) -> dict[str, Any]:
     return answer
 
 
-def chosen(number: int, known: dict[str, Any]) -> dict[str, float]:
-    """Return the tests that reach a change and their seconds: those of each file in turn, the cheapest first."""
-    before, ranked = Counter[str](), []
-    for test, cost in sorted(known["seconds"].items(), key=itemgetter(1)):
-        if number in known["reached"][test]:
-            ranked.append((before[test.partition("::")[0]], cost, test))
-            before[test.partition("::")[0]] += 1
-    ranked.sort()
-    ends = accumulate(cost for _, cost, _ in ranked)
-    return {test: cost for (_, cost, test), end in zip(ranked, ends, strict=True) if end - cost <= LIMIT}
+def chosen(number: int, mutant: Mutant, known: dict[str, Any], seconds: float) -> list[list[str]]:
+    """Return the cheapest tests that reach a change, for so many seconds in all, in groups to run one after the other:
+    the test that noticed it last time, those of a few files, and the others."""
+    reach = sorted((known["seconds"][test], test) for test, numbers in known["reached"].items() if number in numbers)
+    ends = accumulate(cost for cost, _ in reach)
+    tests = [test for (cost, test), end in zip(reach, ends, strict=True) if end - cost <= seconds]
+    first = [file for file, _ in Counter(map(file_of, tests)).most_common(FIRST)]
+    few, others = ([test for test in tests if (file_of(test) in first) is is_first] for is_first in (True, False))
+    return [*filter(None, ([mutant.noticed] if mutant.noticed in known["seconds"] else [], few, others))]
+
+
+def file_of(test: str) -> str:
+    return test.partition("::")[0]
 
 
 # --- trying them -----------------------------------------------------------------------------------------------------
@@ -365,7 +364,7 @@ class Copy:
             try:
                 self._enter()
                 temporary = f"--basetemp={self._folder / 'tmp'}"
-                options = (*QUIETLY, "-p", "no:cacheprovider", "-n", "0", "--timeout", "100", temporary, *options)
+                options = (*QUIETLY, "-p", "no:cacheprovider", "-n", "0", "--timeout", "200", temporary, *options)
                 status = pytest.main([*options, *tests], plugins=[plugin])
                 answer.write_text(json.dumps(plugin.answer() | {"passed": status == pytest.ExitCode.OK}))
             finally:
@@ -374,7 +373,7 @@ class Copy:
         while os.waitpid(child, os.WNOHANG)[0] == 0:
             if time.monotonic() > until:
                 os.killpg(child, signal.SIGKILL)
-            time.sleep(0.02)
+            time.sleep(0.05)
         return dict(json.loads(answer.read_text())) if answer.exists() else {}
 
     def _enter(self) -> None:
@@ -392,47 +391,45 @@ class Copy:
         sys.modules["__main__"] = ModuleType("__main__")
 
 
-def who_notices(copy: Copy, path: Path, node: ast.AST, mutant: Mutant, costs: dict[str, float]) -> str:
+def who_notices(copy: Copy, path: Path, node: ast.AST, replacement: str, tests: list[list[str]], seconds: float) -> str:
     """Make a change in a copy, and return the first of these tests that fails, if any does."""
-    place, files = copy.place(path), [*dict.fromkeys(test.partition("::")[0] for test in costs)]
-    facts, now = place.stat(), time.time_ns()
+    place, now = copy.place(path), time.time_ns()
+    facts = place.stat()
     try:
-        place.write_text(changed(path.read_text(encoding="utf-8"), node, mutant.replacement), encoding="utf-8")
+        place.write_text(changed(path.read_text(encoding="utf-8"), node, replacement), encoding="utf-8")
         os.utime(place, (now // 10**9, now % 10**9))  # unlike that of any other, so that Python compiles the file again
-        answer = copy.run(Noticing(costs), files, 100 + 5 * sum(costs.values()), "-x")
+        for some in tests:
+            answer = copy.run(Noticing(some), [*dict.fromkeys(map(file_of, some))], 300 + 5 * seconds, "-x")
+            if not answer.get("passed"):
+                return str((answer.get("failed") or ["a crash"])[0])
+        return ""
     finally:
         shutil.copyfile(path, place)
         os.utime(place, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    return "" if answer.get("passed") else (answer.get("failed") or ["a crash"])[0]
 
 
-def run(only: Sequence[int] | None) -> None:
+def run(only: Sequence[int] | None, seconds: float) -> None:
     began, mutants = time.monotonic(), kept()
     places = found(mutants)
-    known = which_tests(len(mutants), places)
-    numbers = range(len(mutants)) if only is None else only
-    alive, gone, noticing = list[int](), list[int](), dict[str, float]()
+    known = which_tests(mutants, places)
+    noticed, numbers = dict[int, str](), range(len(mutants)) if only is None else only
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
         for number in numbers:
             verdict, mutant = "gone", mutants[number]
             if number in places:
                 path, _, node = places[number]
-                tests = chosen(number, known)
-                by = who_notices(copy, path, node, mutant, tests) if tests else ""
-                noticing |= {by: tests[by]} if by in tests else {}
+                tests = chosen(number, mutant, known, seconds)
+                noticed[number] = by = who_notices(copy, path, node, mutant.replacement, tests, seconds)
                 verdict = f"caught by {by}" if by else "alive" if tests else "alive, and no test reaches it"
-                alive += [] if by else [number]
-            gone += [number] if number not in places else []
-            print(
-                f"{number} {verdict}: {mutant.file} {mutant.function}: {mutant.original} → {mutant.replacement}",
-                flush=True,
-            )
-        answer = (
-            copy.run(Noticing(noticing), [*{test.partition("::")[0] for test in noticing}], 3600) if noticing else {}
-        )
+            change = f"{mutant.file} {mutant.function}: {mutant.original} → {mutant.replacement}"
+            print(f"{number} {verdict}: {change}", flush=True)
+        names = sorted({*noticed.values()} & known["seconds"].keys())
+        answer = copy.run(Noticing(names), sorted({*map(file_of, names)}), 3600) if names else {}
     if wrong := answer.get("failed"):
         sys.exit(f"they fail together without a change, and have noticed nothing: {', '.join(wrong)}")
+    keep(one._replace(noticed=noticed.get(number) or one.noticed) for number, one in enumerate(kept()))
+    alive, gone = [[n for n in numbers if noticed.get(n) == now] for now in ("", None)]
     caught, minutes = len(numbers) - len(alive) - len(gone), (time.monotonic() - began) / 60
     print(f"{len(numbers)} changes in {minutes:.0f} minutes: {caught} caught, {len(alive)} alive, {len(gone)} gone")
     if only is None:
@@ -453,6 +450,10 @@ def kept() -> list[Mutant]:
     return [Mutant(**json.loads(line)) for line in KEPT.read_text(encoding="utf-8").splitlines()]
 
 
+def keep(mutants: Iterable[Mutant]) -> None:
+    KEPT.write_text("".join(json.dumps(one._asdict(), ensure_ascii=False) + "\n" for one in mutants), "utf-8")
+
+
 def each_number(text: str) -> list[int]:
     """Return the numbers in a list such as 7,30-35."""
     ranges = [part.partition("-") for part in text.split(",")]
@@ -467,16 +468,15 @@ def main() -> None:
     drawing.add_argument("--number", type=int, default=300)
     running = commands.add_parser("run", help="make the changes, and see which of them the tests notice")
     running.add_argument("--only", type=each_number, metavar="N,N-N", help="the numbers of some changes, from 0")
+    running.add_argument("--seconds", type=float, default=10.0, help="the most that the tests for a change may take")
     asked = parser.parse_args()
     if asked.command == "draw":
-        lines = [json.dumps(mutant._asdict(), ensure_ascii=False) + "\n" for mutant in draw(asked.seed, asked.number)]
-        KEPT.write_text("".join(lines), encoding="utf-8")
-        return
+        return keep(draw(asked.seed, asked.number))
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     for name in LIBRARIES:  # so that no child does it
         importlib.import_module(name)
     gc.freeze()
-    run(asked.only)
+    run(asked.only, asked.seconds)
 
 
 if __name__ == "__main__":
