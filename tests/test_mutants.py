@@ -53,7 +53,7 @@ def test_a_change_is_found_again_after_its_file_has_moved(tmp_path: Path, monkey
 
 
 def test_the_changes_that_are_kept_differ() -> None:
-    assert len({*kept()}) == len(kept()) == 300
+    assert len({mutant[:6] for mutant in kept()}) == len(kept()) == 300
 
 
 def test_numbers_are_single_or_ranges() -> None:
