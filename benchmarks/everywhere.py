@@ -190,7 +190,7 @@ def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
                 SETTINGS[name](machine)
         except Unavailable as why:
             return None, str(why)
-        _copy(machine.folder)
+        copy_files(machine.folder)
         machine.environment["PYTHONPATH"] = os.pathsep.join(str(machine.folder / part) for part in ("src", "."))
         pytest = [str(machine.python), "-m", "pytest", "-p", "no:cacheprovider"]
         before = {number: signal.signal(number, signal.SIG_IGN) for number in machine.ignored}
@@ -208,7 +208,7 @@ def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
         return done.returncode == 0, done.stdout.decode(errors="replace")
 
 
-def _copy(place: Path) -> None:
+def copy_files(place: Path) -> None:
     """Copy the project's files, as they are now, into a new folder."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True, capture_output=True).stdout
     for name in listed.decode().split("\0")[:-1]:

@@ -16,6 +16,7 @@ from afterword import storage
 from afterword.errors import StorageError
 from afterword.storage import (
     append,
+    held_folder,
     make_folder,
     read_whole,
     recover_folder,
@@ -146,6 +147,30 @@ def test_a_folder_that_another_process_put_there_first_is_not_overwritten(
         (slow / "text").write_text("slow")
     assert (folder / "text").read_text() == "fast"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_mark_for_which_there_is_no_room_is_removed(tmp_path: Path) -> None:
+    with longest_file(0), pytest.raises(StorageError, match="cannot write"), replacing_folder(tmp_path / "book"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_to_hold_is_waited_for_between_two_renames_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (new := killed_beside(tmp_path / "book")[0]).mkdir()
+    tried, opened = list[Path](), os.open
+
+    def late(path: Path, flags: int) -> int:
+        tried.append(path)
+        if tried.count(tmp_path / "book") == 2:
+            new.rename(path)
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    for name, times in (("book", 2), ("none", 1)):
+        with held_folder(tmp_path / name):
+            assert tried.count(tmp_path / name) == times
 
 
 @pytest.mark.parametrize("works", [True, False])

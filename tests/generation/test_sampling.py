@@ -144,9 +144,15 @@ def test_min_p_keeps_the_likeliest_and_drops_what_is_far_less_likely(logits: np.
 
 @given(vectors, seeds, st.sets(st.integers(0, ROWS - 1), max_size=ROWS - 1))
 def test_log_probabilities_are_the_models_own_with_any_filters(logits: np.ndarray, seed: int, unseen: set[int]) -> None:
-    drawing, before = sampler(Sampling(top_k=2, temperature=0.3), unseen), logits.tolist()
-    ((token, log_probability, _),) = drawing.draw(logits[None], [Text(seed)])
-    assert math.isclose(log_probability, log_probabilities(logits)[token], abs_tol=1e-12)
+    drawing, before, own = (
+        sampler(Sampling(top_k=2, temperature=0.3), unseen),
+        logits.tolist(),
+        log_probabilities(logits),
+    )
+    for rows, normalised in ((logits, False), (own, True)):
+        for count in (1, 2):
+            drawn = drawing.draw(np.stack([rows] * count), [Text(seed) for _ in range(count)], normalised)
+            assert all(math.isclose(written, own[token], abs_tol=1e-12) for token, written, _ in drawn)
     assert logits.tolist() == before
 
 

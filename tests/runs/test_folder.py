@@ -157,6 +157,16 @@ def test_a_record_and_a_position_are_read_as_they_were_written(ended: Path) -> N
     assert as_position(json.loads(json.dumps(as_json(position)))) == position
 
 
+def test_states_that_are_abandoned_or_too_many_are_removed(ended: Path) -> None:
+    folder, states = RunFolder(ended), ended / "checkpoints"
+    older, newest = folder.checkpoints
+    shutil.copy(states / f"step-{older:09}.safetensors", states / "step-000000001.safetensors")
+    assert resume(ended).folder.checkpoints == [older, newest]
+    loaded = folder.load_checkpoint([], rollbacks=[older])
+    assert loaded is not None
+    assert [loaded[1].step] == folder.checkpoints == [older]
+
+
 def test_a_checkpoint_of_a_version_to_come_is_named(ended: Path) -> None:
     for checkpoint in (ended / "checkpoints").iterdir():
         tensors, position = read_tensors(checkpoint)

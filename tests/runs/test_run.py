@@ -204,6 +204,19 @@ def test_the_speed_that_a_resumed_run_reports_first_is_its_own(
     assert speeds[:2] == [speeds[-1]] * 2
 
 
+def test_loss_and_speed_are_per_character(begin_run: BeginRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begin_run(steps=10, lines=True, vocabulary="words")
+    assert run.encoded.training_characters > 2 * len(run.encoded.training)
+    before, read = 0.0, 0.0
+    run.change_record(plan=dataclasses.replace(run.recipe, report_every=5, evaluate_every=10))
+    Clock(monkeypatch)
+    for progress in train_run(run):
+        read, before = read + progress.characters_per_second * (progress.seconds - before), progress.seconds
+    assert progress.validation is not None
+    assert progress.validation / 2 < progress.loss < progress.validation * 2
+    assert read == pytest.approx(10 * run.encoded.training_characters)  # each step reads all lines
+
+
 def test_what_could_change_the_bits_is_noted_by_a_resumed_run_and_refuses_a_repetition(
     begin_run: BeginRun, tmp_path: Path
 ) -> None:
