@@ -68,7 +68,7 @@ def test_the_laws_of_the_parts(place: Path) -> None:
 
 
 def test_sentences_end_where_they_do_in_python(place: Path) -> None:
-    source = Path(__file__).parents[1] / "text/test_sentences.py"
+    source = Path(__file__).parents[1] / "text/test_unwrap.py"
     texts = [source.read_text("utf-8").replace("|", ""), TEXT, "Well. . . so… (No.) Mr. I.\n\nYou and I. Go"]
     texts += [
         "".join(random.Random(k).choices([*"aAI \n.!?…\"')”(–。」と", "Mr", "12", "--"], k=60)) for k in range(300)
