@@ -92,20 +92,20 @@ def keep_first(logits: Logits, count: int) -> Logits:
     """Return logits [..., R] with all but the first `count` tokens at -inf."""
     return np.where(np.arange(logits.shape[-1]) < count, logits, -np.inf)
 '''
-OPTION = '    loudness: int | None = setting(None, "how loud", minimum=1, needs="lines", served=True)\n'
+OPTION = '    loudness: int | None = setting("how loud", default=None, minimum=1, needs="lines", served=True)\n'
 LOUD = '    if request.loudness is not None:\n        raise OptionError(f"loudness is {request.loudness}")\n'
 OPERATION = '''"""Count the letters of a text."""
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated
 
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation
 from afterword.operations.work import Work
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Count(Request):
     """Count a letter in the texts."""
 
@@ -114,7 +114,7 @@ class Count(Request):
     model: Annotated[ModelName, argument("unused")]
     files: Annotated[Sources, argument("texts", metavar="FILE", least=1)]
     _: KW_ONLY
-    letter: str = setting("a", "the letter", served=True)
+    letter: str = setting("the letter", default="a", served=True)
 
 
 class Counted(Record, kw_only=True):
@@ -204,12 +204,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     imported = "from afterword.inspection.surprising import most_surprising"
     house.add_line(house.file("inspection", 1), "# Inspections", "    surprising = most_surprising", imported)
     inspect = house.source / "afterword" / "operations" / "inspect_.py"
-    house.add_line(inspect, "png: Output", '    surprising: bool = setting(False, "find the most surprising token")')
+    house.add_line(
+        inspect, "png: Output", '    surprising: bool = setting("find the most surprising token", default=False)'
+    )
     found = "    if request.surprising:\n        return Found(finding=model.surprising(read))"
     house.add_line(inspect, "_note_unseen(", found)
     filters = house.file("sampling filter", 0)
     house.add_line(filters, "Filter = ", FILTER)
-    field = '    first: int = setting(0, "draw from the first tokens", minimum=0, filter=keep_first, off=0)'
+    field = '    first: int = setting("draw from the first tokens", default=0, minimum=0, filter=keep_first, off=0)'
     house.add_line(filters, '"""Settings of writing;', field)
     score = house.source / "afterword" / "operations" / "score.py"
     lines = score.read_text("utf-8").splitlines(keepends=True)

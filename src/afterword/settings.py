@@ -41,7 +41,7 @@ LIMITS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 }
 
 
-SEEDS: dict[str, Any] = {"minimum": 0, "maximum": 2**64 - 1}  # the limits of NumPy's
+LAST_SEED = 2**64 - 1  # of NumPy's
 
 
 def ignore_progress(*progress: object) -> None:
@@ -49,9 +49,9 @@ def ignore_progress(*progress: object) -> None:
 
 
 def setting(
-    default: Any,
     help: str,
     *,
+    default: Any,
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
@@ -82,7 +82,13 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclasses.dataclass(frozen=True)
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(setting, dataclasses.field))
+def settings_class(*, kw_only: bool = False) -> Callable[[type[Owner]], type[Owner]]:
+    """Decorate a class of settings as a frozen dataclass, so that type checkers and editors know each default."""
+    return dataclasses.dataclass(frozen=True, kw_only=kw_only)
+
+
+@settings_class()
 class Settings:
     """Base class of settings. Each field made by `setting` has a value of its type, within its limits."""
 

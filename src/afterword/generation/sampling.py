@@ -25,7 +25,6 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.model.folder.defaults import HOTTEST, WritingDefaults
-from afterword.settings import Settings, setting
+from afterword.settings import Settings, setting, settings_class
 
 Logits = NDArray[np.float64]
 Filter = Callable[[Logits, Any], Logits]
@@ -84,13 +83,13 @@ def _keep(logits: Logits, ranked: NDArray[np.intp], count: int | NDArray[np.intp
     return np.where(kept, logits, -np.inf)
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Temperature(Settings):
     """The setting that every way of writing has."""
 
     temperature: float | None = setting(
-        None,
         "lower is safer, higher is wilder; 0 takes the likeliest token (default: 0.8; prose: 0.6; classic: 0)",
+        default=None,
         minimum=0,
         maximum=HOTTEST,
         short="t",
@@ -98,77 +97,81 @@ class Temperature(Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Sampling(Temperature):
     """Settings of writing; None is the model's own default: see `resolved`. Raises OptionError for an invalid one."""
 
     max_tokens: int | None = setting(
-        None,
         "write at most this many tokens; with a rule, characters (default: about 500 characters; classic: 50)",
+        default=None,
         minimum=0,
     )
     sentences: int = setting(
-        0,
         "end after this many sentences (max-tokens then defaults to 500 characters per sentence); 0 is off",
+        default=0,
         minimum=0,
     )
     finish_sentence: bool | None = setting(
-        None,
         "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
         "(default: yes for running text without max-tokens or pattern)",
+        default=None,
     )
     top_k: int = setting(
-        0, "draw from the K likeliest tokens only; 0 is off", minimum=0, metavar="K", filter=keep_top_k, off=0
+        "draw from the K likeliest tokens only; 0 is off", default=0, minimum=0, metavar="K", filter=keep_top_k, off=0
     )
     top_p: float = setting(
-        1.0,
         "draw from the fewest tokens that together reach this probability",
+        default=1.0,
         above=0,
         maximum=1,
         filter=keep_top_p,
         off=1,
     )
     min_p: float | None = setting(
-        None,
         "drop tokens below this fraction of the highest probability (default: 0.05, or 0.01 if the words of the "
         "training text recur; lines, classic: 0)",
+        default=None,
         minimum=0,
         below=1,
         filter=keep_min_p,
         off=0,
     )
     new_word_p: float | None = setting(
-        None,
         "drop tokens that would make a word absent from the training text, if their probability is below this or the "
         "word is in capitals; 0 is off (default: 0.4 if the words of the training text recur; lines, classic: 0)",
+        default=None,
         minimum=0,
         maximum=1,
         off=0,
     )
     repetition_penalty: float | None = setting(
-        None,
         "below temperature 0.8, make a token that continues a repetition of 16 characters this many times less likely, "
         "per further token; 1 is off (default: 1 to 4, by how repetitive the training text is; lines, classic: 1)",
+        default=None,
         minimum=1,
         maximum=1000,
         off=1,
     )
     logit_bias: Mapping[str, float] | Sequence[str] = setting(
-        (),
         "make a token likelier or less likely: add this to its logit (repeatable)",
+        default=(),
         metavar="TOKEN=BIAS",
     )
-    stop: str | Sequence[str] = setting((), "end before this text (repeatable)", metavar="TEXT")
-    pattern: str | None = setting(None, "a rule: the whole text matches this regular expression", metavar="REGEX")
-    only: str | None = setting(None, "a rule: the text contains only these characters", metavar="CHARACTERS")
-    starts_with: str | None = setting(None, "a rule: the text starts with this", metavar="TEXT")
-    contains: str | Sequence[str] = setting(
-        (), "a rule: the text contains this, between word boundaries (repeatable)", metavar="TEXT"
+    stop: str | Sequence[str] = setting("end before this text (repeatable)", default=(), metavar="TEXT")
+    pattern: str | None = setting(
+        "a rule: the whole text matches this regular expression", default=None, metavar="REGEX"
     )
-    no_copy: int | None = setting(None, "copy at most this many characters in a row from the training text", minimum=4)
+    only: str | None = setting("a rule: the text contains only these characters", default=None, metavar="CHARACTERS")
+    starts_with: str | None = setting("a rule: the text starts with this", default=None, metavar="TEXT")
+    contains: str | Sequence[str] = setting(
+        "a rule: the text contains this, between word boundaries (repeatable)", default=(), metavar="TEXT"
+    )
+    no_copy: int | None = setting(
+        "copy at most this many characters in a row from the training text", default=None, minimum=4
+    )
     log_probabilities: int | None = setting(
-        None,
         "in JSON, record each token's log-probability and those of the N likeliest",
+        default=None,
         minimum=0,
         maximum=1000,
         metavar="N",

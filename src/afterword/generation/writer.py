@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from itertools import chain, count, groupby, islice, repeat
 from operator import itemgetter
 from typing import TypeVar
@@ -33,14 +33,14 @@ from afterword.generation.texts import Piece, Sample, Text
 from afterword.model.arrays import Ids
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network
-from afterword.settings import whole_number
+from afterword.settings import settings_class, whole_number
 
 MOST_TEXTS = 2**31
 AHEAD = 64 * LANES_PER_BATCH  # complete texts that may wait in memory for an earlier one
 LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST seeds brought an accepted text
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Streaming(Sampling):
     """The request for a text, piece by piece."""
 
@@ -50,14 +50,14 @@ class Streaming(Sampling):
     seed: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Generating(Streaming):
     """The request for a whole text."""
 
     best_of: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class GeneratingMany(Generating):
     """The request for many texts."""
 

@@ -24,7 +24,7 @@ from afterword.inspection.questions import matching
 from afterword.inspection.units import character_of_each_token
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.settings import SEEDS, OnProgress, Settings, ignore_progress, setting, takes
+from afterword.settings import LAST_SEED, OnProgress, Settings, ignore_progress, setting, settings_class, takes
 from afterword.text.tokenizer import Tokenizer
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
@@ -35,17 +35,19 @@ STEPS_AT_ONCE = 16
 LOGITS_AT_ONCE = 4_000_000  # lanes × steps × rows
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class HorizonSettings(Settings):
     """Settings for measuring a horizon."""
 
-    steps: int = setting(1000, "measure up to this many characters back", minimum=1, maximum=10_000)
-    places: int = setting(64, "measure at this many places of the text", minimum=2, maximum=10_000)
-    seed: int = setting(0, "seed of the replacement characters", **SEEDS)
-    gradient: bool | None = setting(None, "also measure the gradient, which needs PyTorch (default: if installed)")
+    steps: int = setting("measure up to this many characters back", default=1000, minimum=1, maximum=10_000)
+    places: int = setting("measure at this many places of the text", default=64, minimum=2, maximum=10_000)
+    seed: int = setting("seed of the replacement characters", default=0, minimum=0, maximum=LAST_SEED)
+    gradient: bool | None = setting(
+        "also measure the gradient, which needs PyTorch (default: if installed)", default=None
+    )
     at: str | None = setting(
-        None,
         "replace only characters that this expression, or its first group, matches; by other matches",
+        default=None,
         metavar="REGEX",
         excludes=("gradient",),
     )
@@ -277,7 +279,7 @@ class Horizon(Finding):
         return record
 
 
-@dataclass(frozen=True)
+@settings_class()
 class HorizonOf(HorizonSettings):
     """A text whose horizon is measured."""
 

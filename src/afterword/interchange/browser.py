@@ -14,7 +14,6 @@ import html
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from afterword.model.folder.defaults import HOTTEST, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
-from afterword.settings import Settings, setting
+from afterword.settings import Settings, setting, settings_class
 from afterword.storage import is_whole_file, output, write_bytes
 from afterword.web.pages import (
     bundle,
@@ -50,23 +49,26 @@ SCRIPTS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class PageSettings(Settings):
     """The options of a module, and those of a page."""
 
     weight_bytes: int = setting(
-        1, "the bytes of each weight and probability, 1 or 2", minimum=1, maximum=2, needs="html or js"
+        "the bytes of each weight and probability, 1 or 2", default=1, minimum=1, maximum=2, needs="html or js"
     )
     ngram_megabytes: float = setting(
-        2.0, "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out", minimum=0, needs="html or js"
+        "keep the most frequent n-grams, up to this size; 0 leaves the n-gram out",
+        default=2.0,
+        minimum=0,
+        needs="html or js",
     )
-    title: str | None = setting(None, "the title (default: the file's name)", needs="html")
-    description: str | None = setting(None, "a sentence below the title", needs="html")
-    author: str | None = setting(None, "the author", needs="html")
-    licence: str | None = setting(None, "the licence of the model", needs="html")
+    title: str | None = setting("the title (default: the file's name)", default=None, needs="html")
+    description: str | None = setting("a sentence below the title", default=None, needs="html")
+    author: str | None = setting("the author", default=None, needs="html")
+    licence: str | None = setting("the licence of the model", default=None, needs="html")
 
 
-@dataclass(frozen=True)
+@settings_class()
 class ExportSettings(PageSettings):
     """A file to write, in a format, with the options of "html" and "js"."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from typing import Annotated
 
 from afterword.errors import OptionError, TextError
@@ -19,7 +19,7 @@ from afterword.operations.odd import RATE, costs, unmasked
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
 from afterword.operations.work import Work, some
 from afterword.records import read_json
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.text.decoding import Encoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
@@ -32,7 +32,7 @@ FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such 
 SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}")  # over several lines, or in a list
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Accept(Encoding, Request):
     """Accept what is odd in lines as harmless: odd does not list it again.
 
@@ -51,9 +51,9 @@ class Accept(Encoding, Request):
     lines: Annotated[tuple[str, ...], argument("lines that are harmless", metavar="LINE", least=0)] = ()
     _: KW_ONLY
     source: str | None = setting(
-        None, "a file of findings (JSON) or of lines; - is standard input", flag="from", metavar="FILE"
+        "a file of findings (JSON) or of lines; - is standard input", default=None, flag="from", metavar="FILE"
     )
-    remove: bool = setting(False, "forget these lines instead")
+    remove: bool = setting("forget these lines instead", default=False)
 
 
 class Accepted(Record, kw_only=True):

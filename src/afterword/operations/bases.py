@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from afterword.bases.base import load_installed
@@ -10,9 +9,10 @@ from afterword.bases.installed import installed
 from afterword.operations.operation import Record, Request, operation
 from afterword.operations.work import Work
 from afterword.records import fact
+from afterword.settings import settings_class
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Bases(Request):
     """List the installed bases: models that every command takes by name, and from which a run can begin.
 

@@ -7,7 +7,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from afterword.operations.operation import ModelName, Record, Request, Sources, 
 from afterword.operations.options import Masking, Predicting
 from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
+from afterword.settings import settings_class
 from afterword.storage import held_folder
 from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import counted, source_name
@@ -35,7 +36,7 @@ MOST = 100_000  # lines that are used, the last ones
 BY_CHANCE = 3  # standard errors
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Calibrate(Predicting, Masking, Encoding, Request):
     """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated, ClassVar
 
 from msgspec import UNSET, UnsetType
@@ -16,12 +16,12 @@ from afterword.operations.score import Facts, ScoredText, judge_of, ranking, sco
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     """Compare how well several models predict the same text.
 
@@ -40,7 +40,7 @@ class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     model: Annotated[ModelName, argument("the model that the others are compared with")]
     others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY
-    file: Sources = setting((), "a text to read (repeatable)")
+    file: Sources = setting("a text to read (repeatable)", default=())
 
 
 class ComparedText(ScoredText, kw_only=True):

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from pathlib import Path
 
 from afterword.bases.installed import FOLDERS
@@ -23,7 +23,7 @@ from afterword.planning.training_plan import NONE, TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.folder import RunFolder, check_place
 from afterword.runs.run import Run
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.storage import write_bytes
 from afterword.text.corpus import TextSettings
 
@@ -39,7 +39,7 @@ LONGEST_SENTENCE = 200  # characters of a sentence
 WIDTH = 80  # characters of a heading
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Demo(Request):
     """Train on a play, from English and from scratch; write with both models, show the gates, and print what to try
     next.
@@ -48,8 +48,8 @@ class Demo(Request):
     example = "demo --out my-demo"
 
     _: KW_ONLY
-    out: str | os.PathLike[str] = setting("afterword-demo", "the run's folder", metavar="DIR", short="o")
-    minutes: float = setting(1.0, "how long to train each of the two models", above=0, maximum=525_600)
+    out: str | os.PathLike[str] = setting("the run's folder", default="afterword-demo", metavar="DIR", short="o")
+    minutes: float = setting("how long to train each of the two models", default=1.0, above=0, maximum=525_600)
 
 
 class Told(Record, kw_only=True):

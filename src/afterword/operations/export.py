@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated
 
 from afterword.errors import OptionError
@@ -11,10 +11,10 @@ from afterword.interchange.export_formats import FORMATS, options_of
 from afterword.operations.operation import ModelName, Output, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Export(PageSettings, Overwriting, Request):
     """Write a model for other programs, in one or more formats. MODEL is the folder of a model or run, or a base."""
 
@@ -23,15 +23,15 @@ class Export(PageSettings, Overwriting, Request):
 
     model: Annotated[ModelName, argument("the model to write")]
     _: KW_ONLY
-    html: Output | None = setting(None, "write the model as a page, for any browser", ending=(".html", ".htm"))
+    html: Output | None = setting("write the model as a page, for any browser", default=None, ending=(".html", ".htm"))
     js: Output | None = setting(
-        None, "write a JavaScript module, for pages and programs of your own", ending=(".js", ".mjs")
+        "write a JavaScript module, for pages and programs of your own", default=None, ending=(".js", ".mjs")
     )
     onnx: Output | None = setting(
-        None, "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')", ending=(".onnx",)
+        "write the LSTM for ONNX Runtime (pip install 'afterword[onnx]')", default=None, ending=(".onnx",)
     )
     keras: Output | None = setting(
-        None, "write the LSTM for Keras 3 (pip install 'afterword[keras]')", ending=(".keras",)
+        "write the LSTM for Keras 3 (pip install 'afterword[keras]')", default=None, ending=(".keras",)
     )
 
 

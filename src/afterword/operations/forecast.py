@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -24,13 +24,13 @@ from afterword.series.frames import as_frame, as_records, write_rows
 from afterword.series.sheets import without_pyarrow
 from afterword.series.table import Columns
 from afterword.series.table_corpus import SeriesFacts
-from afterword.settings import made, named_path, setting
+from afterword.settings import made, named_path, setting, settings_class
 from afterword.text.aligned import aligned
 
 PRINTED = 24  # rows of forecasts
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Forecast(ForecastSettings, Columns, Overwriting, Request):
     """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
     series).
@@ -50,18 +50,23 @@ class Forecast(ForecastSettings, Columns, Overwriting, Request):
     source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY
     levels: Any = setting(
-        " ".join(f"{level:g}" for level in LEVELS),
         "the bands to forecast: each should contain that percentage of the values",
+        default=" ".join(f"{level:g}" for level in LEVELS),
         metavar="PERCENT",
     )
     out: Output | None = setting(
-        None, "write all forecasts to this .csv or .parquet file", ending=(".csv", ".parquet"), short="o"
+        "write all forecasts to this .csv or .parquet file", default=None, ending=(".csv", ".parquet"), short="o"
     )
     keep: Output | None = setting(
-        None, "keep the trained network in this new folder, to forecast other tables", metavar="DIR", ending=FOLDER
+        "keep the trained network in this new folder, to forecast other tables",
+        default=None,
+        metavar="DIR",
+        ending=FOLDER,
     )
-    png: Output | None = setting(None, "draw the forecasts", ending=(".png",))
-    html: Output | None = setting(None, "draw the forecasts in a page, a figure per series", ending=(".html", ".htm"))
+    png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
+    html: Output | None = setting(
+        "draw the forecasts in a page, a figure per series", default=None, ending=(".html", ".htm")
+    )
     model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
 
 

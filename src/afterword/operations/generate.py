@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated, ClassVar
 
 import numpy.random  # noqa: F401 - NumPy would import it at the first draw, and lose a signal that comes meanwhile
@@ -19,7 +19,7 @@ from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
-from afterword.settings import SEEDS, made, setting
+from afterword.settings import LAST_SEED, made, setting, settings_class
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
@@ -28,7 +28,7 @@ TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held
 FEW = 8  # samples that are written one by one; more are written in parallel
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Generate(Sampling, Predicting, Engine, Holding, Request):
     """Write text with a trained model: MODEL is its folder, the folder of its run, the name of a base, or
     hf://USER/NAME.
@@ -59,24 +59,33 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     model: Annotated[ModelName, argument("the model that writes")]
     _: KW_ONLY
     prompt: str | None = setting(
-        None,
         "continue this text; - reads it from standard input",
+        default=None,
         metavar="TEXT",
         short="p",
         excludes=("prompt_file", "prompts"),
     )
-    prompt_file: Source | None = setting(None, "continue the text in this file", excludes=("prompts",))
-    prompts: Source | None = setting(None, "continue each line of this file")
+    prompt_file: Source | None = setting("continue the text in this file", default=None, excludes=("prompts",))
+    prompts: Source | None = setting("continue each line of this file", default=None)
     label: str | None = setting(
-        None, "write lines with this label; the model must be trained with --labels", metavar="LABEL"
+        "write lines with this label; the model must be trained with --labels", default=None, metavar="LABEL"
     )
-    num: int = setting(1, "how many samples to write, after each prompt", minimum=1, short="n")
-    seed: int | None = setting(None, "the same seed writes the same text again (default: random, and printed)", **SEEDS)
+    num: int = setting("how many samples to write, after each prompt", default=1, minimum=1, short="n")
+    seed: int | None = setting(
+        "the same seed writes the same text again (default: random, and printed)",
+        default=None,
+        minimum=0,
+        maximum=LAST_SEED,
+    )
     best_of: int = setting(
-        1, "write this many texts for each sample, and keep the one whose tokens are likeliest on average", minimum=1
+        "write this many texts for each sample, and keep the one whose tokens are likeliest on average",
+        default=1,
+        minimum=1,
     )
-    unique: bool = setting(False, "write no line twice: use further seeds instead")
-    novel: bool = setting(False, "write no line of the training text or the held-out text: use further seeds instead")
+    unique: bool = setting("write no line twice: use further seeds instead", default=False)
+    novel: bool = setting(
+        "write no line of the training text or the held-out text: use further seeds instead", default=False
+    )
 
 
 class Written(Record, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
 from afterword import __version__
@@ -13,11 +13,11 @@ from afterword.operations.operation import ModelName, Record, Request, argument,
 from afterword.operations.work import Work
 from afterword.runs.environment import system
 from afterword.runs.record import bits
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.text.aligned import aligned, readable
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Info(Request):
     """Print what a model is and what it was trained on.
 
@@ -29,7 +29,7 @@ class Info(Request):
 
     model: Annotated[ModelName | None, argument("the model")] = None
     _: KW_ONLY
-    system: bool = setting(False, "print the versions and this machine's properties instead")
+    system: bool = setting("print the versions and this machine's properties instead", default=False)
 
 
 class About(Record):

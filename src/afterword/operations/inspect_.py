@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
-from afterword.settings import OnProgress, setting
+from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import output
 
 FILES = ("html", "step", "png")
@@ -29,7 +29,7 @@ MEASURED = ("horizon", "find", "keeps", "ablate")
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Inspect(Holding, Overwriting, Request):
     """Show what the gates do while a model reads TEXT. MODEL is a model's folder, a run's folder, a base, or
     hf://USER/NAME.
@@ -55,38 +55,42 @@ class Inspect(Holding, Overwriting, Request):
     model: Annotated[ModelName, argument("the model that reads")]
     text: Annotated[str | None, argument("the text")] = None
     _: KW_ONLY
-    file: Source | None = setting(None, "read the text from this file, or - for standard input")
-    stretch: str | None = setting(None, "read only these characters, counted from 0", metavar="FIRST:LAST")
-    units: tuple[str, ...] = setting((), "show this unit, such as l0.u42 (repeatable)", metavar="UNIT")
+    file: Source | None = setting("read the text from this file, or - for standard input", default=None)
+    stretch: str | None = setting("read only these characters, counted from 0", default=None, metavar="FIRST:LAST")
+    units: tuple[str, ...] = setting("show this unit, such as l0.u42 (repeatable)", default=(), metavar="UNIT")
     html: Output | None = setting(
-        None, "write a self-explanatory HTML page that works offline", ending=(".html", ".htm")
+        "write a self-explanatory HTML page that works offline", default=None, ending=(".html", ".htm")
     )
     step: Output | None = setting(
-        None,
         "write an HTML page that takes one step of one unit at a time, with a slider for each gate",
+        default=None,
         ending=(".html",),
     )
-    png: Output | None = setting(None, "write a figure, for a text of at most 120 characters", ending=(".png",))
+    png: Output | None = setting("write a figure, for a text of at most 120 characters", default=None, ending=(".png",))
     ablate: bool = setting(
-        False, "measure what the text costs with each gate held open, or at its mean over the text", excludes=FILES
+        "measure what the text costs with each gate held open, or at its mean over the text",
+        default=False,
+        excludes=FILES,
     )
     keeps: str | None = setting(
-        None,
         "measure how much of this word of the text is still held after it",
+        default=None,
         metavar="WORD",
         excludes=("ablate", *FILES),
     )
     after: str | None = setting(
-        None, "divide the rest of the text after this, such as a full stop", metavar="TEXT", needs="keeps"
+        "divide the rest of the text after this, such as a full stop", default=None, metavar="TEXT", needs="keeps"
     )
-    instead: tuple[str, ...] = setting((), "compare with this word (repeatable)", metavar="WORD", needs="keeps")
+    instead: tuple[str, ...] = setting("compare with this word (repeatable)", default=(), metavar="WORD", needs="keeps")
     find: str | None = setting(
-        None,
         "find the units that predict where this regular expression matches",
+        default=None,
         metavar="PATTERN",
         excludes=("ablate", "keeps", *FILES),
     )
-    horizon: bool = setting(False, "measure how far back the model remembers", excludes=("ablate", "keeps", *FILES))
+    horizon: bool = setting(
+        "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
+    )
 
 
 class Found(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any
 
 from afterword.errors import OptionError
@@ -11,14 +11,14 @@ from afterword.generation.copying import LENGTHS, Copies, find_copies, find_line
 from afterword.generation.sampling import Temperature
 from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
 from afterword.operations.work import Work
-from afterword.settings import SEEDS, setting
+from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.text.aligned import aligned
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
 SHOWN_CHARACTERS = 200  # characters of the longest copy
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Novelty(Temperature, Request):
     """Report how much of a model's output is copied verbatim from its training text.
 
@@ -36,9 +36,9 @@ class Novelty(Temperature, Request):
     file: Annotated[Source | None, argument("a text to check", metavar="FILE")] = None
     _: KW_ONLY
     num: int | None = setting(
-        None, "how many texts to write (default: 200; of lines, 10,000)", minimum=1, metavar="N", short="n"
+        "how many texts to write (default: 200; of lines, 10,000)", default=None, minimum=1, metavar="N", short="n"
     )
-    seed: int = setting(0, "seed of the first text", **SEEDS)
+    seed: int = setting("seed of the first text", default=0, minimum=0, maximum=LAST_SEED)
 
 
 class Copied(Record, kw_only=True):

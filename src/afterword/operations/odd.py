@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -33,7 +33,7 @@ from afterword.runs.begin import begin
 from afterword.runs.environment import versions
 from afterword.runs.folder import RunFolder, check_place
 from afterword.scoring.odd_lines import OddLine
-from afterword.settings import OnProgress, setting
+from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Encoding, Reader
@@ -55,7 +55,7 @@ READ = 25  # findings that are printed at least, the next-oddest below those wit
 OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Odd(Masking, Encoding, Request):
     """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
@@ -83,20 +83,26 @@ class Odd(Masking, Encoding, Request):
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
     _: KW_ONLY
-    false_alarms: float = setting(RATE, "the fraction of normal lines that may be flagged", metavar="RATE", served=True)
+    false_alarms: float = setting(
+        "the fraction of normal lines that may be flagged", default=RATE, metavar="RATE", served=True
+    )
     network: float | None = setting(
-        None,
         f"also train a network, for at most this time (default: {MINUTES:g} on names, which have no fields; else none)",
+        default=None,
         above=0,
         metavar="MINUTES",
     )
-    top: int | None = setting(None, "print only the N oddest", minimum=1, metavar="N", excludes=("as_read",))
-    as_read: bool = setting(False, "print each odd line as soon as it is read")
-    all: bool = setting(False, "also print the findings of each episode; with `as_read`, every line", served=True)
-    auto_mask: bool = setting(True, "mask what always changes in the good lines")
-    accepted: bool = setting(False, "print the lines that were accepted as harmless")
-    out: str | None = setting(None, "keep the model in this folder (default: discard it)", metavar="DIR", short="o")
-    overwrite: bool = setting(False, "replace the model in the folder", needs="out")
+    top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
+    as_read: bool = setting("print each odd line as soon as it is read", default=False)
+    all: bool = setting(
+        "also print the findings of each episode; with `as_read`, every line", default=False, served=True
+    )
+    auto_mask: bool = setting("mask what always changes in the good lines", default=True)
+    accepted: bool = setting("print the lines that were accepted as harmless", default=False)
+    out: str | None = setting(
+        "keep the model in this folder (default: discard it)", default=None, metavar="DIR", short="o"
+    )
+    overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
 
 
 class OddFinding(Record, kw_only=True):

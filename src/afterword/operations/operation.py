@@ -24,7 +24,7 @@ import msgspec
 
 from afterword.errors import OptionError, spelled
 from afterword.operations.work import Work
-from afterword.settings import Kind, Settings, asked, checked, kinds_of, once_per_class, setting
+from afterword.settings import Kind, Settings, asked, checked, kinds_of, once_per_class, setting, settings_class
 from afterword.storage import STREAMS, is_whole_file
 
 P = ParamSpec("P")
@@ -60,7 +60,7 @@ class Argument(NamedTuple):
 argument = Argument
 
 
-@dataclasses.dataclass(frozen=True)
+@settings_class()
 class Request(Settings):
     """The request for an operation. Its docstring is the help; names in backticks are options.
 
@@ -95,7 +95,7 @@ class Request(Settings):
 
 
 def _argument_field(name: str) -> dataclasses.Field[Any]:
-    field: dataclasses.Field[Any] = setting(None, "")
+    field: dataclasses.Field[Any] = setting("", default=None)
     field.name = name
     return field
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict
 from typing import Annotated, Any
 
 from afterword.errors import OptionError
@@ -14,14 +14,14 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.record import bits
 from afterword.runs.run import Run
-from afterword.settings import made
+from afterword.settings import made, settings_class
 from afterword.text.aligned import aligned, readable
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import counted
 from afterword.text.encoded import EncodedCorpus
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Plan(TextSettings, TrainingSettings, Request):
     """Print every setting that train would use with TEXT and these options, and the reason for each.
 

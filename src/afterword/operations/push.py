@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Annotated
 
 from afterword.bases.installed import folder_named
@@ -11,10 +11,10 @@ from afterword.model.folder.hub import Upload
 from afterword.model.folder.saved import load_model, model_folder
 from afterword.operations.operation import ModelName, Record, Request, argument, operation
 from afterword.operations.work import Work
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Push(Request):
     """Send a model to the repository USER/NAME on the Hugging Face hub; create the repository if it does not exist.
 
@@ -27,12 +27,12 @@ class Push(Request):
     model: Annotated[ModelName, argument("the model to send")]
     repository: Annotated[str, argument("the repository", metavar="USER/NAME")]
     _: KW_ONLY
-    private: bool = setting(False, "make a new repository private")
+    private: bool = setting("make a new repository private", default=False)
     license: str | None = setting(
-        None, "the licence of the model, such as mit or cc-by-4.0, for its card", metavar="ID"
+        "the licence of the model, such as mit or cc-by-4.0, for its card", default=None, metavar="ID"
     )
-    language: str | None = setting(None, "the language of the text, such as en, for the card", metavar="CODE")
-    yes: bool = setting(False, "send without asking")
+    language: str | None = setting("the language of the text, such as en, for the card", default=None, metavar="CODE")
+    yes: bool = setting("send without asking", default=False)
 
 
 class Pushed(Record):

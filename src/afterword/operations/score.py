@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, replace
 from heapq import nlargest
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -20,7 +20,7 @@ from afterword.operations.work import Part, Work
 from afterword.scoring.adapting import AdaptingScorer
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
-from afterword.settings import OnProgress, ignore_progress, setting
+from afterword.settings import OnProgress, ignore_progress, setting, settings_class
 from afterword.text.decoding import Decoding
 from afterword.text.documents import counted
 from afterword.text.lines import Masks
@@ -31,7 +31,7 @@ Judge = Callable[..., Sequence[LineScore]]
 """A function that scores lines. It also takes `on_progress`, which is called with the fraction that is done."""
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     """Print how well a model predicts a text, in bits per character. Fewer are better.
 
@@ -58,7 +58,7 @@ class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
     _: KW_ONLY
-    adapt: bool = setting(False, "keep learning from the text as it is scored")
+    adapt: bool = setting("keep learning from the text as it is scored", default=False)
 
 
 class ScoredText(Record, kw_only=True):

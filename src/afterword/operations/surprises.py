@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -21,7 +21,7 @@ from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost
 from afterword.scoring.surprises import LIKELIEST, Summary, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
@@ -29,7 +29,7 @@ from afterword.text.documents import source_name
 MOST_SHADED = 50_000  # characters of a text that comes over HTTP, with a cost each
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     """Show what each character of a text costs a model, in bits, and what was expected in its place.
 
@@ -45,8 +45,8 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     model: Annotated[ModelName, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=MOST_SHADED)]
     _: KW_ONLY
-    top: int | None = setting(None, "show only the N that cost most, the highest first", minimum=1, metavar="N")
-    html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
+    top: int | None = setting("show only the N that cost most, the highest first", default=None, minimum=1, metavar="N")
+    html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
 
 
 class ExpectedText(msgspec.Struct):

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
 from afterword.runs.record import OnReport
 from afterword.runs.run import Run
-from afterword.settings import ignore_progress, made, setting
+from afterword.settings import ignore_progress, made, setting, settings_class
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import GivenText, Source
 from afterword.text.tokenizer import checked_lines
@@ -33,7 +33,7 @@ from afterword.text.unicode import utf_8
 Folder = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Train(TextSettings, TrainingSettings, Request):
     """Train a model on TEXT: files, folders, .gz files, or - for standard input.
 
@@ -50,19 +50,19 @@ class Train(TextSettings, TrainingSettings, Request):
     texts: Annotated[Sources, argument("the texts", metavar="TEXT", least=0)] = ()
     _: KW_ONLY
     out: Folder | None = setting(
-        None,
         "the run's folder (default: the name of the first text, without its extension)",
+        default=None,
         metavar="DIR",
         short="o",
     )
-    overwrite: bool = setting(False, "replace the run in the folder")
-    resume: Folder | None = setting(None, "continue the run in this folder", metavar="RUN")
+    overwrite: bool = setting("replace the run in the folder", default=False)
+    resume: Folder | None = setting("continue the run in this folder", default=None, metavar="RUN")
     more_minutes: float | None = setting(
-        None, "train for this many minutes more, even after the end", above=0, maximum=525_600, needs="resume"
+        "train for this many minutes more, even after the end", default=None, above=0, maximum=525_600, needs="resume"
     )
     repeat: Folder | None = setting(
-        None,
         "repeat the run in this folder, bit for bit",
+        default=None,
         metavar="RUN",
         needs="out",
         excludes=("resume",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -28,7 +28,7 @@ from afterword.operations.work import Work
 from afterword.scoring.comparing import Difference
 from afterword.scoring.voice import Gains, OwnVoice, Span
 from afterword.scoring.voice_page import Shown, voice_html
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
@@ -39,7 +39,7 @@ COPY = 12  # characters of a copy that is marked
 LIKE_OWN = 0.1  # fraction of the writer's passages: a sentence in the highest or lowest of them shows a phrase
 
 
-@dataclass(frozen=True)
+@settings_class()
 class Voice(Engine, Overwriting, Decoding, Request):
     """Measure how much a draft sounds like the writer of a model's text, sentence by sentence.
 
@@ -59,11 +59,13 @@ class Voice(Engine, Overwriting, Decoding, Request):
     model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, most_served=MOST_HEARD)]
     _: KW_ONLY
-    own: Source | None = setting(None, "other text by the writer, which the model has not learned", metavar="FILE")
-    against: ModelName | None = setting(
-        None, "the model to compare with (default: the base, or english)", metavar="MODEL"
+    own: Source | None = setting(
+        "other text by the writer, which the model has not learned", default=None, metavar="FILE"
     )
-    html: Output | None = setting(None, "write an HTML page that works offline", ending=(".html", ".htm"))
+    against: ModelName | None = setting(
+        "the model to compare with (default: the base, or english)", default=None, metavar="MODEL"
+    )
+    html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
 
 
 class HeardWord(msgspec.Struct):

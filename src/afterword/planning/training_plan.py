@@ -13,69 +13,76 @@ from afterword.model.network.config import Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import OF_TEXT, Choices, Limit
-from afterword.settings import SEEDS, Settings, setting
+from afterword.settings import LAST_SEED, Settings, setting, settings_class
 
 AUTO, NONE = "auto", "none"  # bases: the plan's choice, and no base
 DEFAULT_MINUTES = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class TrainingSettings(Settings):
     """The settings of a training run; None leaves a number to the plan."""
 
     recipe: Literal["auto", "classic"] = setting(
-        "auto", "auto sets every hyperparameter by the plan; classic is the founding recipe"
+        "auto sets every hyperparameter by the plan; classic is the founding recipe", default="auto"
     )
     base: str | os.PathLike[str] = setting(
-        AUTO,
         "start from this model: the name of a base, as listed by afterword bases, any model's folder, or "
         "hf://USER/NAME on the hub; auto lets the plan decide",
+        default=AUTO,
         metavar="auto|NAME|none|MODEL",
     )
     minutes: float | None = setting(
-        None,
         f"train for this many minutes (default: {DEFAULT_MINUTES:g}, unless `steps` or `epochs` is given)",
+        default=None,
         above=0,
         maximum=525_600,
         excludes=("steps", "epochs"),
     )
     steps: int | None = setting(
-        None, "train for this many optimizer steps; nothing then depends on the clock", minimum=1, excludes=("epochs",)
+        "train for this many optimizer steps; nothing then depends on the clock",
+        default=None,
+        minimum=1,
+        excludes=("epochs",),
     )
     epochs: float | None = setting(
-        None, "train for this many passes over the text (classic: 1)", above=0, maximum=10**6
+        "train for this many passes over the text (classic: 1)", default=None, above=0, maximum=10**6
     )
-    cell: Cell = setting("lstm", "type of recurrent cell: rnn has no gates, for comparison")
-    num_layers: int | None = setting(None, "number of layers", minimum=1, maximum=16)
-    hidden_size: int | None = setting(None, "units per layer", minimum=1, maximum=16384)
-    embedding_size: int | None = setting(None, "size of a token's embedding vector", minimum=1, maximum=16384)
+    cell: Cell = setting("type of recurrent cell: rnn has no gates, for comparison", default="lstm")
+    num_layers: int | None = setting("number of layers", default=None, minimum=1, maximum=16)
+    hidden_size: int | None = setting("units per layer", default=None, minimum=1, maximum=16384)
+    embedding_size: int | None = setting("size of a token's embedding vector", default=None, minimum=1, maximum=16384)
     batch_size: int | None = setting(
-        None, "lanes (parallel streams of the text), or lines, per step", minimum=1, maximum=65536
+        "lanes (parallel streams of the text), or lines, per step", default=None, minimum=1, maximum=65536
     )
-    seq_length: int | None = setting(None, "length of truncated backpropagation, in tokens", minimum=1, maximum=65536)
+    seq_length: int | None = setting(
+        "length of truncated backpropagation, in tokens", default=None, minimum=1, maximum=65536
+    )
     dropout: float | None = setting(
-        None,
         "fraction of activations dropped; from scratch, a large network also drops 0.2 less of its weights",
+        default=None,
         minimum=0,
         below=1,
     )
     ngram: int | None = setting(
-        None,
         "order of the n-gram model: its longest n-grams, in tokens (default: 8; 0 leaves it out)",
+        default=None,
         minimum=0,
         maximum=16,
     )
-    learning_rate: float | None = setting(None, "peak learning rate", above=0, maximum=10)
+    learning_rate: float | None = setting("peak learning rate", default=None, above=0, maximum=10)
     schedule: Literal["cosine", "constant"] | None = setting(
-        None,
         "learning rate after the warm-up: cosine lowers it to zero by the last step; constant keeps it, so that a "
         "later run can continue at the same rate (default: cosine; classic: constant)",
+        default=None,
     )
-    seed: int = setting(0, "seed of all random numbers", **SEEDS)
-    device: Literal["auto", Device] = setting("auto", "device to train on: auto uses an NVIDIA GPU if there is one")
-    threads: int | None = setting(None, "CPU threads (default: the fastest number)", minimum=1, maximum=1024)
+    seed: int = setting("seed of all random numbers", default=0, minimum=0, maximum=LAST_SEED)
+    device: Literal["auto", Device] = setting(
+        "device to train on: auto uses an NVIDIA GPU if there is one", default="auto"
+    )
+    threads: int | None = setting("CPU threads (default: the fastest number)", default=None, minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(
-        None, "steps between checkpoints (default: one checkpoint per minute)", minimum=1, metavar="STEPS"
+        "steps between checkpoints (default: one checkpoint per minute)", default=None, minimum=1, metavar="STEPS"
     )
 
     limit: ClassVar[Limit] = OF_TEXT

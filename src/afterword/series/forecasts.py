@@ -35,7 +35,7 @@ from afterword.series.table import Columns, Table, read_table
 from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, OnValues, SeriesFacts, TableText, corpus_of
 from afterword.series.tokens import Floats, scale_of
 from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, SURE, WORST, Trials, combined
-from afterword.settings import SEEDS, Settings, setting
+from afterword.settings import LAST_SEED, Settings, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import Corpus
 from afterword.text.documents import counted, source_name
@@ -54,18 +54,20 @@ LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that band
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class ForecastSettings(Settings):
     """Settings of a forecast."""
 
     horizon: int | None = setting(
-        None, "the number of values to forecast (default: that of the model)", minimum=1, maximum=100_000
+        "the number of values to forecast (default: that of the model)", default=None, minimum=1, maximum=100_000
     )
-    minutes: float = setting(DEFAULT_MINUTES, "minutes of training, if an LSTM is trained", above=0, maximum=525_600)
-    seed: int = setting(0, "seed of the training and of the sampled paths", **SEEDS)
-    season: int | None = setting(None, SEASON_HELP, minimum=1, maximum=100_000)
+    minutes: float = setting(
+        "minutes of training, if an LSTM is trained", default=DEFAULT_MINUTES, above=0, maximum=525_600
+    )
+    seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
+    season: int | None = setting(SEASON_HELP, default=None, minimum=1, maximum=100_000)
     method: str = setting(
-        AUTO, "one method, or auto: the mean of the best few in the backtest", choices=(AUTO, LSTM, *METHODS)
+        "one method, or auto: the mean of the best few in the backtest", default=AUTO, choices=(AUTO, LSTM, *METHODS)
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
 from afterword.series.dates import DateForm, parse_dates, whole_seconds
 from afterword.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
-from afterword.settings import Settings, setting
+from afterword.settings import Settings, setting, settings_class
 
 ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
 USUAL_TIMES = {"date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "period", "index"}
@@ -24,18 +24,18 @@ MOST_FILLED = 0.5  # fraction of a series that may be missing
 MOST_NAMED = 8  # columns that an error lists
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Columns(Settings):
     """Settings for the names of a table's columns."""
 
     id_column: str | None = setting(
-        None, "the column that names the series (default: unique_id, if there is one)", metavar="NAME"
+        "the column that names the series (default: unique_id, if there is one)", default=None, metavar="NAME"
     )
     time_column: str | None = setting(
-        None, "the column of dates (default: ds, or the only one with dates)", metavar="NAME"
+        "the column of dates (default: ds, or the only one with dates)", default=None, metavar="NAME"
     )
     value_column: str | None = setting(
-        None, "the column of values (default: y, or every column of numbers as a series)", metavar="NAME"
+        "the column of values (default: y, or every column of numbers as a series)", default=None, metavar="NAME"
     )
 
 

@@ -13,14 +13,14 @@ from afterword.operations.operation import ModelName, Request, Source, argument,
 from afterword.operations.options import Engine
 from afterword.operations.work import Work
 from afterword.serving.http.limits import Access, Limits
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.storage import read_whole
 
 KEY = "AFTERWORD_API_KEY"
 LEAST_KEY, MOST_KEY = 8, 2**16  # characters
 
 
-@dataclasses.dataclass(frozen=True)
+@settings_class()
 class Serve(Access, Engine, Limits, Request):
     """Serve models: a web page to write with at /, and an API for OpenAI's clients at /v1.
 
@@ -41,9 +41,11 @@ class Serve(Access, Engine, Limits, Request):
 
     models: Annotated[ModelName | Sequence[ModelName], argument("the models", metavar="MODEL", least=0)] = ()
     _: dataclasses.KW_ONLY
-    run: ModelName | Sequence[ModelName] = setting((), "show this run too (repeatable)", metavar="RUN")
-    train: str | os.PathLike[str] | None = setting(None, "let clients train models, in this folder", metavar="DIR")
-    api_key_file: Source | None = setting(None, f"the key that clients must send ({KEY})", metavar="FILE")
+    run: ModelName | Sequence[ModelName] = setting("show this run too (repeatable)", default=(), metavar="RUN")
+    train: str | os.PathLike[str] | None = setting(
+        "let clients train models, in this folder", default=None, metavar="DIR"
+    )
+    api_key_file: Source | None = setting(f"the key that clients must send ({KEY})", default=None, metavar="FILE")
 
 
 @operation(Serve)

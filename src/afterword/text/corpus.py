@@ -23,7 +23,7 @@ from typing import Literal, Self
 import numpy as np
 
 from afterword.errors import OptionError, TextError
-from afterword.settings import setting
+from afterword.settings import setting, settings_class
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Notes, Source, counted, source_name
 from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
@@ -129,23 +129,23 @@ MINIMUM = 64  # characters
 FAIR = 0.05  # fraction of all lines from which `unwrap` auto joins
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class TextSettings(Decoding):
     """Settings for reading a text, splitting it and cutting it into tokens."""
 
-    lowercase: bool = setting(False, "convert the text to lower case")
-    lines: bool = setting(False, "treat each line as a separate document")
-    labels: bool = setting(False, "read each line as a label, a tab and a text with that label; implies lines")
+    lowercase: bool = setting("convert the text to lower case", default=False)
+    lines: bool = setting("treat each line as a separate document", default=False)
+    labels: bool = setting("read each line as a label, a tab and a text with that label; implies lines", default=False)
     validation: str | float | os.PathLike[str] | None = setting(
-        None,
         "fraction of the text, or a file, to hold out for validation (default: 0.1; classic: none)",
+        default=None,
         metavar="FRACTION|FILE",
     )
     vocabulary: str | None = setting(
-        None, "the kind of token (default: that of the base, or char)", metavar="|".join(USAGE)
+        "the kind of token (default: that of the base, or char)", default=None, metavar="|".join(USAGE)
     )
     unwrap: Literal["auto", "yes", "no"] = setting(
-        "auto", "join the lines of wrapped prose; auto: if at least one line in twenty is joined"
+        "join the lines of wrapped prose; auto: if at least one line in twenty is joined", default="auto"
     )
 
     def __post_init__(self) -> None:

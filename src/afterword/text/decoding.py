@@ -11,12 +11,11 @@ import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import chain
 
 from afterword.errors import OptionError, TextError
-from afterword.settings import Settings, setting
+from afterword.settings import Settings, setting, settings_class
 from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason, with_article
 from afterword.text.formats import (
     ENDINGS,
@@ -39,14 +38,14 @@ REPLACEMENT = "\ufffd"
 NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Encoding(Settings):
     """The encoding of a text."""
 
-    encoding: str = setting("utf-8", "the encoding of the text files", metavar="NAME")
+    encoding: str = setting("the encoding of the text files", default="utf-8", metavar="NAME")
     encoding_errors: str = setting(
-        "strict",
         "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
+        default="strict",
         choices=("strict", "replace"),
     )
 
@@ -66,12 +65,12 @@ class Encoding(Settings):
         return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Decoding(Encoding):
     """Settings for decoding the bytes of a text."""
 
     markup: str = setting(
-        "text", "read HTML and Markdown files as their text, or keep their source", choices=("text", "keep")
+        "read HTML and Markdown files as their text, or keep their source", default="text", choices=("text", "keep")
     )
 
 

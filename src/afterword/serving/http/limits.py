@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from afterword.errors import OptionError
-from afterword.settings import Settings, setting
+from afterword.settings import Settings, setting, settings_class
 
 ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Access(Settings):
     """The settings by which clients reach a server. Raises OptionError for an invalid value."""
 
-    host: str = setting("127.0.0.1", "the address to listen on; another machine can only reach it with a key")
-    port: int = setting(8000, "0 chooses a free one", minimum=0, maximum=65535)
-    allow_host: tuple[str, ...] = setting((), "a host name that clients may use (repeatable)", metavar="NAME")
-    root_path: str = setting("", "the path of this server behind a proxy, such as /aw", metavar="PATH")
-    access_log: bool = setting(False, "print a line per request on standard error")
+    host: str = setting("the address to listen on; another machine can only reach it with a key", default="127.0.0.1")
+    port: int = setting("0 chooses a free one", default=8000, minimum=0, maximum=65535)
+    allow_host: tuple[str, ...] = setting("a host name that clients may use (repeatable)", default=(), metavar="NAME")
+    root_path: str = setting("the path of this server behind a proxy, such as /aw", default="", metavar="PATH")
+    access_log: bool = setting("print a line per request on standard error", default=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -29,13 +28,13 @@ class Access(Settings):
             raise OptionError(f"`root_path` must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_class(kw_only=True)
 class Limits(Settings):
     """The limits of a server. Raises OptionError for an invalid value."""
 
-    max_requests: int = setting(256, "write at most this many texts at once; the others wait", minimum=1)
-    max_queue: int = setting(256, "let at most this many texts wait; refuse more (429)", minimum=0)
-    request_timeout: float = setting(300.0, "maximum seconds for a request in all", above=0)
+    max_requests: int = setting("write at most this many texts at once; the others wait", default=256, minimum=1)
+    max_queue: int = setting("let at most this many texts wait; refuse more (429)", default=256, minimum=0)
+    request_timeout: float = setting("maximum seconds for a request in all", default=300.0, above=0)
 
     # The rest are fixed, because they fit together. Stricter ones can be set at a proxy.
     max_prompt: ClassVar = 200_000  # tokens
