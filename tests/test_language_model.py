@@ -134,6 +134,7 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         MODEL.ablate,
         MODEL.units,
         MODEL.horizon,
+        made(lines=True).horizon,
         MODEL.unseen_characters,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),

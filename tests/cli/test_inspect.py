@@ -155,3 +155,11 @@ def test_held_parts_write_and_score_otherwise(model: Path, run: Run, text: Path)
     assert record["free_bits_per_character"] == load(model).score(LONG).bits_per_character
     [line, *_] = records(run("score", model, text, "--hold", "forget=1", "--json", "--lines"))
     assert "free_bits_per_character" in line
+
+
+def test_an_invalid_expression_is_refused_before_the_text_is_read(
+    model: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LanguageModel, "units", lambda *_: pytest.fail("the text was read"))
+    with pytest.raises(OptionError, match="is not a regular expression"):
+        inspect(model, file=text, find="([")

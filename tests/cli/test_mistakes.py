@@ -30,6 +30,8 @@ FILES = {
     "equal": b"abc\n" * 50,
     "good": b"abc\nabd\n" * 500,
     "broken": b'{"finding": 1}\n',
+    "csv": b"finding,detector,why\n1,text,odd\n",
+    "read": b"file,line,text,bits,bits_per_character\na,1,b,9,9\n",
     "half": b'{"finding": 1, "lines": [{"file": "a", "line": 1, "text": "a\\ud800"}]}\n',
     "table": long_csv(hourly(1)),
 }
@@ -177,6 +179,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("accept lines 'x\ny'", "give several one by one"),
         ("accept lines x\udcff", "character 1 of the text is a lone surrogate (U+DCFF), the byte FF, not valid"),
         ("accept lines --from broken", "has a finding that cannot be read: lines"),
+        *[(f"accept lines --from {one}", "as odd --json prints them") for one in ("csv", "read")],
         ("accept lines --from half", "cannot be read: it contains a lone surrogate, which is not valid"),
         ("accept lines x", "run afterword calibrate MODEL FILE"),
         # what is trained

@@ -59,6 +59,7 @@ def test_the_bits_sum_to_the_score_whatever_predicts(
 def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model: Path, run: Run, text: Path) -> None:
     found = records(run("surprises", lines_model, text, "--json"))
     [score] = records(run("score", lines_model, text, "--json"))
+    assert {one["unlearned"] for one in found if one["text"] == "\n"} == {""}
     assert "".join(str(record["text"]) for record in found) == TEXT.replace("\n\n", "\n")
     assert {record["line"] for record in found} == {1, 3}
     assert len(found) == score["characters"]

@@ -25,7 +25,7 @@ from afterword.inspection.units import character_of_each_token
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import LAST_SEED, OnProgress, Settings, ignore_progress, setting, settings_class, takes
-from afterword.text.tokenizer import Tokenizer
+from afterword.text.tokenizer import Tokenizer, check_text
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
 LEAST_TOKENS = 20
@@ -297,6 +297,7 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     for invalid numbers, ModelError for a classic model.
     """
     text, on_progress = settings.text, settings.on_progress
+    check_text(text)
     torch_is_here = importlib.util.find_spec("torch") is not None
     if settings.gradient and not torch_is_here:
         raise OptionError("the gradient needs PyTorch, which is not installed: pip install 'afterword[train]'")

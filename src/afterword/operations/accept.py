@@ -29,7 +29,8 @@ from afterword.text.unicode import utf_8
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
 FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such as that of jq
-SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}")  # over several lines, or in a list
+CSV = "finding,detector,|file,line,text,bits,"  # as a table of findings begins, or one of lines as read
+SPREAD = re.compile(rf"\s*(?:\[.*)?{KEY}|{CSV}")  # over several lines, in a list, or in a table
 
 
 @settings_class()

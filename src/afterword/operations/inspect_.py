@@ -16,6 +16,7 @@ from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.finding import Finding
 from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.inspection.gates_page import about, gates_html
+from afterword.inspection.questions import matching
 from afterword.inspection.trace import Trace, named_units
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
@@ -159,10 +160,11 @@ def _measured(
         found = model.horizon(text, at=request.find, on_progress=on_progress)
         return dataclasses.replace(found, name=Path(request.model).name or str(request.model))
     if what == "find":
+        question = matching(str(request.find))  # refuses an invalid expression before the text is read
         read = beginning(model, text[:MOST_TRACED])
         if len(read) < len(text):
             work.note(f"only the first {len(read):,} characters are read")
-        return model.units(read).matching(str(request.find))
+        return model.units(read).ask(question)
     if what == "keeps":
         after, instead = request.after, request.instead
         return model.keeps(text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)

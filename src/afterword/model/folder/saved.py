@@ -150,12 +150,17 @@ class SavedModel:
         return blank if {*rows} - {*self.masked} - {*blank} else []
 
     def unseen_characters(self, text: str) -> str:
-        """Return the distinct characters of `text` that training never saw, in order of appearance."""
+        """Return the distinct characters of `text` that training never saw, in order of appearance.
+
+        A model of lines has seen their ends.
+        """
         tokenizer, unseen = self.tokenizer, set(self.unseen)
+        read = tokenizer.normalise(text)
+        read = read.replace("\n", "") if self.about.get("lines") else read
         seen = {one for row, token in enumerate(tokenizer.texts) if row not in unseen for one in token}
         return "".join(
             character
-            for character in dict.fromkeys(tokenizer.normalise(text))
+            for character in dict.fromkeys(read)
             if character not in seen and unseen & set(tokenizer.to_rows(tokenizer.encode(character)).tolist())
         )
 
