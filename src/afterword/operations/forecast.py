@@ -26,6 +26,7 @@ from afterword.series.table import Columns
 from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import made, named_path, setting, settings_class
 from afterword.text.aligned import aligned
+from afterword.text.documents import counted
 
 PRINTED = 24  # rows of forecasts
 
@@ -124,7 +125,7 @@ def forecast(request: Forecast, work: Work) -> Any:
     work.note(*notes)
     if out is not None:
         write_rows(out, form, rows)
-        work.say(f"wrote {len(found.methods) * found.horizon:,} rows to {out}")
+        work.say(f"wrote {counted(len(found.methods) * found.horizon, 'row')} to {out}")
     if png is not None:
         write_png(png, found)
     if html is not None:
