@@ -42,6 +42,7 @@ from afterword.storage import folder_before, read_whole, recover_folder, replaci
 from afterword.text.documents import reason
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.unicode import code_points
 from afterword.text.vocabularies import RemovedVocabularyError, from_json
 
 FORMAT = 3
@@ -152,10 +153,12 @@ class SavedModel:
     def unseen_characters(self, text: str) -> str:
         """Return the distinct characters of `text` that training never saw, in order of appearance."""
         tokenizer, unseen = self.tokenizer, set(self.unseen)
+        read = tokenizer.normalise(text)
+        code_points(read)  # an error names the place of a lone surrogate in the whole text
         seen = {one for row, token in enumerate(tokenizer.texts) if row not in unseen for one in token}
         return "".join(
             character
-            for character in dict.fromkeys(tokenizer.normalise(text))
+            for character in dict.fromkeys(read)
             if character not in seen and unseen & set(tokenizer.to_rows(tokenizer.encode(character)).tolist())
         )
 
