@@ -163,7 +163,7 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.score_lines(None), "score_lines takes several lines"),
         (lambda model: model.score_lines(Table(["name of a column"])), "take one column of a table"),
         (lambda model: model.calibrated(["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular expressions"),
-        (lambda model: model.calibrated(["abc"] * 30, masks=[5]), "masks must be a list of regular expressions"),
+        (lambda model: model.calibrated(["abc"] * 30, masks=[5]), "mask must be text, a regular expression, not 5"),
         (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
         (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
