@@ -578,6 +578,12 @@ def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: Languag
     page.press("Escape")
 
 
+def test_no_character_is_shown_in_halves(page: Tab) -> None:
+    score(page, "a" + "\N{PARTY POPPER}" * 30 + TEXT)
+    page.until("!!document.getElementById('most')")
+    assert not re.search("<D[C-F]", page.text("#most"))
+
+
 def test_lines_are_listed_the_oddest_first_and_blank_ones_last(page: Tab, model: LanguageModel) -> None:
     lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
     costs = [score.bits_per_character for score in model.score_lines(lines)]

@@ -23,6 +23,7 @@ from afterword.generation.writer import Writer
 from afterword.language_model import load
 from afterword.model.folder.defaults import LINES as LABELLED
 from afterword.model.folder.saved import SavedModel
+from afterword.serving.http.failures import for_client
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
@@ -381,8 +382,9 @@ def test_a_label_that_is_given_is_not_drawn_and_a_prompt_needs_one() -> None:
     given = [sample.text for sample in writer.samples([""], 50, 0, label="ab")]
     assert given == [sample.text for sample in writer.samples(["ab\t"], 50, 0)]
     assert given == [sample.text for sample in writer.samples([read_prompt(saved, network, "", "ab")], 50, 0)]
-    with pytest.raises(OptionError, match="begin with a label"):
+    with pytest.raises(OptionError, match="a label: begin the prompt with LABEL and a tab; or give label=") as wrong:
         writer.stream("ab", 0)
+    assert for_client(wrong.value.message, []).endswith("begin with a label: begin the prompt with LABEL and a tab")
     with pytest.raises(OptionError, match=r"of up to 9 characters .* can match pattern and label$"):
         Writer(saved, network, Sampling(max_tokens=9, pattern="C.*")).sample(None, 0)
 

@@ -113,8 +113,8 @@ def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
 def test_half_a_character_is_refused_everywhere(server: Serving) -> None:
     for path in set(WITH_BODY) - {"/v1/odd", "/v1/voice", "/v1/runs", "/v1/runs/plan"}:
         for name in sound(server, path).keys() & {"text", "prompt"}:
-            body = {**sound(server, path), name: "\ud800", "model": "tiny"}
-            assert "character 0 of the text is a lone surrogate (U+D800)" in refusal(server, path, body)
+            body = {**sound(server, path), name: "ab\ud800", "model": "tiny"}
+            assert "character 2 of the text is a lone surrogate (U+D800)" in refusal(server, path, body)
 
 
 def test_a_request_without_a_model_means_the_only_one(server: Serving, models: Path) -> None:

@@ -290,6 +290,10 @@ def test_a_stop_lets_what_runs_finish(models: Path) -> None:
         ("TINY --max-requests 0", "max-requests must be 1 or more"),
         ("TINY --port 99999", "port must be 65535 or less, not 99999"),
         *((f"TINY --root-path {path}", "--root-path must be a path like /aw") for path in ("aw", "/aw/", "/a/../b")),
+        *(
+            (f"TINY --allow-host {name}", "--allow-host must be a name as")
+            for name in ("http://a.org", "a.org/", "ü.de")
+        ),
         ("TINY --root-path /v1/aw", "root-path must not begin with the server's own path /v1"),
         ("--run nowhere", "nowhere is not a run: --run takes a folder that afterword train made"),
         ("--train key", "train cannot make the folder key"),

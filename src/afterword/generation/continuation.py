@@ -172,7 +172,10 @@ class Continuation:
             if tab:
                 known_label(label, policy.model.about["labels"], self.tokenizer)
             elif prompt:
-                raise OptionError("lines of this model begin with a label: give `label`, or LABEL and a tab before it")
+                message = (
+                    "lines of this model begin with a label: begin the prompt with LABEL and a tab; or give `label`"
+                )
+                raise OptionError(message)
             else:
                 self._label = policy.labels
         self._rule: Rule | None = None

@@ -4,7 +4,7 @@ import { rows } from "./branches.js";
 import { moveFocus } from "./sheet.js";
 import { useOpen, useStore } from "./state.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { number, spaced, visible } from "./words.js";
+import { number, spaced, uncut, visible } from "./words.js";
 import { writing } from "./writer.js";
 
 const SHOWN = 90; // characters of a piece
@@ -36,7 +36,7 @@ export function Tree({ writer, details }) {
     ${found.map((row, k) => {
       const isFork = row.id === null;
       const shown = row.piece.trim() ? visible : spaced;
-      const piece = shown(k === 0 && row.piece.length > SHOWN ? `…${row.piece.slice(-SHOWN)}` : row.piece.slice(0, SHOWN));
+      const piece = shown(k === 0 && row.piece.length > SHOWN ? `…${uncut(row.piece.slice(-SHOWN))}` : uncut(row.piece.slice(0, SHOWN)));
       return html`<li key=${`${row.cut}-${row.at}`} style=${{ marginLeft: `${Math.min(row.depth, DEEPEST) * 14}px` }}>
         <button class=${`${row.on ? "on" : ""}${isFork ? " fork" : ""}`} data-revision=${row.id}
           aria-current=${row.here ? "true" : null} tabindex=${k === reachable ? 0 : -1}

@@ -102,6 +102,9 @@ export const sign = one => SIGNS[one] ?? `<${one.codePointAt(0).toString(16).toU
 /** Return `text` on one line, with signs for line ends and tabs, and numbers for invisible characters, as in a terminal. */
 export const visible = text => text.replace(HIDDEN, sign);
 
+/** Return a part of a text without the halves of characters, such as emoji, that were cut at its ends. */
+export const uncut = part => part.replace(/^[\udc00-\udfff]|[\ud800-\udbff]$/g, "");
+
 /** Return `text` as `visible` does, with a sign for a space too. */
 export const spaced = text => visible(text).replaceAll(" ", "␣");
 

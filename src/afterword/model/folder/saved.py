@@ -42,6 +42,7 @@ from afterword.storage import folder_before, read_whole, recover_folder, replaci
 from afterword.text.documents import reason
 from afterword.text.lines import TAB
 from afterword.text.tokenizer import Tokenizer
+from afterword.text.unicode import code_points
 from afterword.text.vocabularies import RemovedVocabularyError, from_json
 
 FORMAT = 3
@@ -156,6 +157,7 @@ class SavedModel:
         """
         tokenizer, unseen = self.tokenizer, set(self.unseen)
         read = tokenizer.normalise(text)
+        code_points(read)  # an error names the place of a lone surrogate in the whole text
         read = read.replace("\n", "") if self.about.get("lines") else read
         seen = {one for row, token in enumerate(tokenizer.texts) if row not in unseen for one in token}
         return "".join(

@@ -8,6 +8,7 @@ from typing import ClassVar
 from afterword.errors import OptionError
 from afterword.settings import Settings, setting, settings_class
 
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?")
 ROOT_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*")
 
 
@@ -26,6 +27,9 @@ class Access(Settings):
         if not ROOT_PATH.fullmatch(self.root_path):
             allowed = "with letters, digits and - . _ ~ between slashes, no slash at the end, and no part . or .."
             raise OptionError(f"`root_path` must be a path like /aw, {allowed}; not {self.root_path[:60]!r}")
+        for name in self.allow_host:
+            if not HOST.fullmatch(name):
+                raise OptionError(f"`allow_host` must be a name as in text.example.org, not {name[:60]!r}")
 
 
 @settings_class(kw_only=True)

@@ -8,7 +8,7 @@ import { ShadedText } from "./shaded.js";
 import { levelOf, MOST_BITS, shadesOf } from "./shades.js";
 import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { firstAfter, number, percent, spaced, visible } from "./words.js";
+import { firstAfter, number, percent, spaced, uncut, visible } from "./words.js";
 
 const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
@@ -185,7 +185,7 @@ function Surprises({ surprises }) {
       <thead><tr><th>where</th><th>bits</th><th>text</th><th>expected</th></tr></thead>
       <tbody>${most.map(k => {
         const one = surprises[k];
-        const before = text.slice(Math.max(0, starts[k] - 24), starts[k]);
+        const before = uncut(text.slice(Math.max(0, starts[k] - 24), starts[k]));
         return html`<tr><td><button class="quiet link" onClick=${() => goTo(k)}>line ${one.line}, column ${one.column}</button></td>
           <td class="n">${number(one.bits, 1)}</td>
           <td><code>${visible(before)}<mark>${spaced(one.text)}</mark></code></td>
@@ -234,7 +234,7 @@ function Lines({ lines }) {
         <td class="n">${number(one.line)}</td>
         <td class="n"><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>
         ${judged && html`<td class="n">${one.odd ? html`<b>odd</b> ` : ""}${percent(one.p_value)}</td>`}
-        <td><code>${visible(one.text.slice(0, 300))}</code></td></tr>`)}</tbody>
+        <td><code>${visible(uncut(one.text.slice(0, 300)))}</code></td></tr>`)}</tbody>
     </table></div>
     ${shown.length < sorted.length && html`<p><button onClick=${() => setWhole(true)}>Show all ${number(sorted.length)}</button></p>`}
   </section>`;
