@@ -73,6 +73,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(config: Callable[[byte
         ("hidden_sizes = 5", "'hidden_sizes' is not a setting; did you mean hidden-size?"),
         ("hidden-size = 5\nhidden_size = 5", "hidden-size occurs twice"),
         ("zzz = 5", "'zzz' is not a setting; keys have the names of options"),
+        ("texts = 'book.txt'", "'texts' is not a setting; name it on the command line"),
         ("[training]\nsteps = 5", "'training' is a table"),
         ("[[steps]]\nvalue = 5", "'steps' is a table"),
         ("steps = '5'", "steps must be a whole number, not '5'"),

@@ -192,7 +192,7 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (
             DATED,
             "--method naive",
-            "method naive needs a season, and 12 values are too few to show one (--season gives it): give",
+            "method naive needs a season above 1, and 12 values are too few to show one (--season gives it): give",
         ),
         (
             DATED,

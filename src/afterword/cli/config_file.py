@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from afterword.errors import AfterwordError, OptionError, spelled
-from afterword.operations.operation import Request
+from afterword.operations.operation import Request, arguments_of
 from afterword.settings import Settings, checked, kinds_of, made, named_path
 from afterword.storage import read_whole
 
@@ -70,6 +70,8 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
         if name not in keys:
             close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, keys, n=1)]
             advice = close or ["keys have the names of options"]
+            if name in arguments_of(request):
+                advice = ["name it on the command line"]
             raise OptionError(f"{path}: {_shown(key)} is not a setting; {advice[0]}")
         if name in values:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")

@@ -77,7 +77,7 @@ def why_missing(method: str, series: Sequence[Floats], seasons: Sequence[int], h
     if method in ("median", "croston") and not has_many_zeros(series):
         return f"is for values of which more than {MANY_ZEROS:.0%} are 0"
     few = f"for one of {seasons[0]:,} and a horizon of {horizon:,}" if seasons else "to show one (`season` gives it)"
-    return f"needs a season, and {max(map(len, series)):,} values are too few {few}"
+    return f"needs a season above 1, and {max(map(len, series)):,} values are too few {few}"
 
 
 def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats:
