@@ -19,7 +19,7 @@ import afterword
 from afterword.oddities.events import are_events
 from afterword.oddities.fields import readable, split
 from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
-from afterword.oddities.rates import silence
+from afterword.oddities.rates import Counted, silence
 from afterword.oddities.usual import Harmless, UsualLines, Verdict
 from afterword.records import read_json
 from afterword.text.lines import Masks
@@ -506,3 +506,21 @@ def drawn(symbols: Sequence[str], lines: int, longest: int) -> list[str]:
 )
 def test_few_symbols_at_any_place_are_events(lines: Sequence[str], is_so: bool) -> None:
     assert are_events(lines) == is_so
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40))
+def test_the_longest_gap_of_a_kind_is_the_most_lines_from_one_to_the_next_or_to_the_end(kinds: list[str]) -> None:
+    counted = Counted[int]()
+    for number, kind in enumerate(kinds):
+        counted.add(number, number, kind)
+    for kind, gaps in counted.ended().items():
+        places = [number for number, each in enumerate(kinds) if each == kind]
+        after = [*places[1:], len(kinds)]
+        assert gaps.longest == max(later - earlier for earlier, later in zip(places, after, strict=True))
+        assert (gaps.first, gaps.times, gaps.last) == (places[0], len(places), places[-1])
+
+
+def test_only_a_text_of_the_late_good_lines_is_a_known_one() -> None:
+    usual = UsualLines.of([f"user {'ab'[k % 2]} went {'in' if k < 60 else 'out'}" for k in range(90)])
+    assert usual.has_text("user a went out") is True
+    assert usual.has_text("user a went in") is False
