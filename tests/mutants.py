@@ -348,7 +348,7 @@ class Noticing:
 
 
 def end_children() -> None:
-    """Kill what a child left behind in sessions of its own, which may run for ever; it is now a child of this process."""
+    """Kill what a child left behind in sessions of its own, which may run for ever: they are now this one's."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     while left := children.read_text().split():
         for each in map(int, left):
