@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import ctypes
 import datetime
 import gc
 import hashlib
@@ -49,6 +50,7 @@ TESTS += [f"tests/cli/test_{name}.py" for name in ("odd", "push", "generate", "i
 TESTS += [f"tests/hostile/test_{name}.py" for name in ("folders", "hub")]
 LIBRARIES = ("torch", "hypothesis", "safetensors.numpy", "rich.progress", "click", "regex", "msgspec", "onnxruntime")
 QUIETLY = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # LIBRARIES are imported before pytest starts
+PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 FIRST = 3  # files whose tests are tried before any other is imported: those with the most of them
 KEPT, MAP = TOP / "tests" / "mutants.jsonl", TOP / ".cache" / "mutants.json"
 RESULTS = TOP / "benchmarks" / "results" / "mutants.jsonl"
@@ -345,11 +347,21 @@ class Noticing:
         return {"failed": [*self._failed]}
 
 
+def end_children() -> None:
+    """Kill what a child left behind in sessions of its own, which may run for ever: they are now this one's."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while left := children.read_text().split():
+        for each in map(int, left):
+            os.kill(each, signal.SIGKILL)
+            os.waitpid(each, 0)
+
+
 class Copy:
     """A copy of the project, in which children of this process run tests."""
 
     def __init__(self, folder: Path) -> None:
         self._project, self._folder = folder / "project", folder
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         copy_files(self._project)
 
     def place(self, path: Path) -> Path:
@@ -374,6 +386,7 @@ class Copy:
             if time.monotonic() > until:
                 os.killpg(child, signal.SIGKILL)
             time.sleep(0.05)
+        end_children()
         return dict(json.loads(answer.read_text())) if answer.exists() else {}
 
     def _enter(self) -> None:
