@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"book.txt": play[:60_000], "draft.txt": play[60_000:64_000], "good.log": LINES, "today.log": LINES[:4000]}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "table.csv").write_bytes(long_csv(hourly(seed=1)))
+    (folder / "table.csv").write_bytes(long_csv(hourly(seed=1, days=3)))
     for command in MADE:
         check_quiet(afterword(folder, command), command)
     return folder
