@@ -324,7 +324,7 @@ class LanguageModel:
         if own is not None:
             check_text(own, "own")
         if self.lines or self.config.window:
-            raise OptionError("a voice needs an auto model of running text: train one without `lines`")
+            raise OptionError("a voice needs a model of running text, which classic and `lines` do not make")
         name = against or (self.about.get("base") or {}).get("name") or "english"
         corpus = self.learned_from() if self._run is not None and self._run.is_dir() else None
         learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)

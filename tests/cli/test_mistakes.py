@@ -153,7 +153,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # a writer's voice
         ("voice tiny text", "give the folder of its run; or give a text with --own"),
         ("voice tiny text --own text", "at least 20 are needed"),
-        ("voice lines text", "a voice needs an auto model of running text"),
+        ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
         # what is odd
         ("odd lines text", "afterword calibrate"),
         *[(f"odd lines text {one}", f"{one.split()[0]} is for training, but") for one in ("--network 1", "--out x")],

@@ -32,6 +32,7 @@ from afterword.text.tokenizer import Tokenizer
 
 DRAWN_AT_ONCE = 64  # random numbers of a text
 MOST_RETURNS = 32  # of a text from a dead end
+UNLABELLED = "lines of this model begin with a label: begin the prompt with LABEL and a tab; or give `label`"
 Tree = dict[int, "Tree"]
 
 
@@ -168,16 +169,12 @@ class Continuation:
         self._labelled = labelled
         self._label: Tree = {}  # what can follow of a label, while it is drawn
         if policy.labels and not (labelled or self.finish_reason):
-            label, tab, _ = prompt.partition(TAB)
-            if tab:
-                known_label(label, policy.model.about["labels"], self.tokenizer)
-            elif prompt:
-                message = (
-                    "lines of this model begin with a label: begin the prompt with LABEL and a tab; or give `label`"
-                )
-                raise OptionError(message)
-            else:
+            if not prompt:
                 self._label = policy.labels
+            elif TAB not in prompt:
+                raise OptionError(UNLABELLED)
+            else:
+                known_label(prompt.partition(TAB)[0], policy.model.about["labels"], self.tokenizer)
         self._rule: Rule | None = None
         if policy.rules is not None:
             self._rule = (policy.rules_with_label if self._label else policy.rules).begin()

@@ -73,7 +73,7 @@ class _Beginning(NamedTuple):
 
 
 class _Search:
-    """The search for the `number` likeliest words. If a label is to be written, they are those of its `ends`."""
+    """The search for the `number` likeliest words. Where a label comes first, they are those of its `ends`."""
 
     def __init__(self, tokenizer: Tokenizer, number: int, ends: Sequence[str] | None) -> None:
         self._tokenizer, self._number, self._ends = tokenizer, number, ends
@@ -132,8 +132,8 @@ def _after(tail: _Tail, spelled: str) -> tuple[int | None, _Tail]:
 
 
 def next_words(model: SavedModel, reading: Reading, number: int) -> list[NextWord]:
-    """Return the `number` likeliest words after the prompt that was read, the likeliest first; those of labels, if one
-    is to be written.
+    """Return the `number` likeliest words after the prompt that was read, the likeliest first; those of labels, where
+    one comes first.
 
     There are fewer if the search finds fewer, as in a text without spaces.
     """

@@ -204,7 +204,7 @@ class NextCharacter:
 
 
 def label_ends(model: SavedModel, reading: Reading) -> list[str] | None:
-    """Return the ends of the labels that a prompt begins, each with its tab; None if no label is to be written."""
+    """Return the ends of the labels that a prompt begins, each with its tab; None where no label comes next."""
     begun, labels = model.tokenizer.normalise(reading.prompt), model.about.get("labels")
     if not labels or reading.labelled or TAB in begun:
         return None
