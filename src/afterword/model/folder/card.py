@@ -37,7 +37,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
-    unit = "value" if about.get("series") else "character"
+    text, unit = ("table", "value") if about.get("series") else ("text", "character")
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
@@ -45,8 +45,8 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         kind = f"{series['frequency']} series, season {series['season']:,}, to forecast {series['horizon']:,} values"
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
     training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
-    rows["text"] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
-    origin = f"A small LSTM, trained with Afterword on its user's own {'table' if series else 'text'}."
+    rows[text] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
+    origin = f"A small LSTM, trained with Afterword on its user's own {text}."
     command = "afterword forecast . FILE" if series else "afterword generate ."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
@@ -63,7 +63,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows["training"] = f"recipe `{about['recipe']}`, {trained['steps']:,} steps, seed {trained['seed']}"
     if validation:
         bits, nats = validation["bits_per_character"], validation["nats_per_character"]
-        rows["held-out text"] = f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
+        rows[f"held-out {text}"] = f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
     lines = [f"# A model of {names}", "", origin, ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
     lines += ["", "```", command, "```", "", *([] if series else [SHARING + "\n".join(disclosure(model)), ""])]
