@@ -25,6 +25,7 @@ import json
 import mmap
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -381,11 +382,10 @@ class Copy:
                 answer.write_text(json.dumps(plugin.answer() | {"passed": status == pytest.ExitCode.OK}))
             finally:
                 os._exit(0)  # without what this process would do at its end
-        until = time.monotonic() + seconds
-        while os.waitpid(child, os.WNOHANG)[0] == 0:
-            if time.monotonic() > until:
+        with open(os.pidfd_open(child), "rb", buffering=0) as ended:
+            if not select.select([ended], [], [], seconds)[0]:
                 os.killpg(child, signal.SIGKILL)
-            time.sleep(0.05)
+        os.waitpid(child, 0)
         end_children()
         return dict(json.loads(answer.read_text())) if answer.exists() else {}
 
