@@ -131,6 +131,10 @@ def test_training_further_removes_the_calibration_and_keeps_what_was_accepted(
     assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
     run("calibrate", out, normal)
     assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
+    (out / "model" / "lines.json").write_text("{}")
+    trained = fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
+    assert b"lines.json: it has been changed" in trained.stderr
+    assert b"training replaces it" in trained.stderr
 
 
 def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +18,9 @@ from afterword.learning.batches import Batches, Lanes
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import Measured, learn_ngram
-from afterword.model.folder.attachments import LINES
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import PROSE, RECURRING_WORDS, REPETITIVE, WritingDefaults, usual
-from afterword.model.folder.saved import SavedModel, load_model, save_model
+from afterword.model.folder.saved import SavedModel, outliving, save_model
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import Checkpoint, RunFolder
@@ -247,7 +245,10 @@ class Run:
         self.model = model = SavedModel(
             kept.config, weights, encoded.tokenizer, encoded.unseen, about, text, ngram, weight, self._writing
         )
-        model.attachments = _accepted(self.folder.model)
+        try:
+            model.attachments = outliving(self.folder.model)
+        except ModelError as error:
+            self.notes.append(f"{error}; training replaces it")
         self._write("model", lambda: save_model(self.folder.model, model, card(model, samples=[])))
         self.team.wait()
 
@@ -324,12 +325,3 @@ class Run:
         self.seconds = seconds
         if self.record.ended is None:
             self.change_record(ended=Ended(step, round(seconds, 3)))
-
-
-def _accepted(folder: Path) -> dict[str, Any]:
-    """Return lines.json of the model in `folder` if lines were accepted there: the next calibration keeps them."""
-    try:
-        usual = load_model(folder).attachments.get(LINES) if (folder / LINES).exists() else None
-    except ModelError:
-        return {}
-    return {LINES: usual} if usual and usual.accepted else {}

@@ -30,6 +30,8 @@ class Attachment(NamedTuple):
     """Return the content. Raises ModelError, ValueError for a file that `write` cannot have written."""
     reveals: tuple[str, ...]
     """What the file contains of a user's texts: sentences, as lines of a model's card."""
+    outlives: Callable[[Any], bool]
+    """Whether this content is still true of a model that is trained further."""
 
 
 ATTACHMENTS = {
@@ -37,6 +39,7 @@ ATTACHMENTS = {
         lambda path, calibration: write_tensors(path, *calibration.record()),
         lambda path: Calibration.from_record(*read_tensors(path)),
         ("`calibration.safetensors` contains the costs of normal lines, as numbers, and the masks.",),
+        lambda calibration: False,
     ),
     LINES: Attachment(
         lambda path, usual: write_bytes(path, msgspec.json.encode(usual)),
@@ -46,5 +49,6 @@ ATTACHMENTS = {
             "addresses, and the lines that were accepted. In place of masked numbers and addresses, it has 20-bit",
             "hashes, and their range: the outermost numbers, or the outermost networks of 256 addresses.",
         ),
+        lambda usual: bool(usual.accepted),  # the next calibration takes them up
     ),
 }

@@ -279,6 +279,13 @@ def _wide(tensors: Tensors) -> dict[str, Array]:
     return found
 
 
+def outliving(folder: Path) -> dict[str, Any]:
+    """Return the attachments of the model in `folder` that are still true once it is trained further; none without a
+    model. Raises ModelError."""
+    found = load_model(folder).attachments if any((folder / name).exists() for name in ATTACHMENTS) else {}
+    return {name: one for name, one in found.items() if ATTACHMENTS[name].outlives(one)}
+
+
 def recover_model(folder: Path) -> None:
     """Clear up after a `save_model` that was killed: the previous model returns if the new one is missing."""
     recover_folder(Path(os.path.realpath(folder)), FILES)
