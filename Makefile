@@ -7,7 +7,7 @@ WORKERS ?= 3
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
 # The folder of the engine of exported pages.
-WEB := src/afterword/interchange/web
+WEB := src/afterword/web
 
 .PHONY: demo dist test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak mutants base examples notebooks pictures docs docs-links \

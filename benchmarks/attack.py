@@ -44,8 +44,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
+from afterword.wings.odd.attachments import CALIBRATION_FILE
 from benchmarks.commands import as_written
 from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
@@ -86,7 +86,7 @@ def make_fixtures(place: Path) -> None:
     save_tiny(place / "tiny", mixed=True)
     save_tiny_series(place / "series")
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
-    save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION: calibration()}), "# Lines\n")
+    save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION_FILE: calibration()}), "# Lines\n")
     (place / "book.txt").write_bytes(BOOK)
     (place / "good.csv").write_bytes(long_csv(hourly(0, days=4)))
     command = [sys.executable, "-m", "afterword", "train", "book.txt", "--out", "run", "--base", "none", *SMALL]

@@ -42,7 +42,7 @@ from afterword.generation.parallel import LANES_PER_BATCH
 from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
-from afterword.interchange.browser import Exported, PageSettings
+from afterword.interchange.browser import PageSettings, packed
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
@@ -280,7 +280,7 @@ def alternating(path: str) -> None:
 @way.command()
 @click.argument("path")
 def exported(path: str) -> None:
-    module = Exported(load(path)._saved, PageSettings()).script()
+    module = packed(load(path)._saved, PageSettings())[0].script()
     script = f"""const model = await load(), began = performance.now();
         const {{ text }} = await model.generate({{ maxTokens: {LOOP_TOKENS}, seed: 1 }});
         console.log(text.length / (performance.now() - began) * 1000);"""

@@ -25,20 +25,20 @@ import pyarrow
 import pyarrow.parquet
 import safetensors.numpy
 
-from afterword.cli.main import commands, program
+from afterword.cli.main import program
+from afterword.commands import attached, commands, find_operation
 from afterword.errors import ModelError
-from afterword.model.folder.attachments import ATTACHMENTS, CALIBRATION
 from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.saved import CONFIG, NGRAM, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, checksum, read_tensors
 from afterword.model.ngram.tables import Ngram
-from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from afterword.storage import read_whole
-from tests.cli.test_push import at_home, published
-from tests.hub import Handler, stand_in
+from afterword.wings.odd.attachments import CALIBRATION_FILE
 from tests.tiny import hourly, long_csv
+from tests.wings.hub.hub import Handler, stand_in
+from tests.wings.hub.test_push import at_home, published
 
 JSON = "Content-Type: application/json\r\n"
 
@@ -332,7 +332,7 @@ def reseal(folder: Path) -> None:
         values = json.loads(read_whole(folder / CONFIG))
         sums = values.pop("checksums", {})
         with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
-            for name in {*ATTACHMENTS} & {*os.listdir(folder)}:
+            for name in {*attached()} & {*os.listdir(folder)}:
                 values["attachments"][name] = zlib.crc32(read_whole(folder / name))
             sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
             sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))
@@ -363,7 +363,7 @@ def mask(draw: random.Random) -> str:
 def masked(draw: random.Random, folder: Path) -> str:
     """Write a calibration with a hostile mask, with correct checksums, for the model in `folder`; return the mask."""
     tensors, about = calibration().record()
-    seal(folder / CALIBRATION, tensors, about | {"masks": [found := mask(draw)]})
+    seal(folder / CALIBRATION_FILE, tensors, about | {"masks": [found := mask(draw)]})
     reseal(folder)
     return found
 
@@ -423,7 +423,7 @@ SETTINGS += ["steps = 1\nsteps = 2", "\ufeff"]
 
 def line_of(name: str) -> list[str]:
     """Return arguments with which a command does its work."""
-    arguments = arguments_of(find_operation(name).request) if name in summaries() else {}
+    arguments = arguments_of(find_operation(name).request) if name in commands() else {}
     return [GIVEN.get(f"{name} {field}") or GIVEN[field] for field in arguments] + words(ALSO.get(name, ""))
 
 
@@ -441,7 +441,7 @@ def options(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     name, given, certain, what = draw.choice([*commands()]), list[str](), False, ""
     command, line = program.get_command(click.Context(program), name), line_of(name)
     assert command is not None
-    declared = kinds_of(find_operation(name).request) if name in summaries() else []
+    declared = kinds_of(find_operation(name).request) if name in commands() else []
     kinds = {field.name: (kind, field.metadata) for field, kind in declared}
     known = [one for one in command.params if isinstance(one, click.Option) and one.name != "config"]
     some = draw.choice([0, 1, 1, 1, 2, 2, 3])

@@ -28,10 +28,10 @@ import click
 
 from afterword import load
 from afterword.errors import OptionError
-from afterword.model.folder.attachments import CALIBRATION
 from afterword.model.folder.saved import load_model, save_model
 from afterword.text.lines import Masks
 from afterword.text.patterns import GROUP, LARGEST, LONGEST
+from afterword.wings.odd.attachments import CALIBRATION_FILE
 from benchmarks.commands import as_written, echo_row, echo_table, machine
 from tests.serving.server import SOURCE, Serving, serving
 
@@ -312,9 +312,9 @@ def ask_health(served: Serving, goes_on: Callable[[], bool]) -> list[float]:
 def replace_masks(folder: Path, sound: Path, masks: tuple[str, ...]) -> None:
     """Replace the model in `folder` by the model `sound`, with `masks` in its calibration."""
     model = load_model(sound)
-    calibration = model.attachments[CALIBRATION]
+    calibration = model.attachments[CALIBRATION_FILE]
     shutil.rmtree(folder)
-    save_model(folder, replace(model, attachments={CALIBRATION: replace(calibration, masks=masks)}), "")
+    save_model(folder, replace(model, attachments={CALIBRATION_FILE: replace(calibration, masks=masks)}), "")
 
 
 @main.command()

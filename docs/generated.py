@@ -15,12 +15,12 @@ from typing import Any
 import click
 
 from afterword import __version__
-from afterword.cli.main import SETTINGS, program
-from afterword.cli.main import commands as names
+from afterword.cli.main import SETTINGS, names, program
+from afterword.commands import commands as operations
+from afterword.commands import find_operation
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import FILES, ConfigFile
 from afterword.model.network.config import Config
-from afterword.operations.every import find_operation, summaries
 from afterword.serving.app import ROUTES
 from afterword.serving.http.failures import JSON
 from afterword.serving.http.openapi import FAILURES, document
@@ -149,7 +149,7 @@ def interface() -> dict[str, list[str]]:
     }
     options, _, records, _, model = found.values()
     for name in names():
-        if name not in summaries():
+        if name not in operations():
             continue  # completion, which is for shells
         one = find_operation(name)
         for parameter in inspect.signature(one).parameters.values():

@@ -20,7 +20,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from afterword.operations.every import module_of, summaries
+from afterword.commands import commands
 
 Command = Sequence[str | bytes | Path]
 MODES = ("wb", "rb", "rb")  # of a test's ends of a program's standard streams
@@ -28,7 +28,7 @@ MODES = ("wb", "rb", "rb")  # of a test's ends of a program's standard streams
 # What the fork server imports once, so that the programs forked from it do not.
 PRELOADED = [
     *("pytest", "torch", "rich.progress", "uvicorn.protocols.http.h11_impl", "uvicorn.lifespan.on"),
-    *map(module_of, summaries()),
+    *(f"afterword.{one.place.partition(':')[0]}" for one in commands().values()),
     "afterword.cli.command",
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
     *("afterword.runs.loop", "afterword.serving.server", "tests.processes", "tests.torture.saves", "tests.hurried"),

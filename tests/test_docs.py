@@ -17,7 +17,7 @@ import click
 import pytest
 
 import afterword
-from afterword.cli.main import commands, program
+from afterword.cli.main import names, program
 from afterword.serving.app import ROUTES
 from tests.processes import finished
 
@@ -119,7 +119,7 @@ def test_every_file_is_listed_with_a_sentence() -> None:
 
 def test_the_reference_has_every_command_option_route_and_name() -> None:
     reference, routes = generated().commands().replace("\\", ""), generated().routes()
-    for command in commands():
+    for command in names():
         assert f"## {command}\n" in reference
         named = options(command) - {"--help", "-h", "--help-all"}
         assert all(re.search(rf"[` ]{name}\b", reference) for name in named), command
@@ -165,8 +165,8 @@ def named(line: str) -> Iterator[tuple[str, set[str]]]:
     given = words(line)
     if "afterword" in given:
         given = given[given.index("afterword") + 1 :]
-    if given and (given[0] in commands() or given[0].startswith("--")):
-        known = options(given[0]) if given[0] in commands() else set[str]().union(*map(options, commands()))
+    if given and (given[0] in names() or given[0].startswith("--")):
+        known = options(given[0]) if given[0] in names() else set[str]().union(*map(options, names()))
         for word in given[: given.index("|") if "|" in given else None]:
             if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word):
                 yield word.split("=")[0], known
@@ -176,7 +176,7 @@ def named(line: str) -> Iterator[tuple[str, set[str]]]:
 def test_every_command_and_option_exists(page: Path) -> None:
     for line in code(page):
         if match := re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line):
-            assert match[1] in commands(), line
+            assert match[1] in names(), line
         for option, known in named(line):
             assert option in known | OTHERS, line
 

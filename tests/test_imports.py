@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.operations.every import module_of, summaries
+from afterword.commands import commands
 from tests.processes import finished
 from tests.tiny import save_tiny
 
@@ -54,7 +54,7 @@ def test_no_private_module_of_pytorch_is_imported() -> None:
 def test_help_loads_no_command_and_no_numpy() -> None:
     modules = loaded(RUN, "--help")
     assert not modules & {"torch", "numpy", "rich", "importlib.metadata"}  # the last looks through all packages
-    assert not modules & set(map(module_of, summaries()))
+    assert not modules & {f"afterword.{one.place.partition(':')[0]}" for one in commands().values()}
 
 
 def test_a_server_that_trains_loads_no_torch() -> None:
@@ -105,9 +105,9 @@ sys.platform = "win32"
 def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:
     code = f"""{ON_WINDOWS}
 from importlib import import_module
-from afterword.operations.every import module_of, summaries
-for name in summaries():
-    import_module(module_of(name))
+from afterword.commands import commands, found
+for one in commands().values():
+    found(one.place)
 import afterword.serving.server, afterword.serving.runs.trainer, afterword.serving.runs.watched
 afterword.serving.server.listen("127.0.0.1", 0).close()
 afterword.load(sys.argv[1]).save(sys.argv[2])

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.operations.every import find_operation, python_name, summaries
+from afterword.commands import commands, find_operation
 
 SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
 NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"]
-NAMES += map(python_name, summaries())
+NAMES += (one.function for one in commands().values())
 
 
 def test_the_public_names_are_these() -> None:
@@ -34,7 +34,7 @@ def test_any_other_name_is_an_attribute_error() -> None:
 def test_no_public_class_name_occurs_twice() -> None:
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
     classes = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    requests = {find_operation(name).request.__name__ for name in summaries()}  # which have the names of commands
+    requests = {find_operation(name).request.__name__ for name in commands()}  # which have the names of commands
     assert {name for name, count in classes.items() if count > 1 and not name.startswith("_")} <= requests
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import afterword
+from afterword.commands import commands, find_operation
 from afterword.generation.sampling import Sampling
-from afterword.operations.every import find_operation, python_name, summaries
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
 
-FUNCTIONS: dict[str, Any] = {name: getattr(afterword, python_name(name)) for name in summaries()}
+FUNCTIONS: dict[str, Any] = {name: getattr(afterword, commands()[name].function) for name in commands()}
 METHODS: dict[str, Any] = {
     name: method
     for name, method in inspect.getmembers(afterword.LanguageModel, inspect.isfunction)

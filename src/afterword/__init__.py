@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from afterword.operations.novelty import novelty
     from afterword.operations.odd import odd
     from afterword.operations.plan import plan
-    from afterword.operations.push import push
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
     from afterword.operations.voice import voice
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
+    from afterword.wings.hub.push import push
 
 __version__ = "0.3.0"
 __all__ = [
@@ -67,25 +67,21 @@ __all__ = [
     "voice",
 ]
 
-_HOMES = {
-    "AfterwordError": "errors",
-    "LanguageModel": "language_model",
-    "Piece": "generation.texts",
-    "Sample": "generation.texts",
-    "Score": "scoring.costs",
-    "load": "language_model",
+_PLACES = {
+    "AfterwordError": "errors:AfterwordError",
+    "LanguageModel": "language_model:LanguageModel",
+    "Piece": "generation.texts:Piece",
+    "Sample": "generation.texts:Sample",
+    "Score": "scoring.costs:Score",
+    "load": "language_model:load",
 }
 
 
 def __getattr__(name: str) -> "Any":
-    from importlib import import_module
+    from afterword.commands import found, functions
 
-    if name in _HOMES:
-        return getattr(import_module(f"afterword.{_HOMES[name]}"), name)
-    from afterword.operations.every import find_operation, summaries
-
-    if not name.startswith("_") and name.rstrip("_") in summaries():
-        return find_operation(name.rstrip("_"))
+    if place := {**functions(), **_PLACES}.get(name):
+        return found(place)
     raise AttributeError(f"module 'afterword' has no attribute {name!r}")
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.bases.installed import folder_named, known
+from afterword.commands import elsewhere
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
@@ -31,12 +32,10 @@ from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.step_page import step_html
 from afterword.inspection.units import ask_units
-from afterword.interchange.browser import Exported, ExportSettings, PageSettings, engine
+from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array, Ids
-from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.calibration import Calibration, check_false_alarms
 from afterword.model.folder.card import card, disclosing
-from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import (
     Learned,
     SavedModel,
@@ -63,6 +62,7 @@ from afterword.settings import OnProgress, ignore_progress, made, named_path, su
 from afterword.storage import write_bytes
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from afterword.text.tokenizer import check_text, checked_lines
+from afterword.web.engine import Packed, engine
 
 if TYPE_CHECKING:
     from afterword.learning.trainable import TrainableNetwork
@@ -99,9 +99,9 @@ class LanguageModel:
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
         """The settings with which the model writes unless others are given."""
-        self.calibration: Final[Calibration | None] = saved.attachments.get(CALIBRATION)
+        self.calibration: Final[Calibration | None] = saved.attachments.get("calibration.safetensors")
         """The costs of normal lines, if the model was `calibrated`."""
-        self.usual: Final[UsualLines | None] = saved.attachments.get(LINES)
+        self.usual: Final[UsualLines | None] = saved.attachments.get("lines.json")
         """What else is usual in those lines, if it is known."""
         self.engine: Final = engine
         """The engine with which the model writes and scores: "numpy" or "fast"."""
@@ -184,8 +184,8 @@ class LanguageModel:
         if self.is_held:
             raise OptionError("a held model has no page of one step: use the one it was made from")
         parts = 2 if self.parameters < EXACT_PAGES else 1
-        exported = Exported(self._saved, PageSettings(weight_bytes=parts, ngram_megabytes=0))
-        return step_html(engine(), exported.facts, exported.data, text, about)
+        packed = Packed(self._saved, parts)
+        return step_html(engine(), packed.facts, packed.data, text, about)
 
     @property
     def weights(self) -> Mapping[str, Array]:
@@ -388,11 +388,13 @@ class LanguageModel:
         texts = checked_lines(lines, "calibrated")
         normal = normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
         calibration = Calibration.of(normal, masks, self._using)
-        return self._changed(saved=dataclasses.replace(self._saved, attachments={CALIBRATION: calibration}))
+        return self._changed(
+            saved=dataclasses.replace(self._saved, attachments={"calibration.safetensors": calibration})
+        )
 
     def with_usual(self, usual: UsualLines) -> LanguageModel:
         """Return the same calibrated model, with what else is usual in normal lines."""
-        attachments = {**self._saved.attachments, LINES: usual}
+        attachments = {**self._saved.attachments, "lines.json": usual}
         return self._changed(saved=dataclasses.replace(self._saved, attachments=attachments))
 
     def check_calibrated(self, false_alarms: float) -> Calibration:
@@ -496,7 +498,7 @@ def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") 
 
     Raises ModelError, also if the model has not `learned` that (None: text or series). Raises HubError.
     """
-    place = folder_named(path if is_remote(path) else _folder(path))
+    place = folder_named(path if elsewhere(path) else _folder(path))
     folder = model_folder(place)
     is_run = folder != place
     try:
@@ -505,7 +507,7 @@ def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") 
         if is_run and not os.path.exists(folder):
             resume = f"afterword train --resume {shlex.quote(str(path))}"
             raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
-        where = f"{os.fspath(path)}: " if is_remote(path) else ""  # the error has the place in the cache
+        where = f"{os.fspath(path)}: " if elsewhere(path) else ""  # the error has the place in the cache
         raise ModelError(f"{where}{error}{known(path)}") from None
     return saved, folder, place if is_run else None
 

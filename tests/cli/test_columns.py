@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import afterword
-from afterword.operations.every import find_operation, summaries
+from afterword.commands import commands, find_operation
 from afterword.operations.train import train
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
@@ -83,7 +83,7 @@ def title(printed: str) -> str:
 
 
 def test_every_command_that_prints_rows_is_among_the_cases() -> None:
-    rows = {name for name in summaries() if any(one.rows for one in find_operation(name).records)}
+    rows = {name for name in commands() if any(one.rows for one in find_operation(name).records)}
     assert rows == {case.command.split()[0] for case in CASES.values()}
 
 

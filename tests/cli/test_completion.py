@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli.main import commands
+from afterword.cli.main import names
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.processes import finished
@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("afterword ", [f"plain,{name}" for name in commands()]),
+        ("afterword ", [f"plain,{name}" for name in names()]),
         ("afterword ge", ["plain,generate"]),
         ("afterword generate book --te", ["plain,--temperature"]),
         ("afterword generate book --with n", ["plain,ngram"]),

@@ -12,8 +12,8 @@ import pytest
 
 from afterword.cli.command import OperationCommand, command
 from afterword.cli.config_file import MOST_BYTES, read_config
+from afterword.commands import commands
 from afterword.errors import OptionError
-from afterword.operations.every import summaries
 from afterword.operations.operation import operation
 from afterword.operations.train import Train
 from afterword.operations.work import Work
@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_only_train_reads_a_file() -> None:
-    reading = [name for name in summaries() if any(option.name == "config" for option in command(name).params)]
+    reading = [name for name in commands() if any(option.name == "config" for option in command(name).params)]
     assert reading == ["train"]
 
 

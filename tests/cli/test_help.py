@@ -9,11 +9,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from afterword.cli.main import commands, program
-from afterword.operations.every import GROUPS, summaries
+from afterword.cli.main import names, program
+from afterword.commands import commands, grouped
 
 OPTION = re.compile(r"^  (?:-\w, )?(--[\w-]+)", re.MULTILINE)
-EACH = pytest.mark.parametrize("name", summaries())
+EACH = pytest.mark.parametrize("name", commands())
 
 
 def printed(*arguments: str) -> str:
@@ -44,15 +44,15 @@ def test_help_shows_what_a_command_does_one_example_and_at_most_twelve_options(n
 
 
 def test_the_options_that_help_shows_exist() -> None:
-    for name in summaries():
+    for name in commands():
         command = made(name)
-        names = {one.name for one in command.params}
-        assert {*vars(command)["_first"]} <= names, name
+        known = {one.name for one in command.params}
+        assert {*vars(command)["_first"]} <= known, name
 
 
 def test_every_command_is_in_one_group() -> None:
-    grouped = [name for group in GROUPS.values() for name in group]
-    assert sorted(grouped) == sorted(commands())
+    names_in_groups = [*(name for group in grouped().values() for name in group), "completion"]
+    assert sorted(names_in_groups) == sorted(names())
     whole = printed("--help")
-    assert [*re.findall(r"^  ([a-z]+)  ", whole, re.MULTILINE)] == grouped
-    assert len(GROUPS["Start here"]) == 6
+    assert [*re.findall(r"^  ([a-z]+)  ", whole, re.MULTILINE)] == names_in_groups
+    assert len(grouped()["Start here"]) == 6

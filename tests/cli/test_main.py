@@ -12,7 +12,7 @@ from subprocess import PIPE
 
 import pytest
 
-from afterword.cli import main as command
+from afterword.commands import commands
 from tests.cli.conftest import Run
 from tests.processes import finished, running
 
@@ -33,9 +33,9 @@ def error_line(finished: subprocess.CompletedProcess[bytes], status: int = 2) ->
 def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
     finished = run("--help")
     assert (finished.returncode, finished.stderr) == (0, b"")
-    for name, line in command.commands().items():
+    for name, one in commands().items():
         assert f"  {name} " in finished.stdout.decode()
-        assert line.split()[0] in finished.stdout.decode()
+        assert one.help.split()[0] in finished.stdout.decode()
     assert run().stdout == finished.stdout
     assert run("--version").stdout.startswith(b"afterword 0.")
 

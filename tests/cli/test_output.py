@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.operations.every import find_operation, summaries
+from afterword.commands import commands, find_operation
 from afterword.operations.operation import FOLDER
 from afterword.settings import kinds_of
 from tests.cli.answers import fine
@@ -30,7 +30,7 @@ WORK = {
 
 def outputs() -> Iterator[tuple[str, str, str]]:
     """Every option of every command that names a file to write, and how that may end."""
-    for name in summaries():
+    for name in commands():
         for field, _ in kinds_of(find_operation(name).request):
             if (endings := field.metadata["ending"]) not in (None, FOLDER):
                 yield name, "--" + field.name.replace("_", "-"), (*endings, ".txt")[0]

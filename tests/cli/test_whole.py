@@ -13,10 +13,10 @@ import pytest
 
 from afterword.errors import TextError
 from afterword.language_model import load
-from afterword.model.folder.attachments import LINES
 from afterword.model.folder.saved import CARD, FILES
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import is_ours
+from afterword.wings.odd.attachments import LINES_FILE
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import until
@@ -128,7 +128,7 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     made = run("odd", good, tmp_path / "new.log", "--out", out)
     assert b"masked: from" in made.stderr
     assert b"192.0.2.7: seen " in made.stdout
-    stored = (out / LINES).read_text()
+    stored = (out / LINES_FILE).read_text()
     assert not [one for one in addresses if one in stored]
     numbers = {float(int.from_bytes(map(int, one.split(".")))) for one in addresses}
     assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]

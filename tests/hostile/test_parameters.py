@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from afterword.cli.main import main
-from afterword.operations.every import find_operation, summaries
+from afterword.commands import commands, find_operation
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
 
 NUMBERS = ["nan", "inf", "-inf", "1e400", "-1", "0", "99999999999999999999", "0x9", "", " ", "1_0", "٣", "½", "\ud800"]
 OPTIONS = [
     (name, f"--{field.name.replace('_', '-')}")
-    for name in summaries()
+    for name in commands()
     if arguments_of(find_operation(name).request)  # of which none exists; without any, a command would begin its work
     for field, kind in kinds_of(find_operation(name).request)
     if {int, float} & {*kind.types}

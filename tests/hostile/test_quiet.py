@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from afterword.commands import commands
 from afterword.operations.demo import PLAY
-from afterword.operations.every import summaries
 from tests.alone import ROOT, Left, alone, check_namespaces
 from tests.processes import free_port
 from tests.tiny import hourly, long_csv, save_tiny
@@ -108,7 +108,7 @@ def test_the_fast_engine_sends_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_every_command_is_here_but_the_one_that_sends_a_model() -> None:
-    assert {*COMMANDS, "serve", "push"} == {*summaries()}
+    assert {*COMMANDS, "serve", "push"} == {*commands()}
 
 
 @pytest.mark.slow

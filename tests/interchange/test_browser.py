@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import Exported, PageSettings, model_html, write_html, write_js
+from afterword.interchange.browser import PageSettings, model_html, packed, write_html, write_js
 from afterword.interchange.pruning import divergence, tree_of
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -56,7 +56,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return Exported(model, PageSettings(**options)).script()
+    return packed(model, PageSettings(**options))[0].script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -237,7 +237,7 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
     settings = PageSettings(description=hostile, author=hostile, licence=hostile)
-    exported = Exported(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
+    exported, _ = packed(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
     whole = model_html(exported, settings, hostile)
     assert whole.count("</script>") == 2
     assert whole.count("<img") == 0

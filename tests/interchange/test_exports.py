@@ -272,7 +272,7 @@ def check(text: str, model: SavedModel) -> None:
 
 
 TOOLS = Path(__file__).parents[1] / "npm" / "node_modules" / ".bin"
-WEB = resources.files("afterword.interchange").joinpath("web")
+WEB = resources.files("afterword.web")
 
 BUNDLED = """import { load, type Sample } from "./book.js";
 

@@ -19,7 +19,6 @@ from hypothesis.extra import numpy as numpy_strategies
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder import attachments, saved
-from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.calibration import Calibration, Costs, Normal, check_false_alarms
 from afterword.model.folder.defaults import WINDOWS, WritingDefaults
 from afterword.model.folder.saved import (
@@ -39,6 +38,7 @@ from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
 from afterword.oddities.usual import UsualLines
 from afterword.text.characters import CharTokenizer
+from afterword.wings.odd.attachments import CALIBRATION_FILE, LINES_FILE
 from benchmarks.grammars import reseal
 from tests.tiny import killed_beside, random_weights, save_tiny
 
@@ -60,8 +60,8 @@ def model(seed: int = 0) -> SavedModel:
         ngram=Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0),
         mixture_weight=0.25,
         attachments={
-            CALIBRATION: Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
-            LINES: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
+            CALIBRATION_FILE: Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
+            LINES_FILE: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
         },
     )
 
@@ -70,7 +70,7 @@ def facts(found: SavedModel) -> dict[str, Any]:
     """Return all of a model in a form that can be compared bit for bit."""
     facts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     facts["weights"] = {name: (weight.dtype.str, weight.tobytes()) for name, weight in found.weights.items()}
-    calibration, usual = (found.attachments.get(name) for name in (CALIBRATION, LINES))
+    calibration, usual = (found.attachments.get(name) for name in (CALIBRATION_FILE, LINES_FILE))
     facts["attachments"] = [calibration and calibration.checksum, msgspec.json.encode(usual)]
     return facts | {"ngram": found.ngram and found.ngram.checksum}
 

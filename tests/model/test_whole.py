@@ -16,9 +16,9 @@ import pytest
 
 import afterword
 from afterword.errors import AfterwordError, ModelError
-from afterword.model.folder.attachments import CALIBRATION, LINES
 from afterword.model.folder.saved import CARD, CONFIG, FILES, load_model
 from afterword.model.folder.tensors import read_tensors
+from afterword.wings.odd.attachments import CALIBRATION_FILE, LINES_FILE
 from benchmarks.grammars import reseal, seal
 from tests.tiny import save_tiny_calibrated
 
@@ -106,19 +106,19 @@ def is_refused_or_works(folder: Path, tmp_path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", [CONFIG, LINES, CALIBRATION])
+@pytest.mark.parametrize("name", [CONFIG, LINES_FILE, CALIBRATION_FILE])
 def test_a_field_changed_together_with_its_checksum_is_refused_or_does_no_harm(
     name: str, folder: Path, tmp_path: Path
 ) -> None:
     refused, count = 0, 60
-    tensors, about = read_tensors(folder / CALIBRATION)
-    value = about if name == CALIBRATION else json.loads((folder / name).read_text())
+    tensors, about = read_tensors(folder / CALIBRATION_FILE)
+    value = about if name == CALIBRATION_FILE else json.loads((folder / name).read_text())
     if name == CONFIG:
         value.pop("about")  # facts for people
         about = json.loads((folder / name).read_text())["about"]
     for one in changed(value, count, seed=1):
-        if name == CALIBRATION:
-            seal(folder / CALIBRATION, tensors, one)
+        if name == CALIBRATION_FILE:
+            seal(folder / CALIBRATION_FILE, tensors, one)
         else:
             (folder / name).write_text(json.dumps({**one, "about": about} if name == CONFIG else one))
         reseal(folder)
@@ -138,7 +138,7 @@ def test_a_field_changed_together_with_its_checksum_is_refused_or_does_no_harm(
     ],
 )
 def test_what_no_save_writes_is_named(folder: Path, content: Any, says: str) -> None:
-    (folder / LINES).write_text(json.dumps(content))
+    (folder / LINES_FILE).write_text(json.dumps(content))
     reseal(folder)
     with pytest.raises(ModelError, match=says):
         load_model(folder)
@@ -147,7 +147,10 @@ def test_what_no_save_writes_is_named(folder: Path, content: Any, says: str) -> 
 def test_an_attachment_without_a_checksum_and_an_unknown_one_are_refused(folder: Path) -> None:
     config = json.loads((folder / CONFIG).read_text())
     for attachments, says in (
-        ({CALIBRATION: config["attachments"][CALIBRATION], LINES: None}, r"attachments\[...] must be a whole number"),
+        (
+            {CALIBRATION_FILE: config["attachments"][CALIBRATION_FILE], LINES_FILE: None},
+            r"attachments\[...] must be a whole number",
+        ),
         ({**config["attachments"], "../../notes": 1}, "'notes' is unknown: it may need a newer Afterword"),
         ({**config["attachments"], "tables.json": 1}, "'tables.json' is unknown: it may need a newer Afterword"),
         (None, "attachments must be an object, not null"),

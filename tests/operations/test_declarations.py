@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from afterword.cli.command import OperationCommand
-from afterword.operations.every import find_operation, summaries
+from afterword.commands import commands, find_operation
 from afterword.operations.operation import FOLDER, arguments_of, operation
 from afterword.operations.work import Work
 from afterword.settings import LIMITS, Kind, kinds_of
@@ -29,7 +29,7 @@ TEXTS = {
     "root_path": "/aw",
 }
 OWN_RULES = dict.fromkeys(("id_column", "time_column", "value_column"), "horizon")
-EACH = pytest.mark.parametrize("name", summaries())
+EACH = pytest.mark.parametrize("name", commands())
 
 
 def options(name: str) -> dict[str, Option]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from afterword.operations.every import find_operation, python_name, summaries
+from afterword.commands import commands, find_operation
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from tests.processes import finished
@@ -21,7 +21,7 @@ WRONG = {int: '"hot"', float: '"hot"', bool: '"yes"', str: "3"}
 
 
 def call(name: str, *arguments: str) -> str:
-    return f"afterword.{python_name(name)}({', '.join(arguments)})"
+    return f"afterword.{commands()[name].function}({', '.join(arguments)})"
 
 
 def mistakes(name: str) -> Iterator[str]:
@@ -45,7 +45,7 @@ def mistakes(name: str) -> Iterator[str]:
 @pytest.mark.timeout(600)
 def test_mypy_finds_ten_mistakes_and_no_others(tmp_path: Path) -> None:
     draw = random.Random(40)
-    every = [mistake for name in summaries() for mistake in mistakes(name)]
+    every = [mistake for name in commands() for mistake in mistakes(name)]
     wrong = draw.sample(every, 10)
     right = ['afterword.load("book", engine="fast")', 'afterword.compare("a", ["b", "c"], file="x", lines=True, top=3)']
     wrong += ['afterword.load("book", engine="fst")', 'afterword.load("x").generate(temperature="hot")']

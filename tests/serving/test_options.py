@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 import afterword
+from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, spelled
-from afterword.operations.every import find_operation, python_name, summaries
 from afterword.serving.http.failures import for_client
 from afterword.serving.routes.training_runs import RunRequest
 from afterword.serving.runs.trainer import ASKED
@@ -29,7 +29,6 @@ from tests.tiny import save_tiny
 
 MODELS = ("plain", "mixed", "usual", "ngram")
 CASES = 24  # of each operation
-ALWAYS = {"odd": {"as_read": True}}
 VALUES: dict[str, list[Any]] = {
     "using": ["both", "lstm", "ngram"],
     "hold": [["forget=1"], ["l0.u2=-1", "cell=0.5"], ["l9.u0=1"]],
@@ -47,7 +46,7 @@ def options(name: str) -> dict[str, str]:
     }
 
 
-SERVED = [name for name in summaries() if find_operation(name).path and options(name)]
+SERVED = [name for name in commands() if find_operation(name).path and options(name)]
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +122,14 @@ def test_what_is_asked_over_http_and_in_python_is_answered_as_the_command_answer
     operation, file = find_operation(name), tmp_path / "file.txt"
     for model, text, given in cases(name):
         file.write_text(text, "utf-8")
-        asked = {**given, **ALWAYS.get(name, {})}
+        asked = {**given, **operation.request.over_http}
         done = run_here([name, str(places[model]), str(file), *typed(name, asked), "--json"])
         body = {options(name)[one]: value for one, value in given.items()}
         reply = server.post(operation.path or "", {"model": model, "text": text, **body})
         case = model, text, given, done.stderr.decode(), reply.body.decode()
         found, refused = list[dict[str, Any]](), ""
         try:
-            answer = getattr(afterword, python_name(name))(places[model], file, **asked)
+            answer = getattr(afterword, commands()[name].function)(places[model], file, **asked)
             found = [json.loads(json.dumps(one.to_dict())) for one in answer]
         except AfterwordError as error:
             refused = str(error)

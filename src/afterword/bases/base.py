@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from afterword.bases.installed import Installed, by_name, known
+from afterword.commands import elsewhere, found
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
-from afterword.model.folder.hub import downloaded, is_remote
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.text.tokenizer import Tokenizer
 
@@ -92,7 +92,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     if not name:  # else it would mean the working folder
         raise OptionError("base is empty: name a model, or give `base` none")
     try:
-        place = downloaded(name) if is_remote(name) else by_name(name)
+        place = found(way)(name) if (way := elsewhere(name)) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
     except ModelError as error:
         raise OptionError(f"base: {error.message}{known(base, as_base=True)}") from None

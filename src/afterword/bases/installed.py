@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from afterword.commands import elsewhere, found
 from afterword.errors import ModelError
-from afterword.model.folder.hub import downloaded, is_remote
 
 GROUP = "afterword.bases"
 FOLDERS = {name: Path(__file__).parent / name for name in ("english",)}  # those that ship
@@ -88,10 +88,11 @@ def by_name(name: str) -> Path | None:
 def folder_named(path: str | os.PathLike[str]) -> Path:
     """Return the place of the model that a user calls `path`: that path if it exists, else the base of that name.
 
-    A model hf://… is downloaded. Raises ModelError as `by_name` does, and what `downloaded` does.
+    A model that is elsewhere, such as hf://…, is fetched. Raises ModelError as `by_name` does, and what that raises.
     """
-    if is_remote(path):
-        return downloaded(os.fspath(path))
+    if way := elsewhere(path):
+        fetched: Path = found(way)(path)
+        return fetched
     return Path(path) if os.path.exists(path) else by_name(os.fspath(path)) or Path(path)
 
 

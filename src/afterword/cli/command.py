@@ -24,10 +24,9 @@ import click
 from afterword import bars
 from afterword.cli.config_file import config_option, given_values
 from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
-from afterword.cli.shows import SHOWS
 from afterword.cli.signals import Stop
+from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, WorkError, spelled
-from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Enough, ProgressShown, Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
@@ -45,7 +44,7 @@ ALL = "afterword.all"  # in click's notes on a command: --help-all was given
 def command(name: str) -> click.Command:
     """Return the command `name`."""
     made = OperationCommand(name, find_operation(name))
-    made.short_help = summaries()[name]
+    made.short_help = commands()[name].help
     return made
 
 
@@ -185,16 +184,17 @@ class OperationCommand(click.Command):
         request = self._operation.asked(**typed)
         work = CommandWork(self.spell, streams=form == TABLE and out is None)
         answer = self._operation.run(request, work)
-        show = SHOWS.get(str(self.name))
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                records = printed(answer, form, request, show, work) if self._operation.records else iter(())
-                odd = sum(bool(getattr(record, "odd", False)) for record in records)
+                records = (
+                    printed(answer, form, request, self._operation.show, work) if self._operation.records else iter(())
+                )
+                failing = sum(record.fails for record in records)
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):
                     answer.throw(error)
                 raise
-        if fail and odd:
+        if fail and failing:
             context.exit(FAILED)
 
 
@@ -248,8 +248,8 @@ def _output_options(records: Sequence[type[Record]]) -> Iterator[click.Option]:
     if any(one.to_file for one in records):
         yield click.Option(["-o", "--out", "to_file"], type=PATH, metavar="FILE", help="write to this file")
         yield click.Option(["--overwrite", "replace"], is_flag=True, help="replace an existing file")
-    if any("odd" in one.__struct_fields__ for one in records):
-        yield click.Option(["--fail"], is_flag=True, help=f"exit with status {FAILED} if something is odd")
+    for meaning in {one.may_fail: None for one in records if one.may_fail}:
+        yield click.Option(["--fail"], is_flag=True, help=f"exit with status {FAILED} {meaning}")
 
 
 def _plain(argument: click.Parameter) -> str:

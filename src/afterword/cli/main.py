@@ -19,43 +19,42 @@ from typing import NoReturn
 import click
 
 from afterword import __version__
-from afterword.cli.output import shown
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
+from afterword.commands import commands, grouped
 from afterword.errors import AfterwordError
-from afterword.operations.every import GROUPS, summaries
+from afterword.text.aligned import shown
 
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
 
-def commands() -> dict[str, str]:
-    """Return the name of every command, with its line in `afterword --help`."""
-    return {**summaries(), "completion": "Print a completion script for bash, zsh or fish."}
+def names() -> list[str]:
+    """Return the names of all commands."""
+    return [*commands(), "completion"]  # which is for shells
 
 
 class Program(click.Group):
     """A group whose commands are made when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(commands())
+        return names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "completion":
+            return completion
         if cmd_name not in commands():
             if ctx.resilient_parsing:  # for a shell that asks for completions
                 return None
-            close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, commands(), n=1))
+            close = "".join(f"; did you mean {name}?" for name in get_close_matches(cmd_name, names(), n=1))
             raise click.UsageError(f"no such command '{cmd_name}'{close}", ctx)
-        if cmd_name == "completion":
-            return completion
         made: click.Command = import_module("afterword.cli.command").command(cmd_name)
         take_interrupts()  # before this, there was nothing to clean up
         return made
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        left = commands()
-        for title, names in {**GROUPS, "Others": tuple(left)}.items():
-            if rows := [(name, left.pop(name)) for name in names if name in left]:
-                with formatter.section(title):
-                    formatter.write_dl(rows, col_max=11)
+        for title, each in grouped().items():
+            own = [("completion", "Print a completion script for bash, zsh or fish.")] if title == "Share" else []
+            with formatter.section(title):
+                formatter.write_dl([*((name, one.help) for name, one in each.items()), *own], col_max=11)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command
@@ -119,7 +118,7 @@ def _run(arguments: list[str]) -> int:
             try:
                 program.invoke(context)
             except click.UsageError as error:
-                if error.ctx is None and context.invoked_subcommand in commands():  # click's parser leaves it out
+                if error.ctx is None and context.invoked_subcommand in names():  # click's parser leaves it out
                     name = context.invoked_subcommand
                     error.ctx = click.Context(click.Command(name), parent=context, info_name=name)
                 raise

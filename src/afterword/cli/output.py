@@ -12,20 +12,15 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, get_args, get_type_hints
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
-from afterword.text.aligned import aligned, escaped, readable
+from afterword.text.aligned import aligned, escaped, readable, shown
 
 if TYPE_CHECKING:
-    from afterword.operations.operation import Record, Request
+    from afterword.operations.operation import Record, Request, Show
     from afterword.operations.work import Work
-
-
-def shown(text: str, stream: IO[Any] | None = None) -> str:
-    """Return `text` as it is printed on `stream`, by default standard output."""
-    return escaped(text) if (stream or sys.stdout).isatty() else text
 
 
 def say(line: str) -> None:
@@ -68,29 +63,17 @@ FIRST, LAST = ("model", "unique_id"), ("text", "best", "file")  # columns; the l
 TABLE, JSON, CSV = "table", "json", "csv"
 
 
-def has_colours() -> bool:
-    """Return whether standard output shows colours."""
-    from rich.console import Console
-
-    console = Console()
-    return console.color_system is not None and not console.no_color
-
-
-Show = Callable[[Iterator["Record"], "Request"], Iterator["Record"]]
-"""Shows the records that answer a request to people, and yields each one."""
-
-
 def printed(answer: Any, form: str, request: Request, show: Show | None, work: Work) -> Iterator[Record]:
     """Print the records of `answer` as they come, in the `form` of a table, lines of JSON, or CSV; yield each one.
 
     A table or CSV has the names of its columns above the first row. These names, and the keys of JSON, come from the
     kind of rows that the operation announced to its `work`. In the form of a table, an answer with a `show` of its own
-    (see `shows`) is printed by it, and a record with a text as that text. If there may be rows, the record of the whole
+    is printed by it, and a record with a text as that text. If there may be rows, the record of the whole
     is left out.
     """
     records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
     if form == TABLE and show is not None:
-        yield from show(records, request)
+        yield from show(records, request, work)
         return
     table: _Table | None = None
     has_rows = False

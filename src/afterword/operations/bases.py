@@ -10,6 +10,16 @@ from afterword.operations.operation import Record, Request, operation
 from afterword.operations.work import Work
 from afterword.records import fact
 from afterword.settings import settings_class
+from afterword.text.aligned import aligned, readable
+
+COLUMNS = {
+    "name": "name",
+    "size": "bytes",
+    "network": "network",
+    "text, characters": "characters",
+    "bits per character": "bits_per_character",
+    "folder": "folder",
+}
 
 
 @settings_class()
@@ -27,6 +37,10 @@ class InstalledBases(Record):
 
     bases: list[dict[str, Any]]
     notes: list[str]
+
+    def __str__(self) -> str:
+        rows = [{**row, "bytes": f"{row['bytes'] / 1e6:.1f} MB"} for row in self.bases]
+        return aligned([[*COLUMNS], *([readable(row[name]) for name in COLUMNS.values()] for row in rows)], "<><>><")
 
 
 @operation(Bases)
@@ -50,4 +64,5 @@ def bases_(request: Bases, work: Work) -> InstalledBases:
             "fingerprint": base.fingerprint,
         }
         rows.append(row)
+    work.note(*problems)
     return InstalledBases(bases=rows, notes=problems)

@@ -14,10 +14,10 @@ from typing import Annotated
 import numpy as np
 
 from afterword.bases.installed import folder_named, installed
+from afterword.commands import elsewhere
 from afterword.errors import ModelError, TextError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.calibration import FEWEST
-from afterword.model.folder.hub import is_remote
 from afterword.model.folder.saved import model_folder
 from afterword.oddities.usual import UsualLines
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
@@ -150,8 +150,8 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the folder of `model`, locked against training, and against all others that change it, which wait.
 
     Raises RunError if a training runs, ModelError if the model cannot be changed, StorageError."""
-    if is_remote(model):
-        raise ModelError(f"{model} is on the hub and cannot be changed: save a copy of it first")
+    if elsewhere(model):
+        raise ModelError(f"{model} is elsewhere and cannot be changed: save a copy of it first")
     if folder_named(model) in installed().folders.values():
         raise ModelError(f"{model} is an installed base and cannot be changed: train a model of your own")
     folder = model_folder(Path(model))

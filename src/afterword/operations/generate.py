@@ -20,6 +20,7 @@ from afterword.operations.operation import ModelName, Record, Request, Source, a
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import LAST_SEED, made, setting, settings_class
+from afterword.text.aligned import shown
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
@@ -117,7 +118,30 @@ class WrittenPiece(Record, kw_only=True):
     text: str
 
 
-@operation(Generate)
+def pieces_shown(
+    records: Iterator[WrittenPiece | Written | WrittenLine], request: Generate, work: Work
+) -> Iterator[Record]:
+    """Print each sample, piece by piece or whole. Lines of --- separate those that are not lines."""
+    if request.log_probabilities is not None:
+        raise OptionError("`log_probabilities` are printed as JSON only: give --json too")
+    begun, separate, last = False, False, ""
+    for one in records:
+        yield one
+        is_whole = isinstance(one, Written)
+        if not begun and separate:
+            print("---")
+        if not (is_whole and begun):
+            text = str(one) if is_whole else one.fields()["text"]
+            print(shown(text), end="", flush=True)
+            last = text or last
+        if is_whole and not last.endswith("\n"):
+            print(flush=True)
+        if begun := not is_whole:
+            continue
+        separate, last = not isinstance(one, WrittenLine), ""
+
+
+@operation(Generate, show=pieces_shown)
 def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     prompts = _prompts(request, work)
     model = work.model(request.model, request.using, request.engine, request.hold)

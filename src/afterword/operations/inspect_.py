@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import output
+from afterword.text.aligned import shown
 
 FILES = ("html", "step", "png")
 MEASURED = ("horizon", "find", "keeps", "ablate")
@@ -116,7 +118,19 @@ class Seen(Record):
         return self.trace.to_dict(self.named)
 
 
-@operation(Inspect)
+def drawn(records: Iterator[Seen | Found], request: Inspect, work: Work) -> Iterator[Record]:
+    """Print a table, or draw the gates unless they are written to files."""
+    from afterword.inspection.terminal import show
+
+    for one in records:
+        yield one
+        if isinstance(one, Found):
+            print(shown(str(one)))
+        elif isinstance(one, Seen) and not any(getattr(request, name) for name in FILES):
+            show(one.trace, one.named)
+
+
+@operation(Inspect, show=drawn)
 def inspect(request: Inspect, work: Work) -> Seen | Found:
     check_plot(request.png)
     first, last = _ends(request.stretch or ":")

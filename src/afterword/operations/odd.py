@@ -35,6 +35,7 @@ from afterword.runs.folder import RunFolder, check_place
 from afterword.scoring.odd_lines import OddLine
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import temporary_folder
+from afterword.text.aligned import escaped, has_colours, shown
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Encoding, Reader
 from afterword.text.documents import source_name
@@ -52,6 +53,8 @@ PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
+ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
+WIDEST = 1000  # characters of a line that are printed
 OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
 
@@ -78,6 +81,7 @@ class Odd(Masking, Encoding, Request):
     """
 
     example = "odd good.log today.log --false-alarms 0.001"
+    over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
     first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
 
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
@@ -115,6 +119,7 @@ class OddFinding(Record, kw_only=True):
     rows: ClassVar = "findings"
     served: ClassVar = False
     in_json: ClassVar = ("lines", "odd_pieces")
+    may_fail: ClassVar = "if something is odd"
 
     finding: int
     detector: Detector
@@ -126,6 +131,10 @@ class OddFinding(Record, kw_only=True):
     lines: list[Placed]
     odd_pieces: list[tuple[int, int]]
 
+    @property
+    def fails(self) -> bool:
+        return self.odd
+
 
 class OddRow(Record, kw_only=True):
     """A line compared with normal ones: the cost of its text above normal in standard deviations, and how often a
@@ -133,6 +142,7 @@ class OddRow(Record, kw_only=True):
 
     rows: ClassVar = "lines"
     in_json: ClassVar = ("odd_pieces",)
+    may_fail: ClassVar = "if something is odd"
 
     file: str
     line: int
@@ -145,6 +155,10 @@ class OddRow(Record, kw_only=True):
     detector: Detector | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
+
+    @property
+    def fails(self) -> bool:
+        return self.odd
 
 
 class AcceptedLine(Record, kw_only=True):
@@ -159,7 +173,47 @@ class AcceptedLine(Record, kw_only=True):
         return self.text
 
 
-@operation(Odd, path="/v1/odd")
+def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], request: Odd, work: Work) -> Iterator[Record]:
+    """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
+    colours, ruled = has_colours(), False
+    for one in records:
+        yield one
+        if isinstance(one, AcceptedLine):
+            print(shown(one.text))
+        elif isinstance(one, OddRow):
+            has_marks = colours and one.odd and len(one.text) <= WIDEST
+            text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
+            why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
+            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
+        elif isinstance(one, OddFinding):
+            if not one.odd and not ruled:
+                print("-- next, not listed, each with the rate that would list it --")
+                ruled = True
+            first = one.lines[0]
+            numbers = [line.line for line in one.lines if line.file == first.file]
+            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
+            times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
+            would = "" if one.odd else f"  [{one.p_value:.2g}]"
+            text = shown(around(first.text, one.odd_pieces))
+            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
+
+
+def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text`, or, if it is long, only the part around its first odd piece."""
+    start = max(0, min((pieces[0][0] if pieces else 0) - WIDEST // 2, len(text) - WIDEST))
+    return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
+
+
+def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text` with its odd pieces coloured. If it ends too early, a coloured ↵ follows."""
+    parts, last = [], 0
+    for start, stop in odd_pieces:
+        parts += [escaped(text[last:start]), ODD, escaped(text[start:stop]) or "↵", PLAIN]
+        last = stop
+    return "".join([*parts, escaped(text[last:])])
+
+
+@operation(Odd, path="/v1/odd", show=findings_shown)
 def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
     files, [source] = listed(request.files), listed(request.good)

@@ -71,6 +71,8 @@ class Request(Settings):
     """A command that people can copy, which --help shows."""
     first: ClassVar[Sequence[str]] = ()
     """The options that --help shows, of a command that has many; --help-all shows all."""
+    over_http: ClassVar[Mapping[str, Any]] = {}
+    """What options that are not served are over HTTP, if not their defaults."""
     named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     """The options that the caller gave, including those set to their defaults."""
 
@@ -165,8 +167,15 @@ class Record(msgspec.Struct, kw_only=True):
     """True if the command can write such records to a file."""
     served: ClassVar[bool] = True
     """True if it can be part of a reply over HTTP."""
+    may_fail: ClassVar[str] = ""
+    """When `--fail` makes the command end with another status: for its help, "if something is odd"."""
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether this record is a reason to fail, if `--fail` is given."""
+        return False
 
     @property
     def returned(self) -> Any:
@@ -200,6 +209,10 @@ class Record(msgspec.Struct, kw_only=True):
         return cls(**{**known, **more})
 
 
+Show = Callable[[Iterator[Any], Any, Work], Iterator[Record]]
+"""Shows the records that answer a request to people, and yields each one."""
+
+
 class Operation(Generic[P, Asked, Answer]):
     """A function of a request, called with the request's arguments.
 
@@ -212,8 +225,10 @@ class Operation(Generic[P, Asked, Answer]):
         function: Callable[[Asked, Work], Answer],
         path: str | None,
         records: Sequence[type[Record]] | None,
+        show: Show | None,
     ) -> None:
         self.request, self.run, self.path, self._records = typing.cast(type[Asked], request), function, path, records
+        self.show = show
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
         signature = inspect.signature(request)
@@ -276,11 +291,15 @@ def begun(answer: Answer) -> Answer:
 
 
 def operation(
-    request: Callable[P, Asked], *, path: str | None = None, records: Sequence[type[Record]] | None = None
+    request: Callable[P, Asked],
+    *,
+    path: str | None = None,
+    records: Sequence[type[Record]] | None = None,
+    show: Show | None = None,
 ) -> Callable[[Callable[[Asked, Work], Answer]], Operation[P, Asked, Answer]]:
     """Make an operation of the decorated function, which takes a `request` and the `Work` that its caller supplies.
 
     With a `path`, a server offers it to HTTP clients there. The kinds of its `records` are those in its return
-    annotation, unless they are given.
+    annotation, unless they are given. `show` prints an answer that is more to people than rows of a table.
     """
-    return lambda function: Operation(request, function, path, records)
+    return lambda function: Operation(request, function, path, records, show)

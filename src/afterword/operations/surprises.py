@@ -23,9 +23,14 @@ from afterword.scoring.surprises import LIKELIEST, Summary, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
 from afterword.settings import setting, settings_class
 from afterword.storage import output
+from afterword.text.aligned import has_colours, shown
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
+from afterword.text.unicode import spaced, visible
+from afterword.web.pages import MOST_BITS
 
+COLLECTED = 4096  # characters of a line that are collected before they are printed
+TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
 MOST_SHADED = 50_000  # characters of a text that comes over HTTP, with a cost each
 
 
@@ -91,7 +96,61 @@ class WholeText(Record, kw_only=True):
         return self.text
 
 
-@operation(Surprises, path="/v1/surprises")
+def shaded(records: Iterator[ScoredText | Surprising | WholeText], request: Surprises, work: Work) -> Iterator[Record]:
+    """Print the text with each character on its shade, or a row per character without colours."""
+    if request.html is not None:
+        yield from records
+        return
+    if request.top is not None or not has_colours():
+        yield from _rows(records, work)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    from afterword.inspection.terminal import LEAST_BITS, SHADES, shade
+
+    console = Console(highlight=False, markup=False)
+    line, number, file = Text(), 0, None
+    for one in records:
+        yield one
+        if isinstance(one, WholeText):
+            console.print(line, soft_wrap=True)
+            console.print()
+            legend = Text(f"{LEAST_BITS:g} bits ")
+            for style in SHADES:
+                legend.append("  ", style)
+            console.print(legend.append(f" {MOST_BITS:g} bits and more"))
+            console.print(shown(one.text), soft_wrap=True)
+            line, number = Text(), 0
+        if not isinstance(one, Surprising):
+            continue
+        if one.file != file and isinstance(one.file, str):
+            console.print(f"{shown(one.file)}:", style="bold", soft_wrap=True)
+            file = one.file
+        if (number and one.line > number) or len(line) > COLLECTED:
+            console.print(line, soft_wrap=True, end="\n" * (one.line - number))
+            line = Text()
+        number = one.line
+        shown_text = one.text if one.text.isprintable() else visible(one.text).replace("→", "→\t")
+        line.append(shown_text, shade(one.bits))
+
+
+def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) -> Iterator[Record]:
+    headed = False
+    for one in records:
+        yield one
+        if isinstance(one, WholeText):
+            work.say(one.text, verbatim=True)
+        if isinstance(one, Surprising):
+            file = f"  {one.file}" if isinstance(one.file, str) else ""
+            if not headed:
+                print(TABLE.format("line", "column", "bits", "text", "expected") + ("  file" if file else ""))
+                headed = True
+            place = one.line, one.column, f"{one.bits:.4f}", spaced(one.text)
+            print(shown(TABLE.format(*place, "  ".join(one.expected)) + file))
+
+
+@operation(Surprises, path="/v1/surprises", show=shaded)
 def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
     files = listed(request.files)
     work.check(files)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from afterword import bars
+from afterword.commands import elsewhere
 from afterword.errors import OptionError, TextError
 from afterword.storage import temporary_folder
 from afterword.text.decoding import Decoding, Reader
@@ -78,11 +79,10 @@ class Work:
     def is_model(self, name: str) -> bool:
         """Return whether `name` names a model, not a text."""
         from afterword.bases.installed import folder_named, installed
-        from afterword.model.folder.hub import is_remote
         from afterword.model.folder.saved import CONFIG, model_folder
 
         is_base = folder_named(name) in installed().folders.values()
-        return is_remote(name) or is_base or is_ours(name) or os.path.exists(model_folder(Path(name)) / CONFIG)
+        return bool(elsewhere(name)) or is_base or is_ours(name) or os.path.exists(model_folder(Path(name)) / CONFIG)
 
     def note(self, *notes: str) -> None:
         """Show `notes` to the caller."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # no tab, no newline
 
@@ -31,6 +32,19 @@ def escaped(text: str) -> str:
     Letters that are written from right to left stay.
     """
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shown(text: str, stream: IO[Any] | None = None) -> str:
+    """Return `text` as it is printed on `stream`, by default standard output."""
+    return escaped(text) if (stream or sys.stdout).isatty() else text
+
+
+def has_colours() -> bool:
+    """Return whether standard output shows colours."""
+    from rich.console import Console
+
+    console = Console()
+    return console.color_system is not None and not console.no_color
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:

@@ -19,16 +19,17 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import cast
 
+from afterword.commands import attached
 from afterword.errors import StorageError, TextError
 
 NAMED = 3  # documents that a note names
 OURS = {  # the files of models and runs, and how they begin if others use the name for other things
     **dict.fromkeys(("run.json", "metrics.jsonl", "model.safetensors", "ngram.safetensors"), b""),
-    **dict.fromkeys(("calibration.safetensors", "base.safetensors"), b""),
+    "base.safetensors": b"",
     "config.json": b'{\n  "format": ',
-    "lines.json": b'{"places":',
     "tokenizer.json": b'{\n  "version": "1.0",\n  "truncation": null',
     "lock": b"An Afterword run.",
+    **{name: one.begins for name, one in attached().items()},
 }
 LONGEST = 200  # characters of the name in an error: perhaps a text was given for its path
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from afterword.model.folder.attachments import ATTACHMENTS
+from afterword.commands import attached, elsewhere
 
 if TYPE_CHECKING:
     from afterword.model.folder.saved import SavedModel
 
 
 UNKNOWN = "unknown"  # a licence, in the words of the hub
-HUB = "hf://"  # begins the name of a model on the hub
 SHARING = "## Before you share it\n\n"
 
 
@@ -28,8 +27,8 @@ def metadata(model: SavedModel) -> dict[str, Any]:
     if model.about.get("validation"):
         found["metrics"] = ["perplexity"]
     base = (model.about.get("base") or {}).get("name", "")
-    if base.startswith(HUB):
-        found["base_model"] = base.removeprefix(HUB).partition("@")[0]
+    if elsewhere(base):
+        found["base_model"] = base.partition("://")[2].partition("@")[0]
     return found
 
 
@@ -83,7 +82,7 @@ def card_text(values: Mapping[str, Any], body: str) -> str:
 
 def disclosing(text: str, model: SavedModel) -> str:
     """Return a card that also has the sentences on what the attachments of `model` reveal."""
-    missing = [line for name in model.attachments for line in ATTACHMENTS[name].reveals if line not in text]
+    missing = [line for name in model.attachments for line in attached()[name].reveals if line not in text]
     before, heading, after = text.partition(SHARING)
     lines = "".join(f"{line}\n" for line in missing)
     return f"{before}{heading}{lines}{after}" if heading or not missing else f"{text}\n{SHARING}{lines}"
@@ -103,7 +102,7 @@ def disclosure(model: SavedModel) -> list[str]:
     base = model.about.get("base")
     return [
         *holds,
-        *(line for name in model.attachments for line in ATTACHMENTS[name].reveals),
+        *(line for name in model.attachments for line in attached()[name].reveals),
         "Any language model may reproduce passages that it has read often, or that are unusual.",
         *([f"This one began from {base['name']}: the same is true of the text of that model."] if base else []),
         "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",

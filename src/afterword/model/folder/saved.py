@@ -6,7 +6,7 @@
     tokenizer.json           the vocabulary
     README.md                the model card, for people
 
-and the files in `ATTACHMENTS` that the model has. config.json holds a checksum of each file but the card, which people
+and the attachments of the model. config.json holds a checksum of each file but the card, which people
 may edit, so that a folder is one whole: a file that is missing, changed or from another model is noticed.
 
 `replacing_folder` replaces a folder as a whole. After a kill between its two renames, no folder has the name:
@@ -26,9 +26,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from afterword.commands import attached
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids, Weights, in_bytes
-from afterword.model.folder.attachments import ATTACHMENTS, CALIBRATION
+from afterword.model.folder.attachments import attachment
 from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
 from afterword.model.folder.tensors import Tensors, checksum, read_tensors, write_tensors
 from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
@@ -46,8 +47,7 @@ from afterword.text.unicode import code_points
 from afterword.text.vocabularies import RemovedVocabularyError, from_json
 
 FORMAT = 3
-OLD = 2  # of versions up to 0.3: without checksums of the weights and of lines.json
-NOTE = "lines.json has no checksum: to give it one, run afterword calibrate MODEL NORMAL_FILE"
+OLD = 2  # of versions up to 0.3: without checksums of the weights and of some attachments
 TEXT = "text.rows"
 SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
@@ -57,7 +57,7 @@ INSTEAD: dict[Learned, str] = {
     "series": "this model has learned series of numbers, not text: use afterword forecast",
     "text": "this is a model of text, which cannot forecast: train one with afterword forecast TABLE --keep DIR",
 }
-FILES = (CONFIG, WEIGHTS, NGRAM, *ATTACHMENTS, TOKENIZER, CARD)  # all that a model can have, wherever it is
+FILES = (CONFIG, WEIGHTS, NGRAM, *attached(), TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
 class _Origin(TypedDict):
@@ -218,8 +218,8 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     weights = _narrow(model.weights) | ({} if model.text is None else {TEXT: model.text})
     rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing, {})
     with replacing_folder(folder, FILES) as new:
-        for name, attached in model.attachments.items():
-            ATTACHMENTS[name].write(new / name, attached)
+        for name, one in model.attachments.items():
+            attachment(name).write(new / name, one)
             rest.attachments[name] = zlib.crc32(read_whole(new / name))
         config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
         config["checksums"] = _checksums(config, tokenizer, model.ngram, weights)
@@ -282,8 +282,8 @@ def _wide(tensors: Tensors) -> dict[str, Array]:
 def outliving(folder: Path) -> dict[str, Any]:
     """Return the attachments of the model in `folder` that are still true once it is trained further; none without a
     model. Raises ModelError."""
-    found = load_model(folder).attachments if any((folder / name).exists() for name in ATTACHMENTS) else {}
-    return {name: one for name, one in found.items() if ATTACHMENTS[name].outlives(one)}
+    found = load_model(folder).attachments if any((folder / name).exists() for name in attached()) else {}
+    return {name: one for name, one in found.items() if attachment(name).outlives(one)}
 
 
 def recover_model(folder: Path) -> None:
@@ -346,11 +346,14 @@ def _read(place: Path, folder: Path) -> SavedModel:
         ngram = None if tables is None else Ngram.from_tensors(tables)
         checksums, is_old, notes = values.pop("checksums", None), found == OLD, tuple[str, ...]()
         expected = _checksums(values, vocabulary, ngram, None if is_old else weights)
-        if is_old and isinstance(checksums, dict) and CALIBRATION in checksums:
-            notes = (f"{folder} was calibrated by Afterword 0.3 or older, so {NOTE}",)
-            expected[CALIBRATION] = ATTACHMENTS[CALIBRATION].read(place / CALIBRATION).checksum
-            kept = [place / name for name in ATTACHMENTS if os.path.exists(place / name)]
-            values["attachments"] = {file.name: zlib.crc32(content(file)) for file in kept}
+        if is_old and isinstance(checksums, dict) and (had := attached().keys() & checksums):
+            expected |= {name: attachment(name).read(place / name).checksum for name in had}
+            kept = {name: one for name, one in attached().items() if os.path.exists(place / name)}
+            values["attachments"] = {name: zlib.crc32(content(place / name)) for name in kept}
+            renewed = (
+                f"{name} has no checksum: to give it one, run {kept[name].renewed}" for name in kept.keys() - had
+            )
+            notes = tuple(f"Afterword 0.3 or older wrote {folder}, so {one}" for one in renewed)
         if checksums != expected:
             raise ModelError(f"{CONFIG} or another file has been changed, or is another model's")
         rest = as_record(ConfigFile, {"attachments": {}, **values} if is_old else values)
@@ -372,12 +375,12 @@ def read_card(folder: Path) -> str:
 
 def _attached(path: Path, expected: int) -> Any:
     """Return the content of an attachment whose CRC-32 is `expected`. Raises ModelError."""
-    if path.name not in ATTACHMENTS:
+    if path.name not in attached():
         raise ModelError(f"{path.name[:80]!r} is unknown: it may need a newer Afterword")
     try:
         if zlib.crc32(read_whole(path)) != expected:
             raise ValueError("it has been changed, or is another model's")
-        return ATTACHMENTS[path.name].read(path)
+        return attachment(path.name).read(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path.name}: {reason(error)}") from None
 

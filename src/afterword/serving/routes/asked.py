@@ -15,11 +15,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from afterword.commands import commands, find_operation
 from afterword.errors import TextError
 from afterword.language_model import LanguageModel
 from afterword.model.network.engines import EngineName
 from afterword.model.ngram.mixture import Using
-from afterword.operations.every import find_operation, summaries
 from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import ProgressShown, Work
 from afterword.serving.http.endpoints import Call, Endpoint
@@ -33,8 +33,6 @@ from afterword.text.documents import Document, Source
 
 MOST_ROWS = 100_000  # in a reply
 GIVEN = "-"  # the name of the text of a body
-# of options that are not served; groups of equal lines would have no figures of the whole
-ALWAYS: dict[str | None, dict[str, Any]] = {"/v1/odd": {"as_read": True}}
 NEVER = ("file", "adapted", "engine")  # fields of records that no reply has
 
 
@@ -91,9 +89,9 @@ class ServedWork(Work):
 
 def routes() -> Iterator[Endpoint]:
     """Yield the route of each operation that has a path."""
-    for name in summaries():
-        if (found := find_operation(name)).path is not None:
-            yield Endpoint("POST", found.path, handler_of(found))
+    for name in commands():
+        if (one := find_operation(name)).path is not None:
+            yield Endpoint("POST", one.path, handler_of(one))
 
 
 def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[msgspec.Struct]]:
@@ -104,7 +102,7 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
 
     async def handler(call: Call[Service], body: Any) -> Any:
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
-        given = {name: one for name, one in values.items() if one is not None} | ALWAYS.get(operation.path, {})
+        given = {name: one for name, one in values.items() if one is not None} | request.over_http
         asked = operation.asked(GIVEN, GIVEN, **given)
         if most is not None:
             check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")

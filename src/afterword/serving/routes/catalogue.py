@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
+from afterword.commands import facts
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
 from afterword.serving.routes.wanted import ModelName
@@ -83,7 +84,7 @@ def _described(served: Served) -> Model:
     defaults = model.writing_defaults
     writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}
     del writing["opening"]  # not a setting
-    about = {**model.info(), "calibrated": model.calibration is not None, "writing": writing}
+    about = {**model.info(), **facts(model), "writing": writing}
     return Model(served.name, "model", served.created, "afterword", about)
 
 

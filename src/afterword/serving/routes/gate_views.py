@@ -18,7 +18,6 @@ from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.keeping import MOST_INSTEAD
 from afterword.inspection.step_page import step_script
 from afterword.inspection.trace import named_units
-from afterword.interchange.browser import engine
 from afterword.language_model import LanguageModel
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
@@ -26,6 +25,7 @@ from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.static_files import page_file
 from afterword.serving.routes.wanted import Holds, ModelName, Name, variant
 from afterword.serving.service import Service
+from afterword.web.engine import engine
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text

@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from afterword.bases.installed import folder_named
+from afterword.commands import elsewhere
 from afterword.errors import ModelError, OptionError
 from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, load
-from afterword.model.folder.hub import is_remote, repository_name
 from afterword.model.folder.saved import CARD, CONFIG, FILES, WEIGHTS, model_folder
 from afterword.model.network.engines import EngineName
 from afterword.serving.http.failures import ApiError
@@ -51,6 +51,11 @@ class Served:
         """Returns the model as asked for. Raises OptionError for an invalid use or hold."""
 
 
+def short_name(path: str) -> str:
+    """Return NAME of a name such as hf://USER/NAME@REVISION."""
+    return path.partition("@")[0].rpartition("/")[2]
+
+
 Version = tuple[int, ...]  # of its files: the newest time in nanoseconds, and all inodes and sizes
 
 
@@ -66,7 +71,7 @@ class Models:
         self._paths: dict[str, Path] = {}
         for path in paths:
             is_there = Path(path).exists()
-            name = repository_name(path) if is_remote(path) else Path(path).resolve().name if is_there else path
+            name = short_name(path) if elsewhere(path) else Path(path).resolve().name if is_there else path
             if name in self._paths:
                 raise OptionError(f"two models are named {name}: rename the folder of one")
             if name in runs and not (is_there and runs[name].samefile(path)):

@@ -19,19 +19,19 @@ import pytest
 from huggingface_hub import constants
 
 from afterword.cli import main
+from afterword.commands import attached
 from afterword.errors import OptionError
 from afterword.language_model import load
-from afterword.model.folder.attachments import ATTACHMENTS
 from afterword.model.folder.card import card, card_text, metadata
-from afterword.model.folder.hub import repository_name
 from afterword.model.folder.saved import FILES, load_model, save_model
 from afterword.operations.accept import accept
-from afterword.operations.push import push
+from afterword.serving.writing.models import short_name
+from afterword.wings.hub.push import push
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
-from tests.hub import TOKEN, Hub, Repository, problems, stand_in
 from tests.terminals import on_a_terminal
 from tests.tiny import save_tiny, save_tiny_calibrated
+from tests.wings.hub.hub import TOKEN, Hub, Repository, problems, stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
 
@@ -245,7 +245,7 @@ def test_a_full_disk_is_not_the_hubs_fault(
 
 
 def test_a_server_names_a_model_as_its_repository() -> None:
-    assert {repository_name(name) for name in ("hf://me/tiny", "hf://me/tiny@refs/pr/1")} == {"tiny"}
+    assert {short_name(name) for name in ("hf://me/tiny", "hf://me/tiny@refs/pr/1")} == {"tiny"}
 
 
 def test_without_the_client_or_with_an_old_one_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +303,7 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
     load_model(save_tiny(tmp_path / "plain"))
     on_hub("push", tmp_path / "plain", "me/tiny", "--yes")
     *_, files = hub.repositories["me/tiny"].commits.values()
-    assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *ATTACHMENTS}
+    assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *attached()}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "README.md"])

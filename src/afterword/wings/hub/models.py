@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afterword.commands import attached
 from afterword.errors import AfterwordError, HubError, ModelError, OptionError, StorageError
-from afterword.model.folder.attachments import CALIBRATION, LINES
-from afterword.model.folder.card import HUB, card_text, disclosing, metadata
+from afterword.model.folder.card import card_text, disclosing, metadata
 from afterword.model.folder.saved import (
     CARD,
     CONFIG,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from httpx2 import Client, Response
     from huggingface_hub import RepoCard
 
+HUB = "hf://"  # begins the name of a model on the hub
 REPOSITORY = r"(?![^@]*(?:--|\.\.))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?(?<!\.git)"  # the hub's own rule
 RULE = "with letters and digits, and single . _ - inside a name"
 REMOTE_NAME = re.compile(rf"{HUB}({REPOSITORY})(?:@((?!.*\.\.)[\w-][\w./-]*))?", re.ASCII)
@@ -46,16 +47,6 @@ LARGEST_ANSWER = 8 * 2**20  # bytes, except for a file: a list of 50,000 files
 LEAST_CLIENT = 2  # the major version of huggingface_hub; other packages may bring an older one
 LIBRARY = "afterword"  # for the hub's count of downloads
 _ALONE = threading.Lock()  # two threads would write the same file
-
-
-def is_remote(name: str | os.PathLike[str]) -> bool:
-    """Return whether `name` is that of a model on the hub."""
-    return isinstance(name, str) and name.startswith(HUB)
-
-
-def repository_name(name: str) -> str:
-    """Return NAME of hf://USER/NAME@REVISION."""
-    return name.partition("@")[0].rpartition("/")[2]
 
 
 def downloaded(name: str) -> Path:
@@ -166,8 +157,8 @@ def _files(folder: Path, name: str | Path) -> list[str]:
     try:
         config = read_json(dict[str, Any], read_whole(folder / CONFIG))
         parts = {CARD, WEIGHTS, *config["checksums"], *config.get("attachments", ())}
-        if config["format"] == OLD and CALIBRATION in parts:
-            parts.add(LINES)  # if it exists, it is named nowhere
+        if config["format"] == OLD and parts & attached().keys():
+            parts |= attached().keys()  # of which those without a checksum are named nowhere
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or invalid") from None
     return [file for file in FILES if file in parts]

@@ -6,12 +6,12 @@ from dataclasses import KW_ONLY
 from typing import Annotated
 
 from afterword.bases.installed import folder_named
-from afterword.model.folder.card import HUB, UNKNOWN, disclosure
-from afterword.model.folder.hub import Upload
+from afterword.model.folder.card import UNKNOWN, disclosure
 from afterword.model.folder.saved import load_model, model_folder
 from afterword.operations.operation import ModelName, Record, Request, argument, operation
 from afterword.operations.work import Work
 from afterword.settings import setting, settings_class
+from afterword.wings.hub.models import HUB, Upload
 
 
 @settings_class()

@@ -15,8 +15,8 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from afterword.model.folder import hub as client
-from tests.cli.test_push import MINE, Command, error, hub, on_hub, published
-from tests.hub import Handler, Hub
+from tests.wings.hub.hub import Handler, Hub
+from tests.wings.hub.test_push import MINE, Command, error, hub, on_hub, published
 
 __all__ = ["hub", "on_hub"]
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # from the library

@@ -1,0 +1,1 @@
+"""Lines that do not belong among good ones."""
