@@ -1,0 +1,7 @@
+"""The fixtures of the tests of wings: tiny models, the command, a server and a browser, as the core's tests have them."""
+
+from tests.browser.conftest import chromium, tab
+from tests.cli.conftest import book, lines_model, mixed_model, model, run
+from tests.serving.conftest import models, server
+
+__all__ = ["book", "chromium", "lines_model", "mixed_model", "model", "models", "run", "server", "tab"]
