@@ -129,7 +129,7 @@ WINGS = {
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
-        elsewhere={"hf://": "wings.hub.models:downloaded"},
+        elsewhere={"hf://": "wings.hub.repositories:downloaded"},
     ),
 }
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as numpy_strategies
 
+from afterword.commands import attached
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
-from afterword.model.folder import attachments, saved
+from afterword.model.folder import saved
 from afterword.model.folder.calibration import Calibration, Costs, Normal, check_false_alarms
 from afterword.model.folder.defaults import WINDOWS, WritingDefaults
 from afterword.model.folder.saved import (
@@ -253,8 +255,9 @@ def test_a_disk_that_fails_leaves_the_model_before(folder: Path, failing: str, m
             raise StorageError(f"cannot write {path}: no space left")
         path.write_text("new")
 
+    wings = [import_module(f"afterword.{one.place.partition(':')[0]}") for one in attached().values()]
     for writer in ("write_tensors", "write_bytes", "write_json"):
-        for module in (saved, attachments):
+        for module in (saved, *wings):
             monkeypatch.setattr(module, writer, fail, raising=False)
     with pytest.raises(StorageError):
         save_model(folder, model(1), "")

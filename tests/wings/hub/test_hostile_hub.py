@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from afterword.model.folder import hub as client
+from afterword.wings.hub import repositories as client
 from tests.wings.hub.hub import Handler, Hub
 from tests.wings.hub.test_push import MINE, Command, error, hub, on_hub, published
 

@@ -207,7 +207,7 @@ def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) 
     assert "the hub of HF_ENDPOINT, 'http://127.0.0.1:9', did not answer for hf://me/tiny" in error(
         on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1
     )
-    assert "is on the hub and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
+    assert "is elsewhere and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
 
 
 def test_a_model_of_another_program_is_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
     sent = on_hub("push", mine, "me/tiny", "--yes")
     assert "`lines.json` contains the words of the normal lines" in sent.stderr
     assert on_hub("odd", MINE, log, "--json", "--false-alarms", "0.05").stdout == here.stdout
-    old = shutil.copytree(Path(__file__).parents[1] / "model" / "kept" / "0.3" / "lines", tmp_path / "old")
+    old = shutil.copytree(Path(__file__).parents[2] / "model" / "kept" / "0.3" / "lines", tmp_path / "old")
     here = on_hub("odd", old, log, "--json", "--false-alarms", "0.1")
     sent = on_hub("push", old, "me/tiny", "--yes")
     assert sent.stderr.count("note: ") == 3  # two about the card

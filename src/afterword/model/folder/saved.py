@@ -348,12 +348,12 @@ def _read(place: Path, folder: Path) -> SavedModel:
         expected = _checksums(values, vocabulary, ngram, None if is_old else weights)
         if is_old and isinstance(checksums, dict) and (had := attached().keys() & checksums):
             expected |= {name: attachment(name).read(place / name).checksum for name in had}
-            kept = {name: one for name, one in attached().items() if os.path.exists(place / name)}
+            kept = [name for name in attached() if os.path.exists(place / name)]
             values["attachments"] = {name: zlib.crc32(content(place / name)) for name in kept}
-            renewed = (
-                f"{name} has no checksum: to give it one, run {kept[name].renewed}" for name in kept.keys() - had
-            )
-            notes = tuple(f"Afterword 0.3 or older wrote {folder}, so {one}" for one in renewed)
+            told = f"Afterword 0.3 or older wrote {folder}, so {{}} has no checksum: to give it one, run {{}}"
+            renewed = {attached()[name].renewed for name in had}
+            lacking = (name for name, one in attached().items() if name not in had and one.renewed in renewed)
+            notes = tuple(told.format(name, attached()[name].renewed) for name in lacking)
         if checksums != expected:
             raise ModelError(f"{CONFIG} or another file has been changed, or is another model's")
         rest = as_record(ConfigFile, {"attachments": {}, **values} if is_old else values)

@@ -11,7 +11,7 @@ from afterword.model.folder.saved import load_model, model_folder
 from afterword.operations.operation import ModelName, Record, Request, argument, operation
 from afterword.operations.work import Work
 from afterword.settings import setting, settings_class
-from afterword.wings.hub.models import HUB, Upload
+from afterword.wings.hub.repositories import HUB, Upload
 
 
 @settings_class()
