@@ -93,7 +93,11 @@ def keep_first(logits: Logits, count: int) -> Logits:
     return np.where(np.arange(logits.shape[-1]) < count, logits, -np.inf)
 '''
 OPTION = '    loudness: int | None = setting("how loud", default=None, minimum=1, needs="lines", served=True)\n'
-LOUD = '    if request.loudness is not None:\n        raise OptionError(f"loudness is {request.loudness}")\n'
+LOUD = """    if request.loudness is not None:
+        from afterword.errors import OptionError
+
+        raise OptionError(f"loudness is {request.loudness}")
+"""
 OPERATION = '''"""Count the letters of a text."""
 
 from collections.abc import Iterator

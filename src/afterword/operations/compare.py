@@ -10,9 +10,9 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
+from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, LineByLine, Predicting
-from afterword.operations.score import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore

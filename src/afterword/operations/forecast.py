@@ -14,8 +14,8 @@ from afterword.errors import OptionError
 from afterword.inspection.figures import check_plot
 from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
-from afterword.operations.plan import summary
 from afterword.operations.work import Work
+from afterword.runs.in_words import summary
 from afterword.runs.run import Run
 from afterword.series.drawing import write_html, write_png
 from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts

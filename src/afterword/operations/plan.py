@@ -12,13 +12,11 @@ from afterword.operations.work import Work
 from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
+from afterword.runs.in_words import in_bits, summary
 from afterword.runs.record import bits
-from afterword.runs.run import Run
 from afterword.settings import made, settings_class
 from afterword.text.aligned import aligned, readable
 from afterword.text.corpus import TextSettings
-from afterword.text.documents import counted
-from afterword.text.encoded import EncodedCorpus
 
 
 @settings_class()
@@ -99,38 +97,3 @@ def _lines(found: Preview) -> Iterator[str]:
 def _figures(expected: Expectation) -> dict[str, float]:
     named = {"bits_per_character": expected.likely, "low": expected.low, "high": expected.high}
     return {name: bits(nats) for name, nats in named.items()}
-
-
-def summary(run: Run | Preview) -> tuple[str, str]:
-    """Return a summary of the run's plan, in two lines."""
-    encoded, recipe = run.encoded, run.recipe
-    config = recipe.config(encoded.tokenizer)
-    network = f"{config.network}, {config.parameters:,} parameters"
-    end = run.record.stages[-1] if isinstance(run, Run) and run.record.stages else recipe
-    way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else counted(end.steps, "step")
-    if run.base_name is not None:
-        network = f"from {run.base_name}: {network}"
-    place = f"{recipe.threads} threads" if recipe.device == "cpu" else "on a GPU"
-    return (
-        f"{encoded.kind}: {encoded.training_characters:,} {encoded.unit}s to train on{_contents(encoded)}, "
-        f"{encoded.validation_characters:,} held out",
-        f"plan: {recipe.recipe}: {network}; {way}, "
-        f"{recipe.batch_size} × {recipe.seq_length} tokens per step, {recipe.precision}, {place}",
-    )
-
-
-def _contents(encoded: EncodedCorpus) -> str:
-    """Return the contents of the training part, in words."""
-    tokenizer = encoded.tokenizer
-    documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
-    if encoded.labels:
-        documents += f" with {counted(len(encoded.labels), 'label')}"
-    kinds = f"{len(tokenizer.characters)} different characters" if tokenizer.characters else "as bytes"
-    if tokenizer.several:
-        kinds += f", read as {len(encoded.training):,} symbols"
-    return f"{documents} ({kinds})"
-
-
-def in_bits(expected: Expectation) -> str:
-    """Return the range of an expectation, in words."""
-    return f"{bits(expected.low):.2f}–{bits(expected.high):.2f} bits per character"

@@ -13,9 +13,9 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
+from afterword.operations.judged import Facts, ScoredText, highest
 from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
-from afterword.operations.score import Facts, ScoredText, highest
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
 from afterword.scoring.costs import Score as Cost

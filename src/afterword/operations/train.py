@@ -17,11 +17,11 @@ from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.learning.ranks import restarted
 from afterword.operations.operation import Request, Sources, argument, listed, operation
-from afterword.operations.plan import in_bits, summary
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
+from afterword.runs.in_words import in_bits, summary
 from afterword.runs.record import OnReport
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress, made, setting, settings_class
