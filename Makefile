@@ -19,9 +19,11 @@ demo: .venv/ready
 test: .venv/ready-dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# The long trials; then the tests of numbers with the kernels that most laptops and servers have.
+# The long trials; the tests of the house without its wings; then those of numbers with the kernels that most laptops and
+# servers have.
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m tests.without --tests
 	$(BIN)/python -m benchmarks.everywhere haswell,threads-1 skylakex,threads-1
 
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
@@ -68,7 +70,8 @@ coverage: .venv/ready-dev
 
 # Runs all of them, whatever fails before, so that one round shows everything that there is to mend.
 check: .venv/ready-dev
-	@failed=; for check in "ruff format --check ." "ruff check ." mypy lint-imports "python -m tests.size"; do \
+	@failed=; for check in "ruff format --check ." "ruff check ." mypy lint-imports \
+		"python -m tests.size" "python -m tests.without"; do \
 		echo "$(BIN)/$$check"; $(BIN)/$$check || failed="$$failed, $$check"; done; \
 		test -z "$$failed" || { echo "make check: failed: $${failed#, }"; exit 1; }
 

@@ -1,8 +1,9 @@
-"""Take each wing off a copy of the house, and check what is left.
+"""Take wings off copies of the house, and check what is left.
 
-    python -m tests.without               the linter, the import contracts, the help, every command and the server
-    python -m tests.without --tests       and the tests, but for those in a browser and hostile ones
-    python -m tests.without odd hub       of these wings alone
+    python -m tests.without               each wing by itself: the linter, the import contracts, the help, every command
+    python -m tests.without odd hub       the same for these wings alone
+    python -m tests.without --tests       the tests, but for those in a browser and hostile ones: the core's without any
+                                          wing, and each wing's without its neighbour
 
 What goes is the row of the wing in `afterword.commands`, what it names, and its lines in `afterword/__init__.py`, which
 names functions for type checkers.
@@ -26,7 +27,7 @@ from afterword.commands import WINGS
 ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
 IMPORTS = """
-from afterword.commands import WINGS, attached, commands, found, functions
+from afterword.commands import WINGS, attached, find_operation, commands, found, functions
 for place in [*functions().values(), *(one.place for one in attached().values())]:
     found(place)
 for wing in WINGS.values():
@@ -40,25 +41,22 @@ CHECKS = (
     ("-m", "afterword", "--help"),
     ("-W", "error", "-c", IMPORTS),
 )
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "worksteal")
+CORE = ("--ignore=tests/browser", "--ignore=tests/hostile", "--ignore=tests/wings")
 
 
-def copied(place: Path, wing: str | None) -> None:
-    """Copy the house to `place`, without `wing`."""
-    kept = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
-    )
-    gone = [f"src/afterword/wings/{wing}/*", f"tests/wings/{wing}/*", *(WINGS[wing].files if wing else ())]
-    for name in filter(None, kept.stdout.decode().split("\0")):
-        path = Path(name)
-        if (ROOT / path).exists() and not any(
-            path.match(one) or path.is_relative_to(one.removesuffix("/*")) for one in gone
-        ):
+def copied(place: Path, wings: Sequence[str]) -> None:
+    """Copy the house to `place`, without `wings`."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
+    gone = [one for wing in wings for one in (f"src/afterword/wings/{wing}", f"tests/wings/{wing}", *WINGS[wing].files)]
+    for path in (Path(name) for name in names if name and (ROOT / name).is_file()):
+        if not any(path.match(one) or path.is_relative_to(one) for one in gone):
             (place / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, place / path)
-    if wing:
-        table, package = place / TABLE, place / PACKAGE
-        table.write_text(without_row(table.read_text("utf-8"), wing), "utf-8")
-        package.write_text(without_imports(package.read_text("utf-8"), wing), "utf-8")
+    for wing in wings:
+        for name, without in ((TABLE, without_row), (PACKAGE, without_imports)):
+            (place / name).write_text(without((place / name).read_text("utf-8"), wing), "utf-8")
 
 
 def without_row(source: str, wing: str) -> str:
@@ -82,18 +80,19 @@ def without_imports(source: str, wing: str) -> str:
     return re.sub(rf'^    "({"|".join(names)})",\n', "", source, flags=re.MULTILINE) if names else source
 
 
-def check(wing: str, tests: Sequence[str]) -> Iterator[str]:
-    """Yield what fails of the house without `wing`."""
+def checked(wings: Sequence[str], checks: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield what each of `checks` that fails says of the house without `wings`."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        copied(place, wing)
+        copied(place, wings)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place / "src"), str(place)])}
-        for one in (*CHECKS, *([("-m", "pytest", *tests)] if tests else ())):
+        for one in checks:
+            command = [sys.executable, *one]
             done = subprocess.run(
-                [sys.executable, *one], cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
             )
             if done.returncode:
-                yield f"without {wing}: {' '.join(one)[:80]}\n{done.stdout.decode()[-4000:]}"
+                yield f"without {', '.join(wings)}: {' '.join(one)[:80]}\n{done.stdout.decode()[-6000:]}"
 
 
 def main() -> None:
@@ -101,12 +100,17 @@ def main() -> None:
     parser.add_argument("wings", nargs="*", metavar="WING", default=[*WINGS])
     parser.add_argument("--tests", action="store_true")
     asked = parser.parse_args()
-    tests = (
-        ["-n", "2", "--dist", "worksteal", "--ignore=tests/browser", "--ignore=tests/hostile"] if asked.tests else []
-    )
-    failed = [one for wing in asked.wings for one in check(wing, tests)]
+    if asked.tests:
+        neighbours = zip(asked.wings, [*asked.wings[1:], asked.wings[0]], strict=True)
+        each = [
+            (asked.wings, CORE),
+            *(([gone], (f"tests/wings/{other}",)) for gone, other in neighbours if gone != other),
+        ]
+        failed = [found for wings, tests in each for found in checked(wings, [(*PYTEST, *tests)])]
+    else:
+        failed = [found for wing in asked.wings for found in checked([wing], CHECKS)]
     print(*failed, sep="\n")
-    sys.exit(bool(failed) and f"{len(failed)} checks failed")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
