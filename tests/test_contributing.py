@@ -116,7 +116,7 @@ class Count(Request):
     example = "count book other.txt"
 
     model: Annotated[ModelName, argument("unused")]
-    files: Annotated[Sources, argument("texts", metavar="FILE", least=1)]
+    files: Annotated[Sources, argument("texts", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     letter: str = setting("the letter", default="a", served=True)
 

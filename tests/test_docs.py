@@ -249,7 +249,14 @@ def test_make_check_runs_every_check_and_fails_if_one_fails(tmp_path: Path, fail
     done = subprocess.run(command, cwd=ROOT, capture_output=True)
     ran = done.stderr.decode().splitlines()
     assert [line for line in ran if "***" not in line] == [
-        *("ruff format --check .", "ruff check .", "mypy ", "lint-imports ", "python -m tests.size")
+        *(
+            "ruff format --check .",
+            "ruff check .",
+            "mypy ",
+            "lint-imports ",
+            "python -m tests.size",
+            "python -m tests.without",
+        )
     ]
     assert bool(done.returncode) == bool(failing)
     failed = done.stdout.decode().splitlines()[-1].removeprefix("make check: failed: ").split(", ") if failing else []

@@ -85,7 +85,7 @@ class Odd(Masking, Encoding, Request):
     first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
 
     good: Annotated[ModelName, argument("good lines, or a calibrated model")]
-    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0)] = ()
+    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
     _: KW_ONLY
     false_alarms: float = setting(
         "the fraction of normal lines that may be flagged", default=RATE, metavar="RATE", served=True

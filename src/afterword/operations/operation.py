@@ -53,8 +53,10 @@ class Argument(NamedTuple):
     metavar: str | None = None
     least: int | None = None
     """The minimum number of values, if it takes several."""
+    served: str | None = None
+    """The field of a body that has the text, over HTTP, instead of the file's name."""
     most_served: int | None = None
-    """The maximum number of characters of a text that comes over HTTP."""
+    """The maximum number of characters of such a text."""
 
 
 argument = Argument

@@ -55,7 +55,7 @@ class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     first = ("lines", "top", "adapt", "mask", "using", "hold", "engine", "encoding")
 
     model: Annotated[ModelName, argument("the model that reads")]
-    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1)]
+    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     adapt: bool = setting("keep learning from the text as it is scored", default=False)
 

@@ -48,7 +48,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     first = ("html", "using", "hold", "engine", "encoding", "overwrite")
 
     model: Annotated[ModelName, argument("the model that reads")]
-    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, most_served=MOST_SHADED)]
+    files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, served="text", most_served=MOST_SHADED)]
     _: KW_ONLY
     top: int | None = setting("show only the N that cost most, the highest first", default=None, minimum=1, metavar="N")
     html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))

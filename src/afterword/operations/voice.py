@@ -57,7 +57,7 @@ class Voice(Engine, Overwriting, Decoding, Request):
     first = ("own", "html", "overwrite")
 
     model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
-    files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, most_served=MOST_HEARD)]
+    files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, served="text", most_served=MOST_HEARD)]
     _: KW_ONLY
     own: Source | None = setting(
         "other text by the writer, which the model has not learned", default=None, metavar="FILE"

@@ -1,7 +1,7 @@
 """A route for each operation that has a path: its body and its reply come from the operation's request and records.
 
-The text of the body replaces the files that the command reads. The reply has the figures of the whole
-text, and the rows as a list.
+The texts of the body replace the files that the command reads. The reply has the figures of the whole text, and the
+rows as a list.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Annotated, Any
 
@@ -32,30 +32,31 @@ from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document, Source
 
 MOST_ROWS = 100_000  # in a reply
-GIVEN = "-"  # the name of the text of a body
+GIVEN = "-"  # what an operation gets for a model, and before the name of a text: no file begins so
 NEVER = ("file", "adapted", "engine")  # fields of records that no reply has
 
 
 class GivenReader(Reader):
-    """A reader of the text of a body, which is read as it would be from a file: line ends become newlines."""
+    """A reader of the texts of a body, which are read as they would be from files: line ends become newlines."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
         super().__init__(Decoding())
-        self._text = text
+        self._texts = texts
 
     def find(self, sources: Sequence[Source], kept: object = None) -> list[list[Document]]:
-        return [[Document("text", lambda: nullcontext())] for _ in sources]  # type: ignore[arg-type,return-value]
+        names = (str(source).removeprefix(GIVEN) for source in sources)
+        return [[Document(name, lambda: nullcontext())] for name in names]  # type: ignore[arg-type,return-value]
 
     def pieces(self, document: Document) -> Iterator[str]:
-        text = self._text.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+        text = self._texts[document.name].decode("utf-8", "surrogatepass").removeprefix("\ufeff")
         yield from filter(None, [re.sub("\r\n?", "\n", text)])
 
 
 class ServedWork(Work):
-    """The work of a server, with a loaded model and the text of the body. It ends when the client leaves."""
+    """The work of a server, with a loaded model and the texts of the body. It ends when the client leaves."""
 
-    def __init__(self, call: Call[Service], served: Served, text: bytes) -> None:
-        self._call, self._served, self._text = call, served, text
+    def __init__(self, call: Call[Service], served: Served, texts: Mapping[str, bytes]) -> None:
+        self._call, self._served, self._texts = call, served, texts
 
     def model(
         self, name: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
@@ -81,10 +82,10 @@ class ServedWork(Work):
 
     def check_filled(self, file: str, text: Sequence[str]) -> None:
         if not text:
-            raise TextError("text is empty, or has only empty lines: give a text")
+            raise TextError(f"{file.removeprefix(GIVEN)} is empty, or has only empty lines: give a text")
 
     def _reader(self, decoding: Decoding) -> Reader:
-        return GivenReader(self._text)
+        return GivenReader(self._texts)
 
 
 def routes() -> Iterator[Endpoint]:
@@ -96,22 +97,26 @@ def routes() -> Iterator[Endpoint]:
 
 def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[msgspec.Struct]]:
     """Return the function that answers a request over HTTP, with the types of its body and reply."""
-    request, most = operation.request, most_characters(operation.request)
+    request, arguments = operation.request, [one for one, _ in arguments_of(operation.request).values()]
+    texts = {one.served: one for one in arguments if one.served}
     body_of, reply_of = body_type(request, operation.summary), reply_type(operation)
     has_lines = any(one.rows == "lines" for one in operation.records)
 
     async def handler(call: Call[Service], body: Any) -> Any:
-        values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in ("text", "model")}
+        values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in (*texts, "model")}
         given = {name: one for name, one in values.items() if one is not None} | request.over_http
-        asked = operation.asked(GIVEN, GIVEN, **given)
-        if most is not None:
-            check_at_most(most, len(body.text), "text may have at most {} characters", "send it in parts", "text")
-        if getattr(asked, "lines", has_lines):
-            lines = body.text.removesuffix("\n").count("\n") + 1
-            check_at_most(MOST_ROWS, lines, "text may have at most {} lines", "send them in parts", "text")
+        asked = operation.asked(*(GIVEN + (one.served or "") for one in arguments), **given)
+        read = dict[str, bytes]()
+        for name, one in texts.items():
+            text = getattr(body, name)
+            most, lines = one.most_served or len(text), text.removesuffix("\n").count("\n") + 1
+            check_at_most(most, len(text), f"{name} may have at most {{}} characters", "send it in parts", name)
+            if getattr(asked, "lines", has_lines):
+                check_at_most(MOST_ROWS, lines, f"{name} may have at most {{}} lines", "send them in parts", name)
+            read[name] = text.encode("utf-8", "surrogatepass")  # a fourth of the characters' memory
+            setattr(body, name, "")
         served = await asyncio.to_thread(call.service.models.find, body.model)
-        text, body.text = body.text.encode("utf-8", "surrogatepass"), ""  # a fourth of the characters' memory
-        work = ServedWork(call, served, text)
+        work = ServedWork(call, served, read)
         rows = [one.rows for one in operation.records if one.served and one.rows and getattr(asked, "lines", True)]
         reply = await call.work(lambda: replied(operation.run(asked, work), reply_of, served.name, rows))
         call.service.metrics.prompt_tokens.inc(getattr(reply, "tokens", 0))
@@ -123,20 +128,17 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
 
 
 def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
-    """Return the type of the body: the text, the model, and the fields that are served."""
-    most = most_characters(request)
-    text = msgspec.Meta(extra_json_schema={} if most is None else {"x-most-characters": most})
-    fields: list[Any] = [("text", Annotated[str, text]), ("model", ModelName, None)]
+    """Return the type of the body: the texts, the model, and the fields that are served."""
+    fields: list[Any] = [("model", ModelName, None)]
+    for one, _ in arguments_of(request).values():
+        most = {} if one.most_served is None else {"x-most-characters": one.most_served}
+        if one.served:
+            fields.insert(-1, (one.served, Annotated[str, msgspec.Meta(extra_json_schema=most)]))
     fields += [body_field(field, kind) for field, kind in kinds_of(request) if field.metadata["served"]]
     namespace = {"__doc__": about}
     return msgspec.defstruct(
         f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace
     )
-
-
-def most_characters(request: type[Any]) -> int | None:
-    """Return how long the text of a body may be; None if only the size of the body limits it."""
-    return next((one.most_served for one, _ in arguments_of(request).values() if one.most_served), None)
 
 
 def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
