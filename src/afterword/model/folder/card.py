@@ -49,7 +49,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     command = "afterword forecast . FILE" if series else "afterword generate ."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
-        command = "afterword odd . FILE"
+        command = "afterword score . FILE"
     rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
