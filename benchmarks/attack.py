@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 import click
 
 from afterword.model.folder.saved import load_model, save_model
-from afterword.wings.odd.attachments import CALIBRATION_FILE
+from afterword.wings.odd.normal import CALIBRATION_FILE
 from benchmarks.commands import as_written
 from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL

@@ -12,7 +12,6 @@ import random
 import re
 import signal
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,19 +22,16 @@ import click
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-import safetensors.numpy
 
 from afterword.cli.main import program
-from afterword.commands import attached, commands, find_operation
-from afterword.errors import ModelError
-from afterword.model.folder.calibration import Calibration, Usual
-from afterword.model.folder.saved import CONFIG, NGRAM, TOKENIZER, WEIGHTS
-from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, checksum, read_tensors
-from afterword.model.ngram.tables import Ngram
+from afterword.commands import commands, find_operation
+from afterword.model.folder.saved import CONFIG, TOKENIZER, WEIGHTS
+from afterword.model.folder.tensors import read_tensors
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
-from afterword.storage import read_whole
-from afterword.wings.odd.attachments import CALIBRATION_FILE
+from afterword.wings.odd.calibration import Calibration, Usual
+from afterword.wings.odd.normal import CALIBRATION_FILE
+from tests.sealing import reseal, seal
 from tests.tiny import hourly, long_csv
 from tests.wings.hub.hub import Handler, stand_in
 from tests.wings.hub.test_push import at_home, published
@@ -316,29 +312,6 @@ def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 def calibration() -> Calibration:
     usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
     return Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
-
-
-def seal(path: Path, tensors: dict[str, Any], about: Any) -> None:
-    """Write arrays of any kind, with the right checksums."""
-    whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    sums = {name: _crc32(name, array) for name, array in whole.items()}
-    header = {"about": about, "crc32": sums, "record_crc32": _crc_of_record(about, sums)}
-    path.write_bytes(safetensors.numpy.save(whole, {KEY: json.dumps(header, sort_keys=True)}))
-
-
-def reseal(folder: Path) -> None:
-    """Correct the checksums in the config.json of a changed model, as far as there are any."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError, OSError):
-        values = json.loads(read_whole(folder / CONFIG))
-        sums = values.pop("checksums", {})
-        with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
-            for name in {*attached()} & {*os.listdir(folder)}:
-                values["attachments"][name] = zlib.crc32(read_whole(folder / name))
-            sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
-            sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))
-            sums[WEIGHTS] = checksum(read_tensors(folder / WEIGHTS)[0])
-            sums[NGRAM] = Ngram.from_tensors(read_tensors(folder / NGRAM)[0]).checksum
-        (folder / CONFIG).write_text(json.dumps(values | {"checksums": sums}))
 
 
 REPEATED = words(r"(?:a+)+b (?:ab)+ \p{L} [a-z&&[^b]] (a*)\1 \X .* (?>a+)+ (?:a?)a \x{61} (?R)?a (?<=a)b? a|b")

@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cases import cases
 from tests.serving.server import ENVIRONMENT, SOURCE, serving
 from tests.tiny import hourly, long_csv
 
@@ -106,9 +107,8 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "score base", ["score", "english", "other.txt", "--json"]
     yield "compare", ["compare", "play-0", "play-1", "--file", "other.txt", "--json"]
     yield "voice", ["voice", "play-0", "other.txt", "--json"]
-    yield "calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]
-    yield "odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]
-    yield "odd good today", ["odd", "good.log", "today.log", "--json"]
+    for more in cases("RECORDED"):
+        yield from more
     yield "forecast naive", ["forecast", "table.csv", "--horizon", "24", "--method", "naive", "--json"]
     yield "export js", ["export", "play-0", "--js", "play.js"]
     yield "export html", ["export", "play-0", "--html", "play.html"]
@@ -148,7 +148,7 @@ def answers(place: Path) -> Iterator[tuple[str, bytes]]:
                 {"model": "play-0", "prompt": "Brutus", "seed": 1, "max_tokens": 1, "echo": True, "logprobs": 1},
             ),
             ("score", "/v1/score", {"model": "play-0", "text": "Friends, Romans, countrymen"}),
-            ("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"}),
+            *(one for more in cases("RECORDED_HTTP") for one in more),
             ("voice", "/v1/voice", {"model": "play-0", "text": "Friends, Romans. Lend me your ears. I come."}),
             ("next", "/v1/next", {"model": "play-0", "prompt": "Friends, "}),
         ):

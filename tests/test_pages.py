@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import math
@@ -20,7 +19,6 @@ import pytest
 
 from afterword.language_model import LanguageModel, load
 from afterword.operations.train import train
-from benchmarks.bulk import NUMBERING, ODD, RAY, SPARK, TWO
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
 from benchmarks.tasks import TASKS
 from benchmarks.teach import claims, latest
@@ -187,37 +185,6 @@ def test_the_programs_of_the_reference_and_of_the_lesson_print_what_they_say(
     founding = "".join(textwrap.dedent(block) for block in blocks)
     compile(founding, "classic", "exec")
     assert 30 <= len([line for line in founding.splitlines() if line]) <= 42
-
-
-class Frame(dict[str, Any]):
-    """As much of pandas' DataFrame as the page of bulk scoring needs."""
-
-    def assign(self, **columns: Any) -> Frame:
-        return Frame(self | columns)
-
-
-def test_a_batch_is_scored_by_the_programs_for_other_engines_as_by_the_model(place: Path) -> None:
-    """The engines themselves run in benchmarks/bulk.py."""
-    Path("normal.txt").write_text("\n".join(f"{k % 7} files copied, {k} left" for k in range(1500)), encoding="utf-8")
-    lines = Path("normal.txt").read_text(encoding="utf-8").splitlines()
-    train("normal.txt", lines=True, base="none", steps=8, hidden_size=8, threads=1).calibrated(lines).save("book")
-    model, names = LanguageModel.load("book"), dict[str, Any]()
-    for code in (NUMBERING, RAY, ODD, SPARK):
-        compile(code, "docs/lines.md", "exec")
-        for statement in ast.parse(code).body:  # without any engine
-            if isinstance(statement, ast.ClassDef | ast.FunctionDef) or ast.unparse(statement) == "import afterword":
-                exec(ast.unparse(statement), names)
-    assert RAY.count(TWO) == 1
-    texts = ["3 files copied, 4 left", "", "ERROR: héap\u2028"]
-    batch = {"line": np.array([7, 3, 5]), "text": np.array(texts, object)}
-    scored, odd = names["Scorer"]()(batch), names["OddScorer"]()(batch)
-    (frame,) = names["score"](iter([Frame(batch)]))
-    assert [*scored["bits"]] == [*frame["bits"]] == [score.bits for score in model.score_lines(texts)]
-    for out in (scored, frame, odd):
-        assert [*out["line"]] == [7, 3, 5]
-    expected = model.odd_lines(texts, 0.01)
-    for name in ("bits", "figure", "p_value", "odd"):
-        assert [*odd[name]] == [getattr(line, name) for line in expected]
 
 
 # Texts that scripts of docs/ make.

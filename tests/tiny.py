@@ -14,11 +14,10 @@ from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import Ngram, start_row
-from afterword.oddities.usual import UsualLines
-from afterword.operations.calibrate import with_usual
 from afterword.series.tokens import CHARACTERS
 from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
+from tests.cases import cases
 
 
 def random_weights(config: Config, scale: float = 0.5, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -92,17 +91,16 @@ def long_csv(series: Mapping[str, NDArray[np.float64]], step: str = "h") -> byte
     return "\n".join(["unique_id,ds,y", *rows, ""]).replace("T", " ").encode()
 
 
-def save_tiny_calibrated(folder: Path, seed: int) -> Path:
-    """Save a tiny model of lines that was calibrated. No file is like that of a model with another `seed`."""
-    random, letters = np.random.default_rng(seed), "abcdé"[:: 1 - 2 * (seed % 2)]
+def save_tiny_whole(folder: Path, seed: int) -> Path:
+    """Save a tiny model of lines with all that wings add. No file is like that of a model with another `seed`."""
+    random = np.random.default_rng(seed)
     saved = load_model(save_tiny(folder, lines=True, mixed=True))
     saved.tokenizer = CharTokenizer.of("abcdé" if seed == 0 else "abcdè")
     saved.weights["output.bias"] += random.normal(0, 1, len(saved.weights["output.bias"])).astype(np.float32)
     last = saved.tokenizer.rows - 1
     saved.ngram = Ngram.learn(random.integers(0, last, 200), last + 1, last - 1, start_row(saved.tokenizer, True))
-    lines = [f"{letters[k % 3]} {letters[k % 2]} {k % 7} {letters[4]}" for k in range(80)]
-    lines += [f"a 10.0.{random.integers(4)}.{random.integers(250)} b {random.integers(1000)} b" for _ in range(80)]
     model = LanguageModel(saved, "# Tiny\n")
-    usual = UsualLines.of(lines)
-    with_usual(model.calibrated([*map(usual.hide, lines)], masks=[f"x{seed}"]), usual).save(folder)
+    for attach in cases("attach"):
+        model = attach(model, seed)
+    model.save(folder)
     return folder

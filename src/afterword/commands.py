@@ -65,7 +65,6 @@ CORE = {
         "train": Command("operations.train:train", "Train a model on your own text."),
         "generate": Command("operations.generate:generate", "Write text with a trained model."),
         "score": Command("operations.score:score", "Measure how well a model predicts a text."),
-        "odd": Command("operations.odd:odd", "Find the lines that do not belong among good ones."),
         "serve": Command("serving.serve:serve", "Serve models: a web page for people, an API for programs."),
     },
     "Make a model": {
@@ -87,12 +86,6 @@ CORE = {
         "voice": Command(
             "operations.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
         ),
-        "accept": Command(
-            "operations.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
-        ),
-        "calibrate": Command(
-            "operations.calibrate:calibrate", "Calibrate a model on normal lines, so that it can find odd ones."
-        ),
         "forecast": Command("operations.forecast:forecast", "Forecast the series of a table of numbers."),
     },
     "Look inside": {
@@ -105,15 +98,32 @@ CORE = {
 
 WINGS = {
     "odd": Wing(
+        commands={
+            "Start here": {
+                "odd": Command("wings.odd.odd:odd", "Find the lines that do not belong among good ones."),
+            },
+            "Judge": {
+                "accept": Command(
+                    "wings.odd.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
+                ),
+                "calibrate": Command(
+                    "wings.odd.calibrate:calibrate", "Calibrate a model on normal lines, so that it can find odd ones."
+                ),
+            },
+        },
+        functions={
+            "calibrated": "wings.odd.normal:calibrated",
+            "odd_lines": "wings.odd.normal:odd_lines",
+        },
         attached={
             "calibration.safetensors": Attached(
-                "wings.odd.attachments:CALIBRATION",
+                "wings.odd.normal:CALIBRATION",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b"",
                 reveals=("`calibration.safetensors` contains the costs of normal lines, as numbers, and the masks.",),
             ),
             "lines.json": Attached(
-                "wings.odd.attachments:LINES",
+                "wings.odd.normal:LINES",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b'{"places":',
                 reveals=(
@@ -125,7 +135,7 @@ WINGS = {
                 ),
             ),
         },
-        facts=("wings.odd.attachments:facts",),
+        facts=("wings.odd.normal:facts",),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},

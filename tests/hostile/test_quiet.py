@@ -12,6 +12,7 @@ import pytest
 from afterword.commands import commands
 from afterword.operations.demo import PLAY
 from tests.alone import ROOT, Left, alone, check_namespaces
+from tests.cases import cases
 from tests.processes import free_port
 from tests.tiny import hourly, long_csv, save_tiny
 
@@ -21,7 +22,7 @@ SHORT = "--steps 20 --hidden-size 16 --base none"
 MADE = [
     f"train book.txt --out run {SHORT}",
     f"train good.log --lines --out lines {SHORT}",
-    "calibrate lines good.log",
+    *(one for more in cases("QUIET_BEFORE") for one in more),
 ]
 COMMANDS = {
     "train": ["book.txt --out new --minutes 0.08"],
@@ -32,9 +33,7 @@ COMMANDS = {
     "compare": ["run english --file draft.txt"],
     "voice": ["run draft.txt --html voice.html"],
     "novelty": ["run --num 2"],
-    "odd": ["good.log today.log", "lines today.log"],
-    "calibrate": ["run book.txt"],
-    "accept": ["lines 'user z logged in'"],
+    **{name: each for more in cases("QUIET") for name, each in more.items()},
     "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
     "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"],

@@ -10,7 +10,7 @@ from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta
 
-from afterword.oddities.fields import readable
+from afterword.wings.odd.fields import readable
 
 WINDOW = 60  # lines, in which equal ones are counted
 OFTEN = 20  # lines of a kind, at least, for its silence to mean something

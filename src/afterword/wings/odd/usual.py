@@ -21,11 +21,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from afterword.oddities.events import are_events
-from afterword.oddities.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
-from afterword.oddities.rates import Count, Rates
 from afterword.text.documents import counted
 from afterword.text.lines import MARK, Masks, Span, origins, replaced
+from afterword.wings.odd.events import are_events
+from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
+from afterword.wings.odd.rates import Count, Rates
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
 MOST_KINDS = 10_000
@@ -175,7 +175,7 @@ class UsualLines:
     late_kinds: list[str] = field(default_factory=list)
     """The lines that were the first of their kind among them, until their `late_figures` are known."""
     late_figures: list[Number] = field(default_factory=list)
-    """The figures of their texts, in order; see `model.folder.calibration`."""
+    """The figures of their texts, in order; see `calibration`."""
     late_texts: set[Checksum] = field(default_factory=set)
     """Hashes of the texts of late lines, masked, which the model has not learned."""
     late_bits: list[Number] = field(default_factory=list)

@@ -15,16 +15,11 @@ from msgspec import UNSET, UnsetType
 from afterword.errors import ModelError, OptionError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.learning.validation import learn_ngram
-from afterword.model.folder.calibration import LEAST_RATE, check_enough, check_false_alarms
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import LINES as WRITING
 from afterword.model.folder.saved import SavedModel, check_replaceable
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import HIGHEST_ORDER
-from afterword.oddities.events import are_events
-from afterword.oddities.findings import Findings, Placed, TextCost, judge, whole_word
-from afterword.oddities.usual import Detector, UsualLines, Verdict
-from afterword.operations.calibrate import normal_lines, with_usual, writable
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking
 from afterword.operations.work import Work
@@ -32,7 +27,6 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.environment import versions
 from afterword.runs.folder import RunFolder, check_place
-from afterword.scoring.odd_lines import OddLine
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.aligned import escaped, has_colours, shown
@@ -41,6 +35,20 @@ from afterword.text.decoding import Encoding, Reader
 from afterword.text.documents import source_name
 from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
+from afterword.wings.odd.calibrate import normal_lines, writable
+from afterword.wings.odd.calibration import LEAST_RATE, check_enough, check_false_alarms
+from afterword.wings.odd.events import are_events
+from afterword.wings.odd.findings import Findings, Placed, TextCost, judge, whole_word
+from afterword.wings.odd.normal import (
+    OddLine,
+    calibrated,
+    calibration_of,
+    check_calibrated,
+    odd_lines,
+    usual_of,
+    with_late_kinds,
+)
+from afterword.wings.odd.usual import Detector, UsualLines, Verdict
 
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
@@ -225,8 +233,9 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
         if request.accepted:
+            usual = usual_of(model)
             work.rows(AcceptedLine, {})
-            yield from (AcceptedLine(text=text) for text in (model.usual.accepted if model.usual else ()))
+            yield from (AcceptedLine(text=text) for text in (usual.accepted if usual else ()))
             return
         work.check(files)
         model = _checked(model, request, work)
@@ -235,15 +244,16 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
         model = _learned(request, work)
     if request.as_read:
-        work.rows(OddRow, dict.fromkeys(("detector", "why") if model.usual else ()))
+        has_reasons = usual_of(model) is not None
+        work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
         for file, line, _, (verdict, *_) in _judged(request, work, model):
             if request.all or line.odd:
-                reason = {"detector": verdict.detector, "why": verdict.why} if model.usual and line.odd else {}
+                reason = {"detector": verdict.detector, "why": verdict.why} if has_reasons and line.odd else {}
                 yield OddRow.of(line, file=file, **reason)
         return
     work.rows(OddFinding, {})
     most = request.top or READ
-    found = Findings(model.usual or UsualLines(), request.false_alarms, most)
+    found = Findings(usual_of(model) or UsualLines(), request.false_alarms, most)
     for file, line, masked, verdicts in _judged(request, work, model):
         found.add(Placed(file, line.line, line.text), masked, verdicts)
     odd_ones, following = found.listed(open_episodes=request.all)
@@ -260,7 +270,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
 def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[str, OddLine, str, list[Verdict]]]:
     """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
     first. Empty lines are never odd: they are read only if every line is printed."""
-    usual, masks, rate = model.usual or UsualLines(), _masks(model), request.false_alarms
+    usual, masks, rate = usual_of(model) or UsualLines(), _masks(model), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read = 0
         for file, before, some in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
@@ -280,9 +290,9 @@ def costs(
     model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress
 ) -> Iterator[tuple[OddLine, str, TextCost]]:
     """Yield the cost of each of `lines`, the line with the user's masks applied, and what its text cost there."""
-    calibration, masks = model.check_calibrated(1 - LEAST_RATE), _masks(model)
+    calibration, masks = check_calibrated(model, 1 - LEAST_RATE), _masks(model)
     least = 1 / (len(calibration.figures) + 1)
-    for line in model.odd_lines(lines, max(rate, least), on_progress=on_progress):
+    for line in odd_lines(model, lines, max(rate, least), on_progress=on_progress):
         words = [whole_word(line.text, start, stop) for start, stop in line.odd_pieces[:SHOWN]]
         yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
 
@@ -297,7 +307,8 @@ def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdi
 
 
 def _masks(model: LanguageModel) -> Masks:
-    return Masks(model.calibration.masks if model.calibration else ())
+    calibration = calibration_of(model)
+    return Masks(calibration.masks if calibration else ())
 
 
 def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
@@ -305,11 +316,12 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
-    if model.calibration:
-        model = model.using(model.calibration.using)
-    calibration = model.check_calibrated(1 - LEAST_RATE if model.usual else request.false_alarms)
-    if model.usual:
-        check_enough(request.false_alarms, model.usual.rates.lines)
+    if before := calibration_of(model):
+        model = model.using(before.using)
+    usual = usual_of(model)
+    calibration = check_calibrated(model, 1 - LEAST_RATE if usual else request.false_alarms)
+    if usual:
+        check_enough(request.false_alarms, usual.rates.lines)
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
     if doubt := calibration.holds_roughly(request.false_alarms):
@@ -353,12 +365,12 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
             with work.progress("counting the n-grams"):
                 model = _counted(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
-            model = model.calibrated(late, masks=request.mask, on_progress=on_progress)
-        model = with_usual(model, usual)
+            model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
+        model = with_late_kinds(model, usual)
         if request.out is not None:
             with writable(request.out) as place:
                 model.save(place)
-    if doubt := model.check_calibrated(1 - LEAST_RATE).holds_roughly(rate):
+    if doubt := check_calibrated(model, 1 - LEAST_RATE).holds_roughly(rate):
         work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 

@@ -19,10 +19,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.oddities.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
-from afterword.oddities.rates import Counted
-from afterword.oddities.usual import Detector, Pieces, UsualLines, Verdict
 from afterword.text.documents import counted
+from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, TIME, WORD, split
+from afterword.wings.odd.rates import Counted
+from afterword.wings.odd.usual import Detector, Pieces, UsualLines, Verdict
 
 DIGITS = re.compile(r"\d+")
 DETECTORS = 3  # of a line; each gets an equal share of the false alarms

@@ -16,10 +16,7 @@ import numpy as np
 from afterword.bases.installed import folder_named, installed
 from afterword.commands import elsewhere
 from afterword.errors import ModelError, TextError
-from afterword.language_model import LanguageModel
-from afterword.model.folder.calibration import FEWEST
 from afterword.model.folder.saved import model_folder
-from afterword.oddities.usual import UsualLines
 from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking, Predicting
 from afterword.operations.work import Work
@@ -29,6 +26,16 @@ from afterword.storage import held_folder
 from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
+from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
+from afterword.wings.odd.normal import (
+    calibrated,
+    calibration_of,
+    check_calibrated,
+    odd_lines,
+    usual_of,
+    with_late_kinds,
+)
+from afterword.wings.odd.usual import UsualLines
 
 RATES = (0.01, 0.001)  # of false alarms that are checked
 CHECKED = 5  # one of five lines, from the end, is kept for the check
@@ -83,7 +90,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
             source = source_name(files[0])
             raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
-        old, known = loaded.calibration, loaded.usual
+        old, known = calibration_of(loaded), usual_of(loaded)
         if old is not None and "using" not in request.named:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
@@ -94,23 +101,15 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
                 usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
             forms = [*map(usual.hide, texts)]
             number = calibrated_with(len(forms))
-            calibrated = loaded.calibrated(forms[:number], masks=masks, on_progress=on_progress)
-            p_values = [one.p_value for one in calibrated.odd_lines(forms[number:], 0.5)]
-            calibrated = with_usual(calibrated, usual)
-        calibrated.save(folder)
-    calibration = calibrated.calibration
-    assert calibration is not None
+            new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
+            p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
+            with_late_kinds(new, usual).save(folder)
+    calibration = check_calibrated(new, 1 - LEAST_RATE)
     if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
     smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
     flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
     return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
-
-
-def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
-    """Return a calibrated model with what else is usual in its normal lines."""
-    new = model.odd_lines(map(usual.hide, usual.late_kinds), 0.5)
-    return model.with_usual(replace(usual, late_figures=sorted(line.figure for line in new), late_kinds=[]))
 
 
 def calibrated_with(lines: int) -> int:

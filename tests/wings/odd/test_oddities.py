@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import afterword
-from afterword.oddities.events import are_events
-from afterword.oddities.fields import readable, split
-from afterword.oddities.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
-from afterword.oddities.rates import Counted, silence
-from afterword.oddities.usual import Harmless, UsualLines, Verdict
 from afterword.records import read_json
 from afterword.text.lines import Masks
+from afterword.wings.odd.events import are_events
+from afterword.wings.odd.fields import readable, split
+from afterword.wings.odd.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
+from afterword.wings.odd.rates import Counted, silence
+from afterword.wings.odd.usual import Harmless, UsualLines, Verdict
 from tests import logs
 
 USUAL = TextCost(0.0, 1.0, [])

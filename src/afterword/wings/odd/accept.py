@@ -9,13 +9,6 @@ from typing import Annotated
 
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.oddities.fields import split
-from afterword.oddities.findings import Placed, judge_text
-from afterword.oddities.rates import silence
-from afterword.oddities.usual import MOST_ACCEPTED as MOST
-from afterword.oddities.usual import Detector, Harmless, UsualLines
-from afterword.operations.calibrate import writable
-from afterword.operations.odd import RATE, costs, unmasked
 from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
 from afterword.operations.work import Work, some
 from afterword.records import read_json
@@ -25,6 +18,14 @@ from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
+from afterword.wings.odd.calibrate import writable
+from afterword.wings.odd.fields import split
+from afterword.wings.odd.findings import Placed, judge_text
+from afterword.wings.odd.normal import calibration_of, usual_of, with_usual
+from afterword.wings.odd.odd import RATE, costs, unmasked
+from afterword.wings.odd.rates import silence
+from afterword.wings.odd.usual import MOST_ACCEPTED as MOST
+from afterword.wings.odd.usual import Detector, Harmless, UsualLines
 
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
@@ -103,10 +104,10 @@ def accept(request: Accept, work: Work) -> Accepted:
             raise OptionError("a LINE is one line that is not empty: give several one by one, or in a file by `source`")
     with writable(request.model) as folder:
         model = work.model(request.model)
-        usual = model.usual
-        if usual is None or model.calibration is None:
+        usual, calibration = usual_of(model), calibration_of(model)
+        if usual is None or calibration is None:
             raise OptionError("this model does not know what is usual in lines: run afterword calibrate MODEL FILE")
-        hide, before = Masks(model.calibration.masks), dict.fromkeys(usual.accepted)
+        hide, before = Masks(calibration.masks), dict.fromkeys(usual.accepted)
         texts = dict.fromkeys(hide(text) for one in given for text in one.texts)
         now = {line: None for line in before if line not in texts} if request.remove else before | texts
         if len(now) > MOST:
@@ -115,20 +116,19 @@ def accept(request: Accept, work: Work) -> Accepted:
         if not request.remove:
             number = sum(len(one.texts) for one in given)
             with work.progress("judging lines", "lines") as on_progress:
-                each = _harmless(model.using(model.calibration.using), usual, given, work)
+                each = _harmless(model.using(calibration.using), usual, hide, given, work)
                 for done, (text, harmless) in enumerate(each, 1):
                     found[text] += [one for one in harmless if one not in found[text]]
                     on_progress(done / number, done)
-        model.with_usual(replace(usual, accepted=[*now], accepted_as=found)).save(folder)
+        with_usual(model, replace(usual, accepted=[*now], accepted_as=found)).save(folder)
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
 
 def _harmless(
-    model: LanguageModel, usual: UsualLines, given: Sequence[ListedFinding], work: Work
+    model: LanguageModel, usual: UsualLines, masks: Masks, given: Sequence[ListedFinding], work: Work
 ) -> Iterator[tuple[str, list[Harmless]]]:
     """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
-    assert model.calibration is not None
-    masks, lines = Masks(model.calibration.masks), [text for one in given if one.is_scored for text in one.texts]
+    lines = [text for one in given if one.is_scored for text in one.texts]
     each = (cost for part in some([lines]) for *_, cost in costs(model, part, ANY, work.still_wanted))
     for one in given:
         silent, keys = [kind for kind in usual.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()

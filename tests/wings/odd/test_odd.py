@@ -8,28 +8,38 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import afterword
 from afterword import storage
-from afterword.errors import OptionError, RunError, StorageError
+from afterword.errors import InputError, ModelError, OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel, load
 from afterword.model.arrays import Ids
-from afterword.operations.calibrate import writable
+from afterword.model.folder.saved import CARD
 from afterword.runs.folder import RunFolder
 from afterword.scoring import costs
 from afterword.scoring.costs import line_ids
-from afterword.scoring.odd_lines import OddLine
 from afterword.text.tokenizer import Tokenizer
-from tests.cli.answers import records
+from afterword.wings.odd.calibrate import writable
+from afterword.wings.odd.normal import LINES_FILE, OddLine, calibration_of, check_calibrated, odd_lines, usual_of
+from tests.bases.test_installed import german
+from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
+from tests.cli.test_train import SMALL
 from tests.logs import lines, planted
 from tests.processes import finished, running
+from tests.scoring.test_costs import LINE, check_columns
+from tests.test_characters import LINES as KNOWN
+from tests.test_characters import VOCABULARIES, models
+
+__all__ = ["german", "models"]
 
 
 def draw(count: int, seed: int) -> list[str]:
@@ -64,7 +74,7 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
     assert text.startswith("calibrated with 400 normal lines\nat a rate of 0.01 it flags ")
     assert "of 100 other normal lines" in text
     assert b"1,600" in finished.stderr
-    calibration = load(mine).calibration
+    calibration = calibration_of(load(mine))
     assert calibration is not None
     assert len(calibration.figures) == 400
     record = json.loads(run("calibrate", mine, normal, "--json").stdout)
@@ -93,7 +103,7 @@ def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -
             input="\n".join(some).encode(),
         )
     )
-    expected = load(calibrated).odd_lines(some, 0.05)
+    expected = odd_lines(load(calibrated), some, 0.05)
     for row, line in zip(rows, expected, strict=True):
         assert row.pop("file") == "-"
         assert (row.pop("detector") or "text", (row.pop("why") or "odd text")[:8]) == ("text", "odd text")
@@ -160,12 +170,13 @@ def test_calibrating_again_keeps_the_masks_unless_others_are_given(mine: Path, n
         finished = run("calibrate", mine, normal, *given)
         assert "400 normal lines" + "".join(f", --mask {mask}" for mask in kept) + "\n" in finished.stdout.decode()
         model = load(mine)
-        assert model.calibration is not None
-        assert model.calibration.masks == kept
+        assert check_calibrated(model, 0.5).masks == kept
         some = normal.read_text().split()[:100]
-        for again, masks in ((model.calibrated(some), kept), (model.calibrated(some, masks=()), ())):
-            assert again.calibration is not None
-            assert again.calibration.masks == masks
+        for again, masks in (
+            (afterword.calibrated(model, some), kept),
+            (afterword.calibrated(model, some, masks=()), ()),
+        ):
+            assert check_calibrated(again, 0.5).masks == masks
     assert json.loads(run("calibrate", mine, normal, "--json").stdout)["masks"] == ["z+"]
 
 
@@ -187,7 +198,7 @@ def test_lines_that_are_equal_once_masked_are_read_once(
         return line_ids(tokenizer, lines)
 
     monkeypatch.setattr(costs, "line_ids", watched)
-    found = load(mine).odd_lines(["ab 1", "cd", "ab 22", "", "cd"])
+    found = odd_lines(load(mine), ["ab 1", "cd", "ab 22", "", "cd"])
     assert read == ["ab <*>", "cd", ""]
     assert [(line.line, line.text) for line in found] == [(1, "ab 1"), (2, "cd"), (3, "ab 22"), (4, ""), (5, "cd")]
     assert found[0].bits == found[2].bits
@@ -211,7 +222,7 @@ def test_another_use_than_the_calibrated_one_is_refused(
     mine = shutil.copytree(mixed_model, tmp_path / "mixed")
     assert run("calibrate", mine, normal, "--with", "ngram").returncode == 0
     with pytest.raises(OptionError, match="calibrated with ngram, not with both"):
-        load(mine).odd_lines(["abc"])
+        odd_lines(load(mine), ["abc"])
     assert run("odd", mine, "-", input=b"abc\n").returncode == 0
 
 
@@ -282,8 +293,11 @@ def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_
     asked = ["odd", str(good), str(good), "--out", str(model)]
     assert subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *asked]).returncode == 0
     found = load(model)
-    assert found.calibration is not None
-    assert (found.calibration.using, found.info()["recipe"], found.info()["training"]) == ("ngram", "ngram", None)
+    assert (check_calibrated(found.using("ngram"), 0.5).using, found.info()["recipe"], found.info()["training"]) == (
+        "ngram",
+        "ngram",
+        None,
+    )
     some = [*lines(20, 1), "zzz"]
     for using in ("ngram", "both"):  # the network has no weight
         assert [one.bits for one in load(model, using).score_lines(some)] == pytest.approx(
@@ -309,7 +323,7 @@ def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_
 
 
 def test_names_train_a_network_without_being_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("afterword.operations.odd.MINUTES", 0.005)
+    monkeypatch.setattr("afterword.wings.odd.odd.MINUTES", 0.005)
     (tmp_path / "names").write_text("\n".join(draw(300, 0)))
     list(afterword.odd(tmp_path / "names", tmp_path / "names", out=str(tmp_path / "kept")))
     assert RunFolder(tmp_path / "kept").is_run
@@ -325,7 +339,7 @@ def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_
         good.write_text("\n".join(texts))
         shutil.copytree(lines_model, mine)
         assert run("calibrate", mine, good).returncode == run("odd", good, good, "--out", kept).returncode == 0
-        calibrated, counted = load(mine).usual, load(kept).usual
+        calibrated, counted = usual_of(load(mine)), usual_of(load(kept))
         assert calibrated is not None
         assert counted is not None
         assert ("time" in calibrated.masked_names) == ("time" in counted.masked_names) == (name == "log")
@@ -449,13 +463,13 @@ def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines that a model reads to judge them."""
-    seen, odd_lines = list[str](), LanguageModel.odd_lines
+    seen = list[str]()
 
     def watched(model: LanguageModel, lines: list[str], *more: float, **options: Any) -> list[OddLine]:
         seen.extend(lines)
         return odd_lines(model, lines, *more, **options)
 
-    monkeypatch.setattr(LanguageModel, "odd_lines", watched)
+    monkeypatch.setattr("afterword.wings.odd.odd.odd_lines", watched)
     return seen
 
 
@@ -569,7 +583,7 @@ def test_of_six_that_accept_at_once_none_that_reports_success_loses_its_line(
         with ThreadPoolExecutor() as threads:
             ended = [*threads.map(lambda line: finished([*command, line]), "uvwxyz")]
         assert not [one.stderr for one in ended if one.returncode]
-    usual = load(folder).usual
+    usual = usual_of(load(folder))
     assert usual is not None
     assert {*usual.accepted} == {*"uvwxyz"}
     assert not [*folder.parent.glob(".*")]
@@ -585,3 +599,94 @@ def test_who_waits_too_long_for_a_model_that_another_changes_is_refused(
     with writable(calibrated):
         assert afterword.accept(sibling, ("x",)).changed == 1
     assert afterword.accept(calibrated, ("x",)).changed == 1
+
+
+def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, run: Run) -> None:
+    good, out = tmp_path / "good.log", tmp_path / "model"
+    addresses = [f"10.{k % 4}.{k * 7 % 250}.{k % 250 + 1}" for k in range(1, 300)]
+    users = [f"user{'abcdefg'[k % 7]}" for k in range(300)]
+    good.write_text("".join(f"login {user} from {one} ok\n" for one, user in zip(addresses, users, strict=False)))
+    (tmp_path / "new.log").write_text("login usera from 192.0.2.7 ok\nlogin userz from 10.1.2.3 ok\n")
+    made = run("odd", good, tmp_path / "new.log", "--out", out)
+    assert b"masked: from" in made.stderr
+    assert b"192.0.2.7: seen " in made.stdout
+    stored = (out / LINES_FILE).read_text()
+    assert not [one for one in addresses if one in stored]
+    numbers = {float(int.from_bytes(map(int, one.split(".")))) for one in addresses}
+    assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]
+    assert "usera" in stored
+    for card in ((out / CARD).read_text(), load(out)._card):
+        assert "`lines.json` contains the words of the normal lines, such as the names of users" in card
+    accepted = run("accept", out, "login userz from 10.1.2.3 ok")
+    assert accepted.returncode == 0
+    card = (out / CARD).read_text()
+    assert card.count("`lines.json` contains") == card.count("`calibration.safetensors` contains") == 1
+    assert run("odd", out, tmp_path / "new.log").stdout.count(b"\n") == 1
+
+
+def test_training_further_removes_the_calibration_and_keeps_what_was_accepted(
+    run: Run, book: Path, tmp_path: Path
+) -> None:
+    out, normal = tmp_path / "run", tmp_path / "normal.log"
+    normal.write_text("".join(f"login user{n % 7} ok\n" for n in range(60)), encoding="utf-8")
+    fine(run("train", book, "--out", out, "--steps", "5", *SMALL))
+    run("calibrate", out, normal)
+    fine(run("accept", out, "logout mallory"))
+    fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
+    assert "run afterword calibrate" in error_line(run("odd", out, normal))
+    assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
+    run("calibrate", out, normal)
+    assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
+    (out / "model" / "lines.json").write_text("{}")
+    trained = fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
+    assert b"lines.json: it has been changed" in trained.stderr
+    assert b"training replaces it" in trained.stderr
+
+
+def test_a_check_whose_output_is_cut_off_has_not_passed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*asked: object, **options: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("afterword.language_model.load", fail)
+    assert run("odd", "english", "-", "--fail").returncode == 1
+
+
+def test_accepted_lines_have_a_head_even_if_there_are_none(calibrated: Path, run: Run) -> None:
+    assert fine(run("odd", calibrated, "--accepted", "--csv")).stdout == b"text\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda model: afterword.calibrated(model, ["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular"),
+        (
+            lambda model: afterword.calibrated(model, ["abc"] * 30, masks=cast(Any, [5])),
+            "mask must be text, a regular expression, not 5",
+        ),
+        (lambda model: odd_lines(model, ["a"], cast(Any, "0.1")), "false_alarms= must be a number, not '0.1'"),
+        (lambda model: odd_lines(model, ["a"], 10**400), "false_alarms= must be a smaller number"),
+        (lambda model: odd_lines(model, cast(Any, ["a", None])), "line 2 of 2 must be a string, not NoneType"),
+    ],
+)
+def test_what_no_function_can_take_is_refused_with_a_reason(
+    lines_model: Path, call: Callable[[LanguageModel], object], says: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        call(afterword.calibrated(load(lines_model), ["abc"] * 30))
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_lines_are_judged_in_every_vocabulary(models: dict[str, LanguageModel], vocabulary: str) -> None:
+    model = afterword.calibrated(models[f"lines {vocabulary}"], KNOWN)
+    assert [one.odd for one in odd_lines(model, [KNOWN[0], "zzz qqq 123"], 0.05)] == [False, True]
+
+
+def test_a_table_of_odd_lines_has_their_figures_as_its_columns() -> None:
+    check_columns(OddLine, [*LINE, "figure", "p_value", "odd", "odd_pieces"])
+
+
+def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> None:
+    for named in (Path("german"), german):
+        with pytest.raises(ModelError, match="is an installed base and cannot be changed"), writable(named):
+            pass
