@@ -23,9 +23,9 @@ from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
 from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
-from afterword.generation.sampling import Sampling
+from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
-from afterword.generation.writer import Generating, GeneratingMany, Stream, Streaming, Writer
+from afterword.generation.writer import Generating, GeneratingMany, Predicting, Stream, Streaming, Writer
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -209,23 +209,14 @@ class LanguageModel:
         """
         return read_prompt(self._saved, self.predictor, prompt, label)
 
-    def next_characters(
-        self,
-        prompt: PromptLike = None,
-        *,
-        label: str | None = None,
-        temperature: float | None = None,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float | None = None,
-    ) -> list[NextCharacter]:
+    @takes(Predicting)
+    def next_characters(self, asked: Predicting) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
         a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-        return self._last_writer(sampling).next_characters(prompt, label)
+        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
@@ -277,7 +268,7 @@ class LanguageModel:
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
 
-    def _last_writer(self, asked: Sampling) -> Writer:
+    def _last_writer(self, asked: Filters) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
         sampling = made(Sampling, vars(asked))
         if self._writer is None or self._writer.sampling != sampling:

@@ -13,7 +13,7 @@ from typing import Any
 
 from afterword.errors import OptionError
 from afterword.model.arrays import Array, in_bytes
-from afterword.model.folder.defaults import HOTTEST, RUNNING_TEXT
+from afterword.model.folder.defaults import RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import embedding_of
@@ -76,7 +76,6 @@ def _facts(model: SavedModel) -> dict[str, Any]:
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,
             "temperature": model.writing.temperature,
-            "hottest": HOTTEST,
             # the low one of `RECURRING_WORDS` relies on new-word-p, which the engine does not have
             "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",

@@ -1,20 +1,26 @@
-"""Documents with markup are read as their text, with a note of what was left out."""
+"""Laws of the table of formats: each is read or refused, whatever its name, and a new one is added in one place."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from afterword.errors import TextError
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.decoding import Decoding, Reader
+from afterword.text.documents import listed_names, with_article
+from afterword.text.formats import FORMATS, Format
+from tests.processes import finished
 from tests.reading import read_text
+from tests.test_docs import ROOT, generated
 
 docx = pytest.importorskip("docx")
 pytest.importorskip("striprtf")
@@ -70,10 +76,14 @@ RTF = rb"""{\rtf1\ansi{\fonttbl\f0 Times;}{\info{\title no}}
 \trowd\cellx100 no\cell\row The end.\par}"""
 
 
+ODT = {"mimetype": "application/vnd.oasis.opendocument.text", "META-INF/manifest.xml": MANIFEST, "content.xml": CONTENT}
+
+
 def zipped(path: Path, files: Mapping[str, str]) -> Path:
+    """Write an archive; its media type is not compressed, as formats ask for that begin with it."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(name, content, zipfile.ZIP_STORED if name == "mimetype" else None)
     return path
 
 
@@ -92,67 +102,137 @@ def word(path: Path) -> Path:
     return path
 
 
-def stored(path: Path) -> Path:
-    """Write the archive anew, with its media type first and not compressed, as both formats ask for."""
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content, zipfile.ZIP_STORED if name == "mimetype" else None)
-    return path
-
-
-def open_document(path: Path, content: str = CONTENT) -> Path:
-    media = {"mimetype": "application/vnd.oasis.opendocument.text"}
-    return stored(zipped(path, {**media, "META-INF/manifest.xml": MANIFEST, "content.xml": content}))
-
-
-def written(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
 HOUSE = "The House\n\nOne bold word, and another."
-FORMATS: dict[str, tuple[Callable[[Path], Path], str, str]] = {  # by name: how it is made, its text, what is left out
-    "a.docx": (word, "Chapter I\nIt was a dark night.\tAnd\nlate.\n\nThe end.\n", "1 table"),
-    "a.odt": (
-        open_document,
+READ: dict[str, tuple[Any, str, str]] = {  # what a document has in it, its text, and what is left out
+    "Word document": (word, "Chapter I\nIt was a dark night.\tAnd\nlate.\n\nThe end.\n", "1 table"),
+    "OpenDocument text": (
+        ODT,
         "Chapter I\nIt was a dark night.\n\nOne\ntwo\tthree.\n",
         "1 note and 1 picture and 1 table",
     ),
-    "a.epub": (
-        lambda path: stored(zipped(path, BOOK)),
-        "I\n\nFirst\xa0page, with a word.\n\n\nRoses é\nViolets\n",
-        "1 note",
-    ),
-    "a.html": (
-        lambda path: written(path, PAGE),
+    "EPUB book": (BOOK, "I\n\nFirst\xa0page, with a word.\n\n\nRoses é\nViolets\n", "1 note"),
+    "HTML page": (
+        PAGE.encode(),
         f"{HOUSE}\nA new line.\n\nbread\nbutter\n\na  b\n  c\n\ncafé\n",
         "1 picture and 1 table",
     ),
-    "a.md.gz": (
-        lambda path: written(path, gzip.compress(MARKDOWN.encode())),
-        f"{HOUSE}\n\nbread\nbutter\n\nRoses\nViolets\n",
-        "1 table",
-    ),
-    "a.rtf": (
-        lambda path: written(path, RTF),
-        "It was a dark night.\nCafé — one.\n The end.\n",
-        "1 note and 1 table",
-    ),
+    "Markdown text": (MARKDOWN.encode(), f"{HOUSE}\n\nbread\nbutter\n\nRoses\nViolets\n", "1 table"),
+    "rich text document (RTF)": (RTF, "It was a dark night.\nCafé — one.\n The end.\n", "1 note and 1 table"),
 }
+REFUSED: dict[str, Any] = {  # others are their signature and something
+    "Excel workbook": {"[Content_Types].xml": "", "xl/workbook.xml": ""},
+    "PowerPoint presentation": {"ppt/a.xml": "", "[Content_Types].xml": ""},
+    "ZIP archive": {"a.txt": "b"},
+    "tar archive": b"name".ljust(257, b"\0") + b"ustar\0",
+}
+each_read = pytest.mark.parametrize("kind", [one for one in FORMATS if one.reader], ids=lambda kind: kind.name)
+each_refused = pytest.mark.parametrize("kind", [one for one in FORMATS if not one.reader], ids=lambda kind: kind.name)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_document_is_read_as_its_text_also_as_a_stream(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def sample(kind: Format, place: Path) -> bytes:
+    """Return a small file of that format; `place` is a folder."""
+    made = READ[kind.name][0] if kind.reader else REFUSED.get(kind.name, kind.signature + b"\0\xe2\xff")
+    if isinstance(made, bytes):
+        return made
+    path = zipped(place / "sample", made) if isinstance(made, dict) else made(place / "sample")
+    content: bytes = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def refusal(path: Path, how: Decoding | None = None) -> str:
+    with pytest.raises(TextError) as caught:
+        read_text([path], how)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{path} ")
+
+
+@each_read
+def test_a_document_is_read_as_its_text_whatever_its_name(
+    kind: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, text, without = FORMATS[name]
-    path = make(tmp_path / name)
-    assert read_text([path]) == (text, [f"read the text of {path}, without {without}"])
-    if not name.endswith("md.gz"):  # which only its name tells
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    content, (_, text, without) = sample(kind, tmp_path), READ[kind.name]
+    names = [f"a{end}" for ending in kind.endings for end in (ending.upper(), f"{ending}.gz")]
+    if kind.signature or kind.then:  # others only their names tell
+        names += ["a", "a.txt", "a.pdf"]
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         assert read_text(["-"])[0] == text
+    for name in names:
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    paths = [tmp_path / name for name in names]
+    assert read_text(paths) == (
+        text * len(paths),
+        [f"read the text of {listed_names(map(str, paths))}, without {without}"],
+    )
+
+
+@each_read
+def test_half_of_a_document_gets_one_line(kind: Format, tmp_path: Path) -> None:
+    content, path = sample(kind, tmp_path), tmp_path / f"a{kind.endings[0]}"
+    path.write_bytes(content[: len(content) // 2] + b"\xff" * kind.is_text)
+    if kind.is_text:
+        assert refusal(path).startswith("is not utf-8 at byte ")
+    elif kind.name.startswith("rich text"):  # which is read as far as it goes
+        assert read_text([path])[0].startswith("It was a")
+    else:
+        assert refusal(path).startswith(f"is a damaged {kind.name} (")
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"encoding_errors": "replace"}, {"encoding": "latin-1"}, {"markup": "keep"}], ids=str
+)
+@each_refused
+def test_another_file_is_refused_with_what_to_do_whatever_its_name(
+    kind: Format, how: dict[str, str], tmp_path: Path
+) -> None:
+    content = sample(kind, tmp_path)
+    for name in ("a", "a.md", "a.docx", "a.txt.gz"):
+        (path := tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        says = f"is {with_article(kind.name)}, not plain text: {kind.advice}"
+        assert refusal(path, Decoding(**how)) == says
+        assert refusal(tmp_path, Decoding(**how)).endswith(
+            f"is a folder without text files: it has only {name} ({kind.name})"
+        )
+        path.unlink()
+
+
+def test_documentation_lists_every_format() -> None:
+    table = generated().formats()
+    for kind in FORMATS:
+        assert f"\n| {kind.name} | " in table
+        assert all(f"`{ending}`" in table for ending in kind.endings)
+
+
+ADDED = """
+import json, sys
+from afterword.text import formats
+page = dict(reader=formats.MARKUP + "page", extra="verse", is_text=True)
+formats.FORMATS += (formats.Format("poem", b"<poem", endings=(".poem",), **page), formats.Format("film", b"FILM"))
+
+from afterword.serving.app import ROUTES
+from afterword.serving.http.openapi import document
+from tests.reading import read_text
+from tests.test_docs import generated
+
+text, notes = read_text(sys.argv[1:])
+over_http = document(ROUTES, "")["components"]["schemas"]["RunRequest"]["properties"]["ending"]
+print(json.dumps([text, notes, generated().commands(), generated().formats(), over_http]))
+"""
+
+
+def test_a_format_is_added_in_one_place(tmp_path: Path) -> None:
+    for name, content in (("a.poem", "<p>Roses</p>"), ("b", "<poem><p>Violets</p></poem>"), ("c", "FILM and more")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    printed = finished([sys.executable, "-c", ADDED, str(tmp_path)], cwd=ROOT, fresh=True)
+    assert printed.returncode == 0, printed.stderr.decode()
+    text, notes, commands, table, over_http = json.loads(printed.stdout)
+    assert text == "Roses\nViolets\n"
+    read = f"read the text of {tmp_path / 'a.poem'} and {tmp_path / 'b'}"
+    assert notes == [f"skipped (film): {tmp_path / 'c'}", read]
+    assert "read .html, .md and .poem files as their text" in commands
+    assert "\n| poem | `.poem` | `afterword[verse]` | read as its text" in table
+    assert ".poem" in over_http["anyOf"][0]["enum"]
 
 
 @pytest.mark.parametrize(("name", "source"), [("a.html", PAGE), ("a.md", MARKDOWN)])
@@ -185,7 +265,7 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
     (tmp_path / "novel.rtf").write_bytes(RTF)
     (tmp_path / "a.html").write_text(PAGE, encoding="utf-8")
-    stored(zipped(tmp_path / "book.epub", BOOK))
+    zipped(tmp_path / "book.epub", BOOK)
     kinds = {
         "a.md": "a Markdown text",
         "a.html": "an HTML page",
@@ -202,7 +282,7 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
 def test_text_around_comments_and_instructions_is_kept(tmp_path: Path) -> None:
     (page := tmp_path / "a.html").write_text("<html><body>a <!-- no --> b<?no?>c<!-- no --><p>d", encoding="utf-8")
     assert read_text([page])[0] == "a bc\n\nd\n"
-    path = open_document(tmp_path / "novel.odt", CONTENT.replace("dark", "da<!-- no -->r<?no?>k"))
+    path = zipped(tmp_path / "novel.odt", ODT | {"content.xml": CONTENT.replace("dark", "da<!-- no -->r<?no?>k")})
     assert "It was a dark night." in read_text([path])[0]
 
 
