@@ -21,8 +21,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cases import cases
 from tests.serving.server import ENVIRONMENT, SOURCE, serving
-from tests.tiny import hourly, long_csv
 
 PLAY = Path(SOURCE, "afterword/operations/demo-julius-caesar.txt.gz")
 SMALL = ["--hidden-size", "48", "--num-layers", "1", "--batch-size", "8", "--seq-length", "32", "--steps", "40"]
@@ -49,7 +49,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def write_texts(place: Path) -> None:
-    """Write the texts, a log and a table."""
+    """Write the texts, a log, and the files of wings."""
     play = gzip.decompress(PLAY.read_bytes()).decode()
     lines = [line for line in play.splitlines() if line.strip()]
     (place / "play.txt").write_text(play, "utf-8")
@@ -78,7 +78,8 @@ def write_texts(place: Path) -> None:
             log[90:90] = ["Jan  9 11:12:11 host-1 app[500]: login user=eve from 10.0.0.77 ok"]
             log[200:200] = ["Jan  9 11:13:11 host-1 app[500]: cache size 900 MB"] * 30
         (place / name).write_text("\n".join([*log, ""]), "utf-8")
-    (place / "table.csv").write_bytes(long_csv(hourly(0)))
+    for name, content in cases("FILES").items():
+        (place / name).write_bytes(content)
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -109,7 +110,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]
     yield "odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]
     yield "odd good today", ["odd", "good.log", "today.log", "--json"]
-    yield "forecast naive", ["forecast", "table.csv", "--horizon", "24", "--method", "naive", "--json"]
+    yield from cases("RECORDED").items()
     yield "export js", ["export", "play-0", "--js", "play.js"]
     yield "export html", ["export", "play-0", "--html", "play.html"]
     yield "export onnx", ["export", "play-0", "--onnx", "play.onnx"]

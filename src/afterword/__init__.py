@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
     from afterword.operations.export import export
-    from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.info import info
     from afterword.operations.inspect_ import inspect
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
     from afterword.wings.hub.push import push
+    from afterword.wings.series.forecast import forecast
 
 __version__ = "0.3.0"
 __all__ = [

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from afterword.commands import commands, learned
+from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
-from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
+from tests.tiny import save_tiny
 
 SENTENCE = b"A text for all the rest of it. "
 FILES = {
@@ -33,23 +35,24 @@ FILES = {
     "csv": b"finding,detector,why\n1,text,odd\n",
     "read": b"file,line,text,bits,bits_per_character\na,1,b,9,9\n",
     "half": b'{"finding": 1, "lines": [{"file": "a", "line": 1, "text": "a\\ud800"}]}\n',
-    "table": long_csv(hourly(1)),
+    **cases("FILES"),
 }
-OF_TEXT = ["generate series", "generate series --prompt a --num 3", "novelty series", "inspect series a"]
-OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "odd", "calibrate", "voice", "novelty")]
-OF_TEXT += ["compare series english --file text", "push series me/mine", "serve series --port 0"]
-OF_TEXT += ["export series --html a.html", "export series --onnx a.onnx"]
+OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "inspect {0} a"]
+OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "odd", "calibrate", "voice", "novelty")]
+OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
+OF_TEXT += ["export {0} --html a.html", "export {0} --onnx a.onnx"]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files and with models: tiny, mixed, lines and series."""
+    """A folder with the files and with models: tiny, mixed, lines, and those that have not learned text."""
     place = tmp_path_factory.mktemp("mistakes")
     for name, content in FILES.items():
         (place / name).write_bytes(content)
     save_tiny(place / "mixed", mixed=True)
     save_tiny(place / "lines", lines=True)
-    save_tiny_series(place / "series")
+    for name, save in cases("MODELS").items():
+        save(place / name)
     save_tiny(place / "tiny")
     return place
 
@@ -199,21 +202,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train --resume tiny", "holds no run"),
         ("train --repeat run --out new", "there is no such folder"),
         ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
-        # series and texts
+        # of wings
         *[
-            (f"{line}", "this model has learned series of numbers, not text: use afterword forecast")
+            (line.format(name), learned()[name].refused)
+            for name in cases("MODELS")
             for line in OF_TEXT
+            if line.split()[0] in commands()
         ],
-        ("forecast table", "missing horizon: give --horizon with the number of values to forecast"),
-        ("forecast", "missing FILE"),
-        ("forecast series table table", "give one table, with a model before it or without, not 3 names"),
-        ("forecast series", "is a folder: name a table too"),
-        ("forecast none table", "none"),
-        ("forecast series table --season 7", "season 7 is not this model's, which is 24"),
-        ("forecast tiny table", "this is a model of text, which cannot forecast: train one with afterword forecast"),
-        ("forecast series table --keep new", "--keep keeps a new network, and that of series exists already"),
-        ("forecast table --horizon 3 --keep new --method naive", "--keep keeps an LSTM, and --method naive has none"),
-        ("forecast table --horizon 3 --keep series", "series exists already: name a new folder"),
+        *cases("MISTAKES"),
         # what is sent and taken
         ("export tiny --onnx ''", "the path is empty: name a file"),
         ("export tiny --onnx missing/book.onnx", "does not exist"),

@@ -17,6 +17,7 @@ from afterword.model.folder.saved import CARD, FILES
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import is_ours
 from afterword.wings.odd.attachments import LINES_FILE
+from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import until
@@ -147,18 +148,21 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     [
         ("-m afterword odd TEXT TEXT --network 5", "good.log"),
         ("-m afterword plan TEXT", "training.bin"),
-        ("-m afterword forecast TABLE --horizon 9 --method lstm", "training.bin"),
         ("-c import\tafterword;afterword.train('TEXT')", "training.bin"),
+        *cases("KILLED"),
     ],
 )
 def test_what_is_killed_leaves_no_text(tmp_path: Path, program: str, file: str) -> None:
-    good, table, temporary = tmp_path / "good.log", tmp_path / "table.csv", tmp_path / "temporary"
+    good, temporary = tmp_path / "good.log", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    table.write_text("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900)))
-    command = [sys.executable, *program.replace("TEXT", str(good)).replace("TABLE", str(table)).split(" ")]
+    for name, content in cases("FILES").items():
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, *program.replace("TEXT", str(good)).split(" ")]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         until(lambda: [*temporary.rglob(file)])
         os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not [*temporary.iterdir()])

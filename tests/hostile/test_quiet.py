@@ -12,8 +12,9 @@ import pytest
 from afterword.commands import commands
 from afterword.operations.demo import PLAY
 from tests.alone import ROOT, Left, alone, check_namespaces
+from tests.cases import cases
 from tests.processes import free_port
-from tests.tiny import hourly, long_csv, save_tiny
+from tests.tiny import save_tiny
 
 FILES = ROOT / "docs" / "files.md"
 LINES = "".join(f"user {'abcdefg'[k % 7]} logged in from port {5000 + k % 50}\n" for k in range(1200))
@@ -35,7 +36,7 @@ COMMANDS = {
     "odd": ["good.log today.log", "lines today.log"],
     "calibrate": ["run book.txt"],
     "accept": ["lines 'user z logged in'"],
-    "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
+    **cases("QUIET"),
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
     "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"],
     "info": ["run", "--system"],
@@ -60,7 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"book.txt": play[:60_000], "draft.txt": play[60_000:64_000], "good.log": LINES, "today.log": LINES[:4000]}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "table.csv").write_bytes(long_csv(hourly(seed=1, days=3)))
+    for name, content in cases("FILES").items():
+        (folder / name).write_bytes(content)
     for command in MADE:
         check_quiet(afterword(folder, command), command)
     return folder

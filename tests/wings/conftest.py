@@ -1,4 +1,4 @@
-"""The fixtures of the tests of wings: tiny models, the command, a server and a browser, as the core's tests have them."""
+"""The fixtures of the tests of wings: tiny models, the command, a server and a browser, as for the core."""
 
 from tests.browser.conftest import chromium, tab
 from tests.cli.conftest import book, lines_model, mixed_model, model, run

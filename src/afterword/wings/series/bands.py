@@ -13,12 +13,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from afterword.series.tokens import Floats
+from afterword.errors import OptionError
+from afterword.wings.series.methods import has_many_zeros
+from afterword.wings.series.table import Floats
+from afterword.wings.series.trials import EXACT, Trials
+from afterword.wings.series.value_text import scale_of
 
 SHRUNK = (2.0, 0.5, 8.0)  # the mean over all series counts as this many cut-offs of one: the default, then others
 PHASE_SHRUNK = 8.0  # values of a phase that the mean over all phases counts as
 LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
 UNTESTED = 2.0  # usual changes, up to which errors are assumed at the first step where nothing was tested
+LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
+LEVELS = (80.0, 95.0)  # per cent
 FEW = 2.0  # bands are wider by this divided by the number of trials: few show too little of the spread
 
 
@@ -62,3 +68,55 @@ def offsets(
     least = LEAST * (np.array([*quantiles, 0.5]) - 0.5)
     width = size[:, None] * growth * factors[(steps - at) % season]  # [N, h]
     return np.asarray(np.nan_to_num(sides)[:, None, None] * width + least[:, None, None] * scales[:, None])
+
+
+def banded(
+    trials: Trials,
+    point: Floats,
+    past: Floats,
+    quantiles: Sequence[float],
+    shrunk: float,
+    without: int | None = None,
+    wider: float = 1.0,
+) -> Floats:
+    """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
+
+    With `without`, that cut-off is left out, and the point forecasts begin there. The distances to the point are
+    multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
+    cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
+    """
+    kept = [k for k in range(len(trials.cuts)) if k != without]
+    at = 0 if without is None else trials.cuts[without]
+    errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
+    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None]
+    # errors grow with the root of the level, unless there are values below 0
+    levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
+    errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
+    changes = np.array([scale_of(values, 1) for values in trials.series])
+    found = point + wider * offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
+    if not has_many_zeros(trials.series):
+        found += point - found[quantiles.index(0.5)]
+    elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
+        sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
+        found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
+    return np.asarray(np.maximum(found, lowest))
+
+
+def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of bands in per cent, sorted. Text has spaces or commas between them. Raises OptionError."""
+    given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
+    try:
+        found = tuple(sorted({float(level) for level in given}))
+    except (TypeError, ValueError):
+        what = f"not {str(levels)[:60]}"
+        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", {what}') from None
+    for level in found:
+        if not 0 < level < 100:
+            raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
+    return found
+
+
+def band(level: float) -> tuple[float, float]:
+    """Return the two quantiles between which a band of `level` per cent lies."""
+    rest = (1 - level / 100) / 2
+    return round(rest, 10), round(1 - rest, 10)

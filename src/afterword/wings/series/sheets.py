@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError, TableError, check_installed
-from afterword.series.dates import is_date
+from afterword.errors import OptionError, check_installed
 from afterword.text.documents import Document, reason
 from afterword.text.formats import unpacked_bytes
+from afterword.wings.series.dates import TableError, is_date
 
 if TYPE_CHECKING:
     import pandas

@@ -1,38 +1,56 @@
-"""Forecast the series of a table of numbers."""
+"""Forecast the series of a table of numbers: the command, what it prints, and its pictures.
+
+A picture has the history of a series, the backtest of the best candidates, the median and the bands.
+"""
 
 from __future__ import annotations
 
+import html
+import io
 import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
 
 from afterword.errors import OptionError
-from afterword.inspection.figures import check_plot
+from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
 from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.plan import summary
 from afterword.operations.work import Work
 from afterword.runs.run import Run
-from afterword.series.drawing import write_html, write_png
-from afterword.series.forecasts import LEVELS, ForecastSettings, forecasts
-from afterword.series.forecasts import Forecast as Found
-from afterword.series.frames import as_frame, as_records, write_rows
-from afterword.series.sheets import without_pyarrow
-from afterword.series.table import Columns
-from afterword.series.table_corpus import SeriesFacts
 from afterword.settings import made, named_path, setting, settings_class
+from afterword.storage import output
 from afterword.text.aligned import aligned
 from afterword.text.documents import counted
+from afterword.web.pages import document, policy, style
+from afterword.wings.series.bands import LEVELS, band
+from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
+from afterword.wings.series.sheets import without_pyarrow
+from afterword.wings.series.table import as_frame, as_records, write_rows
+from afterword.wings.series.trials import spread
+from afterword.wings.series.value_text import SeriesFacts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PRINTED = 24  # rows of forecasts
+DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
+TRIED = 3  # candidates whose backtest is drawn
+HISTORY = 3  # horizons of the history, or seasons if that is more
+STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
+STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; } nav { max-height: 8em; overflow: auto; }"
+# one figure at a time, chosen by a link: without a script
+STYLE += " .one:has(:target) figure:not(:target), .one:not(:has(:target)) figure:not(:first-child) { display: none; }"
 
 
 @settings_class()
-class Forecast(ForecastSettings, Columns, Overwriting, Request):
+class Forecast(ForecastSettings, Overwriting, Request):
     """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
     series).
 
@@ -101,12 +119,12 @@ class Forecasted(Record, kw_only=True):
 @operation(Forecast, records=(Forecasted,))
 def forecast(request: Forecast, work: Work) -> Any:
     model, source = _named(request)
-    out, png, html = files = [
+    out, png, page = files = [
         one if isinstance(one, Path) else None for one in (request.out, request.png, request.html)
     ]
     if isinstance(source, str) and any(one and os.path.realpath(one) == os.path.realpath(source) for one in files):
         raise OptionError(f"{source} is the table itself: name another file to write")
-    check_plot(png, html)
+    check_plot(png, page)
     if out and out.suffix.lower() == ".parquet" and not (find_spec("pandas") and find_spec("pyarrow")):
         raise without_pyarrow(str(out))
 
@@ -118,9 +136,8 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
-    settings, columns = made(ForecastSettings, vars(request)), made(Columns, vars(request))
     keep = None if request.keep is None else Path(request.keep)
-    found = forecasts(source, settings, columns, request.levels, model, train, keep)
+    found = forecasts(source, made(ForecastSettings, vars(request)), request.levels, model, train, keep)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:
@@ -128,8 +145,8 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"wrote {counted(len(found.methods) * found.horizon, 'row')} to {out}")
     if png is not None:
         write_png(png, found)
-    if html is not None:
-        write_html(html, found)
+    if page is not None:
+        write_html(page, found)
     if keep is not None and keep.is_dir():
         work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
 
@@ -140,7 +157,7 @@ def forecast(request: Forecast, work: Work) -> Any:
         backtest = {"series": found.backtest.series, "methods": methods}
     return Forecasted(
         horizon=found.horizon,
-        season=found.season,
+        season=found.table.calendar.season,
         frequency=found.table.calendar.name,
         reason=found.reason,
         backtest=backtest,
@@ -169,7 +186,7 @@ def _named(request: Forecast) -> tuple[Any, Any]:
 Rows = Sequence[dict[str, Any]]
 
 
-def _shown(found: Found, unusual: Rows, rows: Rows) -> Iterator[str]:
+def _shown(found: Futures, unusual: Rows, rows: Rows) -> Iterator[str]:
     """Yield the parts of the printed answer: the reason, the backtest, and the first of both kinds of rows."""
     yield found.reason
     if found.backtest is not None:
@@ -188,3 +205,67 @@ def _table(rows: Rows, sides: str) -> str:
     """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
     some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
     return aligned([[*rows[0]], *some], "<<" + sides)
+
+
+def write_png(path: Path, found: Futures) -> None:
+    """Draw some of the series, one above another. Raises StorageError."""
+    write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=path)
+
+
+def write_html(path: Path, found: Futures) -> None:
+    """Write a page with the backtest and a figure per series; it loads nothing. Raises StorageError."""
+    total = len(found.methods)
+    drawn = spread(total, DRAWN_IN_PAGE)
+    parts = [f"<h1>Forecast</h1>\n<p>{html.escape(found.reason)}.</p>\n"]
+    if found.backtest is not None:
+        head, *rows = found.backtest.table
+        cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+        parts.append(f'<div class="scroll"><table>\n<tr>{cells}</tr>\n')
+        parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows]
+        parts.append("</table></div>\n")
+    if len(drawn) < total:
+        parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
+    names = [html.escape(found.table.series[k].name) for k in drawn]
+    if len(drawn) > 1:
+        links = " · ".join(f'<a href="#s{k}"><bdi>{name}</bdi></a>' for k, name in zip(drawn, names, strict=True))
+        parts.append(f"<nav>{links}</nav>\n")
+    parts.append('<div class="one">')
+    for k in drawn:
+        drawing = io.BytesIO()
+        write_figure(_figure(found, [k]), svg=drawing)
+        svg = drawing.getvalue().decode()
+        parts.append(f'<figure id="s{k}">{svg[svg.index("<svg") :]}</figure>\n')
+    parts.append("</div>")
+    allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
+    content = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
+    with output(path) as file:
+        file.write(content.encode())
+
+
+def _figure(found: Futures, which: Sequence[int]) -> Figure:
+    figure, axes = stacked_axes(width=8.0, heights=[2.2] * len(which))
+    for axis, k in zip(axes, which, strict=True):
+        _draw(axis, found, k)
+    axes[0].legend(ncols=8, fontsize=6, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _draw(axis: Any, found: Futures, k: int) -> None:
+    series = found.table.series[k]
+    length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.table.calendar.season))
+    for number, (name, cut, past) in enumerate(found.tried(k, TRIED)):
+        then = series.dates[-cut:][: len(past)]  # fewer in a short series, which was not tested
+        axis.plot(then, past[: len(then)], ":", color=COLOURS[1 + number], lw=1.1, label=name)
+    following = found.table.calendar.following(series.dates[-1], found.horizon)
+    # each line begins at the last known value, to join the history
+    last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
+    axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
+    for number, level in enumerate(found.levels):
+        low, high = (found.quantiles[q][k] for q in band(level))
+        alpha = 0.35 / (number + 1)
+        axis.fill_between(dates, [last, *low], [last, *high], color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:g} %")
+    axis.plot(dates, [last, *found.quantiles[0.5][k]], color=COLOURS[0], lw=1.3, label="median")
+    axis.set_title(series.name.replace("$", r"\$"), fontsize=9, loc="left")
+    axis.tick_params(labelsize=7)
+    axis.margins(x=0.01)
+    axis.grid(alpha=0.3)

@@ -1,14 +1,16 @@
-"""`afterword forecast`, through the real command: what it prints and writes, and one line for each wrong input."""
+"""`afterword forecast`, through the real command: what it prints and writes, its page, and a line for each mistake."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -18,8 +20,10 @@ from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.cli.test_train import INTERRUPTED
 from tests.processes import finished
-from tests.seasons import HORIZON, long_csv, seasonal, train_small
+from tests.test_pages import DOCS, page, place, program, ran
+from tests.wings.series.seasons import HORIZON, long_csv, seasonal, train_small
 
+__all__ = ["place"]
 NAIVE = ["--method", "naive", "--horizon", "6"]
 MEASURES = {"cut_offs", "mase", "smape", "weighted_quantile_loss", "coverage"}
 COLUMNS = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
@@ -237,3 +241,28 @@ def test_the_facts_of_a_kept_network_are_shown(run: Run, series_model: Path) -> 
     told = json.loads(out(run("info", series_model, "--json")))
     assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
     assert "series frequency" in out(run("info", series_model))
+
+
+def test_the_commands_of_forecast_print_what_it_shows(place: Path) -> None:
+    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
+    ran("forecast", "sales.csv", "--horizon", "28", "--minutes", "0.02", "--method", "lstm", "--keep", "sales")
+    printed = ran("forecast", "sales", "sales.csv", "--method", "lstm")
+    figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
+    for begins in ("backtest  ", "unique_id  ds ", "bakery     2025-01-01 ", "bakery     2025-01-02 "):
+        (as_shown,), (now,) = (
+            [
+                figures.sub("0", one).split()[:8]
+                for one in text.splitlines()
+                if one.startswith(begins) and "lo-99" not in one  # of unusual values
+            ]
+            for text in (page("forecast"), printed)
+        )
+        assert as_shown == now
+
+
+@pytest.mark.slow
+def test_the_python_of_the_page_of_forecasts_runs(place: Path) -> None:
+    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
+    names: dict[str, Any] = {}
+    exec(program("forecast").replace("minutes=1", "minutes=0.05"), names)
+    assert len(names["found"]) == 2 * 28
