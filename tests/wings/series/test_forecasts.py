@@ -17,7 +17,7 @@ import polars
 import pytest
 
 import afterword
-from afterword.errors import InputError, ModelError, OptionError, RunError, TextError
+from afterword.errors import InputError, ModelError, OptionError, RunError
 from afterword.language_model import load
 from afterword.model.folder.saved import load_model
 from afterword.runs.loop import train_run
@@ -139,12 +139,12 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
 def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: Path) -> None:
     noisy = found(table(tmp_path, seasonal()), model)
     assert noisy.backtest is not None
-    names = [*noisy.backtest.figures]
+    names = [*noisy.backtest.methods]
     assert (names[0], set(names[1:])) == ("used", {"last", "naive 12", "average 12", "lstm"})
-    assert noisy.backtest.figures["lstm"].cut_offs == 1
-    assert noisy.backtest.figures["average 12"].cut_offs == 5
+    assert noisy.backtest.methods["lstm"].cut_offs == 1
+    assert noisy.backtest.methods["average 12"].cut_offs == 5
     assert "average 12" in noisy.methods[0]
-    assert f"its MASE is {noisy.backtest.figures['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
+    assert f"its MASE is {noisy.backtest.methods['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
 
 
 def test_the_card_of_a_kept_network_says_what_it_forecasts(model: Path) -> None:
@@ -350,12 +350,6 @@ def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_pa
     assert "afterword forecast . FILE" in text
     assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in text
     assert "text-generation" not in text
-
-
-def test_too_few_values_are_refused(tmp_path: Path) -> None:
-    sales = table(tmp_path, seasonal(series=2))
-    with pytest.raises(TextError, match=r"sales\.csv has 192 values to learn from, after those held out; at least 500"):
-        learned_from(sales)
 
 
 def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:

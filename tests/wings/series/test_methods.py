@@ -22,10 +22,10 @@ from afterword.wings.series.methods import (
     Candidate,
     Method,
     Seasons,
-    automatic,
     candidates,
     cycle_of,
     fixed_phases,
+    of_library,
     seasonal,
 )
 from afterword.wings.series.table import Floats
@@ -122,7 +122,7 @@ def test_a_method_that_is_added_to_the_table_and_nowhere_else_is_tried_with_the_
 ) -> None:
     new = Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()))
     if importlib.util.find_spec(LIBRARY):
-        new = Method("Theta, with the best of its parameters", automatic("OptimizedTheta"), "short", library=LIBRARY)
+        new = Method("Theta, with the best of its parameters", of_library("OptimizedTheta"), "short", library=LIBRARY)
     monkeypatch.setattr("afterword.wings.series.methods.METHODS", METHODS)
     monkeypatch.setitem(METHODS, "new", new)
     test_a_method_forecasts_finite_values_that_suit_the_series("new")
@@ -132,7 +132,7 @@ def test_a_method_that_is_added_to_the_table_and_nowhere_else_is_tried_with_the_
     (tmp_path / "sales.csv").write_text(seasons.long_csv(seasons.seasonal(series=2, length=60)))
     found = forecasts(tmp_path / "sales.csv", ForecastSettings(horizon=HORIZON))
     assert found.backtest is not None
-    assert {"last", "naive", "average", "new"} <= {name.split()[0] for name in found.backtest.figures}
+    assert {"last", "naive", "average", "new"} <= {name.split()[0] for name in found.backtest.methods}
 
 
 def test_the_page_says_what_each_method_is_and_needs() -> None:

@@ -11,13 +11,12 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from afterword.errors import OptionError
+from afterword.errors import OptionError, check_installed
 from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
 from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
@@ -31,7 +30,7 @@ from afterword.text.documents import counted
 from afterword.web.pages import document, policy, style
 from afterword.wings.series.bands import LEVELS, band
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
-from afterword.wings.series.sheets import without_pyarrow
+from afterword.wings.series.sheets import NEEDS_PYARROW
 from afterword.wings.series.table import as_frame, as_records, write_rows
 from afterword.wings.series.trials import spread
 from afterword.wings.series.value_text import SeriesFacts
@@ -119,14 +118,13 @@ class Forecasted(Record, kw_only=True):
 @operation(Forecast, records=(Forecasted,))
 def forecast(request: Forecast, work: Work) -> Any:
     model, source = _named(request)
-    out, png, page = files = [
-        one if isinstance(one, Path) else None for one in (request.out, request.png, request.html)
-    ]
-    if isinstance(source, str) and any(one and os.path.realpath(one) == os.path.realpath(source) for one in files):
+    named = (request.out, request.png, request.html, request.keep)
+    out, png, page, keep = (None if one is None else Path(one) for one in named)
+    if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
         raise OptionError(f"{source} is the table itself: name another file to write")
     check_plot(png, page)
-    if out and out.suffix.lower() == ".parquet" and not (find_spec("pandas") and find_spec("pyarrow")):
-        raise without_pyarrow(str(out))
+    if out and out.suffix.lower() == ".parquet":
+        check_installed(NEEDS_PYARROW.format(out), "pandas", "pyarrow")
 
     def train(run: Run, facts: SeriesFacts) -> None:
         work.note(*run.take_notes())
@@ -136,7 +134,6 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
-    keep = None if request.keep is None else Path(request.keep)
     found = forecasts(source, made(ForecastSettings, vars(request)), request.levels, model, train, keep)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
@@ -151,16 +148,12 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
 
     forecasted, unusual = as_records(form, rows), as_records(form, found.unusual)
-    backtest = None
-    if found.backtest is not None:
-        methods = {name: asdict(figures) for name, figures in found.backtest.figures.items()}
-        backtest = {"series": found.backtest.series, "methods": methods}
     return Forecasted(
         horizon=found.horizon,
         season=found.table.calendar.season,
         frequency=found.table.calendar.name,
         reason=found.reason,
-        backtest=backtest,
+        backtest=asdict(found.backtest) if found.backtest else None,
         unusual=unusual,
         forecasts=forecasted,
         notes=notes,
@@ -225,10 +218,9 @@ def write_html(path: Path, found: Futures) -> None:
         parts.append("</table></div>\n")
     if len(drawn) < total:
         parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
-    names = [html.escape(found.table.series[k].name) for k in drawn]
     if len(drawn) > 1:
-        links = " · ".join(f'<a href="#s{k}"><bdi>{name}</bdi></a>' for k, name in zip(drawn, names, strict=True))
-        parts.append(f"<nav>{links}</nav>\n")
+        links = [f'<a href="#s{k}"><bdi>{html.escape(found.table.series[k].name)}</bdi></a>' for k in drawn]
+        parts.append(f"<nav>{' · '.join(links)}</nav>\n")
     parts.append('<div class="one">')
     for k in drawn:
         drawing = io.BytesIO()
@@ -253,8 +245,10 @@ def _figure(found: Futures, which: Sequence[int]) -> Figure:
 def _draw(axis: Any, found: Futures, k: int) -> None:
     series = found.table.series[k]
     length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.table.calendar.season))
-    for number, (name, cut, past) in enumerate(found.tried(k, TRIED)):
-        then = series.dates[-cut:][: len(past)]  # fewer in a short series, which was not tested
+    trials = found.trials
+    for number, name in enumerate(found.backtest.best[:TRIED] if found.backtest else ()):
+        past = trials.past[trials.names.index(name), k, 0]
+        then = series.dates[-trials.cuts[0] :][: len(past)]  # fewer in a short series, which was not tested
         axis.plot(then, past[: len(then)], ":", color=COLOURS[1 + number], lw=1.1, label=name)
     following = found.table.calendar.following(series.dates[-1], found.horizon)
     # each line begins at the last known value, to join the history

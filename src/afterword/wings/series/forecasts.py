@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -100,18 +100,23 @@ class Figures:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The figures of each candidate over the same series, the best first."""
+    """The figures of each candidate, and of the forecast that is used, over the same series, the best first."""
 
     series: int
-    figures: dict[str, Figures]
+    methods: dict[str, Figures]
+
+    @property
+    def best(self) -> list[str]:
+        """The names of the candidates, the best first."""
+        return [name for name in self.methods if name != USED]
 
     @property
     def table(self) -> list[tuple[str, ...]]:
         """The figures as text, a row per candidate, below the names of the columns."""
-        bands = next(iter(self.figures.values())).coverage
+        bands = next(iter(self.methods.values())).coverage
         head = ("backtest", "cut-offs", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
         rows: list[tuple[str, ...]] = [head]
-        for name, one in self.figures.items():
+        for name, one in self.methods.items():
             errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
             within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
             rows.append((name, f"{one.cut_offs}", *errors, *within))
@@ -140,12 +145,6 @@ class Futures:
     def horizon(self) -> int:
         """The number of values that are forecast."""
         return len(self.mean[0])
-
-    def tried(self, k: int, most: int) -> Iterator[tuple[str, int, Floats]]:
-        """Yield what the best candidates forecast for series `k` from the first cut-off: name, cut-off, values [h]."""
-        if self.backtest is not None:
-            for name in [name for name in self.backtest.figures if name != USED][:most]:
-                yield name, self.trials.cuts[0], self.trials.past[self.trials.names.index(name), k, 0]
 
     @property
     def unusual(self) -> pandas.DataFrame:
@@ -248,12 +247,8 @@ def _trained(
 ) -> LanguageModel:
     """Train a network on `corpus`, and keep it in `folder`."""
     with temporary_folder() as temporary:
-        run = begin(
-            corpus.sources,
-            temporary / "run",
-            TableText(corpus),
-            OnValues.of(corpus, settings.minutes, settings.seed),
-        )
+        training = OnValues.of(corpus, settings.minutes, settings.seed)
+        run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
         train(run, facts)
         saved = load_model(run.folder.model)
     if folder:
@@ -347,13 +342,13 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
     """Return the first line: the methods used, their error, the errors of the next, and the size of the backtest."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
-    used, most = backtest.figures[USED], max(dict.fromkeys(methods), key=methods.count)
+    used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
     rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
-    others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
+    others = [f"{name} {backtest.methods[name].mase:.3f}" for name in backtest.best if name != most]
     next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
     return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"

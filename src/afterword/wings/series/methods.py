@@ -10,7 +10,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby, product
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -65,20 +65,25 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
-def of_library(make: Callable[[Any, Seasons], Any]) -> Callable[[Floats, int, Seasons], Floats]:
-    """Return the function of a method that `make` makes from the models of statsforecast."""
+def of_library(name: str) -> Callable[[Floats, int, Seasons], Floats]:
+    """Return the function of a model of statsforecast, for one season or none."""
 
     def forecast(values: Floats, horizon: int, seasons: Seasons) -> Floats:
         from statsforecast import models
 
-        return np.asarray(make(models, seasons).forecast(y=values, h=horizon)["mean"], np.float64)
+        make = getattr(models, name)
+        model = make(season_length=seasons[0]) if seasons else make()
+        return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
 
     return forecast
 
 
-def automatic(name: str) -> Callable[[Floats, int, Seasons], Floats]:
-    """Return the function of a model of statsforecast that chooses its own form, for one season."""
-    return of_library(lambda models, seasons: getattr(models, name)(season_length=seasons[0]))
+def without_seasons(values: Floats, horizon: int, seasons: Seasons) -> Floats:
+    """Return the forecast by MSTL of statsforecast."""
+    from statsforecast import models
+
+    model = models.MSTL([*seasons], trend_forecaster=models.AutoETS(model="ZZN"))
+    return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
 
 
 LIBRARY = "statsforecast"
@@ -95,16 +100,14 @@ METHODS = {  # the simplest first
         lambda values, h, _: np.full(h, np.median(values[-USUAL:])),
         zeros=True,
     ),
-    "ets": Method("exponential smoothing", automatic("AutoETS"), "short", library=LIBRARY, most=55_000),
-    "theta": Method("Theta", automatic("AutoTheta"), "short", library=LIBRARY, most=300_000),
-    "ces": Method("complex exponential smoothing", automatic("AutoCES"), "short", library=LIBRARY),
-    "arima": Method("ARIMA", automatic("AutoARIMA"), "short", library=LIBRARY, most=10_000),
-    "croston": Method(
-        "Croston's method", of_library(lambda models, _: models.CrostonSBA()), zeros=True, library=LIBRARY
-    ),
+    "ets": Method("exponential smoothing", of_library("AutoETS"), "short", library=LIBRARY, most=55_000),
+    "theta": Method("Theta", of_library("AutoTheta"), "short", library=LIBRARY, most=300_000),
+    "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", library=LIBRARY),
+    "arima": Method("ARIMA", of_library("AutoARIMA"), "short", library=LIBRARY, most=10_000),
+    "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, library=LIBRARY),
     "mstl": Method(
         "MSTL, which removes several seasons or a long one before exponential smoothing",
-        of_library(lambda models, seasons: models.MSTL([*seasons], trend_forecaster=models.AutoETS(model="ZZN"))),
+        without_seasons,
         "all",
         library=LIBRARY,
         logs=True,

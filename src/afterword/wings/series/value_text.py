@@ -25,7 +25,7 @@ from afterword.errors import TextError
 from afterword.planning.training_plan import NONE, TrainingSettings
 from afterword.planning.tuning import Limit, lines_per_step
 from afterword.text.corpus import Corpus, Split, TextSettings, in_parts
-from afterword.text.documents import Source, counted
+from afterword.text.documents import Source
 from afterword.wings.series.table import Floats, Table
 
 BINS = 256
@@ -137,13 +137,10 @@ def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[s
 def corpus_of(table: Table, facts: SeriesFacts, name: str) -> Corpus:
     """Return the series of `table` as lines. The last horizon of each is held out, and at least a season.
 
-    Raises TextError if there is too little to learn.
+    Raises TextError if there is nothing to learn.
     """
     parts = lines_of([one.values for one in table.series], facts)
     learned = parts["training"]
-    if (values := sum(map(len, learned))) < LEAST_VALUES:
-        has = f"{name} has {counted(values, 'value')} to learn from, after those held out"
-        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast `method` naive")
     if len(set("".join(learned))) < 2:
         raise TextError(f"{name} changes always by the same amount: there is nothing to learn")
     left = len(table.series) - len(learned)
