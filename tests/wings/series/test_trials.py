@@ -152,7 +152,7 @@ def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found(rando
 def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.random.Generator) -> None:
     growth, sizes = np.sqrt(np.arange(1, 13)), random.uniform(1, 20, 60)[:, None, None]
     errors = random.normal(size=(60, 4, 12)) * growth * sizes
-    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9])
+    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9], 0, 2.0)
     within = (low <= errors[:, 0]) & (errors[:, 0] <= high)
     assert 0.74 < within.mean() < 0.88
     assert 0.65 < within[:, :3].mean() < 0.93
@@ -161,7 +161,7 @@ def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.r
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
-    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9])[:2]
+    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9], 0, 2.0)[:2]
     assert (high[0] - low[0] > 6).all()
     assert (np.diff(high[0]) > 1).all()
     assert (high[1] == low[1]).all()
@@ -170,7 +170,7 @@ def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
 def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors(random: np.random.Generator) -> None:
     phase = np.where(np.arange(14) % 7 == 3, 10.0, 1.0)
     errors = random.normal(size=(30, 3, 14)) * phase
-    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9])
+    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9], 0, 2.0)
     width = (high - low).mean(axis=0)
     assert width[3] > 4 * width[2]
     assert width[10] > 4 * width[9]

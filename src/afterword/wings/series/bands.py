@@ -24,18 +24,15 @@ PHASE_SHRUNK = 8.0  # values of a phase that the mean over all phases counts as
 LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
 UNTESTED = 2.0  # usual changes, up to which errors are assumed at the first step where nothing was tested
 LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
-LEVELS = (80.0, 95.0)  # per cent
+LEVELS = "80 95"  # per cent
 FEW = 2.0  # bands are wider by this divided by the number of trials: few show too little of the spread
 
 
+Levels = Sequence[float]
+
+
 def offsets(
-    errors: Floats,
-    cuts: Sequence[int],
-    scales: Floats,
-    season: int,
-    quantiles: Sequence[float],
-    at: int = 0,
-    shrunk: float = SHRUNK[0],
+    errors: Floats, cuts: Sequence[int], scales: Floats, season: int, quantiles: Levels, at: int, shrunk: float
 ) -> Floats:
     """Return the quantiles of how far the truth exceeds a forecast, and the mean last. [N, K, h] -> [Q + 1, N, h]
 
@@ -71,17 +68,11 @@ def offsets(
 
 
 def banded(
-    trials: Trials,
-    point: Floats,
-    past: Floats,
-    quantiles: Sequence[float],
-    shrunk: float,
-    without: int | None = None,
-    wider: float = 1.0,
+    trials: Trials, point: Floats, past: Floats, quantiles: Levels, shrunk: float, without: int | None, wider: float = 1
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
-    With `without`, that cut-off is left out, and the point forecasts begin there. The distances to the point are
+    A cut-off `without` which the bands are made is one where the point forecasts begin. The distances to the point are
     multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
     cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
     """
@@ -102,7 +93,7 @@ def banded(
     return np.asarray(np.maximum(found, lowest))
 
 
-def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
+def parse_levels(levels: str | Levels) -> tuple[float, ...]:
     """Return the levels of bands in per cent, sorted. Text has spaces or commas between them. Raises OptionError."""
     given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
     try:

@@ -191,16 +191,11 @@ YEAR = {"month": 12, "week": 52}
 
 Unit = Literal["number", "second", "business day", "month"]
 Dates = NDArray[Any]  # datetime64[s], or int64 for dates that only count
-NAMES: dict[tuple[Unit, int], str] = {
-    ("number", 1): "numbered",
-    ("second", HOUR): "hourly",
-    ("second", DAY): "daily",
-    ("second", WEEK): "weekly",
-    ("business day", 1): "business daily",
-    ("month", 1): "monthly",
-    ("month", 3): "quarterly",
-    ("month", 6): "half-yearly",
-    ("month", 12): "yearly",
+NAMES: dict[Unit, dict[int, str]] = {  # of steps
+    "number": {1: "numbered"},
+    "second": {HOUR: "hourly", DAY: "daily", WEEK: "weekly"},
+    "business day": {1: "business daily"},
+    "month": {1: "monthly", 3: "quarterly", 6: "half-yearly", 12: "yearly"},
 }
 
 
@@ -244,7 +239,7 @@ class Calendar:
         if self.unit == "number" and self.step > 1:
             return f"numbered by {self.step}"
         span = _duration(self.step).removeprefix("1 ") if self.unit == "second" else f"{self.step} {self.unit}s"
-        return NAMES.get((self.unit, self.step), f"every {span}")
+        return NAMES[self.unit].get(self.step, f"every {span}")
 
     def season_for(self, length: int) -> int:
         """Return the season of a series of `length` steps: the longest usual one that fits twice.

@@ -18,7 +18,7 @@ import numpy as np
 
 from afterword.errors import OptionError, check_installed
 from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
-from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
+from afterword.operations.operation import FOLDER, ModelName, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.plan import summary
 from afterword.operations.work import Work
@@ -67,25 +67,12 @@ class Forecast(ForecastSettings, Overwriting, Request):
 
     source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY
-    levels: Any = setting(
-        "the bands to forecast: each should contain that percentage of the values",
-        default=" ".join(f"{level:g}" for level in LEVELS),
-        metavar="PERCENT",
-    )
-    out: Output | None = setting(
-        "write all forecasts to this .csv or .parquet file", default=None, ending=(".csv", ".parquet"), short="o"
-    )
-    keep: Output | None = setting(
-        "keep the trained network in this new folder, to forecast other tables",
-        default=None,
-        metavar="DIR",
-        ending=FOLDER,
-    )
+    levels: Any = setting("the bands to forecast, in per cent of the values", default=LEVELS, metavar="PERCENT")
+    out: Output | None = setting("write all rows to this file", default=None, ending=(".csv", ".parquet"), short="o")
+    keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
     png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
-    html: Output | None = setting(
-        "draw the forecasts in a page, a figure per series", default=None, ending=(".html", ".htm")
-    )
-    model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
+    html: Output | None = setting("draw them in a page, a figure per series", default=None, ending=(".html", ".htm"))
+    model: ModelName | None = None  # only in Python, a folder: the command names it before FILE
 
 
 class Forecasted(Record, kw_only=True):
@@ -141,7 +128,7 @@ def forecast(request: Forecast, work: Work) -> Any:
         write_rows(out, form, rows)
         work.say(f"wrote {counted(len(found.methods) * found.horizon, 'row')} to {out}")
     if png is not None:
-        write_png(png, found)
+        write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=png)
     if page is not None:
         write_html(page, found)
     if keep is not None and keep.is_dir():
@@ -198,11 +185,6 @@ def _table(rows: Rows, sides: str) -> str:
     """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
     some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
     return aligned([[*rows[0]], *some], "<<" + sides)
-
-
-def write_png(path: Path, found: Futures) -> None:
-    """Draw some of the series, one above another. Raises StorageError."""
-    write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=path)
 
 
 def write_html(path: Path, found: Futures) -> None:

@@ -21,6 +21,7 @@ from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
+from afterword.operations.operation import ModelName
 from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
@@ -28,7 +29,7 @@ from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import Corpus
 from afterword.text.documents import counted, source_name
-from afterword.wings.series.bands import LEVELS, SHRUNK, band, banded, parse_levels
+from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
 from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
 from afterword.wings.series.series_network import UNREADABLE, check_frequency, keep, load_kept, lstm_forecasts
 from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
@@ -50,7 +51,6 @@ from afterword.wings.series.trials import (
 )
 from afterword.wings.series.value_text import (
     LEAST_VALUES,
-    SEASON_HELP,
     OnValues,
     SeriesFacts,
     TableText,
@@ -77,14 +77,12 @@ class ForecastSettings(Columns):
     horizon: int | None = setting(
         "the number of values to forecast (default: that of the model)", default=None, minimum=1, maximum=100_000
     )
-    minutes: float = setting(
-        "minutes of training, if an LSTM is trained", default=DEFAULT_MINUTES, above=0, maximum=525_600
-    )
+    minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
     seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
-    season: int | None = setting(SEASON_HELP, default=None, minimum=1, maximum=100_000)
-    method: str = setting(
-        "one method, or auto: the mean of the best few in the backtest", default=AUTO, choices=(AUTO, LSTM, *METHODS)
+    season: int | None = setting(
+        "values after which a pattern repeats (default: from the dates)", default=None, minimum=1, maximum=100_000
     )
+    method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
 
 
 @dataclass(frozen=True)
@@ -175,8 +173,8 @@ class Futures:
 def forecasts(
     source: Any,
     settings: ForecastSettings,
-    levels: str | Sequence[float] = LEVELS,
-    kept: str | os.PathLike[str] | None = None,
+    levels: str | Levels = LEVELS,
+    kept: ModelName | None = None,
     train: Train = lambda run, facts: train_shown(run),
     folder: Path | None = None,
 ) -> Futures:
@@ -280,7 +278,8 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
     point, total = combined(shares, trials.future), len(trials.series)
-    methods = [_joined([names[k] for k in np.flatnonzero(each)]) for each in shares.T]
+    good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
+    methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
@@ -306,7 +305,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
             usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
-    *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk), fixed)
+    *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
     by_level = dict(zip(quantiles, found, strict=True))
     return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
 
@@ -319,12 +318,7 @@ def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
 
 
 def _with_bands(
-    figures: Figures,
-    trials: Trials,
-    past: Floats,
-    quantiles: Sequence[float],
-    levels: Sequence[float],
-    shrunk: float,
+    figures: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float
 ) -> Figures:
     """Add the figures of bands, which come from the errors at the other cut-offs."""
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
@@ -352,10 +346,6 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
     next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
     return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return "+".join(names) if len(names) <= SHOWN else f"mean of {len(names)}"
 
 
 def _shown(value: float, form: str) -> str:

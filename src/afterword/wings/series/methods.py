@@ -78,7 +78,7 @@ def of_library(name: str) -> Callable[[Floats, int, Seasons], Floats]:
     return forecast
 
 
-def without_seasons(values: Floats, horizon: int, seasons: Seasons) -> Floats:
+def mstl(values: Floats, horizon: int, seasons: Seasons) -> Floats:
     """Return the forecast by MSTL of statsforecast."""
     from statsforecast import models
 
@@ -105,13 +105,7 @@ METHODS = {  # the simplest first
     "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", library=LIBRARY),
     "arima": Method("ARIMA", of_library("AutoARIMA"), "short", library=LIBRARY, most=10_000),
     "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, library=LIBRARY),
-    "mstl": Method(
-        "MSTL, which removes several seasons or a long one before exponential smoothing",
-        without_seasons,
-        "all",
-        library=LIBRARY,
-        logs=True,
-    ),
+    "mstl": Method("exponential smoothing of what seasons leave (MSTL)", mstl, "all", library=LIBRARY, logs=True),
 }
 
 

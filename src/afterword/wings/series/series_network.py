@@ -5,7 +5,6 @@ A future is drawn token by token, as an array, without text or filters.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -24,6 +23,7 @@ from afterword.model.folder.card import card
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.network import Network, State
 from afterword.model.threads import share
+from afterword.operations.operation import ModelName
 from afterword.records import as_record
 from afterword.wings.series.table import BY_NAME, Columns, Floats, Table, read_table
 from afterword.wings.series.value_text import (
@@ -46,7 +46,7 @@ READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
 UNREADABLE = "every series is constant, or has no more values than a season of {:,}"
 
 
-def load_kept(path: str | os.PathLike[str]) -> tuple[LanguageModel, SeriesFacts]:
+def load_kept(path: ModelName) -> tuple[LanguageModel, SeriesFacts]:
     """Return the network that `path` names, as `load` does, and what it has learned. Raises ModelError."""
     saved, *_ = saved_model(path, of_text=False)
     if not (facts := saved.about.get("series")):
@@ -103,13 +103,10 @@ def read_as_ids(bins: NDArray[np.int64], ids: Ids) -> Ids:
 
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
     """Return the values that follow `values`, given their changes [paths, h] from a season before."""
-    paths = np.empty_like(changes)
-    before: Floats = np.broadcast_to(values[-season:], (len(changes), season))
-    for at in range(0, changes.shape[1], season):
-        part = changes[:, at : at + season]
-        before = before[:, : part.shape[1]] + part
-        paths[:, at : at + season] = before
-    return paths
+    paths, horizon = changes.shape
+    before = np.broadcast_to(values[-season:], (paths, season))
+    rows = np.concatenate([before, changes, np.zeros((paths, -horizon % season))], axis=1)
+    return rows.reshape(paths, -1, season).cumsum(axis=1).reshape(paths, -1)[:, season : season + horizon]
 
 
 def sample_paths(
@@ -172,11 +169,7 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
 
 
 def gates_of(
-    model: str | os.PathLike[str],
-    source: Any,
-    name: str | None = None,
-    part: slice = slice(None),
-    columns: Columns = BY_NAME,
+    model: ModelName, source: Any, name: str | None = None, part: slice = slice(None), columns: Columns = BY_NAME
 ) -> Trace:
     """Return the gates of the network that `forecast` kept in `model`, while it reads a series of the table `source`.
 

@@ -23,6 +23,9 @@ from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import scale_of
 
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
+Many = Sequence[Floats]
+Network = Callable[[Many], Floats]
+"""A function from N series to their forecasts [N, h]."""
 AUTO, LSTM = "auto", "lstm"
 TESTED = 100  # series at least, evenly spread; more if the candidates are fast enough
 CUT_OFFS = (3, 6)  # for many series and for few
@@ -40,7 +43,7 @@ SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs
 class Trials:
     """The forecasts of N series by each candidate, from the series' ends and from each cut-off."""
 
-    series: Sequence[Floats]  # [n] each
+    series: Many  # [n] each
     names: list[str]  # of the candidates, the simplest first
     season: int  # the shortest; 1 for none
     cuts: list[int]
@@ -50,12 +53,7 @@ class Trials:
 
     @classmethod
     def run(
-        cls,
-        series: Sequence[Floats],
-        seasons: Sequence[int],
-        horizon: int,
-        method: str = AUTO,
-        network: Callable[[Sequence[Floats]], Floats] | None = None,
+        cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, network: Network | None = None
     ) -> Trials:
         """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
         before the first cut-off. Raises OptionError if no candidate can be used.

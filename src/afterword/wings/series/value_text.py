@@ -65,7 +65,6 @@ def to_text(values: Floats, season: int, scale: float) -> str:
 
 LEAST_VALUES = 500  # to learn from
 STEPS_PER_PASS = 25  # at least: few values would else be learned from in a hundred steps
-SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
 
 
 @dataclass(frozen=True)
