@@ -32,7 +32,6 @@ from afterword.settings import Kind, kinds_of
 from afterword.wings.odd.calibration import Calibration, Usual
 from afterword.wings.odd.normal import CALIBRATION_FILE
 from tests.sealing import reseal, seal
-from tests.tiny import hourly, long_csv
 from tests.wings.hub.hub import Handler, stand_in
 from tests.wings.hub.test_push import at_home, published
 
@@ -244,6 +243,8 @@ DATES = ["abc", "not a date", "2024-13-45", "0000-00-00", "2024-01-01T25:00", "1
 
 
 def parquet(draw: random.Random) -> Spoilt:
+    from tests.wings.series.seasons import hourly
+
     n, values = 96, hourly(0, 4, ["a"])["a"]
     dates: Any = np.arange("2024-01-01", "2024-01-05", dtype="M8[h]").astype("M8[us]")
     wrong: dict[str, Any] = {"text": ["abc"] * n, "list": [[1.0]] * n, "struct": [{"a": 1}] * n, "bytes": [b"\xff"] * n}
@@ -265,8 +266,10 @@ def parquet(draw: random.Random) -> Spoilt:
 
 
 def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    from tests.wings.series.seasons import hourly, hourly_csv
+
     series = hourly(draw.randrange(99), days=4)
-    rows = [line.split(",") for line in long_csv(series).decode().splitlines()]
+    rows = [line.split(",") for line in hourly_csv(series).decode().splitlines()]
     name, place, certain = "t.csv", "", True
     kind = draw.choice(["cell", "cell", "date", "shape", "bytes", "bytes", "parquet", "parquet", "json", "place"])
     line, last = draw.randrange(1, len(rows)), len(rows)
@@ -368,7 +371,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     text_commands += [["export", model, "--html", "page.html"], ["push", model, "me/tiny", "--yes"]]
     text_commands += [["calibrate", model, "book.txt"]] * (model == "lines")
     run_commands = [["train", "--resume", "run", "--more-minutes", "1e-9"], ["novelty", "run"]]
-    commands = {"series": [["forecast", "series", "good.csv"]], "run": text_commands + run_commands}
+    commands = {"series": [["forecast", "series", "table.csv"]], "run": text_commands + run_commands}
     command = draw.choice([["info", model], *commands.get(model, text_commands)])
     certain &= model != "run" or ("model" in file.parts and command[0] != "train")
     names = rf"\b{model}\b|{re.escape(file.name)}" + "|hub" * (command[0] == "push")
@@ -379,7 +382,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 # ---- options
 
-GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
+GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "table.csv", "novelty model": "run"}
 GIVEN |= {"calibrate model": "lines", "accept model": "lines", "lines": "abcd"}
 GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
 ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3"}

@@ -1,4 +1,4 @@
-"""What the tests of the core take from each wing: examples of its commands, and what it adds to a model."""
+"""What the tests of the core take from the wings: examples of their commands, files and pages."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from afterword.commands import WINGS
 
-PLACE = Path(__file__).with_name("wings")
 
-
-def cases(what: str) -> list[Any]:
-    """Return what `tests/wings/NAME/cases.py` has under the name `what`, of each wing that has it."""
-    modules = [import_module(f"tests.wings.{wing}.cases") for wing in WINGS if (PLACE / wing / "cases.py").exists()]
-    return [getattr(module, what) for module in modules if hasattr(module, what)]
+def cases(what: str) -> Any:
+    """Return the examples `what` of all wings, a list or a dictionary, from the file cases.py of each wing's tests."""
+    wings = [wing for wing in WINGS if Path(__file__).with_name("wings").joinpath(wing, "cases.py").exists()]
+    each = [getattr(import_module(f"tests.wings.{wing}.cases"), what, None) for wing in wings]
+    if any(isinstance(some, list) for some in each):
+        return [one for some in each for one in some or ()]
+    return {name: one for some in each for name, one in (some or {}).items()}

@@ -12,7 +12,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
 from benchmarks.tasks import TASKS
 from benchmarks.teach import claims, latest
+from tests.cases import cases
 from tests.cli.answers import fine
 from tests.cli.conftest import run_here
 from tests.examples import BLOCK, PAGES, commands, derived
@@ -195,7 +195,7 @@ def test_the_programs_of_the_reference_and_of_the_lesson_print_what_they_say(
     [
         ("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260)),
         ("make_sessions.py", "sessions.txt", "lines", (40, 110, 180, 250)),
-        ("make_sales.py", "sales.csv", "forecast", ()),
+        *cases("SCRIPTS"),
     ],
 )
 def test_a_text_is_the_one_that_the_page_shows(
@@ -251,31 +251,6 @@ def test_a_tune_by_the_rule_has_whole_bars(place: Path) -> None:
         written = ran("generate", "tunes", "--prompt", f"{meter}[K:G]", *rule, "--num", "10").splitlines()
         assert len(written) == 10
         assert all(map(script["is_whole"], written))
-
-
-def test_the_commands_of_forecast_print_what_it_shows(place: Path) -> None:
-    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
-    ran("forecast", "sales.csv", "--horizon", "28", "--minutes", "0.02", "--method", "lstm", "--keep", "sales")
-    printed = ran("forecast", "sales", "sales.csv", "--method", "lstm")
-    figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
-    for begins in ("backtest  ", "unique_id  ds ", "bakery     2025-01-01 ", "bakery     2025-01-02 "):
-        (as_shown,), (now,) = (
-            [
-                figures.sub("0", one).split()[:8]
-                for one in text.splitlines()
-                if one.startswith(begins) and "lo-99" not in one  # of unusual values
-            ]
-            for text in (page("forecast"), printed)
-        )
-        assert as_shown == now
-
-
-@pytest.mark.slow
-def test_the_python_of_the_page_of_forecasts_runs(place: Path) -> None:
-    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
-    names: dict[str, Any] = {}
-    exec(program("forecast").replace("minutes=1", "minutes=0.05"), names)
-    assert len(names["found"]) == 2 * 28
 
 
 # The lesson: its claims are what was measured.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
     from afterword.operations.export import export
-    from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.info import info
     from afterword.operations.inspect_ import inspect
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from afterword.wings.odd.calibrate import calibrate
     from afterword.wings.odd.normal import calibrated, odd_lines
     from afterword.wings.odd.odd import odd
+    from afterword.wings.series.forecast import forecast
 
 __version__ = "0.3.0"
 __all__ = [

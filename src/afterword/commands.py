@@ -40,6 +40,25 @@ class Attached(NamedTuple):
     """What it contains of a user's texts: sentences, as lines of a model's card."""
 
 
+class Learned(NamedTuple):
+    """What models of a wing have learned in place of text."""
+
+    refused: str
+    """Why commands for text refuse such a model."""
+    ended: str
+    """Why a run that trains such a model cannot be resumed."""
+    source: str
+    """The noun for what it was read from."""
+    unit: str
+    """The noun for what is predicted, one after another."""
+    contents: str
+    """What it is, with fields of the fact in braces."""
+    task: str
+    """What the model does, in the words of the hub."""
+    use: str
+    """A command in the model's folder."""
+
+
 class Wing(NamedTuple):
     """What a wing brings."""
 
@@ -49,6 +68,8 @@ class Wing(NamedTuple):
     """Other functions of the package, by name."""
     attached: Mapping[str, Attached] = {}
     """By name of the file."""
+    learned: Mapping[str, Learned] = {}
+    """By the fact in the model's `about` that says so."""
     elsewhere: Mapping[str, str] = {}
     """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
@@ -86,7 +107,6 @@ CORE = {
         "voice": Command(
             "operations.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
         ),
-        "forecast": Command("operations.forecast:forecast", "Forecast the series of a table of numbers."),
     },
     "Look inside": {
         "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
@@ -141,6 +161,34 @@ WINGS = {
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
         elsewhere={"hf://": "wings.hub.repositories:downloaded"},
     ),
+    "series": Wing(
+        commands={
+            "Judge": {
+                "forecast": Command("wings.series.forecast:forecast", "Forecast the series of a table of numbers.")
+            }
+        },
+        learned={
+            "series": Learned(
+                refused="this model has learned series of numbers, not text: use afterword forecast",
+                ended="is on a table: the last version of Afterword that continues it is 0.3; "
+                "afterword forecast TABLE --keep DIR trains a new network",
+                source="table",
+                unit="value",
+                contents="{frequency} series, season {season:,}, to forecast {horizon:,} values",
+                task="time-series-forecasting",
+                use="afterword forecast . FILE",
+            )
+        },
+        files=(
+            "docs/forecast.md",
+            "docs/make_sales.py",
+            "docs/pictures/forecast.png",
+            "docs/pictures/season.png",
+            "benchmarks/series*.py",
+            "benchmarks/*/series*",
+            "benchmarks/*/forecast-*",
+        ),
+    ),
 }
 
 
@@ -171,6 +219,12 @@ def functions() -> Mapping[str, str]:
 def attached() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     return {name: one for wing in WINGS.values() for name, one in wing.attached.items()}
+
+
+@cache
+def learned() -> Mapping[str, Learned]:
+    """Return what models can have learned in place of text, by the fact in their `about`."""
+    return {name: one for wing in WINGS.values() for name, one in wing.learned.items()}
 
 
 def facts(model: Any) -> dict[str, Any]:

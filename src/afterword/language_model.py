@@ -36,7 +36,6 @@ from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.saved import (
-    Learned,
     SavedModel,
     check_replaceable,
     load_model,
@@ -440,16 +439,16 @@ class LanguageModel:
         return self._saved.unseen_characters(text)
 
 
-def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") -> tuple[SavedModel, Path, Path | None]:
+def saved_model(path: str | os.PathLike[str], of_text: bool = True) -> tuple[SavedModel, Path, Path | None]:
     """Return the model that `load` names, its folder, and the folder of its run if that was named.
 
-    Raises ModelError, also if the model has not `learned` that (None: text or series). Raises HubError.
+    Raises ModelError, also if the model must be `of_text` and has learned something else. Raises HubError.
     """
     place = folder_named(path if elsewhere(path) else _folder(path))
     folder = model_folder(place)
     is_run = folder != place
     try:
-        saved = load_model(folder, learned)
+        saved = load_model(folder, of_text)
     except ModelError as error:
         if is_run and not os.path.exists(folder):
             resume = f"afterword train --resume {shlex.quote(str(path))}"

@@ -43,7 +43,7 @@ CASES = {
     "compare --lines": Case("compare LINES MIXED --file FILE --lines", SOME),
     "compare --lines --top": Case("compare LINES MIXED --file FILE --lines --top 9", SOME, "\n\n\n"),
     "voice": Case("voice RUN FILE --against RUN", PROSE),
-    **{name: Case(*case) for more in cases("COLUMNS") for name, case in more.items()},
+    **{name: Case(*case) for name, case in cases("COLUMNS").items()},
 }
 
 
@@ -60,7 +60,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     quick: dict[str, Any] = {"base": "none", "steps": 1, "hidden_size": 8, "threads": 1}
     train(book, out=place / "RUN", **quick)
     train(labelled, labels=True, out=place / "LABELS", **quick)
-    for more in cases("models"):
+    for more in cases("OF_LINES_MODEL"):
         made |= more(made["LINES"], place)
     return made | {name: place / name for name in ("RUN", "LABELS")}
 

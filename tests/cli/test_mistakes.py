@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from afterword.commands import commands, learned
 from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
-from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
+from tests.tiny import save_tiny
 
 SENTENCE = b"A text for all the rest of it. "
 FILES = {
@@ -27,27 +28,25 @@ FILES = {
     "latin": b"Latin \xe9 text. " * 20,
     "nul": b"a text with a \0 in it. " * 20,
     "book": SENTENCE * 20,
-    "table": long_csv(hourly(1)),
+    **cases("FILES"),
 }
-OF_TEXT = ["generate series", "generate series --prompt a --num 3", "novelty series", "inspect series a"]
-OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "voice", "novelty")]
-OF_TEXT += [one for more in cases("OF_TEXT") for one in more]
-OF_TEXT += ["compare series english --file text", "push series me/mine", "serve series --port 0"]
-OF_TEXT += ["export series --html a.html", "export series --onnx a.onnx"]
+OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "inspect {0} a"]
+OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "voice", "novelty")]
+OF_TEXT += cases("OF_TEXT")
+OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
+OF_TEXT += ["export {0} --html a.html", "export {0} --onnx a.onnx"]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files and with models: tiny, mixed, lines and series."""
+    """A folder with the files and with models: tiny, mixed, lines, and those that have not learned text."""
     place = tmp_path_factory.mktemp("mistakes")
-    files = dict(FILES)
-    for more in cases("MISTAKEN_FILES"):
-        files |= more
-    for name, content in files.items():
+    for name, content in FILES.items():
         (place / name).write_bytes(content)
     save_tiny(place / "mixed", mixed=True)
     save_tiny(place / "lines", lines=True)
-    save_tiny_series(place / "series")
+    for name, save in cases("MODELS").items():
+        save(place / name)
     save_tiny(place / "tiny")
     return place
 
@@ -152,7 +151,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("voice tiny text", "give the folder of its run; or give a text with --own"),
         ("voice tiny text --own text", "at least 20 are needed"),
         ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
-        *(one for more in cases("MISTAKES") for one in more),
+        *cases("MISTAKES"),
         # what is trained
         ("plan nothing", "nothing"),
         ("train short --out run", "5 characters; at least 64 are needed"),
@@ -170,21 +169,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train --resume tiny", "holds no run"),
         ("train --repeat run --out new", "there is no such folder"),
         ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
-        # series and texts
+        # of wings
         *[
-            (f"{line}", "this model has learned series of numbers, not text: use afterword forecast")
+            (line.format(name), learned()[name].refused)
+            for name in cases("MODELS")
             for line in OF_TEXT
+            if line.split()[0] in commands()
         ],
-        ("forecast table", "missing horizon: give --horizon with the number of values to forecast"),
-        ("forecast", "missing FILE"),
-        ("forecast series table table", "give one table, with a model before it or without, not 3 names"),
-        ("forecast series", "is a folder: name a table too"),
-        ("forecast none table", "none"),
-        ("forecast series table --season 7", "season 7 is not this model's, which is 24"),
-        ("forecast tiny table", "this is a model of text, which cannot forecast: train one with afterword forecast"),
-        ("forecast series table --keep new", "--keep keeps a new network, and that of series exists already"),
-        ("forecast table --horizon 3 --keep new --method naive", "--keep keeps an LSTM, and --method naive has none"),
-        ("forecast table --horizon 3 --keep series", "series exists already: name a new folder"),
         # what is sent and taken
         ("export tiny --onnx ''", "the path is empty: name a file"),
         ("export tiny --onnx missing/book.onnx", "does not exist"),

@@ -104,7 +104,7 @@ def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: P
         "score lines TEXT --lines --json",
         "surprises mixed TEXT",
         "compare mixed tiny --file TEXT --lines",
-        *(one for more in cases("TERMINAL") for one in more),
+        *cases("TERMINAL"),
         "inspect tiny SAID",
         "inspect tiny --file TEXT --find SAID",
         "info SAID",

@@ -107,9 +107,7 @@ def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_p
 
 
 def test_other_programs_files_of_our_names_are_texts(tmp_path: Path) -> None:
-    files = {"config.json": '{"port": 80}', "tokenizer.json": "{}", "lock": "7"}
-    for more in cases("OTHERS"):
-        files |= more
+    files = {"config.json": '{"port": 80}', "tokenizer.json": "{}", "lock": "7", **cases("OTHERS")}
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     [found] = Reader(Decoding()).find([tmp_path])
@@ -119,20 +117,22 @@ def test_other_programs_files_of_our_names_are_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "file"),
     [
-        *(one for more in cases("KILLED") for one in more),
         ("-m afterword plan TEXT", "training.bin"),
-        ("-m afterword forecast TABLE --horizon 9 --method lstm", "training.bin"),
         ("-c import\tafterword;afterword.train('TEXT')", "training.bin"),
+        *cases("KILLED"),
     ],
 )
 def test_what_is_killed_leaves_no_text(tmp_path: Path, program: str, file: str) -> None:
-    good, table, temporary = tmp_path / "good.log", tmp_path / "table.csv", tmp_path / "temporary"
+    good, temporary = tmp_path / "good.log", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    table.write_text("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900)))
-    command = [sys.executable, *program.replace("TEXT", str(good)).replace("TABLE", str(table)).split(" ")]
+    for name, content in cases("FILES").items():
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, *program.replace("TEXT", str(good)).split(" ")]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         until(lambda: [*temporary.rglob(file)])
         os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not [*temporary.iterdir()])

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from afterword.commands import learned
 from afterword.errors import AfterwordError, ModelError, RunError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.card import disclosure, metadata
-from afterword.model.folder.saved import INSTEAD, load_model, recover_model, save_model
+from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
@@ -113,7 +114,7 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
         RunFolder(tmp_path).read_record()
 
 
-@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", "series"])
+@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", *learned()])
 def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path, name: str) -> None:
     values = json.loads((folder / "config.json").read_text())
     checksums, refused = values.pop("checksums"), list[str]()
@@ -135,9 +136,8 @@ def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path
         with pytest.raises(AfterwordError):
             model.voice("Some text of the writer, though not enough of it.")
     assert len(refused) >= 5
-    says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy" + f"|{INSTEAD['series']}" * (
-        name == "series"
-    )
+    says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy"
+    says += f"|{learned()[name].refused}" if name in learned() else ""
     assert all(re.fullmatch(says, one) for one in refused)
 
 

@@ -57,7 +57,7 @@ def model(seed: int = 0) -> SavedModel:
         about={"seed": seed, "lines": False},
         ngram=Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0),
         mixture_weight=0.25,
-        attachments={name: one for each in cases("attachments") for name, one in each(seed).items()},
+        attachments={name: one for each in cases("ATTACHMENTS") for name, one in each(seed).items()},
     )
 
 

@@ -98,7 +98,7 @@ def is_refused_or_works(folder: Path) -> bool:
         return True
     assert model.info()
     assert model.score_lines(["a b"])
-    for use in cases("use"):
+    for use in cases("USE"):
         try:
             use(folder)
         except AfterwordError as error:

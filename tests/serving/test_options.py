@@ -31,7 +31,7 @@ CASES = 24  # of each operation
 VALUES: dict[str, list[Any]] = {
     "using": ["both", "lstm", "ngram"],
     "hold": [["forget=1"], ["l0.u2=-1", "cell=0.5"], ["l9.u0=1"]],
-    **{name: values for more in cases_of("OPTIONS") for name, values in more.items()},
+    **cases_of("OPTIONS"),
 }
 TEXTS = ["abcd\n\ncab\né☃☃\nbb\n", "dddd", "", "\n\n"]
 
@@ -54,7 +54,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, more in {"plain": {}, "mixed": {"mixed": True}, "lines": {"lines": True, "mixed": True}}.items():
         save_tiny(place / name, **more)
     found = {name: place / name for name in ("plain", "mixed", "lines")}
-    for added in cases_of("models"):
+    for added in cases_of("OF_LINES_MODEL"):
         found |= added(place / "lines", place)
     return found
 

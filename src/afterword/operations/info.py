@@ -53,7 +53,7 @@ def info(request: Info, work: Work) -> About:
         raise OptionError("info needs one of the two: `model` or `system`")
     if request.model is None:
         return About(facts={"afterword": __version__, **system()}, absent="not installed")
-    saved, *_ = saved_model(request.model, learned=None)
+    saved, *_ = saved_model(request.model, of_text=False)
     work.note(*saved.notes)
     return About(facts=saved.info())
 

@@ -75,7 +75,7 @@ COLUMNS = {  # commands whose answers have rows: lines whose rows differ in what
     "odd --as-read, bare": ("odd BARE FILE --as-read", SOME, "abcd\n"),
     "odd --as-read --all, bare": ("odd BARE FILE --as-read --all", MIXED),
 }
-MISTAKEN_FILES = {
+FILES = {
     "few": b"abc\n" * 10,
     "equal": b"abc\n" * 50,
     "good": b"abc\nabd\n" * 500,
@@ -113,7 +113,7 @@ MISTAKES = [
     ("accept lines --from half", "cannot be read: it contains a lone surrogate, which is not valid"),
     ("accept lines x", "run afterword calibrate MODEL FILE"),
 ]
-OF_TEXT = ["odd series text", "calibrate series text"]
+OF_TEXT = ["odd {0} text", "calibrate {0} text"]
 QUIET = {"odd": ["good.log today.log", "lines today.log"], "calibrate": ["run book.txt"], "accept": ["lines 'user z'"]}
 QUIET_BEFORE = ["calibrate lines good.log"]
 OPTIONS = {"false_alarms": [0.05, 0.2, 1e-6, 2]}
@@ -122,13 +122,15 @@ SERVED_REFUSALS = [
     ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
     ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
 ]
-NEEDS_MORE = {"/v1/odd"}  # routes that a plain model refuses
+NEEDS_MORE = ["/v1/odd"]  # routes that a plain model refuses
 TERMINAL = ["odd whole TEXT", "odd whole TEXT --as-read --all"]
 KILLED = [("-m afterword odd TEXT TEXT --network 5", "good.log")]
 OTHERS = {"lines.json": "[1]"}  # files of other programs with our names
-RECORDED = [
-    ("calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]),
-    ("odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]),
-    ("odd good today", ["odd", "good.log", "today.log", "--json"]),
-]
+RECORDED = {
+    "calibrate": ["calibrate", "lines-0", "lines.txt", "--json"],
+    "odd model": ["odd", "lines-0", "other.txt", "--json", "--top", "20"],
+    "odd good today": ["odd", "good.log", "today.log", "--json"],
+}
 RECORDED_HTTP = [("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"})]
+ATTACHMENTS, ATTACH, USE = [attachments], [attach], [use]
+OF_LINES_MODEL, LINE_CALLS = [models], [of_lines]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from afterword.generation import paths as module
-from afterword.generation.paths import sample_paths
 from afterword.language_model import LanguageModel
 from afterword.model.network.network import Network
+from afterword.wings.series import series_network as module
+from afterword.wings.series.series_network import sample_paths
 from tests.tiny import save_tiny
 
 ALLOWED = np.array([0, 1, 2, 3])  # a, b, c and d

@@ -1,30 +1,70 @@
-"""A table as a corpus: each series is a line of characters, whose last values are held out.
+"""Values as text: a series is a line of characters that the network learns like any other, and a table is a corpus.
 
-A run learns from it as from any lines of text, in steps that suit values.
+Each character says how far a value is from the one a season before, in units of the series' usual distance:
+
+    value ──minus the value a season before, ÷ scale──► change ──asinh, into 256 equal bins──► character
+
+The first season has no characters. Bins are narrow near 0 and wide far from it. A change beyond ±`FURTHEST` scales is
+in the outermost bin. A character is read back as a change at a place drawn evenly from its bin. The last values of each
+series are held out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
-from afterword.errors import ModelError, TextError
-from afterword.model.folder.saved import SavedModel
+from afterword.errors import TextError
 from afterword.planning.training_plan import NONE, TrainingSettings
 from afterword.planning.tuning import Limit, lines_per_step
-from afterword.records import as_record
-from afterword.series.table import Table
-from afterword.series.tokens import CHARACTERS, Floats, scale_of, to_text
 from afterword.text.corpus import Corpus, Split, TextSettings, in_parts
-from afterword.text.documents import Source, counted
+from afterword.text.documents import Source
+from afterword.wings.series.table import Floats, Table
+
+BINS = 256
+FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are not letters
+FURTHEST = 12.0  # scales
+SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
+EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
+CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
+
+
+def scale_of(values: Floats, season: int) -> float:
+    """Return the mean distance between values a season apart; 0 without such values."""
+    return float(np.abs(values[season:] - values[:-season]).mean()) if len(values) > season else 0.0
+
+
+def changes_in(values: Floats, season: int, scale: float) -> Floats:
+    """Return the changes of `values`, from the second season on, in scales. [n] -> [n - season]"""
+    return (values[season:] - values[:-season]) / scale
+
+
+def bins_of(changes: Floats) -> NDArray[np.int64]:
+    """Return the bins, from 0 to 255, of changes [...] in scales."""
+    places = np.searchsorted(EDGES, np.arcsinh(SHARPNESS * changes), side="right") - 1
+    return np.asarray(np.clip(places, 0, BINS - 1))
+
+
+def changes_of(bins: NDArray[np.integer[Any]], within: Floats) -> Floats:
+    """Return the changes in scales that lie at `within`, from 0 to 1, in their bins. [...], [...] -> [...]"""
+    width = EDGES[1] - EDGES[0]
+    return np.asarray(np.sinh(EDGES[bins] + within * width) / SHARPNESS)
+
+
+def to_text(values: Floats, season: int, scale: float) -> str:
+    """Return the characters of `values` from the second season on. [n] -> n - season characters"""
+    return (bins_of(changes_in(values, season, scale)) + FIRST).astype("<u4").tobytes().decode("utf-32-le")
+
 
 LEAST_VALUES = 500  # to learn from
 STEPS_PER_PASS = 25  # at least: few values would else be learned from in a hundred steps
-SEASON_HELP = "the number of values after which a pattern repeats (default: from the dates, such as 24 for hourly ones)"
 
 
 @dataclass(frozen=True)
@@ -34,14 +74,6 @@ class SeriesFacts:
     season: Annotated[int, Meta(ge=1, le=1_000_000)]
     horizon: Annotated[int, Meta(ge=1, le=1_000_000)]
     frequency: str
-
-    @staticmethod
-    def of(saved: SavedModel) -> SeriesFacts:
-        """Return what the model of a forecast has learned. Raises ModelError for a damaged one."""
-        try:
-            return as_record(SeriesFacts, saved.about["series"])
-        except ValueError as error:
-            raise ModelError(f"the model is damaged: its series: {error}; take a fresh copy") from None
 
     @property
     def held_out(self) -> int:
@@ -104,13 +136,10 @@ def lines_of(series: Sequence[Floats], facts: SeriesFacts) -> dict[Split, list[s
 def corpus_of(table: Table, facts: SeriesFacts, name: str) -> Corpus:
     """Return the series of `table` as lines. The last horizon of each is held out, and at least a season.
 
-    Raises TextError if there is too little to learn.
+    Raises TextError if there is nothing to learn.
     """
     parts = lines_of([one.values for one in table.series], facts)
     learned = parts["training"]
-    if (values := sum(map(len, learned))) < LEAST_VALUES:
-        has = f"{name} has {counted(values, 'value')} to learn from, after those held out"
-        raise TextError(f"{has}; at least {LEAST_VALUES} are needed: give more, or use forecast `method` naive")
     if len(set("".join(learned))) < 2:
         raise TextError(f"{name} changes always by the same amount: there is nothing to learn")
     left = len(table.series) - len(learned)

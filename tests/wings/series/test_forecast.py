@@ -1,14 +1,16 @@
-"""`afterword forecast`, through the real command: what it prints and writes, and one line for each wrong input."""
+"""`afterword forecast`, through the real command: what it prints and writes, its page, and a line for each mistake."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -18,8 +20,10 @@ from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.cli.test_train import INTERRUPTED
 from tests.processes import finished
-from tests.seasons import HORIZON, long_csv, seasonal, train_small
+from tests.test_pages import DOCS, page, place, program, ran
+from tests.wings.series.seasons import HORIZON, long_csv, seasonal, train_small
 
+__all__ = ["place"]
 NAIVE = ["--method", "naive", "--horizon", "6"]
 MEASURES = {"cut_offs", "mase", "smape", "weighted_quantile_loss", "coverage"}
 COLUMNS = ["unique_id", "ds", "mean", "median", "lo-80", "hi-80", "lo-95", "hi-95", "method"]
@@ -58,6 +62,9 @@ def test_a_kept_model_forecasts_a_table_that_it_has_not_seen(run: Run, table: Pa
     rows = [row.split() for row in out(answer).splitlines()[-3 * HORIZON :]]
     assert {(row[0], row[-1]) for row in rows} == {(name, "lstm") for name in ("s0", "s1", "s2")}
     assert answer.stderr == b""
+    facts = json.loads(out(run("info", series_model, "--json")))["series"]
+    assert facts == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
+    assert "series frequency" in out(run("info", series_model))
 
 
 def test_all_rows_are_written_and_a_file_is_replaced_only_when_asked(run: Run, table: Path, tmp_path: Path) -> None:
@@ -170,6 +177,18 @@ def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Pat
     assert list(temporary.iterdir()) == []
 
 
+ADDED = """import sys
+from afterword.wings.series.methods import METHODS
+METHODS["first"] = METHODS["last"]._replace(forecast=lambda values, h, _: values[:1].repeat(h))
+from afterword.cli.main import main
+main(sys.argv[1:])"""
+
+
+def test_a_method_that_is_added_to_the_table_is_a_choice_of_the_command(table: Path) -> None:
+    ended = finished([sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"])
+    assert out(ended).startswith("first is used; its MASE is ")
+
+
 DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
 COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
 
@@ -183,9 +202,6 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (DATED, "--horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
         (DATED, "--season 12", "a season of 12 is too long: the longest series has 12 values"),
         (DATED, "--out ./sales.csv --overwrite", "sales.csv is the table itself: name another file to write"),
-        (DATED, "--value-column price", "no column is named 'price': choose one of ds, y"),
-        (DATED, "--time-column when", "no column is named 'when': choose one of ds, y"),
-        (DATED, "--id-column shop", "no column is named 'shop': choose one of ds, y"),
         (DATED, "--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
         (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, "--method median", "method median is for values of which more than 30% are 0: give another"),
@@ -233,7 +249,26 @@ def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
     assert found["reason"] == "the values repeat exactly: last is used"
 
 
-def test_the_facts_of_a_kept_network_are_shown(run: Run, series_model: Path) -> None:
-    told = json.loads(out(run("info", series_model, "--json")))
-    assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
-    assert "series frequency" in out(run("info", series_model))
+def test_the_commands_of_forecast_print_what_it_shows(place: Path) -> None:
+    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
+    ran("forecast", "sales.csv", "--horizon", "28", "--minutes", "0.02", "--method", "lstm", "--keep", "sales")
+    printed = ran("forecast", "sales", "sales.csv", "--method", "lstm")
+    figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
+    for begins in ("backtest  ", "unique_id  ds ", "bakery     2025-01-01 ", "bakery     2025-01-02 "):
+        (as_shown,), (now,) = (
+            [
+                figures.sub("0", one).split()[:8]
+                for one in text.splitlines()
+                if one.startswith(begins) and "lo-99" not in one  # of unusual values
+            ]
+            for text in (page("forecast"), printed)
+        )
+        assert as_shown == now
+
+
+@pytest.mark.slow
+def test_the_python_of_the_page_of_forecasts_runs(place: Path) -> None:
+    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
+    names: dict[str, Any] = {}
+    exec(program("forecast").replace("minutes=1", "minutes=0.05"), names)
+    assert len(names["found"]) == 2 * 28

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,42 @@ from afterword.bars import train_shown, waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
+from afterword.operations.operation import ModelName
 from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
-from afterword.series.bands import SHRUNK, offsets
-from afterword.series.candidates import METHODS, cycle_of, fixed_phases, has_many_zeros
-from afterword.series.frames import stacked
-from afterword.series.futures import DECILES, lstm_forecasts, rounded
-from afterword.series.kept import keep, load_kept
-from afterword.series.measures import average, coverage, seasonal_scale, smape, weighted_quantile_loss
-from afterword.series.series_gates import UNREADABLE, check_frequency
-from afterword.series.table import Columns, Table, read_table
-from afterword.series.table_corpus import LEAST_VALUES, SEASON_HELP, OnValues, SeriesFacts, TableText, corpus_of
-from afterword.series.tokens import Floats, scale_of
-from afterword.series.trials import AUTO, EXACT, LSTM, NOISE, SURE, WORST, Trials, combined
-from afterword.settings import LAST_SEED, Settings, setting, settings_class
+from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import Corpus
 from afterword.text.documents import counted, source_name
+from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
+from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
+from afterword.wings.series.series_network import UNREADABLE, check_frequency, keep, load_kept, lstm_forecasts
+from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
+from afterword.wings.series.trials import (
+    AUTO,
+    DECILES,
+    EXACT,
+    LSTM,
+    NOISE,
+    SURE,
+    WORST,
+    Trials,
+    average,
+    combined,
+    coverage,
+    seasonal_scale,
+    smape,
+    weighted_quantile_loss,
+)
+from afterword.wings.series.value_text import (
+    LEAST_VALUES,
+    OnValues,
+    SeriesFacts,
+    TableText,
+    corpus_of,
+    scale_of,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -47,28 +65,24 @@ Train = Callable[[Run, SeriesFacts], object]
 """A function that trains a run on series of these facts to its end."""
 SHOWN = 3  # candidates named in a row or in the first line
 USED = "used"  # the row of the forecast that is used, in a backtest
-LEVELS = (80.0, 95.0)
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
-LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
 
 @settings_class(kw_only=True)
-class ForecastSettings(Settings):
+class ForecastSettings(Columns):
     """Settings of a forecast."""
 
     horizon: int | None = setting(
         "the number of values to forecast (default: that of the model)", default=None, minimum=1, maximum=100_000
     )
-    minutes: float = setting(
-        "minutes of training, if an LSTM is trained", default=DEFAULT_MINUTES, above=0, maximum=525_600
-    )
+    minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
     seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
-    season: int | None = setting(SEASON_HELP, default=None, minimum=1, maximum=100_000)
-    method: str = setting(
-        "one method, or auto: the mean of the best few in the backtest", default=AUTO, choices=(AUTO, LSTM, *METHODS)
+    season: int | None = setting(
+        "values after which a pattern repeats (default: from the dates)", default=None, minimum=1, maximum=100_000
     )
+    method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
 
 
 @dataclass(frozen=True)
@@ -84,18 +98,23 @@ class Figures:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The figures of each candidate over the same series, the best first."""
+    """The figures of each candidate, and of the forecast that is used, over the same series, the best first."""
 
     series: int
-    figures: dict[str, Figures]
+    methods: dict[str, Figures]
+
+    @property
+    def best(self) -> list[str]:
+        """The names of the candidates, the best first."""
+        return [name for name in self.methods if name != USED]
 
     @property
     def table(self) -> list[tuple[str, ...]]:
         """The figures as text, a row per candidate, below the names of the columns."""
-        bands = next(iter(self.figures.values())).coverage
+        bands = next(iter(self.methods.values())).coverage
         head = ("backtest", "cut-offs", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
         rows: list[tuple[str, ...]] = [head]
-        for name, one in self.figures.items():
+        for name, one in self.methods.items():
             errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
             within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
             rows.append((name, f"{one.cut_offs}", *errors, *within))
@@ -103,12 +122,10 @@ class Backtest:
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
+class Futures:
     """The forecasts of the series of a table, with the method of each and the backtest."""
 
     table: Table
-    season: int
-    horizon: int
     levels: tuple[float, ...]
     mean: Floats  # [N, h]
     quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
@@ -120,13 +137,12 @@ class Forecast:
     backtest: Backtest | None
     reason: str
     """Why these methods, in a sentence."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
-    def tried(self, k: int, most: int) -> Iterator[tuple[str, int, Floats]]:
-        """Yield what the best candidates forecast for series `k` from the first cut-off: name, cut-off, values [h]."""
-        if self.backtest is not None:
-            for name in [name for name in self.backtest.figures if name != USED][:most]:
-                yield name, self.trials.cuts[0], self.trials.past[self.trials.names.index(name), k, 0]
+    @property
+    def horizon(self) -> int:
+        """The number of values that are forecast."""
+        return len(self.mean[0])
 
     @property
     def unusual(self) -> pandas.DataFrame:
@@ -154,29 +170,14 @@ class Forecast:
         return stacked([one.name for one in series], dates, {**columns, "method": methods})
 
 
-def parse_levels(levels: str | Sequence[float]) -> tuple[float, ...]:
-    """Return the levels of bands in per cent, sorted. Text has spaces or commas between them. Raises OptionError."""
-    given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
-    try:
-        found = tuple(sorted({float(level) for level in given}))
-    except (TypeError, ValueError):
-        what = f"not {str(levels)[:60]}"
-        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", {what}') from None
-    for level in found:
-        if not 0 < level < 100:
-            raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
-    return found
-
-
 def forecasts(
     source: Any,
     settings: ForecastSettings,
-    columns: Columns,
-    levels: str | Sequence[float] = LEVELS,
-    kept: str | os.PathLike[str] | None = None,
+    levels: str | Levels = LEVELS,
+    kept: ModelName | None = None,
     train: Train = lambda run, facts: train_shown(run),
     folder: Path | None = None,
-) -> Forecast:
+) -> Futures:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
 
     `source` is a path, "-", or a frame of pandas or polars. `kept` is the folder with the network of an earlier
@@ -192,7 +193,7 @@ def forecasts(
     horizon = settings.horizon or (facts.horizon if facts else None)
     if horizon is None:
         raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
-    table = read_table(source, columns, settings.season or (facts.season if facts else None))
+    table = read_table(source, settings, settings.season or (facts.season if facts else None))
     if facts and (settings.season or facts.season) != facts.season:
         raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
     if facts:
@@ -228,8 +229,7 @@ def forecasts(
         warnings.simplefilter("ignore")  # NumPy's, of means without values
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
         trials = Trials.run(series, seasons, horizon, settings.method, network)
-        answer = _answer(table, trials, bands, settings.method)
-    return replace(answer, notes=[*notes, *answer.notes])
+        return _futures(table, trials, bands, settings.method, notes)
 
 
 def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
@@ -245,12 +245,8 @@ def _trained(
 ) -> LanguageModel:
     """Train a network on `corpus`, and keep it in `folder`."""
     with temporary_folder() as temporary:
-        run = begin(
-            corpus.sources,
-            temporary / "run",
-            TableText(corpus),
-            OnValues.of(corpus, settings.minutes, settings.seed),
-        )
+        training = OnValues.of(corpus, settings.minutes, settings.seed)
+        run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
         train(run, facts)
         saved = load_model(run.folder.model)
     if folder:
@@ -269,8 +265,8 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     return ""
 
 
-def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str) -> Forecast:
-    """Return the forecasts by the good candidates, or by `method`."""
+def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: str, notes: list[str]) -> Futures:
+    """Return the forecasts by the good candidates, or by `method`, and add to `notes`."""
     names, season = trials.names, table.calendar.season
     plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
     only, alike = plain if not trials.cuts else len(names) - 1 if method == LSTM else None, None
@@ -281,8 +277,9 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
             only, alike = trials.simplest(past, -SURE), trials.simplest(past, NOISE)
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
-    point, notes, total = combined(shares, trials.future), [], len(trials.series)
-    methods = [_joined([names[k] for k in np.flatnonzero(each)]) for each in shares.T]
+    point, total = combined(shares, trials.future), len(trials.series)
+    good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
+    methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
@@ -304,47 +301,13 @@ def _answer(table: Table, trials: Trials, levels: tuple[float, ...], method: str
         shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
         if figures.cut_offs > 1:
             others = (~np.isnan(past[:, 1:]).any(axis=2)).sum()
-            last = _banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
+            last = banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
             usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
-    *found, mean = np.where(np.isnan(fixed), _banded(trials, point, past, quantiles, shrunk), fixed)
+    *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
     by_level = dict(zip(quantiles, found, strict=True))
-    return Forecast(
-        table, season, point.shape[1], levels, mean, by_level, methods, trials, usual, backtest, reason, notes
-    )
-
-
-def _banded(
-    trials: Trials,
-    point: Floats,
-    past: Floats,
-    quantiles: Sequence[float],
-    shrunk: float,
-    without: int | None = None,
-    wider: float = 1.0,
-) -> Floats:
-    """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
-
-    With `without`, that cut-off is left out, and the point forecasts begin there. The distances to the point are
-    multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
-    cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
-    """
-    kept = [k for k in range(len(trials.cuts)) if k != without]
-    at = 0 if without is None else trials.cuts[without]
-    errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
-    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None]
-    # errors grow with the root of the level, unless there are values below 0
-    levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
-    errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
-    changes = np.array([scale_of(values, 1) for values in trials.series])
-    found = point + wider * offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
-    if not has_many_zeros(trials.series):
-        found += point - found[quantiles.index(0.5)]
-    elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
-        sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
-        found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
-    return np.asarray(np.maximum(found, lowest))
+    return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
 
 
 def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
@@ -355,18 +318,13 @@ def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
 
 
 def _with_bands(
-    figures: Figures,
-    trials: Trials,
-    past: Floats,
-    quantiles: Sequence[float],
-    levels: Sequence[float],
-    shrunk: float,
+    figures: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float
 ) -> Figures:
     """Add the figures of bands, which come from the errors at the other cut-offs."""
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
         return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
-    found = np.stack([_banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
+    found = np.stack([banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
     each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
     ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
@@ -378,26 +336,16 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
     """Return the first line: the methods used, their error, the errors of the next, and the size of the backtest."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
-    used, most = backtest.figures[USED], max({*methods}, key=methods.count)
+    used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
     rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
-    others = [f"{name} {one.mase:.3f}" for name, one in backtest.figures.items() if name not in (USED, most)]
+    others = [f"{name} {backtest.methods[name].mase:.3f}" for name in backtest.best if name != most]
     next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
     return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return "+".join(names) if len(names) <= SHOWN else f"mean of {len(names)}"
-
-
-def band(level: float) -> tuple[float, float]:
-    """Return the two quantiles between which a band of `level` per cent lies."""
-    rest = (1 - level / 100) / 2
-    return round(rest, 10), round(1 - rest, 10)
 
 
 def _shown(value: float, form: str) -> str:

@@ -21,11 +21,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import afterword
-from afterword.errors import OptionError, TableError
-from afterword.series import sheets
-from afterword.series.calendars import Calendar
-from afterword.series.frames import as_frame, stacked, write_rows
-from afterword.series.table import Columns, Table, read_table
+from afterword.errors import OptionError
+from afterword.wings.series import sheets
+from afterword.wings.series.dates import Calendar, TableError
+from afterword.wings.series.table import Columns, Table, as_frame, read_table, stacked, write_rows
 
 DATES = np.datetime64("2024-01-30", "s") + np.arange(40).astype("timedelta64[D]")
 VALUES: dict[str, Any] = {"north": np.arange(40) + 0.5, "south": np.round(np.sin(np.arange(40)), 3)}

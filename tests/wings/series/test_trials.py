@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections.abc import Sequence
-from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError
-from afterword.series import candidates
-from afterword.series.bands import offsets
-from afterword.series.calendars import Calendar
-from afterword.series.candidates import METHODS, cycle_of, fixed_phases, seasonal, why_missing
-from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
-from afterword.series.table import read_table
-from afterword.series.trials import NOISE, SURE, USUAL, Trials, combined
+from afterword.wings.series.bands import offsets
+from afterword.wings.series.dates import Calendar
+from afterword.wings.series.methods import METHODS, Candidate, seasonal
+from afterword.wings.series.table import read_table
+from afterword.wings.series.trials import (
+    NOISE,
+    SURE,
+    USUAL,
+    Trials,
+    average,
+    combined,
+    coverage,
+    mase,
+    smape,
+    weighted_quantile_loss,
+)
 
 Floats = NDArray[np.float64]
 
@@ -34,9 +38,8 @@ def random() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def _no_library(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    if "library" not in request.node.name:
-        monkeypatch.setattr(candidates, "MOST_FITTED", 0)
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterword.wings.series.methods.MOST_FITTED", 0)
 
 
 run = Trials.run
@@ -112,24 +115,23 @@ def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_t
     assert run(seasonal[:1], [4], 4).rule == USUAL
 
 
-@pytest.mark.parametrize("slow", ["", "theta"])
+@pytest.mark.parametrize("slow", [False, True])
 def test_more_series_are_tested_as_far_as_there_is_time_to_fit(
-    slow: str, monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
+    slow: bool, monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
 ) -> None:
-    last = partial(candidates.seasonal, 1, 1)
+    last = Candidate(METHODS["last"], (), 1)
     fitted: list[int] = []
 
-    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, candidates.Method]:
+    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Candidate]:
         fitted.append(fits)
-        return {"last": last, **({slow: last} if slow else {})}
+        other = last._replace(method=last.method._replace(most=2 * limit or 1 if slow else None))
+        return {"last": last, "other": other}
 
-    monkeypatch.setattr("afterword.series.trials.candidates", found)
+    monkeypatch.setattr("afterword.wings.series.trials.candidates", found)
     series = [random.normal(size=length) for length in (39, 41) for _ in range(75)]
     for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
-        if slow:
-            monkeypatch.setitem(candidates.AFFORDABLE, slow, 2 * limit)
-        else:
-            monkeypatch.setattr("afterword.series.trials.MOST_FITTED", limit)
+        if not slow:
+            monkeypatch.setattr("afterword.wings.series.trials.MOST_FITTED", limit)
         assert (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum() == tested
     assert {*fitted} == {150 * 40 + 3 * 100 * 40}  # testing more takes no candidate away
 
@@ -147,36 +149,10 @@ def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found(rando
     assert trials.simplest(trials.actual, NOISE) is None
 
 
-def test_many_zeros_have_the_median_as_a_candidate(random: np.random.Generator) -> None:
-    sold = (random.random((4, 200)) < 0.2) * 3.0
-    assert "median" in run(list(sold), [7], 14).names
-    assert "median" not in run(list(sold + 1), [7], 14).names
-
-
-def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not(
-    random: np.random.Generator,
-) -> None:
-    days = np.arange(140)
-    open_days = np.where(days % 7 == 6, 0.0, 50 + random.normal(size=140)).astype(np.float64)
-    found = fixed_phases(open_days, 7, 10)
-    np.testing.assert_array_equal(found == 0, [False] * 6 + [True] + [False] * 3)
-    rare = np.where(days % 7 == 2, 1.0 * (days % 5 == 0), 0.0)
-    assert np.isnan(fixed_phases(rare.astype(np.float64), 7, 7)).all()
-    assert np.isnan(fixed_phases(np.full(140, 3.0), 7, 7)).all()
-    assert np.isnan(fixed_phases(days[:3].astype(np.float64), 7, 7)).all()
-
-
-def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk(random: np.random.Generator) -> None:
-    wave: Floats = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * random.normal(size=120)
-    assert cycle_of([np.asarray(wave + 0.1 * np.arange(120))]) == 11
-    assert cycle_of([random.normal(size=200).astype(np.float64)]) == 0
-    assert cycle_of([np.ones(50)]) == cycle_of([np.arange(50.0)]) == cycle_of([np.ones(2)]) == 0
-
-
 def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.random.Generator) -> None:
     growth, sizes = np.sqrt(np.arange(1, 13)), random.uniform(1, 20, 60)[:, None, None]
     errors = random.normal(size=(60, 4, 12)) * growth * sizes
-    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9])
+    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9], 0, 2.0)
     within = (low <= errors[:, 0]) & (errors[:, 0] <= high)
     assert 0.74 < within.mean() < 0.88
     assert 0.65 < within[:, :3].mean() < 0.93
@@ -185,7 +161,7 @@ def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.r
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
-    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9])[:2]
+    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9], 0, 2.0)[:2]
     assert (high[0] - low[0] > 6).all()
     assert (np.diff(high[0]) > 1).all()
     assert (high[1] == low[1]).all()
@@ -194,81 +170,14 @@ def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
 def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors(random: np.random.Generator) -> None:
     phase = np.where(np.arange(14) % 7 == 3, 10.0, 1.0)
     errors = random.normal(size=(30, 3, 14)) * phase
-    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9])
+    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9], 0, 2.0)
     width = (high - low).mean(axis=0)
     assert width[3] > 4 * width[2]
     assert width[10] > 4 * width[9]
 
 
-def test_one_candidate_that_fails_repeats_its_last_season() -> None:
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    np.testing.assert_array_equal(candidates._fitted(fail, 4, False, np.arange(12.0), 6), [8, 9, 10, 11, 8, 9])
-
-
-def test_every_candidate_of_the_library_forecasts(random: np.random.Generator) -> None:
-    pytest.importorskip("statsforecast")
-    wave: Floats = 20 + 5 * np.sin(2 * np.pi * np.arange(72) / 12) + random.normal(size=72)
-    trials = run([wave], [12], 6)
-    assert {"ets 12", "theta 12", "ces 12", "arima 12", "mstl 12", "mstl 12 of logs"} <= {*trials.names}
-    assert np.abs(trials.future[trials.names.index("mstl 12")] - wave[-12:-6]).mean() < 3
-    zeros: Floats = ((random.random(200) < 0.3) * 2.0).astype(np.float64)
-    assert {"croston", "median"} <= {*run([zeros], [7], 6).names}
-
-
-NEEDS = {"statsforecast": "ets theta ces arima croston mstl", "are 0": "median croston", "season": "naive average mstl"}
-
-
-@pytest.mark.parametrize("has_library", [False, True])
-@pytest.mark.parametrize("method", METHODS)
-def test_a_method_is_tried_or_refused_for_what_it_lacks_with_the_library_and_without(
-    method: str, has_library: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not has_library:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    elif importlib.util.find_spec("statsforecast") is None:
-        pytest.skip("statsforecast is missing: make test-extras")
-    for seasons, length, zeros in product(([], [4]), (13, 60), (False, True)):
-        values = np.arange(length, dtype=np.float64) % 5 + 1
-        values[::2] *= not zeros
-        lacks = {
-            "statsforecast": not has_library,
-            "are 0": not zeros,
-            "season": not seasons or length == 13,  # of which the horizon takes 8
-        }
-        lacking = [what for what, methods in NEEDS.items() if lacks[what] and method in methods.split()]
-        if not lacking:
-            names = Trials.run([values], seasons, 8, method).names
-            assert {name.split()[0] for name in names} == {method}
-            continue
-        with pytest.raises(OptionError, match=method) as refused:
-            Trials.run([values], seasons, 8, method)
-        assert [what for what in NEEDS if what in str(refused.value)] == lacking[:1]
-
-
-def test_a_method_that_takes_too_long_with_the_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    assert "takes too long: it would be fitted to 10,001 values, and at most 10,000" in why_missing(
-        "arima", [np.ones(30)], [7], 8, 10_001
-    )
-
-
 M4 = Path(__file__).parents[3] / "shared" / "data" / "series"
 numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
-
-
-@given(st.lists(numbers, min_size=2, max_size=12), st.integers(1, 30))
-def test_seasonal_naive_is_exact_on_what_only_repeats(season: list[float], horizon: int) -> None:
-    values = np.tile(season, 4)
-    forecast = seasonal(len(season), 1, values, horizon)
-    truth = np.tile(season, 30)[:horizon]
-    np.testing.assert_array_equal(forecast, truth)
-    noisy = np.append(values, season[0] + 1)  # so that the scale is not 0
-    assert mase([forecast], [truth], [noisy], len(season)).tolist() == [0.0]
-    assert smape([forecast], [truth]).tolist() == [0.0]
-    # less than a season repeats the last value
-    np.testing.assert_array_equal(seasonal(len(season) + 1, 1, np.array(season), 3), [season[-1]] * 3)
 
 
 def test_mase_divides_by_the_seasonal_error_of_each_history() -> None:

@@ -2,7 +2,9 @@
 
     series ──cut-offs──► each candidate's forecasts ──errors──► shares of the good ones, per series ──► one forecast
 
-Letters: C candidates, N series, K cut-offs, h steps ahead. A cut-off counts the values after it in each series.
+Then the measures of forecasts: MASE and sMAPE as the M4 competition defines them, quantile losses, coverage.
+Letters: C candidates, N series, K cut-offs, h steps ahead, Q quantile levels. A cut-off counts the values after it in
+each series.
 """
 
 from __future__ import annotations
@@ -13,11 +15,17 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from afterword.errors import OptionError
-from afterword.series.candidates import AFFORDABLE, MOST_FITTED, SIMPLE, candidates, forecast_all, why_missing
-from afterword.series.tokens import Floats
+from afterword.wings.series.methods import METHODS, MOST_FITTED, candidates, forecast_all, is_simple
+from afterword.wings.series.table import Floats
+from afterword.wings.series.value_text import scale_of
 
+DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
+Many = Sequence[Floats]
+Network = Callable[[Many], Floats]
+"""A function from N series to their forecasts [N, h]."""
 AUTO, LSTM = "auto", "lstm"
 TESTED = 100  # series at least, evenly spread; more if the candidates are fast enough
 CUT_OFFS = (3, 6)  # for many series and for few
@@ -35,7 +43,7 @@ SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs
 class Trials:
     """The forecasts of N series by each candidate, from the series' ends and from each cut-off."""
 
-    series: Sequence[Floats]  # [n] each
+    series: Many  # [n] each
     names: list[str]  # of the candidates, the simplest first
     season: int  # the shortest; 1 for none
     cuts: list[int]
@@ -45,12 +53,7 @@ class Trials:
 
     @classmethod
     def run(
-        cls,
-        series: Sequence[Floats],
-        seasons: Sequence[int],
-        horizon: int,
-        method: str = AUTO,
-        network: Callable[[Sequence[Floats]], Floats] | None = None,
+        cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, network: Network | None = None
     ) -> Trials:
         """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
         before the first cut-off. Raises OptionError if no candidate can be used.
@@ -61,23 +64,27 @@ class Trials:
         least = spread(count, TESTED)
         fits = total + len(cuts) * sum(len(series[k]) for k in least)
         tried = candidates(series, seasons, fits)
-        shown = {word for name in tried for word in name.split()}
-        limit = min([MOST_FITTED, *(most // 2 for slow, most in AFFORDABLE.items() if slow in shown)])
+        limit = min([MOST_FITTED, *(one.most // 2 for one in tried.values() if one.most)])
         tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
-        beside = SIMPLE if method == LSTM else ()  # compared with the network; the others take minutes
-        tried = {name: one for name, one in tried.items() if method == AUTO or name.split()[0] in (method, *beside)}
+        if method == LSTM:  # compared with simple ones; the others take minutes
+            tried = {name: one for name, one in tried.items() if is_simple(name)}
+        elif method != AUTO:
+            tried = {name: one for name, one in tried.items() if name.split()[0] == method}
         if not tried:
-            raise OptionError(f"`method` {method} {why_missing(method, series, given, horizon, fits)}: give another")
+            of = f"for one of {given[0]:,} and a horizon of {horizon:,}" if given else "to show one (`season` gives it)"
+            few = f"needs a season above 1, and {max(map(len, series)):,} values are too few {of}"
+            raise OptionError(f"`method` {method} {METHODS[method].lacks(series, fits) or few}: give another")
+        methods = [*tried.values()]
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
         past, future = (
             np.full((len(names), *shape, horizon), np.nan) for shape in (actual.shape[:2], actual.shape[:1])
         )
-        future[: len(tried)] = forecast_all([*tried.values()], series, season, horizon)
+        future[: len(tried)] = forecast_all(methods, series, season, horizon)
         for place, cut in enumerate(cuts):
             some = [k for k in tested if len(series[k]) > cut + 1]
             before = [series[k][:-cut] for k in some]
-            past[: len(tried), some, place] = forecast_all([*tried.values()], before, season, horizon)
+            past[: len(tried), some, place] = forecast_all(methods, before, season, horizon)
             actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
             if network is not None and place == 0:
                 past[-1, some, 0], future[-1] = network(before), network(series)
@@ -137,7 +144,7 @@ class Trials:
 
         `past` is [N, K, h]. If `noise` is below 0, the candidate must be better, or exact.
         """
-        for k in [k for k, name in enumerate(self.names) if name.split()[0] in SIMPLE]:
+        for k in [k for k, name in enumerate(self.names) if is_simple(name)]:
             own, others = (self.errors(one)[~np.isnan(past[..., 0])] for one in (self.past[k], past))
             worse = own - others
             if own.mean() <= EXACT or worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
@@ -170,3 +177,61 @@ def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tu
 def spread(count: int, most: int) -> list[int]:
     """Return the indexes of at most `most` of `count` series, evenly spread."""
     return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
+
+
+def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
+    """Return each series' mean absolute difference between values a `season` apart. [N]
+
+    It is NaN if the series is constant in that sense, or not longer than the season.
+    """
+    return np.array([scale_of(_floats(values), season) or np.nan for values in history])
+
+
+def mase(forecast: ArrayLike, actual: ArrayLike, history: Sequence[ArrayLike], season: int) -> Floats:
+    """Return each series' mean absolute scaled error. [N, h], [N, h], N histories -> [N]
+
+    The mean absolute error, divided by `seasonal_scale` of the history: M4's definition (Makridakis et al., 2020, The
+    M4 Competition, International Journal of Forecasting 36, section 2.4). NaN where that scale is: `average` skips it.
+    """
+    return np.asarray(np.abs(_floats(forecast) - _floats(actual)).mean(axis=-1) / seasonal_scale(history, season))
+
+
+def smape(forecast: ArrayLike, actual: ArrayLike) -> Floats:
+    """Return each series' symmetric mean absolute percentage error, 0 to 200. [N, h], [N, h] -> [N]
+
+    M4's definition: the mean of 200 |y - f| / (|y| + |f|). A step where both are 0 counts as 0.
+    """
+    forecast, actual = _floats(forecast), _floats(actual)
+    sums = np.abs(forecast) + np.abs(actual)
+    return np.asarray(200 * (np.abs(forecast - actual) / np.where(sums == 0, 1, sums)).mean(axis=-1))
+
+
+def weighted_quantile_loss(quantiles: ArrayLike, levels: ArrayLike, actual: ArrayLike) -> float:
+    """Return the mean over the levels of the weighted quantile loss. [N, Q, h] or [Q, h], [Q], [N, h] or [h]
+
+    The loss of a level q is Σ 2 |(y - f) ((y <= f) - q)| / Σ |y|, with both sums over all series and steps. That is
+    `MeanWeightedSumQuantileLoss` of GluonTS (gluonts.ev.metrics), which GIFT-Eval reports with the levels 0.1 to 0.9;
+    with the median alone it is the sum of absolute errors over the sum of absolute values. NaN if all values are 0.
+    """
+    at, actual = _floats(levels)[:, None], _floats(actual)[..., None, :]
+    quantiles = _floats(quantiles)
+    total = float(np.abs(actual).sum())
+    losses = 2 * np.abs((actual - quantiles) * ((actual <= quantiles) - at))
+    return float(losses.sum() / total / len(at)) if total else float("nan")
+
+
+def coverage(low: ArrayLike, high: ArrayLike, actual: ArrayLike) -> float:
+    """Return the fraction of the actual values from `low` to `high`, both included."""
+    actual = _floats(actual)
+    return float(((_floats(low) <= actual) & (actual <= _floats(high))).mean())
+
+
+def average(measures: ArrayLike) -> float:
+    """Return the mean of the measures that are numbers; NaN without any."""
+    values = _floats(measures)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64)

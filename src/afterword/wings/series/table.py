@@ -1,22 +1,27 @@
-"""Read columns as regular series: find the names, dates and values, fill the gaps, and note what was filled.
+"""Read a table as regular series, noting what was filled, and return forecasts as the kind of table that it was.
 
 source ──read_sheet──► columns ──long | wide | rows──► (name, dates, values) ──regular──► Series
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.series.calendars import LEAST_COVERED, Calendar, Dates
-from afterword.series.dates import DateForm, parse_dates, whole_seconds
-from afterword.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
 from afterword.settings import Settings, setting, settings_class
+from afterword.storage import output
+from afterword.wings.series.dates import LEAST_COVERED, Calendar, DateForm, Dates, parse_dates, whole_seconds
+from afterword.wings.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
 
+if TYPE_CHECKING:
+    import pandas
+
+Floats = NDArray[np.float64]
 ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
 USUAL_TIMES = {"date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "period", "index"}
 CLOSED = 4  # seasons, at least, in which a phase never has a value if it is closed, such as Sundays
@@ -48,7 +53,7 @@ class Series:
 
     name: str
     dates: Dates  # [n], datetime64[s] or int64
-    values: NDArray[np.float64]  # [n], finite
+    values: Floats  # [n], finite
     filled: int = 0  # values that were missing
     repeated: int = 0  # of these, those that repeat the season before
     moved: int = 0  # dates that differ from the table's
@@ -81,7 +86,7 @@ class _Rows(NamedTuple):
 
     name: str
     dates: Dates
-    values: NDArray[np.float64]
+    values: Floats
     places: NDArray[np.int64]
 
 
@@ -206,7 +211,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
 
 
 def _split(
-    sheet: Sheet, ids: Any, dates: Dates, values: NDArray[np.float64], places: NDArray[np.int64], wide: bool = False
+    sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: NDArray[np.int64], wide: bool = False
 ) -> list[_Rows]:
     """Return the rows of each distinct id, in the order in which they first occur. [n] each
 
@@ -299,3 +304,61 @@ def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
     if moved:
         dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
         yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"
+
+
+# ---- forecasts
+
+
+def stacked(
+    names: Sequence[str], dates: Sequence[NDArray[Any]], values: Mapping[str, Sequence[NDArray[Any]]]
+) -> pandas.DataFrame:
+    """Return the rows of many series, one after another, with the columns "unique_id" and "ds" and those of `values`.
+
+    `names` has an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h] per series.
+    """
+    import pandas
+
+    columns = {ID: np.repeat(np.array(names, dtype=object), [len(one) for one in dates]), TIME: np.concatenate(dates)}
+    return pandas.DataFrame(columns | {name: np.concatenate(arrays) for name, arrays in values.items()})
+
+
+def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
+    """Return `rows` as the kind of table that `form` describes: a frame of pandas or polars, or the text of a CSV file.
+
+    `rows` is as of `stacked`. The columns of the series and of the dates get the names that they came with, and dates
+    their form.
+    """
+    is_frame = form.kind in ("pandas", "polars")
+    dates = form.dates.restored(rows[TIME]) if is_frame else form.dates.write(rows[TIME].to_numpy())
+    frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID], TIME: dates})
+    frame.columns = [{ID: form.id, TIME: form.time}.get(name, name) for name in frame]
+    if not is_frame:
+        return frame.to_csv(index=False, lineterminator="\n")
+    if form.kind == "pandas":
+        return frame
+    import polars
+
+    found, kind = polars.from_pandas(frame), form.dates.polars
+    return found if kind is None else found.cast({form.time: kind})
+
+
+def as_records(form: Form, rows: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Return `rows`, as of `stacked`, for JSON. Dates get the form that they came with."""
+    found: list[dict[str, Any]] = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    return found
+
+
+def write_rows(path: Path, form: Form, rows: pandas.DataFrame) -> None:
+    """Write `rows` atomically, as Parquet if `path` ends in .parquet, otherwise as CSV. Raises StorageError."""
+    with output(path) as file:
+        if path.suffix.lower() == ".parquet":
+            as_frame(replace(form, kind="pandas"), rows).to_parquet(file, index=False)
+        else:
+            file.write(as_frame(replace(form, kind="csv"), rows).encode())
+
+
+def rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.series.table_corpus import SeriesFacts, lines_of
-from afterword.series.tokens import (
+from afterword.wings.series.value_text import (
     BINS,
     CHARACTERS,
     EDGES,
     FURTHEST,
     SHARPNESS,
+    SeriesFacts,
     bins_of,
     changes_in,
     changes_of,
+    lines_of,
     scale_of,
     to_text,
 )

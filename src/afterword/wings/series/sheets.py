@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError, TableError, check_installed
-from afterword.series.dates import is_date
+from afterword.errors import check_installed
 from afterword.text.documents import Document, reason
 from afterword.text.formats import unpacked_bytes
+from afterword.wings.series.dates import TableError, is_date
 
 if TYPE_CHECKING:
     import pandas
@@ -37,6 +37,7 @@ MOST_COLUMNS = 20_000  # more take minutes
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+NEEDS_PYARROW = "{} is Parquet, which needs pyarrow: pip install 'afterword[series]'"
 GIVE = "give a CSV or Parquet file"
 
 
@@ -194,17 +195,12 @@ def is_numbered(header: Sequence[str]) -> bool:
 # ---- frames
 
 
-def without_pyarrow(name: str) -> OptionError:
-    return OptionError(f"{name} is Parquet, which needs pyarrow: pip install 'afterword[series]'")
-
-
 def _from_parquet(name: str, content: bytes) -> pandas.DataFrame:
     """Return the columns of plain cells. Lists, records and fixed-length byte strings grow when unpacked: omit them."""
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError:
-        raise without_pyarrow(name) from None
+    check_installed(NEEDS_PYARROW.format(name), "pyarrow")
+    import pyarrow as arrow
+    from pyarrow import parquet
+
     large = (arrow.types.is_nested, arrow.types.is_fixed_size_binary)
     try:
         schema, facts = parquet.read_schema(io.BytesIO(content)), parquet.read_metadata(io.BytesIO(content))

@@ -17,37 +17,36 @@ import polars
 import pytest
 
 import afterword
-from afterword.errors import InputError, ModelError, OptionError, RunError, TextError
+from afterword.errors import InputError, ModelError, OptionError, RunError
 from afterword.language_model import load
 from afterword.model.folder.saved import load_model
 from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.series import candidates, trials
-from afterword.series import forecasts as module
-from afterword.series import futures as drawn
-from afterword.series.forecasts import Forecast, ForecastSettings, forecasts
-from afterword.series.kept import load_kept
-from afterword.series.series_gates import gates_of, table_for
-from afterword.series.table import BY_NAME, Columns
-from afterword.series.table_corpus import OnValues, SeriesFacts, values_per_step
-from afterword.series.trials import Trials
+from afterword.wings.series import forecasts as module
+from afterword.wings.series import methods, trials
+from afterword.wings.series import series_network as drawn
+from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
+from afterword.wings.series.series_network import gates_of, load_kept
+from afterword.wings.series.trials import Trials
+from afterword.wings.series.value_text import OnValues, SeriesFacts, values_per_step
 from tests.runs.conftest import begin_in
 from tests.runs.test_run import finish, stopped
-from tests.seasons import (
+from tests.wings.series.seasons import (
     FACTS,
     HORIZON,
     LENGTH,
     SEASON,
     SERIES,
     begin_small,
+    hourly,
+    hourly_csv,
     learned_from,
     long_csv,
+    save_tiny_series,
     seasonal,
     train_small,
 )
-from tests.tiny import hourly, save_tiny, save_tiny_series
-from tests.tiny import long_csv as rows_of
 
 LEVELS = (1.0, 80.0, 95.0)
 
@@ -60,7 +59,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the methods of statsforecast, which take seconds to import."""
-    monkeypatch.setattr(candidates, "MOST_FITTED", 0)
+    monkeypatch.setattr(methods, "MOST_FITTED", 0)
 
 
 def table(folder: Path, values: Any) -> Path:
@@ -69,11 +68,11 @@ def table(folder: Path, values: Any) -> Path:
     return path
 
 
-def found(source: Any, model: Path | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Forecast:
-    return forecasts(source, ForecastSettings(**options), Columns(), levels, model)
+def found(source: Any, model: Path | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Futures:
+    return forecasts(source, ForecastSettings(**options), levels, model)
 
 
-def same_bits(one: Forecast, other: Forecast) -> bool:
+def same_bits(one: Futures, other: Futures) -> bool:
     return all(np.array_equal(one.rows[name], other.rows[name]) for name in one.rows)
 
 
@@ -131,7 +130,7 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
     monkeypatch.setattr(module, "begin", begin)
     path = table(tmp_path, seasonal())
     settings, kept = ForecastSettings(horizon=HORIZON, method="lstm"), tmp_path / "kept"
-    trained = forecasts(path, settings, Columns(), LEVELS, None, to_its_end, kept)
+    trained = forecasts(path, settings, LEVELS, None, to_its_end, kept)
     assert same_bits(trained, found(path, model, method="lstm"))
     assert same_bits(trained, found(path, kept, method="lstm"))
 
@@ -139,21 +138,12 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
 def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: Path) -> None:
     noisy = found(table(tmp_path, seasonal()), model)
     assert noisy.backtest is not None
-    names = [*noisy.backtest.figures]
+    names = [*noisy.backtest.methods]
     assert (names[0], set(names[1:])) == ("used", {"last", "naive 12", "average 12", "lstm"})
-    assert noisy.backtest.figures["lstm"].cut_offs == 1
-    assert noisy.backtest.figures["average 12"].cut_offs == 5
+    assert noisy.backtest.methods["lstm"].cut_offs == 1
+    assert noisy.backtest.methods["average 12"].cut_offs == 5
     assert "average 12" in noisy.methods[0]
-    assert f"its MASE is {noisy.backtest.figures['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
-
-
-def test_the_card_of_a_kept_network_says_what_it_forecasts(model: Path) -> None:
-    card = (model / "README.md").read_text("utf-8")
-    assert 'pipeline_tag: "time-series-forecasting"' in card
-    assert "season 12, to forecast" in card
-    assert re.search(
-        r"values to learn from, [\d,]+ held out .*bits per value .*afterword forecast \. FILE", card, re.DOTALL
-    )
+    assert f"its MASE is {noisy.backtest.methods['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
 
 
 def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as_good(tmp_path: Path) -> None:
@@ -273,7 +263,7 @@ def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: 
     assert len(answer.rows["mean"]) == len(values) * HORIZON
     assert "lstm" not in "".join(answer.methods)
     kept = tmp_path / "kept"
-    unkept = forecasts(path, ForecastSettings(horizon=HORIZON), Columns(), folder=kept)
+    unkept = forecasts(path, ForecastSettings(horizon=HORIZON), folder=kept)
     assert f"no network is kept in {kept}: {why}" in unkept.notes
     assert not kept.exists()
     with pytest.raises(OptionError, match=f"{why}: give another method="):
@@ -297,19 +287,10 @@ DAYS = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y":
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"season": 7}, "season 7 is not this model's, which is 12: leave it out"),
-        ({"horizon": LENGTH}, f"a horizon of {LENGTH} is too long: the longest series has {LENGTH} values; "),
-        ({"horizon": 0}, "horizon"),
-        ({"method": "best"}, "method"),
-        ({"levels": (80, 100)}, "a level must be above 0 and below 100 per cent, not 100"),
         ({"levels": 80}, 'levels must be numbers above 0 and below 100, as in "80 95", not 80'),
         ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
         ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
-        ({"value_column": "price"}, "no column is named 'price': choose one of unique_id, ds, y"),
         ({"stride": 2}, "stride"),
-        ({"model": None}, "missing horizon: give horizon="),
-        ({"model": "none"}, "no model at"),
-        ({"model": "tiny"}, "this is a model of text, which cannot forecast"),
         ({"model": "damaged"}, "the model at damaged is damaged: config.json"),
         ({"source": DAYS}, "the table is daily, and this model has learned monthly series"),
         *(({"source": one}, "give a path, or a frame") for one in (None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9))),
@@ -319,7 +300,6 @@ def test_what_cannot_be_forecast_is_refused_in_one_line(
     options: dict[str, Any], says: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save_tiny(tmp_path / "tiny")
     config = Path(shutil.copytree(model, "damaged")) / "config.json"
     config.write_text(config.read_text().replace('"season": 12', '"season": 0'))
     with pytest.raises((InputError, TypeError)) as caught:
@@ -334,7 +314,7 @@ def test_a_model_forecasts_numbered_rows_of_any_frequency(model: Path) -> None:
 
 def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_path: Path) -> None:
     kept = train_small(tmp_path, steps=2)
-    assert load_model(kept, learned=None).about["series"]
+    assert load_model(kept, of_text=False).about["series"]
     with pytest.raises(ModelError, match="learned series of numbers, not text: use afterword forecast"):
         load(kept)
     with pytest.raises(OptionError, match="base: this model has learned series of numbers, not text"):
@@ -346,16 +326,10 @@ def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_pa
     ends = SERIES  # of lines
     parts = {part: network.about["corpus"][part]["characters"] for part in ("training", "validation")}
     assert parts == {"training": SERIES * (LENGTH - 2 * SEASON) + ends, "validation": SERIES * SEASON + ends}
-    text = (kept / "README.md").read_text()
-    assert "afterword forecast . FILE" in text
-    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in text
-    assert "text-generation" not in text
-
-
-def test_too_few_values_are_refused(tmp_path: Path) -> None:
-    sales = table(tmp_path, seasonal(series=2))
-    with pytest.raises(TextError, match=r"sales\.csv has 192 values to learn from, after those held out; at least 500"):
-        learned_from(sales)
+    card = (kept / "README.md").read_text("utf-8")
+    assert 'pipeline_tag: "time-series-forecasting"' in card
+    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in card
+    assert re.search(r"values to learn from, [\d,]+ held out .*bits per value .*forecast \. FILE", card, re.DOTALL)
 
 
 def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:
@@ -387,12 +361,9 @@ def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: f
     assert values_per_step(tokens, length) == sizes
 
 
-OF_HOURS = SeriesFacts(24, 24, "hourly")
-
-
 def test_a_series_is_read_by_its_values_and_dates(tmp_path: Path) -> None:
     values = hourly(0)
-    (tmp_path / "table.csv").write_bytes(rows_of(values))
+    (tmp_path / "table.csv").write_bytes(hourly_csv(values))
     model = save_tiny_series(tmp_path / "model")
     trace = gates_of(model, tmp_path / "table.csv", "south", slice(270, 280))
     assert (trace.unit, trace.title) == ("value", "south")
@@ -405,15 +376,14 @@ def test_a_series_is_read_by_its_values_and_dates(tmp_path: Path) -> None:
     assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
 
 
-def test_series_that_a_model_cannot_read_are_left_out_with_a_note_and_such_a_table_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_bytes(rows_of({"flat": np.ones(480), **hourly(0)}))
-    known = table_for(OF_HOURS, tmp_path / "table.csv", BY_NAME)
-    assert [one.name for one in known.series] == ["north", "south"]
-    assert known.notes == ("1 of 3 series are constant, or no longer than a season: left out",)
+def test_a_series_that_a_network_cannot_read_is_left_out_and_such_a_table_is_refused(tmp_path: Path) -> None:
+    model, table = save_tiny_series(tmp_path / "model"), tmp_path / "table.csv"
+    table.write_bytes(hourly_csv({"flat": np.ones(480), **hourly(0)}))
+    assert gates_of(model, table).title == "north"
     for rows, says in (
-        (rows_of(hourly(0), "D"), "the table is daily, and this model has learned hourly series"),
-        (rows_of({"a": np.ones(60)}), "every series is constant, or has no more values than a season of 24"),
+        (hourly_csv(hourly(0), "D"), "the table is daily, and this model has learned hourly series"),
+        (hourly_csv({"a": np.ones(60)}), "every series is constant, or has no more values than a season of 24"),
     ):
-        (tmp_path / "other.csv").write_bytes(rows)
+        table.write_bytes(rows)
         with pytest.raises(OptionError, match=says):
-            table_for(OF_HOURS, tmp_path / "other.csv", BY_NAME)
+            gates_of(model, table)
