@@ -36,12 +36,11 @@ class TrainableNetwork(nn.Module):
         self._generator: torch.Generator | None = None
         # which columns of a wider batch are read here (`learner`): masks are drawn for all of it
         self.lanes, self.width = slice(None), 0
-        R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        R, E, H, L = config.vocabulary_size, config.embedding_size, config.hidden_size, config.num_layers
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced: leave its seed alone
             if config.input == "embedding":
                 self.embedding = nn.Embedding(R, E)
-            of_torch = getattr(nn, config.kind.name)
-            self.layers = nn.ModuleList(of_torch(E if k == 0 else H, H) for k in range(config.num_layers))
+            self.layers = nn.ModuleList(getattr(nn, config.kind.name)(H if k else E, H) for k in range(L))
             self.output = nn.Linear(H, R)
 
     @torch.no_grad()

@@ -85,16 +85,17 @@ class ArrangedLSTM(Arranged):
             if held is not None:
                 for gate, value in zip(now, held, strict=False):
                     put_held(gate, value)
-            cell = forget_gate * cell
-            cell += candidate * input_gate
+            if steps is not None:
+                every_gate[t] = gates
+            cell = np.multiply(forget_gate, cell, out=None if steps is None else cells[t + 1])
+            candidate *= input_gate
+            cell += candidate
             if held is not None:
                 put_held(cell, held[-2])
             hidden = np.tanh(cell, out=outputs[t])
             hidden *= output_gate
             if held is not None:
                 put_held(hidden, held[-1])
-            if steps is not None:
-                every_gate[t], cells[t + 1] = gates, cell
         if steps is not None:
             traced = [every_gate[..., part] for part in self._parts]
             steps.append(Step._make([*traced, cells[1:], outputs, cells[:-1]]))
