@@ -15,7 +15,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
-from afterword.interchange.browser import PageSettings, model_html, packed, write_html, write_js
+from afterword.interchange.browser import PageSettings, model_html, packed, write_html
 from afterword.interchange.pruning import divergence, tree_of
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -25,7 +25,7 @@ from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.bases.small import base_of, classic_base, random_weights
+from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
 
 NODE = shutil.which("node")
@@ -251,11 +251,6 @@ def test_a_model_that_relies_on_its_words_gets_a_min_p_that_suffices_without_the
 
 
 def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    model = base_of("\nab").model
-    config = dataclasses.replace(model.config, cell="rnn")
-    plain = dataclasses.replace(model, config=config, weights=random_weights(config))
-    with pytest.raises(OptionError, match="only LSTMs"):
-        write_js(plain, tmp_path / "x", PageSettings())
     with pytest.raises(OptionError, match="a classic model, which reads windows"):
         write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
     training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
     rows[text] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
-    origin = f"A small LSTM, trained with Afterword on its user's own {text}."
+    origin = f"A small {config.kind.name}, trained with Afterword on its user's own {text}."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
         command = "afterword score . FILE"
