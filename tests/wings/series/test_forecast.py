@@ -62,6 +62,9 @@ def test_a_kept_model_forecasts_a_table_that_it_has_not_seen(run: Run, table: Pa
     rows = [row.split() for row in out(answer).splitlines()[-3 * HORIZON :]]
     assert {(row[0], row[-1]) for row in rows} == {(name, "lstm") for name in ("s0", "s1", "s2")}
     assert answer.stderr == b""
+    facts = json.loads(out(run("info", series_model, "--json")))["series"]
+    assert facts == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
+    assert "series frequency" in out(run("info", series_model))
 
 
 def test_all_rows_are_written_and_a_file_is_replaced_only_when_asked(run: Run, table: Path, tmp_path: Path) -> None:
@@ -174,6 +177,19 @@ def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Pat
     assert list(temporary.iterdir()) == []
 
 
+ADDED = """import sys
+from afterword.wings.series.methods import METHODS
+METHODS["first"] = METHODS["last"]._replace(forecast=lambda values, h, _: values[:1].repeat(h))
+from afterword.cli.main import main
+main(sys.argv[1:])"""
+
+
+def test_a_method_that_is_added_to_the_table_is_a_choice_of_the_command(table: Path) -> None:
+    command = [sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"]
+    ended = finished(command, fresh=True)
+    assert out(ended).startswith("first is used; its MASE is ")
+
+
 DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
 COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
 
@@ -187,9 +203,6 @@ COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
         (DATED, "--horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
         (DATED, "--season 12", "a season of 12 is too long: the longest series has 12 values"),
         (DATED, "--out ./sales.csv --overwrite", "sales.csv is the table itself: name another file to write"),
-        (DATED, "--value-column price", "no column is named 'price': choose one of ds, y"),
-        (DATED, "--time-column when", "no column is named 'when': choose one of ds, y"),
-        (DATED, "--id-column shop", "no column is named 'shop': choose one of ds, y"),
         (DATED, "--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
         (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
         (DATED, "--method median", "method median is for values of which more than 30% are 0: give another"),
@@ -235,12 +248,6 @@ def test_constants_are_forecast_as_constants(run: Run, tmp_path: Path) -> None:
     found = json.loads(out(run("forecast", tmp_path / "sales.csv", "--horizon", "3", "--json")))
     assert {row[name] for row in found["forecasts"] for name in COLUMNS[2:8]} == {7.0}
     assert found["reason"] == "the values repeat exactly: last is used"
-
-
-def test_the_facts_of_a_kept_network_are_shown(run: Run, series_model: Path) -> None:
-    told = json.loads(out(run("info", series_model, "--json")))
-    assert told["series"] == {"season": 12, "horizon": HORIZON, "frequency": "monthly"}
-    assert "series frequency" in out(run("info", series_model))
 
 
 def test_the_commands_of_forecast_print_what_it_shows(place: Path) -> None:

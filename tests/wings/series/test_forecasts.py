@@ -32,7 +32,6 @@ from afterword.wings.series.trials import Trials
 from afterword.wings.series.value_text import OnValues, SeriesFacts, values_per_step
 from tests.runs.conftest import begin_in
 from tests.runs.test_run import finish, stopped
-from tests.tiny import save_tiny
 from tests.wings.series.seasons import (
     FACTS,
     HORIZON,
@@ -145,15 +144,6 @@ def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: 
     assert noisy.backtest.methods["average 12"].cut_offs == 5
     assert "average 12" in noisy.methods[0]
     assert f"its MASE is {noisy.backtest.methods['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
-
-
-def test_the_card_of_a_kept_network_says_what_it_forecasts(model: Path) -> None:
-    card = (model / "README.md").read_text("utf-8")
-    assert 'pipeline_tag: "time-series-forecasting"' in card
-    assert "season 12, to forecast" in card
-    assert re.search(
-        r"values to learn from, [\d,]+ held out .*bits per value .*afterword forecast \. FILE", card, re.DOTALL
-    )
 
 
 def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as_good(tmp_path: Path) -> None:
@@ -297,19 +287,10 @@ DAYS = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y":
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"season": 7}, "season 7 is not this model's, which is 12: leave it out"),
-        ({"horizon": LENGTH}, f"a horizon of {LENGTH} is too long: the longest series has {LENGTH} values; "),
-        ({"horizon": 0}, "horizon"),
-        ({"method": "best"}, "method"),
-        ({"levels": (80, 100)}, "a level must be above 0 and below 100 per cent, not 100"),
         ({"levels": 80}, 'levels must be numbers above 0 and below 100, as in "80 95", not 80'),
         ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
         ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
-        ({"value_column": "price"}, "no column is named 'price': choose one of unique_id, ds, y"),
         ({"stride": 2}, "stride"),
-        ({"model": None}, "missing horizon: give horizon="),
-        ({"model": "none"}, "no model at"),
-        ({"model": "tiny"}, "this is a model of text, which cannot forecast"),
         ({"model": "damaged"}, "the model at damaged is damaged: config.json"),
         ({"source": DAYS}, "the table is daily, and this model has learned monthly series"),
         *(({"source": one}, "give a path, or a frame") for one in (None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9))),
@@ -319,7 +300,6 @@ def test_what_cannot_be_forecast_is_refused_in_one_line(
     options: dict[str, Any], says: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save_tiny(tmp_path / "tiny")
     config = Path(shutil.copytree(model, "damaged")) / "config.json"
     config.write_text(config.read_text().replace('"season": 12', '"season": 0'))
     with pytest.raises((InputError, TypeError)) as caught:
@@ -346,10 +326,10 @@ def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_pa
     ends = SERIES  # of lines
     parts = {part: network.about["corpus"][part]["characters"] for part in ("training", "validation")}
     assert parts == {"training": SERIES * (LENGTH - 2 * SEASON) + ends, "validation": SERIES * SEASON + ends}
-    text = (kept / "README.md").read_text()
-    assert "afterword forecast . FILE" in text
-    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in text
-    assert "text-generation" not in text
+    card = (kept / "README.md").read_text("utf-8")
+    assert 'pipeline_tag: "time-series-forecasting"' in card
+    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in card
+    assert re.search(r"values to learn from, [\d,]+ held out .*bits per value .*forecast \. FILE", card, re.DOTALL)
 
 
 def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:

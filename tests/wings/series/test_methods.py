@@ -123,12 +123,8 @@ def test_a_method_that_is_added_to_the_table_and_nowhere_else_is_tried_with_the_
     new = Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()))
     if importlib.util.find_spec(LIBRARY):
         new = Method("Theta, with the best of its parameters", of_library("OptimizedTheta"), "short", library=LIBRARY)
-    monkeypatch.setattr("afterword.wings.series.methods.METHODS", METHODS)
     monkeypatch.setitem(METHODS, "new", new)
     test_a_method_forecasts_finite_values_that_suit_the_series("new")
-    test_a_method_that_fails_repeats_the_last_season("new", monkeypatch)
-    monkeypatch.undo()
-    monkeypatch.setitem(METHODS, "new", new)
     (tmp_path / "sales.csv").write_text(seasons.long_csv(seasons.seasonal(series=2, length=60)))
     found = forecasts(tmp_path / "sales.csv", ForecastSettings(horizon=HORIZON))
     assert found.backtest is not None
