@@ -185,7 +185,8 @@ main(sys.argv[1:])"""
 
 
 def test_a_method_that_is_added_to_the_table_is_a_choice_of_the_command(table: Path) -> None:
-    ended = finished([sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"])
+    command = [sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"]
+    ended = finished(command, fresh=True)
     assert out(ended).startswith("first is used; its MASE is ")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from afterword.errors import OptionError, check_installed
 from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
-from afterword.operations.operation import FOLDER, ModelName, Output, Record, Request, argument, operation
+from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.runs.in_words import summary
@@ -72,7 +72,7 @@ class Forecast(ForecastSettings, Overwriting, Request):
     keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
     png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
     html: Output | None = setting("draw them in a page, a figure per series", default=None, ending=(".html", ".htm"))
-    model: ModelName | None = None  # only in Python, a folder: the command names it before FILE
+    model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
 
 
 class Forecasted(Record, kw_only=True):
