@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cases import cases
 from tests.serving.server import ENVIRONMENT, SOURCE, serving
 from tests.tiny import hourly, long_csv
 
@@ -105,11 +106,11 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "score adapt", ["score", "play-0", "other.txt", "--adapt", "--json"]
     yield "score base", ["score", "english", "other.txt", "--json"]
     yield "compare", ["compare", "play-0", "play-1", "--file", "other.txt", "--json"]
-    yield "voice", ["voice", "play-0", "other.txt", "--json"]
     yield "calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]
     yield "odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]
     yield "odd good today", ["odd", "good.log", "today.log", "--json"]
     yield "forecast naive", ["forecast", "table.csv", "--horizon", "24", "--method", "naive", "--json"]
+    yield from cases("RECORDED").items()
     yield "export js", ["export", "play-0", "--js", "play.js"]
     yield "export html", ["export", "play-0", "--html", "play.html"]
     yield "export onnx", ["export", "play-0", "--onnx", "play.onnx"]
@@ -149,8 +150,8 @@ def answers(place: Path) -> Iterator[tuple[str, bytes]]:
             ),
             ("score", "/v1/score", {"model": "play-0", "text": "Friends, Romans, countrymen"}),
             ("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"}),
-            ("voice", "/v1/voice", {"model": "play-0", "text": "Friends, Romans. Lend me your ears. I come."}),
             ("next", "/v1/next", {"model": "play-0", "prompt": "Friends, "}),
+            *cases("RECORDED_HTTP"),
         ):
             reply = server.post(route, body)
             text = json.dumps({k: v for k, v in reply.json.items() if k not in ("id", "created")}, sort_keys=True)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
-    from afterword.operations.voice import voice
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
     from afterword.wings.hub.push import push
+    from afterword.wings.voice.voice import voice
 
 __version__ = "0.3.0"
 __all__ = [

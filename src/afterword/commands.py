@@ -53,6 +53,8 @@ class Wing(NamedTuple):
     """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
     """Sequences of endpoints of the server."""
+    page: tuple[str, ...] = ()
+    """Files of the wing that the server's page loads: modules of JavaScript, and styles."""
     facts: tuple[str, ...] = ()
     """Functions of a loaded model. Each returns facts, by name, for the server's list of models."""
     files: tuple[str, ...] = ()
@@ -84,9 +86,6 @@ CORE = {
             "Show what each character of a text costs a model, and what it expected.",
         ),
         "compare": Command("operations.compare:compare", "Compare how well several models predict the same text."),
-        "voice": Command(
-            "operations.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
-        ),
         "accept": Command(
             "operations.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
         ),
@@ -127,6 +126,24 @@ WINGS = {
         },
         facts=("wings.odd.attachments:facts",),
     ),
+    "voice": Wing(
+        commands={
+            "Judge": {
+                "voice": Command(
+                    "wings.voice.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
+                )
+            }
+        },
+        page=("voice.js", "voice.css"),
+        files=(
+            "docs/voice.md",
+            "docs/pictures/voice.png",
+            "benchmarks/voice.py",
+            "benchmarks/peers/voice_peers.py",
+            "benchmarks/results/voice.jsonl",
+            "benchmarks/trials/voice.md",
+        ),
+    ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
         elsewhere={"hf://": "wings.hub.repositories:downloaded"},
@@ -161,6 +178,12 @@ def functions() -> Mapping[str, str]:
 def attached() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     return {name: one for wing in WINGS.values() for name, one in wing.attached.items()}
+
+
+@cache
+def of_page() -> Mapping[str, str]:
+    """Return the files of wings that the server's page loads, and the package of each."""
+    return {file: f"afterword.wings.{name}" for name, wing in WINGS.items() for file in wing.page}
 
 
 def facts(model: Any) -> dict[str, Any]:

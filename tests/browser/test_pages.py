@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from afterword.inspection.gates_page import gates_html as gates_page
@@ -13,12 +12,11 @@ from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
-from afterword.scoring.voice import Gains, Span
-from afterword.scoring.voice_page import Shown, voice_html
 from afterword.series import drawing
 from afterword.series.forecasts import ForecastSettings, forecasts
 from afterword.series.table import Columns
 from tests.browser.chromium import Tab
+from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
 from tests.seasons import HORIZON, long_csv, seasonal
 from tests.tiny import save_tiny
@@ -34,9 +32,9 @@ SHADED = {
     "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
     "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
-    "voice": "'p b, h1, h2', ['p12', 'n12', '']",
     "forecast": "'h1, p, td, th', null",
     "exported": "'textarea, button, label', null",
+    **cases("SHADED"),
 }
 
 
@@ -61,11 +59,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "step": model.step_page(TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
-    costs = np.arange(len(SURPRISING)) % 41 / 4
-    heard = Gains.of(SURPRISING, (costs[::-1] - costs) / 4)
-    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.sentences)]
-    voice = voice_html([Shown("<i>text", heard, says, [(3, 30)])])
-    pages["voice"] = voice.replace("<html", "<html data-ready=1")
+    pages |= {name: page(folder) for name, page in cases("PAGES").items()}
     (folder / "table.csv").write_text(long_csv(seasonal()))
     settings = ForecastSettings(horizon=HORIZON, method="naive")
     drawing.write_html(

@@ -14,6 +14,7 @@ import pytest
 import afterword
 from afterword.commands import commands, find_operation
 from afterword.operations.train import train
+from tests.cases import cases
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.tiny import save_tiny
@@ -31,7 +32,6 @@ class Case(NamedTuple):
 MIXED = ("bb", "☃☃☃ 12", "", "ccc")  # one that is odd
 SOME = ("abcd", "☃☃☃ 12", "dcb\té")
 LABELLED = ("ham\tabab", "dcdc", "spam\tbbb")
-PROSE = ("The sea was calm, and nobody spoke.", "ANNA: I saw a ship. It was old.", "Ω ψ. ☃.")
 CASES = {
     "score --lines": Case("score LINES FILE --lines", SOME),
     "score --lines, an n-gram": Case("score MIXED FILE --lines --with ngram", SOME),
@@ -44,12 +44,12 @@ CASES = {
     "surprises, two files": Case("surprises MIXED FILE OTHER --top 40", SOME),
     "compare --lines": Case("compare LINES MIXED --file FILE --lines", SOME),
     "compare --lines --top": Case("compare LINES MIXED --file FILE --lines --top 9", SOME, "\n\n\n"),
-    "voice": Case("voice RUN FILE --against RUN", PROSE),
     "odd": Case("odd USUAL FILE", SOME, "\n"),
     "odd --as-read": Case("odd USUAL FILE --as-read", SOME, "bb\n"),
     "odd --as-read --all": Case("odd USUAL FILE --as-read --all", MIXED),
     "odd --as-read, bare": Case("odd BARE FILE --as-read", SOME, "abcd\n"),
     "odd --as-read --all, bare": Case("odd BARE FILE --as-read --all", MIXED),
+    **{name: Case(*case) for name, case in cases("COLUMNS").items()},
 }
 
 

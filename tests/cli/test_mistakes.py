@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
@@ -36,8 +37,9 @@ FILES = {
     "table": long_csv(hourly(1)),
 }
 OF_TEXT = ["generate series", "generate series --prompt a --num 3", "novelty series", "inspect series a"]
-OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "odd", "calibrate", "voice", "novelty")]
+OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "odd", "calibrate", "novelty")]
 OF_TEXT += ["compare series english --file text", "push series me/mine", "serve series --port 0"]
+OF_TEXT += cases("OF_TEXT")
 OF_TEXT += ["export series --html a.html", "export series --onnx a.onnx"]
 
 
@@ -150,10 +152,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect tiny abcdabcd --find z", "matches nothing in this text"),
         ("inspect tiny abcdabcd --find '(?s).'", "matches everything in this text"),
         ("inspect tiny abcdabcd --find (", "is not a regular expression"),
-        # a writer's voice
-        ("voice tiny text", "give the folder of its run; or give a text with --own"),
-        ("voice tiny text --own text", "at least 20 are needed"),
-        ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
+        *cases("MISTAKES"),
         # what is odd
         ("odd lines text", "afterword calibrate"),
         *[(f"odd lines text {one}", f"{one.split()[0]} is for training, but") for one in ("--network 1", "--out x")],

@@ -12,6 +12,7 @@ import pytest
 from afterword.commands import commands, find_operation
 from afterword.operations.operation import FOLDER
 from afterword.settings import kinds_of
+from tests.cases import cases
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
@@ -23,8 +24,8 @@ WORK = {
     "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
     "inspect": ["{model}", "abé"],
     "surprises": ["{model}", "{source}"],
-    "voice": ["{model}", "{source}", "--own", "{source}", "--against", "english"],
     "forecast": ["{table}", "--horizon", "3", "--method", "naive"],
+    **cases("OUTPUTS"),
 }
 
 

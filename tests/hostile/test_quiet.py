@@ -12,6 +12,7 @@ import pytest
 from afterword.commands import commands
 from afterword.operations.demo import PLAY
 from tests.alone import ROOT, Left, alone, check_namespaces
+from tests.cases import cases
 from tests.processes import free_port
 from tests.tiny import hourly, long_csv, save_tiny
 
@@ -30,7 +31,6 @@ COMMANDS = {
     "score": ["run draft.txt --engine fast"],
     "surprises": ["run draft.txt --html surprises.html"],
     "compare": ["run english --file draft.txt"],
-    "voice": ["run draft.txt --html voice.html"],
     "novelty": ["run --num 2"],
     "odd": ["good.log today.log", "lines today.log"],
     "calibrate": ["run book.txt"],
@@ -41,6 +41,7 @@ COMMANDS = {
     "info": ["run", "--system"],
     "bases": [""],
     "demo": ["--out demo --minutes 0.03"],
+    **cases("QUIET"),
 }
 ASKED = [
     ("/v1/completions", {"prompt": "The ", "max_tokens": 20}),

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from afterword.generation.copying import copied_spans
+from afterword.language_model import ModelLike
 from afterword.operations.operation import (
-    ModelName,
     Output,
     Record,
     Request,
@@ -26,12 +26,12 @@ from afterword.operations.operation import (
 from afterword.operations.options import Engine, Overwriting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import Difference
-from afterword.scoring.voice import Gains, OwnVoice, Span
-from afterword.scoring.voice_page import Shown, voice_html
 from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
+from afterword.wings.voice.own_voice import Gains, OwnVoice, Span, own_voice
+from afterword.wings.voice.voice_page import Shown, voice_html
 
 MOST_HEARD = 20_000  # characters of a text that comes over HTTP
 TELLING = 1000  # characters from which a text can be judged; see docs/voice.md
@@ -56,13 +56,13 @@ class Voice(Engine, Overwriting, Decoding, Request):
     example = "voice book draft.txt --html draft.html"
     first = ("own", "html", "overwrite")
 
-    model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
+    model: Annotated[ModelLike, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, served="text", most_served=MOST_HEARD)]
     _: KW_ONLY
     own: Source | None = setting(
         "other text by the writer, which the model has not learned", default=None, metavar="FILE"
     )
-    against: ModelName | None = setting(
+    against: ModelLike | None = setting(
         "the model to compare with (default: the base, or english)", default=None, metavar="MODEL"
     )
     html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
@@ -120,7 +120,7 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     texts = [model.tokenizer.normalise(text_of(file)) for file in files]  # before the writer's own, which takes seconds
     own = None if request.own is None else text_of(request.own)
     with work.progress("reading the writer's own text") as on_progress:
-        writer = model.voice(own, os.fspath(request.against or ""), on_progress)
+        writer = own_voice(model, own, request.against, on_progress)
     work.rows(Heard, {name: None for name in Heard.__struct_fields__ if name != "file" or len(files) > 1})
     drawn = []
     for file, text in zip(files, texts, strict=True):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from afterword.scoring.voice import Gains, Span
 from afterword.text.unicode import visible
 from afterword.web.pages import document, inline, level, policy, style
+from afterword.wings.voice.own_voice import Gains, Span
 
 STRENGTH = 3.0  # a word has its strongest shade at a third of the bits of a surprise
 CSS = """p b { font-weight: inherit; border-radius: 2px; }
