@@ -135,14 +135,7 @@ WINGS = {
             }
         },
         page=("voice.js", "voice.css"),
-        files=(
-            "docs/voice.md",
-            "docs/pictures/voice.png",
-            "benchmarks/voice.py",
-            "benchmarks/peers/voice_peers.py",
-            "benchmarks/results/voice.jsonl",
-            "benchmarks/trials/voice.md",
-        ),
+        files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from afterword.language_model import LanguageModel
 from afterword.settings import ignore_progress
 from afterword.wings.voice.own_voice import Gains, Span, own_voice
-from afterword.wings.voice.voice_page import Shown, voice_html
+from afterword.wings.voice.voice import Heard, HeardWord, voice_html
 
 PROSE = ("The sea was calm, and nobody spoke.", "ANNA: I saw a ship. It was old.", "Ω ψ. ☃.")
 COLUMNS = {"voice": ("voice RUN FILE --against RUN", PROSE)}
@@ -33,8 +34,21 @@ def page(folder: Path) -> str:
     text = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
     costs = np.arange(len(text)) % 41 / 4
     heard = Gains.of(text, (costs[::-1] - costs) / 4)
-    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.sentences)]
-    return voice_html([Shown("<i>text", heard, says, [(3, 30)])]).replace("<html", "<html data-ready=1")
+    words = [
+        HeardWord(start, text[start:stop], float(heard.bits[start])) for start, stop in heard.words(Span(0, len(text)))
+    ]
+    one: dict[str, Any] = {
+        "start": 0,
+        "characters": len(text),
+        "gain": 0.0,
+        "place": 0.5,
+        "says": "<i>closer",
+        "text": text,
+    }
+    kinds: tuple[Any, ...] = ("text", "paragraph", "sentence")
+    parts = [Heard(part=part, **one) for part in kinds]
+    parts[0].copies, parts[2].words = [(3, 30)], words
+    return voice_html([("<i>text", parts)]).replace("<html", "<html data-ready=1")
 
 
 PAGES = {"voice": page}
