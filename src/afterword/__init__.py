@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
     from afterword.operations.train import train
-    from afterword.operations.voice import voice
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
     from afterword.wings.hub.push import push
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from afterword.wings.odd.normal import calibrated, odd_lines
     from afterword.wings.odd.odd import odd
     from afterword.wings.series.forecast import forecast
+    from afterword.wings.voice.voice import voice
 
 __version__ = "0.3.0"
 __all__ = [

@@ -74,6 +74,8 @@ class Wing(NamedTuple):
     """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
     """Sequences of endpoints of the server."""
+    page: tuple[str, ...] = ()
+    """Files of the wing that the server's page loads: modules of JavaScript, and styles."""
     facts: tuple[str, ...] = ()
     """Functions of a loaded model. Each returns facts, by name, for the server's list of models."""
     files: tuple[str, ...] = ()
@@ -104,9 +106,6 @@ CORE = {
             "Show what each character of a text costs a model, and what it expected.",
         ),
         "compare": Command("operations.compare:compare", "Compare how well several models predict the same text."),
-        "voice": Command(
-            "operations.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
-        ),
     },
     "Look inside": {
         "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
@@ -156,6 +155,17 @@ WINGS = {
             ),
         },
         facts=("wings.odd.normal:facts",),
+    ),
+    "voice": Wing(
+        commands={
+            "Judge": {
+                "voice": Command(
+                    "wings.voice.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
+                )
+            }
+        },
+        page=("voice.js", "voice.css"),
+        files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
@@ -225,6 +235,12 @@ def attached() -> Mapping[str, Attached]:
 def learned() -> Mapping[str, Learned]:
     """Return what models can have learned in place of text, by the fact in their `about`."""
     return {name: one for wing in WINGS.values() for name, one in wing.learned.items()}
+
+
+@cache
+def of_page() -> Mapping[str, str]:
+    """Return the files of wings that the server's page loads, and the package of each."""
+    return {file: f"afterword.wings.{name}" for name, wing in WINGS.items() for file in wing.page}
 
 
 def facts(model: Any) -> dict[str, Any]:

@@ -53,11 +53,10 @@ from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.scoring.voice import MOST_OWN, OwnVoice
 from afterword.settings import OnProgress, ignore_progress, made, named_path, suggests, takes
 from afterword.storage import write_bytes
-from afterword.text.encoded import SPLITS, EncodedCorpus
-from afterword.text.tokenizer import check_text, checked_lines
+from afterword.text.encoded import EncodedCorpus
+from afterword.text.tokenizer import checked_lines
 from afterword.web.engine import Packed, engine
 
 if TYPE_CHECKING:
@@ -79,6 +78,7 @@ class LanguageModel:
         engine: str = "numpy",
         run: Path | None = None,
         network: Network | None = None,
+        name: str = "model",
     ) -> None:
         self._saved = saved
         self.tokenizer: Final = saved.tokenizer
@@ -97,12 +97,15 @@ class LanguageModel:
         """The settings with which the model writes unless others are given."""
         self.predicts_with: Final = using
         """The parts that predict: "both" the LSTM and the n-gram, or "lstm" or "ngram" alone."""
+        self.name: Final = name
+        """The name by which it was loaded."""
         self.engine: Final = engine
         """The engine with which the model writes and scores: "numpy" or "fast"."""
         self._run = run  # the folder of the run that made it, if it was loaded from there
         self._writer: Writer | None = None  # the last one, since making one can take a while
         self._passages: Passages | None = None  # the last ones, for the same reason
-        self._voice: tuple[tuple[str, str], OwnVoice] | None = None  # the last one, and what it was made from
+        self.kept: Final[dict[str, Any]] = {}
+        """What took a while to make from this model, and may be used again."""
         self._card = card
         self._holds = tuple(holds)
         self._held = held_values(holds, saved.config) if holds else None
@@ -118,7 +121,7 @@ class LanguageModel:
     def _parts(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
         own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self.predicts_with}
-        return {**own, "engine": self.engine, "run": self._run}
+        return {**own, "engine": self.engine, "run": self._run, "name": self.name}
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
@@ -144,7 +147,7 @@ class LanguageModel:
         installed; HubError if a model cannot be downloaded.
         """
         saved, folder, run = saved_model(path)
-        return LanguageModel(saved, read_card(folder), using=using, engine=engine, run=run)
+        return LanguageModel(saved, read_card(folder), using=using, engine=engine, run=run, name=os.fspath(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model folder `path`; a model that is there is replaced.
@@ -298,31 +301,6 @@ class LanguageModel:
         """
         return score_lines(self.predictor, self.tokenizer, checked_lines(lines, "score_lines"), on_progress)
 
-    def voice(self, own: str | None = None, against: str = "", on_progress: OnProgress = ignore_progress) -> OwnVoice:
-        """Return the voice of the writer of the training text, with which other texts are compared.
-
-        `own` is text by the writer that the model has not learned; the default is the held-out text of the model's run.
-        `against` is the model to compare with; the default is the base. Raises OptionError for a model that has no
-        voice, such as one of lines, and if held-out text is missing. Raises TextError if that text is too short.
-        """
-        if own is not None:
-            check_text(own, "own")
-        if self.lines or self.config.window:
-            raise OptionError("a voice needs a model of running text, which classic and `lines` do not make")
-        name = against or (self.about.get("base") or {}).get("name") or "english"
-        corpus = self.learned_from() if self._run is not None and self._run.is_dir() else None
-        learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
-        own = self.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
-        if not own.strip():
-            raise OptionError("this model has no held-out text: give the folder of its run; or give a text with `own`")
-        if self._voice is None or self._voice[0] != (own, name):
-            try:
-                base = LanguageModel.load(name, "lstm", self.engine)  # type: ignore[arg-type]
-            except ModelError as error:
-                raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
-            self._voice = (own, name), OwnVoice(self.using("lstm"), base, self._saved.ngram, own, learned, on_progress)
-        return self._voice[1]
-
     def adapting(self) -> AdaptingScorer:
         """Return a scorer that scores as this model does, and learns from each part of a text after scoring it.
 
@@ -465,6 +443,26 @@ def _folder(path: str | os.PathLike[str]) -> Path:
 
 
 load = LanguageModel.load
+ModelLike = str | os.PathLike[str] | LanguageModel
+"""A loaded model, or the name of one: its folder, the folder of its run, the name of a base, or hf://USER/NAME."""
+
+
+def loaded(model: ModelLike, using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
+    """Return `model`, loaded if it is not yet. If it is, the defaults of `using` and `engine` change nothing.
+
+    Raises as `load`.
+    """
+    if not isinstance(model, LanguageModel):
+        return load(model, using, engine)
+    model = model if using == "both" else model.using(using)
+    return model if engine in ("numpy", model.engine) else model._changed(engine=engine)
+
+
+def name_of(model: ModelLike) -> str:
+    """Return the name of a model, as it was given or by which it was loaded."""
+    return model.name if isinstance(model, LanguageModel) else os.fspath(model)
+
+
 # Each public method names the keyword that was meant, if one is mistyped.
 for _name, _method in [*vars(LanguageModel).items()]:
     if inspect.isfunction(_method) and not _name.startswith("_"):

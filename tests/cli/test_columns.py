@@ -29,7 +29,6 @@ class Case(NamedTuple):
 
 SOME = ("abcd", "☃☃☃ 12", "dcb\té")
 LABELLED = ("ham\tabab", "dcdc", "spam\tbbb")
-PROSE = ("The sea was calm, and nobody spoke.", "ANNA: I saw a ship. It was old.", "Ω ψ. ☃.")
 CASES = {
     "score --lines": Case("score LINES FILE --lines", SOME),
     "score --lines, an n-gram": Case("score MIXED FILE --lines --with ngram", SOME),
@@ -42,7 +41,6 @@ CASES = {
     "surprises, two files": Case("surprises MIXED FILE OTHER --top 40", SOME),
     "compare --lines": Case("compare LINES MIXED --file FILE --lines", SOME),
     "compare --lines --top": Case("compare LINES MIXED --file FILE --lines --top 9", SOME, "\n\n\n"),
-    "voice": Case("voice RUN FILE --against RUN", PROSE),
     **{name: Case(*case) for name, case in cases("COLUMNS").items()},
 }
 

@@ -31,7 +31,7 @@ FILES = {
     **cases("FILES"),
 }
 OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "inspect {0} a"]
-OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "voice", "novelty")]
+OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "novelty")]
 OF_TEXT += cases("OF_TEXT")
 OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
 OF_TEXT += ["export {0} --html a.html", "export {0} --onnx a.onnx"]
@@ -147,10 +147,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect tiny abcdabcd --find z", "matches nothing in this text"),
         ("inspect tiny abcdabcd --find '(?s).'", "matches everything in this text"),
         ("inspect tiny abcdabcd --find (", "is not a regular expression"),
-        # a writer's voice
-        ("voice tiny text", "give the folder of its run; or give a text with --own"),
-        ("voice tiny text --own text", "at least 20 are needed"),
-        ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
         *cases("MISTAKES"),
         # what is trained
         ("plan nothing", "nothing"),

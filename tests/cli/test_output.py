@@ -24,7 +24,6 @@ WORK = {
     "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
     "inspect": ["{model}", "abé"],
     "surprises": ["{model}", "{source}"],
-    "voice": ["{model}", "{source}", "--own", "{source}", "--against", "english"],
     **cases("OUTPUTS"),
 }
 

@@ -24,6 +24,7 @@ from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from benchmarks.attack import contents
+from tests.cases import cases
 from tests.cli.test_main import error_line
 from tests.processes import finished
 from tests.runs.conftest import ended, once_ended, text_file
@@ -131,10 +132,9 @@ def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path
         assert repr(model)
         assert metadata(model._saved)
         assert disclosure(model._saved)
-        with pytest.raises(AfterwordError):  # it has no held-out text
-            model.voice()
-        with pytest.raises(AfterwordError):
-            model.voice("Some text of the writer, though not enough of it.")
+        for use in cases("USES"):
+            with pytest.raises(AfterwordError):
+                use(model)
     assert len(refused) >= 5
     says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy"
     says += f"|{learned()[name].refused}" if name in learned() else ""

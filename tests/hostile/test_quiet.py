@@ -31,7 +31,6 @@ COMMANDS = {
     "score": ["run draft.txt --engine fast"],
     "surprises": ["run draft.txt --html surprises.html"],
     "compare": ["run english --file draft.txt"],
-    "voice": ["run draft.txt --html voice.html"],
     "novelty": ["run --num 2"],
     **cases("QUIET"),
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
@@ -39,6 +38,7 @@ COMMANDS = {
     "info": ["run", "--system"],
     "bases": [""],
     "demo": ["--out demo --minutes 0.03"],
+    **cases("QUIET"),
 }
 ASKED = [
     ("/v1/completions", {"prompt": "The ", "max_tokens": 20}),

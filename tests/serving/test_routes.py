@@ -113,7 +113,7 @@ def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
 
 
 def test_half_a_character_is_refused_everywhere(server: Serving) -> None:
-    for path in set(WITH_BODY) - {*NEEDS_MORE, "/v1/voice", "/v1/runs", "/v1/runs/plan"}:
+    for path in set(WITH_BODY) - {*NEEDS_MORE, "/v1/runs", "/v1/runs/plan"}:
         for name in sound(server, path).keys() & {"text", "prompt"}:
             body = {**sound(server, path), name: "ab\ud800", "model": "tiny"}
             assert "character 2 of the text is a lone surrogate (U+D800)" in refusal(server, path, body)
@@ -124,7 +124,7 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         for path in (path for path in WITH_BODY if "model" in schema(server, path)["properties"]):
             body = sound(server, path)
             found, named = (alone.post(path, asked) for asked in (body, {**body, "model": "tiny"}))
-            assert found.status == named.status == (400 if path in (*NEEDS_MORE, "/v1/voice") else 200), found.body
+            assert found.status == named.status == (400 if path in NEEDS_MORE else 200), found.body
             assert refusal(server, path, body) == "model is missing: give one of tiny, mixed, lines"
             for name in ("none", "../tiny"):
                 said = refusal(server, path, {**body, "model": name}, 404)

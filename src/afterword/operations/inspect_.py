@@ -19,8 +19,8 @@ from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.questions import matching
 from afterword.inspection.trace import Trace, named_units
-from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
+from afterword.language_model import LanguageModel, ModelLike
+from afterword.operations.operation import Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
@@ -55,7 +55,7 @@ class Inspect(Holding, Overwriting, Request):
     example = 'inspect book "Divya likes to eat." --html gates.html'
     first = ("file", "html", "step", "png", "find", "horizon", "hold", "ablate", "overwrite")
 
-    model: Annotated[ModelName, argument("the model that reads")]
+    model: Annotated[ModelLike, argument("the model that reads")]
     text: Annotated[str | None, argument("the text")] = None
     _: KW_ONLY
     file: Source | None = setting("read the text from this file, or - for standard input", default=None)
@@ -153,7 +153,7 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
             return Found(finding=_measured(asked[0], request, model, read, work, on_progress))
     with work.progress("looking at the gates"):
         trace: Trace = model.gates(read)
-        head = about(Path(request.model).name, model.config, request.hold)
+        head = about(Path(model.name).name, model.config, request.hold)
         if request.html is not None:
             with output(Path(request.html)) as written:
                 written.write(gates_html(trace, head, named).encode())
@@ -172,7 +172,7 @@ def _measured(
     """Return what one of `MEASURED` finds."""
     if what == "horizon":
         found = model.horizon(text, at=request.find, on_progress=on_progress)
-        return dataclasses.replace(found, name=Path(request.model).name or str(request.model))
+        return dataclasses.replace(found, name=Path(model.name).name or model.name)
     if what == "find":
         question = matching(str(request.find))  # refuses an invalid expression before the text is read
         read = beginning(model, text[:MOST_TRACED])

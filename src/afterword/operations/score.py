@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.judged import (
     Facts,
     ScoredText,
@@ -20,7 +20,7 @@ from afterword.operations.judged import (
     several,
     watched,
 )
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.costs import LineScore, total
@@ -54,7 +54,7 @@ class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     example = "score book other.txt"
     first = ("lines", "top", "adapt", "mask", "using", "hold", "engine", "encoding")
 
-    model: Annotated[ModelName, argument("the model that reads")]
+    model: Annotated[ModelLike, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     adapt: bool = setting("keep learning from the text as it is scored", default=False)

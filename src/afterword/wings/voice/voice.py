@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -12,8 +14,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from afterword.generation.copying import copied_spans
+from afterword.language_model import ModelLike
 from afterword.operations.operation import (
-    ModelName,
     Output,
     Record,
     Request,
@@ -26,16 +28,18 @@ from afterword.operations.operation import (
 from afterword.operations.options import Engine, Overwriting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import Difference
-from afterword.scoring.voice import Gains, OwnVoice, Span
-from afterword.scoring.voice_page import Shown, voice_html
 from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
+from afterword.text.unicode import visible
+from afterword.web.pages import document, inline, level, policy, read, style
+from afterword.wings.voice.own_voice import Gains, OwnVoice, Span, own_voice
 
 MOST_HEARD = 20_000  # characters of a text that comes over HTTP
 TELLING = 1000  # characters from which a text can be judged; see docs/voice.md
 COPY = 12  # characters of a copy that is marked
+STRENGTH = 3.0  # a word has its strongest shade at a third of the bits of a surprise
 LIKE_OWN = 0.1  # fraction of the writer's passages: a sentence in the highest or lowest of them shows a phrase
 
 
@@ -56,13 +60,13 @@ class Voice(Engine, Overwriting, Decoding, Request):
     example = "voice book draft.txt --html draft.html"
     first = ("own", "html", "overwrite")
 
-    model: Annotated[ModelName, argument("the folder of a run on the writer's text")]
+    model: Annotated[ModelLike, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, served="text", most_served=MOST_HEARD)]
     _: KW_ONLY
     own: Source | None = setting(
         "other text by the writer, which the model has not learned", default=None, metavar="FILE"
     )
-    against: ModelName | None = setting(
+    against: ModelLike | None = setting(
         "the model to compare with (default: the base, or english)", default=None, metavar="MODEL"
     )
     html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
@@ -120,21 +124,19 @@ def voice(request: Voice, work: Work) -> Iterator[Heard]:
     texts = [model.tokenizer.normalise(text_of(file)) for file in files]  # before the writer's own, which takes seconds
     own = None if request.own is None else text_of(request.own)
     with work.progress("reading the writer's own text") as on_progress:
-        writer = model.voice(own, os.fspath(request.against or ""), on_progress)
+        writer = own_voice(model, own, request.against, on_progress)
     work.rows(Heard, {name: None for name in Heard.__struct_fields__ if name != "file" or len(files) > 1})
-    drawn = []
+    drafts = list[tuple[str, list[Heard]]]()
     for file, text in zip(files, texts, strict=True):
         with work.progress(f"reading {file}") as on_progress:
             heard = writer.hear(text, on_progress)
-        copies = copied_spans(text, writer.learned, COPY)
-        parts = [*_parts(writer, heard, copies)]
-        drawn.append(Shown(source_name(file), heard, [(one.start, one.says) for one in parts], copies))
-        for one in parts:
+        drafts.append((source_name(file), [*_parts(writer, heard, copied_spans(text, writer.learned, COPY))]))
+        for one in drafts[-1][1]:
             one.file = file if len(files) > 1 else UNSET
             yield one
     if isinstance(request.html, Path):
         with output(request.html) as written:
-            written.write(voice_html(drawn).encode())
+            written.write(voice_html(drafts).encode())
         work.say(f"wrote {request.html}")
 
 
@@ -170,3 +172,39 @@ def _part(writer: OwnVoice, heard: Gains, part: Literal["text", "paragraph", "se
         each = zip(words, heard.sums(words)[0].tolist(), strict=True)
         found.words = [HeardWord(start, heard.text[start:stop], gain) for (start, stop), gain in each]
     return found
+
+
+def voice_html(drafts: Sequence[tuple[str, Sequence[Heard]]]) -> str:
+    """Return a page of drafts, each a name and its records: words that sound like the writer have another colour."""
+    css = style() + read("afterword.wings.voice", "voice.css")
+    head = (
+        "<div class=voice><h1>How much this sounds like you</h1>\n<p>Words in <b class=p8>this colour</b> sound like "
+        "you, words in <b class=n8>this one</b> do not. <u>Underlined</u> text is in the training text too. Point at a "
+        "sentence to see its place."
+    )
+    body = "".join([head, *(part for draft in drafts for part in _section(*draft)), "</div>"])
+    return document(body, title="How much this sounds like you", style=css, policy=policy(style_src=inline(css)))
+
+
+def _section(name: str, heard: Sequence[Heard]) -> Iterator[str]:
+    whole = heard[0]
+    yield f"<section>\n<h2>{html.escape(visible(name))}</h2>\n<p>{html.escape(whole.says)}</p>\n"
+    kinds, said, copied = ([""] * whole.characters for _ in range(3))
+    for one in heard:
+        if one.part == "sentence":
+            said[one.start : one.start + one.characters] = [html.escape(one.says)] * one.characters
+        for word in one.words or ():
+            kind = "pn"[int(word.bits < 0)] + str(level(STRENGTH * abs(word.bits)))
+            kinds[word.start : word.start + len(word.text)] = [kind] * len(word.text)
+    for start, stop in whole.copies or ():
+        copied[start:stop] = ["u"] * (stop - start)
+    for one in heard:
+        if one.part == "paragraph":
+            yield "<p>"
+            places = range(one.start, one.start + one.characters)
+            for (kind, about, is_copied), each in groupby(places, lambda k: (kinds[k], said[k], copied[k])):
+                piece = html.escape(visible("".join(whole.text[k] for k in each)))
+                piece = f"<u>{piece}</u>" if is_copied else piece
+                yield f'<b class="{kind}" title="{about}">{piece}</b>'
+            yield "</p>\n"
+    yield "</section>\n"

@@ -69,7 +69,7 @@ def test_the_page_shows_the_draft_and_only_the_draft(place: Path, run: Run, tmp_
     fine(run("voice", place / "own", place / "draft.txt", *options))
     html = page.read_text()
     assert "<script" not in html
-    assert ' copy"' in html
+    assert "<u>We</u>" in html
     assert "less like you than 100% of your own" in html
     assert "exists already" in error_line(run("voice", place / "own", place / "draft.txt", *options))
 

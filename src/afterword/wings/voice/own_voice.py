@@ -17,17 +17,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from afterword.errors import TextError
+from afterword.errors import ModelError, OptionError, TextError
+from afterword.language_model import LanguageModel, ModelLike, loaded
 from afterword.model.arrays import Floats
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.comparing import Comparable
 from afterword.settings import OnProgress, ignore_progress
+from afterword.text.encoded import SPLITS
 from afterword.text.sentences import sentence_ends
 from afterword.text.tokenizer import Tokenizer
 
@@ -184,3 +186,30 @@ class OwnVoice:
         alike = unlike <= max(math.log(ALIKE), np.sort(unlike)[FEWEST_OWN - 1])
         figures, figure = (gained / lengths)[alike], bits / counted
         return float((figures < figure).mean() + (figures == figure).mean() / 2)
+
+
+def own_voice(model: LanguageModel, own: str | None, against: ModelLike | None, on_progress: OnProgress) -> OwnVoice:
+    """Return the voice of the writer whose text `model` has learned.
+
+    `own` is text by the writer that the model has not learned; the default is the held-out text of its run. `against`
+    is the model to compare with; the default is the base. The model keeps the result for the next call. Raises
+    OptionError for a model that has no voice, such as one of lines, and without held-out text; TextError if that is too
+    short.
+    """
+    if model.lines or model.config.window:
+        raise OptionError("a voice needs a model of running text, which classic and `lines` do not make")
+    against = against or (model.about.get("base") or {}).get("name") or "english"
+    corpus = model.learned_from() if model._run is not None and model._run.is_dir() else None
+    learned, held_out = (corpus.texts(part)[0] if corpus else "" for part in SPLITS)
+    own = model.tokenizer.normalise((held_out if own is None else own)[:MOST_OWN])
+    if not own.strip():
+        raise OptionError("this model has no held-out text: give the folder of its run; or give a text with `own`")
+    made_of = own, against
+    if model.kept.get("voice", [None])[0] != made_of:
+        try:
+            base = loaded(against, "lstm", model.engine)  # type: ignore[arg-type]
+        except ModelError as error:
+            raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
+        voice = OwnVoice(model.using("lstm"), base, model._saved.ngram, own, learned, on_progress)
+        model.kept["voice"] = made_of, voice
+    return cast(OwnVoice, model.kept["voice"][1])

@@ -11,9 +11,18 @@ import pytest
 from afterword.errors import TextError
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
-from afterword.scoring.voice import MOST_BITS, MOST_NGRAM_BITS, NGRAM, Gains, OwnVoice, Span, lstm_bits, ngram_bits
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
+from afterword.wings.voice.own_voice import (
+    MOST_BITS,
+    MOST_NGRAM_BITS,
+    NGRAM,
+    Gains,
+    OwnVoice,
+    Span,
+    lstm_bits,
+    ngram_bits,
+)
 
 OWN = "".join(f"We saw {'o' * (k % 7)} and {'e' * (k % 5)} there. " for k in range(40))
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.browser.chromium import Tab
 from tests.browser.test_serve_page import open_page, score
-from tests.serving import test_voice_route
 from tests.serving.server import Serving, serving
-from tests.serving.test_voice_route import DRAFT
+from tests.wings.voice import test_voice_route
+from tests.wings.voice.test_voice_route import DRAFT
 
 place = test_voice_route.place  # a folder with a run and a model without one
 
