@@ -174,7 +174,7 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.odd_lines(["a"], 10**400), "false_alarms= must be a smaller number"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
         (lambda model: model.generate(stop=5), "stop= must be text, not 5"),
-        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
+        (lambda model: afterword.horizon(model, "abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
         (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
@@ -204,11 +204,11 @@ def test_what_a_notebook_prints_is_short_and_readable() -> None:
     sample = MODEL.generate("ab", seed=5, max_tokens=300)
     assert str(sample) == "ab" + sample.text
     things: list[object] = [MODEL, MODEL.score(text), *MODEL.score_lines(["abé"]), sample]
-    things += [MODEL.gates(text), MODEL.units(text), MODEL.tokenizer]
+    things += [MODEL.gates(text), afterword.units(MODEL, text), MODEL.tokenizer]
     for thing in [*things, MODEL.stream("ab")]:
         assert len(repr(thing)) < 150
         assert " object at 0x" not in repr(thing)
-    for table in (MODEL.ablate("abé"), MODEL.horizon("abcd" * 9, gradient=False)):
+    for table in (afterword.ablate(MODEL, "abé"), afterword.horizon(MODEL, "abcd" * 9, gradient=False)):
         assert repr(table) == str(table)
 
 

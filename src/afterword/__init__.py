@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.info import info
-    from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
     from afterword.operations.odd import odd
     from afterword.operations.plan import plan
@@ -36,6 +35,12 @@ if TYPE_CHECKING:
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
     from afterword.wings.hub.push import push
+    from afterword.wings.lesson.ablation import ablate
+    from afterword.wings.lesson.horizon import horizon
+    from afterword.wings.lesson.inspecting import inspect
+    from afterword.wings.lesson.keeping import keeps
+    from afterword.wings.lesson.step_page import step_page
+    from afterword.wings.lesson.units import units
 
 __version__ = "0.3.0"
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "Sample",
     "Score",
     "__version__",
+    "ablate",
     "accept",
     "bases_",
     "calibrate",
@@ -53,8 +59,10 @@ __all__ = [
     "export",
     "forecast",
     "generate",
+    "horizon",
     "info",
     "inspect",
+    "keeps",
     "load",
     "novelty",
     "odd",
@@ -62,8 +70,10 @@ __all__ = [
     "push",
     "score",
     "serve",
+    "step_page",
     "surprises",
     "train",
+    "units",
     "voice",
 ]
 

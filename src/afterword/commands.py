@@ -53,6 +53,10 @@ class Wing(NamedTuple):
     """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
     """Sequences of endpoints of the server."""
+    page: tuple[str, ...] = ()
+    """Files of the wing that the server's page loads: modules of JavaScript, and styles."""
+    scripts: tuple[str, ...] = ()
+    """Functions that return the scripts of its own pages, which run in the frame of the server's page."""
     facts: tuple[str, ...] = ()
     """Functions of a loaded model. Each returns facts, by name, for the server's list of models."""
     files: tuple[str, ...] = ()
@@ -127,6 +131,25 @@ WINGS = {
         },
         facts=("wings.odd.attachments:facts",),
     ),
+    "lesson": Wing(
+        commands={
+            "Look inside": {
+                "inspect": Command(
+                    "wings.lesson.inspecting:inspect", "Show what the gates do while a model reads a text."
+                )
+            }
+        },
+        functions={
+            "units": "wings.lesson.units:units",
+            "horizon": "wings.lesson.horizon:horizon",
+            "keeps": "wings.lesson.keeping:keeps",
+            "ablate": "wings.lesson.ablation:ablate",
+            "step_page": "wings.lesson.step_page:step_page",
+        },
+        routes=("wings.lesson.lesson_routes:ROUTES",),
+        scripts=("wings.lesson.step_page:step_script",),
+        page=("measures.js",),
+    ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
         elsewhere={"hf://": "wings.hub.repositories:downloaded"},
@@ -161,6 +184,12 @@ def functions() -> Mapping[str, str]:
 def attached() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     return {name: one for wing in WINGS.values() for name, one in wing.attached.items()}
+
+
+@cache
+def of_page() -> Mapping[str, str]:
+    """Return the files of wings that the server's page loads, and the package of each."""
+    return {file: f"afterword.wings.{name}" for name, wing in WINGS.items() for file in wing.page}
 
 
 def facts(model: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import afterword
 from afterword.inspection.gates_page import gates_html as gates_page
 from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
@@ -58,7 +59,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "gates": gates_page(model.gates(TEXT * 3), about),
         "long": gates_page(model.gates(TEXT * 20), about),
         "plain": gates_page(made(hidden_size=20, cell="rnn").gates(TEXT * 3), about),
-        "step": model.step_page(TEXT, about),
+        "step": afterword.step_page(model, TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     costs = np.arange(len(SURPRISING)) % 41 / 4

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import afterword
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
@@ -608,7 +609,7 @@ def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model:
     page.press("Enter")
     page.until("!!document.getElementById('measured')")
     rows = "[...document.querySelectorAll('#measured tbody tr')].map(e => [...e.cells].map(c => c.innerText))"
-    found = model.units(text).matching("Reena")
+    found = afterword.units(model, text).matching("Reena")
     assert page.run(rows) == [list(row) for row in found.rows()]
     page.click("#measured tbody button")  # which colours the text by the sign of the unit's cell state
     best = found.units[0].name
@@ -617,10 +618,12 @@ def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model:
     assert page.run(f"{INSIDE}.querySelector('#paint [aria-pressed=true]').innerText") == f"unit {best}"
     page.click("#ablate")
     page.until("/held at its mean/.test(document.getElementById('measured')?.innerText)")
-    assert page.run(rows) == [list(row) for row in model.ablate(text).rows()]
+    assert page.run(rows) == [list(row) for row in afterword.ablate(model, text).rows()]
     page.click("#horizon")
     page.until("/two blocks/.test(document.getElementById('measured')?.innerText)")
-    assert page.run(rows) == [list(row) for row in model.horizon(text, steps=200, places=32, gradient=False).rows()]
+    assert page.run(rows) == [
+        list(row) for row in afterword.horizon(model, text, steps=200, places=32, gradient=False).rows()
+    ]
     type_over(page, "matching", "(")
     page.press("Enter")
     page.until("/not a regular expression/.test(document.body.innerText)")

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import OptionError
-from afterword.inspection.finding import Finding
 from afterword.language_model import LanguageModel, load
 from afterword.operations import inspect_
 from afterword.operations.inspect_ import FILES, Found, Inspect, Seen, inspect
 from afterword.settings import kinds_of
+from afterword.wings.lesson.finding import Finding
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
@@ -83,11 +84,13 @@ def test_characters_that_the_model_never_saw_are_told_and_shown(model: Path, run
 
 KEEPS = ("--keeps", "abé", "--after", "\n", "--instead", "béa")
 INSPECTIONS: dict[tuple[str, ...], Callable[[LanguageModel], Finding]] = {
-    ("--ablate",): lambda model: model.ablate(LONG),
-    KEEPS: lambda model: model.keeps(LONG, "abé", after="\n", instead=["béa"]),
-    ("--find", "b+"): lambda model: model.units(LONG).matching("b+"),
-    ("--horizon",): lambda model: dataclasses.replace(model.horizon(LONG), name="tiny"),
-    ("--horizon", "--find", "[ab]"): lambda model: dataclasses.replace(model.horizon(LONG, at="[ab]"), name="tiny"),
+    ("--ablate",): lambda model: afterword.ablate(model, LONG),
+    KEEPS: lambda model: afterword.keeps(model, LONG, "abé", after="\n", instead=["béa"]),
+    ("--find", "b+"): lambda model: afterword.units(model, LONG).matching("b+"),
+    ("--horizon",): lambda model: dataclasses.replace(afterword.horizon(model, LONG), name="tiny"),
+    ("--horizon", "--find", "[ab]"): lambda model: dataclasses.replace(
+        afterword.horizon(model, LONG, at="[ab]"), name="tiny"
+    ),
 }
 
 
@@ -120,7 +123,7 @@ def test_as_much_is_read_as_is_measured(model: Path, monkeypatch: pytest.MonkeyP
     for stretch, read in ((None, LONG[:50]), ("7:", LONG[7:57]), ("7:40", LONG[7:40])):
         found = inspect(model, LONG, horizon=True, stretch=stretch)
         assert isinstance(found, Found)
-        assert str(found) == str(dataclasses.replace(load(model).horizon(read), name="tiny"))
+        assert str(found) == str(dataclasses.replace(afterword.horizon(load(model), read), name="tiny"))
 
 
 @pytest.mark.parametrize(("options", "what"), [(["--html", "/dev/null"], "looking at the gates")])
@@ -137,7 +140,7 @@ def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.Capture
     assert isinstance(seen, Seen)
     assert seen.trace.to_dict(seen.named) == seen.to_dict()
     assert isinstance(found, Found)
-    assert str(found) == str(load(model).ablate(TEXT))
+    assert str(found) == str(afterword.ablate(load(model), TEXT))
     with pytest.raises(OptionError, match="or a file with file="):
         inspect(model)
     assert capsys.readouterr() == ("", "")

@@ -11,9 +11,10 @@ from urllib.parse import urljoin
 
 import pytest
 
-from afterword.inspection.finding import Finding
+import afterword
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
+from afterword.wings.lesson.finding import Finding
 from tests.serving.server import Serving
 
 
@@ -46,7 +47,7 @@ def test_the_page_of_one_step_is_that_of_inspect(server: Serving, models: Path) 
     model = load(models / "tiny")
     about = f"tiny: {model.config.network}, {model.parameters:,} parameters"
     found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step"}).json
-    assert found == {"model": "tiny", "html": model.step_page("abcd", about)}
+    assert found == {"model": "tiny", "html": afterword.step_page(model, "abcd", about)}
     refused = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step", "hold": ["forget=1"]})
     assert (refused.status, refused.json["error"]["message"][:14]) == (400, "a held model h")
 
@@ -61,17 +62,21 @@ def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path)
     model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 20
     horizon: dict[str, Any] = {"steps": 200, "places": 32}
     expected: list[tuple[str, dict[str, Any], Finding]] = [
-        ("units", {"matching": "b"}, model.units(text).matching("b")),
-        ("units", {"matching": "a", "within": "[ac]"}, model.units(text).matching("a", within="[ac]")),
-        ("ablate", {}, model.ablate(text)),
-        ("horizon", {}, model.horizon(text, **horizon, gradient=False)),
-        ("horizon", {"at": "[ac]"}, model.horizon(text, **horizon, at="[ac]")),
+        ("units", {"matching": "b"}, afterword.units(model, text).matching("b")),
+        ("units", {"matching": "a", "within": "[ac]"}, afterword.units(model, text).matching("a", within="[ac]")),
+        ("ablate", {}, afterword.ablate(model, text)),
+        ("horizon", {}, afterword.horizon(model, text, **horizon, gradient=False)),
+        ("horizon", {"at": "[ac]"}, afterword.horizon(model, text, **horizon, at="[ac]")),
         (
             "keeps",
             {"word": "abé", "after": "\n", "instead": ["béa"]},
-            model.keeps(text, "abé", after="\n", instead="béa"),
+            afterword.keeps(model, text, "abé", after="\n", instead="béa"),
         ),
-        ("keeps", {"word": "abé", "instead": ["béa", "éab"]}, model.keeps(text, "abé", instead=["béa", "éab"])),
+        (
+            "keeps",
+            {"word": "abé", "instead": ["béa", "éab"]},
+            afterword.keeps(model, text, "abé", instead=["béa", "éab"]),
+        ),
     ]
     for name, expressions, finding in expected:
         asked: dict[str, Any] = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}

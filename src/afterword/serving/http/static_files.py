@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from starlette.responses import Response
 
+from afterword.commands import of_page
 from afterword.serving.http.failures import JSON, ApiError
 from afterword.web.pages import read, style
 
@@ -27,6 +28,7 @@ STATIC = re.compile(r"/static/((?:[A-Za-z0-9_-]{1,40}/)?[A-Za-z0-9_][A-Za-z0-9._
 
 IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";', re.MULTILINE)
 PRELOADS = b"<!-- modulepreload -->"  # replaced by links to the page's first modules, which are then fetched together
+WINGS = b"<!-- wings -->"  # replaced by links to the styles of wings, and the names of their modules
 SHEET = b"<!-- sheet -->"  # replaced by the sheet, which exported pages share
 
 
@@ -50,7 +52,8 @@ def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
     if name == "style.css":
         plain = style().encode()
     else:
-        folders = (resources.files("afterword.serving").joinpath("page"), resources.files("afterword.web"))
+        folders = [resources.files("afterword.serving").joinpath("page"), resources.files("afterword.web")]
+        folders += [resources.files(of_page()[name])] if name in of_page() else []
         served = STATIC.fullmatch(f"/static/{name}") and PurePosixPath(name).suffix in KINDS
         file = next((folder.joinpath(name) for folder in folders if served and folder.joinpath(name).is_file()), None)
         if file is None:
@@ -59,6 +62,9 @@ def _read(name: str, root_path: str = "") -> tuple[bytes, bytes]:
     if PRELOADS in plain:
         links = [f'<link rel="modulepreload" href="static/{module}">' for module in sorted(_modules("main.js"))]
         plain = plain.replace(PRELOADS, "\n".join(links).encode())
+        styles = [f'<link rel="stylesheet" href="static/{file}">' for file in of_page() if file.endswith(".css")]
+        modules = f'<meta name="wings" content="{" ".join(file for file in of_page() if file.endswith(".js"))}">'
+        plain = plain.replace(WINGS, "\n".join([*styles, modules]).encode())
         plain = plain.replace(SHEET, read("afterword.web", "sheet.template").encode())
     if root_path:
         plain = plain.replace(b"<head>", f'<head>\n<base href="{root_path}/">'.encode())

@@ -59,6 +59,13 @@ export async function call(method, path, body, signal) {
   }
 }
 
+/** Return what the modules of wings add to the page at `place`, which is the name of their export. */
+export async function added(place) {
+  const names = document.querySelector("[name=wings]").content.split(" ").filter(Boolean);
+  const modules = await Promise.all(names.map(name => import(`./${name}`)));
+  return modules.flatMap(module => module[place] ?? []);
+}
+
 /** Yield the chunks of a stream of completions; `signal` ends it early. */
 export async function* stream(body, signal) {
   const answer = await request("POST", "/v1/completions", { ...body, stream: true }, signal);
