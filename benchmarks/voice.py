@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.language_model import LanguageModel, load
-from afterword.scoring.voice import Gains, lstm_bits, ngram_bits
+from afterword.wings.voice.own_voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
     DATA,
     as_written,

@@ -24,6 +24,7 @@ from afterword.model.network.config import Config
 from afterword.serving.app import ROUTES
 from afterword.serving.http.failures import JSON
 from afterword.serving.http.openapi import FAILURES, document
+from afterword.text.formats import FORMATS
 
 
 def commands() -> str:
@@ -109,6 +110,16 @@ def _in_words(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_in_words(schema.get('items', {}))}"
     return str(schema.get("type", "any"))
+
+
+def formats() -> str:
+    """Return a table of the formats of files that are not plain text, and what happens to them."""
+    rows = ["| file | ending | needs | |", "| --- | --- | --- | --- |"]
+    for one in FORMATS:
+        needs = f"`afterword[{one.extra}]`" if one.extra else ""
+        does = "read as its text" if one.reader else f"refused: {one.advice}"
+        rows.append(f"| {one.name} | {' '.join(f'`{ending}`' for ending in one.endings)} | {needs} | {does} |")
+    return "\n".join(rows)
 
 
 ROOT = Path(__file__).parents[1]
@@ -216,7 +227,7 @@ def stability() -> str:
 
 
 # the page that each of them ends
-GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability}
+GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability, "training": formats}
 
 if __name__ == "__main__":  # the interface of a release, to be kept in tests/interface.txt
     print(stability())

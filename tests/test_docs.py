@@ -217,7 +217,11 @@ def test_each_removal_and_replacement_is_justified() -> None:
     page = (ROOT / "tests" / "removals.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \| (`.*?) \| .*\|$", page, re.MULTILINE)
     assert found == {
-        (where, call) for row in rows for where in row[0].split("`")[1::2] for call in row[1].split("`")[1::2]
+        (where, call)
+        for row in rows
+        for where in row[0].split("`")[1::2]
+        for call in row[1].split("`")[1::2]
+        if (SOURCE / where).exists() or not where.startswith("wings/")  # a wing may be off
     }
 
 

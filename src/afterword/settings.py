@@ -161,7 +161,10 @@ def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
     name = f"`{field.name}`"
     if os.PathLike in kind.types:
         is_number = float in kind.types and isinstance(value, Real) and not isinstance(value, bool)
-        return str(value) if is_number else named_path(name, value)
+        objects = [one for one in kind.types if one not in (str, float, os.PathLike, types.NoneType)]
+        if type(value) in objects:  # such as a loaded model
+            return value
+        return str(value) if is_number else named_path(name, value, *(one.__name__ for one in objects))
     if bool in kind.types and not isinstance(value, bool):
         raise OptionError(f"{name} must be true or false, not {_shown(value)}")
     if str in kind.types and not isinstance(value, str):
@@ -189,11 +192,11 @@ def check_rules(field: dataclasses.Field[Any], given: Collection[str], known: Co
         raise OptionError(f"`{field.name}` needs {listed}: give {listed} too")
 
 
-def named_path(name: str, value: object) -> str:
+def named_path(name: str, value: object, *others: str) -> str:
     """Return the path `value` as text. Raises OptionError for an empty path, as from an unset shell variable: it would
-    mean the working folder."""
+    mean the working folder. Types that would be right too are `others`."""
     if not isinstance(value, str | os.PathLike):
-        raise OptionError(f"{name} must be a path, not {_shown(value)}")
+        raise OptionError(f"{name} must be a {' or a '.join(['path', *others])}, not {_shown(value)}")
     if not (path := os.fspath(value)):
         raise OptionError(f"{name}: the path is empty: name a file or a folder")
     with contextlib.suppress(UnicodeEncodeError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import afterword
@@ -14,14 +13,9 @@ from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
-from afterword.scoring.voice import Gains, Span
-from afterword.scoring.voice_page import Shown, voice_html
-from afterword.series import drawing
-from afterword.series.forecasts import ForecastSettings, forecasts
-from afterword.series.table import Columns
 from tests.browser.chromium import Tab
+from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
-from tests.seasons import HORIZON, long_csv, seasonal
 from tests.tiny import save_tiny
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
@@ -35,9 +29,8 @@ SHADED = {
     "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
     "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
-    "voice": "'p b, h1, h2', ['p12', 'n12', '']",
-    "forecast": "'h1, p, td, th', null",
     "exported": "'textarea, button, label', null",
+    **cases("SHADED"),
 }
 
 
@@ -62,17 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "step": afterword.step_page(model, TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
-    costs = np.arange(len(SURPRISING)) % 41 / 4
-    heard = Gains.of(SURPRISING, (costs[::-1] - costs) / 4)
-    says = [(span.start, "<i>closer") for span in (Span(0, 0), *heard.sentences)]
-    voice = voice_html([Shown("<i>text", heard, says, [(3, 30)])])
-    pages["voice"] = voice.replace("<html", "<html data-ready=1")
-    (folder / "table.csv").write_text(long_csv(seasonal()))
-    settings = ForecastSettings(horizon=HORIZON, method="naive")
-    drawing.write_html(
-        folder / "forecast.html", forecasts(str(folder / "table.csv"), settings, Columns(), (80.0, 95.0))
-    )
-    pages["forecast"] = (folder / "forecast.html").read_text(encoding="utf-8").replace("<html", "<html data-ready=1")
+    pages |= {name: page(folder) for name, page in cases("PAGES").items()}
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
     write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "exported.html", PageSettings())

@@ -32,7 +32,7 @@ from afterword.model.network.config import Config
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from afterword.text.vocabularies import from_json
-from tests.bases.small import SYMBOLS, base_of, classic_base, random_weights
+from tests.bases.small import SYMBOLS, base_of, classic_base
 from tests.tiny import save_tiny
 
 SIZES: list[dict[str, Any]] = [
@@ -177,10 +177,6 @@ def test_equal_models_make_equal_files(write: Any, tmp_path: Path) -> None:
 
 def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, path = base_of("\nab").model, tmp_path / "x"
-    plain = dataclasses.replace(model.config, cell="rnn")
-    for write in WRITERS:
-        with pytest.raises(OptionError, match="only LSTMs can be exported"):
-            write(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path)
     with pytest.raises(OptionError, match="at most 2 GiB"):
         write_onnx(dataclasses.replace(model, config=dataclasses.replace(model.config, hidden_size=2**15)), path)
     for write, package, extra in PACKAGES:
@@ -234,7 +230,7 @@ def test_the_program_for_onnx_runtime_writes(
     check(printed(program("python", "onnxruntime")), model)
 
 
-@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}, {"cell": "rnn"}])
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}])
 def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
     sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,10 @@ import pytest
 from afterword.language_model import load
 from afterword.model.folder.saved import load_model, save_model
 from afterword.serving.app import ROUTES
+from tests.cases import cases
 from tests.serving.server import Serving, serving
 
+NEEDS_MORE = {*cases("NEEDS_MORE")}  # than a plain model has
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {
     "inspection": "keeps",
@@ -111,7 +113,7 @@ def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
 
 
 def test_half_a_character_is_refused_everywhere(server: Serving) -> None:
-    for path in set(WITH_BODY) - {"/v1/odd", "/v1/voice", "/v1/runs", "/v1/runs/plan"}:
+    for path in set(WITH_BODY) - {*NEEDS_MORE, "/v1/runs", "/v1/runs/plan"}:
         for name in sound(server, path).keys() & {"text", "prompt"}:
             body = {**sound(server, path), name: "ab\ud800", "model": "tiny"}
             assert "character 2 of the text is a lone surrogate (U+D800)" in refusal(server, path, body)
@@ -122,7 +124,7 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         for path in (path for path in WITH_BODY if "model" in schema(server, path)["properties"]):
             body = sound(server, path)
             found, named = (alone.post(path, asked) for asked in (body, {**body, "model": "tiny"}))
-            assert found.status == named.status == (400 if path in ("/v1/odd", "/v1/voice") else 200), found.body
+            assert found.status == named.status == (400 if path in NEEDS_MORE else 200), found.body
             assert refusal(server, path, body) == "model is missing: give one of tiny, mixed, lines"
             for name in ("none", "../tiny"):
                 said = refusal(server, path, {**body, "model": name}, 404)
@@ -142,9 +144,7 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
         ("/v1/score", {"text": "a", "with": "ngram"}, "n-gram"),
         ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
-        ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
-        ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
+        *cases("SERVED_REFUSALS"),
         ("/v1/gates", {"text": ""}, "the text to look at is empty"),
         ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),
         ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),

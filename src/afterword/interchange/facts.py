@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from afterword.errors import OptionError
 from afterword.model.folder.saved import SavedModel
+from afterword.model.network.cells import Claimant, check_claimed
 
 
 def facts(model: SavedModel) -> dict[str, Any]:
@@ -26,10 +26,9 @@ def facts(model: SavedModel) -> dict[str, Any]:
     }
 
 
-def notes(model: SavedModel) -> list[str]:
-    """Return what the user of a file with the LSTM alone should know. Raises OptionError for a plain network."""
-    if model.config.cell != "lstm":
-        raise OptionError("only LSTMs can be exported; this model has `cell` rnn: train it again with `cell` lstm")
+def notes(model: SavedModel, file: Claimant) -> list[str]:
+    """Return what the user of a `file` with the LSTM alone should know. Raises OptionError for another cell."""
+    check_claimed(model.config.cell, file)
     return (
         [] if model.ngram is None else ["the file has the LSTM without the n-gram, and predicts as the LSTM alone does"]
     )

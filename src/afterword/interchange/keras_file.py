@@ -23,9 +23,9 @@ from afterword.storage import output
 def write_keras(model: SavedModel, path: Path) -> list[str]:
     """Write a model of Keras: ids [B, T] → probabilities [B, T, R] of the next id. `facts` are in its metadata.json.
 
-    Each call starts from zeros. Raises OptionError for a plain recurrent network, or without the package h5py.
+    Each call starts from zeros. Raises OptionError for another cell, or without the package h5py.
     """
-    known = notes(model)
+    known = notes(model, "a file of Keras")
     check_installed("exporting to Keras needs the package h5py: pip install 'afterword[keras]'", "h5py")
     import h5py
 
@@ -53,7 +53,7 @@ def _variables(model: SavedModel) -> dict[str, Array]:
     weights = model.weights
     found = {"layers/embedding/vars/0": embedding_of(model.config, weights)}
     for k, name in enumerate(_lstms(model.config)):
-        layer = layer_weights(weights, k)
+        layer = layer_weights(weights, k, model.config.cell)
         parts = (layer.weight_ih.T, layer.weight_hh.T, layer.bias_ih + layer.bias_hh)
         found |= {f"layers/{name}/cell/vars/{n}": part for n, part in enumerate(parts)}
     return found | {"layers/dense/vars/0": weights["output.weight"].T, "layers/dense/vars/1": weights["output.bias"]}

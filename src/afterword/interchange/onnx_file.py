@@ -18,9 +18,9 @@ SAYS = "An LSTM that predicts a text token by token. It was trained by Afterword
 def write_onnx(model: SavedModel, path: Path) -> list[str]:
     """Write the graph that `float_graph` describes, checked by ONNX's own checker. Its metadata is `facts` in JSON.
 
-    Raises OptionError for a plain recurrent network, one that is too large, or without the package onnx.
+    Raises OptionError for another cell, a model that is too large, or without the package onnx.
     """
-    known = notes(model)
+    known = notes(model, "a file of ONNX")
     if 4 * model.config.parameters > LARGEST_FILE:
         raise OptionError("this model is too large for ONNX, whose files have at most 2 GiB")
     check_installed("exporting to ONNX needs the package onnx: pip install 'afterword[onnx]'", "onnx")

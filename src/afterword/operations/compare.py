@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, ClassVar
@@ -9,9 +10,9 @@ from typing import Annotated, ClassVar
 from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, ModelLike, name_of
 from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, LineByLine, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
@@ -37,8 +38,8 @@ class Compare(LineByLine, Predicting, Engine, Decoding, Request):
     example = "compare book english --file other.txt"
     first = ("file", "lines", "top", "mask", "using", "engine", "encoding")
 
-    model: Annotated[ModelName, argument("the model that the others are compared with")]
-    others: Annotated[ModelName | Sequence[ModelName], argument("the other models", metavar="MODEL2", least=1)]
+    model: Annotated[ModelLike, argument("the model that the others are compared with")]
+    others: Annotated[ModelLike | Sequence[ModelLike], argument("the other models", metavar="MODEL2", least=1)]
     _: KW_ONLY
     file: Sources = setting("a text to read (repeatable)", default=())
 
@@ -79,10 +80,12 @@ def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLin
     if not (files := listed(request.file)):
         raise OptionError("missing text: name one with `file`")
     work.check(files)
-    names = [*listed(request.model), *listed(request.others)]
+    others = [request.others] if isinstance(request.others, str | os.PathLike | LanguageModel) else request.others
+    given = [request.model, *others]
+    names = [name_of(one) for one in given]
     if len(set(names)) < len(names):
         raise OptionError("a model is named twice: name each once")
-    models = [_loaded(name, request, work) for name in names]
+    models = [_loaded(one, request, work) for one in given]
     _check_comparable(names, models, request.lines, work)
     facts: Facts = {}
     for model in models:
@@ -90,12 +93,11 @@ def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLin
     yield from (_by_line if request.lines else _whole)(request, work, names, models, facts)
 
 
-def _loaded(name: str, request: Compare, work: Work) -> LanguageModel:
+def _loaded(model: ModelLike, request: Compare, work: Work) -> LanguageModel:
     try:
-        model = work.model(name, request.using, request.engine)
+        return work.model(model, request.using, request.engine)
     except OptionError as error:
-        raise OptionError(f"{name}: {error.message}") from None
-    return model
+        raise OptionError(f"{name_of(model)}: {error.message}") from None
 
 
 def _whole(

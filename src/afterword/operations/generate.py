@@ -15,8 +15,8 @@ from afterword.generation.prefill import PromptLike
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
 from afterword.generation.writer import Writer, random_seed
-from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
+from afterword.language_model import LanguageModel, ModelLike
+from afterword.operations.operation import Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import LAST_SEED, made, setting, settings_class
@@ -51,13 +51,13 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     sentence. Rules distort the model's distribution: they can force an unlikely continuation.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules
-    forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
+    forbid, apply `repetition_penalty`, the temperature, filters such as `top_k`, and `new_word_p`, then draw.
     """
 
     example = 'generate book --prompt "It was " --temperature 0.8 --num 3'
     first = ("prompt", "num", "seed", "max_tokens", "temperature", "label", "starts_with", "no_copy")
 
-    model: Annotated[ModelName, argument("the model that writes")]
+    model: Annotated[ModelLike, argument("the model that writes")]
     _: KW_ONLY
     prompt: str | None = setting(
         "continue this text; - reads it from standard input",

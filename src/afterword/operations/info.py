@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from afterword import __version__
 from afterword.errors import OptionError
-from afterword.language_model import saved_model
-from afterword.operations.operation import ModelName, Record, Request, argument, operation
+from afterword.language_model import LanguageModel, ModelLike, saved_model
+from afterword.operations.operation import Record, Request, argument, operation
 from afterword.operations.work import Work
 from afterword.runs.environment import system
 from afterword.runs.record import bits
@@ -27,7 +27,7 @@ class Info(Request):
 
     example = "info book"
 
-    model: Annotated[ModelName | None, argument("the model")] = None
+    model: Annotated[ModelLike | None, argument("the model")] = None
     _: KW_ONLY
     system: bool = setting("print the versions and this machine's properties instead", default=False)
 
@@ -53,7 +53,8 @@ def info(request: Info, work: Work) -> About:
         raise OptionError("info needs one of the two: `model` or `system`")
     if request.model is None:
         return About(facts={"afterword": __version__, **system()}, absent="not installed")
-    saved, *_ = saved_model(request.model, learned=None)
+    model = request.model
+    saved = model._saved if isinstance(model, LanguageModel) else saved_model(model, of_text=False)[0]
     work.note(*saved.notes)
     return About(facts=saved.info())
 

@@ -15,8 +15,8 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.trace import Trace, named_units
-from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Output, Record, Request, Source, argument, operation
+from afterword.language_model import LanguageModel, ModelLike
+from afterword.operations.operation import Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
 from afterword.settings import kinds_of, setting, settings_class
@@ -35,7 +35,7 @@ class Inspect(Holding, Overwriting, Request):
 
     example = 'inspect book "Divya likes to eat." --html gates.html'
 
-    model: Annotated[ModelName, argument("the model that reads")]
+    model: Annotated[ModelLike, argument("the model that reads")]
     text: Annotated[str | None, argument("the text")] = None
     _: KW_ONLY
     file: Source | None = setting("read the text from this file, or - for standard input", default=None)
@@ -109,7 +109,7 @@ def look(request: Inspect, work: Work, model: LanguageModel, text: str) -> Seen:
 
 def head_of(request: Inspect, model: LanguageModel) -> str:
     """Describe the model in one line."""
-    return about(Path(request.model).name, model.config, request.hold)
+    return about(Path(model.name).name, model.config, request.hold)
 
 
 def _ends(stretch: str) -> tuple[int, int | None]:

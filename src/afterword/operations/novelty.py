@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from afterword.errors import OptionError
 from afterword.generation.copying import LENGTHS, Copies, find_copies, find_lines
 from afterword.generation.sampling import Temperature
-from afterword.operations.operation import ModelName, Record, Request, Source, argument, operation
+from afterword.language_model import ModelLike
+from afterword.operations.operation import Record, Request, Source, argument, operation
 from afterword.operations.work import Work
 from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.text.aligned import aligned
@@ -32,7 +33,7 @@ class Novelty(Temperature, Request):
     example = "novelty book --num 20"
     first = ("num", "seed", "temperature")
 
-    model: Annotated[ModelName, argument("the folder of the model's run", metavar="RUN")]
+    model: Annotated[ModelLike, argument("the folder of the model's run", metavar="RUN")]
     file: Annotated[Source | None, argument("a text to check", metavar="FILE")] = None
     _: KW_ONLY
     num: int | None = setting(

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from afterword.language_model import LanguageModel
+from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.judged import (
     Facts,
     ScoredText,
@@ -20,7 +20,7 @@ from afterword.operations.judged import (
     several,
     watched,
 )
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.costs import LineScore, total
@@ -54,7 +54,7 @@ class Score(LineByLine, Predicting, Holding, Engine, Decoding, Request):
     example = "score book other.txt"
     first = ("lines", "top", "adapt", "mask", "using", "hold", "engine", "encoding")
 
-    model: Annotated[ModelName, argument("the model that reads")]
+    model: Annotated[ModelLike, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     adapt: bool = setting("keep learning from the text as it is scored", default=False)
@@ -90,8 +90,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
     model = free.hold(*request.hold)
-    if model.calibration and model.calibration.masks and not request.mask:
-        work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
     facts = work.engine_of(model)
     scorers: list[Scorer] = [model] if model is free else [model, free]
     if request.adapt:

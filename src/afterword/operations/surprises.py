@@ -13,8 +13,9 @@ from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
+from afterword.language_model import ModelLike
 from afterword.operations.judged import Facts, ScoredText, highest
-from afterword.operations.operation import ModelName, Output, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Output, Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
@@ -47,7 +48,7 @@ class Surprises(Predicting, Holding, Engine, Overwriting, Decoding, Request):
     example = "surprises book draft.txt --html draft.html"
     first = ("html", "using", "hold", "engine", "encoding", "overwrite")
 
-    model: Annotated[ModelName, argument("the model that reads")]
+    model: Annotated[ModelLike, argument("the model that reads")]
     files: Annotated[Sources, argument("the texts", metavar="FILE", least=1, served="text", most_served=MOST_SHADED)]
     _: KW_ONLY
     top: int | None = setting("show only the N that cost most, the highest first", default=None, minimum=1, metavar="N")
@@ -187,7 +188,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprisin
         work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
-            head = about(Path(request.model).name, model.config, request.hold, request.using)
+            head = about(Path(model.name).name, model.config, request.hold, request.using)
             written.write(surprises_html(drawn, head).encode())
         work.say(f"wrote {request.html}")
     cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)

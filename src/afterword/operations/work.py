@@ -25,7 +25,7 @@ from afterword.text.lines import filled_lines, whole_lines
 from afterword.text.tokenizer import parts
 
 if TYPE_CHECKING:
-    from afterword.language_model import LanguageModel
+    from afterword.language_model import LanguageModel, ModelLike
     from afterword.model.network.engines import EngineName
     from afterword.model.ngram.mixture import Using
     from afterword.runs.record import OnReport
@@ -56,15 +56,15 @@ class Work:
 
     def model(
         self,
-        name: str | os.PathLike[str],
+        named: ModelLike,
         using: Using = "both",
         engine: EngineName = "numpy",
         hold: Sequence[str] = (),
     ) -> LanguageModel:
-        """Return the model `name`, with parts of it held. Raises ModelError, OptionError, HubError."""
-        from afterword.language_model import load, notes_on
+        """Return the model that was `named`, with parts of it held. Raises ModelError, OptionError, HubError."""
+        from afterword.language_model import loaded, notes_on
 
-        model = load(name, using, engine)
+        model = loaded(named, using, engine)
         self.note(*notes_on(model))
         return model.hold(*hold)
 

@@ -1,11 +1,11 @@
 // Scoring: the cost of a text in all, by character, or by line.
 
-import { call } from "./api.js";
+import { added, call } from "./api.js";
 import { Bars } from "./bars.js";
 import { chosenFile, dropping, textOf } from "./files.js";
 import { hasNgram, settings } from "./settings.js";
 import { ShadedText } from "./shaded.js";
-import { levelOf, MOST_BITS, shadesOf } from "./shades.js";
+import { MOST_BITS, shadesOf } from "./shades.js";
 import { modelOf, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { firstAfter, number, percent, spaced, uncut, visible } from "./words.js";
@@ -13,9 +13,11 @@ import { firstAfter, number, percent, spaced, uncut, visible } from "./words.js"
 const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
 const LINES_AT_FIRST = 50;
-const VOICE_STRENGTH = 3; // a word has its strongest shade at a third of the bits of a surprise
 
-export function begin(panel, writer) {
+const WAYS = []; // other ways to score: a name, which is that of the route, and what it does
+
+export async function begin(panel, writer) {
+  WAYS.push(...(await added("scoring")));
   render(html`<${Score} writer=${writer} />`, panel);
 }
 
@@ -23,14 +25,14 @@ function Score({ writer }) {
   const values = useStore(page);
   const [text, setText] = useState("");
   const [name, setName] = useState(null); // of a file
-  const ofLines = Boolean(modelOf(values)?.afterword?.lines);
-  const [mode, setMode] = useState(ofLines ? "lines" : "whole"); // or "voice"
+  const about = modelOf(values)?.afterword ?? {};
+  const [mode, setMode] = useState(about.lines ? "lines" : "whole"); // or the name of another way
   const latest = useRef(mode); // for a file that is still being read
   latest.current = mode;
   const byLine = mode === "lines";
   const [alarms, setAlarms] = useState(0.01);
   const { found: result, error, isBusy, set, ask } = useRequest();
-  const isCalibrated = Boolean(modelOf(values)?.afterword?.calibrated);
+  const isCalibrated = Boolean(about.calibrated);
   useEffect(() => set({ found: null }), [values.model]);
 
   const take = async file => {
@@ -46,8 +48,9 @@ function Score({ writer }) {
   const score = (what = text, how = latest.current) => {
     const body = { model: page.get().model, text: what };
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
-    const kind = { voice: "voice", lines: isCalibrated ? "odd" : "score", whole }[how];
-    if (kind !== "voice" && hasNgram()) body.with = settings.get().with; // only the LSTM judges a voice
+    const kind = { lines: isCalibrated ? "odd" : "score", whole }[how] ?? how;
+    if (kind !== how && hasNgram()) // another way does not let one choose
+      body.with = settings.get().with;
     if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
     if (kind === "score") body.lines = how === "lines";
     ask(signal => call("POST", `/v1/${kind}`, body, signal));
@@ -71,7 +74,7 @@ function Score({ writer }) {
         <span class="choice" role="group" aria-label="Mode">
           <button id="score-whole" aria-pressed=${String(mode === "whole")} title="score the text as one, by character" onClick=${() => choose("whole")}>whole text</button>
           <button id="score-lines" aria-pressed=${String(byLine)} title="score each line separately, the oddest first" onClick=${() => choose("lines")}>line by line</button>
-          ${!ofLines && html`<button id="score-voice" aria-pressed=${String(mode === "voice")} title="compare each sentence with your own text" onClick=${() => choose("voice")}>voice</button>`}
+          ${WAYS.filter(one => one.suits(about)).map(({ name, title }) => html`<button id=${`score-${name}`} aria-pressed=${String(mode === name)} title=${title} onClick=${() => choose(name)}>${name}</button>`)}
         </span>
         ${byLine && isCalibrated && html`<label class="soft">false alarms <input type="number" min="0.0001" max="0.5" step="0.001" value=${alarms}
           title="the fraction of normal lines that may be called odd"
@@ -82,9 +85,9 @@ function Score({ writer }) {
       <p class="error" role="status">${error}</p>
     </section>
     ${result?.characters !== undefined && html`<${Figures} result=${result} />`}
-    ${result?.parts && html`<${Voice} parts=${result.parts} />`}
+    ${result && WAYS.map(one => one.show(result))}
     ${result?.surprises && html`<${Surprises} surprises=${result.surprises} />`}
-    ${result && !result.surprises && !result.lines && !result.parts && html`<p class="soft">Only texts of up to ${number(values.mostShaded)} characters are shaded.</p>`}
+    ${result?.characters !== undefined && !result.surprises && !result.lines && html`<p class="soft">Only texts of up to ${number(values.mostShaded)} characters are shaded.</p>`}
     ${result?.lines && html`<${Lines} lines=${result.lines} />`}
   `;
 }
@@ -102,33 +105,6 @@ function Figures({ result }) {
     <p class="soft">${number(result.characters)} characters</p>
     ${result.perplexity !== undefined && html`<p class="soft">perplexity ${number(result.perplexity, 2)}</p>`}
   </section>`;
-}
-
-/** The voice of a text: how much the whole and each sentence sound like the writer. */
-function Voice({ parts: [whole, ...parts] }) {
-  return html`<section class="box voice" id="voice" aria-label="Voice">
-    <p>${whole.says}</p>
-    <p><b class="p8">like you</b> <b class="n8">unlike you</b> <u>in the training text too</u>. Names do not count.</p>
-    <dl>${parts.filter(one => one.part === "sentence").map(one => html`
-      <dt class="soft">${one.says}</dt><dd>${piecesOf(one).map(([text, at, bits]) => {
-        const level = Math.sign(bits) * levelOf(VOICE_STRENGTH * Math.abs(bits));
-        const piece = html`<b class=${level ? (level > 0 ? "p" : "n") + Math.abs(level) : ""}>${text}</b>`;
-        return whole.copies.some(([from, to]) => from <= at && at < to) ? html`<u>${piece}</u>` : piece;
-      })}</dd>`)}</dl>
-  </section>`;
-}
-
-/** Return the text, place and bits of each word of a sentence, and of the text between words; places count characters. */
-function piecesOf({ text, start, words }) {
-  const characters = [...text];
-  const found = [];
-  let at = 0;
-  for (const word of [...words, { start: start + characters.length, text: "", bits: 0 }]) {
-    const from = word.start - start;
-    found.push([characters.slice(at, from).join(""), start + at, 0], [word.text, word.start, word.bits]);
-    at = from + [...word.text].length;
-  }
-  return found.filter(([piece]) => piece);
 }
 
 function Surprises({ surprises }) {

@@ -59,7 +59,7 @@ class ServedWork(Work):
         self._call, self._served, self._texts = call, served, texts
 
     def model(
-        self, name: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
+        self, named: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         return variant(self._served, using, list(hold)).model
 

@@ -120,7 +120,7 @@ def _measured(
     """Return what one of `MEASURED` finds."""
     if what == "horizon":
         found = horizon(model, text, at=request.find, on_progress=on_progress)
-        return dataclasses.replace(found, name=Path(request.model).name or str(request.model))
+        return dataclasses.replace(found, name=Path(model.name).name or model.name)
     if what == "find":
         question = matching(str(request.find))  # refuses an invalid expression before the text is read
         read = beginning(model, text[:MOST_TRACED])
