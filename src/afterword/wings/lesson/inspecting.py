@@ -30,8 +30,7 @@ MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places a
 
 @settings_class()
 class Inspect(inspect_.Inspect):
-    __doc__ = f"""{inspect_.Inspect.__doc__}
-    With `find`, list the units that best predict where a regular expression, or its first group, matches; at most
+    """With `find`, list the units that best predict where a regular expression, or its first group, matches; at most
     20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
     reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds in as many units is
     reported too.
@@ -74,6 +73,9 @@ class Inspect(inspect_.Inspect):
     horizon: bool = setting(
         "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
     )
+
+
+Inspect.__doc__ = f"{inspect_.Inspect.__doc__}\n    {Inspect.__doc__}"
 
 
 class Found(Record):

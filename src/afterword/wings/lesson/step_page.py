@@ -23,8 +23,9 @@ def step_page(model: LanguageModel, text: str, about: str = "") -> str:
     """Return a page, as HTML, that takes one step of one unit at a time while the network reads `text`.
 
     The network is inside, without the n-gram. Each gate has a slider. `about` describes the model in a line. Raises
-    OptionError for a held model, a plain recurrent network and a classic one.
+    OptionError for a held model, a plain recurrent network and a classic one, TextError.
     """
+    model.tokenizer.encode(text)  # refuses what is no text
     if model.is_held:
         raise OptionError("a held model has no page of one step: use the one it was made from")
     packed = Packed(saved_of(model), 2 if model.parameters < EXACT_PAGES else 1)
