@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
-    from afterword.operations.export import export
     from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.info import info
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from afterword.operations.train import train
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
+    from afterword.wings.export.export import export
     from afterword.wings.hub.push import push
     from afterword.wings.voice.voice import voice
 

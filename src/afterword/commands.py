@@ -97,9 +97,6 @@ CORE = {
     "Look inside": {
         "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
     },
-    "Share": {
-        "export": Command("operations.export:export", "Write a model for other programs, such as ONNX Runtime."),
-    },
 }
 
 WINGS = {
@@ -136,6 +133,16 @@ WINGS = {
         },
         page=("voice.js", "voice.css"),
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
+    ),
+    "export": Wing(
+        commands={
+            "Share": {
+                "export": Command(
+                    "wings.export.export:export", "Write a model for other programs, such as ONNX Runtime."
+                )
+            }
+        },
+        files=("docs/export.md", "benchmarks/export.py"),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},

@@ -32,7 +32,6 @@ from afterword.inspection.horizon import measure_horizon
 from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.step_page import step_html
 from afterword.inspection.units import ask_units
-from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.calibration import Calibration, check_false_alarms
 from afterword.model.folder.card import card, disclosing
@@ -163,20 +162,6 @@ class LanguageModel:
         """
         check_replaceable(_folder(path))
         save_model(_folder(path), self._saved, disclosing(self._card, self._saved))
-
-    @takes(ExportSettings)
-    def export(self, asked: ExportSettings) -> list[str]:
-        """Write the model for other programs. Return notes for its user, a sentence each.
-
-        `format` is an option of `afterword export`, such as "onnx". An existing file is replaced.
-        The options are for "html" and "js".
-        Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
-        """
-        from afterword.interchange.export_formats import export  # with zip files, which only this needs
-
-        if self.is_held:
-            raise OptionError("a held model cannot be exported: use the one it was made from")
-        return export(self._saved, asked.format, Path(asked.path), asked)
 
     def step_page(self, text: str, about: str = "") -> str:
         """Return a page, as HTML, that takes one step of one unit at a time while the network reads `text`.

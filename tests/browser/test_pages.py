@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from afterword.inspection.gates_page import gates_html as gates_page
-from afterword.interchange.browser import PageSettings, write_html
-from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
 from afterword.series import drawing
@@ -19,7 +17,6 @@ from tests.browser.chromium import Tab
 from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
 from tests.seasons import HORIZON, long_csv, seasonal
-from tests.tiny import save_tiny
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 SURPRISING = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
@@ -33,7 +30,6 @@ SHADED = {
     "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
     "forecast": "'h1, p, td, th', null",
-    "exported": "'textarea, button, label', null",
     **cases("SHADED"),
 }
 
@@ -68,7 +64,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages["forecast"] = (folder / "forecast.html").read_text(encoding="utf-8").replace("<html", "<html data-ready=1")
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
-    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "exported.html", PageSettings())
     return folder
 
 

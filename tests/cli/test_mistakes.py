@@ -40,7 +40,6 @@ OF_TEXT = ["generate series", "generate series --prompt a --num 3", "novelty ser
 OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "odd", "calibrate", "novelty")]
 OF_TEXT += ["compare series english --file text", "push series me/mine", "serve series --port 0"]
 OF_TEXT += cases("OF_TEXT")
-OF_TEXT += ["export series --html a.html", "export series --onnx a.onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +213,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("forecast table --horizon 3 --keep new --method naive", "--keep keeps an LSTM, and --method naive has none"),
         ("forecast table --horizon 3 --keep series", "series exists already: name a new folder"),
         # what is sent and taken
-        ("export tiny --onnx ''", "the path is empty: name a file"),
-        ("export tiny --onnx missing/book.onnx", "does not exist"),
         ("push tiny me", "write USER/NAME"),
     ],
     ids=lambda value: value[:60].encode("ascii", "backslashreplace").decode(),

@@ -37,7 +37,6 @@ COMMANDS = {
     "accept": ["lines 'user z logged in'"],
     "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
-    "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"],
     "info": ["run", "--system"],
     "bases": [""],
     "demo": ["--out demo --minutes 0.03"],

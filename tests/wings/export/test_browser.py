@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
-from afterword.interchange.browser import PageSettings, model_html, packed, write_html, write_js
-from afterword.interchange.pruning import divergence, tree_of
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
@@ -23,7 +21,9 @@ from afterword.model.ngram.tables import Ngram, start_row
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.bases.small import base_of, classic_base, random_weights
+from afterword.wings.export.browser import PageSettings, model_html, packed, write_html
+from afterword.wings.export.pruning import divergence, tree_of
+from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
 
 NODE = shutil.which("node")
@@ -141,7 +141,7 @@ def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> 
 
 
 def test_the_program_of_the_documentation_runs(tmp_path: Path) -> None:
-    docs = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     program = re.search(r'```js\nimport \{ load \} from "./book.js";(.*?)```', docs, re.DOTALL)
     assert program is not None
     assert run(tmp_path, f"{program[1]}; return text.length;", written(load_model(save_tiny(tmp_path / "tiny")))) > 100
@@ -224,11 +224,6 @@ def test_a_model_that_relies_on_its_words_gets_a_min_p_that_suffices_without_the
 
 
 def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    model = base_of("\nab").model
-    config = dataclasses.replace(model.config, cell="rnn")
-    plain = dataclasses.replace(model, config=config, weights=random_weights(config))
-    with pytest.raises(OptionError, match="only LSTMs"):
-        write_js(plain, tmp_path / "x", PageSettings())
     with pytest.raises(OptionError, match="a classic model, which reads windows"):
         write_html(classic_base().model, tmp_path / "x", PageSettings())
     assert list(tmp_path.iterdir()) == []
