@@ -31,7 +31,7 @@ test-extras:
 	$(PYTHON) -m venv .venv-extras
 	.venv-extras/bin/pip install --quiet --disable-pip-version-check -e '.[all,docs,dev]'
 	.venv-extras/bin/pip check
-	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/series tests/cli/test_forecast.py
+	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/wings/series
 	.venv-extras/bin/pytest -m slow -k forecast tests/hostile/test_quiet.py
 
 # The tests with the newest version of every dependency, even above the bounds in pyproject.toml. Shows what to fix

@@ -45,13 +45,14 @@ from typing import Any, NamedTuple
 import click
 
 from afterword.model.folder.saved import load_model, save_model
-from afterword.wings.odd.attachments import CALIBRATION_FILE
+from afterword.wings.odd.normal import CALIBRATION_FILE
 from benchmarks.commands import as_written
 from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
+from tests.cases import cases
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
-from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
+from tests.tiny import save_tiny
 
 CASES = {"hub": 120, "tables": 180, "folders": 400, "http": 230, "options": 1200, "interrupts": 750}
 SEVERITIES = CRITICAL, MAJOR, MINOR, PYTHON = ("critical", "major", "minor", "python")
@@ -84,11 +85,13 @@ Verdicts = Iterator[tuple[str, str]]
 def make_fixtures(place: Path) -> None:
     """Make what every case starts with: models, a run, a text and a table."""
     save_tiny(place / "tiny", mixed=True)
-    save_tiny_series(place / "series")
+    for name, save in cases("MODELS").items():
+        save(place / name)
+    for name, content in cases("FILES").items():
+        (place / name).write_bytes(content)
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
     save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION_FILE: calibration()}), "# Lines\n")
     (place / "book.txt").write_bytes(BOOK)
-    (place / "good.csv").write_bytes(long_csv(hourly(0, days=4)))
     command = [sys.executable, "-m", "afterword", "train", "book.txt", "--out", "run", "--base", "none", *SMALL]
     subprocess.run(command, cwd=place, env=ENVIRONMENT, check=True, capture_output=True)
 

@@ -21,6 +21,7 @@ from afterword.language_model import load
 from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.mixture import USES, Mixture
 from afterword.text.tokenizer import Tokenizer
+from afterword.wings.odd.normal import calibrated, odd_lines
 from benchmarks.commands import DATA, as_written, echo_table, machine, ppmd_lines
 from benchmarks.detection import Grams, auc
 from benchmarks.odd import BITS, FIGURE, HALF, Extent, costs, read, shuffled, trained, words
@@ -68,8 +69,8 @@ def main(trial: bool) -> None:
     rows = []
     for kind, run in runs.items():
         for use in USES:
-            judge = load(run, use).calibrated(calibrate)
-            normal, attacked = judge.odd_lines(test, HALF), judge.odd_lines(attacks, HALF)
+            judge = calibrated(load(run, use), calibrate)
+            normal, attacked = odd_lines(judge, test, HALF), odd_lines(judge, attacks, HALF)
             flagged = [
                 f"{np.mean([line.p_value <= rate for line in lines]):.3f}"
                 for rate in RATES

@@ -12,7 +12,6 @@ import random
 import re
 import signal
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,20 +22,16 @@ import click
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-import safetensors.numpy
 
 from afterword.cli.main import program
-from afterword.commands import attached, commands, find_operation
-from afterword.errors import ModelError
-from afterword.model.folder.calibration import Calibration, Usual
-from afterword.model.folder.saved import CONFIG, NGRAM, TOKENIZER, WEIGHTS
-from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, checksum, read_tensors
-from afterword.model.ngram.tables import Ngram
+from afterword.commands import commands, find_operation
+from afterword.model.folder.saved import CONFIG, TOKENIZER, WEIGHTS
+from afterword.model.folder.tensors import read_tensors
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
-from afterword.storage import read_whole
-from afterword.wings.odd.attachments import CALIBRATION_FILE
-from tests.tiny import hourly, long_csv
+from afterword.wings.odd.calibration import Calibration, Usual
+from afterword.wings.odd.normal import CALIBRATION_FILE
+from tests.sealing import reseal, seal
 from tests.wings.hub.hub import Handler, stand_in
 from tests.wings.hub.test_push import at_home, published
 
@@ -248,6 +243,8 @@ DATES = ["abc", "not a date", "2024-13-45", "0000-00-00", "2024-01-01T25:00", "1
 
 
 def parquet(draw: random.Random) -> Spoilt:
+    from tests.wings.series.seasons import hourly
+
     n, values = 96, hourly(0, 4, ["a"])["a"]
     dates: Any = np.arange("2024-01-01", "2024-01-05", dtype="M8[h]").astype("M8[us]")
     wrong: dict[str, Any] = {"text": ["abc"] * n, "list": [[1.0]] * n, "struct": [{"a": 1}] * n, "bytes": [b"\xff"] * n}
@@ -269,8 +266,10 @@ def parquet(draw: random.Random) -> Spoilt:
 
 
 def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    from tests.wings.series.seasons import hourly, hourly_csv
+
     series = hourly(draw.randrange(99), days=4)
-    rows = [line.split(",") for line in long_csv(series).decode().splitlines()]
+    rows = [line.split(",") for line in hourly_csv(series).decode().splitlines()]
     name, place, certain = "t.csv", "", True
     kind = draw.choice(["cell", "cell", "date", "shape", "bytes", "bytes", "parquet", "parquet", "json", "place"])
     line, last = draw.randrange(1, len(rows)), len(rows)
@@ -316,29 +315,6 @@ def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 def calibration() -> Calibration:
     usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
     return Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
-
-
-def seal(path: Path, tensors: dict[str, Any], about: Any) -> None:
-    """Write arrays of any kind, with the right checksums."""
-    whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    sums = {name: _crc32(name, array) for name, array in whole.items()}
-    header = {"about": about, "crc32": sums, "record_crc32": _crc_of_record(about, sums)}
-    path.write_bytes(safetensors.numpy.save(whole, {KEY: json.dumps(header, sort_keys=True)}))
-
-
-def reseal(folder: Path) -> None:
-    """Correct the checksums in the config.json of a changed model, as far as there are any."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError, OSError):
-        values = json.loads(read_whole(folder / CONFIG))
-        sums = values.pop("checksums", {})
-        with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
-            for name in {*attached()} & {*os.listdir(folder)}:
-                values["attachments"][name] = zlib.crc32(read_whole(folder / name))
-            sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
-            sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))
-            sums[WEIGHTS] = checksum(read_tensors(folder / WEIGHTS)[0])
-            sums[NGRAM] = Ngram.from_tensors(read_tensors(folder / NGRAM)[0]).checksum
-        (folder / CONFIG).write_text(json.dumps(values | {"checksums": sums}))
 
 
 REPEATED = words(r"(?:a+)+b (?:ab)+ \p{L} [a-z&&[^b]] (a*)\1 \X .* (?>a+)+ (?:a?)a \x{61} (?R)?a (?<=a)b? a|b")
@@ -395,7 +371,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
     text_commands += [["export", model, "--html", "page.html"], ["push", model, "me/tiny", "--yes"]]
     text_commands += [["calibrate", model, "book.txt"]] * (model == "lines")
     run_commands = [["train", "--resume", "run", "--more-minutes", "1e-9"], ["novelty", "run"]]
-    commands = {"series": [["forecast", "series", "good.csv"]], "run": text_commands + run_commands}
+    commands = {"series": [["forecast", "series", "table.csv"]], "run": text_commands + run_commands}
     command = draw.choice([["info", model], *commands.get(model, text_commands)])
     certain &= model != "run" or ("model" in file.parts and command[0] != "train")
     names = rf"\b{model}\b|{re.escape(file.name)}" + "|hub" * (command[0] == "push")
@@ -406,7 +382,7 @@ def folders(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 # ---- options
 
-GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "good.csv", "novelty model": "run"}
+GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "table.csv", "novelty model": "run"}
 GIVEN |= {"calibrate model": "lines", "accept model": "lines", "lines": "abcd"}
 GIVEN |= dict.fromkeys(["model", "models"], "tiny") | dict.fromkeys(["texts", "file", "files", "good"], "book.txt")
 ALSO = {"demo": "--out new --minutes 0.001", "forecast": "--minutes 0.001 --horizon 3"}

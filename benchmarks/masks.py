@@ -31,7 +31,7 @@ from afterword.errors import OptionError
 from afterword.model.folder.saved import load_model, save_model
 from afterword.text.lines import Masks
 from afterword.text.patterns import GROUP, LARGEST, LONGEST
-from afterword.wings.odd.attachments import CALIBRATION_FILE
+from afterword.wings.odd.normal import CALIBRATION_FILE, calibrated
 from benchmarks.commands import as_written, echo_row, echo_table, machine
 from tests.serving.server import SOURCE, Serving, serving
 
@@ -326,7 +326,7 @@ def served(model: str, seed: int) -> None:
     echo_table(["family", "refused", "abandoned", "used", "/health, ms: median, worst"])
     with tempfile.TemporaryDirectory() as place:
         sound, folder = Path(place, "sound"), Path(place, "hostile")
-        load(model).calibrated([f"{LOG}{k}" for k in range(100)]).save(sound)
+        calibrated(load(model), [f"{LOG}{k}" for k in range(100)]).save(sound)
         shutil.copytree(sound, folder)
         with serving(folder, PYTHONPATH=SOURCE) as server:
             for name, family in {"plain": lambda _: "[0-9]+", **FAMILIES}.items():

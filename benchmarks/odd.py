@@ -46,6 +46,7 @@ import numpy as np
 from afterword.language_model import LanguageModel, load
 from afterword.scoring.costs import score, score_lines
 from afterword.text.lines import Masks
+from afterword.wings.odd.normal import calibrated, odd_lines
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -117,9 +118,9 @@ def dga(extent: Extent) -> None:
     train, calibrate, test = parts(shuffled(read(DATA / "dga" / "benign.txt")), extent, 80_000, 5_000, 15_000)
     families = generated_names(extent.lines(5_000))
     model = load(trained("dga", train, extent.minutes(2)))
-    calibrated, grams = model.calibrated(calibrate), Grams(train, 5)
-    normal = judged(calibrated, test) | {"5-gram": costs(grams, test)}
-    odd = {name: judged(calibrated, lines) | {"5-gram": costs(grams, lines)} for name, lines in families.items()}
+    judging, grams = calibrated(model, calibrate), Grams(train, 5)
+    normal = judged(judging, test) | {"5-gram": costs(grams, test)}
+    odd = {name: judged(judging, lines) | {"5-gram": costs(grams, lines)} for name, lines in families.items()}
     odd["pooled"] = {way: np.concatenate([scores[way] for scores in odd.values()]) for way in normal}
     aucs = {name: {way: auc(scores[way], normal[way]) for way in normal} for name, scores in odd.items()}
 
@@ -167,12 +168,12 @@ def unseen(extent: Extent) -> None:
     against = load(
         trained("unseen-against", shuffled([*chain(*(some for some, _ in known.values()))]), extent.minutes(0.5))
     )
-    calibrated = model.calibrated(calibrate)
-    normal = judged(calibrated, test) | {"against": log_likelihood_ratios(model, against, test)}
+    judging = calibrated(model, calibrate)
+    normal = judged(judging, test) | {"against": log_likelihood_ratios(model, against, test)}
     tested = {name: held_out for name, (_, held_out) in known.items()} | {name: families[name] for name in UNSEEN}
     aucs: dict[str, dict[str, float]] = {}
     for name, lines in tested.items():
-        scores = judged(calibrated, lines) | {"against": log_likelihood_ratios(model, against, lines)}
+        scores = judged(judging, lines) | {"against": log_likelihood_ratios(model, against, lines)}
         aucs[name] = {way: auc(scores[way], normal[way]) for way in normal}
     echo_table(
         ["family", "learned", *normal],
@@ -196,7 +197,7 @@ def adfa(extent: Extent, normal: int) -> None:
     calibrate, test = usual[: extent.lines(kept)], usual[kept:][: extent.lines(normal)]
     attacks = shuffled(attacks)[: extent.lines(len(attacks))]
     aucs: dict[str, float] = {}
-    model = load(trained("adfa", train, extent.minutes(2))).calibrated(calibrate)
+    model = calibrated(load(trained("adfa", train, extent.minutes(2))), calibrate)
     figures, attacked = judged(model, test), judged(model, attacks)
     aucs |= {f"{way}, of characters": auc(attacked[way], figures[way]) for way in figures}
     grams = Grams(map(words, train), 5)
@@ -234,7 +235,7 @@ def bgl(extent: Extent) -> None:
     for masks in ((), BGL_MASKS):
         hide = Masks(masks)
         run = trained("bgl", [*map(hide, learned)], extent.minutes(1))
-        scores = judged(load(run).calibrated(calibrate, masks=masks), tested)
+        scores = judged(calibrated(load(run), calibrate, masks=masks), tested)
         scores |= simple([*map(hide, good)], [*map(hide, tested)])
         for way, found in scores.items():
             figures = [measure(found[is_odd], found[~is_odd]) for measure in (precision_at_listed, pr_auc, auc)]
@@ -519,8 +520,8 @@ def alarms(extent: Extent, only: str | None) -> None:
         if only not in (None, name):
             continue
         run = trained("alarms", [*map(Masks(masks), learned)], extent.minutes(1))
-        model = load(run).calibrated(calibrate, masks=masks)
-        p_values = np.array([line.p_value for line in model.odd_lines(test, HALF)])
+        model = calibrated(load(run), calibrate, masks=masks)
+        p_values = np.array([line.p_value for line in odd_lines(model, test, HALF)])
         for rate in RATES:
             flagged = int((p_values <= rate).sum())
             found = flagged / len(test)
@@ -702,7 +703,7 @@ def seconds(line: str) -> float:
 
 def judged(model: LanguageModel, lines: Lines) -> Scores:
     """The figures of a calibrated model, and the bits per character that go into them."""
-    found = model.odd_lines(lines, HALF)
+    found = odd_lines(model, lines, HALF)
     return {
         FIGURE: np.array([line.figure for line in found]),
         BITS: np.array([line.bits_per_character for line in found]),

@@ -21,7 +21,6 @@ import numpy as np
 
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
-from afterword.series.series_gates import gates_of
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
@@ -124,6 +123,8 @@ def inspected(tab: Tab, option: str, name: str, height: int) -> None:
 
 def season(tab: Tab) -> None:
     """The gates of a forecast's network while it reads two weeks of a series, from a Monday on."""
+    from afterword.wings.series.series_network import gates_of
+
     with tempfile.TemporaryDirectory() as folder:
         table, model, page = Path(folder, "sales.csv"), Path(folder, "sales"), Path(folder, "gates.html")
         write_sales(table)

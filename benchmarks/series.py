@@ -28,8 +28,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.series.measures import average, coverage, mase, smape, weighted_quantile_loss
-from afterword.series.table import read_table
+from afterword.wings.series.table import read_table
+from afterword.wings.series.trials import average, coverage, mase, smape, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -66,7 +66,7 @@ COLUMNS = [*map(column, DECILES), "lo-95", "hi-95"]
 
 WITHOUT_NETWORK = """
 from afterword.cli.main import main
-from afterword.series import forecasts
+from afterword.wings.series import forecasts
 forecasts.PAYS = (10**9, 10**9)
 main()
 """

@@ -16,14 +16,15 @@ import click
 
 from afterword import __version__
 from afterword.cli.main import SETTINGS, names, program
+from afterword.commands import WINGS, find_operation
 from afterword.commands import commands as operations
-from afterword.commands import find_operation
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import FILES, ConfigFile
 from afterword.model.network.config import Config
 from afterword.serving.app import ROUTES
 from afterword.serving.http.failures import JSON
 from afterword.serving.http.openapi import FAILURES, document
+from afterword.text.formats import FORMATS
 
 
 def commands() -> str:
@@ -111,19 +112,54 @@ def _in_words(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "any"))
 
 
+def formats() -> str:
+    """Return a table of the formats of files that are not plain text, and what happens to them."""
+    rows = ["| file | ending | needs | |", "| --- | --- | --- | --- |"]
+    for one in FORMATS:
+        needs = f"`afterword[{one.extra}]`" if one.extra else ""
+        does = "read as its text" if one.reader else f"refused: {one.advice}"
+        rows.append(f"| {one.name} | {' '.join(f'`{ending}`' for ending in one.endings)} | {needs} | {does} |")
+    return "\n".join(rows)
+
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
 
 
-def files() -> str:
-    """Return a section per room, from the lowest to the highest, with what each of its files is."""
+def rooms() -> list[list[str]]:
+    """Return the rooms of each layer, and the files between them, from the highest to the lowest."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
     layers = next(contract["layers"] for contract in contracts if contract["containers"] == ["afterword"])
-    rooms = [name for layer in reversed(layers) for name in layer.split(" | ") if (SOURCE / name).is_dir()]
+    return [layer.split(" | ") for layer in layers]
+
+
+def house() -> str:
+    """Return the rooms from the highest to the lowest, each with what it is; a blank line between two layers."""
+    parts = []
+    for layer in rooms():
+        for name in layer:
+            path = SOURCE / name / "__init__.py" if (SOURCE / name).is_dir() else SOURCE / f"{name}.py"
+            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            parts.append(f"{name:<16}{docstring.splitlines()[0]}")
+            if name == "wings":
+                parts += [f"  {wing:<14}{', '.join(names)}" for wing, names in _wings()]
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def _wings() -> Iterator[tuple[str, list[str]]]:
+    """Yield each wing and its commands."""
+    for name, wing in WINGS.items():
+        yield name, [command for group in wing.commands.values() for command in group]
+
+
+def files() -> str:
+    """Return a section per room, from the lowest to the highest, with what each of its files is."""
+    each = [name for layer in reversed(rooms()) for name in layer if (SOURCE / name).is_dir()]
     sections = [_room("In no room", sorted(SOURCE.glob("*.py")))]
-    sections += [_room(f"`{name}/`", sorted((SOURCE / name).rglob("*.py"))) for name in rooms]
+    sections += [_room(f"`{name}/`", sorted((SOURCE / name).rglob("*.py"))) for name in each]
     return "\n\n".join(sections)
 
 
@@ -216,7 +252,7 @@ def stability() -> str:
 
 
 # the page that each of them ends
-GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability}
+GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability, "training": formats}
 
 if __name__ == "__main__":  # the interface of a release, to be kept in tests/interface.txt
     print(stability())

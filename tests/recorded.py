@@ -23,7 +23,6 @@ from pathlib import Path
 
 from tests.cases import cases
 from tests.serving.server import ENVIRONMENT, SOURCE, serving
-from tests.tiny import hourly, long_csv
 
 PLAY = Path(SOURCE, "afterword/operations/demo-julius-caesar.txt.gz")
 SMALL = ["--hidden-size", "48", "--num-layers", "1", "--batch-size", "8", "--seq-length", "32", "--steps", "40"]
@@ -50,7 +49,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def write_texts(place: Path) -> None:
-    """Write the texts, a log and a table."""
+    """Write the texts, a log, and the files of wings."""
     play = gzip.decompress(PLAY.read_bytes()).decode()
     lines = [line for line in play.splitlines() if line.strip()]
     (place / "play.txt").write_text(play, "utf-8")
@@ -79,7 +78,8 @@ def write_texts(place: Path) -> None:
             log[90:90] = ["Jan  9 11:12:11 host-1 app[500]: login user=eve from 10.0.0.77 ok"]
             log[200:200] = ["Jan  9 11:13:11 host-1 app[500]: cache size 900 MB"] * 30
         (place / name).write_text("\n".join([*log, ""]), "utf-8")
-    (place / "table.csv").write_bytes(long_csv(hourly(0)))
+    for name, content in cases("FILES").items():
+        (place / name).write_bytes(content)
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -106,10 +106,6 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "score adapt", ["score", "play-0", "other.txt", "--adapt", "--json"]
     yield "score base", ["score", "english", "other.txt", "--json"]
     yield "compare", ["compare", "play-0", "play-1", "--file", "other.txt", "--json"]
-    yield "calibrate", ["calibrate", "lines-0", "lines.txt", "--json"]
-    yield "odd model", ["odd", "lines-0", "other.txt", "--json", "--top", "20"]
-    yield "odd good today", ["odd", "good.log", "today.log", "--json"]
-    yield "forecast naive", ["forecast", "table.csv", "--horizon", "24", "--method", "naive", "--json"]
     yield from cases("RECORDED").items()
 
 
@@ -145,7 +141,6 @@ def answers(place: Path) -> Iterator[tuple[str, bytes]]:
                 {"model": "play-0", "prompt": "Brutus", "seed": 1, "max_tokens": 1, "echo": True, "logprobs": 1},
             ),
             ("score", "/v1/score", {"model": "play-0", "text": "Friends, Romans, countrymen"}),
-            ("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"}),
             ("next", "/v1/next", {"model": "play-0", "prompt": "Friends, "}),
             *cases("RECORDED_HTTP"),
         ):

@@ -70,9 +70,8 @@ def test_each_character_or_symbol_has_a_cost(models: dict[str, LanguageModel], v
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)
-def test_lines_are_judged_and_labelled(models: dict[str, LanguageModel], vocabulary: str) -> None:
-    lines = models[f"lines {vocabulary}"].calibrated(LINES)
-    assert [one.odd for one in lines.odd_lines([LINES[0], "zzz qqq 123"], 0.05)] == [False, True]
+def test_lines_are_written_and_labelled(models: dict[str, LanguageModel], vocabulary: str) -> None:
+    lines = models[f"lines {vocabulary}"]
     assert lines.generate("The ol", seed=1).text.startswith("d")
     labels = models[f"labels {vocabulary}"]
     assert sum(sum(one.probabilities.values()) for one in labels.classify(LINES[:9])) == pytest.approx(9)

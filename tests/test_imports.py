@@ -76,7 +76,7 @@ def test_using_a_model_loads_no_torch_and_no_server(model: Path, tmp_path: Path)
     text = tmp_path / "text.txt"
     text.write_text("abab\n")
     modules = loaded(RUN, "generate", str(model))
-    assert not modules & {"afterword.series", "afterword.planning", "afterword.learning.recipe"}  # a delay
+    assert not modules & {"afterword.planning", "afterword.learning.recipe"}  # a delay
     lines = [["generate", model], ["score", model, text], ["info", model], ["inspect", model, "ab", "--json"]]
     code = "import contextlib\n" + RUN.replace(
         "try:\n    main(sys.argv[1:])",

@@ -22,6 +22,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.holding import parse_hold
 from afterword.text.characters import CharTokenizer
+from tests.cases import cases
 from tests.tiny import save_tiny
 
 
@@ -40,7 +41,6 @@ def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, .
 
 
 MODEL = made()
-CALIBRATED = MODEL.calibrated(["abcé"] * 100, masks=["[0-9]+"])
 
 
 class Table(list[str]):
@@ -138,8 +138,7 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         MODEL.unseen_characters,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),
-        lambda text: MODEL.calibrated(["abcé"] * 30 + [text]),
-        lambda text: CALIBRATED.odd_lines(["abc", text]),
+        *(call for more in cases("LINE_CALLS") for call in more(MODEL)),
     ]
     for call in calls if wrong is None else [*calls, MODEL.generate, MODEL.stream]:
         with pytest.raises(
@@ -151,10 +150,9 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> None:
     says = f"line 2 of 3 must be a string, not {type(missing).__name__}: leave out missing cells, as in column.dropna()"
-    for call in (MODEL.score_lines, CALIBRATED.odd_lines, MODEL.calibrated):
-        with pytest.raises(InputError) as refused:
-            call(["abc", missing, "abd"])
-        assert str(refused.value) == says
+    with pytest.raises(InputError) as refused:
+        MODEL.score_lines(["abc", missing, "abd"])
+    assert str(refused.value) == says
 
 
 @pytest.mark.parametrize(
@@ -163,15 +161,11 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.score_lines("abc"), "score_lines takes several lines"),
         (lambda model: model.score_lines(None), "score_lines takes several lines"),
         (lambda model: model.score_lines(Table(["name of a column"])), "take one column of a table"),
-        (lambda model: model.calibrated(["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular expressions"),
-        (lambda model: model.calibrated(["abc"] * 30, masks=[5]), "mask must be text, a regular expression, not 5"),
         (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
         (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
         (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
         (lambda model: model.samples(num=0), "num= must be from 1 to 2,147,483,648, not 0"),
         (lambda model: model.samples(num=1, best_of=10**20), "best_of= must be from 1 to 2,147,483,648, not 100,000,"),
-        (lambda model: model.odd_lines(["a"], "0.1"), "false_alarms= must be a number, not '0.1'"),
-        (lambda model: model.odd_lines(["a"], 10**400), "false_alarms= must be a smaller number"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
         (lambda model: model.generate(stop=5), "stop= must be text, not 5"),
         (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),

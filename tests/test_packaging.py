@@ -149,17 +149,12 @@ class TestTheWheelWithoutPyTorch:
         where = finished([python, "-c", "import afterword; print(afterword.__file__)"]).stdout.decode()
         assert Path(where).is_relative_to(packages)
 
-    def test_models_write_score_and_find_odd_lines(self, run: Run, tmp_path: Path) -> None:
+    def test_models_write_and_score(self, run: Run, tmp_path: Path) -> None:
         save_tiny(tmp_path / "book", mixed=True)
-        save_tiny(tmp_path / "log", lines=True)
         (tmp_path / "good.log").write_text("abcd\nabca\nbacd\n" * 60)
-        (tmp_path / "today.log").write_text("abcd\nabca\nddddddddddddddddddd\n")
         assert len(json.loads(run("afterword generate book --max-tokens 9 --json").stdout)["text"]) == 9
         assert run("afterword generate english --prompt 'The sea' --max-tokens 9").stdout.startswith(b"The sea")
         assert json.loads(run("afterword score book good.log --json").stdout)["characters"] == 900
-        run("afterword calibrate log good.log")
-        odd = run("afterword odd log today.log --as-read --json")
-        assert [json.loads(line)["line"] for line in odd.stdout.splitlines()] == [3]
         assert json.loads(run("afterword info book --json").stdout)["num_layers"] == 2
         run("afterword inspect book abcabc --html gates.html")
         for line in cases("OF_MODEL"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import math
@@ -13,7 +12,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +19,10 @@ import pytest
 from afterword.commands import functions
 from afterword.language_model import LanguageModel, load
 from afterword.operations.train import train
-from benchmarks.bulk import NUMBERING, ODD, RAY, SPARK, TWO
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
 from benchmarks.tasks import TASKS
 from benchmarks.teach import claims, latest
+from tests.cases import cases
 from tests.cli.answers import fine
 from tests.cli.conftest import run_here
 from tests.examples import BLOCK, PAGES, commands, derived
@@ -190,37 +188,6 @@ def test_the_programs_of_the_reference_and_of_the_lesson_print_what_they_say(
     assert 30 <= len([line for line in founding.splitlines() if line]) <= 42
 
 
-class Frame(dict[str, Any]):
-    """As much of pandas' DataFrame as the page of bulk scoring needs."""
-
-    def assign(self, **columns: Any) -> Frame:
-        return Frame(self | columns)
-
-
-def test_a_batch_is_scored_by_the_programs_for_other_engines_as_by_the_model(place: Path) -> None:
-    """The engines themselves run in benchmarks/bulk.py."""
-    Path("normal.txt").write_text("\n".join(f"{k % 7} files copied, {k} left" for k in range(1500)), encoding="utf-8")
-    lines = Path("normal.txt").read_text(encoding="utf-8").splitlines()
-    train("normal.txt", lines=True, base="none", steps=8, hidden_size=8, threads=1).calibrated(lines).save("book")
-    model, names = LanguageModel.load("book"), dict[str, Any]()
-    for code in (NUMBERING, RAY, ODD, SPARK):
-        compile(code, "docs/lines.md", "exec")
-        for statement in ast.parse(code).body:  # without any engine
-            if isinstance(statement, ast.ClassDef | ast.FunctionDef) or ast.unparse(statement) == "import afterword":
-                exec(ast.unparse(statement), names)
-    assert RAY.count(TWO) == 1
-    texts = ["3 files copied, 4 left", "", "ERROR: héap\u2028"]
-    batch = {"line": np.array([7, 3, 5]), "text": np.array(texts, object)}
-    scored, odd = names["Scorer"]()(batch), names["OddScorer"]()(batch)
-    (frame,) = names["score"](iter([Frame(batch)]))
-    assert [*scored["bits"]] == [*frame["bits"]] == [score.bits for score in model.score_lines(texts)]
-    for out in (scored, frame, odd):
-        assert [*out["line"]] == [7, 3, 5]
-    expected = model.odd_lines(texts, 0.01)
-    for name in ("bits", "figure", "p_value", "odd"):
-        assert [*odd[name]] == [getattr(line, name) for line in expected]
-
-
 # Texts that scripts of docs/ make.
 
 
@@ -229,7 +196,7 @@ def test_a_batch_is_scored_by_the_programs_for_other_engines_as_by_the_model(pla
     [
         ("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260)),
         ("make_sessions.py", "sessions.txt", "lines", (40, 110, 180, 250)),
-        ("make_sales.py", "sales.csv", "forecast", ()),
+        *cases("SCRIPTS"),
     ],
 )
 def test_a_text_is_the_one_that_the_page_shows(
@@ -285,31 +252,6 @@ def test_a_tune_by_the_rule_has_whole_bars(place: Path) -> None:
         written = ran("generate", "tunes", "--prompt", f"{meter}[K:G]", *rule, "--num", "10").splitlines()
         assert len(written) == 10
         assert all(map(script["is_whole"], written))
-
-
-def test_the_commands_of_forecast_print_what_it_shows(place: Path) -> None:
-    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
-    ran("forecast", "sales.csv", "--horizon", "28", "--minutes", "0.02", "--method", "lstm", "--keep", "sales")
-    printed = ran("forecast", "sales", "sales.csv", "--method", "lstm")
-    figures = re.compile(r"-?\d+(\.\d+)?(?![\d-])%?")
-    for begins in ("backtest  ", "unique_id  ds ", "bakery     2025-01-01 ", "bakery     2025-01-02 "):
-        (as_shown,), (now,) = (
-            [
-                figures.sub("0", one).split()[:8]
-                for one in text.splitlines()
-                if one.startswith(begins) and "lo-99" not in one  # of unusual values
-            ]
-            for text in (page("forecast"), printed)
-        )
-        assert as_shown == now
-
-
-@pytest.mark.slow
-def test_the_python_of_the_page_of_forecasts_runs(place: Path) -> None:
-    runpy.run_path(str(DOCS / "make_sales.py"), run_name="__main__")
-    names: dict[str, Any] = {}
-    exec(program("forecast").replace("minutes=1", "minutes=0.05"), names)
-    assert len(names["found"]) == 2 * 28
 
 
 # The lesson: its claims are what was measured.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import Ngram, start_row
-from afterword.oddities.usual import UsualLines
-from afterword.operations.calibrate import with_usual
-from afterword.series.tokens import CHARACTERS
 from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
+from tests.cases import cases
 
 
 def random_weights(config: Config, scale: float = 0.5, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -60,49 +57,16 @@ def killed_beside(target: Path) -> tuple[Path, Path]:
     return mark.with_suffix(".new"), mark.with_suffix(".old")
 
 
-def save_tiny_series(folder: Path) -> Path:
-    """Save a model of hourly series with a season of 24, which expects small changes, whatever it reads."""
-    tokenizer = CharTokenizer.of(CHARACTERS)
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=4, hidden_size=6, num_layers=1)
-    weights = random_weights(config)
-    weights["output.bias"][:256] -= np.abs(np.arange(256) - 127.5).astype(np.float32) / 8
-    series = {"season": 24, "horizon": 24, "frequency": "hourly"}
-    about: dict[str, Any] = {"recipe": "auto", "lines": True, "corpus": {"sources": ["t.csv"]}, "series": series}
-    saved = SavedModel(config, weights, tokenizer, [tokenizer.rows - 1], {**about, "validation": None})
-    save_model(folder, saved, "# Tiny\n")
-    return folder
-
-
-def hourly(seed: int, days: int = 20, names: Sequence[str] = ("north", "south")) -> dict[str, NDArray[np.float64]]:
-    """Return series [24 · days] by name, each a daily wave with noise."""
-    random, hours = np.random.default_rng(seed), np.arange(24 * days)
-    return {
-        name: np.round(100 + 20 * np.sin(hours * np.pi / 12) + random.normal(0, 3, len(hours)), 2) for name in names
-    }
-
-
-def long_csv(series: Mapping[str, NDArray[np.float64]], step: str = "h") -> bytes:
-    """Return series as a table with the columns unique_id, ds and y, whose dates begin in January 2024."""
-    first = np.datetime64("2024-01-01", "s")
-    rows = [
-        f"{name},{date},{value}"
-        for name, values in series.items()
-        for date, value in zip(first + np.arange(len(values)).astype(f"m8[{step}]"), values, strict=True)
-    ]
-    return "\n".join(["unique_id,ds,y", *rows, ""]).replace("T", " ").encode()
-
-
-def save_tiny_calibrated(folder: Path, seed: int) -> Path:
-    """Save a tiny model of lines that was calibrated. No file is like that of a model with another `seed`."""
-    random, letters = np.random.default_rng(seed), "abcdé"[:: 1 - 2 * (seed % 2)]
+def save_tiny_whole(folder: Path, seed: int) -> Path:
+    """Save a tiny model of lines with all that wings add. No file is like that of a model with another `seed`."""
+    random = np.random.default_rng(seed)
     saved = load_model(save_tiny(folder, lines=True, mixed=True))
     saved.tokenizer = CharTokenizer.of("abcdé" if seed == 0 else "abcdè")
     saved.weights["output.bias"] += random.normal(0, 1, len(saved.weights["output.bias"])).astype(np.float32)
     last = saved.tokenizer.rows - 1
     saved.ngram = Ngram.learn(random.integers(0, last, 200), last + 1, last - 1, start_row(saved.tokenizer, True))
-    lines = [f"{letters[k % 3]} {letters[k % 2]} {k % 7} {letters[4]}" for k in range(80)]
-    lines += [f"a 10.0.{random.integers(4)}.{random.integers(250)} b {random.integers(1000)} b" for _ in range(80)]
     model = LanguageModel(saved, "# Tiny\n")
-    usual = UsualLines.of(lines)
-    with_usual(model.calibrated([*map(usual.hide, lines)], masks=[f"x{seed}"]), usual).save(folder)
+    for attach in cases("ATTACH"):
+        model = attach(model, seed)
+    model.save(folder)
     return folder

@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from afterword.errors import AfterwordError
     from afterword.generation.texts import Piece, Sample
     from afterword.language_model import LanguageModel, load
-    from afterword.operations.accept import accept
     from afterword.operations.bases import bases_
-    from afterword.operations.calibrate import calibrate
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
-    from afterword.operations.forecast import forecast
     from afterword.operations.generate import generate
     from afterword.operations.info import info
     from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
-    from afterword.operations.odd import odd
     from afterword.operations.plan import plan
     from afterword.operations.score import score
     from afterword.operations.surprises import surprises
@@ -35,6 +31,11 @@ if TYPE_CHECKING:
     from afterword.serving.serve import serve
     from afterword.wings.export.export import export
     from afterword.wings.hub.push import push
+    from afterword.wings.odd.accept import accept
+    from afterword.wings.odd.calibrate import calibrate
+    from afterword.wings.odd.normal import calibrated, odd_lines
+    from afterword.wings.odd.odd import odd
+    from afterword.wings.series.forecast import forecast
     from afterword.wings.voice.voice import voice
 
 __version__ = "0.3.0"
@@ -48,6 +49,7 @@ __all__ = [
     "accept",
     "bases_",
     "calibrate",
+    "calibrated",
     "compare",
     "demo",
     "export",
@@ -58,6 +60,7 @@ __all__ = [
     "load",
     "novelty",
     "odd",
+    "odd_lines",
     "plan",
     "push",
     "score",

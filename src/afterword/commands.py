@@ -40,6 +40,25 @@ class Attached(NamedTuple):
     """What it contains of a user's texts: sentences, as lines of a model's card."""
 
 
+class Learned(NamedTuple):
+    """What models of a wing have learned in place of text."""
+
+    refused: str
+    """Why commands for text refuse such a model."""
+    ended: str
+    """Why a run that trains such a model cannot be resumed."""
+    source: str
+    """The noun for what it was read from."""
+    unit: str
+    """The noun for what is predicted, one after another."""
+    contents: str
+    """What it is, with fields of the fact in braces."""
+    task: str
+    """What the model does, in the words of the hub."""
+    use: str
+    """A command in the model's folder."""
+
+
 class Wing(NamedTuple):
     """What a wing brings."""
 
@@ -49,6 +68,8 @@ class Wing(NamedTuple):
     """Other functions of the package, by name."""
     attached: Mapping[str, Attached] = {}
     """By name of the file."""
+    learned: Mapping[str, Learned] = {}
+    """By the fact in the model's `about` that says so."""
     elsewhere: Mapping[str, str] = {}
     """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
@@ -67,7 +88,6 @@ CORE = {
         "train": Command("operations.train:train", "Train a model on your own text."),
         "generate": Command("operations.generate:generate", "Write text with a trained model."),
         "score": Command("operations.score:score", "Measure how well a model predicts a text."),
-        "odd": Command("operations.odd:odd", "Find the lines that do not belong among good ones."),
         "serve": Command("serving.serve:serve", "Serve models: a web page for people, an API for programs."),
     },
     "Make a model": {
@@ -86,13 +106,6 @@ CORE = {
             "Show what each character of a text costs a model, and what it expected.",
         ),
         "compare": Command("operations.compare:compare", "Compare how well several models predict the same text."),
-        "accept": Command(
-            "operations.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
-        ),
-        "calibrate": Command(
-            "operations.calibrate:calibrate", "Calibrate a model on normal lines, so that it can find odd ones."
-        ),
-        "forecast": Command("operations.forecast:forecast", "Forecast the series of a table of numbers."),
     },
     "Look inside": {
         "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
@@ -101,15 +114,32 @@ CORE = {
 
 WINGS = {
     "odd": Wing(
+        commands={
+            "Start here": {
+                "odd": Command("wings.odd.odd:odd", "Find the lines that do not belong among good ones."),
+            },
+            "Judge": {
+                "accept": Command(
+                    "wings.odd.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
+                ),
+                "calibrate": Command(
+                    "wings.odd.calibrate:calibrate", "Calibrate a model on normal lines, so that it can find odd ones."
+                ),
+            },
+        },
+        functions={
+            "calibrated": "wings.odd.normal:calibrated",
+            "odd_lines": "wings.odd.normal:odd_lines",
+        },
         attached={
             "calibration.safetensors": Attached(
-                "wings.odd.attachments:CALIBRATION",
+                "wings.odd.normal:CALIBRATION",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b"",
                 reveals=("`calibration.safetensors` contains the costs of normal lines, as numbers, and the masks.",),
             ),
             "lines.json": Attached(
-                "wings.odd.attachments:LINES",
+                "wings.odd.normal:LINES",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b'{"places":',
                 reveals=(
@@ -121,32 +151,48 @@ WINGS = {
                 ),
             ),
         },
-        facts=("wings.odd.attachments:facts",),
+        facts=("wings.odd.normal:facts",),
     ),
     "voice": Wing(
-        commands={
-            "Judge": {
-                "voice": Command(
-                    "wings.voice.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
-                )
-            }
-        },
+        commands={"Judge": {"voice": Command("wings.voice.voice:voice", "Measure how much a draft sounds like you.")}},
         page=("voice.js", "voice.css"),
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "export": Wing(
-        commands={
-            "Share": {
-                "export": Command(
-                    "wings.export.export:export", "Write a model for other programs, such as ONNX Runtime."
-                )
-            }
-        },
+        commands={"Share": {"export": Command("wings.export.export:export", "Write a model for other programs.")}},
         files=("docs/export.md", "benchmarks/export.py"),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
         elsewhere={"hf://": "wings.hub.repositories:downloaded"},
+    ),
+    "series": Wing(
+        commands={
+            "Judge": {
+                "forecast": Command("wings.series.forecast:forecast", "Forecast the series of a table of numbers.")
+            }
+        },
+        learned={
+            "series": Learned(
+                refused="this model has learned series of numbers, not text: use afterword forecast",
+                ended="is on a table: the last version of Afterword that continues it is 0.3; "
+                "afterword forecast TABLE --keep DIR trains a new network",
+                source="table",
+                unit="value",
+                contents="{frequency} series, season {season:,}, to forecast {horizon:,} values",
+                task="time-series-forecasting",
+                use="afterword forecast . FILE",
+            )
+        },
+        files=(
+            "docs/forecast.md",
+            "docs/make_sales.py",
+            "docs/pictures/forecast.png",
+            "docs/pictures/season.png",
+            "benchmarks/series*.py",
+            "benchmarks/*/series*",
+            "benchmarks/*/forecast-*",
+        ),
     ),
 }
 
@@ -178,6 +224,12 @@ def functions() -> Mapping[str, str]:
 def attached() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     return {name: one for wing in WINGS.values() for name, one in wing.attached.items()}
+
+
+@cache
+def learned() -> Mapping[str, Learned]:
+    """Return what models can have learned in place of text, by the fact in their `about`."""
+    return {name: one for wing in WINGS.values() for name, one in wing.learned.items()}
 
 
 @cache

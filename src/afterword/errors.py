@@ -1,10 +1,9 @@
-"""Every error that a user can get, as one tree.
+"""Every error that a user can get, as one tree. A wing may have more of them.
 
     AfterwordError                an error that is reported in one line, without a traceback
     ├── InputError                wrong input: the caller can correct it         exit status 2
     │   ├── OptionError           an invalid option value
     │   ├── TextError             a text that cannot be read, encoded or learned from
-    │   ├── TableError            a table of series that cannot be read, or whose series are irregular
     │   ├── ModelError            a model folder that is missing, damaged or of another kind
     │   └── RunError              a run folder that is taken, live, or cannot be resumed
     └── WorkError                 the work itself failed                         exit status 1
@@ -58,10 +57,6 @@ class OptionError(InputError):
 
 class TextError(InputError):
     """A text that cannot be read, encoded or learned from."""
-
-
-class TableError(InputError):
-    """A table of series that cannot be read, or whose series are irregular."""
 
 
 class ModelError(InputError):

@@ -23,9 +23,9 @@ from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
 from afterword.generation.next_words import NextWord
 from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
-from afterword.generation.sampling import Sampling
+from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
-from afterword.generation.writer import Generating, GeneratingMany, Stream, Streaming, Writer
+from afterword.generation.writer import Generating, GeneratingMany, Predicting, Stream, Streaming, Writer
 from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
 from afterword.inspection.horizon import measure_horizon
@@ -33,10 +33,8 @@ from afterword.inspection.keeping import measure_keeping
 from afterword.inspection.step_page import step_html
 from afterword.inspection.units import ask_units
 from afterword.model.arrays import Array, Ids
-from afterword.model.folder.calibration import Calibration, check_false_alarms
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.saved import (
-    Learned,
     SavedModel,
     check_replaceable,
     load_model,
@@ -50,11 +48,9 @@ from afterword.model.network.network import Network
 from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
-from afterword.oddities.usual import UsualLines
 from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
-from afterword.scoring.odd_lines import OddLine, judge, normal_costs
 from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, made, named_path, suggests, takes
 from afterword.storage import write_bytes
@@ -98,10 +94,8 @@ class LanguageModel:
         """Whether any part of the network is held at a value."""
         self.writing_defaults: Final = saved.writing
         """The settings with which the model writes unless others are given."""
-        self.calibration: Final[Calibration | None] = saved.attachments.get("calibration.safetensors")
-        """The costs of normal lines, if the model was `calibrated`."""
-        self.usual: Final[UsualLines | None] = saved.attachments.get("lines.json")
-        """What else is usual in those lines, if it is known."""
+        self.predicts_with: Final = using
+        """The parts that predict: "both" the LSTM and the n-gram, or "lstm" or "ngram" alone."""
         self.name: Final = name
         """The name by which it was loaded."""
         self.engine: Final = engine
@@ -113,7 +107,6 @@ class LanguageModel:
         """What took a while to make from this model, and may be used again."""
         self._card = card
         self._holds = tuple(holds)
-        self._using = using
         self._held = held_values(holds, saved.config) if holds else None
         network = saved.predictor(using, self._held, engine) if network is None else network.holding(self._held)
         self.predictor: Final = network
@@ -126,7 +119,7 @@ class LanguageModel:
     @property
     def _parts(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
-        own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self._using}
+        own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self.predicts_with}
         return {**own, "engine": self.engine, "run": self._run, "name": self.name}
 
     def __repr__(self) -> str:
@@ -203,23 +196,14 @@ class LanguageModel:
         """
         return read_prompt(self._saved, self.predictor, prompt, label)
 
-    def next_characters(
-        self,
-        prompt: PromptLike = None,
-        *,
-        label: str | None = None,
-        temperature: float | None = None,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float | None = None,
-    ) -> list[NextCharacter]:
+    @takes(Predicting)
+    def next_characters(self, asked: Predicting) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
         a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-        return self._last_writer(sampling).next_characters(prompt, label)
+        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
@@ -271,7 +255,7 @@ class LanguageModel:
             passages = self._passages
         return Writer(self._saved, self.predictor, sampling, passages)
 
-    def _last_writer(self, asked: Sampling) -> Writer:
+    def _last_writer(self, asked: Filters) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
         sampling = made(Sampling, vars(asked))
         if self._writer is None or self._writer.sampling != sampling:
@@ -314,17 +298,17 @@ class LanguageModel:
             if is_so:
                 raise OptionError(f"{what} does not adapt: leave out `adapt`")
         learns: Learns | None = None
-        if self._using != "ngram" and importlib.util.find_spec("torch") is not None:
+        if self.predicts_with != "ngram" and importlib.util.find_spec("torch") is not None:
             from afterword.learning.gradients import AdaptingNetwork
 
             learns = AdaptingNetwork(self.config, self._saved.weights)
-        elif self._using == "lstm":
+        elif self.predicts_with == "lstm":
             raise OptionError("an LSTM adapts with PyTorch: pip install 'afterword[train]', or adapt the n-gram alone")
         adapter: Adapter | None = None  # learns in addition to the LSTM; None if the LSTM predicts alone
-        if self._using != "lstm":
+        if self.predicts_with != "lstm":
             start = start_row(self.tokenizer, self.lines)
-            adapter = Adapter(self.config.vocabulary_size, start, self._saved.ngram, self._using)
-        return AdaptingScorer(self.network(), self.tokenizer, adapter, self._using, learns)
+            adapter = Adapter(self.config.vocabulary_size, start, self._saved.ngram, self.predicts_with)
+        return AdaptingScorer(self.network(), self.tokenizer, adapter, self.predicts_with, learns)
 
     def surprises(self, text: str, on_nats: OnNats | None = None) -> Iterator[Surprise]:
         """Yield the cost of each character of `text` and what was expected in its place; see `Surprise`.
@@ -335,51 +319,13 @@ class LanguageModel:
         unseen = self.unseen_characters(text)
         return surprises(self.predictor, self.tokenizer, text, self.lines, unseen, on_nats or ignore_progress)
 
-    def calibrated(
-        self, lines: Iterable[str], *, masks: Sequence[str] | None = None, on_progress: OnProgress = ignore_progress
-    ) -> LanguageModel:
-        """Return the same model with the costs of normal `lines`, so that it can find odd ones; `save` stores them.
+    def attached(self, name: str) -> Any:
+        """Return what a wing has added to the model as the file `name`; None without it."""
+        return self._saved.attachments.get(name)
 
-        `masks` are regular expressions for what changes in every line; their matches are hidden, here and in
-        `odd_lines`. By default, they are those of the model's calibration, if it has one. Raises OptionError for too
-        few lines or an invalid mask, TextError.
-        """
-        if masks is None:
-            masks = self.calibration.masks if self.calibration else ()
-        if self.is_held:
-            raise OptionError("a held model cannot be calibrated: leave out hold")
-        texts = checked_lines(lines, "calibrated")
-        normal = normal_costs(self.predictor, self.tokenizer, texts, masks, on_progress)
-        calibration = Calibration.of(normal, masks, self._using)
-        return self._changed(
-            saved=dataclasses.replace(self._saved, attachments={"calibration.safetensors": calibration})
-        )
-
-    def with_usual(self, usual: UsualLines) -> LanguageModel:
-        """Return the same calibrated model, with what else is usual in normal lines."""
-        attachments = {**self._saved.attachments, "lines.json": usual}
-        return self._changed(saved=dataclasses.replace(self._saved, attachments=attachments))
-
-    def check_calibrated(self, false_alarms: float) -> Calibration:
-        """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""
-        check_false_alarms(false_alarms)
-        if self.calibration is None:
-            raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
-        if self.is_held:
-            raise OptionError("a held model cannot find odd lines: leave out hold")
-        self.calibration.check(false_alarms, self._using)
-        return self.calibration
-
-    def odd_lines(
-        self, lines: Iterable[str], false_alarms: float = 0.01, *, on_progress: OnProgress = ignore_progress
-    ) -> list[OddLine]:
-        """Compare each line with the costs of normal lines. Of normal lines, the fraction `false_alarms` counts as odd.
-
-        Raises OptionError if the model is not calibrated, or with too few lines for that rate; TextError.
-        """
-        calibration, texts = self.check_calibrated(false_alarms), checked_lines(lines, "odd_lines")
-        usual = self.usual or UsualLines()
-        return judge(calibration, self.predictor, self.tokenizer, texts, false_alarms, usual, on_progress)
+    def attach(self, attachments: Mapping[str, Any]) -> LanguageModel:
+        """Return the same model with these attachments alone, by the names of their files; `save` stores them."""
+        return self._changed(saved=dataclasses.replace(self._saved, attachments=dict(attachments)))
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.
@@ -419,7 +365,7 @@ class LanguageModel:
 
         Raises OptionError if it has no n-gram.
         """
-        return self if using == self._using else self._changed(using=using)
+        return self if using == self.predicts_with else self._changed(using=using)
 
     def network(self, held: Array | None = None) -> Network:
         """Return the network without the n-gram model; `held` [L, 6, H] adds to the model's own holds."""
@@ -456,16 +402,16 @@ class LanguageModel:
         return self._saved.unseen_characters(text)
 
 
-def saved_model(path: str | os.PathLike[str], learned: Learned | None = "text") -> tuple[SavedModel, Path, Path | None]:
+def saved_model(path: str | os.PathLike[str], of_text: bool = True) -> tuple[SavedModel, Path, Path | None]:
     """Return the model that `load` names, its folder, and the folder of its run if that was named.
 
-    Raises ModelError, also if the model has not `learned` that (None: text or series). Raises HubError.
+    Raises ModelError, also if the model must be `of_text` and has learned something else. Raises HubError.
     """
     place = folder_named(path if elsewhere(path) else _folder(path))
     folder = model_folder(place)
     is_run = folder != place
     try:
-        saved = load_model(folder, learned)
+        saved = load_model(folder, of_text)
     except ModelError as error:
         if is_run and not os.path.exists(folder):
             resume = f"afterword train --resume {shlex.quote(str(path))}"

@@ -19,7 +19,6 @@ from afterword.cli.command import OperationCommand
 from afterword.cli.main import program
 from afterword.errors import ModelError, OptionError
 from afterword.operations.bases import bases_ as bases
-from afterword.operations.calibrate import writable
 from afterword.serving.writing.models import Models
 from tests.bases.small import base_of, only_packages, register, save
 from tests.runs.conftest import begin_in
@@ -93,12 +92,6 @@ def test_nothing_of_its_package_is_executed(german: Path) -> None:
     assert load_base("german").fingerprint == GERMAN.fingerprint
     assert listed() == (["english", "german"], [])
     assert "afterword_german" not in sys.modules
-
-
-def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> None:
-    for named in (Path("german"), german):
-        with pytest.raises(ModelError, match="is an installed base and cannot be changed"), writable(named):
-            pass
 
 
 def test_they_are_listed_with_their_figures(german: Path) -> None:

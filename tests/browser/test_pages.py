@@ -10,13 +10,9 @@ import pytest
 from afterword.inspection.gates_page import gates_html as gates_page
 from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
-from afterword.series import drawing
-from afterword.series.forecasts import ForecastSettings, forecasts
-from afterword.series.table import Columns
 from tests.browser.chromium import Tab
 from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
-from tests.seasons import HORIZON, long_csv, seasonal
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 SURPRISING = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
@@ -29,7 +25,6 @@ SHADED = {
     "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
     "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
-    "forecast": "'h1, p, td, th', null",
     **cases("SHADED"),
 }
 
@@ -56,12 +51,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     pages |= {name: page(folder) for name, page in cases("PAGES").items()}
-    (folder / "table.csv").write_text(long_csv(seasonal()))
-    settings = ForecastSettings(horizon=HORIZON, method="naive")
-    drawing.write_html(
-        folder / "forecast.html", forecasts(str(folder / "table.csv"), settings, Columns(), (80.0, 95.0))
-    )
-    pages["forecast"] = (folder / "forecast.html").read_text(encoding="utf-8").replace("<html", "<html data-ready=1")
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
     return folder

@@ -188,5 +188,5 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
 def test_a_model_without_such_steps_is_refused() -> None:
     with pytest.raises(OptionError, match="a held model has no page of one step"):
         MODEL.hold("forget=1").step_page(TEXT)
-    with pytest.raises(OptionError, match="a page runs only LSTMs"):
+    with pytest.raises(OptionError, match="a page is only for cell= lstm, not rnn"):
         made(cell="rnn").step_page(TEXT)

@@ -93,11 +93,6 @@ def test_what_ends_the_work_has_its_status(
     assert (done.returncode, done.stderr.decode()) == (status, says)
 
 
-def test_a_check_whose_output_is_cut_off_has_not_passed(fails: Callable[[BaseException], None], run: Run) -> None:
-    fails(BrokenPipeError())
-    assert run("odd", "english", "-", "--fail").returncode == 1
-
-
 def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
     with running([*GENERATE, str(model), "--seed", "1", *LONG], fresh=True, stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None

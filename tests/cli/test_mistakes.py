@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from afterword.commands import commands, learned
 from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
-from tests.tiny import hourly, long_csv, save_tiny, save_tiny_series
+from tests.tiny import save_tiny
 
 SENTENCE = b"A text for all the rest of it. "
 FILES = {
@@ -27,30 +28,24 @@ FILES = {
     "latin": b"Latin \xe9 text. " * 20,
     "nul": b"a text with a \0 in it. " * 20,
     "book": SENTENCE * 20,
-    "few": b"abc\n" * 10,
-    "equal": b"abc\n" * 50,
-    "good": b"abc\nabd\n" * 500,
-    "broken": b'{"finding": 1}\n',
-    "csv": b"finding,detector,why\n1,text,odd\n",
-    "read": b"file,line,text,bits,bits_per_character\na,1,b,9,9\n",
-    "half": b'{"finding": 1, "lines": [{"file": "a", "line": 1, "text": "a\\ud800"}]}\n',
-    "table": long_csv(hourly(1)),
+    **cases("FILES"),
 }
-OF_TEXT = ["generate series", "generate series --prompt a --num 3", "novelty series", "inspect series a"]
-OF_TEXT += [f"{name} series text" for name in ("score", "surprises", "odd", "calibrate", "novelty")]
-OF_TEXT += ["compare series english --file text", "push series me/mine", "serve series --port 0"]
+OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "inspect {0} a"]
+OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "novelty")]
 OF_TEXT += cases("OF_TEXT")
+OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files and with models: tiny, mixed, lines and series."""
+    """A folder with the files and with models: tiny, mixed, lines, and those that have not learned text."""
     place = tmp_path_factory.mktemp("mistakes")
     for name, content in FILES.items():
         (place / name).write_bytes(content)
     save_tiny(place / "mixed", mixed=True)
     save_tiny(place / "lines", lines=True)
-    save_tiny_series(place / "series")
+    for name, save in cases("MODELS").items():
+        save(place / name)
     save_tiny(place / "tiny")
     return place
 
@@ -152,34 +147,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect tiny abcdabcd --find '(?s).'", "matches everything in this text"),
         ("inspect tiny abcdabcd --find (", "is not a regular expression"),
         *cases("MISTAKES"),
-        # what is odd
-        ("odd lines text", "afterword calibrate"),
-        *[(f"odd lines text {one}", f"{one.split()[0]} is for training, but") for one in ("--network 1", "--out x")],
-        ("odd lines text --no-auto-mask", "--no-auto-mask is for training"),
-        *[(f"odd {one} text --false-alarms 1e-320", "from 1e-09 to below 1") for one in ("lines", "good")],
-        ("odd lines", "give at least one FILE, or --accepted alone"),
-        ("odd text --accepted", "only a model keeps accepted lines"),
-        ("odd equal text", "needs at least 99 good lines"),
-        ("odd good text --false-alarms 0.0001", "needs at least"),
-        ("odd good text --mask [", "is not a regular expression"),
-        ("odd good text --out /dev/null", "is a file: give --out a folder"),
-        ("odd good nothing", "cannot read nothing"),
-        ("odd good empty", "is empty"),
-        ("odd good latin", "is not utf-8"),
-        ("odd good nul", "NUL"),
-        *[(f"calibrate lines {one}", "has no lines") for one in ("empty", "blank")],
-        ("calibrate lines few", "calibration needs at least 24 lines"),
-        ("calibrate lines nul", "NUL"),
-        ("calibrate lines latin", "is not utf-8"),
-        ("calibrate english good", "is an installed base"),
-        ("accept lines", "there is nothing to accept: give a LINE, or --from"),
-        ("accept lines ''", "a LINE is one line that is not empty"),
-        ("accept lines 'x\ny'", "give several one by one"),
-        ("accept lines x\udcff", "character 1 of the text is a lone surrogate (U+DCFF), the byte FF, not valid"),
-        ("accept lines --from broken", "has a finding that cannot be read: lines"),
-        *[(f"accept lines --from {one}", "as odd --json prints them") for one in ("csv", "read")],
-        ("accept lines --from half", "cannot be read: it contains a lone surrogate, which is not valid"),
-        ("accept lines x", "run afterword calibrate MODEL FILE"),
         # what is trained
         ("plan nothing", "nothing"),
         ("train short --out run", "5 characters; at least 64 are needed"),
@@ -197,21 +164,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train --resume tiny", "holds no run"),
         ("train --repeat run --out new", "there is no such folder"),
         ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
-        # series and texts
+        # of wings
         *[
-            (f"{line}", "this model has learned series of numbers, not text: use afterword forecast")
+            (line.format(name), learned()[name].refused)
+            for name in cases("MODELS")
             for line in OF_TEXT
+            if line.split()[0] in commands()
         ],
-        ("forecast table", "missing horizon: give --horizon with the number of values to forecast"),
-        ("forecast", "missing FILE"),
-        ("forecast series table table", "give one table, with a model before it or without, not 3 names"),
-        ("forecast series", "is a folder: name a table too"),
-        ("forecast none table", "none"),
-        ("forecast series table --season 7", "season 7 is not this model's, which is 24"),
-        ("forecast tiny table", "this is a model of text, which cannot forecast: train one with afterword forecast"),
-        ("forecast series table --keep new", "--keep keeps a new network, and that of series exists already"),
-        ("forecast table --horizon 3 --keep new --method naive", "--keep keeps an LSTM, and --method naive has none"),
-        ("forecast table --horizon 3 --keep series", "series exists already: name a new folder"),
         # what is sent and taken
         ("push tiny me", "write USER/NAME"),
     ],

@@ -23,7 +23,6 @@ WORK = {
     "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
     "inspect": ["{model}", "abé"],
     "surprises": ["{model}", "{source}"],
-    "forecast": ["{table}", "--horizon", "3", "--method", "naive"],
     **cases("OUTPUTS"),
 }
 
@@ -45,11 +44,10 @@ def source(tmp_path: Path) -> Path:
 
 
 def line(name: str, model: Path, source: Path, *options: str) -> list[str]:
-    """The command with its arguments. Without a model, there is no table either."""
-    table = model.parent / "values.csv"
-    if model.exists() and not table.exists():
-        table.write_text("date,sold\n" + "".join(f"2026-01-{day:02},{day % 7}\n" for day in range(1, 30)))
-    return [name, *(word.format(model=model, source=source, table=table) for word in WORK[name]), *options]
+    """The command with its arguments. Without a model, there are no other files either."""
+    for file, content in cases("FILES").items() if model.exists() else ():
+        (model.parent / file).write_bytes(content)
+    return [name, *(word.format(model=model, source=source, folder=model.parent) for word in WORK[name]), *options]
 
 
 def test_all_that_write_a_file_are_known() -> None:

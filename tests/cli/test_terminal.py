@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import afterword
-from tests.cli.conftest import Run
+from tests.cases import cases
 from tests.processes import Command, Process, finished, running
 from tests.terminals import on_a_terminal
-from tests.tiny import save_tiny
+from tests.tiny import save_tiny_whole
 
 PATIENCE = 60.0  # seconds until a test has failed that waits for a process
 COMMAND = [sys.executable, "-m", "afterword"]
@@ -97,15 +97,6 @@ def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: P
     assert written.read_bytes().decode().startswith(HOSTILE)
 
 
-@pytest.fixture(scope="module")
-def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
-    """A model of lines that knows what normal ones cost."""
-    folder = tmp_path_factory.mktemp("calibrated")
-    (folder / "good.log").write_text("ab cd\n" * 500)
-    assert run("calibrate", save_tiny(folder / "model", lines=True), folder / "good.log").returncode == 0
-    return folder / "model"
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -113,8 +104,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
         "score lines TEXT --lines --json",
         "surprises mixed TEXT",
         "compare mixed tiny --file TEXT --lines",
-        "odd calibrated TEXT",
-        "odd calibrated TEXT --as-read --all",
+        *cases("TERMINAL"),
         "inspect tiny SAID",
         "inspect tiny --file TEXT --find SAID",
         "info SAID",
@@ -122,16 +112,16 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     ],
 )
 def test_no_text_or_name_reverses_a_terminals_line(
-    command: str, model: Path, mixed_model: Path, lines_model: Path, calibrated: Path, tmp_path: Path
+    command: str, model: Path, mixed_model: Path, lines_model: Path, tmp_path: Path
 ) -> None:
     said = "ab\u202ecd\u2067é"
     text = tmp_path / f"{said}.txt"
     text.write_text(f"{said}\n" * 3 + "ab cd\n" * 500 + f"אבג {DIRECTIONS}\n", encoding="utf-8")
     known = {"TEXT": text, "SAID": said, "tiny": model, "mixed": mixed_model, "lines": lines_model}
-    known["calibrated"] = calibrated
+    known["whole"] = save_tiny_whole(tmp_path / "whole", seed=0)
     words = [known.get(word, word) for word in command.split()]
     _, printed = on_a_terminal(*COMMAND, *words, env={**ENVIRONMENT, "TERM": "xterm"}, cwd=tmp_path)
     assert not set(printed) & set(DIRECTIONS), printed
     assert re.search(r"202e|202E", printed), printed
-    if "TEXT --lines" in command or command.startswith("odd"):
+    if "TEXT --lines" in command or "whole" in command:
         assert "אבג" in printed

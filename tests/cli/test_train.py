@@ -118,25 +118,6 @@ def test_a_finished_run_gets_more_time(run: Run, book: Path, tmp_path: Path) -> 
     assert "--resume" in error_line(run("train", book, "--more-minutes", "1", *SMALL))
 
 
-def test_training_further_removes_the_calibration_and_keeps_what_was_accepted(
-    run: Run, book: Path, tmp_path: Path
-) -> None:
-    out, normal = tmp_path / "run", tmp_path / "normal.log"
-    normal.write_text("".join(f"login user{n % 7} ok\n" for n in range(60)), encoding="utf-8")
-    fine(run("train", book, "--out", out, "--steps", "5", *SMALL))
-    run("calibrate", out, normal)
-    fine(run("accept", out, "logout mallory"))
-    fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
-    assert "run afterword calibrate" in error_line(run("odd", out, normal))
-    assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
-    run("calibrate", out, normal)
-    assert fine(run("odd", out, "--accepted")).stdout == b"logout mallory\n"
-    (out / "model" / "lines.json").write_text("{}")
-    trained = fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
-    assert b"lines.json: it has been changed" in trained.stderr
-    assert b"training replaces it" in trained.stderr
-
-
 def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:
     out, again = tmp_path / "run", tmp_path / "again"
     fine(run("train", book, "--out", out, "--minutes", "0.005", *SMALL))

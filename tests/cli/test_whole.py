@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from afterword.errors import TextError
-from afterword.language_model import load
 from afterword.model.folder.saved import CARD, FILES
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import is_ours
-from afterword.wings.odd.attachments import LINES_FILE
+from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.processes import until
 from tests.serving.server import serving
-from tests.tiny import save_tiny_calibrated
+from tests.tiny import save_tiny_whole
 
 PARTS = [name for name in FILES if name != CARD]
 DAMAGES = ("flipped", "missing", "another's")
@@ -29,12 +28,12 @@ DAMAGES = ("flipped", "missing", "another's")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return save_tiny_calibrated(tmp_path / "mine", seed=0)
+    return save_tiny_whole(tmp_path / "mine", seed=0)
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    return save_tiny_calibrated(tmp_path / "yours", seed=1)
+    return save_tiny_whole(tmp_path / "yours", seed=1)
 
 
 def damage(file: Path, how: str, other: Path) -> None:
@@ -52,25 +51,25 @@ def test_a_damaged_file_is_one_line_of_each_command(name: str, folder: Path, oth
     for how in DAMAGES:
         copied = Path(shutil.copytree(folder, folder.parent / how))
         damage(copied / name, how, other)
-        for command in (["info", copied], ["odd", copied, folder.parent / "log"], ["accept", copied, "a"]):
+        for command in (["info", copied], ["score", copied, folder.parent / "log"]):
             assert str(copied) in error_line(run(*command))
 
 
 def test_a_damaged_file_of_a_model_that_is_served_is_one_line_of_the_answer(folder: Path, other: Path) -> None:
     sound = Path(shutil.copytree(folder, folder.parent / "sound"))
     with serving(folder) as server:
-        assert server.post("/v1/odd", {"text": "a b"}).status == 200
+        assert server.post("/v1/score", {"text": "a b"}).status == 200
         for name in PARTS[1:]:
             for how in DAMAGES:
                 damage(folder / name, how, other)
-                said = server.post("/v1/odd", {"text": "a b"})
+                said = server.post("/v1/score", {"text": "a b"})
                 if not (name == "model.safetensors" and how == "missing"):  # as while the folder is being replaced
                     assert said.status == 500, (name, how)
                     assert "the model mine cannot be read: " in said.error
                     assert "\n" not in said.error
                 (folder / name).unlink(missing_ok=True)
                 shutil.copy(sound / name, folder / name)
-                assert server.post("/v1/odd", {"text": "a b"}).status == 200, (name, how)
+                assert server.post("/v1/score", {"text": "a b"}).status == 200, (name, how)
 
 
 def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_path: Path, run: Run) -> None:
@@ -97,7 +96,7 @@ def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_p
         with pytest.raises(TextError, match="is not a text: it has files of a model or a run of Afterword"):
             Reader(Decoding()).find([place])
         if place not in (folder, tmp_path / f"not {CARD}"):
-            assert place.name in error_line(run("odd", place, log))
+            assert place.name in error_line(run("score", place, log))
         shutil.move(place, tmp_path / "texts" / place.name)
     assert "skipped" not in error_line(run("train", tmp_path / "texts" / "run", "--out", tmp_path / "new"))
     (tmp_path / "texts" / "book.txt").write_text("abc\n")
@@ -108,57 +107,32 @@ def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_p
 
 
 def test_other_programs_files_of_our_names_are_texts(tmp_path: Path) -> None:
-    for name, content in (
-        ("config.json", '{"port": 80}'),
-        ("lines.json", "[1]"),
-        ("tokenizer.json", "{}"),
-        ("lock", "7"),
-    ):
+    files = {"config.json": '{"port": 80}', "tokenizer.json": "{}", "lock": "7", **cases("OTHERS")}
+    for name, content in files.items():
         (tmp_path / name).write_text(content)
     [found] = Reader(Decoding()).find([tmp_path])
-    assert len(found) == 4
-
-
-def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, run: Run) -> None:
-    good, out = tmp_path / "good.log", tmp_path / "model"
-    addresses = [f"10.{k % 4}.{k * 7 % 250}.{k % 250 + 1}" for k in range(1, 300)]
-    users = [f"user{'abcdefg'[k % 7]}" for k in range(300)]
-    good.write_text("".join(f"login {user} from {one} ok\n" for one, user in zip(addresses, users, strict=False)))
-    (tmp_path / "new.log").write_text("login usera from 192.0.2.7 ok\nlogin userz from 10.1.2.3 ok\n")
-    made = run("odd", good, tmp_path / "new.log", "--out", out)
-    assert b"masked: from" in made.stderr
-    assert b"192.0.2.7: seen " in made.stdout
-    stored = (out / LINES_FILE).read_text()
-    assert not [one for one in addresses if one in stored]
-    numbers = {float(int.from_bytes(map(int, one.split(".")))) for one in addresses}
-    assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]
-    assert "usera" in stored
-    for card in ((out / CARD).read_text(), load(out)._card):
-        assert "`lines.json` contains the words of the normal lines, such as the names of users" in card
-    accepted = run("accept", out, "login userz from 10.1.2.3 ok")
-    assert accepted.returncode == 0
-    card = (out / CARD).read_text()
-    assert card.count("`lines.json` contains") == card.count("`calibration.safetensors` contains") == 1
-    assert run("odd", out, tmp_path / "new.log").stdout.count(b"\n") == 1
+    assert len(found) == len(files)
 
 
 @pytest.mark.parametrize(
     ("program", "file"),
     [
-        ("-m afterword odd TEXT TEXT --network 5", "good.log"),
         ("-m afterword plan TEXT", "training.bin"),
-        ("-m afterword forecast TABLE --horizon 9 --method lstm", "training.bin"),
         ("-c import\tafterword;afterword.train('TEXT')", "training.bin"),
+        *cases("KILLED"),
     ],
 )
 def test_what_is_killed_leaves_no_text(tmp_path: Path, program: str, file: str) -> None:
-    good, table, temporary = tmp_path / "good.log", tmp_path / "table.csv", tmp_path / "temporary"
+    good, temporary = tmp_path / "good.log", tmp_path / "temporary"
     temporary.mkdir()
     good.write_text("".join(f"open file{k % 9} by user{k % 7}\n" for k in range(600)))
-    table.write_text("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900)))
-    command = [sys.executable, *program.replace("TEXT", str(good)).replace("TABLE", str(table)).split(" ")]
+    for name, content in cases("FILES").items():
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, *program.replace("TEXT", str(good)).split(" ")]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         until(lambda: [*temporary.rglob(file)])
         os.killpg(process.pid, signal.SIGKILL)
     until(lambda: not [*temporary.iterdir()])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, repeat
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from afterword.errors import ModelError, OptionError
 from afterword.generation import repeats
 from afterword.generation.repeats import LENGTH, LONGEST_REPETITION, PLACES, Repeats
-from afterword.generation.sampling import FILTERS, Logits, Sampler, Sampling, keep_min_p, keep_top_k, keep_top_p
+from afterword.generation.sampling import FILTERS, Logits, Sampler, Sampling
 from afterword.generation.writer import Writer
 from afterword.model.folder.defaults import LINES, RUNNING_TEXT
 from afterword.model.network.network import log_probabilities
@@ -26,12 +26,31 @@ from tests.generation.test_continuation import SAVED
 ROWS = 8
 vectors = st.lists(st.floats(-30, 30, width=32), min_size=ROWS, max_size=ROWS).map(lambda v: np.array(v, np.float32))
 seeds = st.integers(0, 2**64 - 1)
+Weights = dict[int, float]
+"""By id, the largest first, which is 1."""
+
+
+def most(weights: Weights, count: int) -> Weights:
+    return dict(list(weights.items())[:count])
+
+
+def reaching(weights: Weights, p: float) -> Weights:
+    sums = [*accumulate(weights.values())]
+    return most(weights, 1 + sum(reached < p * sums[-1] for reached in sums))
+
+
+PLAIN: dict[str, tuple[Callable[[Weights, Any], Weights], st.SearchStrategy[Any]]] = {  # each filter, and some values
+    "top_k": (most, st.integers(0, 2 * ROWS)),
+    "top_p": (reaching, st.sampled_from([1e-9, 0.3, 0.5, 0.9, 1.0])),
+    "min_p": (
+        lambda weights, p: {id: one for id, one in weights.items() if one >= p},
+        st.sampled_from([0.0, 0.05, 0.5, 0.999]),
+    ),
+}
 samplings = st.builds(
     Sampling,
     temperature=st.sampled_from([0.0, 1e-30, 0.3, 0.8, 1.0, 2.0, 100.0]),
-    top_k=st.integers(0, 2 * ROWS),
-    top_p=st.sampled_from([1e-9, 0.3, 0.9, 1.0]),
-    min_p=st.sampled_from([0.0, 0.05, 0.5, 0.999]),
+    **{name: values for name, (_, values) in PLAIN.items()},
 )
 
 
@@ -76,16 +95,11 @@ def by_hand(logits: np.ndarray, unseen: tuple[int, ...], sampling: Sampling) -> 
     """The ids that the documented order leaves, by plain Python."""
     scaled = {id: float(logit) / temperature_of(sampling) for id, logit in enumerate(logits) if id not in unseen}
     ranked = sorted(scaled, key=lambda id: (-scaled[id], id))
-    if sampling.top_k:
-        ranked = ranked[: sampling.top_k]
-    weights = [math.exp(scaled[id] - scaled[ranked[0]]) for id in ranked]
-    if sampling.top_p < 1:
-        total, reached, count = sum(weights), 0.0, 0
-        while reached < sampling.top_p * total:
-            reached += weights[count]
-            count += 1
-        ranked, weights = ranked[:count], weights[:count]
-    return sorted(id for id, weight in zip(ranked, weights, strict=True) if weight >= (sampling.min_p or 0))
+    weights = {id: math.exp(scaled[id] - scaled[ranked[0]]) for id in ranked}
+    for name, (_, off) in FILTERS.items():
+        if getattr(sampling, name) not in (None, off):
+            weights = PLAIN[name][0](weights, getattr(sampling, name))
+    return sorted(weights)
 
 
 @given(vectors, seeds, samplings, st.sampled_from([{"temperature": 0.0}, {"top_k": 1}]))
@@ -116,30 +130,13 @@ def test_a_number_on_an_edge_draws_the_token_above_it(number: float) -> None:
         assert {token for token, _, _ in drawn} == {2 if number == 0 else 6}
 
 
-@given(vectors, st.integers(1, 2 * ROWS))
-def test_top_k_keeps_the_k_likeliest_and_of_equals_the_lower_ids(logits: np.ndarray, k: int) -> None:
-    ranked = sorted(range(ROWS), key=lambda id: (-logits[id], id))
-    assert kept(keep_top_k(logits.astype(float), k)) == sorted(ranked[:k])
-
-
-@given(vectors, st.floats(0.001, 0.999))
-def test_top_p_keeps_the_fewest_likeliest_that_reach_p(logits: np.ndarray, p: float) -> None:
-    left = kept(keep_top_p(logits.astype(float), p))
-    probability = np.exp(log_probabilities(logits))
-    ranked = sorted(range(ROWS), key=lambda id: (-logits[id], id))
-    assert left == sorted(ranked[: len(left)])
-    assert probability[left].sum() >= p - 1e-12
-    assert probability[ranked[: len(left) - 1]].sum() < p + 1e-12
-    assert kept(keep_top_p(np.zeros(ROWS), 0.5)) == [*range(ROWS // 2)]  # which reach it exactly
-
-
-@given(vectors, st.floats(0.001, 0.999))
-def test_min_p_keeps_the_likeliest_and_drops_what_is_far_less_likely(logits: np.ndarray, share: float) -> None:
-    left = kept(keep_min_p(logits.astype(float) - logits.max(), share))
-    ratio = np.exp(logits.astype(float) - logits.max())
-    assert int(logits.argmax()) in left
-    assert set(np.flatnonzero(ratio > share * (1 + 1e-9))) <= set(left)
-    assert set(left) <= set(np.flatnonzero(ratio > share * (1 - 1e-9)))
+@given(vectors, samplings)
+def test_each_filter_keeps_what_it_keeps_in_plain_python(logits: np.ndarray, sampling: Sampling) -> None:
+    exact = logits.astype(float) - logits.max()
+    weights = {id: math.exp(exact[id]) for id in sorted(range(ROWS), key=lambda id: (-exact[id], id))}
+    for name, (keep, off) in FILTERS.items():
+        if (value := getattr(sampling, name)) not in (None, off):
+            assert kept(keep(exact, value)) == sorted(PLAIN[name][0](weights, value)), name
 
 
 @given(vectors, seeds, st.sets(st.integers(0, ROWS - 1), max_size=ROWS - 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -15,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from afterword.commands import learned
 from afterword.errors import AfterwordError, ModelError, RunError
 from afterword.language_model import LanguageModel, load
-from afterword.model.folder.calibration import Calibration, Usual
 from afterword.model.folder.card import disclosure, metadata
-from afterword.model.folder.saved import INSTEAD, load_model, recover_model, save_model
+from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
@@ -116,7 +115,7 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
         RunFolder(tmp_path).read_record()
 
 
-@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", "series"])
+@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", *learned()])
 def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path, name: str) -> None:
     values = json.loads((folder / "config.json").read_text())
     checksums, refused = values.pop("checksums"), list[str]()
@@ -137,28 +136,9 @@ def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path
             with pytest.raises(AfterwordError):
                 use(model)
     assert len(refused) >= 5
-    says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy" + f"|{INSTEAD['series']}" * (
-        name == "series"
-    )
+    says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy"
+    says += f"|{learned()[name].refused}" if name in learned() else ""
     assert all(re.fullmatch(says, one) for one in refused)
-
-
-@pytest.mark.parametrize(
-    ("masks", "says"),
-    [
-        ([f"a{k}" for k in range(20_000)], "at most 100 masks are allowed, not 20,000"),
-        (["a" * 5000], "mask 'a{60}' is too large: it may have at most 300 characters"),
-        (["[0-9]+", "a{999999999}"], r"mask 'a\{999999999}' is too large"),
-        (["(?:){4294967294}"], "is too large"),
-        (["(" * 14 + "a" + ")+" * 14], "is too large"),
-    ],
-)
-def test_masks_that_take_seconds_to_compile_are_refused_when_a_model_is_read(masks: list[str], says: str) -> None:
-    usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
-    sound = Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
-    assert Calibration.from_record(*sound.record()).masks == ("[0-9]+",)
-    with pytest.raises(ModelError, match=f"the calibration is damaged: .*{says}"):
-        Calibration.from_record(*dataclasses.replace(sound, masks=tuple(masks)).record())
 
 
 @pytest.mark.parametrize("place", ["checkpoints", "corpus", "model", "metrics.jsonl", "run.json", "model/README.md"])

@@ -14,7 +14,7 @@ from afterword.operations.demo import PLAY
 from tests.alone import ROOT, Left, alone, check_namespaces
 from tests.cases import cases
 from tests.processes import free_port
-from tests.tiny import hourly, long_csv, save_tiny
+from tests.tiny import save_tiny
 
 FILES = ROOT / "docs" / "files.md"
 LINES = "".join(f"user {'abcdefg'[k % 7]} logged in from port {5000 + k % 50}\n" for k in range(1200))
@@ -22,7 +22,7 @@ SHORT = "--steps 20 --hidden-size 16 --base none"
 MADE = [
     f"train book.txt --out run {SHORT}",
     f"train good.log --lines --out lines {SHORT}",
-    "calibrate lines good.log",
+    *cases("QUIET_BEFORE"),
 ]
 COMMANDS = {
     "train": ["book.txt --out new --minutes 0.08"],
@@ -32,10 +32,7 @@ COMMANDS = {
     "surprises": ["run draft.txt --html surprises.html"],
     "compare": ["run english --file draft.txt"],
     "novelty": ["run --num 2"],
-    "odd": ["good.log today.log", "lines today.log"],
-    "calibrate": ["run book.txt"],
-    "accept": ["lines 'user z logged in'"],
-    "forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"],
+    **cases("QUIET"),
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
     "info": ["run", "--system"],
     "bases": [""],
@@ -60,7 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"book.txt": play[:60_000], "draft.txt": play[60_000:64_000], "good.log": LINES, "today.log": LINES[:4000]}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    (folder / "table.csv").write_bytes(long_csv(hourly(seed=1, days=3)))
+    for name, content in cases("FILES").items():
+        (folder / name).write_bytes(content)
     for command in MADE:
         check_quiet(afterword(folder, command), command)
     return folder

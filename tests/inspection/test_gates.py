@@ -176,7 +176,7 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates() -> None
     image = gates_figure(trace).axes[1].images[0].get_array()
     assert image is not None
     assert image.shape == (7, len(TEXT))
-    says = "has no gates: afterword inspect shows its hidden state"
+    says = "none of an LSTM's gates: afterword inspect shows its hidden state"
     for refused in (lambda: model.ablate(TEXT), lambda: openness(trace)):
         with pytest.raises(ModelError, match=says):
             refused()

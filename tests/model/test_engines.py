@@ -148,9 +148,6 @@ def test_what_it_cannot_run_is_refused() -> None:
     held = held_values([parse_hold("forget=1")], model.config)
     with pytest.raises(OptionError, match="fast cannot hold a part of the network"):
         model.predictor(held=held, engine="fast")
-    plain = dataclasses.replace(model.config, cell="rnn")
-    with pytest.raises(OptionError, match="trained with cell= rnn"):
-        dataclasses.replace(model, config=plain, weights=random_weights(plain)).predictor(engine="fast")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

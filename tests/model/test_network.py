@@ -52,7 +52,7 @@ def by_the_textbook(config: Config, weights: Any, ids: Any, state: State, hold: 
     for column in ids.T:
         x = weights["embedding.weight"][np.where(column < config.vocabulary_size, column, config.vocabulary_size - 1)]
         for k in range(config.num_layers):
-            step = cell.step(cell.layer_weights(weights, k), x, hidden[k], cells[k])
+            step = cell.step(cell.layer_weights(weights, k, "lstm"), x, hidden[k], cells[k])
             if hold is not None:
                 add, keep, candidate, show = (held(part, getattr(step, part), k) for part in cell.GATES)
                 new_cell = held("cell", keep * cells[k] + add * candidate, k)
@@ -169,7 +169,7 @@ def test_the_notation_says_what_is_held(text: str, hold: Hold) -> None:
     assert parse_hold(text) == hold
 
 
-HELD, PLAIN = Config(9, 1, 4, hidden_size=6, num_layers=2), Config(9, 1, 4, 6, 2, cell="rnn")
+HELD = Config(9, 1, 4, hidden_size=6, num_layers=2)
 REFUSED = {
     "": "is invalid",
     "forget": "is invalid",
@@ -188,13 +188,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("config", "text", "says"),
-    [*((HELD, *one) for one in REFUSED.items()), (PLAIN, "forget=1", "plain recurrent network has no forget")],
-)
-def test_what_cannot_be_held_is_refused(config: Config, text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "says"), REFUSED.items())
+def test_what_cannot_be_held_is_refused(text: str, says: str) -> None:
     with pytest.raises(OptionError, match=says):
-        held_values([parse_hold(text)], config)
+        held_values([parse_hold(text)], HELD)
 
 
 def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free() -> None:
@@ -202,12 +199,6 @@ def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free(
     at = GATES_AND_STATES.index("forget")
     assert held[:, at].tolist() == [[1] * 6, [0] * 6]
     assert np.isnan(np.delete(held, at, axis=1)).all()
-
-
-def test_a_plain_network_holds_units() -> None:
-    network = Network(PLAIN, random_weights(PLAIN), held_values([parse_hold("l1.u2=0.5")], PLAIN))
-    _, state = network.read(random_ids(PLAIN, 0, 3, 12), network.start(3))
-    assert state.hidden[1, :, 2].tolist() == [0.5] * 3
 
 
 CONFIG = Config(vocabulary_size=7, byte_tokens=256, embedding_size=3, hidden_size=5, num_layers=2, residual=True)

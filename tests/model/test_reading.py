@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from afterword.model.network.cells import CELLS
 from afterword.model.network.config import Config
 from afterword.model.network.engines import FastEngine
 from afterword.model.network.holding import held_values, parse_hold
@@ -23,17 +24,16 @@ from tests.tiny import random_weights
 
 ROWS, LANES, LENGTH = 9, 4, 24
 CONFIG = Config(ROWS, 256, embedding_size=4, hidden_size=17, num_layers=2, residual=True)
-PLAIN = dataclasses.replace(CONFIG, cell="rnn")
 WINDOWS = Config(ROWS, 1, embedding_size=1, hidden_size=7, num_layers=2, input="number", window=5)
 WEIGHTS = random_weights(CONFIG)
+OF_CELLS = {cell: dataclasses.replace(CONFIG, cell=cell) for cell in CELLS}
 NGRAM = Ngram.learn(np.random.default_rng(0).integers(0, ROWS - 1, 200), ROWS, boundary=ROWS - 1, start=0, order=4)
 IDS = np.random.default_rng(1).integers(0, ROWS + 20, (LANES, LENGTH))
 IDS[:, 0], IDS[0, 9:12] = ROWS - 1, 2
 
 
 KINDS: dict[str, Callable[[], Network]] = {
-    "lstm": partial(Network, CONFIG, WEIGHTS),
-    "rnn": partial(Network, PLAIN, random_weights(PLAIN)),
+    **{cell: partial(Network, config, random_weights(config)) for cell, config in OF_CELLS.items()},
     "held": partial(Network, CONFIG, WEIGHTS, held_values([parse_hold("l0.forget=1")], CONFIG)),
     "windows": partial(WindowNetwork, WINDOWS, random_weights(WINDOWS)),
     **{f"mixture, {using}": partial(Mixture, CONFIG, WEIGHTS, NGRAM, 0.4, using) for using in USES},

@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, strategies
@@ -21,7 +20,7 @@ from afterword.commands import attached
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder import saved
-from afterword.model.folder.calibration import Calibration, Costs, Normal, check_false_alarms
+from afterword.model.folder.attachments import attachment
 from afterword.model.folder.defaults import WINDOWS, WritingDefaults
 from afterword.model.folder.saved import (
     FILES,
@@ -38,10 +37,10 @@ from afterword.model.folder.tensors import read_tensors, write_tensors
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network
 from afterword.model.ngram.tables import Ngram
-from afterword.oddities.usual import UsualLines
+from afterword.storage import temporary_folder
 from afterword.text.characters import CharTokenizer
-from afterword.wings.odd.attachments import CALIBRATION_FILE, LINES_FILE
-from benchmarks.grammars import reseal
+from tests.cases import cases
+from tests.sealing import reseal
 from tests.tiny import killed_beside, random_weights, save_tiny
 
 CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_size=3, num_layers=2)
@@ -50,9 +49,6 @@ CONFIG = Config(vocabulary_size=5, byte_tokens=256, embedding_size=2, hidden_siz
 def model(seed: int = 0) -> SavedModel:
     """A tiny model; all that is in it tells its seed."""
     random = np.random.default_rng(seed)
-    lengths = random.integers(3, 30, 50).astype(float)
-    bits, expected = random.normal(3, 1, (2, 50)) * lengths
-    costs = Costs(bits, expected, random.normal(8, 1, 50), lengths)
     return SavedModel(
         CONFIG,
         random_weights(CONFIG, 1, seed),
@@ -61,19 +57,22 @@ def model(seed: int = 0) -> SavedModel:
         about={"seed": seed, "lines": False},
         ngram=Ngram.learn(random.integers(0, 3, 60), CONFIG.vocabulary_size, boundary=3, start=0),
         mixture_weight=0.25,
-        attachments={
-            CALIBRATION_FILE: Calibration.of(Normal(costs, random.normal(3, 1, 500)), ["[0-9]+"], "both"),
-            LINES_FILE: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
-        },
+        attachments={name: one for each in cases("ATTACHMENTS") for name, one in each(seed).items()},
     )
+
+
+def stored(name: str, content: Any) -> bytes:
+    """Return the file of an attachment."""
+    with temporary_folder() as place:
+        attachment(name).write(place / name, content)
+        return (place / name).read_bytes()
 
 
 def facts(found: SavedModel) -> dict[str, Any]:
     """Return all of a model in a form that can be compared bit for bit."""
     facts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     facts["weights"] = {name: (weight.dtype.str, weight.tobytes()) for name, weight in found.weights.items()}
-    calibration, usual = (found.attachments.get(name) for name in (CALIBRATION_FILE, LINES_FILE))
-    facts["attachments"] = [calibration and calibration.checksum, msgspec.json.encode(usual)]
+    facts["attachments"] = {name: stored(name, one) for name, one in found.attachments.items()}
     return facts | {"ngram": found.ngram and found.ngram.checksum}
 
 
@@ -444,9 +443,3 @@ def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
 
     monkeypatch.setattr(saved, "_read", late)
     assert load_model(tmp_path / "tiny").about["lines"]
-
-
-@pytest.mark.parametrize("rate", [0, 1, 2, float("nan")])
-def test_a_rate_of_false_alarms_is_a_probability(rate: float) -> None:
-    with pytest.raises(OptionError, match="from 1e-09 to below 1, not"):
-        check_false_alarms(rate)

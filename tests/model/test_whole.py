@@ -17,10 +17,9 @@ import pytest
 import afterword
 from afterword.errors import AfterwordError, ModelError
 from afterword.model.folder.saved import CARD, CONFIG, FILES, load_model
-from afterword.model.folder.tensors import read_tensors
-from afterword.wings.odd.attachments import CALIBRATION_FILE, LINES_FILE
-from benchmarks.grammars import reseal, seal
-from tests.tiny import save_tiny_calibrated
+from tests.cases import cases
+from tests.sealing import reseal
+from tests.tiny import save_tiny_whole
 
 FLIPS = 60  # bits of each file
 CHANGES = [*range(FLIPS), "missing", "another's"]
@@ -29,12 +28,12 @@ PARTS = [name for name in FILES if name != CARD]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_calibrated(tmp_path_factory.mktemp("whole") / "mine", seed=0)
+    return save_tiny_whole(tmp_path_factory.mktemp("whole") / "mine", seed=0)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_calibrated(tmp_path_factory.mktemp("other") / "yours", seed=1)
+    return save_tiny_whole(tmp_path_factory.mktemp("other") / "yours", seed=1)
 
 
 @pytest.fixture
@@ -90,67 +89,38 @@ def changed(value: Any, count: int, seed: int) -> Iterator[Any]:
         yield copied
 
 
-def is_refused_or_works(folder: Path, tmp_path: Path) -> bool:
-    """Return whether the model is refused when it is loaded; otherwise it finds odd lines."""
+def is_refused_or_works(folder: Path) -> bool:
+    """Return whether the model is refused when it is loaded; otherwise it scores lines, and wings use their own."""
     try:
         model = afterword.load(folder)
     except ModelError as error:
         one_line(error)
         return True
-    (tmp_path / "today.log").write_text("a b 3 é\nd d d\na 10.0.0.7 b 700000 b\n" + "a a\n" * 70)
     assert model.info()
-    try:
-        [*afterword.odd(folder, tmp_path / "today.log", all=True)]
-    except AfterwordError as error:
-        one_line(error)
+    assert model.score_lines(["a b"])
+    for use in cases("USE"):
+        try:
+            use(folder)
+        except AfterwordError as error:
+            one_line(error)
     return False
 
 
-@pytest.mark.parametrize("name", [CONFIG, LINES_FILE, CALIBRATION_FILE])
-def test_a_field_changed_together_with_its_checksum_is_refused_or_does_no_harm(
-    name: str, folder: Path, tmp_path: Path
-) -> None:
+def test_a_field_changed_together_with_its_checksum_is_refused_or_does_no_harm(folder: Path) -> None:
     refused, count = 0, 60
-    tensors, about = read_tensors(folder / CALIBRATION_FILE)
-    value = about if name == CALIBRATION_FILE else json.loads((folder / name).read_text())
-    if name == CONFIG:
-        value.pop("about")  # facts for people
-        about = json.loads((folder / name).read_text())["about"]
+    value = json.loads((folder / CONFIG).read_text())
+    about = value.pop("about")  # facts for people
     for one in changed(value, count, seed=1):
-        if name == CALIBRATION_FILE:
-            seal(folder / CALIBRATION_FILE, tensors, one)
-        else:
-            (folder / name).write_text(json.dumps({**one, "about": about} if name == CONFIG else one))
+        (folder / CONFIG).write_text(json.dumps({**one, "about": about}))
         reseal(folder)
-        refused += is_refused_or_works(folder, tmp_path)
+        refused += is_refused_or_works(folder)
     assert refused > count / 2
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ({"late": -1}, "lines.json: late must be a whole number >= 0"),
-        ({"accepted": ["x"] * 100_001}, "lines.json: accepted must be a list of length <= 100000"),
-        ({"late_bits": [math.nan]}, r"lines.json: late_bits\[0] must be a number"),
-        ({"places": {"a": {"0 ": {"ordered": [3.0, 2.0]}}}}, "lines.json: .* its numbers must rise"),
-        ({"places": {"a": {"0 ": {"ordered": [3.0], "records": 99}}}}, "lines.json: .* enough for its records"),
-        ([], "lines.json: it must be an object, not a list"),
-    ],
-)
-def test_what_no_save_writes_is_named(folder: Path, content: Any, says: str) -> None:
-    (folder / LINES_FILE).write_text(json.dumps(content))
-    reseal(folder)
-    with pytest.raises(ModelError, match=says):
-        load_model(folder)
 
 
 def test_an_attachment_without_a_checksum_and_an_unknown_one_are_refused(folder: Path) -> None:
     config = json.loads((folder / CONFIG).read_text())
     for attachments, says in (
-        (
-            {CALIBRATION_FILE: config["attachments"][CALIBRATION_FILE], LINES_FILE: None},
-            r"attachments\[...] must be a whole number",
-        ),
+        ({**config["attachments"], "lines": None}, r"attachments\[...] must be a whole number"),
         ({**config["attachments"], "../../notes": 1}, "'notes' is unknown: it may need a newer Afterword"),
         ({**config["attachments"], "tables.json": 1}, "'tables.json' is unknown: it may need a newer Afterword"),
         (None, "attachments must be an object, not null"),

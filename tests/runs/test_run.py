@@ -401,7 +401,7 @@ def test_a_folder_elsewhere_that_a_run_only_links_to_is_kept(begin_run: BeginRun
         ("vocabulary", {"recipe": "classic", "vocabulary": "words"}, BOOK),
         ("embedding", {"recipe": "classic", "embedding_size": 3}, BOOK),
         ("schedule cosine: the classic recipe has a constant rate", {"recipe": "classic", "schedule": "cosine"}, BOOK),
-        ("cell rnn: the classic recipe is made of LSTM cells", {"recipe": "classic", "cell": "rnn"}, BOOK),
+        ("the classic recipe is only for cell= lstm", {"recipe": "classic", "cell": "rnn"}, BOOK),
         ("labels: the classic recipe reads running text", {"recipe": "classic", "labels": True}, "a\t" + BOOK),
     ],
 )

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import afterword
-from afterword.language_model import LanguageModel
 from afterword.learning.validation import TIE, Best, Measured
-from afterword.model.network.config import weight_shapes
 from afterword.runs.loop import train_run
-from afterword.runs.run import Run
-from tests.runs.conftest import BOOK, begin_in
+from tests.runs.conftest import begin_in
 from tests.runs.test_run import finish
 
 
@@ -108,16 +103,3 @@ def test_a_plain_recurrent_network_is_not_called_an_lstm_that_inspect_shows(tmp_
     [note] = [note for report in train_run(run) for note in report.notes if "n-gram makes" in note]
     assert "the RNN alone needs" in note
     assert "--base" not in note
-
-
-def test_it_writes_and_scores_as_it_was_measured(begin_run: Callable[..., Run]) -> None:
-    run = finish(begin_run(cell="rnn"))
-    model = LanguageModel.load(run.folder.path)
-    assert model.info()["cell"] == model.config.cell == "rnn"
-    assert model.parameters == sum(np.prod(shape) for shape in weight_shapes(model.config).values())
-    assert model.generate("The", seed=1, max_tokens=20).tokens == 20
-    held_out = run.encoded.tokenizer.decode(run.encoded.validation)
-    measured = model.about["validation"]["lstm"]
-    assert model.score(held_out).apart["lstm"] == pytest.approx(measured, abs=0.02)
-    assert measured < np.log(len(set(BOOK)))
-    assert "RNN" in (run.folder.model / "README.md").read_text()

@@ -8,8 +8,7 @@ import json
 import math
 import random
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,16 @@ from afterword.serving.http.failures import for_client
 from afterword.serving.routes.training_runs import RunRequest
 from afterword.serving.runs.trainer import ASKED
 from afterword.settings import kinds_of
+from tests.cases import cases as cases_of
 from tests.cli.conftest import run_here
 from tests.serving.server import Serving, serving
 from tests.tiny import save_tiny
 
-MODELS = ("plain", "mixed", "usual", "ngram")
 CASES = 24  # of each operation
 VALUES: dict[str, list[Any]] = {
     "using": ["both", "lstm", "ngram"],
     "hold": [["forget=1"], ["l0.u2=-1", "cell=0.5"], ["l9.u0=1"]],
-    "false_alarms": [0.05, 0.2, 1e-6, 2],
+    **cases_of("OPTIONS"),
 }
 TEXTS = ["abcd\n\ncab\né☃☃\nbb\n", "dddd", "", "\n\n"]
 
@@ -52,14 +51,12 @@ SERVED = [name for name in commands() if find_operation(name).path and options(n
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("options")
-    for name, more in {"plain": {}, "mixed": {"mixed": True}, "usual": {"lines": True, "mixed": True}}.items():
+    for name, more in {"plain": {}, "mixed": {"mixed": True}, "lines": {"lines": True, "mixed": True}}.items():
         save_tiny(place / name, **more)
-    good = place / "good.txt"
-    good.write_text("".join(f"{'abcd'[k % 4] * (k % 7 + 1)}\n" for k in range(400)), "utf-8")
-    shutil.copytree(place / "usual", place / "ngram")
-    afterword.calibrate(place / "usual", good)
-    afterword.calibrate(place / "ngram", good, using="ngram")
-    return {name: place / name for name in MODELS}
+    found = {name: place / name for name in ("plain", "mixed", "lines")}
+    for added in cases_of("OF_LINES_MODEL"):
+        found |= added(place / "lines", place)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +71,14 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield found
 
 
-def cases(name: str) -> list[tuple[str, str, dict[str, Any]]]:
+def cases(name: str, models: Iterable[str]) -> list[tuple[str, str, dict[str, Any]]]:
     """Return models, texts and options, drawn by seed; each value of each option is among them."""
     each = [[None, *VALUES.get(one, [True, False])] for one in options(name)]
     every = [dict(zip(options(name), values, strict=True)) for values in itertools.product(*each)]
     draw = random.Random(name)
     found = [
         (model, text, {one: value for one, value in given.items() if value is not None})
-        for model, text, given in itertools.product(MODELS, TEXTS, every)
+        for model, text, given in itertools.product(models, TEXTS, every)
     ]
     draw.shuffle(found)
     known, kept = set[str](), list[tuple[str, str, dict[str, Any]]]()
@@ -120,7 +117,7 @@ def test_what_is_asked_over_http_and_in_python_is_answered_as_the_command_answer
     name: str, server: Serving, places: dict[str, Path], tmp_path: Path
 ) -> None:
     operation, file = find_operation(name), tmp_path / "file.txt"
-    for model, text, given in cases(name):
+    for model, text, given in cases(name, places):
         file.write_text(text, "utf-8")
         asked = {**given, **operation.request.over_http}
         done = run_here([name, str(places[model]), str(file), *typed(name, asked), "--json"])

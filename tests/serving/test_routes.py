@@ -15,7 +15,7 @@ from afterword.serving.app import ROUTES
 from tests.cases import cases
 from tests.serving.server import Serving, serving
 
-NEEDS_MORE = {"/v1/odd", *cases("NEEDS_MORE")}  # routes that a plain model refuses
+NEEDS_MORE = {*cases("NEEDS_MORE")}  # than a plain model has
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {
     "inspection": "keeps",
@@ -144,9 +144,7 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
         ("/v1/score", {"text": "a", "with": "ngram"}, "n-gram"),
         ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
-        ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
-        ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
-        ("/v1/odd", {"text": "\n" * 100_001}, "at most 100,000 lines"),
+        *cases("SERVED_REFUSALS"),
         ("/v1/gates", {"text": ""}, "the text to look at is empty"),
         ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),
         ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),

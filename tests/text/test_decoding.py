@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from io import BufferedIOBase
@@ -105,37 +103,6 @@ def test_in_a_folder_a_log_with_a_bad_byte_is_text_where_it_is_replaced_and_othe
 
 
 # What is refused, and what to do with it
-
-
-def zipped(path: Path, files: dict[str, str]) -> bytes:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path.read_bytes()
-
-
-EXCEL = {"[Content_Types].xml": "", "xl/workbook.xml": ""}
-KINDS: dict[str, tuple[bytes | dict[str, str], str]] = {  # the files of an archive are named
-    "xlsx": (EXCEL, "is an Excel workbook"),
-    "zip": ({"a.txt": "b"}, "is a ZIP archive, not plain text: unpack it first"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3", "is a PDF document, not plain text: extract its text first"),
-    "ps": (b"%!PS-Adobe-3.0\n(text) show\n", "is a PostScript document, not plain text: extract its text"),
-    "doc": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is a document of an older Microsoft Office"),
-    "bz2": (b"BZh91AY&SY\0", "is a bzip2 file, not plain text: unpack it first"),
-    "png": (b"\x89PNG\r\n\x1a\n\0", "is a PNG image"),
-    "tar.gz": (gzip.compress(b"name".ljust(257, b"\0") + b"ustar\0"), "is a tar archive"),
-}
-
-
-@pytest.mark.parametrize(
-    "how", [Decoding(), REPLACE, Decoding(encoding="latin-1")], ids=["utf-8", "replace", "latin-1"]
-)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_no_plain_text_is_called_by_its_name(tmp_path: Path, kind: str, how: Decoding) -> None:
-    content, says = KINDS[kind]
-    message = advice(tmp_path, content if isinstance(content, bytes) else zipped(tmp_path / "novel", content), how)
-    assert message.startswith(says)
-    assert "\n" not in message
 
 
 def advice(tmp_path: Path, content: bytes, how: Decoding | None = None) -> str:

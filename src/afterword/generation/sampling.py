@@ -6,17 +6,15 @@ The order is always the same. Each step works on what the step before left:
     2. apply what the text being written asks for (`Continuation.steer`): mask the tokens that would end it too early,
        break its rules or make a new word in capitals, and make those that would continue a repetition less likely
     3. divide the logits by the temperature; at 0, take the likeliest token and stop here
-    4. apply the filters in the order of their fields in `Sampling`: top-k keeps the k likeliest tokens; top-p keeps the
-       fewest likeliest tokens that together reach the probability p; min-p keeps the tokens at least p times as likely
-       as the likeliest. Then new-word-p removes the tokens that would make a word absent from the training text, unless
-       they have at least the probability p or nothing else is left
+    4. apply the `FILTERS` in their order. Then new-word-p removes the tokens that would make a word absent from the
+       training text, unless they have at least the probability p or nothing else is left
     5. draw one token from what is left; if it would continue a copy of the training text, or if all that can follow it
        would, mask it and repeat 3 to 5
 
 A token that a filter removes has the logit -inf. Equal logits are ranked by id, lowest first.
 
 A filter is a function from logits [..., R], of which the largest is 0, and a value to logits of the same shape. The
-field of `Sampling` that holds its value names it, and the value at which it is off.
+field of `Filters` that holds its value names it, and the value at which it is off.
 """
 
 from __future__ import annotations
@@ -98,24 +96,9 @@ class Temperature(Settings):
 
 
 @settings_class(kw_only=True)
-class Sampling(Temperature):
-    """Settings of writing; None is the model's own default: see `resolved`. Raises OptionError for an invalid one."""
+class Filters(Temperature):
+    """The settings of the next token alone: the temperature, and the filters in the order in which they apply."""
 
-    max_tokens: int | None = setting(
-        "write at most this many tokens; with a rule, characters (default: about 500 characters; classic: 50)",
-        default=None,
-        minimum=0,
-    )
-    sentences: int = setting(
-        "end after this many sentences (max-tokens then defaults to 500 characters per sentence); 0 is off",
-        default=0,
-        minimum=0,
-    )
-    finish_sentence: bool | None = setting(
-        "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
-        "(default: yes for running text without max-tokens or pattern)",
-        default=None,
-    )
     top_k: int = setting(
         "draw from the K likeliest tokens only; 0 is off", default=0, minimum=0, metavar="K", filter=keep_top_k, off=0
     )
@@ -135,6 +118,35 @@ class Sampling(Temperature):
         below=1,
         filter=keep_min_p,
         off=0,
+    )
+
+
+FILTERS: dict[str, tuple[Filter, float]] = {
+    field.name: (field.metadata["filter"], field.metadata["off"])
+    for field in dataclasses.fields(Filters)
+    if field.metadata["filter"] is not None
+}
+"""Each filter by the name of its field, in the order in which they apply: its function, and its value when off."""
+
+
+@settings_class(kw_only=True)
+class Sampling(Filters):
+    """Settings of writing; None is the model's own default: see `resolved`. Raises OptionError for an invalid one."""
+
+    max_tokens: int | None = setting(
+        "write at most this many tokens; with a rule, characters (default: about 500 characters; classic: 50)",
+        default=None,
+        minimum=0,
+    )
+    sentences: int = setting(
+        "end after this many sentences (max-tokens then defaults to 500 characters per sentence); 0 is off",
+        default=0,
+        minimum=0,
+    )
+    finish_sentence: bool | None = setting(
+        "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
+        "(default: yes for running text without max-tokens or pattern)",
+        default=None,
     )
     new_word_p: float | None = setting(
         "drop tokens that would make a word absent from the training text, if their probability is below this or the "
@@ -218,14 +230,6 @@ class Sampling(Temperature):
         if self.max_tokens is None:
             given["max_tokens"] = defaults.max_tokens * max(1, self.sentences)
         return dataclasses.replace(defaults, **{name: value for name, value in given.items() if value is not None})
-
-
-FILTERS: dict[str, tuple[Filter, float]] = {
-    field.name: (field.metadata["filter"], field.metadata["off"])
-    for field in dataclasses.fields(Sampling)
-    if field.metadata["filter"] is not None
-}
-"""Each filter by the name of its field, in the order in which they apply: its function, and its value when off."""
 
 
 class Steered(Protocol):

@@ -28,7 +28,7 @@ from afterword.generation.prefill import (
     prompt_of,
     read_prompt,
 )
-from afterword.generation.sampling import Sampling
+from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Piece, Sample, Text
 from afterword.model.arrays import Ids
 from afterword.model.folder.saved import SavedModel
@@ -38,6 +38,15 @@ from afterword.settings import settings_class, whole_number
 MOST_TEXTS = 2**31
 AHEAD = 64 * LANES_PER_BATCH  # complete texts that may wait in memory for an earlier one
 LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST seeds brought an accepted text
+
+
+@settings_class()
+class Predicting(Filters):
+    """The request for the characters that can follow."""
+
+    prompt: PromptLike = None
+    _: KW_ONLY
+    label: str | None = None
 
 
 @settings_class()

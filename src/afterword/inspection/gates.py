@@ -37,7 +37,8 @@ class Gates(Trace):
 def look_at_gates(model: Inspected, text: str) -> Gates:
     """Return every gate and state of the network while it reads `text`, and its predictions after each token.
 
-    A plain recurrent network has only a hidden state: its gates are empty, and its cell state is zero.
+    Gates that the network does not have are empty, and its cell state is zero. A plain recurrent network has a hidden
+    state alone.
 
     Raises TextError for an empty text or one of more than 20,000 characters (fewer if the network has more than
     3 × 1024 units), ModelError for a classic model.
@@ -51,7 +52,7 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
     ids = tokenizer.encode(text)
     T, config = len(ids), network.config
     _check_length(config, T)
-    widths = dict.fromkeys(GATES, 0 if config.cell == "rnn" else config.hidden_size)
+    widths = {gate: config.hidden_size * (gate in config.kind.parts) for gate in GATES}
     parts: dict[str, Any] = {
         name: np.empty((T, config.num_layers, widths.get(name, config.hidden_size)), np.float32)
         for name in Step._fields

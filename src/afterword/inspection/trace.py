@@ -71,13 +71,13 @@ class Trace:
 
     @property
     def has_gates(self) -> bool:
-        """False for a plain recurrent network."""
+        """True for an LSTM."""
         return bool(self.forget.shape[2])
 
     def check_gates(self) -> None:
-        """Raise ModelError if the network has no gates."""
+        """Raise ModelError unless the network has the gates of an LSTM."""
         if not self.has_gates:
-            raise ModelError("a plain recurrent network has no gates: afterword inspect shows its hidden state")
+            raise ModelError("this network has none of an LSTM's gates: afterword inspect shows its hidden state")
 
     @property
     def kept(self) -> Annotated[Array, "T L H"]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from afterword.learning.recipe import Recipe
+from afterword.model.network.cells import CELLS
 
 RENEW, EARLY = 8, 10  # steps between two inverse roots of a matrix; each of the first steps computes one
 OTHERS_RATE = 0.4  # the rate of all other weights, relative to that of the layers' matrices
@@ -79,8 +80,7 @@ def muon(network: nn.Module, recipe: Recipe) -> Sequence[Optimizer]:
     ]
     # float16 can store neither small gradients nor the inverse root of their sizes
     dtype = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
-    gates = 4 if recipe.cell == "lstm" else 1
-    muon = Muon(matrices, recipe.learning_rate, recipe.weight_decay, dtype, gates)
+    muon = Muon(matrices, recipe.learning_rate, recipe.weight_decay, dtype, gates=len(CELLS[recipe.cell].blocks))
     return [muon, AdamW(groups, recipe.learning_rate)]
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from afterword.model.network.config import Cell, Config, Layers, Units
+from afterword.model.network.cells import Cell
+from afterword.model.network.config import Config, Layers, Units
 from afterword.settings import made
 from afterword.text.tokenizer import Tokenizer
 

@@ -1,7 +1,7 @@
-"""The network of `model.network` in torch, to learn with: embedding → stacked LSTM layers → logits.
+"""The network of `model.network` in torch, to learn with: embedding → stacked recurrent layers → logits.
 
-Layers are `nn.LSTM`s of one layer each, so that dropout and residuals between them are in plain sight. Weights are
-saved under the names of one stacked `nn.LSTM`, as `model.network.config` lists them.
+Layers are `nn.LSTM`s of one layer each (or another cell's module), so that dropout and residuals between them are in
+plain sight. Weights are saved under the names of one stacked `nn.LSTM`, as `model.network.config` lists them.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ class TrainableNetwork(nn.Module):
         self._generator: torch.Generator | None = None
         # which columns of a wider batch are read here (`learner`): masks are drawn for all of it
         self.lanes, self.width = slice(None), 0
-        R, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        R, E, H, L = config.vocabulary_size, config.embedding_size, config.hidden_size, config.num_layers
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation is replaced: leave its seed alone
             if config.input == "embedding":
                 self.embedding = nn.Embedding(R, E)
-            kind = nn.LSTM if config.cell == "lstm" else nn.RNN
-            self.layers = nn.ModuleList(kind(E if k == 0 else H, H) for k in range(config.num_layers))
+            self.layers = nn.ModuleList(getattr(nn, config.kind.name)(H if k else E, H) for k in range(L))
             self.output = nn.Linear(H, R)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights, and from now on dropout, from `generator`.
 
-        Recurrent matrices are orthogonal gate by gate, the rest is Glorot's, and the forget gate starts open. A network
-        of windows starts as in Keras: with one orthogonal matrix for all four gates, and one bias per layer.
+        Recurrent matrices are orthogonal gate by gate, the rest is Glorot's, and the forget gate starts open (see
+        `CellKind.blocks`). A network of windows starts as in Keras: with one orthogonal matrix for all four gates, and
+        one bias per layer.
         """
         self._generator = generator
         H, keras = self.config.hidden_size, self.config.window > 0
@@ -66,9 +66,7 @@ class TrainableNetwork(nn.Module):
                     nn.init.orthogonal_(gate, generator=generator)
                 nn.init.xavier_uniform_(kernel, generator=generator)
             weights["bias_hh_l0"].zero_().requires_grad_(not keras)
-            weights["bias_ih_l0"].zero_()
-            if self.config.cell == "lstm":
-                weights["bias_ih_l0"][H : 2 * H] = 1.0  # PyTorch's second gate is the forget gate
+            weights["bias_ih_l0"].copy_(torch.tensor([*self.config.kind.blocks.values()]).repeat_interleave(H))
         if keras:
             nn.init.xavier_uniform_(self.output.weight, generator=generator)
         else:
@@ -123,13 +121,10 @@ class TrainableNetwork(nn.Module):
     ) -> tuple[Annotated[Tensor, "_ B H"], list[LayerState]]:
         """Return the last layer's outputs from which something is predicted, for inputs x, and the state."""
         after: list[LayerState] = []
+        has_cell = "cell" in self.config.kind.parts
         for k, layer in enumerate(self.layers):
-            if self.config.cell == "lstm":
-                y, last = layer(x, state[k])
-            else:  # a plain recurrent layer has no cell state: the empty one is handed on
-                y, hidden = layer(x, state[k][0])
-                last = (hidden, state[k][1])
-            after.append(last)
+            y, last = layer(x, state[k] if has_cell else state[k][0])
+            after.append(last if has_cell else (last, state[k][1]))  # the empty cell state is handed on
             if k > 0 and self.config.residual:
                 y = y + x
             if k == len(self.layers) - 1 and self.config.window:

@@ -51,7 +51,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     sentence. Rules distort the model's distribution: they can force an unlikely continuation.
 
     Each token is sampled in this order: remove tokens never seen in training, add `logit_bias`, remove what rules
-    forbid, apply `repetition_penalty`, temperature, top-k, top-p, min-p and new-word-p, then draw.
+    forbid, apply `repetition_penalty`, the temperature, filters such as `top_k`, and `new_word_p`, then draw.
     """
 
     example = 'generate book --prompt "It was " --temperature 0.8 --num 3'

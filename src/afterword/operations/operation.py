@@ -170,7 +170,7 @@ class Record(msgspec.Struct, kw_only=True):
     served: ClassVar[bool] = True
     """True if it can be part of a reply over HTTP."""
     may_fail: ClassVar[str] = ""
-    """When `--fail` makes the command end with another status: for its help, "if something is odd"."""
+    """When `--fail` makes the command end with another status: for its help, "if a check fails"."""
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 

@@ -90,8 +90,6 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
     work.check(listed(request.files))
     free = work.model(request.model, request.using, request.engine)
     model = free.hold(*request.hold)
-    if model.calibration and model.calibration.masks and not request.mask:
-        work.note("the model is calibrated with masks, but they hide nothing here: odd uses them")
     facts = work.engine_of(model)
     scorers: list[Scorer] = [model] if model is free else [model, free]
     if request.adapt:

@@ -16,6 +16,7 @@ from afterword.learning.device import chosen_device, embedding_size, precisions_
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import HeldOut, Measured, learn_ngram
 from afterword.model.arrays import check_threads_fit
+from afterword.model.network.cells import CELLS
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning import tuning
 from afterword.planning.base_choice import SCRATCH, SIZES, Begun
@@ -273,7 +274,7 @@ class _Planner:
         if self._base is not None:
             return None if untouched is None else untouched.cost
         near = 1 / 2 <= recipe.hidden_size / self._size_by_rule(self._minutes)[0] <= 2
-        if not near or recipe.cell != "lstm" or recipe.num_layers > 2:
+        if not near or "an expected cost" not in CELLS[recipe.cell].claimed_by or recipe.num_layers > 2:
             return None
         sample = dataclasses.replace(recipe, validation_tokens=min(recipe.validation_tokens, SAMPLE))
         return HeldOut(self._encoded, sample, ngram).ngram_cost

@@ -9,6 +9,7 @@ from afterword.errors import OptionError
 from afterword.learning.batches import steps_per_pass
 from afterword.learning.device import chosen_device
 from afterword.learning.recipe import Recipe
+from afterword.model.network.cells import check_claimed
 from afterword.planning.machine import available_threads, check_memory, step_time
 from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, asked
 from afterword.planning.tuning import of_steps
@@ -66,8 +67,7 @@ def recipe_without_steps(settings: TrainingSettings) -> Recipe:
         raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
     if settings.ngram:
         raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
-    if settings.cell != "lstm":
-        raise OptionError(f"cell {settings.cell}: the classic recipe is made of LSTM cells; leave it out")
+    check_claimed(settings.cell, "the classic recipe")
     if settings.schedule == "cosine":
         raise OptionError("schedule cosine: the classic recipe has a constant rate; leave it out")
     return Recipe(

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from afterword.bases.base import Base
 from afterword.learning.recipe import Device, Recipe
-from afterword.model.network.config import Cell
+from afterword.model.network.cells import CELLS, Cell
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.expectation import Expectation
 from afterword.planning.tuning import OF_TEXT, Choices, Limit
@@ -48,7 +48,9 @@ class TrainingSettings(Settings):
     epochs: float | None = setting(
         "train for this many passes over the text (classic: 1)", default=None, above=0, maximum=10**6
     )
-    cell: Cell = setting("type of recurrent cell: rnn has no gates, for comparison", default="lstm")
+    cell: Cell = setting(
+        "type of recurrent cell: " + "; ".join(f"{name} {kind.about}" for name, kind in CELLS.items()), default="lstm"
+    )
     num_layers: int | None = setting("number of layers", default=None, minimum=1, maximum=16)
     hidden_size: int | None = setting("units per layer", default=None, minimum=1, maximum=16384)
     embedding_size: int | None = setting("size of a token's embedding vector", default=None, minimum=1, maximum=16384)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from afterword.bases.base import load_base
+from afterword.commands import learned
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import check_device, precision_on, why_not
 from afterword.learning.recipe import Schedule
@@ -84,11 +85,9 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
 
     Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
     """
-    if record.asked.get("series"):
-        raise RunError(
-            f"the run in {folder.path} is on a table: the last version of Afterword that continues it is 0.3; "
-            "afterword forecast TABLE --keep DIR trains a new network"
-        )
+    for name, other in learned().items():
+        if record.asked.get(name):
+            raise RunError(f"the run in {folder.path} {other.ended}")
     recipe, notes = record.plan, list[str]()
     recorded = {**record.text, **asdict(recipe), **{name: it for name, it in record.asked.items() if it is not None}}
     for name, value in asked.items():

@@ -21,6 +21,7 @@ from afterword.learning.validation import Measured, learn_ngram
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import PROSE, RECURRING_WORDS, REPETITIVE, WritingDefaults, usual
 from afterword.model.folder.saved import SavedModel, outliving, save_model
+from afterword.model.network.cells import CELLS
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import Checkpoint, RunFolder
@@ -259,9 +260,9 @@ class Run:
     def note_ngram(self, kept: Measured) -> None:
         """Add a note if the n-gram makes the predictions of the model that is kept, and the network hardly any."""
         if kept.ngram is not None and kept.weight >= CARRIES:
-            network = self.recipe.cell.upper()
-            help = ["more text"]
-            if self.base_name is None and self.recipe.cell == "lstm":
+            cell = CELLS[self.recipe.cell]
+            network, help = cell.name, ["more text"]
+            if self.base_name is None and "the bases" in cell.claimed_by:
                 help.append("a base (`base`)")
             if self.recipe.steps != self.recipe.most_steps:
                 help.append("more training")

@@ -16,16 +16,23 @@ from itertools import chain
 
 from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting, settings_class
-from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason, with_article
+from afterword.text.documents import (
+    Document,
+    Notes,
+    NotTextError,
+    Source,
+    find_documents,
+    listed_names,
+    reason,
+    with_article,
+)
 from afterword.text.formats import (
-    ENDINGS,
+    FORMATS,
     HEAD,
     MARKS,
     MOST,
-    SOURCES,
     first_bytes,
-    kind_of,
-    recognised,
+    format_of,
     unmarked_utf_16,
     unpacked_bytes,
 )
@@ -33,6 +40,7 @@ from afterword.text.gutenberg import without_frame
 from afterword.text.parser import Parser
 from afterword.text.unwrap import unwrapped_parts
 
+SOURCES = listed_names(one.endings[0] for one in FORMATS if one.is_text)
 REPLACEMENT = "\ufffd"
 # encodings that Python lists as text encodings, although they are for single names, for source code or for nothing
 NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
@@ -70,7 +78,7 @@ class Decoding(Encoding):
     """Settings for decoding the bytes of a text."""
 
     markup: str = setting(
-        "read HTML and Markdown files as their text, or keep their source", default="text", choices=("text", "keep")
+        f"read {SOURCES} files as their text, or keep their source", default="text", choices=("text", "keep")
     )
 
 
@@ -197,18 +205,18 @@ class Reader:
 
     def _decoded(self, file: BufferedIOBase, name: str) -> Iterator[str]:
         raw = first_bytes(file, self._piece)
-        what, advice = recognised(raw) or ("", "")
-        kind = kind_of(name, what, raw)
-        if kind is not None and not (kind in SOURCES and self._decoding.markup == "keep"):
-            pieces = self._plain(raw, file, name) if kind in SOURCES else None
-            content = raw + file.read(MOST + 1 - len(raw)) if pieces is None else "".join(pieces).encode()
-            yield from filter(None, [self._parser.text_of(kind, content, name, self.notes)])
-        elif what:
-            raise NotTextError(f"{name} is {with_article(what)}, not plain text: {advice}", what)
-        else:
-            if name.lower().endswith(ENDINGS):
+        format = format_of(name, raw)
+        if format is None or (format.is_text and self._decoding.markup == "keep"):
+            if any(name.lower().endswith(one.endings) for one in FORMATS if not one.is_text):
                 self.notes.changed(name, "read {} as plain text, which it is despite its name")
             yield from self._plain(raw, file, name)
+        elif format.reader is None:
+            what = f"{with_article(format.name)}, not plain text: {format.advice}"
+            raise NotTextError(f"{name} is {what}", format.name)
+        else:
+            pieces = self._plain(raw, file, name) if format.is_text else None
+            content = raw + file.read(MOST + 1 - len(raw)) if pieces is None else "".join(pieces).encode()
+            yield from filter(None, [self._parser.text_of(format, content, name, self.notes)])
 
     def _plain(self, raw: bytes, file: BufferedIOBase, name: str) -> Iterator[str]:
         """Decode a plain text that begins with `raw`."""

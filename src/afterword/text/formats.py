@@ -1,4 +1,7 @@
-"""The format of a file, by its first bytes: gzip is unpacked; what is not plain text is recognised."""
+"""The table of the formats of files: how each is recognised, what reads its text, and what to do without a reader.
+
+gzip is none of them: what is in it is unpacked, and has its own format.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import TYPE_CHECKING
 
@@ -20,60 +24,83 @@ if TYPE_CHECKING:
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
 MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 comes first: its little-endian mark begins with UTF-16's
 HEAD = 1 << 16  # bytes that are enough to recognise a format
+MOST = 50_000_000  # bytes of a document with markup, and of what is unpacked from it
 
 SAVE_AS_TEXT = "save it as plain text (.txt) first"
 UNPACK = "unpack it first and name the folder"
 NO_TEXT = "give a text file"
-SIGNATURES = {
-    b"%PDF-": ("PDF document", "extract its text first, for instance with pdftotext"),
-    b"%!PS-Adobe": ("PostScript document", "extract its text first, for instance with ps2ascii"),
-    b"{\\rtf": ("rich text document (RTF)", SAVE_AS_TEXT),  # text by its bytes: a model would learn the markup
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("document of an older Microsoft Office, or encrypted", SAVE_AS_TEXT),
-    b"BZh91AY&SY": ("bzip2 file", "unpack it first, with bunzip2"),
-    b"\xfd7zXZ\0": ("xz file", "unpack it first, with unxz"),
-    b"\x28\xb5\x2f\xfd": ("Zstandard file", "unpack it first, with unzstd"),
-    b"7z\xbc\xaf\x27\x1c": ("7-Zip archive", UNPACK),
-    b"Rar!\x1a\x07": ("RAR archive", UNPACK),
-    b"\x89PNG\r\n\x1a\n": ("PNG image", NO_TEXT),
-    b"\xff\xd8\xff": ("JPEG image", NO_TEXT),
-    b"GIF89a": ("GIF image", NO_TEXT),
-    b"SQLite format 3\0": ("SQLite database", "export its text to a file first"),
-}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files other than plain text."""
+
+    name: str  # as messages say it
+    signature: bytes = b""
+    """The first bytes."""
+    then: bytes = b""
+    """What must come after them: an expression."""
+    endings: tuple[str, ...] = ()
+    """The endings of the names of files that are read, the usual one first."""
+    reader: str | None = None
+    """MODULE:NAME of the function that returns the text: see `markup.text_of`."""
+    extra: str | None = None
+    """What the reader needs: pip install 'afterword[EXTRA]'."""
+    is_text: bool = False
+    """True if the source is a text in any encoding, and can be kept. The ending then counts before the first bytes."""
+    advice: str = SAVE_AS_TEXT
+    """What to do with a file that has no reader, or is too large for it."""
+
+    def begins(self, head: bytes) -> bool:
+        """Return whether a file that begins with `head` has this format, as far as its bytes tell."""
+        is_one = bool(self.signature or self.then) and head.startswith(self.signature)
+        return is_one and re.compile(self.then, re.DOTALL).match(head, len(self.signature)) is not None
+
+
 ZIP = b"PK\x03\x04"
-OFFICE = {b"word/": "Word document", b"xl/": "Excel workbook", b"ppt/": "PowerPoint presentation"}
-MEDIA_TYPE = 38  # offset of the media type, in formats of a ZIP that begin with it
-MEDIA = {b"application/epub+zip": "EPUB book", b"application/vnd.oasis.opendocument.text": "OpenDocument text"}
-TAR_MAGIC = 257  # offset of "ustar"
+MEDIA = b".{34}application/"  # the media type, in formats of a ZIP that begin with it
+OFFICE = rb"(?=.*?\[Content_Types\]\.xml).*?"  # and one of the folders, in any order
+HTML = rb"(?i:\s*<(!doctype html|html)\b)"
+MARKUP, EXTRA = "afterword.text.markup:", "documents"
+FORMATS = (
+    Format("Word document", ZIP, OFFICE + b"word/", (".docx",), MARKUP + "word"),
+    Format("OpenDocument text", ZIP, MEDIA + rb"vnd\.oasis\.opendocument\.text", (".odt",), MARKUP + "open_document"),
+    Format("EPUB book", ZIP, MEDIA + rb"epub\+zip", (".epub",), MARKUP + "epub", EXTRA),
+    Format("rich text document (RTF)", b"{\\rtf", b"", (".rtf",), MARKUP + "rtf", EXTRA),
+    Format("HTML page", b"", HTML, (".html", ".htm", ".xhtml"), MARKUP + "page", EXTRA, is_text=True),
+    Format("Markdown text", b"", b"", (".md", ".markdown"), MARKUP + "markdown", EXTRA, is_text=True),
+    Format("Excel workbook", ZIP, OFFICE + b"xl/"),
+    Format("PowerPoint presentation", ZIP, OFFICE + b"ppt/"),
+    Format("ZIP archive", ZIP, advice=UNPACK),
+    Format("PDF document", b"%PDF-", advice="extract its text first, for instance with pdftotext"),
+    Format("PostScript document", b"%!PS-Adobe", advice="extract its text first, for instance with ps2ascii"),
+    Format("document of an older Microsoft Office, or encrypted", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    Format("bzip2 file", b"BZh91AY&SY", advice="unpack it first, with bunzip2"),
+    Format("xz file", b"\xfd7zXZ\0", advice="unpack it first, with unxz"),
+    Format("Zstandard file", b"\x28\xb5\x2f\xfd", advice="unpack it first, with unzstd"),
+    Format("7-Zip archive", b"7z\xbc\xaf\x27\x1c", advice=UNPACK),
+    Format("RAR archive", b"Rar!\x1a\x07", advice=UNPACK),
+    Format("tar archive", b"", b".{257}ustar", advice=UNPACK),
+    Format("PNG image", b"\x89PNG\r\n\x1a\n", advice=NO_TEXT),
+    Format("JPEG image", b"\xff\xd8\xff", advice=NO_TEXT),
+    Format("GIF image", b"GIF89a", advice=NO_TEXT),
+    Format("SQLite database", b"SQLite format 3\0", advice="export its text to a file first"),
+)
+"""The first that fits a file is its format."""
 
-MOST = 50_000_000  # bytes of a document with markup, and of what is unpacked from it
-ENDINGS = (".docx", ".odt", ".epub", ".rtf")  # of documents whose source is not text
-SOURCES = {"HTML page": (".html", ".htm", ".xhtml"), "Markdown text": (".md", ".markdown")}  # their source is text too
-READ = ("Word document", "OpenDocument text", "EPUB book", "rich text document (RTF)")  # as their text
 
-
-def recognised(head: bytes) -> tuple[str, str] | None:
-    """Return what a file that begins with `head` is, and what to do with it; None if it may be a text."""
-    if head.startswith(ZIP):
-        for media, kind in MEDIA.items():
-            if head.startswith(media, MEDIA_TYPE):
-                return kind, SAVE_AS_TEXT
-        for folder, kind in OFFICE.items():
-            if b"[Content_Types].xml" in head and folder in head:
-                return kind, SAVE_AS_TEXT
-        return "ZIP archive", UNPACK
-    for signature, found in SIGNATURES.items():
-        if head.startswith(signature):
-            return found
-    return ("tar archive", UNPACK) if head.startswith(b"ustar", TAR_MAGIC) else None
-
-
-def kind_of(name: str, found: str, head: bytes) -> str | None:
-    """Return the kind of the document `name`, if it has markup. `found` is what its first bytes, `head`, show."""
-    if found:
-        return found if found in READ else None
+def format_of(name: str, head: bytes) -> Format | None:
+    """Return the format of the file `name`, which begins with `head`; None if it may be a plain text."""
+    by_bytes = next((one for one in FORMATS if one.begins(head)), None)
+    if by_bytes is not None and not by_bytes.is_text:
+        return by_bytes
     ending = os.path.splitext(name.lower().removesuffix(".gz"))[1]
-    by_name = next((kind for kind, endings in SOURCES.items() if ending in endings), None)
-    return by_name or ("HTML page" if re.match(rb"\s*<(!doctype html|html)\b", head, re.IGNORECASE) else None)
+    return next((one for one in FORMATS if one.is_text and ending in one.endings), by_bytes)
+
+
+def endings() -> tuple[str, ...]:
+    """Return the endings of all formats that are read."""
+    return tuple(ending for one in FORMATS for ending in one.endings)
 
 
 def unmarked_utf_16(head: bytes) -> str | None:
@@ -101,8 +128,8 @@ def unpacked_bytes(document: Document) -> Iterator[BufferedIOBase]:
 
 def first_bytes(stream: BufferedIOBase, size: int) -> bytes:
     """Return the first bytes of `stream`: one read, and more only if those do not show the format."""
-    found = stream.read1(size)
-    while any(len(found) < len(mark) and mark.startswith(found) for mark in (GZIP, *MARKS, *SIGNATURES, ZIP)):
+    marks, found = [GZIP, *MARKS, *(one.signature for one in FORMATS)], stream.read1(size)
+    while any(len(found) < len(mark) and mark.startswith(found) for mark in marks):
         more = stream.read1(size)
         if not more:
             break

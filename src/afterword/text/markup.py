@@ -1,4 +1,4 @@
-"""Documents with markup become their text: Word, OpenDocument, EPUB, RTF, HTML and Markdown.
+"""The readers of `formats.FORMATS`: documents with markup become their text.
 
 Nothing is fetched, no entity is expanded, and what is unpacked is limited. Tables, pictures and notes are left out.
 """
@@ -10,6 +10,7 @@ import ctypes
 import io
 import json
 import lzma
+import pkgutil
 import posixpath
 import re
 import signal
@@ -18,13 +19,13 @@ import time
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote
 from xml.etree.ElementTree import XML
 from xml.parsers import expat
 
-from afterword.text.documents import NotTextError, counted, with_article
-from afterword.text.formats import MOST, SOURCES
+from afterword.text.documents import counted
+from afterword.text.formats import MOST
 
 OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
 DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError, expat.ExpatError, RecursionError
@@ -62,14 +63,9 @@ def answer(seconds: int, memory: int) -> None:
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_AS", memory)
     while line := sys.stdin.buffer.readline():
-        kind, name, size = json.loads(line)
+        reader, size = json.loads(line)
         _limit("RLIMIT_CPU", int(time.process_time()) + 1 + seconds)
-        try:
-            text, change = text_of(kind, sys.stdin.buffer.read(size), name)
-            found = {"text": text, "change": change}
-        except NotTextError as error:
-            found = {"message": error.message, "kind": error.kind}
-        print(json.dumps(found), flush=True)
+        print(json.dumps(text_of(reader, sys.stdin.buffer.read(size))), flush=True)
 
 
 def _limit(name: str, most: int) -> None:
@@ -80,35 +76,34 @@ def _limit(name: str, most: int) -> None:
         resource.setrlimit(number, (most, resource.getrlimit(number)[1]))
 
 
-def text_of(kind: str, content: bytes, name: str) -> tuple[str, str]:
-    """Return the text of a document of that kind, and a note of what was left out. `SOURCES` must be in UTF-8.
+def text_of(reader: str, content: bytes) -> dict[str, str]:
+    """Return the `text` of a document and what was `left_out`, or why it cannot be read: see `parser.Parser.text_of`.
 
-    Raises NotTextError if it is damaged, encrypted or too large, or if the packages that read it are missing.
+    `reader` is that of a `Format`: it takes the bytes, and a counter of what it leaves out. It raises ImportError if a
+    package is missing, RuntimeError for an encrypted document, and one of `DAMAGED` for others that it cannot read.
     """
     left_out = Counter[str]()
     try:
         if len(content) > MOST:
             raise ValueError(f"more than {MOST:,} bytes")
-        text = READERS[kind](content, left_out)
+        text = pkgutil.resolve_name(reader)(content, left_out)
     except ImportError:
-        needs = "pip install 'afterword[documents]' to read it" + "; or give `markup` keep" * (kind in SOURCES)
-        raise NotTextError(f"{name} is {with_article(kind)}: {needs}", kind) from None
+        return {"fault": "unread"}
     except DAMAGED as error:
-        why = f"{str(error)[:80] or type(error).__name__}"
-        raise NotTextError(f"{name} is a damaged {kind} ({why}): save it again", f"damaged {kind}") from None
+        return {"fault": "damaged", "why": str(error)[:80] or type(error).__name__}
     except RuntimeError:  # from zipfile, for a password
-        raise NotTextError(f"{name} is an encrypted {kind}: save it without a password", f"encrypted {kind}") from None
+        return {"fault": "encrypted"}
     del left_out[""]
     listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
     text = re.sub("\r\n?", "\n", text).strip()
-    return text and f"{text}\n", "read the text of {}" + (f", without {listed}" if listed else "")
+    return {"text": text and f"{text}\n", "left_out": listed}
 
 
-def _word(content: bytes, left_out: Counter[str]) -> str:
+def word(content: bytes, left_out: Counter[str]) -> str:
     return _office(_Package(content).content("word/document.xml"), left_out)
 
 
-def _open_document(content: bytes, left_out: Counter[str]) -> str:
+def open_document(content: bytes, left_out: Counter[str]) -> str:
     package = _Package(content)
     if b"encryption-data" in package.content("META-INF/manifest.xml"):
         raise RuntimeError
@@ -123,7 +118,7 @@ def _office(content: bytes, left_out: Counter[str]) -> str:
     return re.sub(rf"{SPACES}\n *", "\n", text.close())
 
 
-def _epub(content: bytes, left_out: Counter[str]) -> str:
+def epub(content: bytes, left_out: Counter[str]) -> str:
     """Return the text of the pages that the book's spine lists, in that order."""
     package = _Package(content)
     place = next(XML(package.content("META-INF/container.xml")).iterfind(".//{*}rootfile")).attrib["full-path"]
@@ -134,10 +129,10 @@ def _epub(content: bytes, left_out: Counter[str]) -> str:
     locked = "META-INF/encryption.xml"
     if locked in package.namelist() and any(path in unquote(package.content(locked).decode()) for path in paths):
         raise RuntimeError
-    return "\n\n\n".join(_page(package.content(path), left_out).strip("\n") for path in paths)
+    return "\n\n\n".join(page(package.content(path), left_out).strip("\n") for path in paths)
 
 
-def _rtf(content: bytes, left_out: Counter[str]) -> str:
+def rtf(content: bytes, left_out: Counter[str]) -> str:
     from striprtf.striprtf import rtf_to_text
 
     source = content.decode("ascii", "replace")
@@ -148,7 +143,7 @@ def _rtf(content: bytes, left_out: Counter[str]) -> str:
     return str(rtf_to_text(re.sub(r"\{\\footnote\b[^{}]*\}", "", without_tables)))
 
 
-def _page(content: bytes, left_out: Counter[str]) -> str:
+def page(content: bytes, left_out: Counter[str]) -> str:
     from lxml import etree
 
     page = _Text(left_out, PAGE, {"br": BREAK})
@@ -156,21 +151,11 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
     return str(etree.fromstring(content, reading)) if content.strip() else ""
 
 
-def _markdown(content: bytes, left_out: Counter[str]) -> str:
+def markdown(content: bytes, left_out: Counter[str]) -> str:
     from markdown_it import MarkdownIt
 
     source = FRONT_MATTER.sub("", content.decode())
-    return _page(MarkdownIt("commonmark").enable("table").render(source).encode(), left_out)
-
-
-READERS: dict[str, Callable[[bytes, Counter[str]], str]] = {
-    "Word document": _word,
-    "OpenDocument text": _open_document,
-    "EPUB book": _epub,
-    "rich text document (RTF)": _rtf,
-    "HTML page": _page,
-    "Markdown text": _markdown,
-}
+    return page(MarkdownIt("commonmark").enable("table").render(source).encode(), left_out)
 
 
 class _Package(zipfile.ZipFile):

@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from afterword.text.documents import Notes, NotTextError, with_article
-from afterword.text.formats import SAVE_AS_TEXT
+from afterword.text.formats import Format
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -26,20 +26,26 @@ class Parser:
     def __init__(self) -> None:
         self._process: Popen[bytes] | None = None
 
-    def text_of(self, kind: str, content: bytes, name: str, notes: Notes) -> str:
-        """Return the text of a document of that kind, and note what was left out. HTML and Markdown must be in UTF-8.
+    def text_of(self, format: Format, content: bytes, name: str, notes: Notes) -> str:
+        """Return the text of a document in that format, and note what was left out. If `is_text`, it must be UTF-8.
 
         Raises NotTextError if it is damaged, encrypted or too large, or if the packages that read it are missing.
         """
-        line = self._asked(json.dumps([kind, name, len(content)]).encode() + b"\n" + content)
-        if not line:
-            needs = f"needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory to be read"
-            raise NotTextError(f"{name} is {with_article(kind)} that {needs}: {SAVE_AS_TEXT}", f"too large {kind}")
-        found = json.loads(line)
-        if "message" in found:
-            raise NotTextError(**found)
-        notes.changed(name, found["change"])
-        return str(found["text"])
+        line = self._asked(json.dumps([format.reader, len(content)]).encode() + b"\n" + content)
+        found = json.loads(line or '{"fault": "too large"}')
+        if "text" in found:
+            notes.changed(name, "read the text of {}" + f", without {found['left_out']}" * bool(found["left_out"]))
+            return str(found["text"])
+        kind, fault = format.name, found["fault"]
+        needs = f"needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory to be read"
+        install = f"pip install 'afterword[{format.extra}]' to read it" + "; or give `markup` keep" * format.is_text
+        what, called = {
+            "too large": (f"{with_article(kind)} that {needs}: {format.advice}", f"too large {kind}"),
+            "unread": (f"{with_article(kind)}: {install}", kind),
+            "damaged": (f"a damaged {kind} ({found.get('why')}): save it again", f"damaged {kind}"),
+            "encrypted": (f"an encrypted {kind}: save it without a password", f"encrypted {kind}"),
+        }[fault]
+        raise NotTextError(f"{name} is {what}", called)
 
     def _asked(self, request: bytes) -> bytes:
         """Return the answer of the process, and b"" if it has ended instead."""

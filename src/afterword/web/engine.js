@@ -11,9 +11,20 @@ const RARE = 1e-3; // a symbol that is less likely to continue what a prompt beg
 const [RAREST, MOST_BEGUN] = [1e-5, 400]; // the least probability of a word's beginning, and the most beginnings that are read
 const WORD = /\s*(?:[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|[^\p{L}\p{M}\p{N}_\s]+)/uy; // punctuation counts as words
 const BEGUN = /[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*['’]?$/u;
+/**
+ * The number options of writing, in the order in which they apply: `keep` returns what is left of weights, of which the
+ * largest is 1, and 0 for those that it drops; `off` keeps all as they are. The page has a slider for each of them, under
+ * the `name` that the server's page uses.
+ */
+const NUMBERS = [
+  { option: "temperature", fits: t => t >= 0 && t <= 100, limit: "from 0 to 100", off: 1, keep: (weights, t) => weights.map(weight => weight ** (1 / Math.max(t, 1e-200))),
+    name: "temperature", label: "temperature", least: 0, most: 2, step: 0.05, isInNext: true, hint: "lower is safer, higher is wilder; 0 takes the likeliest token" },
+  { option: "minP", fits: p => p >= 0 && p < 1, limit: "from 0 to below 1", off: 0, keep: (weights, p) => weights.map(weight => (weight >= p ? weight : 0)),
+    name: "min_p", label: "min-p", least: 0, most: 0.5, step: 0.01, isInNext: true, hint: "drop tokens below this fraction of the highest probability" },
+];
 const OPTIONS = {
   load: ["wasm"],
-  generate: ["prompt", "maxTokens", "temperature", "minP", "seed", "stop", "signal", "onToken"],
+  generate: ["prompt", "maxTokens", ...NUMBERS.map(({ option }) => option), "seed", "stop", "signal", "onToken"],
   score: ["signal"],
   next: ["signal"],
   words: ["count", "signal"],
@@ -288,20 +299,21 @@ class Model {
 
   async generate(options = {}) {
     const { rows, boundary, masked, blank, writing } = this.facts;
-    const { prompt = writing.prompt, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = checked(options, "generate");
-    const { maxTokens = writing.maxTokens, temperature = writing.temperature, minP = writing.minP } = options;
-    const isValid = temperature >= 0 && temperature <= writing.hottest && minP >= 0 && minP < 1 && maxTokens >= 0;
-    if (!isValid) throw new RangeError(`temperature must be from 0 to ${writing.hottest}, minP from 0 to below 1, and maxTokens 0 or more`);
-    const [random, turn, stops] = [numbers(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
+    const { prompt = writing.prompt, maxTokens = writing.maxTokens, stop = [], seed = Math.floor(Math.random() * 2 ** 32), signal, onToken } = checked(options, "generate");
+    const numbers = Object.fromEntries(NUMBERS.map(({ option, off }) => [option, options[option] ?? writing[option] ?? off]));
+    const wrong = NUMBERS.find(({ option, fits }) => !fits(numbers[option]));
+    if (wrong || !(maxTokens >= 0)) throw new RangeError(wrong ? `${wrong.option} must be ${wrong.limit}` : "maxTokens must be 0 or more");
+    const [random, turn, stops] = [randoms(BigInt(seed)), turns(signal), [stop].flat().filter(Boolean)];
+    const pick = p => drawn(weights(p, numbers), numbers.temperature ? random : () => 0); // 0: the first of the likeliest
     const never = [...masked, ...(options.prompt ? [] : blank)]; // a text does not begin with space
     const ways = await this.#ways(prompt, turn);
     const among = ways.map(({ p, rest }) => without(p, [...never, ...this.#strays(prompt, rest)]));
-    const place = ways.length > 1 ? drawn(weights(among.flatMap(p => [...p]), temperature, minP), random) : 0;
+    const place = ways.length > 1 ? pick(among.flatMap(p => [...p])) : 0;
     let { rest, p } = ways[Math.floor(place / rows)];
     const reading = new Reading(this, ways[Math.floor(place / rows)].reading);
     let [text, held, tokens, logProbability, finishReason] = ["", "", 0, 0, maxTokens > 0 ? null : "length"];
     while (!finishReason) {
-      const id = drawn(weights(without(p, [...(tokens ? masked : never), ...this.#strays(prompt + text + held, rest)]), temperature, minP), temperature ? random : () => 0);
+      const id = pick(without(p, [...(tokens ? masked : never), ...this.#strays(prompt + text + held, rest)]));
       const cost = Math.log(p[id]);
       [tokens, logProbability] = [tokens + 1, logProbability + cost];
       if (id === boundary || tokens >= maxTokens) finishReason = id === boundary ? "stop" : "length";
@@ -407,12 +419,10 @@ function without(p, never) {
   return left;
 }
 
-/** Return the weights that temperature and min-p leave of `p`. */
-function weights(p, temperature, minP) {
+/** Return the weights that `numbers`, the values of `NUMBERS`, leave of `p`. */
+function weights(p, numbers) {
   const largest = p.reduce((a, b) => Math.max(a, b));
-  const first = p.indexOf(largest);
-  if (temperature < 1e-200) return p.map((_, k) => Number(k === first));
-  return p.map(value => (value / largest) ** (1 / temperature)).map(weight => (weight >= minP ? weight : 0));
+  return NUMBERS.reduce((left, { option, keep }) => keep(left, numbers[option]), p.map(value => value / largest));
 }
 
 /** Draw an index in proportion to `weights`. */
@@ -461,7 +471,7 @@ function turns(signal) {
 }
 
 /** Return a function that draws numbers from 0 to 1: NumPy's PCG64 (O'Neill 2014), seeded as NumPy seeds it. */
-function numbers(seed) {
+function randoms(seed) {
   const word = (value, shift) => Number((value >> BigInt(shift)) & 0xffffffffn);
   const hash = (factor, by) => value => {
     const mixed = Math.imul((value ^ factor) >>> 0, (factor = Math.imul(factor, by)));

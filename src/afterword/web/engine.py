@@ -13,9 +13,10 @@ from typing import Any
 
 from afterword.errors import OptionError
 from afterword.model.arrays import Array, in_bytes
-from afterword.model.folder.defaults import HOTTEST, RUNNING_TEXT
+from afterword.model.folder.defaults import RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
+from afterword.model.network.cells import check_claimed
 from afterword.model.network.config import embedding_of
 from afterword.web.pages import in_script, read
 
@@ -50,8 +51,7 @@ def _check(model: SavedModel) -> None:
     config, tokenizer = model.config, model.tokenizer
     if config.window:
         raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")
-    if config.cell != "lstm":
-        raise OptionError("a page runs only LSTMs; this model was trained with `cell` rnn")
+    check_claimed(config.cell, "a page")
     if tokenizer.rows > MOST_ROWS:
         raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens; this model has {tokenizer.rows:,}")
 
@@ -76,7 +76,6 @@ def _facts(model: SavedModel) -> dict[str, Any]:
             "prompt": model.default_prompt,
             "maxTokens": model.writing.max_tokens,
             "temperature": model.writing.temperature,
-            "hottest": HOTTEST,
             # the low one of `RECURRING_WORDS` relies on new-word-p, which the engine does not have
             "minP": RUNNING_TEXT.min_p if model.writing.new_word_p else model.writing.min_p,
             "isOfLines": model.writing.opening == "boundary",
@@ -99,7 +98,7 @@ def _weights(model: SavedModel, parts: int) -> Iterator[bytes]:
     weights = model.weights
     yield matrix(embedding_of(model.config, weights))
     for k in range(model.config.num_layers):
-        layer = layer_weights(weights, k)
+        layer = layer_weights(weights, k, model.config.cell)
         yield matrix(layer.weight_ih)
         yield matrix(layer.weight_hh)
         yield (layer.bias_ih + layer.bias_hh).tobytes()

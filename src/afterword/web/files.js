@@ -1,12 +1,12 @@
 // Files that the user drops or chooses.
 
 /**
- * Return the text of a file. Throws an Error with one sentence if it is not text. A file whose ending matches `documents`
+ * Return the text of a file. Throws an Error with one sentence if it is not text. A file with one of the `endings`
  * is returned as {document, ending}, in base64.
  */
-export async function textOf(file, documents = null, most = 50_000_000) {
+export async function textOf(file, endings = [], most = 50_000_000) {
   if (file.size > most) throw new Error(`${file.name} is too large: ${Math.round(file.size / 1e6)} MB`);
-  const ending = documents?.exec(file.name)?.[0].toLowerCase();
+  const ending = endings.find(one => file.name.toLowerCase().endsWith(one));
   if (ending) {
     const reader = new FileReader();
     reader.readAsDataURL(file);

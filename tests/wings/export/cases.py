@@ -17,11 +17,12 @@ MISTAKES = [
     ("export tiny --js a.js --weight-bytes 4", "--weight-bytes must be 2 or less"),
     ("export tiny", "the formats are --html, --js, --onnx, --keras"),
 ]
-OF_TEXT = ["export series --html a.html", "export series --onnx a.onnx"]
+OF_TEXT = ["export {0} --html a.html", "export {0} --onnx a.onnx"]
 OF_MODEL = ["export MODEL --html page.html"]
 JAVASCRIPT = ["export"]
 QUIET = {"export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"]}
 LOADED = {"export": [{one.name: f"a{one.endings[0]}", "overwrite": True} for one in EXPORTS]}
+MADE = {"an export": lambda model, path: EXPORTS[0].export(model, path, PageSettings())}  # for some kinds of cells
 RECORDED = {f"export {one.name}": ["export", "play-0", f"--{one.name}", f"play.{one.name}"] for one in EXPORTS}
 SHADED = {"exported": "'textarea, button, label', null"}
 

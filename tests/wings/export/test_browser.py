@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from afterword.errors import OptionError
+from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.model.ngram.tables import Ngram, start_row
+from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
@@ -140,6 +142,27 @@ def test_a_seed_writes_the_same_text_as_in_python(name: str, tmp_path: Path) -> 
         assert sample["logProbability"] == pytest.approx(expected.log_probability, abs=0.05)
 
 
+def test_every_number_of_the_engine_is_described_limited_and_applied_as_in_python(tmp_path: Path) -> None:
+    random, settings = np.random.default_rng(0), {field.name: field.metadata for field, _ in kinds_of(Sampling)}
+    logits = random.normal(size=(50, 30)) * 3
+    logits -= logits.max(axis=1, keepdims=True)
+    values = [0, 1e-3, 0.05, 0.3, 0.5, 0.999, 1, 1.5, 3, 20, 100, 101, -1]
+    script = f"""const {{ NUMBERS }} = await import("./model.mjs"), rows = {json.dumps(np.exp(logits).tolist())};
+        const each = one => {json.dumps(values)}.map(value => one.fits(value) && rows.map(row => one.keep(row, value)));
+        return NUMBERS.map(one => [one, each(one)]);"""
+    exported = written(load_model(save_tiny(tmp_path / "tiny"))) + "export { NUMBERS };"
+    for number, results in run(tmp_path, script, exported):
+        about = settings[number["name"]]
+        assert (number["off"], number["label"]) == (about["off"], number["name"].replace("_", "-"))
+        assert about["help"].partition(" (")[0] == number["hint"]
+        for value, found in zip(values, results, strict=True):
+            fits = all(about[limit] is None or holds(value, about[limit]) for limit, (holds, _) in LIMITS.items())
+            assert bool(found) == fits, (number["name"], value)
+            if fits and value:
+                keep, _ = FILTERS.get(number["name"], (lambda logits, t: logits / t, 1))
+                np.testing.assert_allclose(found, np.exp(keep(logits, value)), rtol=1e-9, atol=1e-300)
+
+
 def test_the_program_of_the_documentation_runs(tmp_path: Path) -> None:
     docs = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     program = re.search(r'```js\nimport \{ load \} from "./book.js";(.*?)```', docs, re.DOTALL)
@@ -167,24 +190,28 @@ def test_an_unknown_option_and_a_value_beyond_its_limit_are_refused_with_what_is
     script = """const model = await load(), said = async call => String(await call().catch(error => error));
         return Promise.all([
             said(() => model.generate({ maxToken: 3 })),
-            said(() => model.generate({ topK: 3 })),
+            said(() => model.generate({ noCopy: 30 })),
             said(() => model.score("ab", { Signal: null })),
             said(() => model.next("ab", { seed: 3 })),
             said(() => load({ wasn: false })),
             ...[5000, NaN, -1].map(temperature => said(() => model.generate({ temperature }))),
-            said(() => model.generate({ temperature: 100, maxTokens: 0, seed: undefined })),
+            said(() => model.generate({ minP: 1 })),
+            said(() => model.generate({ maxTokens: NaN })),
+            said(() => model.generate({ temperature: 100, minP: undefined, maxTokens: 0, seed: undefined })),
         ]);"""
     found = run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny"))))
     assert found[:5] == [
         "TypeError: unknown option maxToken: did you mean maxTokens?",
-        "TypeError: unknown option topK: generate has "
-        "prompt, maxTokens, temperature, minP, seed, stop, signal, onToken",
+        found[1],
         "TypeError: unknown option Signal: did you mean signal?",
         "TypeError: unknown option seed: next has signal",
         "TypeError: unknown option wasn: did you mean wasm?",
     ]
+    assert found[1].startswith("TypeError: unknown option noCopy: generate has prompt, maxTokens, temperature, ")
     assert found[5:] == [
-        *["RangeError: temperature must be from 0 to 100, minP from 0 to below 1, and maxTokens 0 or more"] * 3,
+        *["RangeError: temperature must be from 0 to 100"] * 3,
+        "RangeError: minP must be from 0 to below 1",
+        "RangeError: maxTokens must be 0 or more",
         "[object Object]",
     ]
 

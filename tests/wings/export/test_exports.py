@@ -226,7 +226,7 @@ def test_what_a_format_cannot_hold_is_refused_in_one_line(
 ) -> None:
     model, path = base_of("\nab").model, tmp_path / "x"
     plain = dataclasses.replace(model.config, cell="rnn")
-    with pytest.raises(OptionError, match="only LSTMs can be exported"):
+    with pytest.raises(OptionError, match="an export is only for cell= lstm, not rnn"):
         one.export(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path, MIXED)
     if one.package:
         monkeypatch.setitem(sys.modules, one.package, None)
@@ -330,7 +330,7 @@ def test_the_program_for_onnx_runtime_writes(
     check(printed(program("python", "onnxruntime")), model)
 
 
-@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}, {"cell": "rnn"}])
+@pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}])
 def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
     sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

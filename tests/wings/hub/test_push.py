@@ -24,13 +24,13 @@ from afterword.errors import OptionError
 from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.saved import FILES, load_model, save_model
-from afterword.operations.accept import accept
 from afterword.serving.writing.models import short_name
 from afterword.wings.hub.push import push
+from afterword.wings.odd.accept import accept
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
-from tests.tiny import save_tiny, save_tiny_calibrated
+from tests.tiny import save_tiny, save_tiny_whole
 from tests.wings.hub.hub import TOKEN, Hub, Repository, problems, stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
@@ -285,7 +285,7 @@ def test_the_card_of_every_kind_of_model_is_valid(model: Path) -> None:
 
 
 def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command, hub: Hub, tmp_path: Path) -> None:
-    mine, log = save_tiny_calibrated(tmp_path / "mine", seed=0), tmp_path / "today.log"
+    mine, log = save_tiny_whole(tmp_path / "mine", seed=0), tmp_path / "today.log"
     log.write_text("a b 3 é\nb b 9000 d\nd d d\na 10.0.0.7 b 700000 b\n")
     accept(mine, ("d d d",))
     here = on_hub("odd", mine, log, "--json", "--false-alarms", "0.05")
@@ -310,7 +310,7 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
 def test_each_damaged_file_of_a_model_on_the_hub_is_one_line(
     on_hub: Command, hub: Hub, tmp_path: Path, name: str
 ) -> None:
-    mine, yours = (save_tiny_calibrated(tmp_path / f"{seed}", seed) for seed in (0, 1))
+    mine, yours = (save_tiny_whole(tmp_path / f"{seed}", seed) for seed in (0, 1))
     files = {one: (mine / one).read_bytes() for one in FILES}
     published(hub, mine)
     assert on_hub("info", MINE).returncode == 0

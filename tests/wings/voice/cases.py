@@ -20,7 +20,7 @@ MISTAKES = [
     ("voice tiny text --own text", "at least 20 are needed"),
     ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
 ]
-OF_TEXT = ["voice series text"]
+OF_TEXT = ["voice {0} text"]
 QUIET = {"voice": ["run draft.txt --html voice.html"]}
 NEEDS_MORE = ["/v1/voice"]  # routes that a plain model refuses
 RECORDED = {"voice": ["voice", "play-0", "other.txt", "--json"]}

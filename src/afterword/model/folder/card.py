@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from afterword.commands import attached, elsewhere
+from afterword.commands import attached, elsewhere, learned
 
 if TYPE_CHECKING:
     from afterword.model.folder.saved import SavedModel
@@ -22,8 +22,8 @@ def metadata(model: SavedModel) -> dict[str, Any]:
     """Return what a model hub sorts `model` by, in the hub's own words. The licence of the text is not known here."""
     found: dict[str, Any] = {"license": UNKNOWN, "library_name": "afterword", "pipeline_tag": "text-generation"}
     found["tags"] = ["afterword", model.config.cell]
-    if model.about.get("series"):
-        found["pipeline_tag"] = "time-series-forecasting"
+    if model.learned:
+        found["pipeline_tag"] = model.learned.task
     if model.about.get("validation"):
         found["metrics"] = ["perplexity"]
     base = (model.about.get("base") or {}).get("name", "")
@@ -36,20 +36,20 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
-    text, unit = ("table", "value") if about.get("series") else ("text", "character")
+    text, unit, command = "text", "character", "afterword generate ."
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
-    if series := about.get("series"):
-        kind = f"{series['frequency']} series, season {series['season']:,}, to forecast {series['horizon']:,} values"
+    for name, other in learned().items():
+        if fact := about.get(name):
+            text, unit, command, kind = other.source, other.unit, other.use, other.contents.format(**fact)
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
     training, held_out = corpus["training"]["characters"], corpus["validation"]["characters"]
     rows[text] = f"{names}: {kind}, {training:,} {unit}s to learn from, {held_out:,} held out"
-    origin = f"A small LSTM, trained with Afterword on its user's own {text}."
-    command = "afterword forecast . FILE" if series else "afterword generate ."
+    origin = f"A small {config.kind.name}, trained with Afterword on its user's own {text}."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
-        command = "afterword odd . FILE"
+        command = "afterword score . FILE"
     rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",
@@ -65,7 +65,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
         rows[f"held-out {text}"] = f"{bits:.3f} bits per {unit} ({nats:.4f} nats, perplexity {math.exp(nats):.2f})"
     lines = [f"# A model of {names}", "", origin, ""]
     lines += ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += ["", "```", command, "```", "", *([] if series else [SHARING + "\n".join(disclosure(model)), ""])]
+    lines += ["", "```", command, "```", "", *([] if model.learned else [SHARING + "\n".join(disclosure(model)), ""])]
     if samples:
         lines += ["## Samples", ""]
     for temperature, text in samples:

@@ -20,13 +20,13 @@ import json
 import os
 import zlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from afterword.commands import attached
+from afterword.commands import Learned, attached, learned
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids, Weights, in_bytes
 from afterword.model.folder.attachments import attachment
@@ -52,11 +52,6 @@ TEXT = "text.rows"
 SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
 TOKENIZER, CARD = "tokenizer.json", "README.md"
-Learned = Literal["text", "series"]
-INSTEAD: dict[Learned, str] = {
-    "series": "this model has learned series of numbers, not text: use afterword forecast",
-    "text": "this is a model of text, which cannot forecast: train one with afterword forecast TABLE --keep DIR",
-}
 FILES = (CONFIG, WEIGHTS, NGRAM, *attached(), TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
@@ -82,7 +77,6 @@ class _About(TypedDict, total=False):
     corpus: dict[str, Any] | None
     training: dict[str, Any] | None
     validation: _Measured | None
-    series: dict[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +114,11 @@ class SavedModel:
     """The content of its attachments, by the names of their files."""
     notes: tuple[str, ...] = ()
     """What a user should know about its files."""
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the model has learned in place of text; None for a model of text."""
+        return next((one for name, one in learned().items() if self.about.get(name)), None)
 
     def opening(self, seed: int) -> Ids:
         """Return the tokens [N] that writing reads before any prompt; `seed` draws the window of a model of windows."""
@@ -179,7 +178,7 @@ class SavedModel:
             "lines": bool(self.about.get("lines")),
             "labels": dict(self.about.get("labels") or {}) or None,
             "unwrapped": self.about.get("unwrapped"),
-            **({"series": self.about["series"]} if self.about.get("series") is not None else {}),
+            **{name: self.about[name] for name in learned() if self.about.get(name) is not None},
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
 
@@ -237,7 +236,7 @@ def check_replaceable(folder: Path) -> None:
         if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise ModelError(f"cannot save to {folder}: the folder is in use; name a new one")
         try:
-            load_model(folder, learned=None)
+            load_model(folder, of_text=False)
         except ModelError as error:
             raise ModelError(f"cannot save to {folder}, which is not a model's folder: {error}") from None
 
@@ -296,14 +295,13 @@ def model_folder(path: Path) -> Path:
     return path / "model" if os.path.isfile(path / "run.json") else path
 
 
-def load_model(folder: Path, learned: Learned | None = "text") -> SavedModel:
-    """Read the model in `folder` and check every bit. If `learned` is None, it may be a model of text or of series.
+def load_model(folder: Path, of_text: bool = True) -> SavedModel:
+    """Read the model in `folder` and check every bit. Unless it must be `of_text`, it may have learned something else.
 
-    Raises ModelError that says what is missing or damaged, or if the model has learned something else."""
+    Raises ModelError that says what is missing or damaged, or what the model has learned in place of text."""
     model = _read_at_once(folder)
-    found: Learned = "series" if model.about.get("series") else "text"
-    if learned not in (None, found):
-        raise ModelError(INSTEAD[found])
+    if of_text and (other := model.learned):
+        raise ModelError(other.refused)
     return model
 
 
@@ -415,6 +413,7 @@ def _check(model: SavedModel) -> None:
         )
     check_weights(model.config, model.weights)
     as_record(_About, model.about)
+    as_record(dict[str, dict[str, Any] | None], {name: model.about.get(name) for name in learned()})
     if not all(0 <= row < rows for row in model.unseen):
         raise ModelError(f"unseen must be rows from 0 to {rows - 1}")
     if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:

@@ -29,7 +29,7 @@ GATES = ("input", "forget", "candidate", "output")
 
 
 class Layer(NamedTuple):
-    """The weights of one layer, float32. A plain recurrent layer has H in place of 4H."""
+    """The weights of one layer, float32. A plain recurrent layer has H in place of 4H (`CellKind.blocks`)."""
 
     weight_ih: Array  # [4H, E or H], U
     weight_hh: Array  # [4H, H], W
@@ -49,7 +49,7 @@ class Step(NamedTuple):
     before: Annotated[Array, "... H"]  # the cell state before this step
 
 
-def layer_weights(weights: Weights, layer: int, cell: str = "lstm") -> Layer:
+def layer_weights(weights: Weights, layer: int, cell: str) -> Layer:
     """Return the weights of layer 0, 1, … from those of a model, by their names; `cell` is the configuration's."""
     return Layer(*(weights[f"{cell}.{name}_l{layer}"] for name in Layer._fields))
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError
 from afterword.model.arrays import Array, Floats, Weights
-
-Cell = Literal["lstm", "rnn"]
+from afterword.model.network.cells import CELLS, Cell, CellKind
 
 # Far above anything that trains here, and small enough that no product of them overflows or asks for absurd memory.
 Rows = Annotated[int, Meta(ge=1, le=2**21)]  # Unicode has 1,114,112 code points
@@ -37,7 +36,7 @@ class Config:
     hidden_size: Units
     num_layers: Layers
     cell: Cell = "lstm"
-    """The kind of a layer: LSTM cells, or the plain tanh units that they are compared with."""
+    """The kind of a layer's cells, by its name in `CELLS`."""
     residual: bool = False
     """True if a layer above the first returns x + lstm(x)."""
     input: Literal["embedding", "number"] = "embedding"
@@ -51,9 +50,14 @@ class Config:
             raise ValueError(f"embedding_size must be 1 if a token is read as a number, not {self.embedding_size}")
 
     @property
+    def kind(self) -> CellKind:
+        """All that depends on the kind of the cells."""
+        return CELLS[self.cell]
+
+    @property
     def network(self) -> str:
         """The network in a few characters, such as 2 × 256 LSTM."""
-        return f"{self.num_layers} × {self.hidden_size} {self.cell.upper()}"
+        return f"{self.num_layers} × {self.hidden_size} {self.kind.name}"
 
     def shared_row_nats(self, rows: Annotated[NDArray[np.integer[Any]], "..."]) -> Annotated[Floats, "..."]:
         """Return the nats that each token costs beyond its row.
@@ -65,14 +69,14 @@ class Config:
     @property
     def parameters(self) -> int:
         """The number of learned weights. The classic recipe leaves the second biases at zero."""
-        fixed = "lstm.bias_hh" if self.input == "number" else "-"
+        fixed = f"{self.cell}.bias_hh" if self.input == "number" else "-"
         return sum(math.prod(shape) for name, shape in weight_shapes(self).items() if not name.startswith(fixed))
 
 
 def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight by its name in torch; 4H is the four gates, as `cell.GATES` (a plain RNN: H)."""
+    """Return the shape of every weight by its name in torch; a layer's first sizes are those of its cell's `blocks`."""
     rows, embedding, hidden = config.vocabulary_size, config.embedding_size, config.hidden_size
-    name, sums = config.cell, 4 * hidden if config.cell == "lstm" else hidden
+    name, sums = config.cell, len(config.kind.blocks) * hidden
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (rows, embedding)} if config.input == "embedding" else {}
     for layer in range(config.num_layers):
         shapes[f"{name}.weight_ih_l{layer}"] = (sums, hidden if layer else embedding)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import OptionError, check_installed
+from afterword.errors import check_installed
 from afterword.model.arrays import Array, Ids, Weights
+from afterword.model.network.cells import check_claimed
 from afterword.model.network.config import Config
 from afterword.model.network.graphs import HIGH, one_byte_graph
 
@@ -40,19 +41,18 @@ INPUTS, OUTPUTS = ["rows", "hidden", "cell"], ["logits", "hidden_out", "cell_out
 class FastEngine:
     """An engine that runs an LSTM of any number of layers. Many threads may share it.
 
-    Raises OptionError for a plain recurrent network, or if ONNX Runtime is not installed.
+    Raises OptionError for another kind of cell, or if ONNX Runtime is not installed.
     """
 
     def __init__(self, config: Config, weights: Weights) -> None:
-        if config.cell != "lstm":
-            raise OptionError("engine fast runs only LSTMs, and this model was trained with `cell` rnn: use numpy")
+        check_claimed(config.cell, "engine fast")
         check_installed("engine fast needs ONNX Runtime: pip install 'afterword[fast]'", "onnx", "onnxruntime")
         import onnx  # noqa: F401
 
         runtime()
         began = time.perf_counter()
         self._config = config
-        size = sum(weight.size for name, weight in weights.items() if name.startswith("lstm.weight"))
+        size = sum(weight.size for name, weight in weights.items() if name.startswith(f"{config.cell}.weight"))
         self.is_small = size <= CACHE_BYTES
         """True if a run of up to `LANES_PER_THREAD` lanes uses one thread."""
         self._session = session(one_byte_graph(config, weights), 1 if self.is_small else os.cpu_count() or 1)

@@ -46,7 +46,7 @@ def float_graph(config: Config, weights: Weights) -> onnx.ModelProto:
     graph.node("Gather", [graph.constant("embedding", embedding_of(config, weights)), "rows"], ["x0"])
 
     def add_layer(k: int, inputs: list[str], outputs: list[str]) -> None:
-        layer = layer_weights(weights, k)
+        layer = layer_weights(weights, k, config.cell)
         w, u = (
             graph.constant(f"{name}{k}", _by_gate(weight)[None])
             for name, weight in (("w", layer.weight_ih), ("u", layer.weight_hh))
@@ -73,7 +73,7 @@ def one_byte_graph(config: Config, weights: Weights) -> onnx.ModelProto:
     graph.node("Gather", [graph.constant("embedding", embedding), "rows"], ["x0"])  # [T, B, E]
 
     def add_layer(k: int, inputs: list[str], outputs: list[str]) -> None:
-        layer = layer_weights(weights, k)
+        layer = layer_weights(weights, k, config.cell)
         (w, w_scale), (u, u_scale) = (
             in_bytes(_widened(each), 1, LARGEST_STEP) for each in (layer.weight_ih, layer.weight_hh)
         )

@@ -21,10 +21,11 @@ import numpy as np
 
 from afterword.errors import OptionError
 from afterword.model.arrays import Array
-from afterword.model.network.cell import GATES
+from afterword.model.network.cells import CELLS
 from afterword.model.network.config import Config
 
-GATES_AND_STATES = (*GATES, "cell", "hidden")
+GATES_AND_STATES = CELLS["lstm"].parts  # no cell has others
+
 NOTATION = re.compile(r"(?:l(\d{1,9}))?(?:(?:^|\.)u(\d{1,9}))?(?:(?:^|\.)([a-z]+))?=(.+)", re.ASCII)
 
 
@@ -79,8 +80,8 @@ def held_values(holds: Iterable[Hold], config: Config) -> Annotated[Array, "L 6 
     held = np.full((config.num_layers, len(GATES_AND_STATES), config.hidden_size), np.nan, np.float32)
     for hold in holds:
         check_place(config, hold.layer, hold.unit)
-        if config.cell != "lstm" and hold.part != "hidden":
-            raise OptionError(f"hold: a plain recurrent network has no {hold.part}; hold a unit, as in l0.u42=1")
+        if hold.part not in config.kind.parts:
+            raise OptionError(f"hold: `cell` {config.cell} has no {hold.part}; hold a unit, as in l0.u42=1")
         layers = slice(None) if hold.layer is None else hold.layer
         held[layers, GATES_AND_STATES.index(hold.part), slice(None) if hold.unit is None else hold.unit] = hold.value
     return held
@@ -94,9 +95,3 @@ def check_place(config: Config, layer: int | None, unit: int | None) -> None:
         raise OptionError(f"unknown layer l{layer}: the model has {has}")
     if unit is not None and not 0 <= unit < config.hidden_size:
         raise OptionError(f"unknown unit u{unit}: a layer of this model has u0 to u{config.hidden_size - 1}")
-
-
-def put_held(values: Annotated[Array, "... B H"], held: Annotated[Array, "... H"]) -> None:
-    """Replace `values` in place wherever `held` is not NaN."""
-    spread = np.broadcast_to(held[..., None, :], values.shape)
-    np.copyto(values, spread, where=~np.isnan(spread))

@@ -1,13 +1,7 @@
 """The whole network in NumPy: embedding → stacked cells → logits, state in and state out.
 
-It computes what `cell` defines, arranged for speed; a test compares the two. Three things are done once, when the
-network is made:
-
-- The weights of the four gates are stored side by side, [in, 4H] instead of [4H, in]. One large product of rows is
-  faster than four products, or than one of columns.
-- A sigmoid is computed as a tanh: σ(x) = tanh(x/2)/2 + 1/2. The x/2 is folded into the weights (exactly, since it is a
-  power of two), so that one tanh covers all four gates.
-- The first layer's input is one of only R embeddings, so its product with the weights is a table, if that fits.
+It computes what `cell` defines, arranged for speed as `cells` says; a test compares the two. The first layer's input is
+one of only R embeddings, so its product with the weights is a table, if that fits.
 """
 
 from __future__ import annotations
@@ -22,17 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.model.arrays import Array, Floats, Ids, Weights
-from afterword.model.network.cell import GATES, Layer, Step, layer_weights
+from afterword.model.network.cell import Step, layer_weights
+from afterword.model.network.cells import Sums
 from afterword.model.network.config import Config, embedding_of
 from afterword.model.network.engines import FASTER, FastEngine
-from afterword.model.network.holding import GATES_AND_STATES, put_held
 from afterword.model.threads import PRODUCTS, RowProducts, at_once
 
 LARGEST_TABLE = 64 * 2**20  # bytes
-
-# gate = HALF · tanh(HALF · sum) + REST, [4]: a sigmoid for three of the gates, a plain tanh for the candidate
-HALF = np.array([1.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)
-REST = np.array([0.0 if gate == "candidate" else 0.5 for gate in GATES], np.float32)
 
 
 class State(NamedTuple):
@@ -70,10 +60,9 @@ class Network:
         """True if the logits are log-probabilities."""
         self.work = config.parameters / (1 if engine is None else FASTER)
         """The time of a step per lane of a large batch, as the number of parameters for which NumPy takes as long."""
-        arranged = _Arranged if config.cell == "lstm" else _ArrangedPlain
         self._product = RowProducts()
         layers = (layer_weights(weights, k, config.cell) for k in range(config.num_layers))
-        self._layers = [arranged(layer, self._product) for layer in layers]
+        self._layers = [config.kind.arranged(layer, self._product) for layer in layers]
         self._embedding = embedding_of(config, weights)
         self._output_weight = self._product.taken(weights["output.weight"].T)  # [H, R]
         self._output_bias = weights["output.bias"]
@@ -94,8 +83,7 @@ class Network:
     @property
     def numbers_per_token(self) -> int:
         """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
-        arrays = 2 if self.config.num_layers == 1 and self._table is not None else 6
-        return (arrays if self._held is None else 12) * self.config.hidden_size
+        return (2 if self.config.num_layers == 1 and self._table is not None else 6) * self.config.hidden_size
 
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""
@@ -165,17 +153,19 @@ class Network:
         for k, layer in enumerate(self._layers):
             projected = layer.project(x) if k > 0 else self._projected(ids)
             held = None if self._held is None else self._held[k]
-            outputs, hidden, cell = layer.run(projected, state.hidden[k], state.cell[k], held, steps)
+            outputs = np.empty((*ids.T.shape, self.config.hidden_size), np.float32)
+            hidden, cell = layer.run(outputs, projected, state.hidden[k], state.cell[k], held, steps)
             hiddens.append(hidden)
             cells.append(cell)
             x = x + outputs if k > 0 and self.config.residual else outputs
         return x, State(_stacked(hiddens), _stacked(cells), state.recent)
 
-    def _projected(self, ids: Ids) -> Projected:
+    def _projected(self, ids: Ids) -> Sums:
         """Return the part of the first layer's sums that comes from ids [B, T]: [B, 4H] for each step."""
         rows = self.rows(ids.T)
         if self._table is not None:
-            return _Rows(self._table, rows)
+            # one by one, because all of them would not fit into the cache
+            return (self._table.take(each, axis=0) for each in rows)
         return self._layers[0].project(self._embedding[rows])
 
     def _logits(self, outputs: Array) -> Array:
@@ -201,130 +191,6 @@ class Network:
         rows = self.rows(ids)
         chosen: Floats = np.take_along_axis(log_probabilities(logits), rows[..., None], axis=-1)[..., 0]
         return chosen - self.config.shared_row_nats(rows)
-
-
-class _Rows:
-    """Rows [T, B] of a table [R, 4H], looked up step by step, because all of them would not fit into the cache."""
-
-    def __init__(self, table: Array, rows: Ids) -> None:
-        self._table, self._rows = table, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, t: int) -> Array:
-        taken: Array = self._table.take(self._rows[t], axis=0)
-        return taken
-
-
-Projected = Array | _Rows
-"""The part of a layer's sums that comes from its input: [B, 4H] for each of T steps."""
-
-
-class _Arranged:
-    """The weights of one layer, arranged as the head of this file says."""
-
-    def __init__(self, layer: Layer, product: RowProducts) -> None:
-        self._product = product
-        H = layer.weight_hh.shape[1]
-        self._parts = [slice(at, at + H) for at in range(0, len(GATES) * H, H)]
-        # Factors as wide as the gates are three times as fast as ones that NumPy must stretch.
-        self._half, self._rest = np.repeat(HALF, H), np.repeat(REST, H)
-        self._input, self._recurrent = (
-            np.multiply(weight.T, self._half, order="C") for weight in (layer.weight_ih, layer.weight_hh)
-        )  # [in, 4H] and [H, 4H]
-        product.taken(self._recurrent)
-        self._bias = (layer.bias_ih + layer.bias_hh) * self._half
-
-    def project(self, x: Array) -> Array:
-        """Return the part of the gates' sums that comes from the input: x [..., E or H] → [..., 4H], in one product."""
-        sums = x.reshape(-1, x.shape[-1]) @ self._input
-        sums += self._bias
-        return sums.reshape(*x.shape[:-1], sums.shape[-1])
-
-    def _gates(self, projected: Array, hidden: Array) -> Array:
-        """Return the gates [B, 4H] of one step, from its part of `projected` [B, 4H] and the hidden state [B, H]."""
-        gates = self._product(hidden, self._recurrent)
-        gates += projected
-        np.tanh(gates, out=gates)
-        gates *= self._half
-        gates += self._rest
-        return gates
-
-    def _apart(self, gates: Array) -> list[Array]:
-        """Return views of the four gates [..., H] in [..., 4H]."""
-        return [gates[..., part] for part in self._parts]
-
-    def run(
-        self, projected: Projected, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
-    ) -> tuple[Array, Array, Array]:
-        """Take all steps: projected [T, B, 4H], hidden and cell [B, H] before the first; `held` [6, H] as in `holding`.
-
-        Return the outputs [T, B, H], and hidden and cell [B, H] after the last. Add everything computed to `steps`.
-        """
-        if held is not None or steps is not None:
-            step = self._trace(projected, hidden, cell, held)
-            if steps is not None:
-                steps.append(step)
-            return (step.hidden, step.hidden[-1], step.cell[-1]) if len(step.hidden) else (step.hidden, hidden, cell)
-        outputs = np.empty((len(projected), *hidden.shape), np.float32)
-        for t in range(len(outputs)):
-            input_gate, forget_gate, candidate, output_gate = self._apart(self._gates(projected[t], hidden))
-            cell = forget_gate * cell
-            candidate *= input_gate
-            cell += candidate
-            hidden = np.tanh(cell, out=outputs[t])
-            hidden *= output_gate
-        return outputs, hidden, cell
-
-    def _trace(self, projected: Projected, hidden: Array, cell: Array, held: Array | None) -> Step:
-        """Return everything that each step computes, [T, B, H] each."""
-        shape, first = (len(projected), *hidden.shape), cell
-        gates = np.empty((*shape[:2], self._bias.size), np.float32)
-        cells, hiddens = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        for t in range(len(cells)):
-            gates[t] = self._gates(projected[t], hidden)
-            now = self._apart(gates[t])
-            if held is not None:
-                for gate, value in zip(now, held, strict=False):
-                    put_held(gate, value)
-            input_gate, forget_gate, candidate, output_gate = now
-            cell = np.add(forget_gate * cell, input_gate * candidate, out=cells[t])
-            if held is not None:
-                put_held(cell, held[len(GATES)])
-            hidden = np.multiply(output_gate, np.tanh(cell), out=hiddens[t])
-            if held is not None:
-                put_held(hidden, held[len(GATES) + 1])
-        input_gates, forget_gates, candidates, output_gates = self._apart(gates)
-        before = np.concatenate([first[None], cells])[:-1]
-        return Step(input_gates, forget_gates, candidates, output_gates, cells, hiddens, before)
-
-
-class _ArrangedPlain(_Arranged):
-    """The weights of one plain recurrent layer, whose only sums [..., H] take the place of the gates'.
-
-    Its cell state stays empty.
-    """
-
-    def __init__(self, layer: Layer, product: RowProducts) -> None:
-        self._product = product
-        self._input = layer.weight_ih.T.copy()  # [E or H, H]
-        self._recurrent = product.taken(layer.weight_hh.T.copy())  # [H, H]
-        self._bias = layer.bias_ih + layer.bias_hh  # [H]
-
-    def run(
-        self, projected: Projected, hidden: Array, cell: Array, held: Array | None, steps: list[Step] | None
-    ) -> tuple[Array, Array, Array]:
-        """Take all steps, as `_Arranged.run` does: projected [T, B, H]. Gates are empty; the cell state stays zero."""
-        outputs = np.empty((len(projected), *hidden.shape), np.float32)
-        for t in range(len(outputs)):
-            hidden = np.tanh(self._product(hidden, self._recurrent) + projected[t], out=outputs[t])
-            if held is not None:
-                put_held(hidden, held[GATES_AND_STATES.index("hidden")])
-        if steps is not None:
-            gate, no_cell = outputs[..., :0], np.zeros_like(outputs)
-            steps.append(Step(gate, gate, gate, gate, no_cell, outputs, no_cell))
-        return outputs, hidden, cell
 
 
 def _stacked(layers: list[Array]) -> Array:

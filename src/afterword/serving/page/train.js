@@ -7,7 +7,6 @@ import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
-const DOCUMENT = /\.(docx|odt|epub|rtf|html|md)$/i; // the endings of files that the server reads as their text
 const PAUSE = 400; // milliseconds without a change before a plan is requested
 
 const LIVE = 1000; // milliseconds between two requests for a run that trains
@@ -112,7 +111,8 @@ function Train({ writer, started, isBusy }) {
   const starting = useRef(false);
   const { found: plan, error, isBusy: isPlanning, set, ask } = useRequest();
   const body = { ...(text?.document ? text : { text }), name, minutes, lines };
-  const hasModel = useStore(page).models.length > 0;
+  const { endings, models } = useStore(page);
+  const hasModel = models.length > 0;
   useStore(writing); // the sheet's text may be used as soon as there is one
 
   // The plan before stays in view until the next: else Start moves under the pointer of who has just left a field.
@@ -131,7 +131,7 @@ function Train({ writer, started, isBusy }) {
   };
   const takeFile = async file => {
     try {
-      take(await textOf(file, DOCUMENT), file.name, runName(file.name));
+      take(await textOf(file, endings), file.name, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
@@ -152,7 +152,7 @@ function Train({ writer, started, isBusy }) {
     <div class="bar">
       <h2>Train a model</h2>
       <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : text.document ? source : `${source}: ${number(text.length)} characters`}</span>
-      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile("text/*,.txt,.csv,.log,.docx,.odt,.epub,.rtf,.html,.md"); if (file) takeFile(file); }}>Choose a file</button>
+      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile(["text/*", ".txt", ".csv", ".log", ...endings].join()); if (file) takeFile(file); }}>Choose a file</button>
       <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
     ${text !== null && html`

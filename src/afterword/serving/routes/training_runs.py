@@ -16,6 +16,7 @@ from afterword.serving.routes.wanted import Name
 from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service
+from afterword.text.formats import endings
 
 POLL = 0.1  # seconds between two checks of a process
 
@@ -66,7 +67,7 @@ class RunRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     text: str | None = None
     document: bytes | None = None
-    ending: Literal[".docx", ".odt", ".epub", ".rtf", ".html", ".md"] | None = None
+    ending: Literal[endings()] | None = None  # type: ignore[valid-type]
     minutes: float | None = None
     lines: bool | None = None
 

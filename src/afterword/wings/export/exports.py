@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from afterword.errors import OptionError, check_installed
+from afterword.errors import check_installed
 from afterword.model.folder.saved import SavedModel
+from afterword.model.network.cells import check_claimed
 from afterword.wings.export.browser import PageSettings, write_html, write_js
 from afterword.wings.export.lstm_files import write_keras, write_onnx
 
@@ -39,8 +40,7 @@ class ExportFormat(NamedTuple):
 
     def export(self, model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
         """Write `model`. Return and raise as `write`; also raise OptionError if the package is missing."""
-        if model.config.cell != "lstm":
-            raise OptionError("only LSTMs can be exported; this model has `cell` rnn: train it again with `cell` lstm")
+        check_claimed(model.config.cell, "an export")
         if self.package:
             install = f"pip install 'afterword[{self.name}]'"
             check_installed(f"`{self.name}` needs the package {self.package}: {install}", self.package)

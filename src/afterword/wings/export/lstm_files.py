@@ -89,7 +89,7 @@ def _variables(model: SavedModel) -> dict[str, Array]:
     weights = model.weights
     found = {"layers/embedding/vars/0": embedding_of(model.config, weights)}
     for k, name in enumerate(_lstms(model.config)):
-        layer = layer_weights(weights, k)
+        layer = layer_weights(weights, k, model.config.cell)
         parts = (layer.weight_ih.T, layer.weight_hh.T, layer.bias_ih + layer.bias_hh)
         found |= {f"layers/{name}/cell/vars/{n}": part for n, part in enumerate(parts)}
     return found | {"layers/dense/vars/0": weights["output.weight"].T, "layers/dense/vars/1": weights["output.bias"]}

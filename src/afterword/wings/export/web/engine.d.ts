@@ -22,7 +22,7 @@ export interface Token {
   /** The text that became certain with this token; it is empty while a stop may have begun. */
   text: string;
   id: number;
-  /** In nats, before temperature and min-p, with the n-gram. */
+  /** In nats, before temperature and filters, with the n-gram. */
   logProbability: number;
 }
 

@@ -13,12 +13,17 @@ export const root = globalThis.location?.pathname ?? "";
 
 export const isAbort = error => error?.name === "AbortError";
 
-const given = {}; // by the page: the model, its settings `own`, and `wrote`, which is called with the seed of what was written
+// By the page: the model, its `numbers` and `weights`, the page's `own` settings, and `wrote`, which is called with the seed
+// of what was written.
+const given = {};
 
 export const handle = values => Object.assign(given, values);
 
 /** Return what the model reads before a prediction after `prompt`. */
 const read = prompt => (given.own.label ? `${given.own.label}\t` : "") + prompt;
+
+/** Return the number settings of a request as options of the engine. */
+const chosen = body => Object.fromEntries(given.numbers.map(({ name, option, off }) => [option, body[name] ?? off]));
 
 /** Return the answer to a request. */
 export async function call(method, path, body, signal) {
@@ -29,11 +34,10 @@ export async function call(method, path, body, signal) {
   }
 }
 
-async function next({ prompt, words: count, temperature = 1, min_p: least = 0 }, signal) {
+async function next({ prompt, words: count, ...body }, signal) {
   if (count) return { words: await given.model.words(read(prompt), { count, signal }) };
   const found = await given.model.next(read(prompt), { signal });
-  const weights = found.map(({ probability }) => (probability / found[0].probability) ** (1 / Math.max(temperature, 1e-3)));
-  const kept = weights.map(weight => (weight >= least ? weight : 0));
+  const kept = given.weights(found.map(({ probability }) => probability), chosen(body));
   const sum = kept.reduce((a, b) => a + b, 0);
   return { data: found.map(({ text, probability }, k) => ({ token: text || BOUNDARY, text, probability, after: kept[k] / sum })) };
 }
@@ -68,7 +72,7 @@ export async function* stream({ n, seed = Math.floor(Math.random() * 2 ** 32), .
 
 /** Yield one text as it is written, a chunk for each frame. */
 async function* written(body, seed, index, signal) {
-  const { prompt, max_tokens: most, temperature = 1, min_p: minP = 0, stop = [], finish_sentence: finishes, sentences } = body;
+  const { prompt, max_tokens: most, stop = [], finish_sentence: finishes, sentences } = body;
   const own = new AbortController();
   const abort = () => own.abort();
   signal.addEventListener("abort", abort);
@@ -76,7 +80,7 @@ async function* written(body, seed, index, signal) {
   let [text, sent, count, least, done, failure] = ["", 0, 0, sentences ? 1 : Infinity, null, null];
   const maxTokens = finishes || sentences ? most + FINISH_WITHIN : most;
   const stops = [...stop, given.own.end].filter(Boolean);
-  const asked = { prompt: read(prompt) || undefined, maxTokens, temperature, minP, seed, stop: stops, signal: own.signal };
+  const asked = { prompt: read(prompt) || undefined, maxTokens, ...chosen(body), seed, stop: stops, signal: own.signal };
   given.model.generate({ ...asked, onToken: token => waiting.push(token) }).then(
     ({ finishReason }) => (done = finishReason),
     error => ([done, failure] = ["stop", error]),

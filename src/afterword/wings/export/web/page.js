@@ -96,11 +96,11 @@ function remote(worker, { kernel, facts }) {
 function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
-  const { temperature, minP, maxTokens, isOfLines, finishesSentences, labels, hottest } = model.facts.writing;
+  const { maxTokens, isOfLines, finishesSentences, labels } = model.facts.writing;
   const own = { label: "", end: "" }; // settings that only this page has
   const told = new Store({ text: "" });
-  handle({ model, isOfLines, own, wrote: seed => told.set({ text: `Seed ${seed}` }) });
-  const writing = { temperature, min_p: minP, max_tokens: maxTokens, finish_sentence: finishesSentences };
+  handle({ model, numbers: NUMBERS, weights, isOfLines, own, wrote: seed => told.set({ text: `Seed ${seed}` }) });
+  const writing = { ...Object.fromEntries(NUMBERS.map(({ name, option }) => [name, model.facts.writing[option]])), max_tokens: maxTokens, finish_sentence: finishesSentences };
   const about = { writing, lines: isOfLines, vocabulary: "words" }; // any is scored by characters
   const face = remembered() === "all" ? "all" : "simple";
   document.documentElement.dataset.face = face;
@@ -108,12 +108,7 @@ function open(model) {
     face,
     models: [{ id: document.title, afterword: about }],
     model: document.title,
-    numbers: [
-      { name: "temperature", label: "temperature", least: 0, most: Math.min(2, hottest), step: 0.05, off: 1, isInNext: true,
-        hint: "lower is safer, higher is wilder; 0 takes the likeliest token" },
-      { name: "min_p", label: "min-p", least: 0, most: 0.5, step: 0.01, off: 0, isInNext: true,
-        hint: "drop tokens below this fraction of the highest probability" },
-    ],
+    numbers: NUMBERS,
     mostWritten: LONGEST,
     mostShaded: Infinity,
   });

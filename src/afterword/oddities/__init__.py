@@ -1,1 +1,0 @@
-"""Odd lines of a log: kinds of line, values and rates that no good line has."""

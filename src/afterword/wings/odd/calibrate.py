@@ -1,0 +1,166 @@
+"""Calibrate a model on normal lines, so that it can find odd ones."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from afterword.bases.installed import folder_named, installed
+from afterword.commands import elsewhere
+from afterword.errors import ModelError, TextError
+from afterword.model.folder.saved import model_folder
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.options import Masking, Predicting
+from afterword.operations.work import Work
+from afterword.runs.folder import RunFolder
+from afterword.settings import settings_class
+from afterword.storage import held_folder
+from afterword.text.decoding import Decoding, Encoding
+from afterword.text.documents import counted, source_name
+from afterword.text.lines import Masks, filled_lines
+from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
+from afterword.wings.odd.normal import (
+    calibrated,
+    calibration_of,
+    check_calibrated,
+    odd_lines,
+    usual_of,
+    with_late_kinds,
+)
+from afterword.wings.odd.usual import UsualLines
+
+RATES = (0.01, 0.001)  # of false alarms that are checked
+CHECKED = 5  # one of five lines, from the end, is kept for the check
+MOST = 100_000  # lines that are used, the last ones
+BY_CHANCE = 3  # standard errors
+
+
+@settings_class()
+class Calibrate(Predicting, Masking, Encoding, Request):
+    """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
+
+    NORMAL_FILE contains normal lines on which the model was not trained. The last fifth of them is used to check how
+    many would be flagged; the others calibrate the model. To keep a false-alarm rate within a factor of 1.5 takes about
+    16 ÷ rate lines: 1,600 for 0.01. If there are more than 100,000 lines, the last 100,000 are used.
+
+    The calibration is saved in the model's folder. It is removed when the model is trained further. What always changes
+    in the lines is masked, as in odd, and `mask` hides more. The masks of an earlier calibration are kept.
+    """
+
+    example = "calibrate log-model normal.log --mask '[0-9]+'"
+    first = ("using", "mask", "encoding")
+
+    model: Annotated[ModelName, argument("the model to calibrate")]
+    files: Annotated[Sources, argument("normal lines", metavar="NORMAL_FILE", least=1)]
+    _: KW_ONLY
+
+
+class Calibrated(Record, kw_only=True):
+    """The number of normal lines in a calibration, and how many others it flags."""
+
+    lines: int
+    masks: list[str]
+    checked: int
+    flagged: dict[str, int]
+    """By the rate of false alarms."""
+
+    def __str__(self) -> str:
+        hidden = "".join(f", --mask {mask}" for mask in self.masks)
+        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked)
+        return "\n".join([f"calibrated with {counted(self.lines, 'normal line')}{hidden}", *said])
+
+
+@operation(Calibrate)
+def calibrate(request: Calibrate, work: Work) -> Calibrated:
+    files = listed(request.files)
+    work.check(files)
+    Masks(request.mask)
+    with writable(request.model) as folder:
+        loaded = work.model(request.model, request.using)
+        lines = normal_lines(files, request.decoding, work)
+        if calibrated_with(len(lines)) < FEWEST:
+            fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
+            source = source_name(files[0])
+            raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
+        old, known = calibration_of(loaded), usual_of(loaded)
+        if old is not None and "using" not in request.named:
+            loaded = loaded.using(old.using)
+        masks = request.mask or (old.masks if old else ())
+        texts = [*map(Masks(masks), lines)]
+        with work.progress("calibrating") as on_progress:
+            usual = UsualLines.of(texts, known.masked if known else None)
+            if known:
+                usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
+            forms = [*map(usual.hide, texts)]
+            number = calibrated_with(len(forms))
+            new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
+            p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
+            with_late_kinds(new, usual).save(folder)
+    calibration = check_calibrated(new, 1 - LEAST_RATE)
+    if doubt := calibration.holds_roughly(RATES[0]):
+        work.note(doubt)
+    smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
+    flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
+    return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
+
+
+def calibrated_with(lines: int) -> int:
+    """Return how many of `lines` normal lines are for the calibration; the others are for the check."""
+    return lines - lines // CHECKED
+
+
+def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
+    """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
+    for rate, count in checks.items():
+        yield (
+            f"at a rate of {rate:g} it flags {count:,} of {counted(lines, 'other normal line')} "
+            f"({count / max(lines, 1):.2%})"
+        )
+        if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
+            drift = f"the lines drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
+            yield f"note: {drift}; use newer lines, or mask what changes"
+
+
+def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:
+    """Return the last lines of `files` that are not empty. Raises TextError if all are empty."""
+    read = 0
+    lines: deque[str] = deque(maxlen=MOST)
+    with work.reader(decoding) as reader:
+        for block in filled_lines(reader.read(files)):
+            lines.extend(block)
+            read += len(block)
+    if not lines:
+        raise TextError(f"{source_name(files[0])} has no lines: there is nothing to calibrate with")
+    if read > MOST:
+        work.note(f"only the last {MOST:,} of {read:,} lines are used")
+    return list(lines)
+
+
+@contextlib.contextmanager
+def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield the folder of `model`, locked against training, and against all others that change it, which wait.
+
+    Raises RunError if a training runs, ModelError if the model cannot be changed, StorageError."""
+    if elsewhere(model):
+        raise ModelError(f"{model} is elsewhere and cannot be changed: save a copy of it first")
+    if folder_named(model) in installed().folders.values():
+        raise ModelError(f"{model} is an installed base and cannot be changed: train a model of your own")
+    folder = model_folder(Path(model))
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise ModelError("the folder of the model will be replaced: run this command from outside of it")
+    run = RunFolder(folder.resolve().parent)
+    with held_folder(folder.resolve()):
+        if folder.resolve().name == run.model.name and run.is_run:
+            run.lock()
+        try:
+            yield folder
+        finally:
+            run.unlock()

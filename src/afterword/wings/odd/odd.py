@@ -1,0 +1,457 @@
+"""Find the lines that do not belong among good ones."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, replace
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from afterword.errors import ModelError, OptionError
+from afterword.language_model import LanguageModel, complete_card
+from afterword.learning.validation import learn_ngram
+from afterword.model.folder.card import card
+from afterword.model.folder.defaults import LINES as WRITING
+from afterword.model.folder.saved import SavedModel, check_replaceable
+from afterword.model.network.config import Config, weight_shapes
+from afterword.model.ngram.tables import HIGHEST_ORDER
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.options import Masking
+from afterword.operations.work import Work
+from afterword.planning.training_plan import TrainingSettings
+from afterword.runs.begin import begin
+from afterword.runs.environment import versions
+from afterword.runs.folder import RunFolder, check_place
+from afterword.settings import OnProgress, setting, settings_class
+from afterword.storage import temporary_folder
+from afterword.text.aligned import escaped, has_colours, shown
+from afterword.text.corpus import TextSettings
+from afterword.text.decoding import Encoding, Reader
+from afterword.text.documents import source_name
+from afterword.text.encoded import encode, learn_tokenizer
+from afterword.text.lines import Masks
+from afterword.wings.odd.calibrate import normal_lines, writable
+from afterword.wings.odd.calibration import LEAST_RATE, check_enough, check_false_alarms
+from afterword.wings.odd.events import are_events
+from afterword.wings.odd.findings import Findings, Placed, TextCost, judge, whole_word
+from afterword.wings.odd.normal import (
+    OddLine,
+    calibrated,
+    calibration_of,
+    check_calibrated,
+    odd_lines,
+    usual_of,
+    with_late_kinds,
+)
+from afterword.wings.odd.usual import Detector, UsualLines, Verdict
+
+RATE = 0.01  # of false alarms, by default
+MINUTES = 2.0  # of training on lines without fields, by default
+LEAST = 50  # good lines
+HELD_OUT = 10  # one of ten training lines, the last ones, tells when a model is best, and whether a network pays
+TRIAL = 0.2  # of the time, after which a network that does not pay is given up
+EARLY = 0.05  # of the time, after which it is given up if it is hopeless
+HOPELESS = 1.5  # times the n-gram's cost, of the network alone
+PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
+SHOWN = 3  # odd pieces of a line that its finding names
+MOST_NAMED = 10  # masked fields
+READ = 25  # findings that are printed at least, the next-oddest below those within the rate
+ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
+WIDEST = 1000  # characters of a line that are printed
+OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
+
+
+@settings_class()
+class Odd(Masking, Encoding, Request):
+    """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
+
+    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). A model learns
+    the first two thirds of good lines, and the last third calibrates it. `out` keeps the model. It is an n-gram, which
+    takes a second. A network is trained too on lines without fields, such as names, or if you ask for one (`network`).
+
+    A line is odd if no good line is of its kind, if a value is new or out of range at its place, or if its text costs
+    the model more than usual. `false_alarms` is the fraction of normal lines that may be as odd. Bursts of equal lines
+    are found too, and silences of a regular kind of line.
+
+    Lines with the same oddity are one finding, printed with their number. New kinds of line that come together are one
+    episode; `all` also prints its findings. Below a rule come the next-oddest findings, each with the rate that would
+    list it.
+
+    What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. `as_read`
+    prints each odd line as soon as it is read; with `all`, every line.
+
+    `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
+    """
+
+    example = "odd good.log today.log --false-alarms 0.001"
+    over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
+    first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
+
+    good: Annotated[ModelName, argument("good lines, or a calibrated model")]
+    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
+    _: KW_ONLY
+    false_alarms: float = setting(
+        "the fraction of normal lines that may be flagged", default=RATE, metavar="RATE", served=True
+    )
+    network: float | None = setting(
+        f"also train a network, for at most this time (default: {MINUTES:g} on names, which have no fields; else none)",
+        default=None,
+        above=0,
+        metavar="MINUTES",
+    )
+    top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
+    as_read: bool = setting("print each odd line as soon as it is read", default=False)
+    all: bool = setting(
+        "also print the findings of each episode; with `as_read`, every line", default=False, served=True
+    )
+    auto_mask: bool = setting("mask what always changes in the good lines", default=True)
+    accepted: bool = setting("print the lines that were accepted as harmless", default=False)
+    out: str | None = setting(
+        "keep the model in this folder (default: discard it)", default=None, metavar="DIR", short="o"
+    )
+    overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
+
+
+class OddFinding(Record, kw_only=True):
+    """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
+
+    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
+    is first, and the others follow in order. `odd_pieces` are the odd parts of that first line, as places in its text.
+    """
+
+    rows: ClassVar = "findings"
+    served: ClassVar = False
+    in_json: ClassVar = ("lines", "odd_pieces")
+    may_fail: ClassVar = "if something is odd"
+
+    finding: int
+    detector: Detector
+    why: str
+    figure: float
+    p_value: float
+    count: int
+    odd: bool
+    lines: list[Placed]
+    odd_pieces: list[tuple[int, int]]
+
+    @property
+    def fails(self) -> bool:
+        return self.odd
+
+
+class OddRow(Record, kw_only=True):
+    """A line compared with normal ones: the cost of its text above normal in standard deviations, and how often a
+    normal line is as odd. `odd_pieces` are the odd parts, as places in the text."""
+
+    rows: ClassVar = "lines"
+    in_json: ClassVar = ("odd_pieces",)
+    may_fail: ClassVar = "if something is odd"
+
+    file: str
+    line: int
+    text: str
+    bits: float
+    bits_per_character: float
+    figure: float
+    p_value: float
+    odd: bool
+    detector: Detector | UnsetType = UNSET
+    why: str | UnsetType = UNSET
+    odd_pieces: list[tuple[int, int]]
+
+    @property
+    def fails(self) -> bool:
+        return self.odd
+
+
+class AcceptedLine(Record, kw_only=True):
+    """A line that was accepted as harmless."""
+
+    rows: ClassVar = "accepted"
+    served: ClassVar = False
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], request: Odd, work: Work) -> Iterator[Record]:
+    """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
+    colours, ruled = has_colours(), False
+    for one in records:
+        yield one
+        if isinstance(one, AcceptedLine):
+            print(shown(one.text))
+        elif isinstance(one, OddRow):
+            has_marks = colours and one.odd and len(one.text) <= WIDEST
+            text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
+            why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
+            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
+        elif isinstance(one, OddFinding):
+            if not one.odd and not ruled:
+                print("-- next, not listed, each with the rate that would list it --")
+                ruled = True
+            first = one.lines[0]
+            numbers = [line.line for line in one.lines if line.file == first.file]
+            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
+            times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
+            would = "" if one.odd else f"  [{one.p_value:.2g}]"
+            text = shown(around(first.text, one.odd_pieces))
+            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
+
+
+def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text`, or, if it is long, only the part around its first odd piece."""
+    start = max(0, min((pieces[0][0] if pieces else 0) - WIDEST // 2, len(text) - WIDEST))
+    return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
+
+
+def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
+    """Return `text` with its odd pieces coloured. If it ends too early, a coloured ↵ follows."""
+    parts, last = [], 0
+    for start, stop in odd_pieces:
+        parts += [escaped(text[last:start]), ODD, escaped(text[start:stop]) or "↵", PLAIN]
+        last = stop
+    return "".join([*parts, escaped(text[last:])])
+
+
+@operation(Odd, path="/v1/odd", show=findings_shown)
+def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
+    check_false_alarms(request.false_alarms)
+    files, [source] = listed(request.files), listed(request.good)
+    if request.accepted != (not files):
+        raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
+    if work.is_model(source):
+        model = work.model(source)
+        if wrong := [name for name in request.given_names if name in OF_TRAINING]:
+            name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
+            raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
+        if request.accepted:
+            usual = usual_of(model)
+            work.rows(AcceptedLine, {})
+            yield from (AcceptedLine(text=text) for text in (usual.accepted if usual else ()))
+            return
+        work.check(files)
+        model = _checked(model, request, work)
+    else:
+        if request.accepted:
+            raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
+        model = _learned(request, work)
+    if request.as_read:
+        has_reasons = usual_of(model) is not None
+        work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
+        for file, line, _, (verdict, *_) in _judged(request, work, model):
+            if request.all or line.odd:
+                reason = {"detector": verdict.detector, "why": verdict.why} if has_reasons and line.odd else {}
+                yield OddRow.of(line, file=file, **reason)
+        return
+    work.rows(OddFinding, {})
+    most = request.top or READ
+    found = Findings(usual_of(model) or UsualLines(), request.false_alarms, most)
+    for file, line, masked, verdicts in _judged(request, work, model):
+        found.add(Placed(file, line.line, line.text), masked, verdicts)
+    odd_ones, following = found.listed(open_episodes=request.all)
+    if many := found.reason(odd_ones):
+        work.note(many)
+    if not odd_ones:
+        work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
+    odd_ones = odd_ones[: request.top]
+    following = following[: max(0, most - len(odd_ones))]
+    for number, one in enumerate([*odd_ones, *following], 1):
+        yield OddFinding.of(one, finding=number, odd=number <= len(odd_ones))
+
+
+def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[str, OddLine, str, list[Verdict]]]:
+    """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
+    first. Empty lines are never odd: they are read only if every line is printed."""
+    usual, masks, rate = usual_of(model) or UsualLines(), _masks(model), request.false_alarms
+    with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
+        read = 0
+        for file, before, some in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
+            kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
+            each = costs(model, [*kept.values()], rate, work.still_wanted)
+            for number, (line, known, cost) in zip(kept, each, strict=True):
+                verdicts = unmasked(judge(usual, known, cost, rate), masks, line.text)
+                p_value = verdicts[0].p_value
+                is_odd = bool(p_value <= rate and line.text)
+                pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
+                yield file, replace(line, line=number, p_value=p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
+            read += len(some)
+            on_progress(None, read)
+
+
+def costs(
+    model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress
+) -> Iterator[tuple[OddLine, str, TextCost]]:
+    """Yield the cost of each of `lines`, the line with the user's masks applied, and what its text cost there."""
+    calibration, masks = check_calibrated(model, 1 - LEAST_RATE), _masks(model)
+    least = 1 / (len(calibration.figures) + 1)
+    for line in odd_lines(model, lines, max(rate, least), on_progress=on_progress):
+        words = [whole_word(line.text, start, stop) for start, stop in line.odd_pieces[:SHOWN]]
+        yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
+
+
+def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
+    """Return `verdicts` on the masked `text`, with the places of odd values in the text itself."""
+    spans = masks.origins(text) if verdicts and verdicts[-1].place else []
+    return [
+        one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) if one.place else one
+        for one in verdicts
+    ]
+
+
+def _masks(model: LanguageModel) -> Masks:
+    calibration = calibration_of(model)
+    return Masks(calibration.masks if calibration else ())
+
+
+def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
+    """Return `model` as it was calibrated; note if the rate holds only roughly.
+
+    Raises OptionError if it cannot find odd lines at that rate, or for other masks.
+    """
+    if before := calibration_of(model):
+        model = model.using(before.using)
+    usual = usual_of(model)
+    calibration = check_calibrated(model, 1 - LEAST_RATE if usual else request.false_alarms)
+    if usual:
+        check_enough(request.false_alarms, usual.rates.lines)
+    if request.mask and request.mask != calibration.masks:
+        raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
+    if doubt := calibration.holds_roughly(request.false_alarms):
+        work.note(doubt)
+    return model
+
+
+def _learned(request: Odd, work: Work) -> LanguageModel:
+    """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
+    [good], files = listed(request.good), listed(request.files)
+    sources = [good, *files]
+    kinds = dict(zip(sources, work.check(sources), strict=True))
+    rate, hide = request.false_alarms, Masks(request.mask)
+    with work.progress(f"reading {good}"):
+        lines = normal_lines([good], request.decoding, work)
+        for file in files:  # before minutes of training, not after them
+            if kinds[file] in ("file", "folder"):  # which can be read again
+                work.check_filled(file, [piece[:1] for piece in Reader(request.decoding).read([file])])
+    needed = max(LEAST, math.ceil(1 / rate) - 1)
+    if len(lines) < needed:
+        has = f"{source_name(good)} has {len(lines):,}"
+        raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
+    texts = [*map(hide, lines)]
+    with work.progress("reading the kinds of line"):
+        usual = UsualLines.of(texts, None if request.auto_mask else {})
+    minutes = request.network or (MINUTES if usual.is_plain else None)
+    if request.out is not None:
+        _check_out(Path(request.out), request.overwrite, minutes is not None)
+    if masked := usual.masked_names:
+        more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
+        work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
+    forms = [*map(usual.hide, texts)]
+    early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
+    with temporary_folder() as temporary:
+        out = temporary / "a model" if request.out is None else Path(request.out)
+        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
+        vocabulary = "words" if are_events(texts) else "char"
+        if minutes is not None:
+            model = _trained(request, work, minutes, temporary / name, early, vocabulary, out)
+        else:
+            with work.progress("counting the n-grams"):
+                model = _counted(temporary / name, early, vocabulary)
+        with work.progress("calibrating") as on_progress:
+            model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
+        model = with_late_kinds(model, usual)
+        if request.out is not None:
+            with writable(request.out) as place:
+                model.save(place)
+    if doubt := check_calibrated(model, 1 - LEAST_RATE).holds_roughly(rate):
+        work.note(f"{doubt} (the last third of the good lines calibrates)")
+    return model
+
+
+def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
+    """Raise RunError or ModelError if the model cannot be kept in `out`: with a network a run, without one a model."""
+    if with_network:
+        check_place(RunFolder(out), overwrite, {})
+    elif out.exists() and not out.is_dir():
+        raise ModelError(f"{out} is a file: give `out` a folder")
+    elif RunFolder(out).is_run:
+        raise ModelError(f"{out} holds a run, which has a network: give `out` another folder, or `network`")
+    else:
+        check_replaceable(out)
+        if out.is_dir() and any(out.iterdir()) and not overwrite:
+            raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
+
+
+def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
+    """Return a model of `lines`, written to the file `training`, whose n-gram alone predicts.
+
+    Each model has a network. This one's has one unit and has learned nothing, and no weight in any prediction.
+    """
+    _write(training, lines)
+    text = TextSettings(lines=True, vocabulary=vocabulary)
+    with text.read([training]) as corpus:
+        encoded = encode(corpus, learn_tokenizer(corpus, vocabulary, text.lowercase), training.parent)
+    tokenizer = encoded.tokenizer
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=1, hidden_size=1, num_layers=1)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
+    about = {"recipe": "ngram", "base": None, **encoded.origin, "training": None, "validation": None}
+    saved = SavedModel(
+        config,
+        weights,
+        tokenizer,
+        encoded.unseen,
+        about | {"versions": versions("numpy")},
+        ngram=learn_ngram(encoded, HIGHEST_ORDER),
+        mixture_weight=1.0,
+        writing=WRITING,
+    )
+    return LanguageModel(saved, card(saved, samples=[]), using="ngram")
+
+
+def _trained(
+    request: Odd, work: Work, minutes: float, training: Path, lines: Sequence[str], vocabulary: str, out: Path
+) -> LanguageModel:
+    """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.
+
+    The last of the lines are held out. The n-gram alone predicts if the network does not pay.
+    """
+    validation, held_out = training.with_name("held-out lines"), max(1, len(lines) // HELD_OUT)
+    _write(training, lines[:-held_out])
+    _write(validation, lines[-held_out:])
+    text = TextSettings(validation=validation, lines=True, vocabulary=vocabulary)
+    # the shipped base is for prose, and reading with it takes several times as long
+    settings = TrainingSettings(base="none", minutes=minutes)
+    with work.progress("reading the text and planning"):
+        run = begin([training], out, text, settings, overwrite=request.overwrite)
+    run.take_notes()  # about a text that is not the user's
+    began = time.monotonic()
+
+    def enough() -> bool:
+        measured = run.model and run.model.about["validation"]
+        if not measured or _pays(measured):
+            return False
+        is_hopeless = measured["lstm"] > HOPELESS * measured["ngram"]
+        return time.monotonic() - began >= (EARLY if is_hopeless else TRIAL) * 60 * minutes
+
+    work.train(run, kept=False, enough=enough)
+    run.take_notes()
+    model = complete_card(out)
+    if _pays(model.about["validation"] or {}):
+        return model
+    work.say(f"the network did not lower the n-gram's cost by {1 - PAYS:.0%}: the n-gram alone judges texts")
+    return model.using("ngram")
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("\n".join([*lines, ""]), "utf-8")
+
+
+def _pays(measured: Mapping[str, float]) -> bool:
+    return "ngram" not in measured or measured["nats_per_character"] < PAYS * measured["ngram"]

@@ -1,0 +1,428 @@
+"""The usual content of a log: its kinds of line, the values at their places, and how often something new comes.
+
+A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
+last third of them shows how often a place that had n values, d of them different, got another one, and how far numbers
+left the range of those before. Such a rate is the probability of a new value. It separates a place with three values in
+a thousand lines from one with nine hundred.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
+
+from afterword.text.documents import counted
+from afterword.text.lines import MARK, Masks, Span, origins, replaced
+from afterword.wings.odd.events import are_events
+from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
+from afterword.wings.odd.rates import Count, Rates
+
+LATE = 3  # one of three lines, the last ones, tell how often something new comes
+MOST_KINDS = 10_000
+MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
+MOST_LEVEL = 200  # of a number that is far outside
+TAIL = 10  # of the highest and the lowest numbers at a place
+FEW = 10  # values: if there are more, and they rarely repeat or drift, they are masked
+LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
+LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
+FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
+REPEATED = 20  # uses of each value, on average, from which the values are not masked
+PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
+HIDDEN = "\t"  # begins a hash: no word or value of a line begins with it
+MOST_ACCEPTED = 100_000  # lines
+ANY_FIGURE = 1e9  # of a kind of line of which any text is accepted
+NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
+
+
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
+Checksum = Annotated[int, Meta(ge=0, lt=2**32)]
+
+
+@dataclass
+class ValuePlace:
+    """The values at a place of one kind of line."""
+
+    count: Count = 0
+    values: Annotated[dict[str, Count], Meta(max_length=MOST_VALUES)] = field(default_factory=dict)
+    """Each different value and how often it came, up to `MOST_VALUES` of them; the hash of one that is masked."""
+    ordered: list[Number] = field(default_factory=list)
+    """The lowest and the highest different numbers, in order."""
+    records: Count = 0
+    """How often a number was outside of those before, once there were some."""
+
+    def __post_init__(self) -> None:
+        if self.ordered != sorted({*self.ordered}) or (self.records and len(self.ordered) <= 2 * FEW):
+            raise ValueError("its numbers must rise, and be enough for its records")
+
+    def add(self, text: str, number: float | None) -> None:
+        self.count += 1
+        if text in self.values or len(self.values) < MOST_VALUES:
+            self.values[text] = self.values.get(text, 0) + 1
+        if number is not None:
+            self.records += len(self.ordered) > 2 * FEW and not self.ordered[0] <= number <= self.ordered[-1]
+            at = bisect.bisect_left(self.ordered, number)
+            if self.ordered[at : at + 1] != [number]:
+                self.ordered.insert(at, number)
+                del self.ordered[TAIL + 1 : -TAIL - 1]
+
+    @property
+    def drifts(self) -> bool:
+        """True if numbers leave the earlier range more often than in random order, as a counter does."""
+        return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
+
+    @property
+    def changes(self) -> bool:
+        """True if the values rarely repeat, or drift, so that a new one means nothing."""
+        different = len(self.values)
+        hardly_repeat = different == MOST_VALUES or different * REPEATED > self.count
+        return different > FEW and (self.drifts or hardly_repeat)
+
+    @property
+    def bucket(self) -> str:
+        """The name of the group of similar places: as many values and as many different ones, in powers of two."""
+        return f"{self.drifts:d} {self.count.bit_length()} {len(self.values).bit_length()}"
+
+    def level(self, one: Field, text: str, number: float | None) -> int:
+        """Return 0 for a usual value, 1 for a new one, and more for a number that is far outside.
+
+        `text` and `number` are what is kept of the field `one`."""
+        known = text in self.values or one.text in self.values  # versions up to 0.3 also kept what is masked
+        is_new = not known and len(self.values) < MOST_VALUES
+        few = 2 * FEW if one.kind == ADDRESS else 0
+        if number is None or not self.ordered or len(self.values) <= few:
+            return int(is_new)
+        outside = self._outside(number, one.name == PID)
+        return min(MOST_LEVEL, is_new + math.ceil(4 * math.log2(1 + outside)))
+
+    def _outside(self, number: float, is_pid: bool) -> float:
+        """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ.
+
+        A number less than a unit outside counts as inside. Ids have no range, and numbers that drift may continue.
+        """
+        low, high = self.ordered[0], self.ordered[-1]
+        beyond = max(number - high, low - number, 0.0)
+        if number < 0 <= low:
+            beyond += high - low
+        elif len(self.values) > FEW and (high > LARGEST_COUNT or (is_pid and number <= LARGEST_PID)):
+            return 0.0
+        elif self.drifts:
+            return max(0.0, beyond / (FARTHER * (high - low)) - 1)
+        m = min(TAIL, len(self.ordered) - 1)
+        apart = high - self.ordered[-1 - m] if number > high else self.ordered[m] - low
+        return max(0.0, beyond / max(apart / math.log(m + 2), max(1.0, high - low) / 100) - 1)
+
+
+class NewValue(NamedTuple):
+    """Something that a place never had."""
+
+    field: Field
+    place: ValuePlace
+    bucket: str
+    level: int
+
+
+Detector = Literal["template", "value", "text", "rate", "episode"]
+Pieces = Sequence[tuple[int, int]]
+
+
+class Verdict(NamedTuple):
+    """A reason for which a line is odd, and how odd that makes it."""
+
+    detector: Detector
+    why: str
+    key: str
+    """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
+    figure: float
+    p_value: float
+    place: str = ""
+    """The place of a value; empty if something else is odd."""
+    pieces: Pieces = ()
+    """The odd parts of the line, from one character to another."""
+
+
+class Harmless(NamedTuple):
+    """Something in a line that was accepted."""
+
+    detector: Detector
+    where: str = ""
+    """The place of a value, the key of an odd text, or the kind of line that is silent; empty if the line shows it."""
+    figure: float = 0.0
+    """If a kind of line was accepted, the figure of its text."""
+
+
+@dataclass
+class UsualLines:
+    """The kinds, values and rates that are usual in the good lines, and the lines that were accepted."""
+
+    places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
+    """By kind of line, and by place in it."""
+    levels: dict[str, Annotated[list[Count], Meta(max_length=MOST_LEVEL + 1)]] = field(default_factory=dict)
+    """For each group of similar places, the count of each level of `NewValue` in late lines; level 0 is not new."""
+    masked: dict[str, bool] = field(default_factory=dict)
+    """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
+    late: Count = 0
+    """Late lines."""
+    late_kinds: list[str] = field(default_factory=list)
+    """The lines that were the first of their kind among them, until their `late_figures` are known."""
+    late_figures: list[Number] = field(default_factory=list)
+    """The figures of their texts, in order; see `calibration`."""
+    late_texts: set[Checksum] = field(default_factory=set)
+    """Hashes of the texts of late lines, masked, which the model has not learned."""
+    late_bits: list[Number] = field(default_factory=list)
+    """The bits of late lines of which a value is new, in order."""
+    accepted: Annotated[list[str], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=list)
+    """Lines in which something is harmless."""
+    accepted_as: Annotated[dict[str, list[Harmless]], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=dict)
+    """What is harmless in each of them. If a line is missing here, all that is odd in it is harmless."""
+    rates: Rates = field(default_factory=Rates)
+    """How often the same comes."""
+
+    @staticmethod
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
+        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
+        usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
+        found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
+        for number, text in enumerate(lines):
+            line = split(text)
+            repeated.append(usual.repeated(text))
+            if number >= begin:
+                usual.late += 1
+                if line.kind not in usual.places:
+                    usual.late_kinds.append(text)
+                usual.late_texts.add(_checksum(usual.hide(text)))
+                found.append([*usual.surprises(line, usual.levels)])
+            usual.add(line)
+        usual.rates = Rates.of(repeated)
+        usual.late_bits = sorted(filter(None, map(usual.all_bits, found)))
+        return usual
+
+    def has_text(self, hidden: str) -> bool:
+        """Return whether a late line had this text, masked."""
+        return _checksum(hidden) in self.late_texts
+
+    def hide(self, text: str) -> str:
+        """Return `text` with `MARK` in place of what always changes, and a usual value in place of each accepted one,
+        so that neither adds to its cost."""
+        return replaced(text, self._hidden(text))
+
+    def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
+        """Return two functions of a line. One hides what `masks` and this object mask. The other returns, for each
+        character of the result, its span in the line."""
+        return lambda line: self.hide(masks(line)), lambda line: origins(masks.origins(line), self._hidden(masks(line)))
+
+    def _hidden(self, text: str) -> Iterator[Span]:
+        """Yield the spans of a line that are hidden, each with the text that replaces it."""
+        line, end = split(text), 0
+        for one in line.fields:
+            is_masked = bool(self.masked) and self._is_masked(one)
+            if one.start < end or not (is_masked or self._is_harmless(line.kind, one)):
+                continue  # such as a number in a word that is hidden
+            end = one.start + len(one.shown if one.kind == WORD else one.text)
+            yield one.start, end, MARK if is_masked else self._usual_value(line.kind, one.place)
+
+    def _usual_value(self, kind: str, place: str) -> str:
+        """Return the most frequent value at a place, with the most frequent numbers in it if it is a word."""
+        values, numbers = self.places[kind][place].values, count()
+        value = max(values, key=values.__getitem__)
+        if value.startswith(HIDDEN):
+            return MARK
+
+        def filled(_: re.Match[str]) -> str:
+            inner = f"{place} {value} {next(numbers)}"
+            is_masked = inner not in self.places[kind] or self.masked.get(f"{value}\t{value}")
+            return MARK if is_masked else self._usual_value(kind, inner)
+
+        return re.sub(f"[{MARKERS}]", filled, value)
+
+    def _is_masked(self, one: Field) -> bool:
+        return one.kind in (TIME, ID) or (one.kind != WORD and self.masked.get(_around(one), one.chunk == one.kind))
+
+    @property
+    def masked_names(self) -> list[str]:
+        """The names of the masked fields, in words that people use."""
+        found = dict[str, None]()
+        for around in (around for around, is_masked in self.masked.items() if is_masked):
+            name, tab, chunk = around.partition("\t")
+            found[NAMED.get(around) or (readable(name or chunk) if tab else "number")] = None
+        return [*found]
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether lines have no fields, as words and names have none: then only their text can be odd."""
+        return all(len(places) <= 1 for places in self.places.values())
+
+    def p_new(self, figure: float = -math.inf) -> float:
+        """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
+        less = bisect.bisect_left(self.late_figures, figure)
+        return min(1.0, (len(self.late_figures or self.late_kinds) - less + 0.5) / (self.late + 1))
+
+    def p_value(self, bits: float) -> float:
+        """Return the fraction of late lines with a value that is as new. For a value that is newer than all of them, it
+        halves with each further bit, because a value that is new in b bits comes at a rate of 2^-b."""
+        as_new = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits)
+        beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
+        return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond))
+
+    def share(self, word: str) -> float:
+        """Return the fraction of good lines that contain `word`; it counts twice in a line that contains it twice."""
+        found = (place.values.get(word, 0) for places in self.places.values() for place in places.values())
+        return sum(found) / max(1, self.rates.lines)
+
+    def repeated(self, text: str) -> tuple[tuple[int, int], str]:
+        """Return hashes of a line, without and with its time, and its kind."""
+        line = split(text)
+        times = ((one.start, one.start + len(one.text), "") for one in line.fields if one.kind == TIME)
+        timeless = replaced(text, times)
+        return (hash(timeless), hash(text)), line.kind
+
+    def add(self, line: Line) -> None:
+        """Count a line."""
+        if len(self.places) < MOST_KINDS or line.kind in self.places:
+            places = self.places.setdefault(line.kind, {})
+            for one in line.fields:
+                if one.kind not in (TIME, ID):
+                    places.setdefault(one.place, ValuePlace()).add(*self._kept(one))
+
+    def _kept(self, one: Field) -> tuple[str, float | None]:
+        """Return the text and the number of a field, as they are stored.
+
+        If the field is masked, the text is a hash, which many values share, and the number of an address is that of its
+        network."""
+        if not (self.masked and self._is_masked(one)):
+            return one.text, one.number
+        number = one.number
+        if one.kind == ADDRESS and number is not None:
+            number = number // 256 * 256
+        return HIDDEN + hashlib.blake2b(one.text.encode()).hexdigest()[:5], number
+
+    def surprises(self, line: Line, levels: dict[str, list[int]] | None = None) -> Iterator[NewValue]:
+        """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
+        places = self.places.get(line.kind, {})
+        for one in line.fields:
+            if (place := places.get(one.place)) is None:
+                continue
+            level, bucket = place.level(one, *self._kept(one)), f"{MARKERS.index(one.kind)} {place.bucket}"
+            if levels is not None:
+                counts = levels.setdefault(bucket, [])
+                counts += [0] * (level + 1 - len(counts))
+                counts[level] += 1
+            if level:
+                yield NewValue(one, place, bucket, level)
+
+    def bits(self, one: NewValue) -> float:
+        """Return how seldom a level as high comes at places like this, in bits."""
+        counts = self.levels.get(one.bucket, [])
+        beyond = max(0, one.level - max(len(counts) - 1, 1)) / 4  # the logarithm of how much farther it is
+        beyond = min(beyond, math.log2(1 + len(one.place.values)))  # a few values show little of their range
+        return math.log2((sum(counts) + 1) / (sum(counts[one.level :]) + 0.5)) + beyond
+
+    def all_bits(self, found: Sequence[NewValue]) -> float:
+        """Return the bits of what is new in a line: those of the oddest, and a little of the others."""
+        each = [*map(self.bits, found)]
+        return max(each) + (sum(each) - max(each)) / 10 if each else 0.0
+
+    @cached_property
+    def harmless(self) -> dict[tuple[Detector, str | int], float]:
+        """The accepted kinds of line, texts and bursts (not values), each with the highest figure. The key is the
+        detector and what it found: a kind of line, the key of a text or a masked text, or the hash of a line that may
+        come in bursts."""
+        known = dict[tuple[Detector, str | int], float]()
+        for text in self.accepted:
+            (equal, _), kind = self.repeated(text)
+            for detector, where, figure in self.harmless_in(text):
+                name = kind if detector == "template" else where or equal
+                known[detector, name] = max(figure, known.get((detector, name), 0.0))
+                if detector == "text":
+                    known[detector, self.hide(text)] = figure
+        return known
+
+    @cached_property
+    def _harmless_values(self) -> dict[tuple[str, str], tuple[set[str], list[float]]]:
+        """The accepted values by kind of line and place, and the lowest and the highest number of them."""
+        known = dict[tuple[str, str], tuple[set[str], list[float]]]()
+        for text in self.accepted:
+            places = {one.where for one in self.harmless_in(text) if one.detector == "value"}
+            for one in split(text).fields:
+                if one.place in places:
+                    values, numbers = known.setdefault((split(text).kind, one.place), (set(), []))
+                    values.add(one.text)
+                    found = [*numbers, *([] if one.number is None else [one.number])]
+                    numbers[:] = [min(found), max(found)] if found else []
+        return known
+
+    def harmless_in(self, text: str) -> list[Harmless]:
+        """Return what is harmless in an accepted line: all that is odd in it if only the line is stored, as versions up
+        to 0.3 did."""
+        return [*self.accepted_as[text]] if text in self.accepted_as else self.odd_in(text, ANY_FIGURE)
+
+    def odd_in(self, text: str, figure: float, key: str = "") -> list[Harmless]:
+        """Return all that is odd in a line whose text has this figure and key."""
+        line = split(text)
+        new_kind = [Harmless("template", "", figure)] * (line.kind not in self.places)
+        return [Harmless("text", key), *new_kind, *(Harmless("value", one.field.place) for one in self.surprises(line))]
+
+    def _is_harmless(self, kind: str, one: Field) -> bool:
+        """Return whether this value, or a number at least as far out of range, was accepted at its place."""
+        values, numbers = self._harmless_values.get((kind, one.place), ((), []))
+        place = self.places.get(kind, {}).get(one.place)
+        if not values or place is None:
+            return False
+        if one.kind != NUMBER or len(place.values) <= FEW or one.number is None or not numbers:
+            return one.text in values
+        within = sorted([*numbers, *place.ordered])
+        return within[0] <= one.number <= within[-1]
+
+    def odd_values(self, line: Line) -> list[Verdict]:
+        """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
+        of the others."""
+        found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field)]
+        found.sort(key=self.bits, reverse=True)
+        return [
+            _described(line, one, bits, self.p_value(bits))
+            for one, bits in zip(found, [self.all_bits(found), *map(self.bits, found[1:])], strict=False)
+        ]
+
+
+def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdict:
+    """Return the verdict on a new value."""
+    value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
+    said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
+    if said.startswith(HIDDEN):
+        said = counted(len(seen), "other")
+    if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
+        said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
+    key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
+    key += f"\t{value.text}" if value.kind == WORD else ""
+    at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
+    return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, value.place, [at])
+
+
+def _checksum(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "replace"))
+
+
+def _around(one: Field) -> str:
+    """Return the surroundings of a value: its name and its chunk, or its place if it has neither."""
+    return f"{one.name}\t{one.chunk}" if one.name or one.chunk != one.kind else one.place
+
+
+def _masked(lines: Sequence[str]) -> dict[str, bool]:
+    """Return, by surroundings, whether numbers and addresses rarely repeat, or drift."""
+    found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
+    for text in () if are_events(lines) else lines:
+        for one in split(text).fields:
+            if one.kind in (TIME, ID):
+                of_a_kind[one.kind] = True
+            if one.kind in (NUMBER, ADDRESS):
+                found.setdefault(_around(one), ValuePlace()).add(one.text, one.number)
+    return of_a_kind | {around: place.changes for around, place in found.items()}

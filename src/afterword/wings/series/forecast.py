@@ -1,0 +1,247 @@
+"""Forecast the series of a table of numbers: the command, what it prints, and its pictures.
+
+A picture has the history of a series, the backtest of the best candidates, the median and the bands.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+
+from afterword.errors import OptionError, check_installed
+from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
+from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
+from afterword.operations.options import Overwriting
+from afterword.operations.work import Work
+from afterword.runs.in_words import summary
+from afterword.runs.run import Run
+from afterword.settings import made, named_path, setting, settings_class
+from afterword.storage import output
+from afterword.text.aligned import aligned
+from afterword.text.documents import counted
+from afterword.web.pages import document, policy, style
+from afterword.wings.series.bands import LEVELS, band
+from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
+from afterword.wings.series.sheets import NEEDS_PYARROW
+from afterword.wings.series.table import as_frame, as_records, write_rows
+from afterword.wings.series.trials import spread
+from afterword.wings.series.value_text import SeriesFacts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PRINTED = 24  # rows of forecasts
+DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
+TRIED = 3  # candidates whose backtest is drawn
+HISTORY = 3  # horizons of the history, or seasons if that is more
+STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
+STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; } nav { max-height: 8em; overflow: auto; }"
+# one figure at a time, chosen by a link: without a script
+STYLE += " .one:has(:target) figure:not(:target), .one:not(:has(:target)) figure:not(:first-child) { display: none; }"
+
+
+@settings_class()
+class Forecast(ForecastSettings, Overwriting, Request):
+    """Forecast every series of the table FILE: CSV or Parquet, long (unique_id, ds, y) or wide (dates, and a column per
+    series).
+
+    Many methods are tested: each forecasts the last values of every series from those before, at several cut-offs. The
+    mean of the best few then forecasts the future. For a large table, one of them is an LSTM that learns from all
+    series together. With `keep`, it is always trained if there are enough values, and kept in a folder. If you give
+    this folder as DIR before another FILE, its LSTM forecasts FILE, and nothing is trained.
+
+    In Python, FILE is a path, "-", or a frame of pandas or polars. The result is a frame of the same kind, or, for a
+    path, the text of a CSV file. The columns are unique_id, ds, mean, median, lo-80, hi-80, … and method.
+    """
+
+    example = "forecast sales.csv --horizon 24 --png sales.png"
+    first = ("horizon", "out", "keep", "png", "season", "levels", "method", "minutes", "overwrite")
+
+    source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
+    _: KW_ONLY
+    levels: Any = setting("the bands to forecast, in per cent of the values", default=LEVELS, metavar="PERCENT")
+    out: Output | None = setting("write all rows to this file", default=None, ending=(".csv", ".parquet"), short="o")
+    keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
+    png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
+    html: Output | None = setting("draw them in a page, a figure per series", default=None, ending=(".html", ".htm"))
+    model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
+
+
+class Forecasted(Record, kw_only=True):
+    """The forecasts of a table, the reason for their methods, and the backtest."""
+
+    in_json: ClassVar = ("frame", "shown")  # for Python, and for people
+    horizon: int
+    season: int
+    frequency: str
+    reason: str
+    backtest: dict[str, Any] | None
+    unusual: list[dict[str, Any]]
+    """The last values, as many as the horizon, that are outside their band of 99 % in the backtest."""
+    forecasts: list[dict[str, Any]]
+    notes: list[str]
+    frame: Any
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def returned(self) -> Any:
+        return self.frame
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in self.fields().items() if name not in self.in_json}
+
+
+@operation(Forecast, records=(Forecasted,))
+def forecast(request: Forecast, work: Work) -> Any:
+    model, source = _named(request)
+    named = (request.out, request.png, request.html, request.keep)
+    out, png, page, keep = (None if one is None else Path(one) for one in named)
+    if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
+        raise OptionError(f"{source} is the table itself: name another file to write")
+    check_plot(png, page)
+    if out and out.suffix.lower() == ".parquet":
+        check_installed(NEEDS_PYARROW.format(out), "pandas", "pyarrow")
+
+    def train(run: Run, facts: SeriesFacts) -> None:
+        work.note(*run.take_notes())
+        read, (_, plan) = run.encoded, summary(run)
+        contents = f"{read.documents:,} series ({facts.frequency}, season {facts.season:,})"
+        values = f"{read.training_characters:,} values to train on in {contents}"
+        work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
+        work.train(run, kept=False)
+
+    found = forecasts(source, made(ForecastSettings, vars(request)), request.levels, model, train, keep)
+    notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
+    work.note(*notes)
+    if out is not None:
+        write_rows(out, form, rows)
+        work.say(f"wrote {counted(len(found.methods) * found.horizon, 'row')} to {out}")
+    if png is not None:
+        write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=png)
+    if page is not None:
+        write_html(page, found)
+    if keep is not None and keep.is_dir():
+        work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
+
+    forecasted, unusual = as_records(form, rows), as_records(form, found.unusual)
+    return Forecasted(
+        horizon=found.horizon,
+        season=found.table.calendar.season,
+        frequency=found.table.calendar.name,
+        reason=found.reason,
+        backtest=asdict(found.backtest) if found.backtest else None,
+        unusual=unusual,
+        forecasts=forecasted,
+        notes=notes,
+        frame=as_frame(form, rows),
+        shown="\n\n".join(_shown(found, unusual, forecasted if out is None else [])),
+    )
+
+
+def _named(request: Forecast) -> tuple[Any, Any]:
+    """Return the model, or None, and the table: the command line names them one after the other."""
+    if not isinstance(request.source, tuple):
+        return request.model, request.source
+    if len(request.source) > 2:
+        raise OptionError(f"give one table, with a model before it or without, not {len(request.source)} names")
+    if not request.source:
+        raise OptionError("missing FILE: name a table, as in: afterword forecast sales.csv --horizon 24")
+    *models, file = (named_path("FILE", one) for one in request.source)
+    if not models and os.path.isdir(file):
+        raise OptionError(f"{file} is a folder: name a table too, as in: afterword forecast {file} new.csv")
+    return (models[0] if models else request.model), file
+
+
+Rows = Sequence[dict[str, Any]]
+
+
+def _shown(found: Futures, unusual: Rows, rows: Rows) -> Iterator[str]:
+    """Yield the parts of the printed answer: the reason, the backtest, and the first of both kinds of rows."""
+    yield found.reason
+    if found.backtest is not None:
+        figures = found.backtest.table
+        yield aligned(figures, "<" + ">" * (len(figures[0]) - 1))
+    if unusual:
+        of = f"{len(unusual):,} of the last {len(found.methods) * found.horizon:,} values"
+        more = f"\n… {len(unusual) - PRINTED:,} more: --json has all" if len(unusual) > PRINTED else ""
+        yield f"unusual: {of} are outside their 99 % band\n\n{_table(unusual, '>>>')}{more}"
+    if rows:
+        more = f"\n… {len(rows) - PRINTED:,} more rows: --out FILE.csv writes all" if len(rows) > PRINTED else ""
+        yield _table(rows, ">" * (len(rows[0]) - 3) + "<") + more
+
+
+def _table(rows: Rows, sides: str) -> str:
+    """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
+    some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
+    return aligned([[*rows[0]], *some], "<<" + sides)
+
+
+def write_html(path: Path, found: Futures) -> None:
+    """Write a page with the backtest and a figure per series; it loads nothing. Raises StorageError."""
+    total = len(found.methods)
+    drawn = spread(total, DRAWN_IN_PAGE)
+    parts = [f"<h1>Forecast</h1>\n<p>{html.escape(found.reason)}.</p>\n"]
+    if found.backtest is not None:
+        head, *rows = found.backtest.table
+        cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+        parts.append(f'<div class="scroll"><table>\n<tr>{cells}</tr>\n')
+        parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows]
+        parts.append("</table></div>\n")
+    if len(drawn) < total:
+        parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
+    if len(drawn) > 1:
+        links = [f'<a href="#s{k}"><bdi>{html.escape(found.table.series[k].name)}</bdi></a>' for k in drawn]
+        parts.append(f"<nav>{' · '.join(links)}</nav>\n")
+    parts.append('<div class="one">')
+    for k in drawn:
+        drawing = io.BytesIO()
+        write_figure(_figure(found, [k]), svg=drawing)
+        svg = drawing.getvalue().decode()
+        parts.append(f'<figure id="s{k}">{svg[svg.index("<svg") :]}</figure>\n')
+    parts.append("</div>")
+    allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
+    content = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
+    with output(path) as file:
+        file.write(content.encode())
+
+
+def _figure(found: Futures, which: Sequence[int]) -> Figure:
+    figure, axes = stacked_axes(width=8.0, heights=[2.2] * len(which))
+    for axis, k in zip(axes, which, strict=True):
+        _draw(axis, found, k)
+    axes[0].legend(ncols=8, fontsize=6, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _draw(axis: Any, found: Futures, k: int) -> None:
+    series = found.table.series[k]
+    length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.table.calendar.season))
+    trials = found.trials
+    for number, name in enumerate(found.backtest.best[:TRIED] if found.backtest else ()):
+        past = trials.past[trials.names.index(name), k, 0]
+        then = series.dates[-trials.cuts[0] :][: len(past)]  # fewer in a short series, which was not tested
+        axis.plot(then, past[: len(then)], ":", color=COLOURS[1 + number], lw=1.1, label=name)
+    following = found.table.calendar.following(series.dates[-1], found.horizon)
+    # each line begins at the last known value, to join the history
+    last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
+    axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
+    for number, level in enumerate(found.levels):
+        low, high = (found.quantiles[q][k] for q in band(level))
+        alpha = 0.35 / (number + 1)
+        axis.fill_between(dates, [last, *low], [last, *high], color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:g} %")
+    axis.plot(dates, [last, *found.quantiles[0.5][k]], color=COLOURS[0], lw=1.3, label="median")
+    axis.set_title(series.name.replace("$", r"\$"), fontsize=9, loc="left")
+    axis.tick_params(labelsize=7)
+    axis.margins(x=0.01)
+    axis.grid(alpha=0.3)

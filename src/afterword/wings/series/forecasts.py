@@ -1,0 +1,352 @@
+"""`afterword.forecast`: from a table of series to their futures, with a backtest of every candidate.
+
+table ──trials of all candidates at several cut-offs, an LSTM among them where it pays──► weights, errors
+  └──► the mean of the best few, or a simple candidate that is as good ──errors of the trials──► bands
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from afterword.bars import train_shown, waiting
+from afterword.errors import OptionError
+from afterword.language_model import LanguageModel
+from afterword.model.folder.saved import load_model
+from afterword.operations.operation import ModelName
+from afterword.planning.training_plan import DEFAULT_MINUTES
+from afterword.runs.begin import begin
+from afterword.runs.run import Run
+from afterword.settings import LAST_SEED, setting, settings_class
+from afterword.storage import temporary_folder
+from afterword.text.corpus import Corpus
+from afterword.text.documents import counted, source_name
+from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
+from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
+from afterword.wings.series.series_network import UNREADABLE, check_frequency, keep, load_kept, lstm_forecasts
+from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
+from afterword.wings.series.trials import (
+    AUTO,
+    DECILES,
+    EXACT,
+    LSTM,
+    NOISE,
+    SURE,
+    WORST,
+    Trials,
+    average,
+    combined,
+    coverage,
+    seasonal_scale,
+    smape,
+    weighted_quantile_loss,
+)
+from afterword.wings.series.value_text import (
+    LEAST_VALUES,
+    OnValues,
+    SeriesFacts,
+    TableText,
+    corpus_of,
+    scale_of,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+Train = Callable[[Run, SeriesFacts], object]
+"""A function that trains a run on series of these facts to its end."""
+SHOWN = 3  # candidates named in a row or in the first line
+USED = "used"  # the row of the forecast that is used, in a backtest
+WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
+WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
+PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
+
+
+@settings_class(kw_only=True)
+class ForecastSettings(Columns):
+    """Settings of a forecast."""
+
+    horizon: int | None = setting(
+        "the number of values to forecast (default: that of the model)", default=None, minimum=1, maximum=100_000
+    )
+    minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
+    seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
+    season: int | None = setting(
+        "values after which a pattern repeats (default: from the dates)", default=None, minimum=1, maximum=100_000
+    )
+    method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The measures of forecasts from several cut-offs. NaN where nothing could be measured."""
+
+    cut_offs: int
+    mase: float
+    smape: float
+    weighted_quantile_loss: float = math.nan  # this and the next only for the forecast that is used
+    coverage: dict[str, float] = field(default_factory=dict)  # the fraction of values within each band, by level
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The figures of each candidate, and of the forecast that is used, over the same series, the best first."""
+
+    series: int
+    methods: dict[str, Figures]
+
+    @property
+    def best(self) -> list[str]:
+        """The names of the candidates, the best first."""
+        return [name for name in self.methods if name != USED]
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures as text, a row per candidate, below the names of the columns."""
+        bands = next(iter(self.methods.values())).coverage
+        head = ("backtest", "cut-offs", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
+        rows: list[tuple[str, ...]] = [head]
+        for name, one in self.methods.items():
+            errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
+            within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
+            rows.append((name, f"{one.cut_offs}", *errors, *within))
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Futures:
+    """The forecasts of the series of a table, with the method of each and the backtest."""
+
+    table: Table
+    levels: tuple[float, ...]
+    mean: Floats  # [N, h]
+    quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
+    methods: list[str]  # by series
+    trials: Trials
+    past: tuple[Floats, Floats] | None
+    """The low and the high end of the band of 99 % of the last values, forecast from those before; NaN where nothing
+    was tested. [N, h] each"""
+    backtest: Backtest | None
+    reason: str
+    """Why these methods, in a sentence."""
+    notes: list[str]
+
+    @property
+    def horizon(self) -> int:
+        """The number of values that are forecast."""
+        return len(self.mean[0])
+
+    @property
+    def unusual(self) -> pandas.DataFrame:
+        """The last values outside their band of 99 %: the columns unique_id, ds, y, lo-99 and hi-99."""
+        values = self.trials.actual[:, 0] if self.past else np.empty((len(self.table.series), 0))
+        low, high = self.past or (values, values)
+        noise = EXACT * np.abs(values)
+        chosen = [np.flatnonzero(one) for one in (values < low - noise) | (values > high + noise)]
+        dates = [one.dates[-self.horizon :][each] for one, each in zip(self.table.series, chosen, strict=True)]
+        columns = {"y": values, "lo-99": rounded(low), "hi-99": rounded(high)}
+        picked = {name: [one[k] for one, k in zip(each, chosen, strict=True)] for name, each in columns.items()}
+        return stacked([one.name for one in self.table.series], dates, picked)
+
+    @property
+    def rows(self) -> pandas.DataFrame:
+        """The columns unique_id, ds, mean, median, lo-80, hi-80, … and method."""
+        series, calendar = self.table.series, self.table.calendar
+        dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
+        values = {"mean": self.mean, "median": self.quantiles[0.5]}  # [N, h] each
+        for level in self.levels:
+            low, high = band(level)
+            values |= {f"lo-{level:g}": self.quantiles[low], f"hi-{level:g}": self.quantiles[high]}
+        columns = {name: list(rounded(each)) for name, each in values.items()}
+        methods = [np.full(self.horizon, method, object) for method in self.methods]
+        return stacked([one.name for one in series], dates, {**columns, "method": methods})
+
+
+def forecasts(
+    source: Any,
+    settings: ForecastSettings,
+    levels: str | Levels = LEVELS,
+    kept: ModelName | None = None,
+    train: Train = lambda run, facts: train_shown(run),
+    folder: Path | None = None,
+) -> Futures:
+    """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
+
+    `source` is a path, "-", or a frame of pandas or polars. `kept` is the folder with the network of an earlier
+    forecast. Without it, a network that is trained is kept in `folder`. Raises an InputError for a table or option that
+    cannot be used.
+    """
+    bands = parse_levels(levels)
+    model, facts = (None, None) if kept is None else load_kept(kept)
+    if folder and facts:
+        raise OptionError(f"`keep` keeps a new network, and that of {kept} exists already: leave one of them out")
+    if folder and settings.method not in (AUTO, LSTM):
+        raise OptionError(f"`keep` keeps an LSTM, and `method` {settings.method} has none: leave one of them out")
+    horizon = settings.horizon or (facts.horizon if facts else None)
+    if horizon is None:
+        raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
+    table = read_table(source, settings, settings.season or (facts.season if facts else None))
+    if facts and (settings.season or facts.season) != facts.season:
+        raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
+    if facts:
+        check_frequency(table, facts)
+    _check_lengths(table, horizon, settings.season)
+    notes = []
+    series = [one.values for one in table.series]
+    seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(max(map(len, series)))
+    seasons = [season for season in seasons if season > 1]
+    if not seasons and settings.season is None and (found := cycle_of(series)):
+        seasons = [found]
+        notes.append(f"the values seem to repeat after {found:,}: if not, give --season 1")
+    elif table.calendar.unit == "number" and settings.season is None and not facts:
+        notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
+    if facts and horizon > facts.held_out and settings.method in (AUTO, LSTM):
+        notes.append(
+            f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
+            f"if this is that table, the backtest on the last {horizon:,} is too favourable"
+        )
+    facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
+    why = why_not(series, facts, learned=kept is not None)
+    if settings.method == LSTM and why:
+        raise OptionError(f"{why}: give another `method`")
+    pays = len(series) >= PAYS[0] and sum(map(len, series)) >= PAYS[1]
+    if why or settings.method not in (AUTO, LSTM):
+        model = None
+        if folder:
+            notes.append(f"no network is kept in {folder}: {why}")
+    elif model is None and (pays or folder or settings.method == LSTM):
+        name = source_name(source) if isinstance(source, str | os.PathLike) else "the table"
+        model = _trained(corpus_of(table, facts, name), facts, settings, train, folder)
+    with waiting("forecasting"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, of means without values
+        network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
+        trials = Trials.run(series, seasons, horizon, settings.method, network)
+        return _futures(table, trials, bands, settings.method, notes)
+
+
+def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
+    longest = max(len(one.values) for one in table.series)
+    for name, length in (("horizon", horizon), ("season", season or 0)):
+        if length >= longest:
+            has = f"a {name} of {length:,} is too long: the longest series has {longest:,} values"
+            raise OptionError(f"{has}; give a smaller --{name}")
+
+
+def _trained(
+    corpus: Corpus, facts: SeriesFacts, settings: ForecastSettings, train: Train, folder: Path | None
+) -> LanguageModel:
+    """Train a network on `corpus`, and keep it in `folder`."""
+    with temporary_folder() as temporary:
+        training = OnValues.of(corpus, settings.minutes, settings.seed)
+        run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
+        train(run, facts)
+        saved = load_model(run.folder.model)
+    if folder:
+        keep(saved, facts, folder)
+    return LanguageModel(saved)
+
+
+def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
+    """Return why an LSTM cannot forecast these series, or "" if it can. One that has `learned` needs no more."""
+    season, held = facts.season, facts.held_out
+    if not any(scale_of(values, season) for values in series):
+        return UNREADABLE.format(season)
+    left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
+    if not learned and left < LEAST_VALUES:
+        return f"an LSTM needs {LEAST_VALUES} values to learn from, and {left:,} are left after {held:,} are held out"
+    return ""
+
+
+def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: str, notes: list[str]) -> Futures:
+    """Return the forecasts by the good candidates, or by `method`, and add to `notes`."""
+    names, season = trials.names, table.calendar.season
+    plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
+    only, alike = plain if not trials.cuts else len(names) - 1 if method == LSTM else None, None
+    if only is None:
+        worst = WORST if method == AUTO else 1.0
+        shares, past = trials.shares(worst), trials.backtested(worst)
+        if method == AUTO:
+            only, alike = trials.simplest(past, -SURE), trials.simplest(past, NOISE)
+    if only is not None:
+        shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
+    point, total = combined(shares, trials.future), len(trials.series)
+    good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
+    methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
+    if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
+        point[left] = trials.future[plain][left]
+        methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
+        those = f"{left.sum():,} of {total:,} series are constant, or no longer than a season"
+        notes.append(f"{those}: they are forecast by {names[plain]}")
+    fixed = np.stack([fixed_phases(values, trials.season, point.shape[1]) for values in trials.series])
+    if closed := (~np.isnan(fixed)).any(axis=1).sum():
+        always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
+        notes.append(f"{always}, as on closed days: the forecast repeats it")
+    quantiles = sorted({*DECILES, *(q for level in (*levels, WIDE) for q in band(level))})
+    backtest, shrunk, usual = None, SHRUNK[0], None
+    if trials.cuts:
+        scales = seasonal_scale([values[: -trials.cuts[0]] for values in trials.series], season)
+        each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
+        ordered = dict(sorted(each.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
+        figures = _figures(trials, past, scales)
+        tried = {one: _with_bands(figures, trials, past, quantiles, levels, one) for one in SHRUNK}
+        losses = {one: with_bands.weighted_quantile_loss for one, with_bands in tried.items()}
+        shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
+        if figures.cut_offs > 1:
+            others = (~np.isnan(past[:, 1:]).any(axis=2)).sum()
+            last = banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
+            usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
+        backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
+    reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
+    *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
+    by_level = dict(zip(quantiles, found, strict=True))
+    return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
+
+
+def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
+    """Return the figures of forecasts [N, K, h] without bands."""
+    errors = np.abs(trials.actual - past).mean(axis=2)
+    count = int((~np.isnan(errors)).any(axis=0).sum())
+    return Figures(count, average(errors / scales[:, None]), average(smape(past, trials.actual)))
+
+
+def _with_bands(
+    figures: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float
+) -> Figures:
+    """Add the figures of bands, which come from the errors at the other cut-offs."""
+    known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
+    if known.any(axis=0).sum() < 2:
+        return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
+    found = np.stack([banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
+    each = dict(zip(quantiles, found[:-1, known], strict=True))
+    actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
+    ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
+    within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}
+    return replace(figures, coverage=within, weighted_quantile_loss=weighted_quantile_loss(deciles, DECILES, actual))
+
+
+def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:
+    """Return the first line: the methods used, their error, the errors of the next, and the size of the backtest."""
+    if backtest is None:
+        return f"there are too few values for a backtest: {plain} is used"
+    used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
+    if math.isnan(used.mase) or used.mase == 0:
+        return f"the values repeat exactly: {most} is used"
+    shown = f"the {most} methods" if most.startswith("mean") else most
+    which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
+    rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
+    others = [f"{name} {backtest.methods[name].mase:.3f}" for name in backtest.best if name != most]
+    next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
+    noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
+    return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
+
+
+def _shown(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)

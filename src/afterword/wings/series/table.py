@@ -1,0 +1,364 @@
+"""Read a table as regular series, noting what was filled, and return forecasts as the kind of table that it was.
+
+source ──read_sheet──► columns ──long | wide | rows──► (name, dates, values) ──regular──► Series
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afterword.settings import Settings, setting, settings_class
+from afterword.storage import output
+from afterword.wings.series.dates import LEAST_COVERED, Calendar, DateForm, Dates, parse_dates, whole_seconds
+from afterword.wings.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
+
+if TYPE_CHECKING:
+    import pandas
+
+Floats = NDArray[np.float64]
+ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
+USUAL_TIMES = {"date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "period", "index"}
+CLOSED = 4  # seasons, at least, in which a phase never has a value if it is closed, such as Sundays
+MOST_FILLED = 0.5  # fraction of a series that may be missing
+MOST_NAMED = 8  # columns that an error lists
+
+
+@settings_class(kw_only=True)
+class Columns(Settings):
+    """Settings for the names of a table's columns."""
+
+    id_column: str | None = setting(
+        "the column that names the series (default: unique_id, if there is one)", default=None, metavar="NAME"
+    )
+    time_column: str | None = setting(
+        "the column of dates (default: ds, or the only one with dates)", default=None, metavar="NAME"
+    )
+    value_column: str | None = setting(
+        "the column of values (default: y, or every column of numbers as a series)", default=None, metavar="NAME"
+    )
+
+
+BY_NAME = Columns()
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A regular series without gaps."""
+
+    name: str
+    dates: Dates  # [n], datetime64[s] or int64
+    values: Floats  # [n], finite
+    filled: int = 0  # values that were missing
+    repeated: int = 0  # of these, those that repeat the season before
+    moved: int = 0  # dates that differ from the table's
+    closed: int = 0  # values that are 0 because their phase of the season never has one
+
+
+@dataclass(frozen=True)
+class Form:
+    """The kind of table that series came from, so that forecasts can be returned as the same kind."""
+
+    kind: Kind
+    dates: DateForm
+    id: str = ID
+    time: str = TIME
+    whole_ids: bool = False  # the names of a frame's series are whole numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Series with the same frequency."""
+
+    series: tuple[Series, ...]
+    calendar: Calendar
+    notes: tuple[str, ...]  # what was changed, a line each
+    form: Form
+
+
+class _Rows(NamedTuple):
+    """The rows of one series, sorted by date. They may have gaps; `places` are the rows of the sheet."""
+
+    name: str
+    dates: Dates
+    values: Floats
+    places: NDArray[np.int64]
+
+
+def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
+    """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
+
+    A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
+    Missing values and dates are filled. `season` replaces the one that the dates suggest. Raises TableError, and
+    OptionError without pandas.
+    """
+    notes: list[str] = []
+    sheet = read_sheet(source)
+    rows, form = _rows(sheet, columns, notes)
+    rows = [_trimmed(sheet, one) for one in rows]
+    dates = np.concatenate([one.dates for one in rows])
+    calendar = Calendar.infer(dates, np.repeat(np.arange(len(rows)), [len(one.dates) for one in rows]), sheet.error)
+    counts = [calendar.steps(one.dates) for one in rows]
+    longest = max(int(steps.sum()) + 1 for steps, _ in counts)
+    calendar = replace(calendar, season=season or calendar.season_for(longest))
+    series = tuple(_regular(sheet, calendar, one, *steps) for one, steps in zip(rows, counts, strict=True))
+    last = max(one.dates[-1] for one in series)
+    notes += _changes(series, calendar)
+    if last.dtype.kind == "M" and (early := sum(one.dates[-1] < last for one in series)):
+        ends = f"{early:,} of {len(series):,} series end before {_shown(last)}, the last date"
+        notes.append(f"{ends}: a forecast begins where its series ends")
+    return Table(series, calendar, tuple(notes), form)
+
+
+# ---- roles of columns
+
+
+def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
+    """Return the rows of each series, whatever the table's layout. Raises TableError."""
+    names = list(sheet.frame.columns)
+    given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
+    for name in given:
+        if name not in names:
+            raise sheet.error(f"no column is named {name!r}: choose one of {_listed(names)}")
+        if given.count(name) > 1:
+            raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
+    if is_numbered(names) and not given:  # M4's published form: a row per series, its name first
+        ids, values = sheet.frame[names[0]], [numbers(sheet, name) for name in names[1:]]
+        dates, rows = np.repeat(np.arange(1, len(names)), len(ids)), np.tile(np.arange(len(ids)), len(values))
+        return _split(sheet, ids[rows], dates, np.concatenate(values), rows), Form(sheet.kind, dates=DateForm(""))
+    kinds = {name: kind_of(sheet, name) for name in names}
+    time = _time_column(sheet, kinds, chosen)
+    identity = chosen.id_column or _found(ID, names)
+    dates, how = _dates(sheet, time)
+    value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
+    others = [name for name in names if name not in (time, identity)]
+    if others[:1] in ([""], ["Unnamed: 0"]) and others[0] != value:
+        del others[0]  # the row numbers of a frame of pandas, written without a name and read again
+    if identity and value is None:
+        numeric = [name for name in others if kinds[name] == "numbers"]
+        if len(numeric) != 1:
+            which = f"several columns hold numbers, {_listed(numeric)}" if numeric else "no column holds numbers"
+            raise sheet.error(f"besides {identity!r}, {which}: name the column of values with `value_column`")
+        value = numeric[0]
+    if value is not None and (left := [name for name in others if name != value]):
+        notes.append(f"not used: {_listed(left)}")
+    form, rows = Form(sheet.kind, how, identity or ID, time or TIME), np.arange(len(dates))
+    if identity and value is not None:
+        ids = sheet.frame[identity]
+        return _split(sheet, ids, dates, numbers(sheet, value), rows), replace(form, whole_ids=ids.dtype.kind == "i")
+    wide = others if value is None else [value]
+    if not wide:
+        raise sheet.error("no column holds numbers: add one with the values to forecast")
+    if texts := [name for name in wide if kinds[name] != "numbers" and len(wide) > 1]:
+        what = f"column {texts[0]!r} does not hold numbers"
+        raise sheet.error(f"{what}: if it names the series, give `id_column` {texts[0]}, else a `value_column`")
+    values, dates, rows = [numbers(sheet, name) for name in wide], np.tile(dates, len(wide)), np.tile(rows, len(wide))
+    ids = np.repeat(np.array(wide, object), len(values[0]))
+    return _split(sheet, ids, dates, np.concatenate(values), rows, wide=True), form
+
+
+def _found(wanted: str, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name.lower() == wanted), None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [name or "(unnamed)" for name in names]
+    more = len(shown) - MOST_NAMED
+    return ", ".join(shown if more <= 0 else [*shown[:MOST_NAMED], f"and {more:,} more"])
+
+
+def _time_column(sheet: Sheet, kinds: dict[str, str], chosen: Columns) -> str:
+    names = [name for name in kinds if name not in (chosen.id_column, chosen.value_column)]
+    if (given := chosen.time_column if chosen.time_column is not None else _found(TIME, names)) is not None:
+        return given
+    dated = [name for name in names if kinds[name] == "dates"]
+    usual = [name for name in names if name.lower() in USUAL_TIMES]
+    found = [name for name in dated if name in usual] or dated or usual[:1]
+    if len(found) > 1:
+        raise sheet.error(f"several columns hold dates, {_listed(found)}: choose one with `time_column`")
+    if not found:
+        has = f"no column holds dates among {_listed(list(kinds))}"
+        raise sheet.error(f"{has}: name one with `time_column`, or add one named ds (1, 2, 3 … will do)")
+    return found[0]
+
+
+def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
+    """Return the dates of a column, and the form in which they are written."""
+    import pandas
+
+    cells, shown = sheet.frame[column], column or "the first column"
+    if cells.dtype.kind != "M":
+        which, distinct = pandas.factorize(cells, use_na_sentinel=False)
+        texts = list(distinct) if cells.dtype == object else [f"{number:.15g}" for number in distinct]
+        dates, form = parse_dates(
+            texts, lambda text, message: sheet.error(f"{shown}: {message}", int(np.argmax(which == text)))
+        )
+        return dates[which], replace(form, whole=cells.dtype != object)
+    if cells.hasnans:
+        raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(cells.isna())))
+    # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
+    local, zone = cells.dt.tz_localize(None), cells.dt.tz
+    midnights = bool((local == local.dt.normalize()).all())
+    stamps = local if midnights or zone is None else cells.dt.tz_convert(None)
+    dates = whole_seconds(stamps, lambda row, message: sheet.error(f"{shown}: {message}", row))
+    pattern = "%Y-%m-%d" if midnights else "%Y-%m-%d %H:%M:%S" + ("+00:00" if zone else "")
+    return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
+
+
+def _split(
+    sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: NDArray[np.int64], wide: bool = False
+) -> list[_Rows]:
+    """Return the rows of each distinct id, in the order in which they first occur. [n] each
+
+    Raises TableError if an id is missing, or if a series has the same date twice.
+    """
+    import pandas
+
+    which, names = pandas.factorize(pandas.Series(ids).replace("", None))
+    if (which < 0).any():
+        raise sheet.error(f"{ids.name} is empty: name the series of every row", int(np.argmax(which < 0)))
+    order = np.lexsort((dates, which))
+    which, dates, values, places = which[order], dates[order], values[order], places[order]
+    same = (which[1:] == which[:-1]) & (dates[1:] == dates[:-1])
+    if same.any():
+        k = int(np.argmax(same))
+        of, hint = f" of {str(names[which[k]])!r}", "keep one of the rows"
+        if wide:
+            of, hint = "", "keep one, or name the column of the series with `id_column`"
+        what = f"the date {_shown(dates[k])}{of} is already in {sheet.locate(int(places[k]))}"
+        raise sheet.error(f"{what}: {hint}", int(places[k + 1]))
+    ends = np.cumsum(np.bincount(which))[:-1]
+    parts = (np.split(each, ends) for each in (dates, values, places))
+    return [_Rows(*one) for one in zip(map(str, names), *parts, strict=True)]
+
+
+def _shown(date: Any) -> str:
+    return str(date).removesuffix("T00:00:00").replace("T", " ")
+
+
+# ---- regularity
+
+
+def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
+    """Return the rows without missing values at the ends."""
+    known = np.flatnonzero(~np.isnan(rows.values))
+    if len(known) < 2:
+        has = "one value" if len(known) else "no values"
+        row = int(rows.places[0])
+        raise sheet.error(f"series {rows.name!r} has {has}: at least two are needed; add some or remove it", row)
+    kept = slice(known[0], known[-1] + 1)
+    return _Rows(rows.name, rows.dates[kept], rows.values[kept], rows.places[kept])
+
+
+def _regular(
+    sheet: Sheet, calendar: Calendar, rows: _Rows, counts: NDArray[np.int64], fits: NDArray[np.bool_]
+) -> Series:
+    """Return the regular series of `rows`. `counts` has the steps between neighbouring dates; `fits`, which suit.
+
+    A missing value repeats the value a season before. In the first season, and without a season, it is interpolated
+    between its neighbours. A phase of the season that never has a value, such as Sundays, is closed: its values are 0.
+    Raises TableError if more than half of the values are missing, or the dates are irregular.
+    """
+    name, dates = rows.name, rows.dates
+    length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
+    if have < length * (1 - MOST_FILLED):
+        what = f"series {name!r} has {have:,} of {length:,} {calendar.name} values"
+        raise sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")
+    if fits.mean() < LEAST_COVERED or (counts < 1).any():
+        at = int(np.argmin(fits & (counts > 0))) + 1
+        what = f"{_shown(dates[at - 1])} and {_shown(dates[at])} of {name!r} do not suit {calendar.name} data"
+        raise sheet.error(f"{what}: make the dates of all series {calendar.name}, as most are", int(rows.places[at]))
+    if fits.all() and have == length:
+        return Series(name, dates, np.ascontiguousarray(rows.values))
+    positions = np.concatenate([[0], np.cumsum(counts)])
+    regular, values = calendar.regular(dates[0], length), np.full(length, np.nan)
+    values[positions] = rows.values
+    missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
+    values[missing] = np.interp(missing, known, values[known])
+    season = calendar.season
+    closed = missing[~np.isin(missing % season, known % season)] if length >= CLOSED * season else missing[:0]
+    values[closed] = 0.0
+    late = np.setdiff1d(missing[missing >= season] if season > 1 else missing[:0], closed)
+    for place in late.tolist():  # in order, so that a filled value serves the next season
+        values[place] = values[place - season]
+    moved = int((regular[positions] != dates).sum())
+    return Series(name, regular, values, len(missing), len(late), moved, len(closed))
+
+
+def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
+    """Yield what was changed to make the series regular, a line each."""
+    names = ("filled", "repeated", "closed", "moved")
+    missing, repeated, closed, moved = (sum(getattr(one, name) for one in series) for name in names)
+    if missing:
+        total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
+        ways = [("from the season before", repeated), ("between their neighbours", missing - repeated - closed)]
+        ways.append(("with 0 where no season has a value, as on closed days", closed))
+        are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
+        how = " or ".join(way for way, count in ways if count)
+        yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
+    if moved:
+        dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
+        yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"
+
+
+# ---- forecasts
+
+
+def stacked(
+    names: Sequence[str], dates: Sequence[NDArray[Any]], values: Mapping[str, Sequence[NDArray[Any]]]
+) -> pandas.DataFrame:
+    """Return the rows of many series, one after another, with the columns "unique_id" and "ds" and those of `values`.
+
+    `names` has an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h] per series.
+    """
+    import pandas
+
+    columns = {ID: np.repeat(np.array(names, dtype=object), [len(one) for one in dates]), TIME: np.concatenate(dates)}
+    return pandas.DataFrame(columns | {name: np.concatenate(arrays) for name, arrays in values.items()})
+
+
+def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
+    """Return `rows` as the kind of table that `form` describes: a frame of pandas or polars, or the text of a CSV file.
+
+    `rows` is as of `stacked`. The columns of the series and of the dates get the names that they came with, and dates
+    their form.
+    """
+    is_frame = form.kind in ("pandas", "polars")
+    dates = form.dates.restored(rows[TIME]) if is_frame else form.dates.write(rows[TIME].to_numpy())
+    frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID], TIME: dates})
+    frame.columns = [{ID: form.id, TIME: form.time}.get(name, name) for name in frame]
+    if not is_frame:
+        return frame.to_csv(index=False, lineterminator="\n")
+    if form.kind == "pandas":
+        return frame
+    import polars
+
+    found, kind = polars.from_pandas(frame), form.dates.polars
+    return found if kind is None else found.cast({form.time: kind})
+
+
+def as_records(form: Form, rows: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Return `rows`, as of `stacked`, for JSON. Dates get the form that they came with."""
+    found: list[dict[str, Any]] = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
+    return found
+
+
+def write_rows(path: Path, form: Form, rows: pandas.DataFrame) -> None:
+    """Write `rows` atomically, as Parquet if `path` ends in .parquet, otherwise as CSV. Raises StorageError."""
+    with output(path) as file:
+        if path.suffix.lower() == ".parquet":
+            as_frame(replace(form, kind="pandas"), rows).to_parquet(file, index=False)
+        else:
+            file.write(as_frame(replace(form, kind="csv"), rows).encode())
+
+
+def rounded(values: Floats) -> Floats:
+    """Return `values` with seven significant digits: more would be the noise of sampling and of adding up."""
+    with np.errstate(divide="ignore"):
+        places = 10.0 ** np.clip(6 - np.floor(np.log10(np.abs(values))), -300, 300)
+    return np.asarray(np.where(values == 0, 0.0, np.round(values * places) / places))

@@ -1,0 +1,237 @@
+"""A backtest of all candidates at several cut-offs, in time order, and the shares of a forecast that follow from it.
+
+    series ──cut-offs──► each candidate's forecasts ──errors──► shares of the good ones, per series ──► one forecast
+
+Then the measures of forecasts: MASE and sMAPE as the M4 competition defines them, quantile losses, coverage.
+Letters: C candidates, N series, K cut-offs, h steps ahead, Q quantile levels. A cut-off counts the values after it in
+each series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from afterword.errors import OptionError
+from afterword.wings.series.methods import METHODS, MOST_FITTED, candidates, forecast_all, is_simple
+from afterword.wings.series.table import Floats
+from afterword.wings.series.value_text import scale_of
+
+DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
+Many = Sequence[Floats]
+Network = Callable[[Many], Floats]
+"""A function from N series to their forecasts [N, h]."""
+AUTO, LSTM = "auto", "lstm"
+TESTED = 100  # series at least, evenly spread; more if the candidates are fast enough
+CUT_OFFS = (3, 6)  # for many series and for few
+ALL_CUT_OFFS = 40
+WORST = 1.5  # times the error of the best, up to which candidates share a forecast
+USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
+LEAST_TRIALS = 10  # forecasts of a series from a cut-off; with fewer, the usual rule stays
+RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
+EXACT = 1e-6  # the error that counts as none
+NOISE = 2.0  # standard errors, within which two forecasts are equally good
+SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs differ by two too often
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The forecasts of N series by each candidate, from the series' ends and from each cut-off."""
+
+    series: Many  # [n] each
+    names: list[str]  # of the candidates, the simplest first
+    season: int  # the shortest; 1 for none
+    cuts: list[int]
+    actual: Floats  # after each cut-off, [N, K, h]; NaN where a series is too short, or was not tested
+    past: Floats  # the forecasts of these values, [C, N, K, h]; NaN where a candidate has none
+    future: Floats  # [C, N, h]; NaN where a candidate has none
+
+    @classmethod
+    def run(
+        cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, network: Network | None = None
+    ) -> Trials:
+        """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
+        before the first cut-off. Raises OptionError if no candidate can be used.
+        """
+        given = seasons
+        cuts, seasons = _planned([*map(len, series)], horizon, seasons)
+        total, count = sum(map(len, series)), len(series)
+        least = spread(count, TESTED)
+        fits = total + len(cuts) * sum(len(series[k]) for k in least)
+        tried = candidates(series, seasons, fits)
+        limit = min([MOST_FITTED, *(one.most // 2 for one in tried.values() if one.most)])
+        tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
+        if method == LSTM:  # compared with simple ones; the others take minutes
+            tried = {name: one for name, one in tried.items() if is_simple(name)}
+        elif method != AUTO:
+            tried = {name: one for name, one in tried.items() if name.split()[0] == method}
+        if not tried:
+            of = f"for one of {given[0]:,} and a horizon of {horizon:,}" if given else "to show one (`season` gives it)"
+            few = f"needs a season above 1, and {max(map(len, series)):,} values are too few {of}"
+            raise OptionError(f"`method` {method} {METHODS[method].lacks(series, fits) or few}: give another")
+        methods = [*tried.values()]
+        names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
+        actual = np.full((len(series), len(cuts), horizon), np.nan)
+        past, future = (
+            np.full((len(names), *shape, horizon), np.nan) for shape in (actual.shape[:2], actual.shape[:1])
+        )
+        future[: len(tried)] = forecast_all(methods, series, season, horizon)
+        for place, cut in enumerate(cuts):
+            some = [k for k in tested if len(series[k]) > cut + 1]
+            before = [series[k][:-cut] for k in some]
+            past[: len(tried), some, place] = forecast_all(methods, before, season, horizon)
+            actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
+            if network is not None and place == 0:
+                past[-1, some, 0], future[-1] = network(before), network(series)
+        return cls(series, names, season, cuts, actual, past, future)
+
+    @cached_property
+    def usual(self) -> Floats:
+        """The usual error of a candidate at each cut-off. [N, K]"""
+        usual = np.nanmedian(np.abs(self.past - self.actual).mean(axis=3), axis=0)
+        return np.where(usual > 0, usual, 1.0)
+
+    def errors(self, past: Floats) -> Floats:
+        """Return the mean errors of forecasts in units of the `usual` ones. […, N, K, h] -> […, N, K]"""
+        return np.asarray(np.abs(past - self.actual).mean(axis=-1) / self.usual)
+
+    @cached_property
+    def _errors(self) -> Floats:
+        return self.errors(self.past)
+
+    @cached_property
+    def rule(self) -> tuple[float, int]:
+        """The weight of the table's errors, and the power: `USUAL`, unless others are surely better in the backtest."""
+        overlap = len(self.cuts) < 2 or 2 * (self.cuts[1] - self.cuts[0]) < self.actual.shape[2]
+        if len(self.series) == 1 or overlap:  # too few trials, or nearly the same ones
+            return USUAL
+        errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
+        errors = errors[:, ~np.isnan(errors).any(axis=0)]
+        if errors.shape[1] < LEAST_TRIALS:
+            return USUAL
+        gains = errors[0] - errors
+        surely = gains.mean(axis=1) >= NOISE * gains.std(axis=1) / np.sqrt(gains.shape[1])
+        return RULES[int(np.where(surely, errors.mean(axis=1), np.inf).argmin())]
+
+    def shares(self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None) -> Floats:
+        """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
+
+        The weight of a series' own errors is its number of cut-offs; that of the table's errors comes from the `rule`.
+        The errors of one cut-off may be left out, except for candidates that have no others.
+        """
+        shrunk, power = rule or self.rule
+        errors = self._errors.copy()
+        if without is not None:
+            errors[(~np.isnan(errors)).any(axis=1).sum(axis=1) > 1, :, without] = np.nan
+        counts = (~np.isnan(errors)).sum(axis=2)
+        found = np.nansum(errors, axis=2) + shrunk * np.nanmean(errors, axis=(1, 2))[:, None]
+        found = np.maximum(found / (counts + shrunk), EXACT)
+        relative = found / np.nanmin(found, axis=0)
+        return np.where(relative <= worst, relative ** -float(power), 0.0)
+
+    def backtested(self, worst: float = WORST, rule: tuple[float, int] | None = None) -> Floats:
+        """Return the forecasts from each cut-off with shares that come from the others. [N, K, h]"""
+        each = [combined(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
+        return np.stack(each, axis=1)
+
+    def simplest(self, past: Floats, noise: float) -> int | None:
+        """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
+
+        `past` is [N, K, h]. If `noise` is below 0, the candidate must be better, or exact.
+        """
+        for k in [k for k, name in enumerate(self.names) if is_simple(name)]:
+            own, others = (self.errors(one)[~np.isnan(past[..., 0])] for one in (self.past[k], past))
+            worse = own - others
+            if own.mean() <= EXACT or worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
+                return k
+        return None
+
+
+def combined(shares: Floats, forecasts: Floats) -> Floats:
+    """Return the means of forecasts by shares; NaN where no candidate has one. [C, N], [C, N, h] -> [N, h]"""
+    known = np.where(np.isnan(forecasts), 0.0, shares[:, :, None])
+    return np.asarray(np.nansum(known * forecasts, axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
+
+
+def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the cut-offs, the latest first, and the seasons that leave room for them.
+
+    Cut-offs are a horizon apart if the longest series has two of each season before all of them, and closer otherwise.
+    The shortest season needs to fit only once.
+    """
+    count = int(np.clip(ALL_CUT_OFFS // len(lengths), *CUT_OFFS))
+    least = [(2 * season, kept) for kept, season in enumerate(seasons, 1)][::-1]
+    for before, kept in [*least, *((season, 1) for season in seasons[:1]), (0, 0)]:
+        room = max(lengths) - max(before + 2, min(8, max(lengths) // 2))
+        step = max(1, min(horizon, (room - horizon) // (count - 1)))
+        if cuts := [*range(horizon, room + 1, step)][:count]:
+            return cuts, [*seasons[:kept]]
+    return [], []
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return the indexes of at most `most` of `count` series, evenly spread."""
+    return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
+
+
+def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
+    """Return each series' mean absolute difference between values a `season` apart. [N]
+
+    It is NaN if the series is constant in that sense, or not longer than the season.
+    """
+    return np.array([scale_of(_floats(values), season) or np.nan for values in history])
+
+
+def mase(forecast: ArrayLike, actual: ArrayLike, history: Sequence[ArrayLike], season: int) -> Floats:
+    """Return each series' mean absolute scaled error. [N, h], [N, h], N histories -> [N]
+
+    The mean absolute error, divided by `seasonal_scale` of the history: M4's definition (Makridakis et al., 2020, The
+    M4 Competition, International Journal of Forecasting 36, section 2.4). NaN where that scale is: `average` skips it.
+    """
+    return np.asarray(np.abs(_floats(forecast) - _floats(actual)).mean(axis=-1) / seasonal_scale(history, season))
+
+
+def smape(forecast: ArrayLike, actual: ArrayLike) -> Floats:
+    """Return each series' symmetric mean absolute percentage error, 0 to 200. [N, h], [N, h] -> [N]
+
+    M4's definition: the mean of 200 |y - f| / (|y| + |f|). A step where both are 0 counts as 0.
+    """
+    forecast, actual = _floats(forecast), _floats(actual)
+    sums = np.abs(forecast) + np.abs(actual)
+    return np.asarray(200 * (np.abs(forecast - actual) / np.where(sums == 0, 1, sums)).mean(axis=-1))
+
+
+def weighted_quantile_loss(quantiles: ArrayLike, levels: ArrayLike, actual: ArrayLike) -> float:
+    """Return the mean over the levels of the weighted quantile loss. [N, Q, h] or [Q, h], [Q], [N, h] or [h]
+
+    The loss of a level q is Σ 2 |(y - f) ((y <= f) - q)| / Σ |y|, with both sums over all series and steps. That is
+    `MeanWeightedSumQuantileLoss` of GluonTS (gluonts.ev.metrics), which GIFT-Eval reports with the levels 0.1 to 0.9;
+    with the median alone it is the sum of absolute errors over the sum of absolute values. NaN if all values are 0.
+    """
+    at, actual = _floats(levels)[:, None], _floats(actual)[..., None, :]
+    quantiles = _floats(quantiles)
+    total = float(np.abs(actual).sum())
+    losses = 2 * np.abs((actual - quantiles) * ((actual <= quantiles) - at))
+    return float(losses.sum() / total / len(at)) if total else float("nan")
+
+
+def coverage(low: ArrayLike, high: ArrayLike, actual: ArrayLike) -> float:
+    """Return the fraction of the actual values from `low` to `high`, both included."""
+    actual = _floats(actual)
+    return float(((_floats(low) <= actual) & (actual <= _floats(high))).mean())
+
+
+def average(measures: ArrayLike) -> float:
+    """Return the mean of the measures that are numbers; NaN without any."""
+    values = _floats(measures)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64)

@@ -1,0 +1,389 @@
+"""Forecasts: the kind of table that came, bands around a median, a backtest that sees no future, and what is kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import polars
+import pytest
+
+import afterword
+from afterword.errors import InputError, ModelError, OptionError, RunError
+from afterword.language_model import load
+from afterword.model.folder.saved import load_model
+from afterword.runs.loop import train_run
+from afterword.runs.resume import resume
+from afterword.runs.run import Run
+from afterword.wings.series import forecasts as module
+from afterword.wings.series import methods, trials
+from afterword.wings.series import series_network as drawn
+from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
+from afterword.wings.series.series_network import gates_of, load_kept
+from afterword.wings.series.trials import Trials
+from afterword.wings.series.value_text import OnValues, SeriesFacts, values_per_step
+from tests.runs.conftest import begin_in
+from tests.runs.test_run import finish, stopped
+from tests.wings.series.seasons import (
+    FACTS,
+    HORIZON,
+    LENGTH,
+    SEASON,
+    SERIES,
+    begin_small,
+    hourly,
+    hourly_csv,
+    learned_from,
+    long_csv,
+    save_tiny_series,
+    seasonal,
+    train_small,
+)
+
+LEVELS = (1.0, 80.0, 95.0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_small(tmp_path_factory.mktemp("series"))
+
+
+@pytest.fixture(autouse=True)
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the methods of statsforecast, which take seconds to import."""
+    monkeypatch.setattr(methods, "MOST_FITTED", 0)
+
+
+def table(folder: Path, values: Any) -> Path:
+    path = folder / "sales.csv"
+    path.write_text(long_csv(values))
+    return path
+
+
+def found(source: Any, model: Path | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Futures:
+    return forecasts(source, ForecastSettings(**options), levels, model)
+
+
+def same_bits(one: Futures, other: Futures) -> bool:
+    return all(np.array_equal(one.rows[name], other.rows[name]) for name in one.rows)
+
+
+@pytest.mark.parametrize("kind", ["csv", "pandas", "polars"])
+def test_forecasts_return_as_the_kind_of_table_that_came(kind: str, model: Path, tmp_path: Path) -> None:
+    path = table(tmp_path, seasonal())
+    source = {"csv": lambda _: path, "pandas": pandas.read_csv, "polars": polars.read_csv}[kind](path)
+    answer = afterword.forecast(source, model=model)
+    if kind == "csv":
+        assert isinstance(answer, str)
+        answer = pandas.read_csv(io.StringIO(answer))
+    assert type(answer).__module__.partition(".")[0] == ("polars" if kind == "polars" else "pandas")
+    assert " ".join(answer.columns) == "unique_id ds mean median lo-80 hi-80 lo-95 hi-95 method"
+    assert (len(answer), list(answer["ds"])[:2]) == (SERIES * HORIZON, ["2020-01-01", "2020-02-01"])
+
+
+@pytest.mark.parametrize("method", ["lstm", "naive"])
+def test_bands_lie_around_the_median_and_wider_ones_around_narrower_ones(method: str, model: Path) -> None:
+    rows = found(pandas.read_csv(io.StringIO(long_csv(seasonal()))), model, method=method).rows
+    assert {name.split()[0] for name in rows["method"]} == {method}
+    for one, other in pairwise(["lo-95", "lo-80", "lo-1", "median", "hi-1", "hi-80", "hi-95"]):
+        assert (rows[one] <= rows[other]).all(), (one, other)
+    assert (rows["lo-95"] < rows["hi-95"]).all()
+
+
+@pytest.mark.parametrize("method", ["lstm", "naive"])
+def test_a_series_that_was_never_below_zero_is_not_forecast_there(method: str, model: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    sales = np.maximum(0, np.round(random.normal(0, 3, (SERIES, LENGTH))))  # half of them are 0
+    rows = found(table(tmp_path, sales), model, method=method).rows
+    assert min(rows[name].min() for name in ("mean", "median", "lo-80", "lo-95")) == 0
+    below = found(table(tmp_path, sales - 1), model, method=method).rows
+    assert below["lo-95"].min() < -1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: Path, tmp_path: Path) -> None:
+    path = table(tmp_path, seasonal())
+    one, again, other = (found(path, model, method="lstm", seed=seed) for seed in (1, 1, 2))
+    assert same_bits(one, again)
+    assert not same_bits(one, other)
+
+
+def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(sources: Any, out: Path, text: Any, training: Any) -> Run:
+        assert ([Path(source).name for source in sources], training.minutes) == (["sales.csv"], 5.0)
+        return begin_small(text.read(sources), out)
+
+    def to_its_end(run: Run, facts: SeriesFacts) -> None:
+        assert facts == FACTS
+        for _ in train_run(run):
+            pass
+
+    monkeypatch.setattr(module, "begin", begin)
+    path = table(tmp_path, seasonal())
+    settings, kept = ForecastSettings(horizon=HORIZON, method="lstm"), tmp_path / "kept"
+    trained = forecasts(path, settings, LEVELS, None, to_its_end, kept)
+    assert same_bits(trained, found(path, model, method="lstm"))
+    assert same_bits(trained, found(path, kept, method="lstm"))
+
+
+def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: Path) -> None:
+    noisy = found(table(tmp_path, seasonal()), model)
+    assert noisy.backtest is not None
+    names = [*noisy.backtest.methods]
+    assert (names[0], set(names[1:])) == ("used", {"last", "naive 12", "average 12", "lstm"})
+    assert noisy.backtest.methods["lstm"].cut_offs == 1
+    assert noisy.backtest.methods["average 12"].cut_offs == 5
+    assert "average 12" in noisy.methods[0]
+    assert f"its MASE is {noisy.backtest.methods['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
+
+
+def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as_good(tmp_path: Path) -> None:
+    walks = np.cumsum(1 + np.random.default_rng(3).normal(size=(SERIES, LENGTH)), axis=1)
+    answer = found(table(tmp_path, walks), None, horizon=HORIZON)
+    assert set(answer.methods) == {"last"}
+    assert answer.reason.startswith("last is used; its MASE is")
+    noise = np.random.default_rng(3).normal(size=(SERIES, LENGTH))
+    assert (
+        "; average 12 is as good, within the noise; single methods: "
+        in found(table(tmp_path, noise), None, horizon=HORIZON).reason
+    )
+    rising = np.tile(np.arange(LENGTH) % SEASON, (SERIES, 1)) + np.arange(SERIES)[:, None]
+    exact = found(table(tmp_path, rising), None, horizon=HORIZON)
+    assert set(exact.methods) == {"naive 12"}
+    assert exact.reason == "the values repeat exactly: naive 12 is used"
+
+
+def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp_path: Path) -> None:
+    values = seasonal()
+    changed = values.copy()
+    changed[:, -HORIZON:] = np.random.default_rng(5).normal(500, 90, (SERIES, HORIZON))
+
+    def run(values: Any) -> Trials:
+        network = partial(drawn.lstm_forecasts, load_kept(model)[0], SEASON, HORIZON, 0)
+        answer = Trials.run(list(values), [SEASON], HORIZON, network=network)
+        assert answer is not None
+        return answer
+
+    one, other = run(values), run(changed)
+    np.testing.assert_array_equal(one.past, other.past)
+    assert not np.isnan(one.past[-1, :, 0]).any()
+    assert np.isnan(one.past[-1, :, 1:]).all()  # the model has learned from these values
+    for name in ("last", "lstm"):
+        k = one.names.index(name)
+        assert not np.array_equal(one.future[k], other.future[k])
+
+
+def test_training_does_not_see_the_values_that_the_backtest_forecasts(tmp_path: Path) -> None:
+    values = seasonal()
+    (tmp_path / "one.csv").write_text(long_csv(values))
+    changed = values.copy()
+    changed[:, -HORIZON:] += 40
+    (tmp_path / "two.csv").write_text(long_csv(changed))
+    one, two = (begin_small(learned_from(tmp_path / f"{name}.csv"), tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_array_equal(one.encoded.training, two.encoded.training)
+    assert not np.array_equal(one.encoded.validation, two.encoded.validation)
+
+
+def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "TESTED", 3)
+    monkeypatch.setattr(trials, "MOST_FITTED", 0)
+    monkeypatch.setattr(drawn, "GROUP", 2)
+    answer = found(table(tmp_path, seasonal()), model, method="lstm")
+    assert answer.backtest is not None
+    assert answer.backtest.series == 3
+    assert answer.methods == ["lstm"] * SERIES
+    assert np.isfinite(answer.mean).all()
+
+
+def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(model: Path, tmp_path: Path) -> None:
+    most = 0
+    for seed in range(5):
+        values = seasonal(seed)
+        most += len(found(table(tmp_path, values), None, horizon=HORIZON).unusual)
+        values[3, -2] += 90
+        answer = found(table(tmp_path, values), None, horizon=HORIZON, levels=(80,))
+        odd = answer.unusual[answer.unusual["unique_id"] == "s3"]
+        (row,) = odd[odd["ds"] == np.datetime64("2019-11-01")].to_dict("records")
+        assert row["y"] == values[3, -2] > row["hi-99"] > row["lo-99"]
+    assert most <= 0.02 * 5 * SERIES * HORIZON
+    values[3, -2] = 900  # what one cut-off alone could tell is not unusual, nor is anything among constants
+    assert not len(found(table(tmp_path, values), model, method="lstm").unusual)
+    assert not len(found(table(tmp_path, np.full((3, 60), 4.0)), None, horizon=HORIZON).unusual)
+
+
+def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
+    values = seasonal()
+    values[1], values[2] = 7.0, np.tile(values[2, :SEASON], LENGTH // SEASON)
+    rows = found(table(tmp_path, values), None, horizon=HORIZON, method="naive").rows
+    width = (rows["hi-80"] - rows["lo-80"]).to_numpy().reshape(SERIES, HORIZON)
+    assert (width[1] == 0).all()
+    assert (np.delete(width, 1, axis=0) > 0).all()
+    medians = rows["median"].to_numpy().reshape(SERIES, HORIZON)
+    np.testing.assert_allclose(medians[0], values[0, -SEASON : -SEASON + HORIZON])
+
+
+def test_constant_and_short_series_are_naive_beside_others_that_are_not(model: Path, tmp_path: Path) -> None:
+    values = seasonal()
+    values[1] = 7.0
+    path = table(tmp_path, values)
+    path.write_text(path.read_text() + "short,2010-01-01,3\nshort,2010-02-01,5\n")
+    answer = found(path, model, method="lstm")
+    assert answer.methods == ["lstm", "naive 12", *["lstm"] * 6, "naive 12"]
+    assert answer.notes == ["2 of 9 series are constant, or no longer than a season: they are forecast by naive 12"]
+    assert (answer.quantiles[0.5][1] == 7).all()
+    assert (answer.quantiles[0.5][8] == 5).all()
+    # a model forecasts what is too short to learn from, and reads changes far beyond those in training as the largest
+    other = seasonal(seed=7, series=1, length=30)
+    other[:, 20] *= 1000
+    answer = found(table(tmp_path, other), model, method="lstm")
+    assert answer.methods == ["lstm"]
+    assert np.isfinite(answer.mean).all()
+
+
+FEW = "an LSTM needs 500 values to learn from, and 192 are left after 12 are held out"
+UNREADABLE = "every series is constant, or has no more values than a season of 12"
+LITTLE = [(seasonal(series=2), FEW), (seasonal(series=2, length=11), UNREADABLE), (np.full((3, 60), 4.0), UNREADABLE)]
+
+
+@pytest.mark.parametrize(("values", "why"), LITTLE)
+def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: str, tmp_path: Path) -> None:
+    path = table(tmp_path, values)
+    answer = found(path, None, horizon=HORIZON)
+    assert len(answer.rows["mean"]) == len(values) * HORIZON
+    assert "lstm" not in "".join(answer.methods)
+    kept = tmp_path / "kept"
+    unkept = forecasts(path, ForecastSettings(horizon=HORIZON), folder=kept)
+    assert f"no network is kept in {kept}: {why}" in unkept.notes
+    assert not kept.exists()
+    with pytest.raises(OptionError, match=f"{why}: give another method="):
+        found(path, None, horizon=HORIZON, method="lstm")
+
+
+def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one_has_a_note(
+    model: Path, tmp_path: Path
+) -> None:
+    path = table(tmp_path, seasonal())
+    assert found(path, model).horizon == HORIZON
+    short, long = found(path, model, horizon=2), found(path, model, horizon=20)
+    assert (len(short.rows["mean"]), len(long.rows["mean"]), short.notes) == (2 * SERIES, 20 * SERIES, [])
+    (note,) = long.notes
+    assert note.startswith("the model has learned from all but the last 12 values of its own table:")
+
+
+DAYS = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=60), "y": seasonal(series=1, length=60)[0]})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"levels": 80}, 'levels must be numbers above 0 and below 100, as in "80 95", not 80'),
+        ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
+        ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
+        ({"stride": 2}, "stride"),
+        ({"model": "damaged"}, "the model at damaged is damaged: config.json"),
+        ({"source": DAYS}, "the table is daily, and this model has learned monthly series"),
+        *(({"source": one}, "give a path, or a frame") for one in (None, 3, ["a.csv"], {"y": [1, 2]}, np.ones(9))),
+    ],
+)
+def test_what_cannot_be_forecast_is_refused_in_one_line(
+    options: dict[str, Any], says: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = Path(shutil.copytree(model, "damaged")) / "config.json"
+    config.write_text(config.read_text().replace('"season": 12', '"season": 0'))
+    with pytest.raises((InputError, TypeError)) as caught:
+        afterword.forecast(**{"source": table(tmp_path, seasonal()), "model": model} | options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_forecasts_numbered_rows_of_any_frequency(model: Path) -> None:
+    assert len(afterword.forecast(DAYS.assign(ds=np.arange(60)), model=model)) == HORIZON
+
+
+def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_path: Path) -> None:
+    kept = train_small(tmp_path, steps=2)
+    assert load_model(kept, of_text=False).about["series"]
+    with pytest.raises(ModelError, match="learned series of numbers, not text: use afterword forecast"):
+        load(kept)
+    with pytest.raises(OptionError, match="base: this model has learned series of numbers, not text"):
+        begin_in(tmp_path, "text", base=str(kept))
+    network, facts = load_kept(kept)
+    assert facts == FACTS == SeriesFacts(SEASON, HORIZON, "monthly")
+    assert network.info()["ngram"] is None
+    assert network.about["base"] is None
+    ends = SERIES  # of lines
+    parts = {part: network.about["corpus"][part]["characters"] for part in ("training", "validation")}
+    assert parts == {"training": SERIES * (LENGTH - 2 * SEASON) + ends, "validation": SERIES * SEASON + ends}
+    card = (kept / "README.md").read_text("utf-8")
+    assert 'pipeline_tag: "time-series-forecasting"' in card
+    assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in card
+    assert re.search(r"values to learn from, [\d,]+ held out .*bits per value .*forecast \. FILE", card, re.DOTALL)
+
+
+def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:
+    corpus = learned_from(table(tmp_path, seasonal()))
+    run = finish(begin_small(corpus, tmp_path / "run", steps=2))
+    assert run.record.expected is None
+    assert (run.recipe.ngram, run.base_name, run.recipe.weight_dropout) == (0, None, 0.0)
+    assert not [note for note in run.notes if "few" in note]
+    assert run.encoded.documents == SERIES
+    asked = OnValues.of(corpus, minutes=1, seed=3)
+    assert (asked.batch_size, asked.seq_length) == values_per_step(corpus.training_characters, LENGTH - 2 * SEASON + 1)
+    assert asked.limit.passes == 16
+
+
+def test_a_run_of_an_older_version_on_a_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = stopped(begin_small(learned_from(table(tmp_path, seasonal())), tmp_path / "run")).folder.path
+    record: dict[str, Any] = json.loads((path / "run.json").read_text())
+    record["asked"] |= {"series": True, "horizon": HORIZON}
+    (path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match=r"is on a table: the last version of Afterword that continues it is 0\.3"):
+        resume(path)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "length", "sizes"),
+    [(286_000, 700, (8, 256)), (9_000, 850, (2, 128)), (40_000, 1000, (8, 128)), (100_000, 100, (16, 256))],
+)
+def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: float, sizes: tuple[int, int]) -> None:
+    assert values_per_step(tokens, length) == sizes
+
+
+def test_a_series_is_read_by_its_values_and_dates(tmp_path: Path) -> None:
+    values = hourly(0)
+    (tmp_path / "table.csv").write_bytes(hourly_csv(values))
+    model = save_tiny_series(tmp_path / "model")
+    trace = gates_of(model, tmp_path / "table.csv", "south", slice(270, 280))
+    assert (trace.unit, trace.title) == ("value", "south")
+    assert np.allclose([float(token) for token in trace.tokens], values["south"][294:304], rtol=1e-3)
+    with pytest.raises(OptionError, match="no series is named 'east'"):
+        gates_of(model, tmp_path / "table.csv", "east")
+    assert trace.places[0] == "2024-01-13 06:00:00"
+    assert len(trace.places) == len(trace.tokens) == 10
+    assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
+    assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
+
+
+def test_a_series_that_a_network_cannot_read_is_left_out_and_such_a_table_is_refused(tmp_path: Path) -> None:
+    model, table = save_tiny_series(tmp_path / "model"), tmp_path / "table.csv"
+    table.write_bytes(hourly_csv({"flat": np.ones(480), **hourly(0)}))
+    assert gates_of(model, table).title == "north"
+    for rows, says in (
+        (hourly_csv(hourly(0), "D"), "the table is daily, and this model has learned hourly series"),
+        (hourly_csv({"a": np.ones(60)}), "every series is constant, or has no more values than a season of 24"),
+    ):
+        table.write_bytes(rows)
+        with pytest.raises(OptionError, match=says):
+            gates_of(model, table)

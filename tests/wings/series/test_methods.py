@@ -1,0 +1,177 @@
+"""Methods of forecasts: the laws that each one in the table keeps, and a new one too."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from afterword.errors import OptionError
+from afterword.wings.series.forecasts import ForecastSettings, forecasts
+from afterword.wings.series.methods import (
+    LIBRARY,
+    METHODS,
+    Candidate,
+    Method,
+    Seasons,
+    candidates,
+    cycle_of,
+    fixed_phases,
+    of_library,
+    seasonal,
+)
+from afterword.wings.series.table import Floats
+from afterword.wings.series.trials import Trials, mase, smape
+from tests.wings.series import seasons
+
+WAVE: Floats = seasons.seasonal(series=1, length=72)[0]
+RARE: Floats = np.where(np.random.default_rng(0).random(72) < 0.3, 2.0, 0.0)  # sold now and then
+HORIZON = 7
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """The random numbers of one test."""
+    return np.random.default_rng(0)
+
+
+def tried(name: str) -> Iterator[tuple[Floats, Candidate]]:
+    """The values that suit the method `name`, and what it is tried with."""
+    values = RARE if METHODS[name].zeros else WAVE
+    for title, one in candidates([values], [12], 0).items():
+        if title.split()[0] == name:
+            yield values, one
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_forecasts_finite_values_that_suit_the_series(name: str) -> None:
+    if METHODS[name].library:
+        pytest.importorskip(METHODS[name].library)
+    each = [*tried(name)]
+    assert len(each) == 1 + METHODS[name].logs
+    for values, one in each:
+        found = one(values, HORIZON)
+        assert found.shape == (HORIZON,)
+        assert np.isfinite(found).all()
+        assert np.abs(found - np.median(values)).max() < 2 * np.ptp(values)
+        if METHODS[name].tried != "once":
+            assert np.abs(found - values[-12:][:HORIZON]).mean() < 6  # the noise is 4
+        if METHODS[name].library:
+            assert not np.array_equal(found, seasonal(one.season, 1, values, HORIZON))  # it has not failed
+
+
+def fail(wrong: float | str, values: Floats, horizon: int, seasons: Seasons) -> Floats:
+    if isinstance(wrong, str):
+        raise ZeroDivisionError(wrong)
+    return np.full(horizon, wrong)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_fails_repeats_the_last_season(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    for values, one in tried(name):
+        for wrong in (np.nan, 1e9, "a failure"):
+            fails = partial(fail, wrong)
+            found = one._replace(method=one.method._replace(forecast=fails))(values, 2 * HORIZON)
+            np.testing.assert_array_equal(found, np.resize(values[-one.season :], 2 * HORIZON))
+
+
+@pytest.mark.parametrize("has_library", [False, True])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_tried_or_refused_for_what_it_lacks(
+    name: str, has_library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if has_library else None)
+    method = METHODS[name]
+    for known, length, zeros in product(([], [4]), (13, 60), (False, True)):
+        values = np.arange(length, dtype=np.float64) % 5 + 1
+        values[::2] *= not zeros
+        lacks = {
+            "statsforecast": bool(method.library) and not has_library,
+            "are 0": method.zeros and not zeros,
+            "season": method.tried in ("each", "all") and (not known or length == 13),  # of which the horizon takes 8
+        }
+        if not any(lacks.values()):
+            names = Trials.run([values], known, 8, name).names
+            assert {one.split()[0] for one in names} == {name}
+            continue
+        with pytest.raises(OptionError, match=name) as refused:
+            Trials.run([values], known, 8, name)
+        assert [what for what in lacks if what in str(refused.value)] == [what for what in lacks if lacks[what]][:1]
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.most])
+def test_a_method_that_takes_too_long_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    most = METHODS[name].most or 0
+    assert METHODS[name].lacks([WAVE], most) == ""
+    says = f"takes too long: it would be fitted to {most + 1:,} values, and at most {most:,} are possible"
+    assert METHODS[name].lacks([WAVE], most + 1) == says
+
+
+def test_a_method_that_is_added_to_the_table_and_nowhere_else_is_tried_with_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    new = Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()))
+    if importlib.util.find_spec(LIBRARY):
+        new = Method("Theta, with the best of its parameters", of_library("OptimizedTheta"), "short", library=LIBRARY)
+    monkeypatch.setitem(METHODS, "new", new)
+    test_a_method_forecasts_finite_values_that_suit_the_series("new")
+    (tmp_path / "sales.csv").write_text(seasons.long_csv(seasons.seasonal(series=2, length=60)))
+    found = forecasts(tmp_path / "sales.csv", ForecastSettings(horizon=HORIZON))
+    assert found.backtest is not None
+    assert {"last", "naive", "average", "new"} <= {name.split()[0] for name in found.backtest.methods}
+
+
+def test_the_page_says_what_each_method_is_and_needs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "forecast.md").read_text(encoding="utf-8")
+    rows = []
+    for name, method in METHODS.items():
+        needs = [method.library, "a season" * (method.tried in ("each", "all")), "many zeros" * method.zeros]
+        needs.append(f"at most {method.most:,} values to fit" if method.most else "")
+        rows.append(f"| `{name}` | {method.about} | {', '.join(filter(None, needs))} |".replace("|  |", "| |"))
+    assert re.findall(r"(?m)^\| `\w+` \|.*$", page.partition("## Methods")[2].partition("\n## ")[0]) == rows
+
+
+def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not(
+    random: np.random.Generator,
+) -> None:
+    days = np.arange(140)
+    open_days = np.where(days % 7 == 6, 0.0, 50 + random.normal(size=140)).astype(np.float64)
+    found = fixed_phases(open_days, 7, 10)
+    np.testing.assert_array_equal(found == 0, [False] * 6 + [True] + [False] * 3)
+    rare = np.where(days % 7 == 2, 1.0 * (days % 5 == 0), 0.0)
+    assert np.isnan(fixed_phases(rare.astype(np.float64), 7, 7)).all()
+    assert np.isnan(fixed_phases(np.full(140, 3.0), 7, 7)).all()
+    assert np.isnan(fixed_phases(days[:3].astype(np.float64), 7, 7)).all()
+
+
+def test_a_cycle_is_found_in_values_without_dates_and_none_in_a_walk(random: np.random.Generator) -> None:
+    wave: Floats = np.sin(2 * np.pi * np.arange(120) / 11) + 0.3 * random.normal(size=120)
+    assert cycle_of([np.asarray(wave + 0.1 * np.arange(120))]) == 11
+    assert cycle_of([random.normal(size=200).astype(np.float64)]) == 0
+    assert cycle_of([np.ones(50)]) == cycle_of([np.arange(50.0)]) == cycle_of([np.ones(2)]) == 0
+
+
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+
+
+@given(st.lists(numbers, min_size=2, max_size=12), st.integers(1, 30))
+def test_seasonal_naive_is_exact_on_what_only_repeats(season: list[float], horizon: int) -> None:
+    values = np.tile(season, 4)
+    forecast = seasonal(len(season), 1, values, horizon)
+    truth = np.tile(season, 30)[:horizon]
+    np.testing.assert_array_equal(forecast, truth)
+    noisy = np.append(values, season[0] + 1)  # so that the scale is not 0
+    assert mase([forecast], [truth], [noisy], len(season)).tolist() == [0.0]
+    assert smape([forecast], [truth]).tolist() == [0.0]
+    # less than a season repeats the last value
+    np.testing.assert_array_equal(seasonal(len(season) + 1, 1, np.array(season), 3), [season[-1]] * 3)

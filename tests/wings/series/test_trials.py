@@ -1,0 +1,219 @@
+"""Trials: cut-offs in time order, candidates that suit the values, weights, bands that hold, and measures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from afterword.wings.series.bands import offsets
+from afterword.wings.series.dates import Calendar
+from afterword.wings.series.methods import METHODS, Candidate, seasonal
+from afterword.wings.series.table import read_table
+from afterword.wings.series.trials import (
+    NOISE,
+    SURE,
+    USUAL,
+    Trials,
+    average,
+    combined,
+    coverage,
+    mase,
+    smape,
+    weighted_quantile_loss,
+)
+
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """The random numbers of one test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afterword.wings.series.methods.MOST_FITTED", 0)
+
+
+run = Trials.run
+
+
+@pytest.mark.parametrize(
+    ("calendar", "length", "seasons"),
+    [
+        (Calendar("second", 3600, 24), 400, [24, 168]),
+        (Calendar("second", 3600, 24), 300, [24]),
+        (Calendar("second", 1800, 48), 700, [48, 336]),
+        (Calendar("second", 86400, 7), 800, [7, 365]),
+        (Calendar("second", 604800, 52), 2000, [52]),
+        (Calendar("month", 1, 12), 100, [12]),
+        (Calendar("month", 12, 1), 100, []),
+    ],
+)
+def test_a_calendar_has_all_usual_seasons_that_fit_twice(calendar: Calendar, length: int, seasons: list[int]) -> None:
+    assert calendar.seasons_for(length) == seasons
+
+
+def test_each_cut_off_is_followed_by_the_values_that_it_forecasts(random: np.random.Generator) -> None:
+    values = random.normal(size=80)
+    trials = run([values, values[-20:]], [12], 6)
+    assert trials.cuts == [6, 12, 18, 24, 30, 36]
+    for place, cut in enumerate(trials.cuts):
+        np.testing.assert_array_equal(trials.actual[0, place], values[80 - cut :][:6])
+        np.testing.assert_array_equal(trials.past[0, 0, place], np.repeat(values[80 - cut - 1], 6))
+    assert np.isnan(trials.actual[1, 3:]).all()
+    np.testing.assert_array_equal(trials.future[0, 0], np.repeat(values[-1], 6))
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 13, 14, 26])
+def test_short_series_have_forecasts(length: int, random: np.random.Generator) -> None:
+    trials = run([random.normal(size=length)], [12], 1)
+    assert np.isfinite(trials.future).all()
+
+
+def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean(random: np.random.Generator) -> None:
+    season = np.tile([5.0, 9, 1, 4], 20)
+    trials = run([season + random.normal(size=80) for _ in range(5)], [4], 4)
+    shares = trials.shares()
+    assert trials.names == ["last", "naive 4", "average 4"]
+    assert (shares.argmax(axis=0) == 2).all()
+    assert ((shares > 0).sum(axis=0) == 2).all()
+    assert ((trials.shares(1.0) > 0).sum(axis=0) == 1).all()
+    both = combined(shares, trials.future)
+    low, high = np.sort(trials.future[1:], axis=0)
+    assert ((low <= both) & (both <= high)).all()
+    assert not np.array_equal(shares, trials.shares(without=0))
+
+
+def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values(random: np.random.Generator) -> None:
+    series = [random.normal(size=60) for _ in range(3)]
+    trials = run(series, [4], 4)
+    shifted = [np.concatenate([values[:-4], values[-4:] + 50]) for values in series]
+    other = run(shifted, [4], 4)
+    np.testing.assert_allclose(trials.backtested(rule=USUAL)[:, 0], other.backtested(rule=USUAL)[:, 0])
+
+
+def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_they_do_not(
+    random: np.random.Generator,
+) -> None:
+    seasonal = [np.resize(random.normal(size=4), 80) + 0.3 * random.normal(size=80) for _ in range(60)]
+    walks = [np.cumsum(random.normal(size=80)) for _ in range(20)]
+    mixed = run([*seasonal, *walks], [4], 4)
+    assert mixed.rule[0] < USUAL[0]
+    chosen, usual = (mixed.errors(mixed.backtested(rule=rule)).mean() for rule in (mixed.rule, USUAL))
+    assert chosen < usual
+    alike = run([np.resize([5.0, 9, 1, 4], 80) + random.normal(size=80) for _ in range(80)], [4], 4)
+    assert alike.rule[0] >= USUAL[0]
+    assert alike.rule[1] > USUAL[1]  # the average of seasons is best for all
+    assert run(seasonal[:1], [4], 4).rule == USUAL
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_more_series_are_tested_as_far_as_there_is_time_to_fit(
+    slow: bool, monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
+) -> None:
+    last = Candidate(METHODS["last"], (), 1)
+    fitted: list[int] = []
+
+    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Candidate]:
+        fitted.append(fits)
+        other = last._replace(method=last.method._replace(most=2 * limit or 1 if slow else None))
+        return {"last": last, "other": other}
+
+    monkeypatch.setattr("afterword.wings.series.trials.candidates", found)
+    series = [random.normal(size=length) for length in (39, 41) for _ in range(75)]
+    for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
+        if not slow:
+            monkeypatch.setattr("afterword.wings.series.trials.MOST_FITTED", limit)
+        assert (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum() == tested
+    assert {*fitted} == {150 * 40 + 3 * 100 * 40}  # testing more takes no candidate away
+
+
+def test_too_few_trials_and_trials_that_overlap_choose_no_other_shares(random: np.random.Generator) -> None:
+    for length, horizon in ((20, 12), (22, 12), (9, 4)):
+        assert run([random.normal(size=length) for _ in range(30)], [], horizon).rule == USUAL
+
+
+def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found(random: np.random.Generator) -> None:
+    trials = run([np.cumsum(random.normal(size=60)) for _ in range(8)], [4], 4)
+    assert trials.simplest(trials.past[0] + 5, -SURE) == 0
+    assert trials.simplest(trials.past[0], NOISE) == 0
+    assert trials.simplest(trials.past[0] * 0.999 + trials.actual * 0.001, -SURE) is None
+    assert trials.simplest(trials.actual, NOISE) is None
+
+
+def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.random.Generator) -> None:
+    growth, sizes = np.sqrt(np.arange(1, 13)), random.uniform(1, 20, 60)[:, None, None]
+    errors = random.normal(size=(60, 4, 12)) * growth * sizes
+    low, high, _ = offsets(errors[:, 1:], [24, 36, 48], sizes[:, 0, 0], 1, [0.1, 0.9], 0, 2.0)
+    within = (low <= errors[:, 0]) & (errors[:, 0] <= high)
+    assert 0.74 < within.mean() < 0.88
+    assert 0.65 < within[:, :3].mean() < 0.93
+    assert 0.65 < within[:, -3:].mean() < 0.93
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_without_a_backtest_bands_come_from_the_usual_change() -> None:
+    low, high = offsets(np.full((2, 0, 3), np.nan), [], np.array([2.0, 0.0]), 7, [0.1, 0.9], 0, 2.0)[:2]
+    assert (high[0] - low[0] > 6).all()
+    assert (np.diff(high[0]) > 1).all()
+    assert (high[1] == low[1]).all()
+
+
+def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors(random: np.random.Generator) -> None:
+    phase = np.where(np.arange(14) % 7 == 3, 10.0, 1.0)
+    errors = random.normal(size=(30, 3, 14)) * phase
+    low, high, _ = offsets(errors, [14, 28, 42], np.ones(30), 7, [0.1, 0.9], 0, 2.0)
+    width = (high - low).mean(axis=0)
+    assert width[3] > 4 * width[2]
+    assert width[10] > 4 * width[9]
+
+
+M4 = Path(__file__).parents[3] / "shared" / "data" / "series"
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+
+
+def test_mase_divides_by_the_seasonal_error_of_each_history() -> None:
+    histories = [np.array([1.0, 2, 3, 6]), np.array([0.0, 10, 0, 10, 5])]
+    forecast, actual = np.array([[1.0, 1], [2, 2]]), np.array([[2.0, 3], [2, 7]])
+    np.testing.assert_allclose(mase(forecast, actual, histories, 2), [1.5 / 3, 2.5 / (5 / 3)])
+
+
+@pytest.mark.parametrize("history", [[5.0, 5, 5, 5], [1.0, 2, 1, 2], [1.0], [1.0, 2]])
+def test_mase_without_a_scale_is_skipped_by_averages(history: list[float]) -> None:
+    values = mase([[1.0], [1.0]], [[2.0], [2.0]], [np.array(history), np.array([0.0, 0, 1, 2])], 2)
+    assert np.isnan(values[0])
+    assert average(values) == values[1]
+    assert np.isnan(average(values[:1]))
+
+
+def test_smape_is_in_per_cent_up_to_200() -> None:
+    np.testing.assert_allclose(smape([[1.0, 0.0], [3.0, 3.0]], [[-1.0, 0.0], [1.0, 3.0]]), [100, 50])
+
+
+def test_the_quantile_loss_of_a_level_is_steeper_on_one_side_and_coverage_counts_both_ends() -> None:
+    forecast, actual = np.array([[1.0, 4], [2, 2]]), np.array([[2.0, 2], [2, 4]])
+    assert weighted_quantile_loss(forecast[:, None], [0.5], actual) == pytest.approx(5 / 10)  # the absolute error
+    assert weighted_quantile_loss([[8.0]], [0.9], [10.0]) == pytest.approx(2 * 0.9 * 2 / 10)
+    assert weighted_quantile_loss([[12.0]], [0.9], [10.0]) == pytest.approx(2 * 0.1 * 2 / 10)
+    assert weighted_quantile_loss([[8.0], [12.0]], [0.9, 0.9], [10.0]) == pytest.approx(0.2)
+    assert np.isnan(weighted_quantile_loss([[1.0]], [0.9], [0.0]))
+    assert coverage([0.0, 0, 0, 0], [1.0, 1, 1, 1], [0.0, 1, 2, -1]) == 0.5
+
+
+@pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")
+def test_seasonal_naive_on_m4_hourly_has_the_published_error() -> None:
+    table = read_table(M4 / "hourly-train.csv")
+    with open(M4 / "hourly-test.csv", newline="") as file:
+        actual = np.array([row[1:] for row in csv.reader(file)][1:], dtype=float)
+    forecast = np.array([seasonal(24, 1, one.values, 48) for one in table.series])
+    histories = [one.values for one in table.series]
+    assert average(mase(forecast, actual, histories, 24)) == pytest.approx(1.193, abs=0.001)  # of M4's organisers
+    assert average(smape(forecast, actual)) == pytest.approx(13.912, abs=0.01)
