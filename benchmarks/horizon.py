@@ -3,7 +3,7 @@
     python -m benchmarks.horizon TEXT [--steps N] [--seed 0 --seed 1 …] [--svg FILE]
 
 Both are trained by the real command for the same number of steps, so that nothing depends on the clock; the seconds
-are printed (on the CPU a plain layer is no faster in torch than an LSTM). `LanguageModel.horizon` then measures them on
+are printed (on the CPU a plain layer is no faster in torch than an LSTM). `afterword.horizon` then measures them on
 the last tenth of TEXT, which keep-best alone has looked at. A figure is the mean over the places of all seeds together,
 and ± its standard error.
 """

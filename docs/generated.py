@@ -16,7 +16,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.main import SETTINGS, names, program
-from afterword.commands import WINGS, find_operation
+from afterword.commands import WINGS, find_operation, found
 from afterword.commands import commands as operations
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import FILES, ConfigFile
@@ -178,7 +178,7 @@ def interface() -> dict[str, list[str]]:
     """Return what other programs may use, a line for each name: for each heading, in order of names."""
     found: dict[str, list[str]] = {
         "Commands, and functions of the package": [],
-        "Methods of a model": _methods(LanguageModel),
+        "Methods of a model": _methods(),
         "Fields of JSON on standard output": [],
         "HTTP": _fields_over_http(),
         "Files of a model, and the fields of its `config.json`": [*FILES],
@@ -208,9 +208,10 @@ def _type(hint: object) -> str:
     return re.sub(r"^Annotated\[|, (?:argument|Meta)\(.*", "", str(hint), flags=re.DOTALL)
 
 
-def _methods(kind: type) -> list[str]:
-    """Return a line for each method, property and argument. A function of `inspection` calls self `model`."""
-    public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+def _methods() -> list[str]:
+    """Return a line for each method, property and argument, also of the functions of a model that wings bring."""
+    public = {name: value for name, value in vars(LanguageModel).items() if not name.startswith("_")}
+    public |= {name: found(place) for wing in WINGS.values() for name, place in wing.functions.items()}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
     own = ("self", "model")
     return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument not in own)]

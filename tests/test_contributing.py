@@ -60,33 +60,6 @@ def plain(network, recipe):
     """Plain gradient descent."""
     return [torch.optim.SGD(network.parameters(), lr=recipe.learning_rate, momentum=0.5)]
 '''
-INSPECTION = '''
-"""The token that surprises the model most."""
-
-from dataclasses import dataclass
-
-from afterword.wings.lesson.finding import Finding, Inspected
-from afterword.inspection.gates import look_at_gates
-from afterword.settings import OnProgress, ignore_progress
-
-
-@dataclass(frozen=True, repr=False)
-class Surprise(Finding):
-    token: str
-    caption, head = "most surprising", ("token",)
-
-    def rows(self) -> list[list[str]]:
-        return [[self.token]]
-
-    def to_dict(self) -> dict[str, object]:
-        return {"token": self.token}
-
-
-def most_surprising(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Surprise:
-    """Find the token that surprises the model most."""
-    trace = look_at_gates(model, text)
-    return Surprise(trace.tokens[int(trace.nats.argmax())])
-'''
 FILTER = '''
 def keep_first(logits: Logits, count: int) -> Logits:
     """Return logits [..., R] with all but the first `count` tokens at -inf."""
@@ -189,12 +162,16 @@ class House:
         return finished([sys.executable, *arguments], env=environment, fresh=True)
 
 
+def copied(place: Path) -> House:
+    house = House(place / "src")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(afterword.__file__).parent, house.source / "afterword", ignore=ignored)
+    return house
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    house = House(tmp_path_factory.mktemp("house") / "src")
-    shutil.copytree(
-        Path(afterword.__file__).parent, house.source / "afterword", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    house = copied(tmp_path_factory.mktemp("house"))
     house.file("vocabulary", 0, "shout").write_text(VOCABULARY)
     imported = "from afterword.text.shout import ShoutTokenizer"
     house.add_line(house.file("vocabulary", 1), "VOCABULARIES", "    ShoutTokenizer,", imported)
@@ -204,15 +181,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     before = planned.read_text(encoding="utf-8")
     assert before.count('"muon"') == 1
     planned.write_text(before.replace('"muon"', '"plain"'), encoding="utf-8")
-    house.file("inspection", 0, "surprising").write_text(INSPECTION)
-    imported = "from afterword.inspection.surprising import most_surprising"
-    house.add_line(house.file("inspection", 1), "# Inspections", "    surprising = most_surprising", imported)
-    inspect = house.source / "afterword" / "operations" / "inspect_.py"
-    house.add_line(
-        inspect, "png: Output", '    surprising: bool = setting("find the most surprising token", default=False)'
-    )
-    found = "    if request.surprising:\n        return Found(finding=model.surprising(read))"
-    house.add_line(inspect, "_note_unseen(", found)
     filters = house.file("sampling filter", 0)
     house.add_line(filters, "Filter = ", FILTER)
     field = '    first: int = setting("draw from the first tokens", default=0, minimum=0, filter=keep_first, off=0)'
@@ -255,13 +223,6 @@ def test_a_new_vocabulary_is_a_file_and_a_line(house: House, run: Path) -> None:
 def test_a_new_optimizer_is_a_function_and_a_line(house: House, run: Path) -> None:
     house.run("train", "--resume", run, "--more-minutes", "1e-9")
     assert '"optimizer": "plain"' in (run / "run.json").read_text(encoding="utf-8")
-
-
-def test_a_new_inspection_is_a_file_a_line_and_an_option(house: House, model: Path) -> None:
-    assert json.loads(house.run("inspect", model, "abca", "--surprising", "--json"))["token"] in "abc"
-    assert b"find the most surprising token" in b" ".join(house.run("inspect", "--help-all").split())
-    call = f"import afterword; print(afterword.load({str(model)!r}).surprising('abca'))"
-    assert house.python("-c", call).stdout.startswith(b"most surprising\n")
 
 
 def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> None:

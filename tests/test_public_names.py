@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.commands import commands, find_operation
+from afterword.commands import commands, find_operation, functions
 
 SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
 NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"]
-NAMES += (one.function for one in commands().values())
+NAMES += functions()
 
 
 def test_the_public_names_are_these() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import afterword
-from afterword.commands import commands, find_operation
+from afterword.commands import commands, find_operation, functions
 from afterword.generation.sampling import Sampling
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
@@ -23,7 +23,8 @@ METHODS: dict[str, Any] = {
     for name, method in inspect.getmembers(afterword.LanguageModel, inspect.isfunction)
     if not name.startswith("_")
 }
-PUBLIC = {"load": afterword.load, **FUNCTIONS, **{f"model.{name}": method for name, method in METHODS.items()}}
+PUBLIC = {name: getattr(afterword, name) for name in ("load", *functions())}
+PUBLIC |= {f"model.{name}": method for name, method in METHODS.items()}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -91,8 +92,8 @@ def test_a_mistyped_keyword_is_told_the_one_that_was_meant(name: str) -> None:
 def test_a_type_error_with_right_keywords_stays_what_it_was() -> None:
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         afterword.load(using="lstm")  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"^units\(\) missing 1 required positional argument"):
-        METHODS["units"](None)
+    with pytest.raises(TypeError, match=r"^gates\(\) missing 1 required positional argument"):
+        METHODS["gates"](None)
 
 
 @pytest.mark.parametrize("name", ["generate", "stream", "samples"])

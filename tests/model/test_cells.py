@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from afterword.errors import ModelError, OptionError
+from afterword.inspection.trace import openness
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights, plain_step
@@ -188,7 +189,7 @@ def test_a_run_of_each_cell_learns_writes_and_scores_as_it_was_measured_and_says
     assert all("--base" not in note for note in notes) or "the bases" in CELLS[cell].claimed_by
     if "forget" not in CELLS[cell].parts:
         with pytest.raises(ModelError, match="none of an LSTM's gates"):
-            model.ablate("one and one")
+            openness(model.gates("one and one"))
 
 
 def test_the_types_and_the_documentation_list_the_kinds_of_the_table() -> None:

@@ -23,7 +23,16 @@ from afterword.inspection.gates import carried_network
 from afterword.language_model import LanguageModel, saved_of
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
-from afterword.settings import LAST_SEED, OnProgress, Settings, ignore_progress, setting, settings_class, takes
+from afterword.settings import (
+    LAST_SEED,
+    OnProgress,
+    Settings,
+    ignore_progress,
+    setting,
+    settings_class,
+    suggests,
+    takes,
+)
 from afterword.text.tokenizer import Tokenizer, check_text
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.units import character_of_each_token, matching
@@ -289,8 +298,9 @@ class HorizonOf(HorizonSettings):
     on_progress: OnProgress = ignore_progress
 
 
+@suggests
 @takes(HorizonOf)
-def horizon(model: LanguageModel, settings: HorizonOf) -> Horizon:
+def horizon(model: LanguageModel, /, settings: HorizonOf) -> Horizon:
     """Measure how much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
     With `gradient`, also measure the gradient, which needs PyTorch; None measures it if PyTorch is installed. A model
