@@ -22,8 +22,7 @@ from typing import cast
 import click
 import numpy as np
 
-from afterword.inspection.finding import Inspected
-from afterword.inspection.gates import MOST_TRACED, look_at_gates
+from afterword.inspection.gates import MOST_TRACED, Inspected, look_at_gates
 from afterword.inspection.gates_page import gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.config import Config

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+import afterword
 from afterword.inspection.figures import COLOURS, STYLES, stacked_axes, write_figure
-from afterword.inspection.horizon import Horizon
 from afterword.language_model import LanguageModel, load
+from afterword.wings.lesson.horizon import Horizon
 from benchmarks.commands import as_written, run_afterword, split
 from tests.reading import read_text
 
@@ -90,7 +91,7 @@ def main(
             for cell in ("lstm", "rnn"):
                 model, seconds = train(text, Path(folder, f"{cell}-{seed}"), cell, seed=seed, **options)
                 click.echo(f"seed {seed}: {steps} steps: {cell} {seconds:.0f} s")
-                found.setdefault(cell, []).append(model.horizon(held_out, seed=seed))
+                found.setdefault(cell, []).append(afterword.horizon(model, held_out, seed=seed))
                 bits.setdefault(cell, []).append(model.about["validation"]["bits_per_character"])
     curves = [together(name, each) for name, each in found.items()]
     for name, each in bits.items():

@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+import afterword
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
@@ -213,7 +214,7 @@ def tune() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = trained(folder, "tunes")
-        units = load(model).units((folder / "tunes.txt").read_text(encoding="utf-8"))
+        units = afterword.units(load(model), (folder / "tunes.txt").read_text(encoding="utf-8"))
         answer = units.matching(r"[^| ]+ ([^|]+)\|", top=20)
         cells = [unit.name for unit in answer.units if unit.state == "cell"][:2]
         shown = (option for cell in cells for option in ("--units", cell))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+import afterword
 from afterword.language_model import load
 from benchmarks.commands import machine
 from tests.browser.chromium import browser
@@ -60,7 +61,7 @@ def main(model: str) -> None:
     found, met = load(model), True
     with tempfile.TemporaryDirectory() as folder, browser() as tab:
         page = Path(folder, "step.html")
-        page.write_text(found.step_page(TEXT), encoding="utf-8")
+        page.write_text(afterword.step_page(found, TEXT), encoding="utf-8")
         tab.open(f"file://{page}")
         print(f"  {found.config.network}: a page of {page.stat().st_size / 1e6:.1f} MB")
         tab.run(WATCH)

@@ -28,15 +28,15 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
+import afterword
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
-from afterword.inspection.questions import Mask, Question, matching
 from afterword.inspection.trace import openness
-from afterword.inspection.units import Answer, UnitMatch, Units, midranks
 from afterword.language_model import LanguageModel
 from afterword.operations.demo import PLAY
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
 from afterword.text.unicode import visible
+from afterword.wings.lesson.units import Answer, Mask, Question, UnitMatch, Units, matching, midranks
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
 from benchmarks.tasks import MEASURED, TASKS, Task, drawn
@@ -112,7 +112,7 @@ class Solution(NamedTuple):
 
 def solution(model: LanguageModel, task: Task, text: str) -> Solution:
     """Find the cells that do `task`, and measure what `text` costs without them."""
-    answer, trace = model.units(text).matching(task.matching, HELD_UNITS, task.within), model.gates(text)
+    answer, trace = afterword.units(model, text).matching(task.matching, HELD_UNITS, task.within), model.gates(text)
     true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
     values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
     names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
@@ -130,7 +130,7 @@ def solution(model: LanguageModel, task: Task, text: str) -> Solution:
         answer,
         answer.units[k],
         memories[k],
-        model.horizon(text, steps=LONGEST, at=task.remembered).reach,
+        afterword.horizon(model, text, steps=LONGEST, at=task.remembered).reach,
         cost(model),
         cost(model.hold(*held(within))),
         (held(true & within), held(within & ~true)),
@@ -202,7 +202,7 @@ def units() -> None:
     """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
     play = read_text([Path(PLAY)])[0]
     model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
-    false, found = findings(model.units(play[:10_000]), random, QUESTIONS)
+    false, found = findings(afterword.units(model, play[:10_000]), random, QUESTIONS)
     store("units", questions=QUESTIONS, false=false, found=found)
 
 
@@ -268,7 +268,7 @@ def subjects_(cells: Sequence[str], seeds: Sequence[int]) -> None:
 
     def run(cell: str, rate: float, seed: int) -> None:
         model = trained(text, cell=cell, learning_rate=rate, seed=seed, **settings)
-        before, after = (model.keeps(asked, "Divya", after=".") for asked in subjects.ASKED)
+        before, after = (afterword.keeps(model, asked, "Divya", after=".") for asked in subjects.ASKED)
         found = after.to_dict()
         store(
             "subjects",
@@ -299,11 +299,11 @@ def told(seeds: Sequence[int]) -> None:
         model = trained(text, seed=seed, ngram=0, threads=1, **settings)
         row: dict[str, Any] = {}
         for word, others in (("eat", ("run", "see")), ("call", ("note", "text"))):
-            kept = model.keeps(subjects.TOLD, word, instead=others)
+            kept = afterword.keeps(model, subjects.TOLD, word, instead=others)
             stretch = {one.text.strip(): one for one in kept.stretches}
             row[f"{word}_held_at_she"] = round(stretch["she"].held, 3)
             row[f"{word}_input"] = round(kept.at_word.input_where_held or 0.0, 3)
-        expected = model.keeps(subjects.TOLD, "eat", instead=["run", "see"]).expected
+        expected = afterword.keeps(model, subjects.TOLD, "eat", instead=["run", "see"]).expected
         store("told", seed=seed, ate=round(expected.get("ate", 0), 3), **row)
 
 

@@ -65,7 +65,7 @@ INSPECTION = '''
 
 from dataclasses import dataclass
 
-from afterword.inspection.finding import Finding, Inspected
+from afterword.wings.lesson.finding import Finding, Inspected
 from afterword.inspection.gates import look_at_gates
 from afterword.settings import OnProgress, ignore_progress
 

@@ -131,10 +131,6 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         MODEL.score,
         MODEL.gates,
         made("abcdé", lines=True).gates,
-        MODEL.ablate,
-        MODEL.units,
-        MODEL.horizon,
-        made(lines=True).horizon,
         MODEL.unseen_characters,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),
@@ -168,7 +164,6 @@ def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> Non
         (lambda model: model.samples(num=1, best_of=10**20), "best_of= must be from 1 to 2,147,483,648, not 100,000,"),
         (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
         (lambda model: model.generate(stop=5), "stop= must be text, not 5"),
-        (lambda model: model.horizon("abcd" * 9, steps="3"), "steps= must be a whole number, not '3'"),
         (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
         (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
         (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
@@ -183,11 +178,10 @@ def test_arguments_of_the_wrong_type_are_refused_in_plain_words(call: Callable[[
         call(MODEL)
 
 
-@pytest.mark.parametrize("name", ["generate", "score", "surprises", "gates", "units", "ablate", "keeps", "horizon"])
+@pytest.mark.parametrize("name", ["generate", "score", "surprises", "gates"])
 def test_an_array_in_the_place_of_a_text_is_refused_in_plain_words(name: str) -> None:
-    more = ["a"] if name == "keeps" else []
     with pytest.raises(InputError, match="must be a string, not ndarray"):
-        getattr(MODEL, name)(np.array(["ab", "ab"]), *more)
+        getattr(MODEL, name)(np.array(["ab", "ab"]))
 
 
 def test_what_a_notebook_prints_is_short_and_readable() -> None:
@@ -198,12 +192,10 @@ def test_what_a_notebook_prints_is_short_and_readable() -> None:
     sample = MODEL.generate("ab", seed=5, max_tokens=300)
     assert str(sample) == "ab" + sample.text
     things: list[object] = [MODEL, MODEL.score(text), *MODEL.score_lines(["abé"]), sample]
-    things += [MODEL.gates(text), MODEL.units(text), MODEL.tokenizer]
+    things += [MODEL.gates(text), MODEL.tokenizer]
     for thing in [*things, MODEL.stream("ab")]:
         assert len(repr(thing)) < 150
         assert " object at 0x" not in repr(thing)
-    for table in (MODEL.ablate("abé"), MODEL.horizon("abcd" * 9, gradient=False)):
-        assert repr(table) == str(table)
 
 
 def test_a_hold_is_printed_as_it_is_written() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import afterword
 from afterword.commands import functions
 from afterword.language_model import LanguageModel, load
 from afterword.operations.train import train
@@ -345,7 +346,7 @@ def read(printed: str) -> tuple[list[list[float]], list[str], dict[str, float]]:
 def test_the_figures_of_the_page_of_gates_are_what_its_command_gives(subjects: LanguageModel, asked: str) -> None:
     """Within 0.3: another processor rounds otherwise, and 3,500 steps of learning carry that far."""
     quoted = page("gates").split(f'afterword inspect subjects "{asked}" --keeps Divya --after .\n')[1].split("```")[0]
-    figures, characters, expected = read(str(subjects.keeps(asked, "Divya", after=".")))
+    figures, characters, expected = read(str(afterword.keeps(subjects, asked, "Divya", after=".")))
     page_figures, page_characters, page_expected = read(quoted)
     assert characters == page_characters
     np.testing.assert_allclose(figures, page_figures, atol=0.3)
@@ -364,7 +365,7 @@ def without_figures(printed: str) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_the_pages_say_of_the_network_is_so(subjects: LanguageModel) -> None:
-    before, after = (subjects.keeps(text, "Divya", after=".") for text in ASKED)
+    before, after = (afterword.keeps(subjects, text, "Divya", after=".") for text in ASKED)
     first, stop, _, R, eena, _, end, *_ = after.stretches
     assert [one.text for one in (first, stop, R, eena, end)] == [" likes to eat", ".", "R", "eena", "."]
     at_first, at_stop, at_R, at_eena = (one.forget_where_held or 0.0 for one in (first, stop, R, eena))
@@ -376,7 +377,10 @@ def test_what_the_pages_say_of_the_network_is_so(subjects: LanguageModel) -> Non
     assert after.expected["Divya"] < 0.05
     text = make_text()
     blocks = [block for block in page("gates").split("```") if "held open  " in block or "held-out half" in block]
-    found = [subjects.ablate(text[:2000]), subjects.units(text[:20_000]).matching("Divya likes to ([a-z]+)", 3)]
+    found = [
+        afterword.ablate(subjects, text[:2000]),
+        afterword.units(subjects, text[:20_000]).matching("Divya likes to ([a-z]+)", 3),
+    ]
     for block, printed in zip(blocks, found, strict=True):
         assert without_figures(block) == without_figures(str(printed))
 

@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from afterword.commands import WINGS
+from afterword.commands import CORE, WINGS
 
 ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
@@ -31,7 +31,7 @@ from afterword.commands import WINGS, attached, find_operation, commands, found,
 for place in [*functions().values(), *(one.place for one in attached().values())]:
     found(place)
 for wing in WINGS.values():
-    for place in (*wing.elsewhere.values(), *wing.routes, *wing.facts):
+    for place in (*wing.elsewhere.values(), *wing.routes, *wing.scripts, *wing.facts):
         found(place)
 import afterword.serving.server
 """
@@ -42,7 +42,7 @@ CHECKS = (
     ("-W", "error", "-c", IMPORTS),
 )
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "worksteal")
-CORE = ("--ignore=tests/browser", "--ignore=tests/hostile", "--ignore=tests/wings")
+WITHOUT = ("--ignore=tests/browser", "--ignore=tests/hostile", "--ignore=tests/wings")
 
 
 def copied(place: Path, wings: Sequence[str]) -> None:
@@ -73,11 +73,16 @@ def without_row(source: str, wing: str) -> str:
 
 
 def without_imports(source: str, wing: str) -> str:
-    """Return the package's names for type checkers without those of `wing`."""
-    line = rf"^    from afterword\.wings\.{wing}\.\S+ import (\w+)\n"
-    names = re.findall(line, source, re.MULTILINE)
-    source = re.sub(line, "", source, flags=re.MULTILINE)
-    return re.sub(rf'^    "({"|".join(names)})",\n', "", source, flags=re.MULTILINE) if names else source
+    """Return the package's names for type checkers without those of `wing`, whose commands the core may have too."""
+    core = {one.function: one.place.partition(":")[0] for group in CORE.values() for one in group.values()}
+    block = re.search(r"(^    from afterword\..*\n)+", source, re.MULTILINE)
+    assert block is not None
+    own = re.findall(rf"^    from afterword\.wings\.{wing}\..*\n", block[0], re.MULTILINE)
+    names = {name for line in own for name in line.partition(" import ")[2].strip().split(", ")}
+    left = {*block[0].splitlines(keepends=True)} - {*own}
+    left |= {f"    from afterword.{core[name]} import {name}\n" for name in names & core.keys()}
+    source = source.replace(block[0], "".join(sorted(left)))
+    return re.sub(rf'^    "({"|".join(names - core.keys())})",\n', "", source, flags=re.MULTILINE)
 
 
 def checked(wings: Sequence[str], checks: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -103,7 +108,7 @@ def main() -> None:
     if asked.tests:
         neighbours = zip(asked.wings, [*asked.wings[1:], asked.wings[0]], strict=True)
         each = [
-            (asked.wings, CORE),
+            (asked.wings, WITHOUT),
             *(([gone], (f"tests/wings/{other}",)) for gone, other in neighbours if gone != other),
         ]
         failed = [found for wings, tests in each for found in checked(wings, [(*PYTEST, *tests)])]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from afterword.operations.demo import demo
     from afterword.operations.generate import generate
     from afterword.operations.info import info
-    from afterword.operations.inspect_ import inspect
     from afterword.operations.novelty import novelty
     from afterword.operations.plan import plan
     from afterword.operations.score import score
@@ -31,6 +30,12 @@ if TYPE_CHECKING:
     from afterword.serving.serve import serve
     from afterword.wings.export.export import export
     from afterword.wings.hub.push import push
+    from afterword.wings.lesson.ablation import ablate
+    from afterword.wings.lesson.horizon import horizon
+    from afterword.wings.lesson.inspecting import inspect
+    from afterword.wings.lesson.keeping import keeps
+    from afterword.wings.lesson.step_page import step_page
+    from afterword.wings.lesson.units import units
     from afterword.wings.odd.accept import accept
     from afterword.wings.odd.calibrate import calibrate
     from afterword.wings.odd.normal import calibrated, odd_lines
@@ -46,6 +51,7 @@ __all__ = [
     "Sample",
     "Score",
     "__version__",
+    "ablate",
     "accept",
     "bases_",
     "calibrate",
@@ -55,8 +61,10 @@ __all__ = [
     "export",
     "forecast",
     "generate",
+    "horizon",
     "info",
     "inspect",
+    "keeps",
     "load",
     "novelty",
     "odd",
@@ -65,8 +73,10 @@ __all__ = [
     "push",
     "score",
     "serve",
+    "step_page",
     "surprises",
     "train",
+    "units",
     "voice",
 ]
 

@@ -76,6 +76,8 @@ class Wing(NamedTuple):
     """Sequences of endpoints of the server."""
     page: tuple[str, ...] = ()
     """Files of the wing that the server's page loads: modules of JavaScript, and styles."""
+    scripts: tuple[str, ...] = ()
+    """Functions that return the scripts of its own pages, which run in the frame of the server's page."""
     facts: tuple[str, ...] = ()
     """Functions of a loaded model. Each returns facts, by name, for the server's list of models."""
     files: tuple[str, ...] = ()
@@ -157,6 +159,25 @@ WINGS = {
         commands={"Judge": {"voice": Command("wings.voice.voice:voice", "Measure how much a draft sounds like you.")}},
         page=("voice.js", "voice.css"),
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
+    ),
+    "lesson": Wing(
+        commands={
+            "Look inside": {
+                "inspect": Command(
+                    "wings.lesson.inspecting:inspect", "Show what the gates do while a model reads a text."
+                )
+            }
+        },
+        functions={
+            "units": "wings.lesson.units:units",
+            "horizon": "wings.lesson.horizon:horizon",
+            "keeps": "wings.lesson.keeping:keeps",
+            "ablate": "wings.lesson.ablation:ablate",
+            "step_page": "wings.lesson.step_page:step_page",
+        },
+        routes=("wings.lesson.lesson_routes:ROUTES",),
+        scripts=("wings.lesson.step_page:step_script",),
+        page=("measures.js",),
     ),
     "export": Wing(
         commands={"Share": {"export": Command("wings.export.export:export", "Write a model for other programs.")}},

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afterword.bases.installed import folder_named, known
 from afterword.commands import elsewhere
@@ -26,13 +25,8 @@ from afterword.generation.prefill import NextCharacter, PromptLike, Reading, rea
 from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Generating, GeneratingMany, Predicting, Stream, Streaming, Writer
-from afterword.inspection.ablation import ablate_gates
 from afterword.inspection.gates import look_at_gates
-from afterword.inspection.horizon import measure_horizon
-from afterword.inspection.keeping import measure_keeping
-from afterword.inspection.step_page import step_html
-from afterword.inspection.units import ask_units
-from afterword.model.arrays import Array, Ids
+from afterword.model.arrays import Array
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.saved import (
     SavedModel,
@@ -56,12 +50,10 @@ from afterword.settings import OnProgress, ignore_progress, made, named_path, su
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import checked_lines
-from afterword.web.engine import Packed, engine
 
 if TYPE_CHECKING:
     from afterword.learning.trainable import TrainableNetwork
 
-EXACT_PAGES = 1_000_000  # weights, up to which a page has two bytes of each
 CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
@@ -155,18 +147,6 @@ class LanguageModel:
         """
         check_replaceable(_folder(path))
         save_model(_folder(path), self._saved, disclosing(self._card, self._saved))
-
-    def step_page(self, text: str, about: str = "") -> str:
-        """Return a page, as HTML, that takes one step of one unit at a time while the network reads `text`.
-
-        The network is inside, without the n-gram. Each gate has a slider. `about` describes the model in a line. Raises
-        OptionError for a held model, a plain recurrent network and a classic one.
-        """
-        if self.is_held:
-            raise OptionError("a held model has no page of one step: use the one it was made from")
-        parts = 2 if self.parameters < EXACT_PAGES else 1
-        packed = Packed(self._saved, parts)
-        return step_html(engine(), packed.facts, packed.data, text, about)
 
     @property
     def weights(self) -> Mapping[str, Array]:
@@ -353,12 +333,7 @@ class LanguageModel:
         """Return the same model with other `parts`, by the names of `__init__`."""
         return LanguageModel(**{**self._parts, **parts})
 
-    # Inspections, one per line: functions of `inspection` whose first argument is this model.
     gates = look_at_gates
-    ablate = ablate_gates
-    units = ask_units
-    horizon = measure_horizon
-    keeps = measure_keeping
 
     def using(self, using: str) -> LanguageModel:
         """Return the same model, predicting with "both" its LSTM and its n-gram, or with "lstm" or "ngram" alone.
@@ -372,16 +347,6 @@ class LanguageModel:
         if held is not None and self._held is not None:
             held = np.where(np.isnan(self._held), held, self._held)
         return self._saved.network(self._held if held is None else held)
-
-    def network_bits(self, text: str, held: Array | None = None) -> float:
-        """Return the cost of `text` for that network, in bits per character."""
-        return score(self.network(held), self.tokenizer, text).bits_per_character
-
-    def input_gradients(self, ids: Ids, steps: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Do what `learning.gradients.input_gradients` does for the tokenizer's ids [N, T]. Needs PyTorch."""
-        from afterword.learning.gradients import input_gradients
-
-        return input_gradients(self.config, self._saved.weights, self.predictor.rows(ids), steps)
 
     def module(self) -> TrainableNetwork:
         """Return the network as a `torch.nn.Module` of its own, with this model's weights. Needs PyTorch.
@@ -457,6 +422,11 @@ for _name, _method in [*vars(LanguageModel).items()]:
 def notes_on(model: LanguageModel) -> tuple[str, ...]:
     """Return what a user should know about the files of `model`."""
     return model._saved.notes
+
+
+def saved_of(model: LanguageModel) -> SavedModel:
+    """Return what `model.save` writes."""
+    return model._saved
 
 
 def complete_card(run: Path) -> LanguageModel:

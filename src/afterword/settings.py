@@ -142,9 +142,10 @@ def once_per_class(function: Callable[[Any], Result]) -> Callable[[Any], Result]
 
 @once_per_class
 def kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
-    """Return the fields made by `setting`, with their types: a class's own before those that it inherits."""
+    """Return the fields made by `setting`, with their types: those in the class's `order`, its own, the inherited."""
     hints = typing.get_type_hints(settings)
-    order = [name for one in settings.__mro__ for name in inspect.get_annotations(one)]
+    own = [name for one in settings.__mro__ for name in inspect.get_annotations(one)]
+    order = [*getattr(settings, "order", ()), *own]
     fields = sorted(dataclasses.fields(settings), key=lambda field: order.index(field.name))
     return [(field, Kind.of(hints[field.name])) for field in fields if field.metadata]
 
@@ -251,8 +252,9 @@ def check_keywords(name: str, given: Iterable[str], function: Callable[..., obje
         raise TypeError(f"{name}() got an unexpected keyword argument {wrong!r}{close}") from None
 
 
-def suggests(function: Callable[P, Result], name: str) -> Callable[P, Result]:
-    """Return `function` with the `name` that people call, and a TypeError that names the keyword which was meant."""
+def suggests(function: Callable[P, Result], name: str = "") -> Callable[P, Result]:
+    """Return `function` with a TypeError that names the keyword which was meant. `name` is what people call."""
+    name = name or function.__name__
 
     @functools.wraps(function)
     def called(*arguments: P.args, **options: P.kwargs) -> Result:

@@ -23,7 +23,6 @@ SHADED = {
     "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
-    "step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
     **cases("SHADED"),
 }
@@ -47,7 +46,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "gates": gates_page(model.gates(TEXT * 3), about),
         "long": gates_page(model.gates(TEXT * 20), about),
         "plain": gates_page(made(hidden_size=20, cell="rnn").gates(TEXT * 3), about),
-        "step": model.step_page(TEXT, about),
         "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
     }
     pages |= {name: page(folder) for name, page in cases("PAGES").items()}

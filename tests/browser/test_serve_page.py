@@ -600,33 +600,6 @@ def test_lines_are_listed_the_oddest_first_and_blank_ones_last(page: Tab, model:
     assert set(found[3:]) == {1, 3, 4}
 
 
-def test_units_gates_and_horizon_are_measured_in_the_gates_tab(page: Tab, model: LanguageModel) -> None:
-    text = "Divya likes to eat. Reena is not fat. " * 4
-    page.type(text)
-    show_gates(page)
-    type_over(page, "matching", "Reena")
-    page.press("Enter")
-    page.until("!!document.getElementById('measured')")
-    rows = "[...document.querySelectorAll('#measured tbody tr')].map(e => [...e.cells].map(c => c.innerText))"
-    found = model.units(text).matching("Reena")
-    assert page.run(rows) == [list(row) for row in found.rows()]
-    page.click("#measured tbody button")  # which colours the text by the sign of the unit's cell state
-    best = found.units[0].name
-    page.until(f"{INSIDE}.getElementById('unit')?.value === '{best}'")
-    assert page.run(f"{INSIDE}.querySelector('#part [aria-pressed=true]').innerText") == "cell"
-    assert page.run(f"{INSIDE}.querySelector('#paint [aria-pressed=true]').innerText") == f"unit {best}"
-    page.click("#ablate")
-    page.until("/held at its mean/.test(document.getElementById('measured')?.innerText)")
-    assert page.run(rows) == [list(row) for row in model.ablate(text).rows()]
-    page.click("#horizon")
-    page.until("/two blocks/.test(document.getElementById('measured')?.innerText)")
-    assert page.run(rows) == [list(row) for row in model.horizon(text, steps=200, places=32, gradient=False).rows()]
-    type_over(page, "matching", "(")
-    page.press("Enter")
-    page.until("/not a regular expression/.test(document.body.innerText)")
-    assert page.complaints == ["Failed to load resource: the server responded with a status of 400 (Bad Request)"]
-
-
 # Watch, train.
 
 

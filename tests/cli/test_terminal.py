@@ -106,7 +106,6 @@ def test_control_characters_do_not_reach_a_terminal_and_do_reach_a_pipe(model: P
         "compare mixed tiny --file TEXT --lines",
         *cases("TERMINAL"),
         "inspect tiny SAID",
-        "inspect tiny --file TEXT --find SAID",
         "info SAID",
         "SAID",
     ],

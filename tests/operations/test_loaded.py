@@ -26,7 +26,7 @@ GIVEN: dict[str, list[Any]] = {
     "novelty": [{"num": 2}],
     "surprises": [{"files": "text", "html": "page.html", "overwrite": True}],
     "compare": [{"others": "english", "file": "text"}],
-    "inspect": [{"text": "The sea"}, {"file": "text", "horizon": True}],
+    "inspect": [{"text": "The sea"}],
     "info": [{}],
     **cases("LOADED"),
 }

@@ -6,20 +6,17 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
-import pytest
-
-from afterword.inspection.finding import Finding
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
+from tests.cases import cases
 from tests.serving.server import Serving
 
 
 def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
     model = load(models / "tiny").hold("l0.u1=0")
-    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "html", "hold": ["l0.u1=0"]}).json
+    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "hold": ["l0.u1=0"]}).json
     about = f"tiny: {model.config.network}, {model.parameters:,} parameters; held: l0.u1=0"
     assert found == {"model": "tiny", "html": gates_html(model.gates("abcd"), about)}
 
@@ -27,7 +24,7 @@ def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
 def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving) -> None:
     frame = server.get("/inside")
     policy = frame.headers["content-security-policy"]
-    pages = [server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": one}) for one in ("html", "step")]
+    pages = [server.post(path, {"model": "tiny", "text": "abcd"}) for path in ("/v1/gates", *cases("FRAMED"))]
     running = re.findall(
         r"<script>(.*?)</script>", "".join(page.json["html"] for page in pages), re.S
     )  # others are data
@@ -42,63 +39,7 @@ def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving
     assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
 
 
-def test_the_page_of_one_step_is_that_of_inspect(server: Serving, models: Path) -> None:
-    model = load(models / "tiny")
-    about = f"tiny: {model.config.network}, {model.parameters:,} parameters"
-    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step"}).json
-    assert found == {"model": "tiny", "html": model.step_page("abcd", about)}
-    refused = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "format": "step", "hold": ["forget=1"]})
-    assert (refused.status, refused.json["error"]["message"][:14]) == (400, "a held model h")
-
-
 def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> None:
-    asked = {"model": "tiny", "text": "abcd", "format": "html", "units": ["l0.u2"]}
+    asked = {"model": "tiny", "text": "abcd", "units": ["l0.u2"]}
     assert '"units":[2]' in server.post("/v1/gates", asked).json["html"]
     assert server.post("/v1/gates", asked | {"units": ["u2"]}).status == 400
-
-
-def test_a_measurement_is_what_the_command_prints(server: Serving, models: Path) -> None:
-    model, text = load(models / "mixed").hold("l0.u1=0"), "abé\ncd" * 20
-    horizon: dict[str, Any] = {"steps": 200, "places": 32}
-    expected: list[tuple[str, dict[str, Any], Finding]] = [
-        ("units", {"matching": "b"}, model.units(text).matching("b")),
-        ("units", {"matching": "a", "within": "[ac]"}, model.units(text).matching("a", within="[ac]")),
-        ("ablate", {}, model.ablate(text)),
-        ("horizon", {}, model.horizon(text, **horizon, gradient=False)),
-        ("horizon", {"at": "[ac]"}, model.horizon(text, **horizon, at="[ac]")),
-        (
-            "keeps",
-            {"word": "abé", "after": "\n", "instead": ["béa"]},
-            model.keeps(text, "abé", after="\n", instead="béa"),
-        ),
-        ("keeps", {"word": "abé", "instead": ["béa", "éab"]}, model.keeps(text, "abé", instead=["béa", "éab"])),
-    ]
-    for name, expressions, finding in expected:
-        asked: dict[str, Any] = {"model": "mixed", "text": text, "inspection": name, "hold": ["l0.u1=0"]}
-        found = server.post("/v1/inspect", asked | expressions).json
-        rows = [list(row) for row in finding.rows()]
-        table = {"caption": finding.caption, "head": list(finding.head), "rows": rows, "foot": finding.foot}
-        assert found == {"model": "mixed", **table}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"inspection": "units"}, 'needs "matching"'),
-        ({"inspection": "keeps"}, 'needs "word"'),
-        ({"inspection": "horizon", "word": "ab"}, "belongs to"),
-        ({"inspection": "ablate", "matching": "b"}, "belongs to"),
-        ({"inspection": "horizon", "within": "b"}, "belongs to"),
-        ({"inspection": "units", "matching": "b", "at": "b"}, "belongs to"),
-        ({"inspection": "horizon", "at": "((a{99}){99}){99}"}, "too large"),
-        ({"inspection": "units", "matching": "("}, "is not a regular expression"),
-        ({"inspection": "units", "matching": "☃"}, "matches nothing"),
-        ({"inspection": "units", "matching": "((a{99}){99}){99}"}, "matching '((a{99}){99}){99}' is too large"),
-        ({"inspection": "units", "matching": "a(?R)?b"}, "calls a group"),
-        ({"inspection": "heat"}, "inspection"),
-    ],
-)
-def test_a_measurement_without_sense_is_refused(server: Serving, wrong: dict[str, str], says: str) -> None:
-    answer = server.post("/v1/inspect", {"model": "tiny", "text": "abcd" * 20, **wrong})
-    assert answer.status == 400
-    assert says in answer.json["error"]["message"]

@@ -18,13 +18,11 @@ from tests.serving.server import Serving, serving
 NEEDS_MORE = {*cases("NEEDS_MORE")}  # than a plain model has
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {
-    "inspection": "keeps",
     "prompt": "ab",
     "text": "ab\ncd",
-    "word": "ab",
-    "instead": ["ba"],
     "tokens": [1],
     "name": "new",
+    **cases("SOUND"),
 }
 NO_JSON = {
     b"": "the body is not valid JSON",
@@ -150,19 +148,6 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),
         ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
         ("/v1/gates", {"text": "a", "hold": ["l0.u9=1"]}, "unit"),
-        (
-            "/v1/inspect",
-            {"inspection": "keeps", "text": "ab\ncd", "word": "cb"},
-            "the text has no word 'cb': name one of its words",
-        ),
-        ("/v1/inspect", {"inspection": "keeps", "text": "ab\ncd", "word": "cd"}, "the text ends with 'cd'"),
-        (
-            "/v1/inspect",
-            {"inspection": "keeps", "text": "ab\ncd", "word": "ab", "after": "."},
-            "the text has no '.' after 'ab'",
-        ),
-        ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, "tokens"),
-        ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 100_000, "word": "ab"}, "tokens"),
     ],
 )
 def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:

@@ -6,21 +6,33 @@ the end.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from afterword.errors import ModelError, TextError
-from afterword.inspection.finding import Inspected, carried_network
 from afterword.inspection.gates_page import framed, gates_html
 from afterword.inspection.trace import Trace
 from afterword.model.network.cell import GATES, Step
 from afterword.model.network.config import Config
-from afterword.model.network.network import log_probabilities
+from afterword.model.network.network import Network, log_probabilities
+from afterword.text.tokenizer import Tokenizer
 
 MOST_TRACED = 20_000
 MOST_TRACED_NUMBERS = MOST_TRACED * 3 * 1024  # tokens × layers × units: there are seven such arrays of float32
 TOKENS_AT_ONCE = 512  # these need some megabytes besides the trace
+
+
+class Inspected(Protocol):
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def lines(self) -> bool:
+        """True if it reads single lines, each from a fresh state."""
+
+    def network(self) -> Network:
+        """Return its network without the n-gram."""
 
 
 class Gates(Trace):
@@ -83,6 +95,16 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
         rows=[*names[: config.vocabulary_size - 1], "<byte>" if config.byte_tokens > 1 else names[-1]],
         expected_first=expected_first.astype(np.float32),
     )
+
+
+def carried_network(model: Inspected) -> Network:
+    """Return the network of `model`. Raises ModelError for a classic model, whose network carries no state."""
+    network = model.network()
+    if network.config.window:
+        raise ModelError(
+            f"a classic model reads its last {network.config.window} characters anew for each one: inspect another"
+        )
+    return network
 
 
 def beginning(model: Inspected, text: str) -> str:

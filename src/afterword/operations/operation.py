@@ -73,6 +73,8 @@ class Request(Settings):
     """A command that people can copy, which --help shows."""
     first: ClassVar[Sequence[str]] = ()
     """The options that --help shows, of a command that has many; --help-all shows all."""
+    order: ClassVar[Sequence[str]] = ()
+    """The options that --help-all shows before all others, of a command that extends another."""
     over_http: ClassVar[Mapping[str, Any]] = {}
     """What options that are not served are over HTTP, if not their defaults."""
     named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)

@@ -59,7 +59,6 @@ ROUTES: Sequence[Endpoint] = (
     *asked.routes(),
     *(endpoint for wing in WINGS.values() for place in wing.routes for endpoint in found(place)),
     Endpoint("POST", "/v1/gates", gate_views.gates),
-    Endpoint("POST", "/v1/inspect", gate_views.inspect),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),
     Endpoint("GET", "/v1/runs", training_runs.list_runs),
     Endpoint("GET", "/v1/runs/{id}", training_runs.one_run, query={"after": int}),

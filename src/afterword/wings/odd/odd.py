@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from afterword.errors import ModelError, OptionError
 from afterword.language_model import LanguageModel, ModelLike, complete_card, name_of
@@ -37,8 +37,9 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import LEAST_RATE, check_enough, check_false_alarms
+from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, Verdict, judge, usual_in, whole_word
 from afterword.wings.odd.events import are_events
-from afterword.wings.odd.findings import Findings, Placed, TextCost, judge, whole_word
+from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.normal import (
     OddLine,
     calibrated,
@@ -48,7 +49,7 @@ from afterword.wings.odd.normal import (
     usual_of,
     with_late_kinds,
 )
-from afterword.wings.odd.usual import Detector, UsualLines, Verdict
+from afterword.wings.odd.usual import UsualLines
 
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
@@ -63,6 +64,7 @@ MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
+DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
 OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
 
@@ -130,7 +132,7 @@ class OddFinding(Record, kw_only=True):
     may_fail: ClassVar = "if something is odd"
 
     finding: int
-    detector: Detector
+    detector: DetectorName
     why: str
     figure: float
     p_value: float
@@ -160,7 +162,7 @@ class OddRow(Record, kw_only=True):
     figure: float
     p_value: float
     odd: bool
-    detector: Detector | UnsetType = UNSET
+    detector: DetectorName | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
 
@@ -346,7 +348,7 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
-        usual = UsualLines.of(texts, None if request.auto_mask else {})
+        usual = usual_in(texts, None if request.auto_mask else {})
     minutes = request.network or (MINUTES if usual.is_plain else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import afterword
 from afterword.errors import OptionError
 from afterword.inspection import gates
-from afterword.inspection.questions import Mask, Question, matching
-from afterword.inspection.units import areas, midranks
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
+from afterword.wings.lesson.units import Mask, Question, areas, matching, midranks
 from benchmarks.tasks import TASKS, drawn
 from benchmarks.teach import findings
 from tests.inspection.test_gates import made
@@ -70,7 +70,7 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
     trace = model.gates(text)
     depth = np.cumsum([(one == "(") - (one == ")") for one in text])
     np.testing.assert_allclose(trace.cell[:, 0, COUNTER], depth, atol=1e-3)  # it does count
-    units = model.units(text)
+    units = afterword.units(model, text)
     nested = units.ask(Question("inside brackets", lambda text: depth > 0))
     for answer in (nested, units.matching(r"\(([^()]+)\)")):
         best = answer.units[0]
@@ -82,7 +82,7 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
 def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
     model = made(lines=True, hidden_size=8)
     lines = ["Divya eats", "Reena is not fat", "", "eat to eat"] * 5
-    units = model.units("\n".join(lines) + "\n")
+    units = afterword.units(model, "\n".join(lines) + "\n")
     read = [line for line in lines if line]
     assert units.text == "\n".join(read)
     answer = units.matching("eat")
@@ -98,15 +98,15 @@ def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
 def test_only_as_much_is_read_as_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gates, "MOST_TRACED", 100)
     model = made(hidden_size=8)
-    assert model.units("eat to " * 100).text == ("eat to " * 100)[:100]
-    rare = model.units("eat to € " * 100).text  # whose characters are bytes: three tokens each
+    assert afterword.units(model, "eat to " * 100).text == ("eat to " * 100)[:100]
+    rare = afterword.units(model, "eat to € " * 100).text  # whose characters are bytes: three tokens each
     assert 80 <= len(model.tokenizer.encode(rare)) <= 100
 
 
 def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     """Whatever the second half says, the same units are chosen in the same order, with the same first figures."""
     text = random_text()
-    units = made(CharTokenizer.of(LETTERS)).units(text)
+    units = afterword.units(made(CharTokenizer.of(LETTERS)), text)
     mask = np.array([one in "abc" for one in text])
     other = mask.copy()
     other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
@@ -116,7 +116,7 @@ def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
 
 def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
     text = "ab☃cé" * 40
-    units = made(CharTokenizer.of("abc")).units(text)
+    units = afterword.units(made(CharTokenizer.of("abc")), text)
     answer = units.ask(Question("snow", lambda text: np.array([one == "☃" for one in text])))
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
@@ -135,13 +135,13 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     ],
 )
 def test_what_cannot_be_asked_is_refused(question: list[Any], says: str) -> None:
-    units = made(CharTokenizer.of(LETTERS)).units("a" * 50 + "b" * 50)
+    units = afterword.units(made(CharTokenizer.of(LETTERS)), "a" * 50 + "b" * 50)
     with pytest.raises(OptionError, match=says):
         units.matching(*question)
 
 
 def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
-    units = made(CharTokenizer.of(LETTERS)).units(random_text(300))
+    units = afterword.units(made(CharTokenizer.of(LETTERS)), random_text(300))
     answer = units.matching("[abc]<?", 3)
     assert len(units.matching("^.{1,5}").units) == 5
     assert len(answer.units) == 3
@@ -151,7 +151,7 @@ def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
 
 def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_found() -> None:
     """Short: `python -m benchmarks.teach units` asks 200 questions about a trained network."""
-    units = made(CharTokenizer.of(LETTERS), hidden_size=20).units(random_text(3000))
+    units = afterword.units(made(CharTokenizer.of(LETTERS), hidden_size=20), random_text(3000))
     false, found = findings(units, np.random.default_rng(1), 40)
     assert false <= 5  # of 40: one is expected, and 6 or more once in 3,000 times
     assert found >= 36
@@ -159,7 +159,7 @@ def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_f
 
 def test_within_a_part_only_its_places_are_compared() -> None:
     """A unit that counts tells inside from outside; among what is inside, it tells deep from shallow."""
-    units, pattern = counting().units(balanced()), r"\(([^()]+)\)"
+    units, pattern = afterword.units(counting(), balanced()), r"\(([^()]+)\)"
     within = r"(?<=\()[^()]+"
     answer = units.matching(pattern, within=within)
     assert answer.part == "part"

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.finding import Finding, Inspected, carried_network
-from afterword.inspection.questions import matching
-from afterword.inspection.units import character_of_each_token
+from afterword.inspection.gates import carried_network
+from afterword.language_model import LanguageModel, saved_of
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import LAST_SEED, OnProgress, Settings, ignore_progress, setting, settings_class, takes
 from afterword.text.tokenizer import Tokenizer, check_text
+from afterword.wings.lesson.finding import Finding
+from afterword.wings.lesson.units import character_of_each_token, matching
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
 LEAST_TOKENS = 20
@@ -289,7 +290,7 @@ class HorizonOf(HorizonSettings):
 
 
 @takes(HorizonOf)
-def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
+def horizon(model: LanguageModel, settings: HorizonOf) -> Horizon:
     """Measure how much a character up to `steps` back changes what the network predicts, at `places` places of `text`.
 
     With `gradient`, also measure the gradient, which needs PyTorch; None measures it if PyTorch is installed. A model
@@ -314,7 +315,9 @@ def measure_horizon(model: Inspected, settings: HorizonOf) -> Horizon:
     K = changes.shape[1]
     ids = sequences(read, K, settings.places)
     gradients = np.empty((len(ids), K))
-    for lanes, part in model.input_gradients(ids, K):
+    from afterword.learning.gradients import input_gradients
+
+    for lanes, part in input_gradients(model.config, saved_of(model).weights, network.rows(ids), K):
         gradients[lanes] = part
         on_progress(half + (1 - half) * lanes.stop / len(ids))
     return Horizon(found.name, changes, gradients, unit)

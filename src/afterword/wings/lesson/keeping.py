@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
-from afterword.inspection.finding import Finding, Inspected
-from afterword.inspection.gates import look_at_gates
 from afterword.inspection.trace import SIGMOIDS
-from afterword.inspection.units import character_of_each_token
+from afterword.language_model import LanguageModel
 from afterword.model.network.network import log_probabilities
-from afterword.settings import OnProgress, ignore_progress
+from afterword.settings import OnProgress, ignore_progress, suggests
+from afterword.wings.lesson.finding import Finding
+from afterword.wings.lesson.units import character_of_each_token
 
 BEAM = 32  # beginnings of words that are followed at once
 LONGEST_WORD = 20  # tokens
@@ -81,8 +81,9 @@ class Kept(Finding):
         return rows
 
 
-def measure_keeping(
-    model: Inspected,
+@suggests
+def keeps(
+    model: LanguageModel,
     text: str,
     word: str,
     *,
@@ -97,7 +98,7 @@ def measure_keeping(
     a full stop, they are what comes before it, itself, and the space, first letter and rest of the word behind it.
 
     Raises OptionError if the text has no such `word` or the model expects no other, TextError if nothing comes after
-    it, and else as `gates` does.
+    it, and else as `model.gates` does.
     """
     tokenizer = model.tokenizer
     text, word = tokenizer.normalise(text), tokenizer.normalise(word)
@@ -107,7 +108,7 @@ def measure_keeping(
     others = others or _likely_words(model, text, first, word)
     if not others or word in others:
         raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
-    here = look_at_gates(model, text)
+    here = model.gates(text)
     ids = tokenizer.encode(text)
     places = character_of_each_token(ids, len(text), tokenizer)
     n = max(int((places < last).sum()), 1)
@@ -120,7 +121,7 @@ def measure_keeping(
         changed = text[:first] + other + text[last:]
         if not np.array_equal(ids[n:], tokenizer.encode(changed)[n - len(ids) :]):
             raise OptionError(f"with {other[:40]!r} the rest of the text has other tokens: name another word")
-        there = look_at_gates(model, changed)
+        there = model.gates(changed)
         apart = apart + (getattr(here, state)[rest] - getattr(there, state)[rest]).astype(float) ** 2
         before = before + (here.before[rest] - there.before[rest]).astype(float) ** 2
     distance = np.sqrt(apart.sum(axis=(1, 2)))
@@ -150,7 +151,7 @@ def measure_keeping(
 
 
 def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
-    """Return where the first `word` of the text begins and ends. Raises OptionError, TextError as `measure_keeping`."""
+    """Return where the first `word` of the text begins and ends. Raises OptionError, TextError as `keeps`."""
     left, right = (r"(?<!\w)" if word[:1].isalnum() else "", r"(?!\w)" if word[-1:].isalnum() else "")
     found = re.search(left + re.escape(word) + right, text)
     if not word or found is None:
@@ -162,7 +163,7 @@ def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
     return found.span()
 
 
-def _likely_words(model: Inspected, text: str, first: int, word: str) -> list[str]:
+def _likely_words(model: LanguageModel, text: str, first: int, word: str) -> list[str]:
     """Return the likeliest words like `word` in its place, which begins at `first`, that the text does not have."""
     known = re.findall(r"\w+", text) if is_word(word) else [word]
     likely = {
@@ -189,7 +190,7 @@ def is_word(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 
 
-def next_words(model: Inspected, text: str, words: bool = True) -> dict[str, float]:
+def next_words(model: LanguageModel, text: str, words: bool = True) -> dict[str, float]:
     """Return the probabilities of the likeliest next words after `text`, likeliest first; without `words`, of tokens.
 
     A word consists of letters and digits, to its end. Byte tokens are not followed.

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import OptionError, TextError
-from afterword.inspection import horizon
-from afterword.inspection.horizon import (
+from afterword.language_model import LanguageModel
+from afterword.model.arrays import Array, Ids
+from afterword.model.network.network import Network, State, log_probabilities
+from afterword.wings.lesson import horizon as horizon_module
+from afterword.wings.lesson.horizon import (
     Horizon,
     HorizonSettings,
     changes_by_replacing,
     choose_places,
-    measure_horizon,
     measured,
     replacements,
     warmed_up,
 )
-from afterword.language_model import LanguageModel
-from afterword.model.arrays import Array, Ids
-from afterword.model.network.network import Network, State, log_probabilities
 from tests.inspection.test_gates import TEXT, made, textbook
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
@@ -36,7 +36,7 @@ def network(model: LanguageModel) -> Network:
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
-    assert model.horizon(LONG[:100], gradient=False).changes.shape[1] == 75  # as far as a short text goes
+    assert afterword.horizon(model, LONG[:100], gradient=False).changes.shape[1] == 75  # as far as a short text goes
     settings = HorizonSettings(steps=12, places=5, seed=3)
     text = measured(network(model), model.tokenizer, LONG)
     found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
@@ -68,14 +68,14 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
         return read(self, ids, state)
 
     monkeypatch.setattr(Network, "read", noted)
-    monkeypatch.setattr(horizon, "PLACES_AT_ONCE", 6)
-    monkeypatch.setattr(horizon, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
+    monkeypatch.setattr(horizon_module, "PLACES_AT_ONCE", 6)
+    monkeypatch.setattr(horizon_module, "LOGITS_AT_ONCE", 5 * 12 * model.config.vocabulary_size)
     cut = changes_by_replacing(text, settings)
     np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert max(lanes for lanes, _ in shapes) == 12
     assert max(lanes * steps for lanes, steps in shapes) <= 60
     fractions: list[float] = []
-    model.horizon(LONG, steps=20, places=20, on_progress=fractions.append)
+    afterword.horizon(model, LONG, steps=20, places=20, on_progress=fractions.append)
     assert fractions == sorted(fractions)
     assert len(fractions) > 3
     assert fractions[-1] == 1
@@ -84,12 +84,12 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
 def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
     model, line = made(lines=True, hidden_size=8), LONG[:40]
     other = model.tokenizer.encode(LONG[41])[0]
-    monkeypatch.setattr(horizon, "replacements", lambda ids, places, random: np.full(len(places), other))
-    whole = measure_horizon(model, "\n".join([line] * 20), steps=1000, places=5)
-    mixed = measure_horizon(
+    monkeypatch.setattr(horizon_module, "replacements", lambda ids, places, random: np.full(len(places), other))
+    whole = afterword.horizon(model, "\n".join([line] * 20), steps=1000, places=5)
+    mixed = afterword.horizon(
         model, "\n\n".join(f"{line}\n{LONG[k : k + 10]}" for k in range(20)) + f"\n{line}", places=5
     )
-    single = measure_horizon(model, f"{LONG[:9]}\n{line}\n{line}", places=5)
+    single = afterword.horizon(model, f"{LONG[:9]}\n{line}\n{line}", places=5)
     assert whole.changes.shape == (5, 30)
     np.testing.assert_allclose(mixed.changes, whole.changes, atol=1e-6)
     np.testing.assert_allclose(single.changes, whole.changes[:2], atol=1e-6)
@@ -113,7 +113,7 @@ def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> Non
         weights[f"lstm.weight_hh_l{layer}"][:] = 0
     held._saved.weights = weights
     model = LanguageModel(held._saved, holds=held._holds)
-    found = model.horizon(LONG, steps=5, places=6, gradient=False)
+    found = afterword.horizon(model, LONG, steps=5, places=6, gradient=False)
     assert found.changes[:, 0].min() > 1e-6
     assert found.changes[:, 1:].max() < NOTHING
     assert found.reach == 1
@@ -148,7 +148,7 @@ def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
     from afterword.learning.gradients import input_gradients
 
     model = made(hidden_size=8)
-    found = model.horizon(LONG, steps=20, places=4).gradients
+    found = afterword.horizon(model, LONG, steps=20, places=4).gradients
     ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
     rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
     assert found is not None
@@ -172,7 +172,7 @@ def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: p
 def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> None:
     pytest.importorskip("torch")
     model = made(hidden_size=8)
-    one, two = (model.horizon(LONG, steps=20, places=4, seed=7) for _ in range(2))
+    one, two = (afterword.horizon(model, LONG, steps=20, places=4, seed=7) for _ in range(2))
     assert np.array_equal(one.changes, two.changes)
     assert "gradient" in str(one)
     assert set(one.to_dict()["steps"][0]) == {"k", "bits", "error", "gradient", "gradient_error"}
@@ -223,9 +223,9 @@ def test_what_cannot_be_measured_is_refused(
     text: str, numbers: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        made().horizon(text, **numbers)
+        afterword.horizon(made(), text, **numbers)
     with pytest.raises(OptionError, match="this one reads lines"):
-        made(lines=True).horizon(LONG, at="e")
+        afterword.horizon(made(lines=True), LONG, at="e")
 
 
 def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:
@@ -236,9 +236,9 @@ def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None
     places, K = choose_places(parts, settings)
     assert (len(places), K) == (9, 20)
     assert {text[place] for place in places} <= {"D", "t"}
-    found = model.horizon(text, steps=20, places=9, at="[Dt]")
+    found = afterword.horizon(model, text, steps=20, places=9, at="[Dt]")
     assert found.changes.shape == (9, 20)
     assert found.gradients is None
     assert "a character that matches '[Dt]' changes 1 % of its largest effect up to" in found.caption
-    whole = model.horizon(text, steps=20, places=9, gradient=False)
+    whole = afterword.horizon(model, text, steps=20, places=9, gradient=False)
     assert not np.array_equal(found.changes, whole.changes)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import OptionError
 from afterword.inspection.trace import Trace
 from afterword.text.characters import CharTokenizer
@@ -25,7 +26,7 @@ def trace() -> Trace:
 
 @pytest.fixture
 def opened(tab: Tab, tmp_path: Path) -> Tab:
-    return open_page(tab, MODEL.step_page(TEXT, "a model"), tmp_path)
+    return open_page(tab, afterword.step_page(MODEL, TEXT, "a model"), tmp_path)
 
 
 def open_page(tab: Tab, content: str, folder: Path, address: str = "") -> Tab:
@@ -89,7 +90,7 @@ def test_moving_a_gate_changes_this_step_and_all_that_follow(opened: Tab, trace:
 
 
 def test_a_gate_that_is_held_from_the_start_is_a_model_that_holds_it(tab: Tab, tmp_path: Path) -> None:
-    page = MODEL.step_page(TEXT)
+    page = afterword.step_page(MODEL, TEXT)
     for gate, value in (("forget", 0), ("forget", 1), ("input", 0.5), ("candidate", -1), ("output", 0)):
         opened = open_page(tab, page, tmp_path)
         opened.run("chooseUnit(0, 3); move(0)")
@@ -155,7 +156,7 @@ def test_keys_and_buttons_step_choose_and_play(opened: Tab) -> None:
 
 
 def test_an_address_chooses_and_another_text_is_read(tab: Tab, tmp_path: Path) -> None:
-    opened = open_page(tab, MODEL.step_page(TEXT), tmp_path, "#cell:l1.u7:5")
+    opened = open_page(tab, afterword.step_page(MODEL, TEXT), tmp_path, "#cell:l1.u7:5")
     assert opened.run("[name(S.layer, S.unit), S.at]") == ["l1.u7", 5]
     opened.run("location.hash = '#0-9:3'")
     opened.until("S.at === 3")
@@ -178,7 +179,7 @@ def test_an_address_chooses_and_another_text_is_read(tab: Tab, tmp_path: Path) -
 
 def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     model = made(CharTokenizer.of(HOSTILE))
-    opened = open_page(tab, model.step_page(HOSTILE, "<i>model</i>"), tmp_path)
+    opened = open_page(tab, afterword.step_page(model, HOSTILE, "<i>model</i>"), tmp_path)
     assert opened.run("$('own').value") == HOSTILE
     assert opened.text("#about") == "<i>model</i>"
     assert opened.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
@@ -187,6 +188,6 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
 
 def test_a_model_without_such_steps_is_refused() -> None:
     with pytest.raises(OptionError, match="a held model has no page of one step"):
-        MODEL.hold("forget=1").step_page(TEXT)
+        afterword.step_page(MODEL.hold("forget=1"), TEXT)
     with pytest.raises(OptionError, match="a page is only for cell= lstm, not rnn"):
-        made(cell="rnn").step_page(TEXT)
+        afterword.step_page(made(cell="rnn"), TEXT)

@@ -12,8 +12,9 @@ stays the same. With 40 shifts, one random question in 41 has a unit above the l
 from __future__ import annotations
 
 import dataclasses
+import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Annotated, Any
@@ -22,18 +23,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import OptionError
-from afterword.inspection import questions
-from afterword.inspection.finding import Finding, Inspected
-from afterword.inspection.gates import beginning, look_at_gates
-from afterword.inspection.questions import Mask, Question
+from afterword.inspection.gates import beginning
 from afterword.inspection.trace import Trace
+from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Floats, Ids
-from afterword.settings import whole_number
+from afterword.settings import suggests, whole_number
+from afterword.text.patterns import Expression
 from afterword.text.tokenizer import Decoder, Tokenizer
+from afterword.wings.lesson.finding import Finding
 
 STATES = ("hidden", "cell")
 SHIFTS = 40
 TOP, MOST_UNITS = 5, 1000  # units per answer
+SECONDS = 10.0  # the limit for an expression on one text
+
+Mask = NDArray[np.bool_]  # one answer per character of a text, [N]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with one answer, yes or no, per character of a text."""
+
+    title: str
+    where: Callable[[str], Mask]
+
+
+def matching(pattern: str, seconds: float = SECONDS) -> Question:
+    """Return the question where the regular expression matches: its first group if it has groups, else all of it.
+
+    ^ and $ match at the ends of lines. Raises OptionError for an invalid expression; the answer raises it if matching
+    takes more than `seconds`.
+    """
+    expression = Expression(pattern, "matching", re.MULTILINE)  # regex has the same flag
+
+    def where(text: str) -> Mask:
+        mask = np.zeros(len(text), bool)
+        for span in expression.spans(text, seconds, "on this text", group=min(expression.groups, 1)):
+            mask[slice(*span)] = True  # nothing for (-1, -1)
+        return mask
+
+    return Question(f"matching {pattern[:60]!r}", where)
 
 
 def midranks(values: Annotated[NDArray[np.floating], "T C"]) -> Annotated[Array, "T C"]:
@@ -172,18 +201,19 @@ class Units:
     def matching(self, pattern: str, top: int = TOP, within: str | None = None) -> Answer:
         """Find the units that best predict where the regular expression `pattern` matches, among the places where
         `within` does. Raises OptionError."""
-        return self.ask(questions.matching(pattern), top, None if within is None else questions.matching(within))
+        return self.ask(matching(pattern), top, None if within is None else matching(within))
 
 
-def ask_units(model: Inspected, text: str) -> Units:
-    """Return the units over `text`, ready for questions: `model.units(text).matching("b+")`.
+@suggests
+def units(model: LanguageModel, text: str) -> Units:
+    """Return the units over `text`, ready for questions: `units(model, text).matching("b+")`.
 
     Only the first 20,000 tokens are read, or fewer of a large network; a model of lines reads each line from a fresh
     state. Raises TextError for an empty text.
     """
     text = beginning(model, text)
     lines = [line for line in text.split("\n") if line] if model.lines else []
-    return Units([look_at_gates(model, line) for line in lines or [text]], model.tokenizer)
+    return Units([model.gates(line) for line in lines or [text]], model.tokenizer)
 
 
 def character_of_each_token(

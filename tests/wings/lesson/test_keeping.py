@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import afterword
 from afterword.errors import InputError
-from afterword.inspection.keeping import next_words
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
+from afterword.wings.lesson.keeping import next_words
 from tests.inspection.test_gates import made
 
 MODEL = made()
@@ -24,8 +25,10 @@ TEXT = "Divya likes to eat. Reena is not fat."
     ],
 )
 def test_the_stretches_are_the_rest_of_the_text(after: str | None, stretches: list[str]) -> None:
-    assert [one.text for one in MODEL.keeps(TEXT, "Divya", after=after, instead=["Reena"]).stretches] == stretches
-    of_bytes = made(CharTokenizer.of("Zo ßt.")).keeps("Zoë ißt.", "Zoë", instead="Jörg")
+    assert [
+        one.text for one in afterword.keeps(MODEL, TEXT, "Divya", after=after, instead=["Reena"]).stretches
+    ] == stretches
+    of_bytes = afterword.keeps(made(CharTokenizer.of("Zo ßt.")), "Zoë ißt.", "Zoë", instead="Jörg")
     assert [one.text for one in of_bytes.stretches] == [" ißt", "."]
 
 
@@ -35,19 +38,21 @@ def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
     model = made(tokenizer)
     assert any(token.startswith(" I") for token in model.gates(text).tokens)
     for after in (None, "."):
-        stretches = model.keeps(text, "the", after=after, instead=["the "]).stretches
+        stretches = afterword.keeps(model, text, "the", after=after, instead=["the "]).stretches
         assert "".join(one.text for one in stretches) == text.removeprefix("the")
 
 
 def test_the_end_of_its_line_is_nothing_to_a_model_of_lines() -> None:
     model = made(lines=True)
-    assert model.keeps(TEXT + "\n", "Divya", instead=["Reena"]) == model.keeps(TEXT, "Divya", instead=["Reena"])
+    assert afterword.keeps(model, TEXT + "\n", "Divya", instead=["Reena"]) == afterword.keeps(
+        model, TEXT, "Divya", instead=["Reena"]
+    )
     with pytest.raises(InputError, match="the text ends with 'Divya'"):
-        model.keeps("Divya\n", "Divya", instead=["Reena"])
+        afterword.keeps(model, "Divya\n", "Divya", instead=["Reena"])
 
 
 def test_the_words_put_instead_are_as_long_and_none_of_the_text() -> None:
-    instead = MODEL.keeps("eat to eat.", "to").instead
+    instead = afterword.keeps(MODEL, "eat to eat.", "to").instead
     assert 1 <= len(instead) <= 5
     assert all(len(one) == 2 and one.isalnum() and one != "to" for one in instead)
 
@@ -79,11 +84,11 @@ def test_what_cannot_be_asked_is_refused_in_one_line(
     text: str, word: str, options: dict[str, object], says: str
 ) -> None:
     with pytest.raises(InputError, match=says):
-        MODEL.keeps(text, word, **options)  # type: ignore[arg-type]
+        afterword.keeps(MODEL, text, word, **options)  # type: ignore[arg-type]
 
 
 def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
-    found = MODEL.keeps(TEXT, "Divya", instead=["Reena", "Dia"])
+    found = afterword.keeps(MODEL, TEXT, "Divya", instead=["Reena", "Dia"])
     n = len(TEXT) - len("Divya")
     here, *there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena", "Dia"))
     apart = sum(np.square(here.cell[-n:] - other.cell[-n:], dtype=float).sum(axis=(1, 2)) for other in there)
@@ -92,7 +97,7 @@ def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
 
 
 def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
-    found = MODEL.keeps(TEXT, "Divya", instead=["Reena"])
+    found = afterword.keeps(MODEL, TEXT, "Divya", instead=["Reena"])
     here, there = (MODEL.gates(TEXT.replace("Divya", name)) for name in ("Divya", "Reena"))
     before, apart = (np.square(getattr(here, s) - getattr(there, s), dtype=float) for s in ("before", "cell"))
     first = slice(5, 11)  # " likes"
@@ -111,10 +116,10 @@ def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
 
 def test_a_bracket_is_a_word_too() -> None:
     model = made(CharTokenizer.of("ab <[>]"))
-    found = model.keeps("ab<ab ab> a", "<")
+    found = afterword.keeps(model, "ab<ab ab> a", "<")
     assert found.at_word.text == "<"
     assert found.instead
     assert set(found.instead) <= set("[>]")
     assert set(found.expected) <= {*"ab <[>]", "<byte>", "<|end|>"}
     assert found.expected["<"] > 0
-    assert model.keeps("ab<ab ab> a", "<", instead="[").instead == ["["]
+    assert afterword.keeps(model, "ab<ab ab> a", "<", instead="[").instead == ["["]

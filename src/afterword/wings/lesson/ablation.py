@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from afterword.inspection.finding import Finding, Inspected
-from afterword.inspection.gates import look_at_gates
 from afterword.inspection.trace import SIGMOIDS, Trace
+from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array
 from afterword.model.network.cell import GATES
 from afterword.model.network.holding import GATES_AND_STATES
-from afterword.settings import OnProgress, ignore_progress
+from afterword.scoring.costs import score
+from afterword.settings import OnProgress, ignore_progress, suggests
+from afterword.wings.lesson.finding import Finding
 
 Way = Literal["open", "mean"]
 
@@ -63,18 +64,20 @@ class Ablations(Finding):
         return rows
 
 
-def ablate_gates(model: Inspected, text: str, *, on_progress: OnProgress = ignore_progress) -> Ablations:
+@suggests
+def ablate(model: LanguageModel, text: str, *, on_progress: OnProgress = ignore_progress) -> Ablations:
     """Measure what the text costs with each gate held open, or at its mean over the text.
 
-    Raises as `gates` does.
+    Raises as `model.gates` does.
     """
-    trace = look_at_gates(model, text)
+    trace = model.gates(text)
     trace.check_gates()
     each: list[Ablation] = []
     all_variants = list(variants(trace))
     for gate, layer, way, held in all_variants:
         on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
-        each.append(Ablation(gate, layer, way, model.network_bits(trace.text, held)))
+        cost = score(model.network(held), model.tokenizer, trace.text)
+        each.append(Ablation(gate, layer, way, cost.bits_per_character))
     return Ablations(trace.bits_per_character, each)
 
 

@@ -1,0 +1,1 @@
+"""A lesson about gates: measurements inside a model, and a page of one step of one unit."""

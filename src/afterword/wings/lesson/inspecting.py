@@ -1,0 +1,135 @@
+"""`inspect` with what the lesson adds: the page of one step, and measurements inside the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from afterword.inspection.gates import MOST_TRACED, beginning
+from afterword.language_model import LanguageModel
+from afterword.operations import inspect_
+from afterword.operations.inspect_ import Seen, head_of, look, read_by_model
+from afterword.operations.operation import Output, Record, operation
+from afterword.operations.work import Work
+from afterword.settings import OnProgress, setting, settings_class
+from afterword.storage import output
+from afterword.text.aligned import shown
+from afterword.wings.lesson.ablation import ablate
+from afterword.wings.lesson.finding import Finding
+from afterword.wings.lesson.horizon import horizon
+from afterword.wings.lesson.keeping import keeps
+from afterword.wings.lesson.step_page import step_page
+from afterword.wings.lesson.units import matching, units
+
+FILES = ("html", "step", "png")
+MEASURED = ("horizon", "find", "keeps", "ablate")
+MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
+
+
+@settings_class()
+class Inspect(inspect_.Inspect):
+    """With `find`, list the units that best predict where a regular expression, or its first group, matches; at most
+    20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
+    reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds in as many units is
+    reported too.
+
+    With `horizon`, measure how much the character k steps back still changes a prediction; at most a million characters
+    are read. One character is replaced by another one from the text, and the prediction k steps later is compared with
+    the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the places. With
+    `find` too, only characters that match are replaced, by others that match.
+    """
+
+    first = ("file", "html", "step", "png", "find", "horizon", "hold", "ablate", "overwrite")
+    order = ("file", "stretch", "units", "html", "step", "png")
+
+    step: Output | None = setting(
+        "write an HTML page that takes one step of one unit at a time, with a slider for each gate",
+        default=None,
+        ending=(".html",),
+    )
+    ablate: bool = setting(
+        "measure what the text costs with each gate held open, or at its mean over the text",
+        default=False,
+        excludes=FILES,
+    )
+    keeps: str | None = setting(
+        "measure how much of this word of the text is still held after it",
+        default=None,
+        metavar="WORD",
+        excludes=("ablate", *FILES),
+    )
+    after: str | None = setting(
+        "divide the rest of the text after this, such as a full stop", default=None, metavar="TEXT", needs="keeps"
+    )
+    instead: tuple[str, ...] = setting("compare with this word (repeatable)", default=(), metavar="WORD", needs="keeps")
+    find: str | None = setting(
+        "find the units that predict where this regular expression matches",
+        default=None,
+        metavar="PATTERN",
+        excludes=("ablate", "keeps", *FILES),
+    )
+    horizon: bool = setting(
+        "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
+    )
+
+
+Inspect.__doc__ = f"{inspect_.Inspect.__doc__}\n    {Inspect.__doc__}"
+
+
+class Found(Record):
+    """The result of an inspection."""
+
+    finding: Finding
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.finding.to_dict()
+
+    def __str__(self) -> str:
+        return str(self.finding)
+
+
+def drawn(records: Iterator[Seen | Found], request: Inspect, work: Work) -> Iterator[Record]:
+    """Print a table, or draw the gates as the core does."""
+    for one in records:
+        if isinstance(one, Seen):
+            yield from inspect_.drawn(iter([one]), request, work)
+        else:
+            yield one
+            print(shown(str(one)))
+
+
+@operation(Inspect, show=drawn)
+def inspect(request: Inspect, work: Work) -> Seen | Found:
+    what = next((name for name in MEASURED if getattr(request, name) not in (None, False)), None)
+    most = {"horizon": MOST_CHARACTERS, "find": MOST_TRACED + 1}.get(what or "")
+    model, text = read_by_model(request, work, most)
+    if what is not None:
+        with work.progress(f"inspecting: {what}") as on_progress:
+            return Found(finding=_measured(what, request, model, text, work, on_progress))
+    seen = look(request, work, model, text)
+    if request.step is not None:
+        with output(Path(request.step)) as written:
+            written.write(step_page(model, text, head_of(request, model)).encode())
+        work.say(f"wrote {request.step}")
+    return seen
+
+
+def _measured(
+    what: str, request: Inspect, model: LanguageModel, text: str, work: Work, on_progress: OnProgress
+) -> Finding:
+    """Return what one of `MEASURED` finds."""
+    if what == "horizon":
+        found = horizon(model, text, at=request.find, on_progress=on_progress)
+        return dataclasses.replace(found, name=Path(model.name).name or model.name)
+    if what == "find":
+        question = matching(str(request.find))  # refuses an invalid expression before the text is read
+        read = beginning(model, text[:MOST_TRACED])
+        if len(read) < len(text):
+            work.note(f"only the first {len(read):,} characters are read")
+        return units(model, read).ask(question)
+    if what == "keeps":
+        after, instead = request.after, request.instead
+        return keeps(model, text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)
+    return ablate(model, text, on_progress=on_progress)

@@ -1,0 +1,92 @@
+"""What the lesson adds to `afterword inspect`, through the real command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import afterword
+from afterword.errors import OptionError
+from afterword.language_model import LanguageModel, load
+from afterword.operations.inspect_ import Seen
+from afterword.wings.lesson import inspecting
+from afterword.wings.lesson.finding import Finding
+from afterword.wings.lesson.inspecting import Found, inspect
+from tests.cli.answers import records
+from tests.cli.conftest import Run
+from tests.cli.test_inspect import LONG, TEXT
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(LONG, encoding="utf-8")
+    return path
+
+
+KEEPS = ("--keeps", "abé", "--after", "\n", "--instead", "béa")
+
+
+INSPECTIONS: dict[tuple[str, ...], Callable[[LanguageModel], Finding]] = {
+    ("--ablate",): lambda model: afterword.ablate(model, LONG),
+    KEEPS: lambda model: afterword.keeps(model, LONG, "abé", after="\n", instead=["béa"]),
+    ("--find", "b+"): lambda model: afterword.units(model, LONG).matching("b+"),
+    ("--horizon",): lambda model: dataclasses.replace(afterword.horizon(model, LONG), name="tiny"),
+    ("--horizon", "--find", "[ab]"): lambda model: dataclasses.replace(
+        afterword.horizon(model, LONG, at="[ab]"), name="tiny"
+    ),
+}
+
+
+@pytest.mark.parametrize("options", INSPECTIONS, ids=" ".join)
+def test_an_inspection_prints_what_python_finds(options: tuple[str, ...], model: Path, run: Run, text: Path) -> None:
+    for held in ((), ("l0.u1=1",)):
+        found = INSPECTIONS[options](load(model).hold(*held))
+        asked = ("inspect", model, "--file", text, *options, *(word for one in held for word in ("--hold", one)))
+        [record] = records(run(*asked, "--json"))
+        assert_alike(json.dumps(record), json.dumps(found.to_dict()).replace("NaN", "null"))
+        assert_alike(run(*asked).stdout.decode(), f"{found}\n")
+
+
+def assert_alike(printed: str, expected: str) -> None:
+    """But for what a batch of another size rounds otherwise."""
+    number = re.compile(r"-?\d+\.\d+(?:e-?\d+)?|-?\de-\d+")
+    assert number.sub("", printed).split() == number.sub("", expected).split()
+    found, figures = ([*map(float, number.findall(text))] for text in (printed, expected))
+    np.testing.assert_allclose(found, figures, atol=1e-3)
+
+
+def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run, text: Path) -> None:
+    text.write_text(LONG * 90)
+    finished = run("inspect", model, "--file", text, "--find", "b", "--json")
+    assert finished.stderr.decode() == "note: only the first 20,000 characters are read\n"
+
+
+def test_as_much_is_read_as_is_measured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspecting, "MOST_CHARACTERS", 50)
+    for stretch, read in ((None, LONG[:50]), ("7:", LONG[7:57]), ("7:40", LONG[7:40])):
+        found = inspect(model, LONG, horizon=True, stretch=stretch)
+        assert isinstance(found, Found)
+        assert str(found) == str(dataclasses.replace(afterword.horizon(load(model), read), name="tiny"))
+
+
+def test_an_invalid_expression_is_refused_before_the_text_is_read(
+    model: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspecting, "units", lambda *_: pytest.fail("the text was read"))
+    with pytest.raises(OptionError, match="is not a regular expression"):
+        inspect(model, file=text, find="([")
+
+
+def test_python_gets_what_the_command_prints(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen, found = inspect(model, TEXT), inspect(model, TEXT, ablate=True)
+    assert isinstance(seen, Seen)
+    assert isinstance(found, Found)
+    assert str(found) == str(afterword.ablate(load(model), TEXT))
+    assert capsys.readouterr() == ("", "")
