@@ -193,7 +193,7 @@ def test_a_text_of_an_exported_page_ends_with_a_sentence_however_its_tokens_come
           }
           return { finishReason: "length" };
         };
-        handle({ model: { generate }, own: {}, wrote: () => {} });
+        handle({ model: { generate }, numbers: [], own: {}, wrote: () => {} });
         let text = "";
         for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
         return text;

@@ -13,14 +13,14 @@ import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
 from afterword.errors import ModelError, OptionError
-from afterword.language_model import LanguageModel, complete_card
+from afterword.language_model import LanguageModel, ModelLike, complete_card, name_of
 from afterword.learning.validation import learn_ngram
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import LINES as WRITING
 from afterword.model.folder.saved import SavedModel, check_replaceable
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import HIGHEST_ORDER
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
@@ -94,7 +94,7 @@ class Odd(Masking, Encoding, Request):
     over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
     first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
 
-    good: Annotated[ModelName, argument("good lines, or a calibrated model")]
+    good: Annotated[ModelLike, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
     _: KW_ONLY
     false_alarms: float = setting(
@@ -226,11 +226,11 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
 @operation(Odd, path="/v1/odd", show=findings_shown)
 def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
-    files, [source] = listed(request.files), listed(request.good)
+    files, source = listed(request.files), name_of(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
-    if work.is_model(source):
-        model = work.model(source)
+    if work.is_model(request.good):
+        model = work.model(request.good)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
@@ -333,7 +333,7 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
 
 def _learned(request: Odd, work: Work) -> LanguageModel:
     """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
-    [good], files = listed(request.good), listed(request.files)
+    good, files = name_of(request.good), listed(request.files)
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
