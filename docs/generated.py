@@ -16,7 +16,7 @@ import click
 
 from afterword import __version__
 from afterword.cli.main import SETTINGS, names, program
-from afterword.commands import WINGS, find_operation, found
+from afterword.commands import WINGS, find_operation, found, places
 from afterword.commands import commands as operations
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import FILES, ConfigFile
@@ -152,7 +152,7 @@ def house() -> str:
 def _wings() -> Iterator[tuple[str, list[str]]]:
     """Yield each wing and its commands."""
     for name, wing in WINGS.items():
-        yield name, [command for group in wing.commands.values() for command in group]
+        yield name, [*wing.commands]
 
 
 def files() -> str:
@@ -211,7 +211,7 @@ def _type(hint: object) -> str:
 def _methods() -> list[str]:
     """Return a line for each method, property and argument, also of the functions of a model that wings bring."""
     public = {name: value for name, value in vars(LanguageModel).items() if not name.startswith("_")}
-    public |= {name: found(place) for wing in WINGS.values() for name, place in wing.functions.items()}
+    public |= {place.partition(":")[2]: found(place) for place in places("functions")}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
     own = ("self", "model")
     return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument not in own)]

@@ -192,8 +192,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         lines.insert(at, new)
     score.write_text("".join(lines), "utf-8")
     (score.parent / "count.py").write_text(OPERATION, "utf-8")
-    row = '        "count": Command("operations.count:count", "Count the letters of a text."),'
-    house.add_line(house.file("operation", 1), '"Judge": {', row)
+    row = '    "count": Command("Judge", "Count the letters of a text."),'
+    house.add_line(house.file("operation", 1), '"info": ', row)
     return house
 
 

@@ -27,12 +27,11 @@ from afterword.commands import CORE, WINGS
 ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
 IMPORTS = """
-from afterword.commands import WINGS, attached, find_operation, commands, found, functions
-for place in [*functions().values(), *(one.place for one in attached().values())]:
+from afterword.commands import WINGS, attached, elsewhere, found, functions, places
+names = [begins for wing in WINGS.values() for begins in wing.elsewhere]
+own = [place for kind in ("routes", "scripts", "facts") for place in places(kind)]
+for place in [*functions().values(), *(one.place for one in attached().values()), *map(elsewhere, names), *own]:
     found(place)
-for wing in WINGS.values():
-    for place in (*wing.elsewhere.values(), *wing.routes, *wing.scripts, *wing.facts):
-        found(place)
 import afterword.serving.server
 """
 CHECKS = (
@@ -74,7 +73,7 @@ def without_row(source: str, wing: str) -> str:
 
 def without_imports(source: str, wing: str) -> str:
     """Return the package's names for type checkers without those of `wing`, whose commands the core may have too."""
-    core = {one.function: one.place.partition(":")[0] for group in CORE.values() for one in group.values()}
+    core = {name: (one.place or f"operations.{name}:").partition(":")[0] for name, one in CORE.items()}
     block = re.search(r"(^    from afterword\..*\n)+", source, re.MULTILINE)
     assert block is not None
     own = re.findall(rf"^    from afterword\.wings\.{wing}\..*\n", block[0], re.MULTILINE)

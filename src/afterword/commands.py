@@ -1,8 +1,8 @@
 """The table: every command, and what each wing of the house brings.
 
 The command line, the server and the functions of the package are made from it, so that they know no wing. A wing comes
-off if its row is deleted, with its folder and the other files that the row names. A place is written MODULE:NAME, below
-`afterword`; `found` imports it when it is needed. This file imports nothing of ours.
+off if its row is deleted, with its folder and the other files that the row names. A place is written MODULE:NAME, in a
+wing's row below its folder; `found` imports it when it is needed. This file imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+GROUPS = ("Start here", "Make a model", "Write", "Judge", "Look inside", "Share")  # of `afterword --help`, in order
 
 
 class Command(NamedTuple):
     """A command, which is also a function of the package."""
 
-    place: str
-    """Its operation, which has the name of the function."""
+    group: str
     help: str
     """A line."""
+    place: str = ""
+    """Its operation; by default, the module and the name of the command."""
 
     @property
     def function(self) -> str:
@@ -62,10 +65,10 @@ class Learned(NamedTuple):
 class Wing(NamedTuple):
     """What a wing brings."""
 
-    commands: Mapping[str, Mapping[str, Command]] = {}
-    """By group of `afterword --help`. A command of the core's name takes the place of the core's."""
-    functions: Mapping[str, str] = {}
-    """Other functions of the package, by name."""
+    commands: Mapping[str, Command] = {}
+    """By name. A command of the core's name takes the place of the core's."""
+    functions: tuple[str, ...] = ()
+    """Other functions of the package."""
     attached: Mapping[str, Attached] = {}
     """By name of the file."""
     learned: Mapping[str, Learned] = {}
@@ -85,114 +88,79 @@ class Wing(NamedTuple):
 
 
 CORE = {
-    "Start here": {
-        "demo": Command("operations.demo:demo", "See what Afterword does in three minutes, on a play by Shakespeare."),
-        "train": Command("operations.train:train", "Train a model on your own text."),
-        "generate": Command("operations.generate:generate", "Write text with a trained model."),
-        "score": Command("operations.score:score", "Measure how well a model predicts a text."),
-        "serve": Command("serving.serve:serve", "Serve models: a web page for people, an API for programs."),
-    },
-    "Make a model": {
-        "plan": Command("operations.plan:plan", "Print what train would do with a text, and why."),
-        "info": Command("operations.info:info", "Print what a model is and what it was trained on."),
-        "bases": Command("operations.bases:bases_", "List the installed bases, from which a run can begin."),
-    },
-    "Write": {
-        "novelty": Command(
-            "operations.novelty:novelty", "Measure how much of a model's output is copied from its training text."
-        ),
-    },
-    "Judge": {
-        "surprises": Command(
-            "operations.surprises:surprises",
-            "Show what each character of a text costs a model, and what it expected.",
-        ),
-        "compare": Command("operations.compare:compare", "Compare how well several models predict the same text."),
-    },
-    "Look inside": {
-        "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
-    },
+    "demo": Command("Start here", "See what Afterword does in three minutes, on a play by Shakespeare."),
+    "train": Command("Start here", "Train a model on your own text."),
+    "generate": Command("Start here", "Write text with a trained model."),
+    "score": Command("Start here", "Measure how well a model predicts a text."),
+    "serve": Command("Start here", "Serve models: a web page for people, an API for programs.", "serving.serve:serve"),
+    "plan": Command("Make a model", "Print what train would do with a text, and why."),
+    "info": Command("Make a model", "Print what a model is and what it was trained on."),
+    "bases": Command(
+        "Make a model", "List the installed bases, from which a run can begin.", "operations.bases:bases_"
+    ),
+    "novelty": Command("Write", "Measure how much of a model's output is copied from its training text."),
+    "surprises": Command("Judge", "Show what each character of a text costs a model, and what it expected."),
+    "compare": Command("Judge", "Compare how well several models predict the same text."),
+    "inspect": Command(
+        "Look inside", "Show what the gates do while a model reads a text.", "operations.inspect_:inspect"
+    ),
 }
-
 WINGS = {
     "odd": Wing(
         commands={
-            "Start here": {
-                "odd": Command("wings.odd.odd:odd", "Find the lines that do not belong among good ones."),
-            },
-            "Judge": {
-                "accept": Command(
-                    "wings.odd.accept:accept", "Accept odd lines as harmless, so that they are not listed again."
-                ),
-                "calibrate": Command(
-                    "wings.odd.calibrate:calibrate", "Calibrate a model on normal lines, so that it can find odd ones."
-                ),
-            },
+            "odd": Command("Start here", "Find the lines that do not belong among good ones."),
+            "accept": Command("Judge", "Accept odd lines as harmless, so that they are not listed again."),
+            "calibrate": Command("Judge", "Calibrate a model on normal lines, so that it can find odd ones."),
         },
-        functions={
-            "calibrated": "wings.odd.normal:calibrated",
-            "odd_lines": "wings.odd.normal:odd_lines",
-        },
+        functions=("normal:calibrated", "normal:odd_lines"),
         attached={
             "calibration.safetensors": Attached(
-                "wings.odd.normal:CALIBRATION",
+                place="normal:CALIBRATION",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b"",
                 reveals=("`calibration.safetensors` contains the costs of normal lines, as numbers, and the masks.",),
             ),
             "lines.json": Attached(
-                "wings.odd.normal:LINES",
+                place="normal:LINES",
                 renewed="afterword calibrate MODEL NORMAL_FILE",
                 begins=b'{"places":',
                 reveals=(
-                    "`lines.json` contains the words of the normal lines, such as the names of users, their numbers"
-                    " and",
-                    "addresses, and the lines that were accepted. In place of masked numbers and addresses, it has"
-                    " 20-bit",
-                    "hashes, and their range: the outermost numbers, or the outermost networks of 256 addresses.",
+                    "`lines.json` contains the words of the normal lines, such as the names of users, their numbers",
+                    "and addresses, and the lines that were accepted. In place of masked numbers and addresses, it",
+                    "has 20-bit hashes, and their range: the outermost numbers, or the outermost networks of 256",
+                    "addresses.",
                 ),
             ),
         },
-        facts=("wings.odd.normal:facts",),
+        facts=("normal:facts",),
+        files=("docs/odd.md", "docs/tutorial-odd.md", "benchmarks/odd.py", "benchmarks/*/odd*"),
     ),
     "voice": Wing(
-        commands={"Judge": {"voice": Command("wings.voice.voice:voice", "Measure how much a draft sounds like you.")}},
+        commands={"voice": Command("Judge", "Measure how much a draft sounds like you.")},
         page=("voice.js", "voice.css"),
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "lesson": Wing(
         commands={
-            "Look inside": {
-                "inspect": Command(
-                    "wings.lesson.inspecting:inspect", "Show what the gates do while a model reads a text."
-                )
-            }
+            "inspect": Command(
+                "Look inside", "Show what the gates do while a model reads a text.", "wings.lesson.inspecting:inspect"
+            )
         },
-        functions={
-            "units": "wings.lesson.units:units",
-            "horizon": "wings.lesson.horizon:horizon",
-            "keeps": "wings.lesson.keeping:keeps",
-            "ablate": "wings.lesson.ablation:ablate",
-            "step_page": "wings.lesson.step_page:step_page",
-        },
-        routes=("wings.lesson.lesson_routes:ROUTES",),
-        scripts=("wings.lesson.step_page:step_script",),
+        functions=("units:units", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
+        routes=("lesson_routes:ROUTES",),
+        scripts=("step_page:step_script",),
         page=("measures.js",),
     ),
     "export": Wing(
-        commands={"Share": {"export": Command("wings.export.export:export", "Write a model for other programs.")}},
+        commands={"export": Command("Share", "Write a model for other programs.")},
         files=("docs/export.md", "benchmarks/export.py"),
     ),
     "hub": Wing(
-        commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
-        elsewhere={"hf://": "wings.hub.repositories:downloaded"},
+        commands={"push": Command("Share", "Send a model to the Hugging Face hub.")},
+        elsewhere={"hf://": "repositories:downloaded"},
     ),
     "series": Wing(
-        commands={
-            "Judge": {
-                "forecast": Command("wings.series.forecast:forecast", "Forecast the series of a table of numbers.")
-            }
-        },
+        commands={"forecast": Command("Judge", "Forecast the series of a table of numbers.")},
         learned={
             "series": Learned(
                 refused="this model has learned series of numbers, not text: use afterword forecast",
@@ -206,69 +174,59 @@ WINGS = {
             )
         },
         files=(
-            "docs/forecast.md",
-            "docs/make_sales.py",
-            "docs/pictures/forecast.png",
-            "docs/pictures/season.png",
-            "benchmarks/series*.py",
-            "benchmarks/*/series*",
-            "benchmarks/*/forecast-*",
+            *("docs/forecast.md", "docs/make_sales.py", "docs/pictures/forecast.png", "docs/pictures/season.png"),
+            *("benchmarks/series*.py", "benchmarks/*/series*", "benchmarks/*/forecast-*"),
         ),
     ),
 }
 
 
 @cache
-def grouped() -> Mapping[str, Mapping[str, Command]]:
-    """Return all commands by group, in the order of `afterword --help`."""
-    each = {group: dict(commands) for group, commands in CORE.items()}
-    for wing in WINGS.values():
-        for group, commands in wing.commands.items():
-            each.setdefault(group, {}).update(commands)
-    return each
-
-
-@cache
 def commands() -> Mapping[str, Command]:
-    """Return all commands by name."""
-    return {name: command for group in grouped().values() for name, command in group.items()}
+    """Return all commands by name, those of a group together."""
+    every = {name: one._replace(place=one.place or f"operations.{name}:{name}") for name, one in CORE.items()}
+    for wing, row in WINGS.items():
+        every |= {
+            name: one._replace(place=one.place or f"wings.{wing}.{name}:{name}") for name, one in row.commands.items()
+        }
+    return dict(sorted(every.items(), key=lambda each: GROUPS.index(each[1].group)))
 
 
-@cache
+def places(kind: Literal["functions", "routes", "scripts", "facts"]) -> list[str]:
+    """Return the places that the rows of wings have under `kind`."""
+    return [f"wings.{wing}.{place}" for wing, row in WINGS.items() for place in getattr(row, kind)]
+
+
 def functions() -> Mapping[str, str]:
-    """Return the places of the package's functions by name, those of commands first."""
-    own = {command.function: command.place for command in commands().values()}
-    return own | {name: place for wing in WINGS.values() for name, place in wing.functions.items()}
+    """Return the places of the package's functions by name."""
+    every = [*(command.place for command in commands().values()), *places("functions")]
+    return {place.partition(":")[2]: place for place in every}
 
 
 @cache
 def attached() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
-    return {name: one for wing in WINGS.values() for name, one in wing.attached.items()}
+    rows = ((wing, file) for wing, row in WINGS.items() for file in row.attached.items())
+    return {name: one._replace(place=f"wings.{wing}.{one.place}") for wing, (name, one) in rows}
 
 
 @cache
 def learned() -> Mapping[str, Learned]:
     """Return what models can have learned in place of text, by the fact in their `about`."""
-    return {name: one for wing in WINGS.values() for name, one in wing.learned.items()}
+    return {name: one for row in WINGS.values() for name, one in row.learned.items()}
 
 
 @cache
 def of_page() -> Mapping[str, str]:
     """Return the files of wings that the server's page loads, and the package of each."""
-    return {file: f"afterword.wings.{name}" for name, wing in WINGS.items() for file in wing.page}
-
-
-def facts(model: Any) -> dict[str, Any]:
-    """Return what the wings say of a loaded model, by name."""
-    places = [place for wing in WINGS.values() for place in wing.facts]
-    return {name: fact for place in places for name, fact in found(place)(model).items()}
+    return {file: f"afterword.wings.{wing}" for wing, row in WINGS.items() for file in row.page}
 
 
 def elsewhere(name: object) -> str | None:
     """Return the place of the function that fetches the model `name`; None if that is the name of a folder."""
-    ways = (way for wing in WINGS.values() for way in wing.elsewhere.items())
-    return next((place for begins, place in ways if isinstance(name, str) and name.startswith(begins)), None)
+    ways = ((wing, way) for wing, row in WINGS.items() for way in row.elsewhere.items())
+    fits = (f"wings.{wing}.{place}" for wing, (begins, place) in ways if str(name).startswith(begins))
+    return next(fits, None) if isinstance(name, str) else None
 
 
 def find_operation(name: str) -> Any:

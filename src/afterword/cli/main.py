@@ -14,13 +14,15 @@ import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
+from itertools import groupby
+from operator import itemgetter
 from typing import NoReturn
 
 import click
 
 from afterword import __version__
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
-from afterword.commands import commands, grouped
+from afterword.commands import commands
 from afterword.errors import AfterwordError
 from afterword.text.aligned import shown
 
@@ -51,10 +53,11 @@ class Program(click.Group):
         return made
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, each in grouped().items():
-            own = [("completion", "Print a completion script for bash, zsh or fish.")] if title == "Share" else []
+        each = [(one.group, (name, one.help)) for name, one in commands().items()]
+        each.append(("Share", ("completion", "Print a completion script for bash, zsh or fish.")))
+        for title, rows in groupby(each, itemgetter(0)):
             with formatter.section(title):
-                formatter.write_dl([*((name, one.help) for name, one in each.items()), *own], col_max=11)
+                formatter.write_dl([row for _, row in rows], col_max=11)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}  # of every command

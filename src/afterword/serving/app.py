@@ -14,7 +14,7 @@ from starlette.routing import Match, Route
 from starlette.types import Lifespan
 
 from afterword import __version__
-from afterword.commands import WINGS, found
+from afterword.commands import found, places
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import ApiError
 from afterword.serving.http.openapi import document
@@ -57,7 +57,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("POST", "/v1/completions", completions.complete),
     Endpoint("POST", "/v1/next", next_tokens.expect),
     *asked.routes(),
-    *(endpoint for wing in WINGS.values() for place in wing.routes for endpoint in found(place)),
+    *(endpoint for place in places("routes") for endpoint in found(place)),
     Endpoint("POST", "/v1/gates", gate_views.gates),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),
     Endpoint("GET", "/v1/runs", training_runs.list_runs),

@@ -11,7 +11,7 @@ import asyncio
 import msgspec
 from starlette.responses import Response
 
-from afterword.commands import WINGS, found
+from afterword.commands import found, places
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel
@@ -77,7 +77,7 @@ def check_length(model: LanguageModel, text: str, most: int) -> None:
 
 async def inside(call: Call[Service]) -> Response:
     """Return the frame for the pages inside a model. It is empty until the surrounding page sends it a page."""
-    scripts = [script(), *(found(place)() for wing in WINGS.values() for place in wing.scripts)]
+    scripts = [script(), *(found(place)() for place in places("scripts"))]
     allowed = policy(
         script_src=f"'self' {' '.join(map(inline, scripts))} 'wasm-unsafe-eval'",
         style_src="'unsafe-inline'",
