@@ -153,6 +153,7 @@ WINGS = {
                 ),
             ),
         },
+        page=("odd.js",),
         facts=("wings.odd.normal:facts",),
     ),
     "voice": Wing(
