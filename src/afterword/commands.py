@@ -132,6 +132,7 @@ WINGS = {
                 ),
             ),
         },
+        page=("odd.js",),
         facts=("normal:facts",),
         files=("docs/odd.md", "docs/tutorial-odd.md", "benchmarks/odd.py", "benchmarks/*/odd*"),
     ),

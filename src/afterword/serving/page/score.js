@@ -14,7 +14,7 @@ const MOST_TYPED = 200_000; // a longer file shows its name instead of its text
 const LISTED = 12; // surprising places
 const LINES_AT_FIRST = 50;
 
-const WAYS = []; // other ways to score: a name, which is that of the route, and what it does
+const WAYS = []; // other ways to score: a name, which is that of the route, and what it does, perhaps `instead` of a mode
 
 export async function begin(panel, writer) {
   WAYS.push(...(await added("scoring")));
@@ -30,9 +30,8 @@ function Score({ writer }) {
   const latest = useRef(mode); // for a file that is still being read
   latest.current = mode;
   const byLine = mode === "lines";
-  const [alarms, setAlarms] = useState(0.01);
   const { found: result, error, isBusy, set, ask } = useRequest();
-  const isCalibrated = Boolean(about.calibrated);
+  const wayFor = how => WAYS.find(one => one.instead === how && one.suits(about));
   useEffect(() => set({ found: null }), [values.model]);
 
   const take = async file => {
@@ -48,10 +47,11 @@ function Score({ writer }) {
   const score = (what = text, how = latest.current) => {
     const body = { model: page.get().model, text: what };
     const whole = hasAtMost(what, page.get().mostShaded) ? "surprises" : "score";
-    const kind = { lines: isCalibrated ? "odd" : "score", whole }[how] ?? how;
+    const way = wayFor(how);
+    const kind = way?.name ?? { lines: "score", whole }[how] ?? how;
     if (kind !== how && hasNgram()) // another way does not let one choose
       body.with = settings.get().with;
-    if (kind === "odd") [body.false_alarms, body.all] = [alarms, true];
+    Object.assign(body, way?.settings());
     if (kind === "score") body.lines = how === "lines";
     ask(signal => call("POST", `/v1/${kind}`, body, signal));
   };
@@ -74,11 +74,9 @@ function Score({ writer }) {
         <span class="choice" role="group" aria-label="Mode">
           <button id="score-whole" aria-pressed=${String(mode === "whole")} title="score the text as one, by character" onClick=${() => choose("whole")}>whole text</button>
           <button id="score-lines" aria-pressed=${String(byLine)} title="score each line separately, the oddest first" onClick=${() => choose("lines")}>line by line</button>
-          ${WAYS.filter(one => one.suits(about)).map(({ name, title }) => html`<button id=${`score-${name}`} aria-pressed=${String(mode === name)} title=${title} onClick=${() => choose(name)}>${name}</button>`)}
+          ${WAYS.filter(one => !one.instead && one.suits(about)).map(({ name, title }) => html`<button id=${`score-${name}`} aria-pressed=${String(mode === name)} title=${title} onClick=${() => choose(name)}>${name}</button>`)}
         </span>
-        ${byLine && isCalibrated && html`<label class="soft">false alarms <input type="number" min="0.0001" max="0.5" step="0.001" value=${alarms}
-          title="the fraction of normal lines that may be called odd"
-          onChange=${event => setAlarms(event.currentTarget.valueAsNumber || 0.01)} /></label>`}
+        ${wayFor(mode)?.controls()}
         <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
         <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>Use the text on this page</button>
       </div>
@@ -183,33 +181,30 @@ function Expected({ one, start, layer }) {
   </div>`;
 }
 
-/** Blank lines cost much for their length, and mean nothing: they come last. */
-const isBlank = one => !one.odd && !one.text.trim();
-
 function Lines({ lines }) {
   const [inOrder, setInOrder] = useState(false);
   const [isWhole, setWhole] = useState(false);
-  const judged = lines.some(({ p_value: p }) => p !== undefined && p !== null);
+  const way = WAYS.find(one => one.judged && lines.some(one.judged));
   const sorted = useMemo(() => {
     if (inOrder) return lines;
-    const oddness = one => (judged ? -one.p_value : one.bits_per_character);
+    const oddness = way?.oddness ?? (one => one.bits_per_character);
+    const isBlank = one => !way?.marks(one) && !one.text.trim(); // blank lines cost much for their length, and mean nothing
     return [...lines].sort((a, b) =>
       isBlank(a) - isBlank(b) || oddness(b) - oddness(a) || b.bits_per_character - a.bits_per_character);
   }, [lines, inOrder]);
   const shown = isWhole ? sorted : sorted.slice(0, LINES_AT_FIRST);
   const most = Math.max(...lines.map(one => one.bits_per_character), 1e-9);
-  const odd = lines.filter(one => one.odd).length;
   return html`<section class="box" aria-label="Lines">
-    <div class="apart"><p class="soft">${number(lines.length)} lines${judged ? `, ${number(odd)} of them odd` : ""}; each is read separately.</p>
+    <div class="apart"><p class="soft">${number(lines.length)} lines${way ? `, ${number(lines.filter(way.marks).length)} of them ${way.name}` : ""}; each is read separately.</p>
       <span class="choice" role="group" aria-label="Order">
         <button aria-pressed=${String(!inOrder)} onClick=${() => setInOrder(false)}>oddest first</button>
         <button aria-pressed=${String(inOrder)} onClick=${() => setInOrder(true)}>in order</button></span></div>
     <div class="scroll"><table id="lines">
-      <thead><tr><th>line</th><th>bits per character</th>${judged && html`<th>p-value</th>`}<th>text</th></tr></thead>
-      <tbody>${shown.map(one => html`<tr key=${one.line} class=${one.odd ? "odd" : ""}>
+      <thead><tr><th>line</th><th>bits per character</th>${way && html`<th>${way.heading}</th>`}<th>text</th></tr></thead>
+      <tbody>${shown.map(one => html`<tr key=${one.line}>
         <td class="n">${number(one.line)}</td>
         <td class="n"><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>
-        ${judged && html`<td class="n">${one.odd ? html`<b>odd</b> ` : ""}${percent(one.p_value)}</td>`}
+        ${way && html`<td class="n">${way.marks(one) && html`<b>${way.name}</b> `}${way.figure(one)}</td>`}
         <td><code>${visible(uncut(one.text.slice(0, 300)))}</code></td></tr>`)}</tbody>
     </table></div>
     ${shown.length < sorted.length && html`<p><button onClick=${() => setWhole(true)}>Show all ${number(sorted.length)}</button></p>`}

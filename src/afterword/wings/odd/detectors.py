@@ -133,8 +133,8 @@ class Detector:
 
 def example(number: int) -> str:
     """Return a good line of a log, by its number."""
-    user, size = ("ann", "bob", "carl")[number * number % 3], 100 + number * 37 % 100
-    return f"shop[{200 + number % 7}]: {user} stored a file of {size} bytes in {'ab'[number % 2]}"
+    user, way = ("ann", "bob", "carl")[number * number % 3], ("key over lan", "token over wan")[number % 2]
+    return f"login 0x{number:x} of {user} from 10.0.0.{number % 5} by {way}"
 
 
 def new_kind(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
@@ -254,14 +254,14 @@ DETECTORS = {
     "value": Detector(
         "a new value at its place, or a number out of range",
         "port 70000: seen 22 to 65,531",
-        odd=("shop[203]: eve stored a file of 150 bytes in a",),
+        odd=(example(8).replace("10.0.0.3", "203.0.113.9"),),
         of_line=new_values,
         of_fields=True,
     ),
     "text": Detector(
         "a text that costs the model more than good lines do",
         "odd text: “Passed password”",
-        odd=(),
+        odd=(example(8).replace("lan", "wan"),),
         of_line=odd_text,
     ),
     "episode": Detector(

@@ -64,6 +64,7 @@ MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
+OF_COST = ("template", "text")  # whose odd parts are those that cost most, in the text itself
 DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
 OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
@@ -300,12 +301,11 @@ def costs(
 
 
 def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
-    """Return `verdicts` on the masked `text`, with the places of odd values in the text itself."""
-    spans = masks.origins(text) if verdicts and verdicts[-1].place else []
-    return [
-        one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) if one.place else one
-        for one in verdicts
-    ]
+    """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself."""
+    if not verdicts or verdicts[0].detector in OF_COST:
+        return [*verdicts]
+    spans = masks.origins(text)
+    return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
 
 
 def _masks(model: LanguageModel) -> Masks:

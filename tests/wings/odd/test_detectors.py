@@ -1,0 +1,80 @@
+"""Laws over all detectors of the table, and over one that a test adds to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import afterword
+from afterword.wings.odd.detectors import DETECTORS, Detector, TextCost, Verdict, example
+from afterword.wings.odd.fields import split
+from afterword.wings.odd.odd import OddFinding
+from afterword.wings.odd.usual import UsualLines
+
+GOOD, NEW = [example(k) for k in range(900)], [example(k) for k in range(900, 1100)]
+
+
+def longest(lines: Sequence[str]) -> dict[str, Any]:
+    """Return the longest length of each kind of line, and how many of the last third were longer than all before."""
+    known, records = dict[str, int](), 0
+    for number, line in enumerate(lines):
+        kind = split(line).kind
+        records += number >= 2 * len(lines) // 3 and len(line) > known.get(kind, len(line))
+        known[kind] = max(len(line), known.get(kind, 0))
+    return {"lengths": known, "p_value": (records + 0.5) / (len(lines) // 3 + 1)}
+
+
+def longer(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+    """Return the verdict on a line that is more than twice as long as any of its kind."""
+    learned, kind = (usual.learned or {})["length"], split(text).kind
+    most = learned["lengths"].get(kind, len(text))
+    why = f"{len(text)} characters: at most {most} in good lines"
+    return [Verdict("length", why, kind, len(text) / most, learned["p_value"])] if len(text) > 2 * most else []
+
+
+LENGTH = Detector(
+    "a line longer than any of its kind", "", (example(8).replace("0x8", f"0x{'8' * 99}"),), longer, learn=longest
+)
+
+
+@pytest.fixture(params=[*DETECTORS, "length"])
+def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a detector, which may be one that is in the table alone."""
+    if request.param not in DETECTORS:
+        monkeypatch.setitem(DETECTORS, request.param, LENGTH)
+    return str(request.param)
+
+
+def written(path: Path, lines: Sequence[str]) -> Path:
+    path.write_text("\n".join([*lines, ""]), "utf-8")
+    return path
+
+
+def findings(good: Path, new: Path, **options: Any) -> list[OddFinding]:
+    """Return what is listed."""
+    return [one for one in afterword.odd(good, new, **options) if isinstance(one, OddFinding) and one.odd]
+
+
+def test_each_finds_its_example_and_is_silent_on_good_lines_and_on_what_was_accepted(name: str, tmp_path: Path) -> None:
+    good, quiet, out = written(tmp_path / "good", GOOD), written(tmp_path / "quiet", NEW), tmp_path / "out"
+    new = written(tmp_path / "new", [*NEW[:100], *DETECTORS[name].odd, *NEW[100:]])
+    [found] = findings(good, new, out=str(out))
+    assert found.detector == name
+    assert Counter(line.text for line in found.lines) >= Counter(DETECTORS[name].odd)
+    assert not findings(out, quiet)
+    afterword.accept(out, source=str(written(tmp_path / "listed", [json.dumps(found.to_dict())])))
+    assert not findings(out, new)
+    [other] = findings(out, written(new, [*NEW[:100], f"{NEW[0]} (again)", *NEW[100:]]))
+    assert other.detector == "template"
+
+
+def test_each_has_a_row_in_the_page_on_odd_lines() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "odd.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {one.finds} | `{one.shows}` |" for name, one in DETECTORS.items()]
+    assert re.findall(r"(?m)^\| `\w+` \|.*\| `.*` \|$", page) == rows
