@@ -21,6 +21,7 @@ from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
 from afterword.settings import kinds_of, setting, settings_class
 from afterword.storage import output
+from afterword.text.aligned import shown
 
 
 @settings_class()
@@ -57,14 +58,16 @@ class Seen(Record):
         return self.trace.to_dict(self.named)
 
 
-def drawn(records: Iterator[Seen], request: Inspect, work: Work) -> Iterator[Record]:
-    """Draw the gates, unless they are written to files."""
+def drawn(records: Iterator[Record], request: Inspect, work: Work) -> Iterator[Record]:
+    """Draw the gates unless they are written to files, and print an answer of another kind."""
     from afterword.inspection.terminal import show
 
     is_written = any(field.metadata["ending"] and getattr(request, field.name) for field, _ in kinds_of(type(request)))
     for one in records:
         yield one
-        if not is_written:
+        if not isinstance(one, Seen):
+            print(shown(str(one)))
+        elif not is_written:
             show(one.trace, one.named)
 
 

@@ -38,7 +38,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     model = made(cell=cell, hidden_size=8)
     assert afterword.horizon(model, LONG[:100], gradient=False).changes.shape[1] == 75  # as far as a short text goes
     settings = HorizonSettings(steps=12, places=5, seed=3)
-    text = measured(network(model), model.tokenizer, LONG)
+    text = measured(model, LONG)
     found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
     places, K = choose_places(text, settings)
     assert (found.shape, K) == ((5, 12), 12)
@@ -59,7 +59,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
 def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(hidden_size=8)
     settings = HorizonSettings(steps=30, places=20)
-    text = measured(network(model), model.tokenizer, LONG)
+    text = measured(model, LONG)
     whole = changes_by_replacing(text, settings)
     shapes, read = [], Network.read
 
@@ -232,7 +232,7 @@ def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None
     text = "eat to Divya. " * 60
     model = made(hidden_size=8)
     settings = HorizonSettings(steps=20, places=9, at="[Dt]")
-    parts = measured(network(model), model.tokenizer, text, at=settings.at)
+    parts = measured(model, text, at=settings.at)
     places, K = choose_places(parts, settings)
     assert (len(places), K) == (9, 20)
     assert {text[place] for place in places} <= {"D", "t"}

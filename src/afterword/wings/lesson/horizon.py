@@ -77,18 +77,17 @@ class MeasuredParts(NamedTuple):
     """The tokens that may be replaced, if not all."""
 
 
-def measured(
-    network: Network, tokenizer: Tokenizer, text: str, lines: bool = False, at: str | None = None
-) -> MeasuredParts:
-    """Return `text` in tokens. With `lines`, its parts are the lines of at least the median length. Only tokens where
-    the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with `lines`."""
+def measured(model: LanguageModel, text: str, at: str | None = None) -> MeasuredParts:
+    """Return `text` in tokens. For a model of lines, its parts are the lines of at least the median length. Only tokens
+    where the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with such a model."""
+    network, tokenizer = carried_network(model), model.tokenizer  # an n-gram looks back only a few characters
     if at is not None:
-        if lines:
+        if model.lines:
             raise OptionError("only a model that reads a whole text is measured where it matches; this one reads lines")
         ids, text = tokenizer.encode(text), tokenizer.normalise(text)
         mask = matching(at).where(text)[character_of_each_token(ids, len(text), tokenizer)]
         return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids), np.flatnonzero(mask))
-    each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if lines else [text])]
+    each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if model.lines else [text])]
     lengths = np.array([*map(len, each)], np.intp)
     length = int(np.median(lengths)) if each else 0
     ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths
@@ -315,22 +314,20 @@ def horizon(model: LanguageModel, /, settings: HorizonOf) -> Horizon:
     wanted = torch_is_here and settings.at is None if settings.gradient is None else settings.gradient
     both = wanted and not model.is_held
     half = 0.5 if both else 1.0  # of the work
-    network = carried_network(model)  # an n-gram looks back only a few characters
-    read = measured(network, model.tokenizer, text, model.lines, settings.at)
+    read = measured(model, text, settings.at)
     changes = changes_by_replacing(read, settings, lambda fraction: on_progress(half * fraction))
-    unit = "character" if model.tokenizer.kind == "char" else "token"
-    found = Horizon(network.config.cell, changes, unit=unit, where=settings.at)
-    if not both:
-        return found
-    K = changes.shape[1]
-    ids = sequences(read, K, settings.places)
-    gradients = np.empty((len(ids), K))
-    from afterword.learning.gradients import input_gradients
+    gradients: Floats | None = None
+    if both:
+        from afterword.learning.gradients import input_gradients
 
-    for lanes, part in input_gradients(model.config, saved_of(model).weights, network.rows(ids), K):
-        gradients[lanes] = part
-        on_progress(half + (1 - half) * lanes.stop / len(ids))
-    return Horizon(found.name, changes, gradients, unit)
+        ids = sequences(read, changes.shape[1], settings.places)
+        gradients = np.empty((len(ids), changes.shape[1]))
+        rows = read.network.rows(ids)
+        for lanes, part in input_gradients(model.config, saved_of(model).weights, rows, changes.shape[1]):
+            gradients[lanes] = part
+            on_progress(half + (1 - half) * lanes.stop / len(ids))
+    unit = "character" if model.tokenizer.kind == "char" else "token"
+    return Horizon(model.config.cell, changes, gradients, unit, settings.at)
 
 
 def _around(k: int, values: Floats) -> Floats:

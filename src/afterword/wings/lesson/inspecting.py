@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.language_model import LanguageModel
 from afterword.operations import inspect_
-from afterword.operations.inspect_ import Seen, head_of, look, read_by_model
+from afterword.operations.inspect_ import Seen, drawn, head_of, look, read_by_model
 from afterword.operations.operation import Output, Record, operation
 from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import output
-from afterword.text.aligned import shown
 from afterword.wings.lesson.ablation import ablate
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.horizon import horizon
@@ -88,16 +86,6 @@ class Found(Record):
 
     def __str__(self) -> str:
         return str(self.finding)
-
-
-def drawn(records: Iterator[Seen | Found], request: Inspect, work: Work) -> Iterator[Record]:
-    """Print a table, or draw the gates as the core does."""
-    for one in records:
-        if isinstance(one, Seen):
-            yield from inspect_.drawn(iter([one]), request, work)
-        else:
-            yield one
-            print(shown(str(one)))
 
 
 @operation(Inspect, show=drawn)

@@ -202,13 +202,9 @@ def next_words(model: LanguageModel, text: str, words: bool = True) -> dict[str,
     inside = np.array([row.isalnum() for row in rows])
     begins = inside | np.array([row.isspace() or row.lstrip().isalnum() for row in rows])
     logits, state = network.advance(ids[None], network.start())
-    if not words:
-        return dict(
-            sorted(zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True), key=lambda one: -one[1])
-        )
-    found: dict[str, float] = {}
+    found = {} if words else dict(zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True))
     prefixes, nats = [""], np.zeros(1)
-    for _ in range(LONGEST_WORD):
+    for _ in range(LONGEST_WORD if words else 0):
         totals = nats[:, None] + log_probabilities(logits)  # [B, R]
         for k, prefix in enumerate(prefixes):
             if prefix.strip():
