@@ -48,10 +48,8 @@ from afterword.model.network.config import Config
 from afterword.model.network.engines import EngineName, runtime
 from afterword.model.network.network import Network
 from afterword.model.threads import PRODUCTS
-from afterword.wings.export.browser import PageSettings, packed
 from benchmarks.classic import keras_python
 from benchmarks.commands import PLACE, as_written, machine
-from benchmarks.export import node
 from benchmarks.random_models import random_model, random_weights
 from benchmarks.turns import answer, take_turns
 
@@ -280,6 +278,9 @@ def alternating(path: str) -> None:
 @way.command()
 @click.argument("path")
 def exported(path: str) -> None:
+    from afterword.wings.export.browser import PageSettings, packed  # a wing, which may be off
+    from benchmarks.export import node
+
     module = packed(load(path)._saved, PageSettings())[0].script()
     script = f"""const model = await load(), began = performance.now();
         const {{ text }} = await model.generate({{ maxTokens: {LOOP_TOKENS}, seed: 1 }});

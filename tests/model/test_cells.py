@@ -194,7 +194,7 @@ def test_a_run_of_each_cell_learns_writes_and_scores_as_it_was_measured_and_says
 
 def test_the_types_and_the_documentation_list_the_kinds_of_the_table() -> None:
     assert list(get_args(Cell)) == list(CELLS)
-    assert {*MADE, "an expected cost", "the bases"} == {*get_args(Claimant)}
+    assert {*MADE, "an expected cost", "the bases"} <= {*get_args(Claimant)}  # a wing that is off makes nothing
     rows = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     assert all(f"| `--cell {cell}` |" in rows for cell in CELLS if cell != TrainingSettings().cell)
 
