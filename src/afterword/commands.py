@@ -155,6 +155,15 @@ WINGS = {
         },
         page=("odd.js",),
         facts=("wings.odd.normal:facts",),
+        files=(
+            "docs/odd.md",
+            "docs/tutorial-odd.md",
+            "benchmarks/odd.py",
+            "benchmarks/events.py",
+            "benchmarks/plants.py",
+            "benchmarks/peers/drain.py",
+            "benchmarks/*/odd*",
+        ),
     ),
     "voice": Wing(
         commands={"Judge": {"voice": Command("wings.voice.voice:voice", "Measure how much a draft sounds like you.")}},
