@@ -163,6 +163,7 @@ WINGS = {
             "benchmarks/plants.py",
             "benchmarks/peers/drain.py",
             "benchmarks/*/odd*",
+            "tests/together/test_odd_*.py",
         ),
     ),
     "voice": Wing(
@@ -196,6 +197,7 @@ WINGS = {
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},
         elsewhere={"hf://": "wings.hub.repositories:downloaded"},
+        files=("tests/together/test_*_hub.py",),
     ),
     "series": Wing(
         commands={
