@@ -134,7 +134,10 @@ WINGS = {
         },
         page=("odd.js",),
         facts=("normal:facts",),
-        files=("docs/odd.md", "docs/tutorial-odd.md", "benchmarks/odd.py", "benchmarks/*/odd*"),
+        files=(
+            *("docs/odd.md", "docs/tutorial-odd.md", "tests/together/test_odd_*.py", "benchmarks/odd.py"),
+            *("benchmarks/events.py", "benchmarks/plants.py", "benchmarks/peers/drain.py", "benchmarks/*/odd*"),
+        ),
     ),
     "voice": Wing(
         commands={"voice": Command("Judge", "Measure how much a draft sounds like you.")},
@@ -179,6 +182,7 @@ WINGS = {
     "hub": Wing(
         commands={"push": Command("Share", "Send a model to the Hugging Face hub.")},
         elsewhere={"hf://": "repositories:downloaded"},
+        files=("tests/together/test_*_hub.py",),
     ),
     "series": Wing(
         commands={"forecast": Command("Judge", "Forecast the series of a table of numbers.")},

@@ -138,3 +138,5 @@ RECORDED_HTTP = [("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\n
 ATTACHMENTS, ATTACH, USE = [attachments], [attach], [use]
 OF_LINES_MODEL, LINE_CALLS = [models], [of_lines]
 LOADED = {"odd": [{"files": "text"}]}  # which the uncalibrated model refuses
+
+SCRIPTS = [("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260))]
