@@ -54,9 +54,9 @@ test-oldest:
 
 # The slow tests of exported files, with the real Keras in an environment of its own.
 test-keras:
-	$(PYTHON) -m venv .venv-interchange
-	.venv-interchange/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras
-	.venv-interchange/bin/pytest -m slow -n 1 tests/interchange
+	$(PYTHON) -m venv .venv-keras
+	.venv-keras/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras
+	.venv-keras/bin/pytest -m slow -n 1 tests/wings/export
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev

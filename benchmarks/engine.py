@@ -42,13 +42,13 @@ from afterword.generation.parallel import LANES_PER_BATCH
 from afterword.generation.prefill import read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
-from afterword.interchange.browser import PageSettings, packed
 from afterword.language_model import load
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
 from afterword.model.network.config import Config
 from afterword.model.network.engines import EngineName, runtime
 from afterword.model.network.network import Network
 from afterword.model.threads import PRODUCTS
+from afterword.wings.export.browser import PageSettings, packed
 from benchmarks.classic import keras_python
 from benchmarks.commands import PLACE, as_written, machine
 from benchmarks.export import node

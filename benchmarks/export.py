@@ -25,13 +25,13 @@ from typing import Any
 import click
 import numpy as np
 
-from afterword.interchange.browser import PageSettings, packed, write_html
-from afterword.interchange.export_formats import FORMATS
-from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
+from afterword.wings.export.browser import PageSettings, packed, write_html
+from afterword.wings.export.exports import EXPORTS
+from afterword.wings.export.lstm_files import write_onnx
 from benchmarks.commands import DATA, as_written, machine
 from benchmarks.random_models import random_model
 from tests.browser.chromium import browser
@@ -60,8 +60,8 @@ def formats(text: Path) -> None:
     model = random_model(CHARACTERS, 1, 512, ngram_of=text.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), model, "# Random weights\n")
-        for name in FORMATS:
-            option, took = f"--{name.replace('_', '-')}", []
+        for name in (one.name for one in EXPORTS):
+            option, took = f"--{name}", []
             for k in range(3):
                 where = Path(folder, f"{k}-{name}")
                 command = [sys.executable, "-m", "afterword", "export", f"{folder}/model", option, str(where)]

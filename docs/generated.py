@@ -126,15 +126,40 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
 
 
-def files() -> str:
-    """Return a section per room, from the lowest to the highest, with what each of its files is."""
+def rooms() -> list[list[str]]:
+    """Return the rooms of each layer, and the files between them, from the highest to the lowest."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
     layers = next(contract["layers"] for contract in contracts if contract["containers"] == ["afterword"])
-    rooms = [name for layer in reversed(layers) for name in layer.split(" | ") if (SOURCE / name).is_dir()]
+    return [layer.split(" | ") for layer in layers]
+
+
+def house() -> str:
+    """Return the rooms from the highest to the lowest, each with what it is; a blank line between two layers."""
+    parts = []
+    for layer in rooms():
+        for name in layer:
+            path = SOURCE / name / "__init__.py" if (SOURCE / name).is_dir() else SOURCE / f"{name}.py"
+            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            parts.append(f"{name:<16}{docstring.splitlines()[0]}")
+            if name == "wings":
+                parts += [f"  {wing:<14}{', '.join(names)}" for wing, names in _wings()]
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def _wings() -> Iterator[tuple[str, list[str]]]:
+    """Yield each wing and its commands."""
+    for name, wing in WINGS.items():
+        yield name, [command for group in wing.commands.values() for command in group]
+
+
+def files() -> str:
+    """Return a section per room, from the lowest to the highest, with what each of its files is."""
+    each = [name for layer in reversed(rooms()) for name in layer if (SOURCE / name).is_dir()]
     sections = [_room("In no room", sorted(SOURCE.glob("*.py")))]
-    sections += [_room(f"`{name}/`", sorted((SOURCE / name).rglob("*.py"))) for name in rooms]
+    sections += [_room(f"`{name}/`", sorted((SOURCE / name).rglob("*.py"))) for name in each]
     return "\n\n".join(sections)
 
 

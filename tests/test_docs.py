@@ -117,6 +117,10 @@ def test_every_file_is_listed_with_a_sentence() -> None:
     assert rows.keys() == names
 
 
+def test_the_drawing_of_the_house_is_that_of_the_contracts_and_the_table() -> None:
+    assert f"```\n{generated().house()}\n```" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
 def test_the_reference_has_every_command_option_route_and_name() -> None:
     reference, routes = generated().commands().replace("\\", ""), generated().routes()
     for command in names():

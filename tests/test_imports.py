@@ -12,6 +12,7 @@ import pytest
 
 import afterword
 from afterword.commands import commands
+from tests.cases import cases
 from tests.processes import finished
 from tests.tiny import save_tiny
 
@@ -124,7 +125,7 @@ afterword.load(sys.argv[1]).save(sys.argv[2])
         "score MODEL text.txt",
         "surprises MODEL text.txt --html -",
         "inspect MODEL abab --html gates.html",
-        "export MODEL --html page.html",
+        *cases("OF_MODEL"),
         "info MODEL",
         "info --system",
     ],

@@ -20,6 +20,7 @@ import pytest
 
 import afterword
 from afterword.language_model import LanguageModel
+from tests.cases import cases
 from tests.processes import finished
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,7 +34,8 @@ SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
 MOST = 400_000  # bytes of a notebook with its pictures
 
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.stem != "export"]  # where a model is JavaScript's
+JAVASCRIPT = cases("JAVASCRIPT")  # pages where a model is JavaScript's
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.stem not in JAVASCRIPT]
 
 each = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 

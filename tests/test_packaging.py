@@ -22,6 +22,7 @@ import pytest
 import afterword
 from afterword.cli import main as command
 from afterword.serving.serve import KEY
+from tests.cases import cases
 from tests.cli.conftest import run_here
 from tests.cli.test_main import error_line
 from tests.processes import finished, running
@@ -156,7 +157,8 @@ class TestTheWheelWithoutPyTorch:
         assert json.loads(run("afterword score book good.log --json").stdout)["characters"] == 900
         assert json.loads(run("afterword info book --json").stdout)["num_layers"] == 2
         run("afterword inspect book abcabc --html gates.html")
-        run("afterword export book --html page.html")
+        for line in cases("OF_MODEL"):
+            run(f"afterword {line.replace('MODEL', 'book')}")
 
     def test_a_server_starts(self, python: Path, environment: dict[str, str], tmp_path: Path) -> None:
         started: list[str | Path] = [python, "-m", "afterword", "serve", save_tiny(tmp_path / "book"), "--port", "0"]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from afterword.operations.bases import bases_
     from afterword.operations.compare import compare
     from afterword.operations.demo import demo
-    from afterword.operations.export import export
     from afterword.operations.generate import generate
     from afterword.operations.info import info
     from afterword.operations.novelty import novelty
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from afterword.operations.train import train
     from afterword.scoring.costs import Score
     from afterword.serving.serve import serve
+    from afterword.wings.export.export import export
     from afterword.wings.hub.push import push
     from afterword.wings.lesson.ablation import ablate
     from afterword.wings.lesson.horizon import horizon

@@ -112,9 +112,6 @@ CORE = {
     "Look inside": {
         "inspect": Command("operations.inspect_:inspect", "Show what the gates do while a model reads a text."),
     },
-    "Share": {
-        "export": Command("operations.export:export", "Write a model for other programs, such as ONNX Runtime."),
-    },
 }
 
 WINGS = {
@@ -159,13 +156,7 @@ WINGS = {
         facts=("wings.odd.normal:facts",),
     ),
     "voice": Wing(
-        commands={
-            "Judge": {
-                "voice": Command(
-                    "wings.voice.voice:voice", "Measure how much a draft sounds like the writer of a model's text."
-                )
-            }
-        },
+        commands={"Judge": {"voice": Command("wings.voice.voice:voice", "Measure how much a draft sounds like you.")}},
         page=("voice.js", "voice.css"),
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
@@ -207,6 +198,10 @@ WINGS = {
             "benchmarks/results/teach.jsonl",
             "benchmarks/trials/inspections.md",
         ),
+    ),
+    "export": Wing(
+        commands={"Share": {"export": Command("wings.export.export:export", "Write a model for other programs.")}},
+        files=("docs/export.md", "benchmarks/export.py"),
     ),
     "hub": Wing(
         commands={"Share": {"push": Command("wings.hub.push:push", "Send a model to the Hugging Face hub.")}},

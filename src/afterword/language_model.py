@@ -26,7 +26,6 @@ from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Generating, GeneratingMany, Predicting, Stream, Streaming, Writer
 from afterword.inspection.gates import look_at_gates
-from afterword.interchange.browser import ExportSettings
 from afterword.model.arrays import Array
 from afterword.model.folder.card import card, disclosing
 from afterword.model.folder.saved import (
@@ -148,20 +147,6 @@ class LanguageModel:
         """
         check_replaceable(_folder(path))
         save_model(_folder(path), self._saved, disclosing(self._card, self._saved))
-
-    @takes(ExportSettings)
-    def export(self, asked: ExportSettings) -> list[str]:
-        """Write the model for other programs. Return notes for its user, a sentence each.
-
-        `format` is an option of `afterword export`, such as "onnx". An existing file is replaced.
-        The options are for "html" and "js".
-        Raises OptionError for a model that the format cannot hold, or if a package is missing; StorageError.
-        """
-        from afterword.interchange.export_formats import export  # with zip files, which only this needs
-
-        if self.is_held:
-            raise OptionError("a held model cannot be exported: use the one it was made from")
-        return export(self._saved, asked.format, Path(asked.path), asked)
 
     @property
     def weights(self) -> Mapping[str, Array]:

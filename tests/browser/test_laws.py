@@ -25,7 +25,6 @@ from tests.inspection.test_gates import TEXT
 NODE = shutil.which("node")
 PAGE = Path(str(resources.files("afterword.serving").joinpath("page")))
 SHARED = PAGE.parents[1] / "web"
-EXPORTED = PAGE.parents[1] / "interchange" / "web"
 LAWS = Path(__file__).with_name("laws.js").read_text(encoding="utf-8")
 WORD = regex.compile(next_words.WORD.pattern.replace(r"\s*+", r"\s*+(", 1) + ")")  # without the space before it
 TEXTS = [
@@ -44,7 +43,7 @@ TEXTS = [
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scripts, as the server has them."""
     place = tmp_path_factory.mktemp("scripts")
-    for folder in (EXPORTED, SHARED, PAGE):
+    for folder in (SHARED, PAGE):
         shutil.copytree(folder, place / "static", dirs_exist_ok=True)
     (place / "package.json").write_text('{"type": "module"}')
     return place
@@ -83,34 +82,6 @@ def test_sentences_end_where_they_do_in_python(place: Path) -> None:
         sentenceEnds(text).filter(end => end < certainEnd(text.slice(0, k))
         && !sentenceEnds(text.slice(0, k), false).includes(end)).map(end => [text, k, end]))))"""
     assert computed(place, early, texts[2:]) == []  # what only follows shows was never said to be certain
-
-
-def test_a_text_of_an_exported_page_ends_with_a_sentence_however_its_tokens_come(place: Path) -> None:
-    script = """(async () => {
-      globalThis.requestAnimationFrame = done => setTimeout(done, 1);
-      const frame = () => new Promise(requestAnimationFrame);
-      const { handle, stream } = await import("/static/local.js");
-      const ends = async (together, body) => {
-        const generate = async ({ onToken, maxTokens }) => {
-          const tokens = [..."He saw a place. She left, and he did."].slice(0, maxTokens);
-          for (const [k, text] of tokens.entries()) {
-            onToken({ text, logProbability: -1 });
-            if (k % together === together - 1) await frame().then(frame);
-          }
-          return { finishReason: "length" };
-        };
-        handle({ model: { generate }, own: {}, wrote: () => {} });
-        let text = "";
-        for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
-        return text;
-      };
-      const found = [];
-      const lengths = [{ max_tokens: 9, finish_sentence: true }, { max_tokens: 30, sentences: 1 }];
-      for (const together of [1, 2, 3, 100])
-        for (const length of lengths) found.push(await ends(together, { prompt: "No. ", seed: 1, ...length }));
-      return found;
-    })()"""
-    assert computed(place, script) == ["He saw a place."] * 8
 
 
 def test_words_are_those_of_python(place: Path) -> None:

@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 
 from afterword.inspection.gates_page import gates_html as gates_page
-from afterword.interchange.browser import PageSettings, write_html
-from afterword.model.folder.saved import load_model
 from afterword.scoring.surprises import Summary, Surprise
 from afterword.scoring.surprises_page import surprises_html as surprises_page
 from tests.browser.chromium import Tab
 from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
-from tests.tiny import save_tiny
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 SURPRISING = "Friends, Romans,\n</b><script>alert(1)</script>&amp;\n\tcountrymen \u05d0\u202e\n" * 12
@@ -27,7 +24,6 @@ SHADED = {
     "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
     "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
     "surprises": "'li b, mark, td, th, .soft', null",
-    "exported": "'textarea, button, label', null",
     **cases("SHADED"),
 }
 
@@ -55,7 +51,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages |= {name: page(folder) for name, page in cases("PAGES").items()}
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
-    write_html(load_model(save_tiny(folder / "tiny", mixed=True)), folder / "exported.html", PageSettings())
     return folder
 
 

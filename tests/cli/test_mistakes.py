@@ -34,7 +34,6 @@ OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "in
 OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "novelty")]
 OF_TEXT += cases("OF_TEXT")
 OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
-OF_TEXT += ["export {0} --html a.html", "export {0} --onnx a.onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +169,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if line.split()[0] in commands()
         ],
         # what is sent and taken
-        ("export tiny --onnx ''", "the path is empty: name a file"),
-        ("export tiny --onnx missing/book.onnx", "does not exist"),
         ("push tiny me", "write USER/NAME"),
     ],
     ids=lambda value: value[:60].encode("ascii", "backslashreplace").decode(),

@@ -20,7 +20,6 @@ from tests.processes import finished
 
 SOURCE = "abcdé\n" * 40
 WORK = {
-    "export": ["{model}"],
     "generate": ["{model}", "--seed", "1", "--max-tokens", "5"],
     "inspect": ["{model}", "abé"],
     "surprises": ["{model}", "{source}"],

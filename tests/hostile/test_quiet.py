@@ -33,7 +33,6 @@ COMMANDS = {
     "compare": ["run english --file draft.txt"],
     "novelty": ["run --num 2"],
     "inspect": ["run word", "run word --html g.html --png g.png"],
-    "export": ["run --html e.html --js e.js --onnx e.onnx --keras e.keras"],
     "info": ["run", "--system"],
     "bases": [""],
     "demo": ["--out demo --minutes 0.03"],

@@ -13,9 +13,6 @@ import pytest
 
 from afterword.errors import ModelError, OptionError
 from afterword.inspection.trace import openness
-from afterword.interchange.browser import PageSettings, write_js
-from afterword.interchange.keras_file import write_keras
-from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights, plain_step
@@ -23,7 +20,9 @@ from afterword.model.network.cells import CELLS, Cell, Claimant
 from afterword.model.network.config import Config
 from afterword.model.network.holding import GATES_AND_STATES, Hold, held_values
 from afterword.model.network.network import Network, log_probabilities
+from afterword.web.engine import Packed
 from tests.bases.small import base_of
+from tests.cases import cases
 from tests.tiny import random_weights
 
 torch = pytest.importorskip("torch")
@@ -152,10 +151,9 @@ def test_each_part_of_a_cell_is_traced_and_can_be_held_and_no_other(cell: Any, p
 
 MADE: dict[Claimant, Callable[[SavedModel, Path], Any]] = {
     "engine fast": lambda model, path: model.predictor(engine="fast"),
-    "a page": lambda model, path: write_js(model, path, PageSettings()),
-    "a file of ONNX": write_onnx,
-    "a file of Keras": write_keras,
+    "a page": lambda model, path: Packed(model, 1),
     "the classic recipe": lambda model, path: classic.recipe_without_steps(TrainingSettings(cell=model.config.cell)),
+    **cases("MADE"),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import afterword
 from afterword.commands import commands, find_operation
-from afterword.errors import OptionError
+from afterword.errors import AfterwordError, OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.operations.operation import arguments_of
 from afterword.operations.train import train
@@ -50,11 +50,14 @@ def takes_models() -> Iterator[str]:
 
 
 def answer(name: str, model: object, given: dict[str, Any]) -> tuple[list[bytes], dict[str, bytes]]:
-    """Return the records of an answer, and the files that were written."""
+    """Return the records of an answer, or why there are none, and the files that were written."""
     operation = find_operation(name)
-    found = operation.run(operation.asked(model, **given), Work())
-    each = found if isinstance(found, Iterator) else [found]
-    records = [msgspec.json.encode(one.to_dict()) for one in each if one is not None]
+    try:
+        found = operation.run(operation.asked(model, **given), Work())
+        each = found if isinstance(found, Iterator) else [found]
+        records = [msgspec.json.encode(one.to_dict()) for one in each if one is not None]
+    except AfterwordError as error:
+        records = [str(error).encode()]
     return records, {path.name: path.read_bytes() for path in Path.cwd().iterdir() if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""Starting a run from another model's weights, and the models that ship for it.
+"""Models from which others begin: how a run starts from one, and those that ship.
 
 A folder here is a model. Its README.md and docs/base.md describe its training text and the results.
 """

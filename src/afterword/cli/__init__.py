@@ -1,1 +1,1 @@
-"""The command `afterword`: one small file per command, imported when that command runs."""
+"""The command line: one way from what is typed to a request, and one way to print records."""

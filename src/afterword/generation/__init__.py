@@ -1,1 +1,1 @@
-"""Writing: a token drawn from what the network says (sampling), and text from tokens as they come (stream)."""
+"""Writing: a token drawn from what the network says, and text from tokens as they come."""

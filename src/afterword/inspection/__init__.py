@@ -1,1 +1,1 @@
-"""Looking inside a model: its gates over a text, what its units predict, how far it remembers."""
+"""Looking inside a model: its traces and gates over a text, and their page."""

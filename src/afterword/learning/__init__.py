@@ -1,0 +1,1 @@
+"""How a network learns, in PyTorch: no disk, no clock, no terminal."""

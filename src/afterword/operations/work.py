@@ -76,11 +76,13 @@ class Work:
         self.say(f"engine {model.engine}: its graph took {engine.seconds:.2f} s to build")
         return {"engine": model.engine}
 
-    def is_model(self, name: str) -> bool:
-        """Return whether `name` names a model, not a text."""
+    def is_model(self, name: ModelLike) -> bool:
+        """Return whether `name` is or names a model, not a text."""
         from afterword.bases.installed import folder_named, installed
         from afterword.model.folder.saved import CONFIG, model_folder
 
+        if not isinstance(name, str | os.PathLike):
+            return True
         is_base = folder_named(name) in installed().folders.values()
         return bool(elsewhere(name)) or is_base or is_ours(name) or os.path.exists(model_folder(Path(name)) / CONFIG)
 

@@ -1,0 +1,1 @@
+"""A training that survives any kill: its record, its checkpoints, the loop."""

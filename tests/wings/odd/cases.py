@@ -134,3 +134,4 @@ RECORDED = {
 RECORDED_HTTP = [("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"})]
 ATTACHMENTS, ATTACH, USE = [attachments], [attach], [use]
 OF_LINES_MODEL, LINE_CALLS = [models], [of_lines]
+LOADED = {"odd": [{"files": "text"}]}  # which the uncalibrated model refuses

@@ -114,6 +114,12 @@ def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, run: Run) -
     assert rows[3]["odd_pieces"] == [[1, 4]]
 
 
+def test_a_loaded_model_finds_what_its_folder_finds(calibrated: Path, tmp_path: Path) -> None:
+    (tmp_path / "today").write_text("abcd\naaaaaaaaaaaa\n\né☃☃☃é\ncab\n", "utf-8")
+    found, named = (list(afterword.odd(one, tmp_path / "today", all=True)) for one in (load(calibrated), calibrated))
+    assert found == named != []
+
+
 def test_odd_lines_make_it_fail_if_that_is_asked(calibrated: Path, run: Run) -> None:
     some = "abcd\n☃☃☃\ndcba\n☃☃\n".encode()
     finished = run("odd", calibrated, "-", "--as-read", "--json", input=some)

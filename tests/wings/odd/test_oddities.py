@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 import afterword
 from afterword.records import read_json
 from afterword.text.lines import Masks
+from afterword.wings.odd.detectors import Oddity, Placed, TextCost, Verdict, judge, new_values, odd_text
 from afterword.wings.odd.events import are_events
 from afterword.wings.odd.fields import readable, split
-from afterword.wings.odd.findings import Findings, Oddity, Placed, TextCost, judge, judge_text
+from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.rates import Counted, silence
-from afterword.wings.odd.usual import Harmless, UsualLines, Verdict
+from afterword.wings.odd.usual import Harmless, UsualLines
 from tests import logs
 
 USUAL = TextCost(0.0, 1.0, [])
@@ -71,7 +72,7 @@ def test_any_text_is_split_and_its_values_are_in_it(text: str) -> None:
             assert text[one.start : one.start + len(one.text)] == one.text
             assert one.number is None or one.number == one.number
     usual = UsualLines.of([text] * 9)
-    assert usual.odd_values(split(text)) == []
+    assert new_values(usual, text, USUAL) == []
 
 
 def test_what_always_changes_is_masked_and_named() -> None:
@@ -190,7 +191,7 @@ def test_what_was_accepted_is_silent_and_all_else_in_its_line_is_not(accepted: s
     usual = UsualLines.of(GOOD)
     changes = {"value", "text"} if accepted == "bare" else {accepted}
     lines, [(line, cost)] = night(changes), night(changes)[-1:]
-    before, text, values = detectors(usual, lines), judge_text(usual, line, cost), usual.odd_values(split(line))
+    before, text, values = detectors(usual, lines), odd_text(usual, line, cost)[0], new_values(usual, line, cost)
     assert before
     harmless = {
         "template": [Harmless("template", "", cost.figure)],

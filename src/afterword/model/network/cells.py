@@ -125,9 +125,7 @@ def put_held(values: Annotated[Array, "... B H"], held: Annotated[Array, "... H"
 
 
 Cell = Literal["lstm", "rnn"]
-Claimant = Literal[
-    "engine fast", "a page", "a file of ONNX", "a file of Keras", "the classic recipe", "an expected cost", "the bases"
-]
+Claimant = Literal["engine fast", "a page", "an export", "the classic recipe", "an expected cost", "the bases"]
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class ServedWork(Work):
     def engine_of(self, model: LanguageModel) -> dict[str, Any]:
         return {}
 
-    def is_model(self, name: str) -> bool:
+    def is_model(self, name: object) -> bool:
         return True
 
     def note(self, *notes: str) -> None: ...

@@ -19,14 +19,14 @@ from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
 from afterword.wings.odd.calibrate import writable
-from afterword.wings.odd.fields import split
-from afterword.wings.odd.findings import Placed, judge_text
+from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, by_key, new_values, odd_text
 from afterword.wings.odd.normal import calibration_of, usual_of, with_usual
 from afterword.wings.odd.odd import RATE, costs, unmasked
 from afterword.wings.odd.rates import silence
 from afterword.wings.odd.usual import MOST_ACCEPTED as MOST
-from afterword.wings.odd.usual import Detector, Harmless, UsualLines
+from afterword.wings.odd.usual import Harmless, UsualLines
 
+UNSCORED = TextCost(0.0, 1.0, ())  # where the cost of a line does not matter
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
 FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such as that of jq
@@ -75,7 +75,7 @@ class ListedFinding(Record, kw_only=True):
     lines: Sequence[Placed] = ()
     text: str = ""
     odd: bool = True
-    detector: Detector | None = None
+    detector: str | None = None
     """None for a line given by itself, and for one that is not odd."""
     why: str | None = None
     odd_pieces: Sequence[tuple[int, int]] = ()
@@ -133,22 +133,23 @@ def _harmless(
     for one in given:
         silent, keys = [kind for kind in usual.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
         for text in one.texts:
-            known = masks(text)
-            if one.detector == "rate":
-                yield known, [Harmless("rate", kind) for kind in silent or [""]]
-            elif one.detector == "value":
-                values = unmasked(usual.odd_values(split(known)), masks, text)
-                keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
-                yield known, [Harmless("value", value.place) for value in values if value.key in keys]
-            else:
-                cost = next(each)
-                odd_text = judge_text(usual, known, cost)
-                harmless = {
-                    "template": [Harmless("template", "", cost.figure)],
-                    "text": [Harmless("text", odd_text.key)],
-                    "episode": usual.odd_in(known, cost.figure, odd_text.key if odd_text.p_value <= RATE else ""),
-                }
-                yield known, harmless[one.detector or "episode"]
+            known, cost = masks(text), next(each) if one.is_scored else UNSCORED
+            match one.detector:
+                case "rate":
+                    harmless = [Harmless("rate", kind) for kind in silent or [""]]
+                case "value":
+                    values = unmasked(new_values(usual, known, cost), masks, text)
+                    keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
+                    harmless = [Harmless("value", value.place) for value in values if value.key in keys]
+                case "template":
+                    harmless = [Harmless("template", "", cost.figure)]
+                case "episode" | None:
+                    [of_text] = odd_text(usual, known, cost)
+                    harmless = usual.odd_in(known, cost.figure, of_text.key if of_text.p_value <= RATE else "")
+                    harmless += by_key(usual, known, cost, [name for name, each in DETECTORS.items() if each.learn])
+                case name:
+                    harmless = by_key(usual, known, cost, [name])
+            yield known, harmless
 
 
 def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFinding]:
@@ -166,6 +167,8 @@ def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFin
                     continue
                 try:
                     found = read_json(ListedFinding, line)
+                    if found.detector and found.detector not in DETECTORS:
+                        raise ValueError(f"detector: invalid value {found.detector[:40]!r}")
                     if not (found.texts and all(text and "\n" not in text for text in found.texts)):
                         raise ValueError("lines, or its text, must be one or more lines, none of them empty")
                     if any(not 0 <= start <= stop <= len(found.texts[0]) for start, stop in found.odd_pieces):

@@ -27,6 +27,7 @@ from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import counted, source_name
 from afterword.text.lines import Masks, filled_lines
 from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
+from afterword.wings.odd.detectors import usual_in
 from afterword.wings.odd.normal import (
     calibrated,
     calibration_of,
@@ -35,7 +36,6 @@ from afterword.wings.odd.normal import (
     usual_of,
     with_late_kinds,
 )
-from afterword.wings.odd.usual import UsualLines
 
 RATES = (0.01, 0.001)  # of false alarms that are checked
 CHECKED = 5  # one of five lines, from the end, is kept for the check
@@ -96,7 +96,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            usual = UsualLines.of(texts, known.masked if known else None)
+            usual = usual_in(texts, known.masked if known else None)
             if known:
                 usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
             forms = [*map(usual.hide, texts)]

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from afterword.errors import ModelError, OptionError
-from afterword.language_model import LanguageModel, complete_card
+from afterword.language_model import LanguageModel, ModelLike, complete_card, name_of
 from afterword.learning.validation import learn_ngram
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import LINES as WRITING
 from afterword.model.folder.saved import SavedModel, check_replaceable
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import HIGHEST_ORDER
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
 from afterword.operations.options import Masking
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
@@ -37,8 +37,9 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import LEAST_RATE, check_enough, check_false_alarms
+from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, Verdict, judge, usual_in, whole_word
 from afterword.wings.odd.events import are_events
-from afterword.wings.odd.findings import Findings, Placed, TextCost, judge, whole_word
+from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.normal import (
     OddLine,
     calibrated,
@@ -48,7 +49,7 @@ from afterword.wings.odd.normal import (
     usual_of,
     with_late_kinds,
 )
-from afterword.wings.odd.usual import Detector, UsualLines, Verdict
+from afterword.wings.odd.usual import UsualLines
 
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
@@ -63,6 +64,7 @@ MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
+DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
 OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
 
 
@@ -92,7 +94,7 @@ class Odd(Masking, Encoding, Request):
     over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
     first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
 
-    good: Annotated[ModelName, argument("good lines, or a calibrated model")]
+    good: Annotated[ModelLike, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
     _: KW_ONLY
     false_alarms: float = setting(
@@ -130,7 +132,7 @@ class OddFinding(Record, kw_only=True):
     may_fail: ClassVar = "if something is odd"
 
     finding: int
-    detector: Detector
+    detector: DetectorName
     why: str
     figure: float
     p_value: float
@@ -160,7 +162,7 @@ class OddRow(Record, kw_only=True):
     figure: float
     p_value: float
     odd: bool
-    detector: Detector | UnsetType = UNSET
+    detector: DetectorName | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
 
@@ -224,11 +226,11 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
 @operation(Odd, path="/v1/odd", show=findings_shown)
 def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
-    files, [source] = listed(request.files), listed(request.good)
+    files, source = listed(request.files), name_of(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
-    if work.is_model(source):
-        model = work.model(source)
+    if work.is_model(request.good):
+        model = work.model(request.good)
         if wrong := [name for name in request.given_names if name in OF_TRAINING]:
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
@@ -331,7 +333,7 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
 
 def _learned(request: Odd, work: Work) -> LanguageModel:
     """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
-    [good], files = listed(request.good), listed(request.files)
+    good, files = name_of(request.good), listed(request.files)
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
@@ -346,7 +348,7 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
-        usual = UsualLines.of(texts, None if request.auto_mask else {})
+        usual = usual_in(texts, None if request.auto_mask else {})
     minutes = request.network or (MINUTES if usual.is_plain else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)

@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from afterword.text.documents import counted
 from afterword.text.lines import MARK, Masks, Span, origins, replaced
 from afterword.wings.odd.events import are_events
 from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
@@ -131,29 +130,10 @@ class NewValue(NamedTuple):
     level: int
 
 
-Detector = Literal["template", "value", "text", "rate", "episode"]
-Pieces = Sequence[tuple[int, int]]
-
-
-class Verdict(NamedTuple):
-    """A reason for which a line is odd, and how odd that makes it."""
-
-    detector: Detector
-    why: str
-    key: str
-    """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
-    figure: float
-    p_value: float
-    place: str = ""
-    """The place of a value; empty if something else is odd."""
-    pieces: Pieces = ()
-    """The odd parts of the line, from one character to another."""
-
-
 class Harmless(NamedTuple):
     """Something in a line that was accepted."""
 
-    detector: Detector
+    detector: str
     where: str = ""
     """The place of a value, the key of an odd text, or the kind of line that is silent; empty if the line shows it."""
     figure: float = 0.0
@@ -186,6 +166,8 @@ class UsualLines:
     """What is harmless in each of them. If a line is missing here, all that is odd in it is harmless."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
+    learned: dict[str, Any] | UnsetType = UNSET
+    """What detectors learned that learn by themselves, by name."""
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
@@ -332,11 +314,11 @@ class UsualLines:
         return max(each) + (sum(each) - max(each)) / 10 if each else 0.0
 
     @cached_property
-    def harmless(self) -> dict[tuple[Detector, str | int], float]:
+    def harmless(self) -> dict[tuple[str, str | int], float]:
         """The accepted kinds of line, texts and bursts (not values), each with the highest figure. The key is the
         detector and what it found: a kind of line, the key of a text or a masked text, or the hash of a line that may
         come in bursts."""
-        known = dict[tuple[Detector, str | int], float]()
+        known = dict[tuple[str, str | int], float]()
         for text in self.accepted:
             (equal, _), kind = self.repeated(text)
             for detector, where, figure in self.harmless_in(text):
@@ -382,29 +364,10 @@ class UsualLines:
         within = sorted([*numbers, *place.ordered])
         return within[0] <= one.number <= within[-1]
 
-    def odd_values(self, line: Line) -> list[Verdict]:
-        """Return the new values of a line that were not accepted, the oddest first. Its figure has a little of the bits
-        of the others."""
+    def new_values(self, line: Line) -> list[NewValue]:
+        """Return the new values of a line that were not accepted, the oddest first."""
         found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field)]
-        found.sort(key=self.bits, reverse=True)
-        return [
-            _described(line, one, bits, self.p_value(bits))
-            for one, bits in zip(found, [self.all_bits(found), *map(self.bits, found[1:])], strict=False)
-        ]
-
-
-def _described(line: Line, one: NewValue, bits: float, p_value: float) -> Verdict:
-    """Return the verdict on a new value."""
-    value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
-    said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
-    if said.startswith(HIDDEN):
-        said = counted(len(seen), "other")
-    if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
-        said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
-    key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
-    key += f"\t{value.text}" if value.kind == WORD else ""
-    at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
-    return Verdict("value", f"{value.shown}: seen {said}", key, bits, p_value, value.place, [at])
+        return sorted(found, key=self.bits, reverse=True)
 
 
 def _checksum(text: str) -> int:

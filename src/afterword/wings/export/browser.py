@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import base64
 import html
-import os
 import zlib
 from pathlib import Path
 
-from afterword.interchange.pruning import Tree, divergence, tree_of
 from afterword.model.folder.saved import SavedModel
 from afterword.settings import Settings, setting, settings_class
 from afterword.storage import is_whole_file, output, write_bytes
@@ -28,6 +26,7 @@ from afterword.web.pages import (
     read,
     style,
 )
+from afterword.wings.export.pruning import Tree, divergence, tree_of
 
 # the scripts of a page, in the order of their imports; "api" replaces the server
 SCRIPTS = (
@@ -54,14 +53,6 @@ class PageSettings(Settings):
     description: str | None = setting("a sentence below the title", default=None, needs="html")
     author: str | None = setting("the author", default=None, needs="html")
     licence: str | None = setting("the licence of the model", default=None, needs="html")
-
-
-@settings_class()
-class ExportSettings(PageSettings):
-    """A file to write, in a format, with the options of "html" and "js"."""
-
-    format: str
-    path: str | os.PathLike[str]
 
 
 def packed(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]]:
@@ -144,4 +135,4 @@ def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
 
 
 def _web(name: str) -> str:
-    return read("afterword.interchange", "web", name)
+    return read("afterword.wings.export", "web", name)

@@ -21,10 +21,8 @@ import numpy as np
 import onnx
 import pytest
 
+import afterword
 from afterword.errors import OptionError
-from afterword.interchange.browser import PageSettings, write_js
-from afterword.interchange.keras_file import write_keras
-from afterword.interchange.onnx_file import write_onnx
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, load_model, save_model
 from afterword.model.network.cell import sigmoid
@@ -32,8 +30,14 @@ from afterword.model.network.config import Config
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
 from afterword.text.vocabularies import from_json
-from tests.bases.small import SYMBOLS, base_of, classic_base
+from afterword.wings.export.browser import PageSettings, write_js
+from afterword.wings.export.exports import EXPORTS, ExportFormat
+from afterword.wings.export.lstm_files import write_keras, write_onnx
+from tests.bases.small import SYMBOLS, base_of, classic_base, random_weights
+from tests.browser.chromium import Tab
+from tests.processes import finished
 from tests.tiny import save_tiny
+from tests.wings.export.test_browser import run
 
 SIZES: list[dict[str, Any]] = [
     {"num_layers": 1},
@@ -41,8 +45,10 @@ SIZES: list[dict[str, Any]] = [
     {"num_layers": 3, "residual": True},
     {"input": "number", "embedding_size": 1},
 ]
-WRITERS: list[Any] = [write_onnx, write_keras]
-PACKAGES: list[tuple[Any, str, str]] = [(write_onnx, "onnx", "onnx"), (write_keras, "h5py", "keras")]
+MIXED = PageSettings(weight_bytes=2)
+each = pytest.mark.parametrize("one", EXPORTS, ids=[one.name for one in EXPORTS])
+PAGE = Path(__file__).parents[3] / "docs" / "export.md"
+TEXT = "abcdé\nabba"
 IDS = np.random.default_rng(1).integers(0, 8, (3, 7))
 
 
@@ -132,7 +138,7 @@ def test_onnx_of_a_classic_model_has_no_boundary_and_names_its_window(tmp_path: 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_the_layers_of_keras_are_the_network(sizes: dict[str, Any], tmp_path: Path) -> None:
     model = base_of("\nabcdé", **sizes).model
-    assert write_keras(model, tmp_path / "model.keras") == []
+    write_keras(model, tmp_path / "model.keras")
     found = run_layers(tmp_path / "model.keras", IDS)
     np.testing.assert_allclose(found, np.exp(log_probabilities(expected(model))), rtol=0, atol=1e-5)
 
@@ -150,13 +156,12 @@ def test_keras_computes_the_same(sizes: dict[str, Any], tmp_path: Path, monkeypa
     np.testing.assert_allclose(loaded.predict(IDS, verbose=0), probabilities, rtol=0, atol=1e-5)
 
 
-def test_each_format_has_the_facts_and_a_note_names_the_n_gram(tmp_path: Path) -> None:
+def test_each_file_of_the_lstm_has_the_facts(tmp_path: Path) -> None:
     model = load_model(save_tiny(tmp_path / "tiny", mixed=True))
-    for write in WRITERS:
-        [note] = write(model, tmp_path / write.__name__)
-        assert "without the n-gram" in note
-    properties = onnx.load(tmp_path / "write_onnx").metadata_props
-    with zipfile.ZipFile(tmp_path / "write_keras") as archive:
+    write_onnx(model, tmp_path / "a.onnx")
+    write_keras(model, tmp_path / "a.keras")
+    properties = onnx.load(tmp_path / "a.onnx").metadata_props
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
         in_keras = json.loads(archive.read("metadata.json"))["afterword"]
     in_onnx = {one.key: json.loads(one.value) for one in properties}
     for found in (in_onnx, in_keras):
@@ -168,26 +173,121 @@ def test_each_format_has_the_facts_and_a_note_names_the_n_gram(tmp_path: Path) -
     assert from_json(json.dumps(in_onnx["tokenizer"])) == model.tokenizer
 
 
-@pytest.mark.parametrize("write", [write_onnx, write_keras])
-def test_equal_models_make_equal_files(write: Any, tmp_path: Path) -> None:
+def by_onnx(path: Path, model: SavedModel, tab: Tab) -> Any:
+    run = runtime().InferenceSession(path, providers=["CPUExecutionProvider"])
+    state = np.zeros((model.config.num_layers, 1, model.config.hidden_size), np.float32)
+    found = run.run(["log_probabilities"], {"ids": rows(model)[None, :-1], "hidden": state, "cell": state})[0][0]
+    return -found[np.arange(len(found)), rows(model)[1:]]
+
+
+def by_keras(path: Path, model: SavedModel, tab: Tab) -> Any:
+    found = np.log(run_layers(path, rows(model)[None, :-1])[0])
+    return -found[np.arange(len(found)), rows(model)[1:]]
+
+
+def by_node(path: Path, model: SavedModel, tab: Tab) -> Any:
+    return run(path.parent, f"return Array.from(await (await load()).score({json.dumps(TEXT)}))", path.read_text())
+
+
+def by_chromium(path: Path, model: SavedModel, tab: Tab) -> Any:
+    tab.open(f"file://{path}")
+    return tab.run(f"afterword.score({json.dumps(TEXT)}).then(nats => [...nats])")
+
+
+READERS = {"html": by_chromium, "js": by_node, "onnx": by_onnx, "keras": by_keras}
+
+
+def rows(model: SavedModel) -> Any:
+    return np.array([model.tokenizer.end, *model.tokenizer.encode(TEXT)])
+
+
+@each
+def test_a_file_predicts_as_its_model_does_and_a_note_names_what_it_lacks(
+    one: ExportFormat, tmp_path: Path, tab: Tab
+) -> None:
+    model, file = load_model(save_tiny(tmp_path / "tiny", mixed=True)), tmp_path / f"a{one.endings[0]}"
+    notes = one.export(model, file, MIXED)
+    assert ("without the n-gram" in notes[0]) != one.has_ngram
+    expected = load(tmp_path / "tiny", "both" if one.has_ngram else "lstm").score(TEXT).token_nats
+    np.testing.assert_allclose(READERS[one.name](file, model, tab), expected, rtol=0, atol=1e-3)
+
+
+@each
+def test_equal_models_make_equal_files(one: ExportFormat, tmp_path: Path) -> None:
     for name in "ab":
-        assert write(classic_base().model, tmp_path / name) == []
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        (tmp_path / name).mkdir()
+        one.export(base_of("\nab").model, tmp_path / name / "x", MIXED)
+    assert (tmp_path / "a/x").read_bytes() == (tmp_path / "b/x").read_bytes()
 
 
-def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@each
+def test_what_a_format_cannot_hold_is_refused_in_one_line(
+    one: ExportFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, path = base_of("\nab").model, tmp_path / "x"
+    plain = dataclasses.replace(model.config, cell="rnn")
+    with pytest.raises(OptionError, match="an export is only for cell= lstm, not rnn"):
+        one.export(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path, MIXED)
+    if one.package:
+        monkeypatch.setitem(sys.modules, one.package, None)
+        with pytest.raises(OptionError, match=rf"needs the package {one.package}: .*'afterword\[{one.name}\]'"):
+            one.export(model, path, MIXED)
+    save_model(tmp_path / "held", model, "")
+    options: Any = {one.name: path.with_suffix(one.endings[0])}
+    with pytest.raises(OptionError, match="a held model cannot be exported"):
+        afterword.export(load(tmp_path / "held").hold("forget=1"), **options)
+    assert [file.name for file in tmp_path.iterdir()] == ["held"]
+
+
+def test_a_model_beyond_the_size_of_onnx_is_refused(tmp_path: Path) -> None:
+    model = base_of("\nab").model
     with pytest.raises(OptionError, match="at most 2 GiB"):
-        write_onnx(dataclasses.replace(model, config=dataclasses.replace(model.config, hidden_size=2**15)), path)
-    for write, package, extra in PACKAGES:
-        monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(OptionError, match=rf"pip install 'afterword\[{extra}\]'"):
-            write(model, path)
-    assert list(tmp_path.iterdir()) == []
+        write_onnx(dataclasses.replace(model, config=dataclasses.replace(model.config, hidden_size=2**15)), tmp_path)
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "export.md"
-MODULES = Path(__file__).parents[1] / "npm" / "node_modules"
+@each
+def test_the_documentation_says_what_the_table_says(one: ExportFormat) -> None:
+    row = f"| `--{one.name} FILE` | {one.writes} | {one.readers} | {'yes' if one.has_ngram else 'no'} |"
+    assert row in PAGE.read_text(encoding="utf-8")
+
+
+ADDED = """
+import sys
+from pathlib import Path
+from afterword.wings.export import exports
+
+def write(model, path, settings):
+    path.write_text(model.config.network)
+    return ["this names the network alone"]
+
+exports.EXPORTS += (exports.ExportFormat("size", (".size",), "its size", "people", write, has_ngram=True),)
+import afterword
+from afterword.cli.main import main
+
+afterword.export("tiny", size="python.size")
+sys.argv = ["afterword", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("export tiny --size command.size", "wrote command.size\nnote: this names the network alone\n"),
+        ("export tiny --size python.size", "error: python.size exists already: name another file"),
+        ("export tiny --size a.txt", "error: a.txt: this file will be SIZE, so its name must end in .size"),
+        ("export tiny", "the formats are --html, --js, --onnx, --keras, --size"),
+        ("export --help", "write its size, for people"),
+    ],
+)
+def test_a_format_that_is_added_to_the_table_and_nowhere_else_works(line: str, says: str, tmp_path: Path) -> None:
+    save_tiny(tmp_path / "tiny")
+    done = finished([sys.executable, "-c", ADDED, *line.split()], cwd=tmp_path, fresh=True)
+    assert says in (done.stdout + done.stderr).decode()
+    assert (tmp_path / "python.size").read_text() == load(tmp_path / "tiny").config.network
+
+
+MODULES = Path(__file__).parents[2] / "npm" / "node_modules"
 PROMPT = "Once upon a time"
 CHARACTERS = "\nOnceupatimé "
 
@@ -267,7 +367,7 @@ def check(text: str, model: SavedModel) -> None:
     assert set(text) <= set(PROMPT) | set(model.tokenizer.characters)
 
 
-TOOLS = Path(__file__).parents[1] / "npm" / "node_modules" / ".bin"
+TOOLS = Path(__file__).parents[2] / "npm" / "node_modules" / ".bin"
 WEB = resources.files("afterword.web")
 
 BUNDLED = """import { load, type Sample } from "./book.js";

@@ -6,17 +6,22 @@ import dataclasses
 import html
 import json
 import re
+import shutil
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from afterword.interchange.browser import PageSettings, write_html
 from afterword.model.folder.saved import load_model
+from afterword.wings.export.browser import PageSettings, write_html
 from tests.bases.small import base_of
+from tests.browser import test_laws
 from tests.browser.chromium import Tab
+from tests.browser.test_laws import computed
 from tests.browser.test_serve_page import set_field
 from tests.tiny import save_tiny
 
+place = test_laws.place  # a folder with the scripts
 VALUE = "document.getElementById('area').value"
 IS_QUIET = "!document.getElementById('stop')"
 SETTINGS = {"seed": 5, "max_tokens": 60, "offersByThemselves": False, "unit": "characters"}
@@ -172,3 +177,32 @@ def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
     tab.until("document.body?.dataset.written")
     assert tab.run("document.body.dataset.written") == "wasm 20"
     assert tab.complaints == []
+
+
+def test_a_text_of_an_exported_page_ends_with_a_sentence_however_its_tokens_come(place: Path) -> None:
+    script = """(async () => {
+      globalThis.requestAnimationFrame = done => setTimeout(done, 1);
+      const frame = () => new Promise(requestAnimationFrame);
+      const { handle, stream } = await import("/static/local.js");
+      const ends = async (together, body) => {
+        const generate = async ({ onToken, maxTokens }) => {
+          const tokens = [..."He saw a place. She left, and he did."].slice(0, maxTokens);
+          for (const [k, text] of tokens.entries()) {
+            onToken({ text, logProbability: -1 });
+            if (k % together === together - 1) await frame().then(frame);
+          }
+          return { finishReason: "length" };
+        };
+        handle({ model: { generate }, numbers: [], own: {}, wrote: () => {} });
+        let text = "";
+        for await (const { choices } of stream(body, new AbortController().signal)) text += choices[0].text;
+        return text;
+      };
+      const found = [];
+      const lengths = [{ max_tokens: 9, finish_sentence: true }, { max_tokens: 30, sentences: 1 }];
+      for (const together of [1, 2, 3, 100])
+        for (const length of lengths) found.push(await ends(together, { prompt: "No. ", seed: 1, ...length }));
+      return found;
+    })()"""
+    shutil.copy(str(resources.files("afterword.wings.export").joinpath("web", "local.js")), place / "static")
+    assert computed(place, script) == ["He saw a place."] * 8

@@ -15,8 +15,6 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
-from afterword.interchange.browser import PageSettings, model_html, packed, write_html
-from afterword.interchange.pruning import divergence, tree_of
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
@@ -25,6 +23,8 @@ from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
+from afterword.wings.export.browser import PageSettings, model_html, packed, write_html
+from afterword.wings.export.pruning import divergence, tree_of
 from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
 
@@ -164,7 +164,7 @@ def test_every_number_of_the_engine_is_described_limited_and_applied_as_in_pytho
 
 
 def test_the_program_of_the_documentation_runs(tmp_path: Path) -> None:
-    docs = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     program = re.search(r'```js\nimport \{ load \} from "./book.js";(.*?)```', docs, re.DOTALL)
     assert program is not None
     assert run(tmp_path, f"{program[1]}; return text.length;", written(load_model(save_tiny(tmp_path / "tiny")))) > 100

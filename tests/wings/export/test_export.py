@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from afterword.errors import OptionError
-from afterword.interchange.export_formats import FORMATS
-from afterword.language_model import load
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
-from tests.cli.test_main import error_line
 
 
 def test_several_formats_are_written_at_once_and_each_says_what_it_lacks(
@@ -44,22 +38,3 @@ def test_types_are_written_beside_a_module_but_never_over_a_file_of_the_users(
     (tmp_path / "book.d.mts").write_text("mine")
     assert b"book.d.mts exists and is not from export" in fine(run(*asked)).stderr
     assert (tmp_path / "book.d.mts").read_text() == "mine"
-
-
-def test_without_a_format_the_error_names_all_of_them(model: Path, run: Run) -> None:
-    line = error_line(run("export", model))
-    assert all(f"--{name.replace('_', '-')}" in line for name in FORMATS)
-
-
-def test_what_python_cannot_export_is_refused(mixed_model: Path, tmp_path: Path) -> None:
-    model, file = load(mixed_model), tmp_path / "x.js"
-    for kind, options, says in (
-        ("pickle", {}, "format must be one of html, js"),
-        ("js", {"author": "me"}, "author= is not an option of js"),
-        ("js", {"weight_bytes": 4}, "weight_bytes= must be 2 or less"),
-    ):
-        with pytest.raises(OptionError, match=says):
-            model.export(kind, file, **options)
-    with pytest.raises(OptionError, match="a held model cannot be exported"):
-        model.hold("forget=1").export("onnx", file)
-    assert list(tmp_path.iterdir()) == []

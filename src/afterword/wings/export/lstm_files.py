@@ -1,32 +1,69 @@
-"""A model as a file of Keras 3, written without Keras: a zip of its layers in JSON and its weights in HDF5.
+"""A model's LSTM as a file for ONNX Runtime or Keras 3, with everything that a program needs to write with it.
 
-Keras orders the gates as PyTorch does, but stores matrices transposed and one bias per layer, the sum of PyTorch's two.
+The file for Keras is written without Keras: a zip of its layers in JSON and its weights in HDF5. Keras orders the gates
+as PyTorch does, but stores matrices transposed and one bias per layer, the sum of PyTorch's two.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from afterword.errors import check_installed
-from afterword.interchange.facts import facts, notes
+from afterword.errors import OptionError
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import layer_weights
 from afterword.model.network.config import Config, embedding_of
+from afterword.model.network.graphs import float_graph
 from afterword.storage import output
 
+LARGEST_FILE = 2**31 - 2**24  # bytes of weights: a file of ONNX has fewer than 2 GiB
+SAYS = "An LSTM that predicts a text token by token. It was trained by Afterword; an n-gram is not included."
 
-def write_keras(model: SavedModel, path: Path) -> list[str]:
+
+def facts(model: SavedModel) -> dict[str, Any]:
+    """Return what a program needs to write with the LSTM, as JSON values: its text, its sizes and its origin.
+
+    `tokens` are the texts of the rows, or the names of those without: <|end|> for the boundary, <0xE2> for a byte of
+    a character. A classic model has no `boundary_id`.
+    """
+    tokenizer = model.tokenizer
+    return {
+        "boundary_id": tokenizer.end,
+        "tokens": [text or name for text, name in zip(tokenizer.texts, tokenizer.tokens(), strict=False)],
+        "unseen": model.unseen,
+        "tokenizer": tokenizer.standard(),
+        "config": dataclasses.asdict(model.config),
+        "about": model.about,
+    }
+
+
+def write_onnx(model: SavedModel, path: Path, _: object = None) -> None:
+    """Write the graph that `float_graph` describes, checked by ONNX's own checker. Its metadata is `facts` in JSON.
+
+    Raises OptionError for a model that is too large.
+    """
+    if 4 * model.config.parameters > LARGEST_FILE:
+        raise OptionError("this model is too large for ONNX, whose files have at most 2 GiB")
+    from onnx import checker, helper
+
+    graph = float_graph(model.config, model.weights)
+    graph.producer_name, graph.doc_string = "afterword", SAYS
+    helper.set_model_props(graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts(model).items()})
+    checker.check_model(graph, full_check=True)
+    with output(path) as file:
+        file.write(graph.SerializeToString(deterministic=True))
+
+
+def write_keras(model: SavedModel, path: Path, _: object = None) -> None:
     """Write a model of Keras: ids [B, T] → probabilities [B, T, R] of the next id. `facts` are in its metadata.json.
 
-    Each call starts from zeros. Raises OptionError for another cell, or without the package h5py.
+    Each call starts from zeros.
     """
-    known = notes(model, "a file of Keras")
-    check_installed("exporting to Keras needs the package h5py: pip install 'afterword[keras]'", "h5py")
     import h5py
 
     weights = io.BytesIO()
@@ -41,7 +78,6 @@ def write_keras(model: SavedModel, path: Path) -> list[str]:
     with output(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # which has no time, unlike a mere name
-    return known
 
 
 def _lstms(config: Config) -> list[str]:

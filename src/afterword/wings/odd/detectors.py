@@ -1,0 +1,309 @@
+"""The detectors: what can be odd about a line, or about a log, and the judge that asks those of lines.
+
+A detector of lines says with each verdict how often a late good line is as odd, which is its p-value. So a detector
+with many false alarms there has little weight. The lowest p-value of a line, times the number of detectors, decides
+whether the line is listed. A detector that is added to `DETECTORS`, and nowhere else, takes part in everything.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from afterword.text.documents import counted
+from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, readable, split
+from afterword.wings.odd.rates import Counted
+from afterword.wings.odd.usual import HIDDEN, PREFIX, Harmless, UsualLines
+
+DIGITS = re.compile(r"\d+")
+STRETCH = 5  # lines from one odd line to the next, at most, in an episode
+APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
+TOGETHER = 5  # new kinds of line, at least, in an episode
+BEYOND = 1.5  # times the figure of an accepted kind of line: a text that is odder is a finding again
+SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
+
+Pieces = Sequence[tuple[int, int]]
+
+
+class TextCost(NamedTuple):
+    """A model's verdict on the text of a line."""
+
+    figure: float
+    p_value: float
+    words: Sequence[str]
+    """Its costliest parts."""
+    pieces: Pieces = ()
+    """Where they are in the line."""
+
+
+class Verdict(NamedTuple):
+    """A reason for which a line is odd, and how odd that makes it."""
+
+    detector: str
+    why: str
+    key: str
+    """Equal for all lines with the same oddity. The text before a tab, if there is one, is the place of a word."""
+    figure: float
+    p_value: float
+    place: str = ""
+    """The place of a value; empty if something else is odd."""
+    pieces: Pieces = ()
+    """The odd parts of the line, from one character to another."""
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A line and where it is."""
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(eq=False)
+class Oddity:
+    """Lines in which the same is odd."""
+
+    detector: str
+    why: str
+    figure: float
+    p_value: float
+    lines: list[Placed] = field(default_factory=list)
+    """In order; when they are listed, the oddest is first."""
+    count: int = 0
+    parts: list[Oddity] = field(default_factory=list)
+    """The findings of an episode."""
+    odd_pieces: Pieces = ()
+    """The odd parts of the oddest line, as places in its text."""
+    oddest: Placed | None = None
+    others: Sequence[tuple[Oddity, Pieces]] = ()
+    """The findings of other odd values of that line, and where these are in it."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        return self.p_value, -self.figure
+
+
+class Log:
+    """What detectors know of a whole log: its lines as they were counted, and those that are odd by themselves."""
+
+    def __init__(self, usual: UsualLines, rate: float) -> None:
+        self.usual, self.rate, self.lines = usual, rate, 0
+        self.odd: list[tuple[int, Oddity, Placed]] = []
+        """Odd lines and those of new kinds, by number in all files."""
+        self.counted: Counted[Placed] = usual.rates.counting()
+        self.harmless = {name for detector, name in usual.harmless if detector == "rate"}
+        """What may come in bursts, or stop."""
+
+    def add(self, line: Placed, masked: str) -> None:
+        """Count a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
+        self.lines += 1
+        equal, kind = self.usual.repeated(masked)
+        self.counted.add(line, equal[self.usual.rates.timed], kind)
+        if ("rate", equal[0]) in self.usual.harmless:
+            self.harmless.add(equal[self.usual.rates.timed])
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A way to find what is odd."""
+
+    finds: str
+    """What its findings are: in documentation."""
+    shows: str
+    """What a finding says, as an example."""
+    odd: Sequence[str]
+    """Lines that it finds among those of `example`."""
+    of_line: Callable[[UsualLines, str, TextCost], list[Verdict]] | None = None
+    """Return the verdicts on a masked line, the oddest first; none if nothing is odd."""
+    of_log: Callable[[Log], Iterator[Oddity]] | None = None
+    """Yield the findings of a log. It needs the whole log, so no line has it as soon as it is read."""
+    of_fields: bool = False
+    """Whether it judges words and values, which plain lines, such as names, do not have."""
+    learn: Callable[[Sequence[str]], Any] | None = None
+    """Learn from good lines what JSON can hold: in `UsualLines.learned`, by the name of the detector."""
+
+
+def example(number: int) -> str:
+    """Return a good line of a log, by its number."""
+    user, size = ("ann", "bob", "carl")[number * number % 3], 100 + number * 37 % 100
+    return f"shop[{200 + number % 7}]: {user} stored a file of {size} bytes in {'ab'[number % 2]}"
+
+
+def new_kind(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+    """Return the verdict on a line of a new kind, which is at least as odd as its text."""
+    kind = split(text).kind
+    if kind in usual.places or not usual.places:
+        return []
+    [of_text] = odd_text(usual, text, cost)
+    p_value = min(usual.p_new(cost.figure), of_text.p_value)
+    return [Verdict("template", f"new kind of line{_words(cost)}", kind, cost.figure, p_value, "", cost.pieces)]
+
+
+def new_values(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+    """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
+    lines. The figure of the oddest has a little of the bits of the others."""
+    line, verdicts = split(text), list[Verdict]()
+    found = usual.new_values(line)
+    for one, bits in zip(found, [usual.all_bits(found), *map(usual.bits, found[1:])], strict=False):
+        value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
+        said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
+        if said.startswith(HIDDEN):
+            said = counted(len(seen), "other")
+        if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
+            said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
+        key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
+        key += f"\t{value.text}" if value.kind == WORD else ""
+        at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
+        why, p_value = f"{value.shown}: seen {said}", usual.p_value(bits)
+        verdicts.append(Verdict("value", why, key, bits, p_value, value.place, [at]))
+    return verdicts
+
+
+def odd_text(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+    """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
+    text is odd only if its figure is well above the accepted one."""
+    words, kind, hidden = _words(cost), split(text).kind, usual.hide(text)
+    key = f"{kind} {DIGITS.sub('#', usual.hide(words))}" if words and not usual.is_plain else hidden
+    enough = BEYOND * usual.harmless.get(("template", kind), -math.inf)
+    known = usual.has_text(hidden) or not usual.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
+    p_value = 1.0 if known or cost.figure <= enough else cost.p_value
+    return [Verdict("text", f"odd text{words}", key, cost.figure, p_value, "", cost.pieces)]
+
+
+def _words(cost: TextCost) -> str:
+    """Return how a reason names the costliest words of a text."""
+    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.words[:3])
+    return f": “{'”, “'.join(words)}”" if words else ""
+
+
+def whole_word(text: str, start: int, stop: int) -> str:
+    """Return the words of `text` that overlap the piece from `start` to `stop`; for its end, the last word."""
+    text = text[: max(LONGEST, stop)].rstrip()
+    first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
+    last = text.find(" ", max(stop - 1, first + 1))
+    return text[first : len(text) if last < 0 else last].strip()
+
+
+def rates(log: Log) -> Iterator[Oddity]:
+    """Yield bursts of equal lines, and silences of regular kinds of line."""
+    for name, p_value, why, lines in log.usual.rates.odd(log.counted):
+        if name not in log.harmless:
+            yield Oddity("rate", why, _bits(p_value), p_value, lines, len(lines))
+
+
+def episodes(log: Log) -> Iterator[Oddity]:
+    """Yield the parts of the log in which several new kinds of line occur close together."""
+    stretches: list[list[tuple[int, Oddity, Placed]]] = []
+    for each in log.odd:
+        if not stretches or each[0] - stretches[-1][-1][0] > STRETCH:
+            stretches.append([])
+        stretches[-1].append(each)
+    for some in stretches:
+        here = Counter(one for _, one, _ in some)
+        new = [one for one in here if one.detector == "template"]
+        if len(new) < TOGETHER:
+            continue
+        figures = np.array([one.figure for one in new])
+        most = np.median(figures) + APART * np.median(np.abs(figures - np.median(figures)))
+        within = some[-1][0] - some[0][0] + 1
+        apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
+        apart |= {one for one in here if one.detector == "value" and one.p_value * within <= log.rate}
+        parts = sorted((one for one in here if one not in apart), key=lambda one: one.rank)
+        expected = log.usual.p_new() * within
+        p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
+        if parts and p_value <= log.rate:
+            lines = [line for _, one, line in some if one not in apart]
+            why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
+            why += _about([line.text for line in lines], log.usual)
+            yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
+
+
+def _about(texts: Sequence[str], usual: UsualLines) -> str:
+    """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
+    lines = [split(text).fields for text in texts]
+    times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
+    words = Counter(
+        word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
+    )
+    often = (word for word, count in words.items() if count > SHARED * len(lines))
+    shared = [shown for shown, word in often if shown != word or usual.share(word) < SHARED]
+    when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
+    return f"{when and f', {when}'}{who and f', from {who}'}"
+
+
+def _bits(p_value: float) -> float:
+    return -math.log2(max(p_value, 1e-300))
+
+
+DETECTORS = {
+    "template": Detector(
+        "a kind of line that no good line has, and its oddest words",
+        "new kind of line: “216.1.455.201”",
+        odd=("out of memory: process 77 was killed",),
+        of_line=new_kind,
+        of_fields=True,
+    ),
+    "value": Detector(
+        "a new value at its place, or a number out of range",
+        "port 70000: seen 22 to 65,531",
+        odd=("shop[203]: eve stored a file of 150 bytes in a",),
+        of_line=new_values,
+        of_fields=True,
+    ),
+    "text": Detector(
+        "a text that costs the model more than good lines do",
+        "odd text: “Passed password”",
+        odd=(),
+        of_line=odd_text,
+    ),
+    "episode": Detector(
+        "new kinds of line that come together",
+        "episode: 99 odd lines of 52 kinds within 99 lines, Nov 9 12:44:47 to Nov 9 12:44:56, from cn77",
+        odd=[f"kernel: {'very ' * number}slow" for number in range(1, 9)],
+        of_log=episodes,
+    ),
+    "rate": Detector(
+        "many equal lines, or a regular kind of line that stopped or never came",
+        "burst: 60 equal lines; at most 4 within 60 good ones",
+        odd=[example(8)] * 60,
+        of_log=rates,
+    ),
+}
+"""By name. Of two that find the same line, the first one says why."""
+
+
+def by_key(usual: UsualLines, text: str, cost: TextCost, names: Sequence[str]) -> list[Harmless]:
+    """Return what these detectors of lines find in a masked line, by the keys of their verdicts."""
+    each = ((name, DETECTORS[name].of_line) for name in names)
+    return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(usual, text, cost)]
+
+
+def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
+    """Return what is usual in good `lines`, as `UsualLines.of`, and what detectors learn from them by themselves."""
+    learned = {name: one.learn(lines) for name, one in DETECTORS.items() if one.learn}
+    return replace(UsualLines.of(lines, masked), learned=learned or UNSET)
+
+
+def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
+    """Return what one detector finds odd about a masked line, the oddest first: the first one within this `rate` of
+    false alarms, or else the one with the lowest p-value. The others lower the p-value."""
+    learned, found, number = usual.learned or {}, list[list[Verdict]](), 0
+    for name, one in DETECTORS.items():
+        if one.of_line and (one.learn is None or name in learned):
+            number += not (one.of_fields and usual.is_plain)
+            verdicts = one.of_line(usual, text, cost)
+            found.append([one for one in verdicts if name == "text" or (name, one.key) not in usual.harmless])
+    found = [each for each in found if each]
+    p_value = min(each[0].p_value for each in found)
+    within = (each for each in found if each[0].p_value <= rate / number)
+    first, *others = next(within, None) or min(found, key=lambda each: each[0].p_value)
+    others = [one for one in others if one.p_value <= rate / number]
+    return [one._replace(p_value=min(1.0, number * one.p_value)) for one in (first._replace(p_value=p_value), *others)]
