@@ -2,8 +2,8 @@
 
     python -m tests.without               each wing by itself: the linter, the import contracts, the help, every command
     python -m tests.without odd hub       the same for these wings alone
-    python -m tests.without --tests       the tests: the core's without any wing, and each half of the wings' without the
-                                          other half; not those in a browser, hostile ones, and those of prose
+    python -m tests.without --tests       the tests: the core's without any wing, and those of each half of the wings
+                                          without the other half; not those in a browser, hostile ones, and of prose
 
 What goes is the row of the wing in `afterword.commands`, what it names, and its lines in `afterword/__init__.py`, which
 names functions for type checkers.
