@@ -45,7 +45,6 @@ from typing import Any, NamedTuple
 import click
 
 from afterword.model.folder.saved import load_model, save_model
-from afterword.wings.odd.normal import CALIBRATION_FILE
 from benchmarks.commands import as_written
 from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.cases import cases
@@ -90,7 +89,9 @@ def make_fixtures(place: Path) -> None:
     for name, content in cases("FILES").items():
         (place / name).write_bytes(content)
     lines = load_model(save_tiny(place / "lines", lines=True, mixed=True))
-    save_model(place / "lines", dataclasses.replace(lines, attachments={CALIBRATION_FILE: calibration()}), "# Lines\n")
+    save_model(
+        place / "lines", dataclasses.replace(lines, attachments={"calibration.safetensors": calibration()}), "# Lines\n"
+    )
     (place / "book.txt").write_bytes(BOOK)
     command = [sys.executable, "-m", "afterword", "train", "book.txt", "--out", "run", "--base", "none", *SMALL]
     subprocess.run(command, cwd=place, env=ENVIRONMENT, check=True, capture_output=True)

@@ -29,8 +29,6 @@ from afterword.model.folder.saved import CONFIG, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import read_tensors
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
-from afterword.wings.odd.calibration import Calibration, Usual
-from afterword.wings.odd.normal import CALIBRATION_FILE
 from tests.sealing import reseal, seal
 from tests.wings.hub.hub import Handler, stand_in
 from tests.wings.hub.test_push import at_home, published
@@ -312,7 +310,9 @@ def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 # ---- folders of models and runs
 
 
-def calibration() -> Calibration:
+def calibration() -> Any:
+    from afterword.wings.odd.calibration import Calibration, Usual
+
     usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
     return Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
 
@@ -339,7 +339,7 @@ def mask(draw: random.Random) -> str:
 def masked(draw: random.Random, folder: Path) -> str:
     """Write a calibration with a hostile mask, with correct checksums, for the model in `folder`; return the mask."""
     tensors, about = calibration().record()
-    seal(folder / CALIBRATION_FILE, tensors, about | {"masks": [found := mask(draw)]})
+    seal(folder / "calibration.safetensors", tensors, about | {"masks": [found := mask(draw)]})
     reseal(folder)
     return found
 

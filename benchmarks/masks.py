@@ -26,12 +26,12 @@ from pathlib import Path
 
 import click
 
+import afterword
 from afterword import load
 from afterword.errors import OptionError
 from afterword.model.folder.saved import load_model, save_model
 from afterword.text.lines import Masks
 from afterword.text.patterns import GROUP, LARGEST, LONGEST
-from afterword.wings.odd.normal import CALIBRATION_FILE, calibrated
 from benchmarks.commands import as_written, echo_row, echo_table, machine
 from tests.serving.server import SOURCE, Serving, serving
 
@@ -312,9 +312,9 @@ def ask_health(served: Serving, goes_on: Callable[[], bool]) -> list[float]:
 def replace_masks(folder: Path, sound: Path, masks: tuple[str, ...]) -> None:
     """Replace the model in `folder` by the model `sound`, with `masks` in its calibration."""
     model = load_model(sound)
-    calibration = model.attachments[CALIBRATION_FILE]
+    calibration = model.attachments["calibration.safetensors"]
     shutil.rmtree(folder)
-    save_model(folder, replace(model, attachments={CALIBRATION_FILE: replace(calibration, masks=masks)}), "")
+    save_model(folder, replace(model, attachments={"calibration.safetensors": replace(calibration, masks=masks)}), "")
 
 
 @main.command()
@@ -326,7 +326,7 @@ def served(model: str, seed: int) -> None:
     echo_table(["family", "refused", "abandoned", "used", "/health, ms: median, worst"])
     with tempfile.TemporaryDirectory() as place:
         sound, folder = Path(place, "sound"), Path(place, "hostile")
-        calibrated(load(model), [f"{LOG}{k}" for k in range(100)]).save(sound)
+        afterword.calibrated(load(model), [f"{LOG}{k}" for k in range(100)]).save(sound)
         shutil.copytree(sound, folder)
         with serving(folder, PYTHONPATH=SOURCE) as server:
             for name, family in {"plain": lambda _: "[0-9]+", **FAMILIES}.items():

@@ -24,7 +24,6 @@ import numpy as np
 from afterword.language_model import load
 from afterword.model.ngram.mixture import USES
 from benchmarks.commands import as_written, echo_table, machine, peer_python, ppmd_lines
-from benchmarks.odd import shuffled, trained
 
 BOOKS = ("airdsAirs", "ryansMammoth", "oneills1850")
 METERS = {"C|": "C|", "C": "C|", "4/4": "C|", "6/8": "6/8"}
@@ -41,6 +40,8 @@ BAR = re.compile(r"[|:\[\]]*[|:][|:\]]*\d*|\[\d")
 @click.option("--num", type=int, default=100, show_default=True, help="tunes written per meter and way")
 @click.option("--corpus", type=click.Path(path_type=Path, exists=True))
 def main(minutes: float, num: int, corpus: Path | None) -> None:
+    from benchmarks.odd import shuffled, trained
+
     tunes = shuffled(dict.fromkeys(collected(corpus or installed())))
     train, held_out = tunes[len(tunes) // 10 :], tunes[: len(tunes) // 10]
     click.echo(f"{machine()}\n\n{len(train):,} tunes, {sum(map(len, train)):,} characters; {len(held_out)} held out:\n")

@@ -44,11 +44,14 @@ import pytest
 from benchmarks.everywhere import TOP, copy_files
 
 HOUSE = Path("src/afterword")
-ROOMS = ("storage.py", "records.py", "runs", "model/folder", "generation/sampling.py", "oddities")
-TESTS = [f"tests/{room}" for room in ("runs", "model", "oddities", "generation", "operations", "test_records.py")]
+ROOMS = ("storage.py", "records.py", "runs", "model/folder", "generation/sampling.py", "wings/odd")
+TESTS = [
+    f"tests/{room}"
+    for room in ("runs", "model", "wings/odd", "wings/hub", "generation", "operations", "test_records.py")
+]
 TESTS += [f"tests/{name}.py" for name in ("test_storage", "test_language_model")]
-TESTS += [f"tests/cli/test_{name}.py" for name in ("odd", "push", "generate", "info")]
-TESTS += [f"tests/hostile/test_{name}.py" for name in ("folders", "hub")]
+TESTS += [f"tests/cli/test_{name}.py" for name in ("generate", "info")]
+TESTS += ["tests/hostile/test_folders.py"]
 LIBRARIES = ("torch", "hypothesis", "safetensors.numpy", "rich.progress", "click", "regex", "msgspec", "onnxruntime")
 QUIETLY = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # LIBRARIES are imported before pytest starts
 PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h

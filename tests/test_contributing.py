@@ -184,7 +184,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     filters = house.file("sampling filter", 0)
     house.add_line(filters, "Filter = ", FILTER)
     field = '    first: int = setting("draw from the first tokens", default=0, minimum=0, filter=keep_first, off=0)'
-    house.add_line(filters, '"""Settings of writing;', field)
+    house.add_line(filters, '"""The settings of the next token', field)
     score = house.source / "afterword" / "operations" / "score.py"
     lines = score.read_text("utf-8").splitlines(keepends=True)
     for begins, new in (("    adapt: ", OPTION), ("    work.check(", LOUD)):

@@ -173,7 +173,6 @@ def test_the_programs_of_the_reference_print_what_they_say(
 @pytest.mark.parametrize(
     ("script", "file", "name", "odd"),
     [
-        ("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260)),
         ("make_sessions.py", "sessions.txt", "lines", (40, 110, 180, 250)),
         *cases("SCRIPTS"),
     ],
@@ -186,22 +185,6 @@ def test_a_text_is_the_one_that_the_page_shows(
     assert f"```\n{first}\n```" in page(name)
     printed = re.findall(r"^today.\w+:(\d+): .*?  (\w.*)$", page(name), re.MULTILINE)
     assert {(int(line) - 1, text) for line, text in printed} >= {(k, made["today"][k]) for k in odd}
-
-
-@pytest.mark.slow
-def test_the_odd_lines_come_first_and_the_next_event_is_a_whole_one(place: Path) -> None:
-    runpy.run_path(str(DOCS / "make_log.py"))
-    listed = re.findall(r"^today.log:(\d+): ", ran("odd", "good.log", "today.log"), re.MULTILINE)
-    assert {*listed[:5]} == {"41", "91", "151", "201", "261"}
-    script = runpy.run_path(str(DOCS / "make_sessions.py"), run_name="__main__")
-    printed = ran("odd", "sessions.txt", "today.txt", "--out", "shop")
-    assert {"41", "111", "181", "251"} <= {*re.findall(r"^today.txt:(\d+): ", printed, re.MULTILINE)[:10]}
-    prompt = ["--prompt", "home search product", "--max-tokens", "1", "--json", "--log-probabilities", "5"]
-    (piece,) = json.loads(ran("generate", "shop", *prompt))["pieces"]
-    assert {one["text"] for one in piece["alternatives"]} <= {"", *(f" {event}" for event in script["NEXT"])}
-    written = ran("generate", "shop", "--num", "100", "--temperature", "1").split()
-    unknown = [event for event in written if event not in script["NEXT"]]  # about one in 700 is two events in one
-    assert len(unknown) < len(written) / 50
 
 
 METERS = {"reel.txt": "[M:C|]", "jig.txt": "[M:6/8]"}

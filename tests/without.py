@@ -2,8 +2,8 @@
 
     python -m tests.without               each wing by itself: the linter, the import contracts, the help, every command
     python -m tests.without odd hub       the same for these wings alone
-    python -m tests.without --tests       the tests, but for those in a browser and hostile ones: the core's without any
-                                          wing, and each wing's without its neighbour
+    python -m tests.without --tests       the tests: the core's without any wing, and those of each half of the wings
+                                          without the other half; not those in a browser, hostile ones, and of prose
 
 What goes is the row of the wing in `afterword.commands`, what it names, and its lines in `afterword/__init__.py`, which
 names functions for type checkers.
@@ -41,7 +41,7 @@ CHECKS = (
     ("-W", "error", "-c", IMPORTS),
 )
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "worksteal")
-WITHOUT = ("--ignore=tests/browser", "--ignore=tests/hostile", "--ignore=tests/wings")
+OTHERS = ("browser", "hostile", "wings", "test_docs.py", "test_pages.py", "test_interface.py", "test_notebooks.py")
 
 
 def copied(place: Path, wings: Sequence[str]) -> None:
@@ -105,10 +105,10 @@ def main() -> None:
     parser.add_argument("--tests", action="store_true")
     asked = parser.parse_args()
     if asked.tests:
-        neighbours = zip(asked.wings, [*asked.wings[1:], asked.wings[0]], strict=True)
-        each = [
-            (asked.wings, WITHOUT),
-            *(([gone], (f"tests/wings/{other}",)) for gone, other in neighbours if gone != other),
+        half, others = asked.wings[::2], asked.wings[1::2]
+        each = [(asked.wings, [f"--ignore=tests/{other}" for other in OTHERS])]
+        each += [
+            (gone, [f"tests/wings/{wing}" for wing in left]) for gone, left in ((half, others), (others, half)) if left
         ]
         failed = [found for wings, tests in each for found in checked(wings, [(*PYTEST, *tests)])]
     else:

@@ -24,7 +24,7 @@ from afterword.generation.next_words import NextWord
 from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
 from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
-from afterword.generation.writer import Generating, GeneratingMany, Predicting, Stream, Streaming, Writer
+from afterword.generation.writer import Expecting, Generating, GeneratingMany, Stream, Streaming, Writer
 from afterword.inspection.gates import look_at_gates
 from afterword.model.arrays import Array
 from afterword.model.folder.card import card, disclosing
@@ -176,8 +176,8 @@ class LanguageModel:
         """
         return read_prompt(self._saved, self.predictor, prompt, label)
 
-    @takes(Predicting)
-    def next_characters(self, asked: Predicting) -> list[NextCharacter]:
+    @takes(Expecting)
+    def next_characters(self, asked: Expecting) -> list[NextCharacter]:
         """Return the characters that can follow `prompt` with their probabilities, the likeliest first.
 
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,

@@ -53,4 +53,4 @@ def test_the_options_that_help_shows_exist() -> None:
 def test_every_command_is_in_one_group() -> None:
     whole = printed("--help")
     assert [*re.findall(r"^  ([a-z]+)  ", whole, re.MULTILINE)] == names()
-    assert sum(one.group == "Start here" for one in commands().values()) == 6
+    assert sum(one.group == "Start here" for one in commands().values()) <= 6

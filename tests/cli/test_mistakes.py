@@ -152,7 +152,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train book --out run --validation 2", "validation must be"),
         ("train book --out run --validation nowhere.txt", "nowhere.txt"),
         ("train book --out run --vocabulary word", "vocabulary must be"),
-        ("train good --out run --labels", "good:1 has no tab: with --labels every line is a label, a tab and a text"),
+        ("train text --out run --labels", "text:1 has no tab: with --labels every line is a label, a tab and a text"),
         ("train book --out run --seq-length 60000", "seq-length"),
         ("train book --out book", "is a file"),
         ("train book --out book/deeper", "cannot"),

@@ -255,11 +255,12 @@ def test_a_disk_that_fails_leaves_the_model_before(folder: Path, failing: str, m
         path.write_text("new")
 
     wings = [import_module(f"afterword.{one.place.partition(':')[0]}") for one in attached().values()]
-    for writer in ("write_tensors", "write_bytes", "write_json"):
-        for module in (saved, *wings):
-            monkeypatch.setattr(module, writer, fail, raising=False)
-    with pytest.raises(StorageError):
-        save_model(folder, model(1), "")
+    with monkeypatch.context() as failed:
+        for writer in ("write_tensors", "write_bytes", "write_json"):
+            for module in (saved, *wings):
+                failed.setattr(module, writer, fail, raising=False)
+        with pytest.raises(StorageError):
+            save_model(folder, model(1), "")
     assert_same(load_model(folder), model())
     assert names(folder.parent) == ["book"]
 

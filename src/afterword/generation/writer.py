@@ -41,7 +41,7 @@ LAST, FEWEST = 10_000, 10  # the search ends when fewer than FEWEST of the LAST 
 
 
 @settings_class()
-class Predicting(Filters):
+class Expecting(Filters):
     """The request for the characters that can follow."""
 
     prompt: PromptLike = None

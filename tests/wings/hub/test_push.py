@@ -19,18 +19,16 @@ import pytest
 from huggingface_hub import constants
 
 from afterword.cli import main
-from afterword.commands import attached
 from afterword.errors import OptionError
 from afterword.language_model import load
 from afterword.model.folder.card import card, card_text, metadata
 from afterword.model.folder.saved import FILES, load_model, save_model
 from afterword.serving.writing.models import short_name
 from afterword.wings.hub.push import push
-from afterword.wings.odd.accept import accept
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
-from tests.tiny import save_tiny, save_tiny_whole
+from tests.tiny import save_tiny_whole
 from tests.wings.hub.hub import TOKEN, Hub, Repository, problems, stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
@@ -207,7 +205,6 @@ def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) 
     assert "the hub of HF_ENDPOINT, 'http://127.0.0.1:9', did not answer for hf://me/tiny" in error(
         on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1
     )
-    assert "is elsewhere and cannot be changed" in error(on_hub("calibrate", MINE, __file__), 2)
 
 
 def test_a_model_of_another_program_is_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
@@ -282,28 +279,6 @@ def test_the_card_of_every_kind_of_model_is_valid(model: Path) -> None:
     for base, validation in itertools.product(bases, (None, {"bits_per_character": 2.5, "nats_per_character": 1.7})):
         kind = dataclasses.replace(saved, about={**saved.about, "base": base, "validation": validation})
         assert problems(card(kind, [(0.8, "---\na: [")])) == []
-
-
-def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command, hub: Hub, tmp_path: Path) -> None:
-    mine, log = save_tiny_whole(tmp_path / "mine", seed=0), tmp_path / "today.log"
-    log.write_text("a b 3 é\nb b 9000 d\nd d d\na 10.0.0.7 b 700000 b\n")
-    accept(mine, ("d d d",))
-    here = on_hub("odd", mine, log, "--json", "--false-alarms", "0.05")
-    assert here.stdout.count("\n") > 0
-    sent = on_hub("push", mine, "me/tiny", "--yes")
-    assert "`lines.json` contains the words of the normal lines" in sent.stderr
-    assert on_hub("odd", MINE, log, "--json", "--false-alarms", "0.05").stdout == here.stdout
-    old = shutil.copytree(Path(__file__).parents[2] / "model" / "kept" / "0.3" / "lines", tmp_path / "old")
-    here = on_hub("odd", old, log, "--json", "--false-alarms", "0.1")
-    sent = on_hub("push", old, "me/tiny", "--yes")
-    assert sent.stderr.count("note: ") == 3  # two about the card
-    *_, files = hub.repositories["me/tiny"].commits.values()
-    assert {*files} == {*FILES, ".gitattributes"}
-    assert on_hub("odd", MINE, log, "--json", "--false-alarms", "0.1").stdout == here.stdout
-    load_model(save_tiny(tmp_path / "plain"))
-    on_hub("push", tmp_path / "plain", "me/tiny", "--yes")
-    *_, files = hub.repositories["me/tiny"].commits.values()
-    assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *attached()}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "README.md"])

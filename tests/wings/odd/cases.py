@@ -11,6 +11,7 @@ import numpy as np
 
 import afterword
 from afterword.language_model import LanguageModel
+from afterword.model.ngram.mixture import Using
 from afterword.storage import temporary_folder
 from afterword.wings.odd.calibration import Calibration, Costs, Normal
 from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE, calibrated, odd_lines, with_late_kinds
@@ -59,11 +60,13 @@ def models(lines: Path, place: Path) -> dict[str, Path]:
     """Return models like that in `lines`: with all that is usual, with the costs alone, and by the n-gram."""
     good = place / "good lines"
     good.write_text("".join(f"{'abcd'[k % 4] * (k % 7 + 1)}\n" for k in range(400)), "utf-8")
-    for name, more in {"USUAL": {}, "NGRAM": {"using": "ngram"}}.items():
+    mixed = (lines / "ngram.safetensors").exists()
+    uses: dict[str, Using] = {"USUAL": "both", **({"NGRAM": "ngram"} if mixed else {})}
+    for name, using in uses.items():
         shutil.copytree(lines, place / name)
-        afterword.calibrate(place / name, good, **more)  # type: ignore[arg-type]
+        afterword.calibrate(place / name, good, using=using)
     calibrated(afterword.load(lines), good.read_text("utf-8").split()).save(place / "BARE")
-    return {name: place / name for name in ("USUAL", "NGRAM", "BARE")}
+    return {name: place / name for name in ("USUAL", "NGRAM", "BARE") if (place / name).exists()}
 
 
 MIXED = ("bb", "☃☃☃ 12", "", "ccc")  # one that is odd
@@ -135,3 +138,5 @@ RECORDED_HTTP = [("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\n
 ATTACHMENTS, ATTACH, USE = [attachments], [attach], [use]
 OF_LINES_MODEL, LINE_CALLS = [models], [of_lines]
 LOADED = {"odd": [{"files": "text"}]}  # which the uncalibrated model refuses
+
+SCRIPTS = [("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260))]

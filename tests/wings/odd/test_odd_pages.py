@@ -1,18 +1,22 @@
-"""The programs of docs/lines.md that judge lines in bulk."""
+"""What docs/lines.md shows of odd lines: programs that judge lines in bulk, and sessions of events."""
 
 from __future__ import annotations
 
 import ast
+import json
+import re
+import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import afterword
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
 from benchmarks.bulk import NUMBERING, ODD, RAY, SPARK, TWO
-from tests.test_pages import place
+from tests.test_pages import DOCS, place, ran
 
 __all__ = ["place"]
 
@@ -47,3 +51,19 @@ def test_a_batch_is_scored_by_the_programs_for_other_engines_as_by_the_model(pla
     expected = afterword.odd_lines(model, texts, 0.01)
     for name in ("bits", "figure", "p_value", "odd"):
         assert [*odd[name]] == [getattr(line, name) for line in expected]
+
+
+@pytest.mark.slow
+def test_the_odd_lines_come_first_and_the_next_event_is_a_whole_one(place: Path) -> None:
+    runpy.run_path(str(DOCS / "make_log.py"))
+    listed = re.findall(r"^today.log:(\d+): ", ran("odd", "good.log", "today.log"), re.MULTILINE)
+    assert {*listed[:5]} == {"41", "91", "151", "201", "261"}
+    script = runpy.run_path(str(DOCS / "make_sessions.py"), run_name="__main__")
+    printed = ran("odd", "sessions.txt", "today.txt", "--out", "shop")
+    assert {"41", "111", "181", "251"} <= {*re.findall(r"^today.txt:(\d+): ", printed, re.MULTILINE)[:10]}
+    prompt = ["--prompt", "home search product", "--max-tokens", "1", "--json", "--log-probabilities", "5"]
+    (piece,) = json.loads(ran("generate", "shop", *prompt))["pieces"]
+    assert {one["text"] for one in piece["alternatives"]} <= {"", *(f" {event}" for event in script["NEXT"])}
+    written = ran("generate", "shop", "--num", "100", "--temperature", "1").split()
+    unknown = [event for event in written if event not in script["NEXT"]]  # about one in 700 is two events in one
+    assert len(unknown) < len(written) / 50
