@@ -153,7 +153,7 @@ WINGS = {
         functions=("units:units", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),
-        page=("measures.js",),
+        page=("lesson.js",),
         files=(
             *("docs/gates.md", "docs/lstm*.md", "docs/teaching.md", "docs/subjects.txt", "docs/cell.svg"),
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),

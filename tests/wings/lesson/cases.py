@@ -16,22 +16,6 @@ MISTAKES = [
 QUIET = {"inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"]}
 TERMINAL = ["inspect tiny --file TEXT --find SAID"]
 LOADED = {"inspect": [{"text": "The sea"}, {"file": "text", "horizon": True}]}
-SOUND = {"inspection": "keeps", "word": "ab", "instead": ["ba"]}
-SERVED_REFUSALS = [
-    (
-        "/v1/inspect",
-        {"inspection": "keeps", "text": "ab\ncd", "word": "cb"},
-        "the text has no word 'cb': name one of its words",
-    ),
-    ("/v1/inspect", {"inspection": "keeps", "text": "ab\ncd", "word": "cd"}, "the text ends with 'cd'"),
-    (
-        "/v1/inspect",
-        {"inspection": "keeps", "text": "ab\ncd", "word": "ab", "after": "."},
-        "the text has no '.' after 'ab'",
-    ),
-    ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 7_000, "word": "ab", "instead": ["ba"]}, "tokens"),
-    ("/v1/inspect", {"inspection": "keeps", "text": "ab\n" * 100_000, "word": "ab"}, "tokens"),
-]
 FRAMED = ["/v1/step"]  # routes whose pages run in the frame
 SHADED = {"step": "'#text b:first-child, #gates span, .soft', ['p12', 'n12', 'p6', 'n6', '']"}
 

@@ -1,5 +1,5 @@
 // The gates while the model reads the text: the page of `afterword inspect --html`, in a frame. Wings add other pages of a
-// text, as `views`, and what stands above the frame, as `panels`.
+// text, as `views`.
 
 import { added, call } from "./api.js";
 import { steering } from "./settings.js";
@@ -8,10 +8,8 @@ import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./ve
 import { number } from "./words.js";
 
 const USUAL = 1000; // characters, which a frame draws quickly
-const EVERY_UNIT_UP_TO = 500; // characters: of a longer text, the page of the gates shows some units
 const GATES = { label: "all units", path: "/v1/gates" };
 const VIEWS = [GATES, ...(await added("views"))]; // one may have a `most`: it shows as many characters at the end
-const PANELS = await added("panels");
 
 export function begin(panel, writer) {
   render(html`<${Inside} writer=${writer} />`, panel);
@@ -23,7 +21,6 @@ function Inside({ writer }) {
   const readsLines = Boolean(modelOf(values)?.afterword?.lines);
   const [most, setMost] = useState(USUAL);
   const [view, setView] = useState(GATES);
-  const [unit, setUnit] = useState(null); // to show, such as l0.u42
   const { found: shown, error, isBusy, ask } = useRequest(); // {html, key, length}
   const [drawn, setDrawn] = useState(null); // the key of what the frame drew last
   const frame = useRef(null);
@@ -41,14 +38,13 @@ function Inside({ writer }) {
     const text = view.most ? part().slice(-view.most) : part();
     const { model, hold } = steering();
     const body = { model, text, hold };
-    if (view === GATES && unit && text.length > EVERY_UNIT_UP_TO) body.units = [unit];
     const key = JSON.stringify([view.path, body]);
     if (key === shown?.key) return;
     ask(async signal => (text ? { ...(await call("POST", view.path, body, signal)), key, length: text.length } : null));
   };
   useEffect(() => {
     if (tab === "inside") look();
-  }, [tab, model, most, view, unit]);
+  }, [tab, model, most, view]);
   useLayoutEffect(() => { // at once: a new frame that says it is ready must get the current page, not the previous one
     const hear = ({ data, origin, source }) => {
       if (origin !== location.origin || source !== frame.current?.contentWindow) return;
@@ -76,7 +72,6 @@ function Inside({ writer }) {
     </div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${!shown && !error && !isBusy && html`<p class="soft">Write some text first: this tab shows the network's gates while it reads the text.</p>`}
-    ${(shown || error) && PANELS.map(Panel => html`<${Panel} part=${part} chooseUnit=${setUnit} />`)}
-    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src=${unit ? `inside#cell:${unit}` : "inside"} title="Gates"></iframe>`}
+    ${shown && html`<iframe key=${shown.key} ref=${frame} id="inside" class="inside" src="inside" title="Gates"></iframe>`}
   `;
 }
