@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -64,8 +65,8 @@ class InspectReply(msgspec.Struct):
 
     model: str
     caption: str
-    head: list[str]
-    rows: list[list[str]]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
     foot: str
 
 
@@ -93,8 +94,7 @@ async def inspect(call: Call[Service], body: InspectRequest) -> InspectReply:
         else:
             options |= {"after": body.after, "instead": body.instead or ()}
             found = keeps(model, body.text, body.word or "", **options)
-        rows = [list(row) for row in found.rows()]
-        return InspectReply(served, found.caption, list(found.head), rows, found.foot)
+        return InspectReply(served, found.caption, found.head, found.rows(), found.foot)
 
     return await call.work(measured)
 
