@@ -40,11 +40,9 @@ def test_a_new_inspection_is_a_file_a_line_of_the_table_and_an_option(model: Pat
     house = copied(tmp_path)
     file = house.file("inspection", 0, "surprising")
     file.write_text(INSPECTION)
-    house.add_line(
-        house.file("inspection", 1),
-        '"units": "wings',
-        '            "surprising": "wings.lesson.surprising:surprising",',
-    )
+    table = house.file("inspection", 1)
+    row = table.read_text("utf-8").replace('"units:units", ', '"units:units", "surprising:surprising", ')
+    table.write_text(row, "utf-8")
     inspecting = file.with_name("inspecting.py")
     text = inspecting.read_text("utf-8")
     for place, new in (
