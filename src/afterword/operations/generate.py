@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, ClassVar
@@ -25,7 +24,6 @@ from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
 
-TYPICAL, MUCH_MORE = 500, 1.25  # new lines, and how many times the cost of held-out ones is worth a note
 FEW = 8  # samples that are written one by one; more are written in parallel
 
 
@@ -156,7 +154,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
     writer = model.writer(sampling)
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
-    accept = _Accept(request, model, label, work) if request.unique or request.novel else None
+    accept = _Accept(request, model, label) if request.unique or request.novel else None
     first = random_seed() if request.seed is None else request.seed
     if request.seed is None and writer.draws:
         work.say(f"seed {first}")
@@ -225,7 +223,7 @@ def _lines_found(complete: int, wanted: int, accept: _Accept) -> str:
 class _Accept:
     """The check that each line with `label` must pass. Raises OptionError for a model of running text."""
 
-    def __init__(self, request: Generate, model: LanguageModel, label: str | None, work: Work) -> None:
+    def __init__(self, request: Generate, model: LanguageModel, label: str | None) -> None:
         if not model.lines:
             raise OptionError("`unique` and `novel` are for models of lines: this one was not trained with `lines`")
         known = {line for part in SPLITS for line in model.learned_from().texts(part)} if request.novel else set()
@@ -233,8 +231,6 @@ class _Accept:
             known = {line.removeprefix(label + TAB) for line in known if line.startswith(label + TAB)}
         self._known = {*known, ""}  # training leaves out empty lines
         self._is_unique, self._normalise = request.unique, model.tokenizer.normalise
-        self._usual, self._work = (model.about["validation"] or {}).get("bits_per_character"), work
-        self._bits = self._characters = self._lines = 0.0  # of the latest new lines
         self.tried = 0
 
     def __call__(self, sample: Sample) -> bool:
@@ -244,21 +240,4 @@ class _Accept:
             return False
         if self._is_unique:
             self._known.add(line)
-        self._check_cost(sample)
         return True
-
-    def _check_cost(self, sample: Sample) -> None:
-        """Note once if new lines cost much more than held-out ones."""
-        self._bits -= sample.log_probability / math.log(2)
-        self._characters += len(sample.text) + 1
-        self._lines += 1
-        if self._usual is None or self._lines < TYPICAL:
-            return
-        cost = self._bits / self._characters
-        if cost > MUCH_MORE * self._usual:
-            self._work.note(
-                f"the last {TYPICAL:,} lines cost {cost:.2f} bits per character, held-out ones {self._usual:.2f}: "
-                "the model is running out of likely new lines"
-            )
-            self._usual = None  # once is enough
-        self._bits = self._characters = self._lines = 0.0

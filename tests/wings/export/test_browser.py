@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -18,13 +19,15 @@ from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
+from afterword.model.network.network import log_probabilities
+from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import Ngram, start_row
 from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from afterword.wings.export.browser import PageSettings, model_html, packed, write_html
-from afterword.wings.export.pruning import divergence, tree_of
+from afterword.wings.export.pruning import tree_of
 from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
 
@@ -285,6 +288,30 @@ def contexts() -> np.ndarray:
 def half(ngram: Ngram) -> SavedModel:
     model = base_of("".join(map(chr, range(97, 97 + ROWS - 2)))).model
     return dataclasses.replace(model, ngram=ngram, mixture_weight=0.5)
+
+
+SAMPLE_TEXTS, SAMPLE_LENGTH = 64, 24  # of the texts that are written to measure the cost
+
+
+def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
+    """Return the bits per character by which `ngram` in place of the model's own makes its text costlier.
+
+    It is the mean divergence of the predictions, over some 1,500 tokens that the model writes.
+    """
+    assert model.ngram is not None
+    network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
+    random = np.random.default_rng(seed)
+    ids = np.full((SAMPLE_TEXTS, SAMPLE_LENGTH + 1), model.ngram.boundary)
+    state = network.start(SAMPLE_TEXTS)
+    for t in range(SAMPLE_LENGTH):
+        logits, state = network.step(ids[:, t], state)
+        reached = np.exp(log_probabilities(logits)).cumsum(axis=1)
+        ids[:, t + 1] = np.argmax(reached > random.random((SAMPLE_TEXTS, 1)) * reached[:, -1:], axis=1)
+    logits, own, _ = network.read_apart(ids[:, :-1], network.start(SAMPLE_TEXTS))
+    both = [network.join(logits, found).astype(np.float64) for found in (own, ngram.probabilities(ids[:, :-1], 0))]
+    nats = float((np.exp(both[0]) * (both[0] - both[1])).sum())
+    characters = sum(len(model.tokenizer.texts[row]) or 1 for row in ids[:, 1:].ravel().tolist())
+    return float(max(0.0, nats / math.log(2) / characters))
 
 
 def test_a_tree_without_a_limit_keeps_all_and_hardly_changes_a_probability(ngram: Ngram) -> None:

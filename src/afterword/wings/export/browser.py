@@ -26,7 +26,7 @@ from afterword.web.pages import (
     read,
     style,
 )
-from afterword.wings.export.pruning import Tree, divergence, tree_of
+from afterword.wings.export.pruning import Tree, tree_of
 
 # the scripts of a page, in the order of their imports; "api" replaces the server
 SCRIPTS = (
@@ -63,9 +63,9 @@ def packed(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]
     parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
     tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
     if tree is None:
-        return Packed(model, parts), _notes(model, tree)
+        return Packed(model, parts), _notes(tree)
     ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels}
-    return Packed(model, parts, ngram, tree.data), _notes(model, tree)
+    return Packed(model, parts, ngram, tree.data), _notes(tree)
 
 
 def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
@@ -120,18 +120,16 @@ def model_html(exported: Packed, settings: PageSettings, name: str) -> str:
     return document(body, title=title, style=css, policy=allowed, head="\n".join(meta))
 
 
-def _notes(model: SavedModel, tree: Tree | None) -> list[str]:
-    """Return what the n-gram of a page costs, and what the page reveals of the training text."""
+def _notes(tree: Tree | None) -> list[str]:
+    """Return how much of the n-gram a page has, and what the page reveals of the training text."""
     known = "the tokens of the training text, and what the LSTM learned by heart"
     if tree is None:
         return [f"the file reveals {known}"]
-    every, bits = tree.share == 1, divergence(model, tree.ngram)
+    every = tree.share == 1
     kept = "all n-grams are kept" if every else f"{tree.share:.0%} of the n-grams are kept, the most frequent"
     text = "nearly all of the training text" if every else "the most frequent passages of the training text"
-    return [
-        f"{kept}: the text that the model writes costs {bits:.3f} bits per character more than with the exact ones",
-        f"the file reveals {text}, {tree.ngram.order} tokens at a time; with `ngram_megabytes` 0, only {known}",
-    ]
+    reveals = f"the file reveals {text}, {tree.ngram.order} tokens at a time; with `ngram_megabytes` 0, only {known}"
+    return [kept, reveals]
 
 
 def _web(name: str) -> str:

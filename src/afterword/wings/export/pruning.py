@@ -8,21 +8,16 @@ to coded shares: all sum to one.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.model.folder.saved import SavedModel
-from afterword.model.network.network import log_probabilities
 from afterword.model.ngram.growing import TRAINED_DISCOUNT
-from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import HIGHEST_ORDER, Level, Ngram
 
 OCTAVES = 16  # factors of two between the highest and the lowest code
 FINENESS, SCORES = 256, 2**15  # scores for a factor of two in counts, and the number of scores
-SAMPLE_TEXTS, SAMPLE_LENGTH = 64, 24  # of the texts that are written to measure the cost
 
 
 class Tree(NamedTuple):
@@ -65,27 +60,6 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
     sizes = [(len(level.contexts), len(level.tokens)) for level in kept.levels]
     share = sum(tokens for _, tokens in sizes) / sum(len(level.tokens) for level in ngram.levels)
     return Tree(b"".join(data), sizes, Ngram(ngram.rows, ngram.boundary, ngram.start, rounded), share)
-
-
-def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
-    """Return the bits per character by which `ngram` in place of the model's own makes its text costlier.
-
-    It is the mean divergence of the predictions, over some 1,500 tokens that the model writes.
-    """
-    assert model.ngram is not None
-    network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
-    random = np.random.default_rng(seed)
-    ids = np.full((SAMPLE_TEXTS, SAMPLE_LENGTH + 1), model.ngram.boundary)
-    state = network.start(SAMPLE_TEXTS)
-    for t in range(SAMPLE_LENGTH):
-        logits, state = network.step(ids[:, t], state)
-        reached = np.exp(log_probabilities(logits)).cumsum(axis=1)
-        ids[:, t + 1] = np.argmax(reached > random.random((SAMPLE_TEXTS, 1)) * reached[:, -1:], axis=1)
-    logits, own, _ = network.read_apart(ids[:, :-1], network.start(SAMPLE_TEXTS))
-    both = [network.join(logits, found).astype(np.float64) for found in (own, ngram.probabilities(ids[:, :-1], 0))]
-    nats = float((np.exp(both[0]) * (both[0] - both[1])).sum())
-    characters = sum(len(model.tokenizer.texts[row]) or 1 for row in ids[:, 1:].ravel().tolist())
-    return max(0.0, nats / math.log(2) / characters)
 
 
 def _kind(ngram: Ngram) -> np.dtype[Any]:
