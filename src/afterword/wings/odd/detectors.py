@@ -115,12 +115,6 @@ class Log:
 class Detector:
     """A way to find what is odd."""
 
-    finds: str
-    """What its findings are: in documentation."""
-    shows: str
-    """What a finding says, as an example."""
-    odd: Sequence[str]
-    """Lines that it finds among those of `example`."""
     of_line: Callable[[UsualLines, str, TextCost], list[Verdict]] | None = None
     """Return the verdicts on a masked line, the oddest first; none if nothing is odd."""
     of_log: Callable[[Log], Iterator[Oddity]] | None = None
@@ -129,12 +123,6 @@ class Detector:
     """Whether it judges words and values, which plain lines, such as names, do not have."""
     learn: Callable[[Sequence[str]], Any] | None = None
     """Learn from good lines what JSON can hold: in `UsualLines.learned`, by the name of the detector."""
-
-
-def example(number: int) -> str:
-    """Return a good line of a log, by its number."""
-    user, way = ("ann", "bob", "carl")[number * number % 3], ("key over lan", "token over wan")[number % 2]
-    return f"login 0x{number:x} of {user} from 10.0.0.{number % 5} by {way}"
 
 
 def new_kind(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
@@ -244,38 +232,11 @@ def _bits(p_value: float) -> float:
 
 
 DETECTORS = {
-    "template": Detector(
-        "a kind of line that no good line has, and its oddest words",
-        "new kind of line: “216.1.455.201”",
-        odd=("out of memory: process 77 was killed",),
-        of_line=new_kind,
-        of_fields=True,
-    ),
-    "value": Detector(
-        "a new value at its place, or a number out of range",
-        "port 70000: seen 22 to 65,531",
-        odd=(example(8).replace("10.0.0.3", "203.0.113.9"),),
-        of_line=new_values,
-        of_fields=True,
-    ),
-    "text": Detector(
-        "a text that costs the model more than good lines do",
-        "odd text: “Passed password”",
-        odd=(example(8).replace("lan", "wan"),),
-        of_line=odd_text,
-    ),
-    "episode": Detector(
-        "new kinds of line that come together",
-        "episode: 99 odd lines of 52 kinds within 99 lines, Nov 9 12:44:47 to Nov 9 12:44:56, from cn77",
-        odd=[f"kernel: {'very ' * number}slow" for number in range(1, 9)],
-        of_log=episodes,
-    ),
-    "rate": Detector(
-        "many equal lines, or a regular kind of line that stopped or never came",
-        "burst: 60 equal lines; at most 4 within 60 good ones",
-        odd=[example(8)] * 60,
-        of_log=rates,
-    ),
+    "template": Detector(of_line=new_kind, of_fields=True),
+    "value": Detector(of_line=new_values, of_fields=True),
+    "text": Detector(of_line=odd_text),
+    "episode": Detector(of_log=episodes),
+    "rate": Detector(of_log=rates),
 }
 """By name. Of two that find the same line, the first one says why."""
 
