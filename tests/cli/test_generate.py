@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from afterword.generation.texts import Sample
 from afterword.language_model import load
-from afterword.operations import generate as operation_of_generate
 from afterword.operations.train import train
-from afterword.operations.work import Work
 from afterword.text.encoded import SPLITS, EncodedCorpus
 from tests.cli.answers import records
 from tests.cli.conftest import Run
@@ -60,20 +55,6 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     again = run("generate", model, "--max-tokens", "40", "--seed", note.split()[1])
     assert (written(again), again.stderr) == (written(first), b"")
     assert run("generate", model, "--max-tokens", "40", "-t", "0").stderr == b""  # which depends on no seed
-
-
-def test_new_lines_that_cost_much_more_than_held_out_ones_are_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation_of_generate, "TYPICAL", 3)
-    notes, work = list[str](), Work()
-    monkeypatch.setattr(work, "note", notes.append)
-    about = {"validation": {"bits_per_character": 2.0}}
-    model: Any = SimpleNamespace(lines=True, about=about, tokenizer=SimpleNamespace(normalise=str))
-    accept = operation_of_generate._Accept(operation_of_generate.Generate("names"), model, None, work)
-    for bits in (2.0, 2.4, 3.0, 3.0):  # per character
-        for _ in range(3):
-            assert accept(Sample("", "abc", 4, -4 * bits * math.log(2), "stop", 0))
-    [note] = notes
-    assert note.startswith("the last 3 lines cost 3.00 bits per character, held-out ones 2.00")
 
 
 def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newline(
