@@ -41,14 +41,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from afterword.commands import WINGS
 from benchmarks.everywhere import TOP, copy_files
 
 HOUSE = Path("src/afterword")
-ROOMS = ("storage.py", "records.py", "runs", "model/folder", "generation/sampling.py", "wings/odd")
-TESTS = [
-    f"tests/{room}"
-    for room in ("runs", "model", "wings/odd", "wings/hub", "generation", "operations", "test_records.py")
-]
+KEEPING = tuple(f"wings/{name}" for name, wing in WINGS.items() if wing.attached or wing.elsewhere)  # what people keep
+ROOMS = ("storage.py", "records.py", "runs", "model/folder", "generation/sampling.py", *KEEPING)
+TESTS = [f"tests/{room}" for room in ("runs", "model", *KEEPING, "generation", "operations", "test_records.py")]
 TESTS += [f"tests/{name}.py" for name in ("test_storage", "test_language_model")]
 TESTS += [f"tests/cli/test_{name}.py" for name in ("generate", "info")]
 TESTS += ["tests/hostile/test_folders.py"]
