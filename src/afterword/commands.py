@@ -209,7 +209,6 @@ WINGS = {
             "docs/forecast.md",
             "docs/make_sales.py",
             "docs/pictures/forecast.png",
-            "docs/pictures/season.png",
             "benchmarks/series*.py",
             "benchmarks/*/series*",
             "benchmarks/*/forecast-*",
