@@ -1,10 +1,9 @@
 """The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
 
     python -m benchmarks.pictures              writes docs/pictures/: all of them
-    python -m benchmarks.pictures --season     writes season.png alone: the gates of a model of hourly series
     python -m benchmarks.pictures --forecast   writes forecast.png alone: the forecast of docs/forecast.md
 
-These two, session.png, voice.png and tune.png train a model first, for at most two minutes; all others show `english`.
+forecast.png, session.png, voice.png and tune.png train a model first, for at most two minutes; others show `english`.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ import tempfile
 from pathlib import Path
 
 import click
-import numpy as np
 
 import afterword
-from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
@@ -43,18 +40,13 @@ VALUE = "document.getElementById('area').value"
 
 
 @click.command(help=as_written(__doc__))
-@click.option("--season", "only_season", is_flag=True)
 @click.option("--forecast", "only_forecast", is_flag=True)
-def main(only_season: bool, only_forecast: bool) -> None:
+def main(only_forecast: bool) -> None:
     PLACE.mkdir(exist_ok=True)
-    if not only_season:
-        forecast()
+    forecast()
     if only_forecast:
         return
     with browser() as tab:
-        season(tab)
-        if only_season:
-            return
         write(tab, 60, "branches.png")
         write(tab, 240, "write.png")
         gates(tab)
@@ -122,23 +114,6 @@ def inspected(tab: Tab, option: str, name: str, height: int) -> None:
         save(tab, name)
 
 
-def season(tab: Tab) -> None:
-    """The gates of a forecast's network while it reads two weeks of a series, from a Monday on."""
-    from afterword.wings.series.series_network import gates_of
-
-    with tempfile.TemporaryDirectory() as folder:
-        table, model, page = Path(folder, "sales.csv"), Path(folder, "sales"), Path(folder, "gates.html")
-        write_sales(table)
-        run_afterword("forecast", table, "--method", "lstm", "--horizon", "24", "--minutes", "2", "--keep", model)
-        page.write_text(gates_html(gates_of(model, table, part=slice(144, 480))), "utf-8")
-        size(tab, 1160, 640, 0.8)
-        tab.open(page.as_uri())
-        tab.run("S.part = 'cell', S.zoomed = true, S.width = 3, sizes(), refresh()")
-        tab.click("#text b:nth-of-type(127)")  # a Saturday, at 6
-        tab.run("document.getElementById('reading').parentElement.scrollIntoView()")
-        save(tab, "season.png")
-
-
 def forecast() -> None:
     """The forecast that docs/forecast.md draws."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -146,22 +121,6 @@ def forecast() -> None:
         picture = PLACE / "forecast.png"
         run_afterword(*("forecast", "sales.csv", "--horizon", "28", "--minutes", "1"), "--png", picture, "--overwrite")
         click.echo(f"{picture.name}: {picture.stat().st_size / 1000:.0f} kB")
-
-
-def write_sales(path: Path, weeks: int = 12) -> None:
-    """Write a table of four hourly series, with a daily wave that is lower and flatter on Saturdays and Sundays."""
-    random, hours = np.random.default_rng(0), np.arange(weeks * 168)
-    dates = np.datetime64("2024-01-01T00:00:00") + hours * np.timedelta64(1, "h")  # a Monday
-    weekend = hours // 24 % 7 >= 5
-    rows = ["unique_id,ds,y"]
-    for name in ("north", "south", "east", "west"):
-        level, height, late = random.uniform((50, 0.2, 6), (500, 0.5, 10))
-        wave = height * np.sin((hours - late) * np.pi / 12) * np.where(weekend, 0.45, 1) - 0.25 * weekend
-        noise = random.normal(0, 0.03, len(hours))
-        for k in hours[1:]:
-            noise[k] += 0.7 * noise[k - 1]
-        rows += [f"{name},{date},{value:.2f}" for date, value in zip(dates, level * (1 + wave + noise), strict=True)]
-    path.write_text("\n".join([*rows, ""]))
 
 
 def exported(tab: Tab) -> None:

@@ -186,7 +186,7 @@ WINGS = {
             )
         },
         files=(
-            *("docs/forecast.md", "docs/make_sales.py", "docs/pictures/forecast.png", "docs/pictures/season.png"),
+            *("docs/forecast.md", "docs/make_sales.py", "docs/pictures/forecast.png"),
             *("benchmarks/series*.py", "benchmarks/*/series*", "benchmarks/*/forecast-*"),
         ),
     ),

@@ -27,7 +27,7 @@ from afterword.wings.series import forecasts as module
 from afterword.wings.series import methods, trials
 from afterword.wings.series import series_network as drawn
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
-from afterword.wings.series.series_network import gates_of, load_kept
+from afterword.wings.series.series_network import load_kept
 from afterword.wings.series.trials import Trials
 from afterword.wings.series.value_text import OnValues, SeriesFacts, values_per_step
 from tests.runs.conftest import begin_in
@@ -39,11 +39,8 @@ from tests.wings.series.seasons import (
     SEASON,
     SERIES,
     begin_small,
-    hourly,
-    hourly_csv,
     learned_from,
     long_csv,
-    save_tiny_series,
     seasonal,
     train_small,
 )
@@ -359,31 +356,3 @@ def test_a_run_of_an_older_version_on_a_table_is_refused_in_one_line(tmp_path: P
 )
 def test_few_values_are_learned_in_more_and_smaller_steps(tokens: int, length: float, sizes: tuple[int, int]) -> None:
     assert values_per_step(tokens, length) == sizes
-
-
-def test_a_series_is_read_by_its_values_and_dates(tmp_path: Path) -> None:
-    values = hourly(0)
-    (tmp_path / "table.csv").write_bytes(hourly_csv(values))
-    model = save_tiny_series(tmp_path / "model")
-    trace = gates_of(model, tmp_path / "table.csv", "south", slice(270, 280))
-    assert (trace.unit, trace.title) == ("value", "south")
-    assert np.allclose([float(token) for token in trace.tokens], values["south"][294:304], rtol=1e-3)
-    with pytest.raises(OptionError, match="no series is named 'east'"):
-        gates_of(model, tmp_path / "table.csv", "east")
-    assert trace.places[0] == "2024-01-13 06:00:00"
-    assert len(trace.places) == len(trace.tokens) == 10
-    assert trace.bits_per_character == pytest.approx(trace.bits.sum() / 10)
-    assert {trace.rows[0][0], trace.rows[-2][0]} == {"-", "<"} or trace.rows[0].startswith("-")
-
-
-def test_a_series_that_a_network_cannot_read_is_left_out_and_such_a_table_is_refused(tmp_path: Path) -> None:
-    model, table = save_tiny_series(tmp_path / "model"), tmp_path / "table.csv"
-    table.write_bytes(hourly_csv({"flat": np.ones(480), **hourly(0)}))
-    assert gates_of(model, table).title == "north"
-    for rows, says in (
-        (hourly_csv(hourly(0), "D"), "the table is daily, and this model has learned hourly series"),
-        (hourly_csv({"a": np.ones(60)}), "every series is constant, or has no more values than a season of 24"),
-    ):
-        table.write_bytes(rows)
-        with pytest.raises(OptionError, match=says):
-            gates_of(model, table)

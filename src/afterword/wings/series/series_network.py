@@ -1,4 +1,4 @@
-"""The network of a forecast: keep it in a folder, draw the futures of series, and look at its gates while it reads one.
+"""The network of a forecast: keep it in a folder, and draw the futures of series.
 
 A future is drawn token by token, as an array, without text or filters.
 """
@@ -6,17 +6,16 @@ A future is drawn token by token, as an array, without text or filters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel, saved_model
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.card import card
@@ -25,7 +24,7 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import share
 from afterword.operations.operation import ModelName
 from afterword.records import as_record
-from afterword.wings.series.table import BY_NAME, Columns, Floats, Table, read_table
+from afterword.wings.series.table import Floats, Table
 from afterword.wings.series.value_text import (
     BINS,
     CHARACTERS,
@@ -34,7 +33,6 @@ from afterword.wings.series.value_text import (
     changes_in,
     changes_of,
     scale_of,
-    to_text,
 )
 
 PATHS = (200, 1000)  # per series, for many series and for few
@@ -166,42 +164,6 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
         lanes = lanes[ended:]
         logits, state = logits[ended:], network.chosen(state, range(ended, ended + len(lanes)))
     return np.concatenate([logits for logits, _ in read]), network.side_by_side(*(state for _, state in read))
-
-
-def gates_of(
-    model: ModelName, source: Any, name: str | None = None, part: slice = slice(None), columns: Columns = BY_NAME
-) -> Trace:
-    """Return the gates of the network that `forecast` kept in `model`, while it reads a series of the table `source`.
-
-    It reads a `part` of the values after the first season, of the series `name` or the first one that is neither
-    constant nor too short. In the trace, tokens are values, places are dates, and rows are changes in scales.
-
-    Raises TableError; OptionError if the table has another frequency, or no such series.
-    """
-    network, facts = load_kept(model)
-    table, season, tokenizer = read_table(source, columns, facts.season), facts.season, network.tokenizer
-    check_frequency(table, facts)
-    usable = [one for one in table.series if scale_of(one.values, season)]
-    if not usable:
-        raise OptionError(f"{UNREADABLE.format(season)}: give longer ones")
-    series = next((one for one in usable if name in (None, one.name)), None)
-    if series is None:
-        raise OptionError(
-            f"no series is named {str(name)[:60]!r}, or it is constant or too short: give another `series`"
-        )
-    text = to_text(series.values, season, scale_of(series.values, season))[part]
-    values = [f"{value:.4g} " for value in series.values[season:][part]]
-    dates = table.form.dates.write(series.dates[season:][part])
-    trace, starts, rows = network.gates(text), tokenizer.starts(text), tokenizer.encode(CHARACTERS)
-    changes = dict(zip(rows.tolist(), changes_of(np.arange(BINS), np.full(BINS, 0.5)), strict=True))
-    return replace(
-        trace,
-        tokens=[values[k] if new else "" for k, new in zip(starts, np.diff(starts, prepend=-1), strict=True)],
-        rows=[f"{changes[row]:+.2f}" if row in changes else name for row, name in enumerate(trace.rows)],
-        title=series.name,
-        unit="value",
-        places=[dates[k] for k in starts],
-    )
 
 
 def check_frequency(table: Table, facts: SeriesFacts) -> None:
