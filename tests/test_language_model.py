@@ -131,7 +131,6 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         MODEL.score,
         MODEL.gates,
         made("abcdé", lines=True).gates,
-        MODEL.unseen_characters,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),
         *(call for more in cases("LINE_CALLS") for call in more(MODEL)),

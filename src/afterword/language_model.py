@@ -296,7 +296,7 @@ class LanguageModel:
         A model of lines reads each non-empty line from a fresh state, and its end counts as a character; any other
         model reads as `score` does. `on_nats` is called with the costs of tokens as they are read. Raises TextError.
         """
-        unseen = self.unseen_characters(text)
+        unseen = self._saved.unseen_characters(text)
         return surprises(self.predictor, self.tokenizer, text, self.lines, unseen, on_nats or ignore_progress)
 
     def attached(self, name: str) -> Any:
@@ -362,10 +362,6 @@ class LanguageModel:
 
         return TrainableNetwork(self.config).load(self._saved.weights)
 
-    def unseen_characters(self, text: str) -> str:
-        """Return the distinct characters of `text` that training never saw, in order of appearance."""
-        return self._saved.unseen_characters(text)
-
 
 def saved_model(path: str | os.PathLike[str], of_text: bool = True) -> tuple[SavedModel, Path, Path | None]:
     """Return the model that `load` names, its folder, and the folder of its run if that was named.
@@ -419,13 +415,8 @@ for _name, _method in [*vars(LanguageModel).items()]:
         setattr(LanguageModel, _name, suggests(_method, _name))
 
 
-def notes_on(model: LanguageModel) -> tuple[str, ...]:
-    """Return what a user should know about the files of `model`."""
-    return model._saved.notes
-
-
 def saved_of(model: LanguageModel) -> SavedModel:
-    """Return what `model.save` writes."""
+    """Return what `model.save` writes, with notes that a user should read."""
     return model._saved
 
 

@@ -62,10 +62,10 @@ class Work:
         hold: Sequence[str] = (),
     ) -> LanguageModel:
         """Return the model that was `named`, with parts of it held. Raises ModelError, OptionError, HubError."""
-        from afterword.language_model import loaded, notes_on
+        from afterword.language_model import loaded, saved_of
 
         model = loaded(named, using, engine)
-        self.note(*notes_on(model))
+        self.note(*saved_of(model).notes)
         return model.hold(*hold)
 
     def engine_of(self, model: LanguageModel) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import afterword
 from afterword.language_model import LanguageModel
 from afterword.model.ngram.mixture import Using
 from afterword.storage import temporary_folder
-from afterword.wings.odd.calibration import Calibration, Costs, Normal
+from afterword.wings.odd.calibration import Calibration, Costs
 from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE, calibrated, odd_lines, with_late_kinds
 from afterword.wings.odd.usual import UsualLines
 
@@ -23,9 +23,9 @@ def attachments(seed: int) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     lengths = random.integers(3, 30, 50).astype(float)
     bits, expected = random.normal(3, 1, (2, 50)) * lengths
-    normal = Normal(Costs(bits, expected, random.normal(8, 1, 50), lengths), random.normal(3, 1, 500))
+    normal = Costs(bits, expected, random.normal(8, 1, 50), lengths)
     return {
-        CALIBRATION_FILE: Calibration.of(normal, ["[0-9]+"], "both"),
+        CALIBRATION_FILE: Calibration.of(normal, random.normal(3, 1, 500), ["[0-9]+"], "both"),
         LINES_FILE: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
     }
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.wings.odd.calibration import FEWEST, TAIL, Calibration, Costs, Normal, check_false_alarms
+from afterword.wings.odd.calibration import FEWEST, TAIL, Calibration, Costs, check_enough, check_false_alarms
 
 
 def costs(seed: int, count: int) -> Costs:
@@ -26,9 +26,7 @@ def one(bits: float, expected: float, length: float, peak: float = 6.0) -> Costs
 
 
 def calibration(count: int = 2000, seed: int = 0) -> Calibration:
-    return Calibration.of(
-        Normal(costs(seed, count), np.random.default_rng(seed).exponential(2, 5000)), ["[0-9]+"], "both"
-    )
+    return Calibration.of(costs(seed, count), np.random.default_rng(seed).exponential(2, 5000), ["[0-9]+"], "both")
 
 
 def test_as_many_normal_lines_are_flagged_as_is_asked_whatever_their_length() -> None:
@@ -54,7 +52,7 @@ def test_a_p_value_counts_the_normal_lines_that_are_as_odd(count: int, figure: f
 
 def test_one_strange_normal_line_hides_no_odd_ones() -> None:
     normal = costs(0, 160)
-    found = Calibration.of(Normal(normal, np.ones(50)), (), "both")
+    found = Calibration.of(normal, np.ones(50), (), "both")
     strange = dataclasses.replace(found, figures=np.append(found.figures[:-1], np.float32(22)))
     assert strange.p_values(np.array([15.0])) < 0.005  # where (1 + 1) / 161 is 0.0124
 
@@ -94,7 +92,7 @@ def test_equal_lines_have_equal_figures_in_spite_of_rounding() -> None:
 
 def test_lines_that_all_cost_the_same_can_be_calibrated_with() -> None:
     same = np.full(50, 10.0)
-    found = Calibration.of(Normal(Costs(same, same, same / 4, np.full(50, 5.0)), np.full(250, 2.0)), [], "lstm")
+    found = Calibration.of(Costs(same, same, same / 4, np.full(50, 5.0)), np.full(250, 2.0), [], "lstm")
     assert found.p_values(found.figure(one(10.0, 10.0, 5.0, peak=2.5))) == [1.0]
     assert found.p_values(found.figure(one(30.0, 10.0, 5.0, peak=2.5))) < 0.01
 
@@ -102,13 +100,12 @@ def test_lines_that_all_cost_the_same_can_be_calibrated_with() -> None:
 def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
     with pytest.raises(OptionError, match="20 normal lines"):
         calibration(FEWEST - 1)
-    found = calibration(99)
-    found.check(0.01, "both")
-    too_rare = r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99"
-    for rate, using, says in ((0.001, "both", too_rare), (0.01, "lstm", "calibrated with both, not with lstm")):
-        with pytest.raises(OptionError, match=says):
-            found.check(rate, using)
-    assert found.holds_roughly(0.01) is not None
+    check_enough(0.01, 99)
+    with pytest.raises(
+        OptionError, match=r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99"
+    ):
+        check_enough(0.001, 99)
+    assert calibration(99).holds_roughly(0.01) is not None
     assert calibration(1600).holds_roughly(0.01) is None
 
 

@@ -67,20 +67,6 @@ class Costs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Normal:
-    """The costs of normal lines, by the model that they calibrate or by models like it."""
-
-    costs: Costs
-    token_bits: Floats
-    """The bits of all their tokens, or of many."""
-
-    @staticmethod
-    def joined(parts: Sequence[Normal]) -> Normal:
-        costs = Costs(*map(np.concatenate, zip(*(part.costs for part in parts), strict=True)))
-        return Normal(costs, np.concatenate([part.token_bits for part in parts]))
-
-
-@dataclass(frozen=True)
 class Usual:
     """The usual amount of something in normal lines, by their length."""
 
@@ -128,22 +114,24 @@ class Calibration:
     """The part that predicted: lstm, ngram or both."""
 
     @staticmethod
-    def of(normal: Normal, masks: Sequence[str], using: str) -> Calibration:
-        """Calibrate with normal lines that were masked. Raises OptionError for too few lines."""
-        bits, _, peaks, lengths = normal.costs
+    def of(costs: Costs, token_bits: Floats, masks: Sequence[str], using: str) -> Calibration:
+        """Calibrate with the costs of normal lines that were masked, and with the bits of their tokens, or of many.
+
+        Raises OptionError for too few lines."""
+        bits, _, peaks, lengths = costs
         if len(bits) < FEWEST:
             raise OptionError(f"calibration needs at least {FEWEST} normal lines; there are {len(bits)}")
         fitted = Calibration(
             figures=np.empty(0, np.float32),
             lengths=(float(lengths.min()), float(lengths.max())),
             bits=Usual.of(bits / lengths, lengths),
-            excess=Usual.of(normal.costs.excess, lengths),
+            excess=Usual.of(costs.excess, lengths),
             peaks=Usual.of(peaks, lengths),
-            odd_bits=float(np.quantile(normal.token_bits, 1 - RARE)),
+            odd_bits=float(np.quantile(token_bits, 1 - RARE)),
             masks=tuple(masks),
             using=using,
         )
-        return replace(fitted, figures=np.sort(fitted.figure(normal.costs)).astype(np.float32))
+        return replace(fitted, figures=np.sort(fitted.figure(costs)).astype(np.float32))
 
     def figure(self, costs: Costs) -> Floats:
         """Return the figures [n] of lines."""
@@ -166,14 +154,6 @@ class Calibration:
         scale = max((high - lower) / math.log(4), LEAST_SCALE)
         tail = m / (n + 1) * np.exp(-np.maximum(figures - high, 0) / scale)
         return np.where(at_least < m, np.maximum(tail, 0.1 / (n + 1)), (1 + at_least) / (n + 1))
-
-    def check(self, rate: float, using: str) -> None:
-        """Raise OptionError if there are too few normal lines for `rate`, or if another part of the model predicts."""
-        if self.using != using:
-            raise OptionError(
-                f"the model was calibrated with {self.using}, not with {using}: use that, or calibrate it again"
-            )
-        check_enough(rate, len(self.figures))
 
     def holds_roughly(self, rate: float) -> str | None:
         """Return a note if `rate` can be off by a factor of more than 1.5, or cannot be used."""

@@ -25,7 +25,7 @@ from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.storage import read_whole, write_bytes
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer, checked_lines
-from afterword.wings.odd.calibration import Calibration, Costs, Normal, check_false_alarms
+from afterword.wings.odd.calibration import Calibration, Costs, check_enough, check_false_alarms
 from afterword.wings.odd.usual import UsualLines
 
 CALIBRATION_FILE, LINES_FILE = "calibration.safetensors", "lines.json"
@@ -81,8 +81,14 @@ def calibrated(
     if model.is_held:
         raise OptionError("a held model cannot be calibrated: leave out hold")
     texts = checked_lines(lines, "calibrated")
-    normal = _normal_costs(model, texts, Masks(masks), on_progress)
-    return model.attach({CALIBRATION_FILE: Calibration.of(normal, masks, model.predicts_with)})
+    costs, tokens, hide = [_costs([])], [np.empty(0)], Masks(masks)
+    for at in range(0, len(texts), AT_ONCE):
+        scores = score_lines(model.predictor, model.tokenizer, map(hide, texts[at : at + AT_ONCE]), entropies=True)
+        tokens += [score.token_nats for score in scores if at < LOOKED_INTO]
+        costs.append(_costs(scores))
+        on_progress(min(1.0, (at + AT_ONCE) / len(texts)))
+    normal, token_bits = Costs(*map(np.concatenate, zip(*costs, strict=True))), np.concatenate(tokens) / math.log(2)
+    return model.attach({CALIBRATION_FILE: Calibration.of(normal, token_bits, masks, model.predicts_with)})
 
 
 def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
@@ -104,7 +110,11 @@ def check_calibrated(model: LanguageModel, false_alarms: float) -> Calibration:
         raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
     if model.is_held:
         raise OptionError("a held model cannot find odd lines: leave out hold")
-    calibration.check(false_alarms, model.predicts_with)
+    if calibration.using != (using := model.predicts_with):
+        raise OptionError(
+            f"the model was calibrated with {calibration.using}, not with {using}: use that, or calibrate it again"
+        )
+    check_enough(false_alarms, len(calibration.figures))
     return calibration
 
 
@@ -154,18 +164,6 @@ def odd_lines(
         )
         for number, (line, score, figure, p_value) in enumerate(zip(texts, scores, figures, p_values, strict=True), 1)
     ]
-
-
-def _normal_costs(model: LanguageModel, lines: Sequence[str], hide: Masks, on_progress: OnProgress) -> Normal:
-    """Return what normal `lines`, masked, cost `model`."""
-    parts = [Normal(_costs([]), np.empty(0))]
-    for at in range(0, len(lines), AT_ONCE):
-        masked = map(hide, lines[at : at + AT_ONCE])
-        scores = score_lines(model.predictor, model.tokenizer, masked, entropies=True)
-        tokens = [score.token_nats for score in scores] if at < LOOKED_INTO else [np.empty(0)]
-        parts.append(Normal(_costs(scores), np.concatenate(tokens) / math.log(2)))
-        on_progress(min(1.0, (at + AT_ONCE) / len(lines)))
-    return Normal.joined(parts)
 
 
 def _odd_pieces(
