@@ -57,7 +57,7 @@ function Measures({ part, chooseUnit }) {
       <p class="soft" role="status">${found.caption}</p>
       <div class="scroll"><table id="measured">
         <thead><tr>${found.head.map(one => html`<th>${one}</th>`)}</tr></thead>
-        <tbody>${found.rows.map(row => html`<tr>${row.map(one => html`<td class="n">${cell(one)}</td>`)}</tr>`)}</tbody>
+        <tbody>${found.rows.map(row => html`<tr>${row.map(one => html`<td>${cell(one)}</td>`)}</tr>`)}</tbody>
       </table></div>
       <p class="soft">${found.foot}</p>`}
   </section>`;
