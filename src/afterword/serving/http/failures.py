@@ -86,11 +86,10 @@ def as_api_error(error: BaseException, seconds: float, fields: Collection[str]) 
         return error
     if isinstance(error, CancelledError):  # by a server that stops at once
         return stopping()
-    if isinstance(error, TimeoutError):
-        message = f"the request took longer than {seconds:g} s and was stopped: ask for less"
-        return ApiError(503, message, headers={"Retry-After": "1"})
-    if isinstance(error, MemoryError):
-        return ApiError(503, "not enough memory for this request: ask for less", headers={"Retry-After": "1"})
+    if isinstance(error, TimeoutError | MemoryError):
+        late = f"the request took longer than {seconds:g} s and was stopped"
+        what = late if isinstance(error, TimeoutError) else "not enough memory for this request"
+        return ApiError(503, f"{what}: ask for less", headers={"Retry-After": "1"})
     if isinstance(error, RunError):
         return ApiError(500, error.over_http)
     if isinstance(error, AfterwordError) and not isinstance(error, StorageError):

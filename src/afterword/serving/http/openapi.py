@@ -12,6 +12,7 @@ from starlette.responses import Response
 from afterword.serving.http.endpoints import Endpoint
 from afterword.serving.http.failures import JSON, Failure
 
+TYPES = {int: "integer", str: "string"}
 TEXT = {"type": "string"}
 OTHER = {dict[str, Any]: {"type": "object"}, Response: TEXT}  # answers that are not records
 FAILURES = {
@@ -61,14 +62,8 @@ def document(routes: Sequence[Endpoint], version: str) -> dict[str, Any]:
 
 
 def _operation(route: Endpoint, path: str, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", path)
-    ]
-    in_query = [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "integer" if kind is int else "string"}}
-        for name, kind in route.query.items()
-    ]
+    given: list[tuple[str, str, type]] = [(name, "path", str) for name in re.findall(r"\{(\w+)\}", path)]
+    given += [(name, "query", kind) for name, kind in route.query.items()]
     kinds = ("text/html", "text/plain", "text/javascript", "text/css") if route.reply is Response else (JSON,)
     content: dict[str, Any] = {kind: {"schema": OTHER.get(route.reply) or schema_of[route.reply]} for kind in kinds}
     if route.streams:
@@ -76,7 +71,10 @@ def _operation(route: Endpoint, path: str, schema_of: dict[Any, Any]) -> dict[st
     found: dict[str, Any] = {
         "summary": route.summary,
         "operationId": route.handler.__name__,
-        "parameters": in_path + in_query,
+        "parameters": [
+            {"name": name, "in": place, "required": place == "path", "schema": {"type": TYPES[kind]}}
+            for name, place, kind in given
+        ],
         "responses": {str(route.status): {"description": "Done.", "content": content}, **FAILED},
         "security": [] if route.is_open else [{"key": []}],
     }

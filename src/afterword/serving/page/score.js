@@ -161,7 +161,7 @@ function Surprises({ surprises }) {
         const one = surprises[k];
         const before = uncut(text.slice(Math.max(0, starts[k] - 24), starts[k]));
         return html`<tr><td><button class="quiet link" onClick=${() => goTo(k)}>line ${one.line}, column ${one.column}</button></td>
-          <td class="n">${number(one.bits, 1)}</td>
+          <td>${number(one.bits, 1)}</td>
           <td><code>${visible(before)}<mark>${spaced(one.text)}</mark></code></td>
           <td>${one.alternatives.slice(0, 3).map(({ text, probability }) => `${spaced(text)} ${percent(probability)}`).join(",  ")}</td></tr>`;
       })}</tbody>
@@ -202,9 +202,9 @@ function Lines({ lines }) {
     <div class="scroll"><table id="lines">
       <thead><tr><th>line</th><th>bits per character</th>${way && html`<th>${way.heading}</th>`}<th>text</th></tr></thead>
       <tbody>${shown.map(one => html`<tr key=${one.line}>
-        <td class="n">${number(one.line)}</td>
-        <td class="n"><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>
-        ${way && html`<td class="n">${way.marks(one) && html`<b>${way.name}</b> `}${way.figure(one)}</td>`}
+        <td>${number(one.line)}</td>
+        <td><span class="meter"><i style=${{ width: `${(one.bits_per_character / most) * 100}%` }}></i></span>${number(one.bits_per_character, 2)}</td>
+        ${way && html`<td>${way.marks(one) && html`<b>${way.name}</b> `}${way.figure(one)}</td>`}
         <td><code>${visible(uncut(one.text.slice(0, 300)))}</code></td></tr>`)}</tbody>
     </table></div>
     ${shown.length < sorted.length && html`<p><button onClick=${() => setWhole(true)}>Show all ${number(sorted.length)}</button></p>`}

@@ -85,7 +85,7 @@ function Samples({ model, best, refresh }) {
     <div class="apart"><h2>Samples</h2><button id="sample" onClick=${write}>Another</button></div>
     ${error && html`<p class="error" role="status">${error}</p>`}
     ${samples.map((sample, k) => html`<figure key=${samples.length - k}>
-      <figcaption class="soft">${sample.step === null ? "current model" : `at step ${number(sample.step)}`}</figcaption>
+      <figcaption>${sample.step === null ? "current model" : `at step ${number(sample.step)}`}</figcaption>
       <pre class="sample">${sample.text}</pre></figure>`)}
   </section>`;
 }

@@ -63,9 +63,6 @@ class ServedWork(Work):
     ) -> LanguageModel:
         return variant(self._served, using, list(hold)).model
 
-    def engine_of(self, model: LanguageModel) -> dict[str, Any]:
-        return {}
-
     def is_model(self, name: object) -> bool:
         return True
 
@@ -168,4 +165,4 @@ def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str, r
             found |= record.fields()
         else:
             found[record.rows].append(record)
-    return kind(**found)
+    return kind(**{name: found[name] for name in kind.__struct_fields__ if name in found})

@@ -36,6 +36,7 @@ DEFAULT_TOKENS = 16  # OpenAI's
 MOST_ECHOED = 1_000_000  # tokens of prompts in one answer; with log-probabilities, a tenth of that
 TOKEN_ID = re.compile(r"\d{1,9}", re.ASCII)
 MOST_LIKELIEST = 5
+WRITTEN = ("max_tokens", "sentences", "finish_sentence", "new_word_p", "repetition_penalty")  # as in Python
 
 Reason = Literal["stop", "length", "rules"]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)]
@@ -45,12 +46,10 @@ Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 
 
-@with_settings("new_word_p", "repetition_penalty")
-class CompletionRequest(Wanted):
+class CompletionRequest(with_settings(Wanted, *WRITTEN)):  # type: ignore[misc]
     """Prompts, and how to continue them. A null field counts as missing."""
 
     prompt: str | list[str | int | TokenIds] | None = None
-    max_tokens: Whole | None = None
     n: Count | None = None
     best_of: Count | None = None
     stream: bool | None = None
@@ -62,8 +61,6 @@ class CompletionRequest(Wanted):
     logit_bias: dict[str, float] | None = None
     user: str | None = None
     pattern: Pattern | None = None
-    sentences: Whole | None = None
-    finish_sentence: bool | None = None
     remember: bool | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -168,10 +165,9 @@ def check(body: CompletionRequest) -> None:
             raise ApiError(400, f"{name} is not supported here: leave it out", name, "unsupported")
     if body.stream_options is not None and not body.stream:
         raise ApiError(400, "stream_options needs a stream: set stream to true", "stream_options")
-    if body.logprobs is not None and not 0 <= body.logprobs <= MOST_LIKELIEST:
-        raise ApiError(400, f"logprobs must be from 0 to {MOST_LIKELIEST}, not {body.logprobs}", "logprobs")
-    if body.seed is not None and not 0 <= body.seed < 2**64:
-        raise ApiError(400, f"seed must be from 0 to 2^64 - 1, not {str(body.seed)[:40]}", "seed")
+    for name, most, shown in (("logprobs", MOST_LIKELIEST, f"{MOST_LIKELIEST}"), ("seed", 2**64 - 1, "2^64 - 1")):
+        if (value := getattr(body, name)) is not None and not 0 <= value <= most:
+            raise ApiError(400, f"{name} must be from 0 to {shown}, not {str(value)[:40]}", name)
     if isinstance(body.stop, list):
         check_at_most(MOST_STOPS, len(body.stop), "stop may have at most {} texts", "leave some out", "stop")
 
@@ -188,9 +184,6 @@ def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
     sampling = body.sampling(
         max_tokens=DEFAULT_TOKENS if body.max_tokens is None else body.max_tokens,
         logit_bias=biases,
-        stop=() if body.stop is None else body.stop,
-        pattern=body.pattern,
-        sentences=body.sentences or 0,
         finish_sentence=bool(body.finish_sentence),
         log_probabilities=body.logprobs,
     )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -25,9 +24,7 @@ Name = Annotated[str, msgspec.Meta(max_length=200)]
 ModelName = Annotated[Name, msgspec.Meta(description="may be left out if the server has one model")] | None
 Holds = Annotated[list[Name], msgspec.Meta(max_length=64)]
 
-Request = TypeVar("Request", bound=msgspec.Struct)
-
-SETTINGS = {field.name: (field, kind) for field, kind in kinds_of(Sampling) if field.metadata["off"] is not None}
+OFF = {field.name: off for field, _ in kinds_of(Sampling) if (off := field.metadata["off"]) is not None}
 LIMITS = {"minimum": "minimum", "above": "exclusiveMinimum", "maximum": "maximum", "below": "exclusiveMaximum"}
 
 
@@ -42,20 +39,13 @@ def body_field(field: dataclasses.Field[Any], kind: Kind) -> tuple[str, Any, Any
     return field.name, hint | None, msgspec.field(default=about["off"], name=about["flag"])
 
 
-def with_settings(*names: str) -> Callable[[type[Request]], type[Request]]:
-    """Return a decorator that adds settings to a request, with the value that is off as their default."""
+def with_settings(base: type[msgspec.Struct], *names: str) -> type[msgspec.Struct]:
+    """Return the request `base` with these settings of writing too, by default off or missing."""
     fields = [body_field(field, kind) for field, kind in kinds_of(Sampling) if field.name in names]
-
-    def decorated(request: type[Request]) -> type[Request]:
-        own = {"__doc__": request.__doc__, "__module__": request.__module__}
-        made = msgspec.defstruct(request.__name__, fields, bases=(request,), namespace=own, kw_only=True)
-        return cast(type[Request], made)
-
-    return decorated
+    return msgspec.defstruct("Writing", fields, bases=(base,), forbid_unknown_fields=True, kw_only=True)
 
 
-@with_settings("temperature", *FILTERS)
-class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Wanted(with_settings(msgspec.Struct, "temperature", *FILTERS)):  # type: ignore[misc]
     """A model, the parts of it that are held, and the filters of its tokens. A null field counts as missing."""
 
     model: ModelName = None
@@ -64,9 +54,8 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def sampling(self, **more: Any) -> Sampling:
         """Return the writing settings; the defaults are off, like OpenAI's, not the model's. Raises OptionError."""
-        given = {name: getattr(self, name, None) for name in SETTINGS}
-        off = {name: field.metadata["off"] for name, (field, _) in SETTINGS.items() if given[name] is None}
-        return Sampling(**{**given, **off, **more})
+        given = {field.name: getattr(self, field.name, None) for field, _ in kinds_of(Sampling)}
+        return Sampling(**OFF | {name: value for name, value in given.items() if value is not None} | more)
 
 
 def variant(served: Served, using: str | None, holds: list[str] | None) -> Variant:
