@@ -91,8 +91,8 @@ class _Rows(NamedTuple):
 def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
     """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
-    A table is long (unique_id, ds, y) or wide (dates and a column per series). Missing values and dates are filled. `season` replaces the one that the dates suggest. Raises TableError, and
-    OptionError without pandas.
+    A table is long (unique_id, ds, y) or wide (dates and a column per series). Missing values and dates are filled.
+    `season` replaces the one that the dates suggest. Raises TableError, and OptionError without pandas.
     """
     notes: list[str] = []
     sheet = read_sheet(source)
