@@ -26,9 +26,9 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas
 from numpy.typing import NDArray
 
-from afterword.wings.series.table import read_table
 from afterword.wings.series.trials import average, coverage, mase, smape, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
@@ -192,12 +192,13 @@ def all_tables(only: Sequence[str], minutes: float, peers: bool) -> None:
 @PEERS_TOO
 def hourly(minutes: float, seeds: Sequence[int], method: str, network: bool, peers: bool) -> None:
     """Forecast M4's hourly series."""
-    parts = [read_table(DATA / "series" / f"hourly-{part}.csv", season=24).series for part in ("train", "test")]
-    longest = max(len(one.values) for one in parts[0])
+    tables = [pandas.read_csv(DATA / "series" / f"hourly-{part}.csv").iloc[:, 1:] for part in ("train", "test")]
+    parts = [[row[~np.isnan(row)] for row in table.to_numpy(np.float64)] for table in tables]
+    longest = max(map(len, parts[0]))
     # series of different lengths end together, and begin with missing values
     values = np.full((len(parts[0]), longest + 48), np.nan)
     for row, before, after in zip(values, *parts, strict=True):
-        row[longest - len(before.values) :] = [*before.values, *after.values]
+        row[longest - len(before) :] = [*before, *after]
     table = BenchTable(HOURLY, "2015-01-01", "h", (24, 168), 48, values)
     if not network:
         found, used, seconds = by_afterword(table, network=False)

@@ -113,9 +113,8 @@ def test_pictures_are_written(run: Run, table: Path, tmp_path: Path) -> None:
     out(run("forecast", table, *NAIVE, "--png", png, "--html", page))
     assert png.read_bytes().startswith(b"\x89PNG")
     text = page.read_text()
-    assert (text.count("<figure id="), text.count("<script"), text.count("src=")) == (3, 0, 0)
+    assert (text.count("<figure>"), text.count("<script"), text.count("src=")) == (3, 0, 0)
     assert "naive 12 is used" in text
-    assert text.count('"><bdi>s') == 3  # a name from right to left does not reverse the next ones
 
 
 def test_pictures_are_drawn_of_series_of_any_length(run: Run, tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: R
     del lines[30]
     answer = run("forecast", "-", *NAIVE, input="\n".join(lines).encode())
     assert len([line for line in out(answer).splitlines() if line.endswith(" naive 12")]) == 3 * HORIZON
-    assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled from the season before\n"
+    assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled\n"
 
 
 def test_a_network_is_kept_and_what_is_said_is_of_values_and_series(run: Run, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from afterword.wings.series.bands import offsets
 from afterword.wings.series.dates import Calendar
 from afterword.wings.series.methods import METHODS, Candidate, seasonal
-from afterword.wings.series.table import read_table
 from afterword.wings.series.trials import (
     NOISE,
     SURE,
@@ -210,10 +209,10 @@ def test_the_quantile_loss_of_a_level_is_steeper_on_one_side_and_coverage_counts
 
 @pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")
 def test_seasonal_naive_on_m4_hourly_has_the_published_error() -> None:
-    table = read_table(M4 / "hourly-train.csv")
-    with open(M4 / "hourly-test.csv", newline="") as file:
-        actual = np.array([row[1:] for row in csv.reader(file)][1:], dtype=float)
-    forecast = np.array([seasonal(24, 1, one.values, 48) for one in table.series])
-    histories = [one.values for one in table.series]
+    past, actual = (
+        pandas.read_csv(M4 / f"hourly-{part}.csv").iloc[:, 1:].to_numpy(float) for part in ("train", "test")
+    )
+    histories = [row[~np.isnan(row)] for row in past]
+    forecast = np.array([seasonal(24, 1, values, 48) for values in histories])
     assert average(mase(forecast, actual, histories, 24)) == pytest.approx(1.193, abs=0.001)  # of M4's organisers
     assert average(smape(forecast, actual)) == pytest.approx(13.912, abs=0.01)

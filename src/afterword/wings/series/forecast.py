@@ -43,9 +43,7 @@ DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
 TRIED = 3  # candidates whose backtest is drawn
 HISTORY = 3  # horizons of the history, or seasons if that is more
 STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
-STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; } nav { max-height: 8em; overflow: auto; }"
-# one figure at a time, chosen by a link: without a script
-STYLE += " .one:has(:target) figure:not(:target), .one:not(:has(:target)) figure:not(:first-child) { display: none; }"
+STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; }"
 
 
 @settings_class()
@@ -200,16 +198,11 @@ def write_html(path: Path, found: Futures) -> None:
         parts.append("</table></div>\n")
     if len(drawn) < total:
         parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
-    if len(drawn) > 1:
-        links = [f'<a href="#s{k}"><bdi>{html.escape(found.table.series[k].name)}</bdi></a>' for k in drawn]
-        parts.append(f"<nav>{' · '.join(links)}</nav>\n")
-    parts.append('<div class="one">')
     for k in drawn:
         drawing = io.BytesIO()
         write_figure(_figure(found, [k]), svg=drawing)
         svg = drawing.getvalue().decode()
-        parts.append(f'<figure id="s{k}">{svg[svg.index("<svg") :]}</figure>\n')
-    parts.append("</div>")
+        parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
     allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
     content = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
     with output(path) as file:

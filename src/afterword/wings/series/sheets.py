@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -178,18 +178,12 @@ def _from_csv(name: str, content: bytes) -> Sheet:
     if not found[1:]:
         raise TableError(f"{name}: it has only column names: add a row per date")
     for line, row in found[1:]:
-        if len(row) > len(header) or (len(row) < len(header) and not is_numbered(header)):
+        if len(row) != len(header):
             has = f"this line has {len(row):,} cells, and the first has {len(header):,}"
             raise TableError(f"{name}, line {line:,}: {has}: correct it, or check the separator")
-        row.extend([""] * (len(header) - len(row)))
     comma = delimiter != "," and re.search(r'(?m)(?:^|[;\t"]) *[-+]?\d*,\d+ *(?=["\t;\r\n]|$)', text)
     frame = pandas.DataFrame([row for _, row in found[1:]], columns=header, dtype=object)
     return _sheet(Sheet(name, "csv", frame, lambda row: f"line {found[row + 1][0]:,}", "," if comma else "."))
-
-
-def is_numbered(header: Sequence[str]) -> bool:
-    """Return whether the names of the columns are those of M4's published form: any name, then V2, V3, …"""
-    return len(header) > 2 and all(name == f"V{k}" for k, name in enumerate(header[1:], 2))
 
 
 # ---- frames

@@ -1,6 +1,6 @@
 """Read a table as regular series, noting what was filled, and return forecasts as the kind of table that it was.
 
-source ──read_sheet──► columns ──long | wide | rows──► (name, dates, values) ──regular──► Series
+source ──read_sheet──► columns ──long | wide──► (name, dates, values) ──regular──► Series
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from afterword.settings import Settings, setting, settings_class
 from afterword.storage import output
 from afterword.wings.series.dates import LEAST_COVERED, Calendar, DateForm, Dates, parse_dates, whole_seconds
-from afterword.wings.series.sheets import Kind, Sheet, is_numbered, kind_of, numbers, read_sheet
+from afterword.wings.series.sheets import Kind, Sheet, kind_of, numbers, read_sheet
 
 if TYPE_CHECKING:
     import pandas
@@ -55,9 +55,7 @@ class Series:
     dates: Dates  # [n], datetime64[s] or int64
     values: Floats  # [n], finite
     filled: int = 0  # values that were missing
-    repeated: int = 0  # of these, those that repeat the season before
     moved: int = 0  # dates that differ from the table's
-    closed: int = 0  # values that are 0 because their phase of the season never has one
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,8 @@ class _Rows(NamedTuple):
 def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
     """Return the series of `source`: a path, "-" for standard input, or a frame of pandas or polars.
 
-    A table is long (unique_id, ds, y), wide (dates and a column per series), or has a row per series, as M4's files do.
-    Missing values and dates are filled. `season` replaces the one that the dates suggest. Raises TableError, and
-    OptionError without pandas.
+    A table is long (unique_id, ds, y) or wide (dates and a column per series). Missing values and dates are filled.
+    `season` replaces the one that the dates suggest. Raises TableError, and OptionError without pandas.
     """
     notes: list[str] = []
     sheet = read_sheet(source)
@@ -127,10 +124,6 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
             raise sheet.error(f"no column is named {name!r}: choose one of {_listed(names)}")
         if given.count(name) > 1:
             raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
-    if is_numbered(names) and not given:  # M4's published form: a row per series, its name first
-        ids, values = sheet.frame[names[0]], [numbers(sheet, name) for name in names[1:]]
-        dates, rows = np.repeat(np.arange(1, len(names)), len(ids)), np.tile(np.arange(len(ids)), len(values))
-        return _split(sheet, ids[rows], dates, np.concatenate(values), rows), Form(sheet.kind, dates=DateForm(""))
     kinds = {name: kind_of(sheet, name) for name in names}
     time = _time_column(sheet, kinds, chosen)
     identity = chosen.id_column or _found(ID, names)
@@ -286,21 +279,16 @@ def _regular(
     late = np.setdiff1d(missing[missing >= season] if season > 1 else missing[:0], closed)
     for place in late.tolist():  # in order, so that a filled value serves the next season
         values[place] = values[place - season]
-    moved = int((regular[positions] != dates).sum())
-    return Series(name, regular, values, len(missing), len(late), moved, len(closed))
+    return Series(name, regular, values, len(missing), int((regular[positions] != dates).sum()))
 
 
 def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
     """Yield what was changed to make the series regular, a line each."""
-    names = ("filled", "repeated", "closed", "moved")
-    missing, repeated, closed, moved = (sum(getattr(one, name) for one in series) for name in names)
+    missing, moved = sum(one.filled for one in series), sum(one.moved for one in series)
     if missing:
         total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
-        ways = [("from the season before", repeated), ("between their neighbours", missing - repeated - closed)]
-        ways.append(("with 0 where no season has a value, as on closed days", closed))
         are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
-        how = " or ".join(way for way, count in ways if count)
-        yield f"{are} in {gaps:,} of {len(series):,} series: filled {how}"
+        yield f"{are} in {gaps:,} of {len(series):,} series: filled"
     if moved:
         dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
         yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"
