@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END, LONGEST_LINE, Ids, damaged, parts, split_by
+from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, parts, split_by
 from afterword.text.unicode import code_points, distinct, lower, utf_8
 
 # No symbol contains the name of the boundary or of a byte in a tokenizer.json: the library would take it for that.
@@ -115,9 +115,5 @@ class SymbolTokenizer(CharTokenizer):
 
 
 def _cut(text: str) -> list[str]:
-    """Return the symbols of `text`, each with its space, and the rest of its characters one by one.
-
-    A longer line than LONGEST_LINE is cut in parts of that length, wherever `in_whole_lines` cut the text.
-    """
-    lines = re.findall(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n", text)
-    return [part for line in lines for part in SYMBOL.findall(line)]
+    """Return the symbols of `text`, each with its space, and the rest of its characters one by one."""
+    return [part for line in cut_lines(text) for part in SYMBOL.findall(line)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -328,6 +329,14 @@ def in_whole_lines(text: str) -> int:
     """
     newline = text.rfind("\n") + 1
     return newline + (len(text) - newline) // LONGEST_LINE * LONGEST_LINE
+
+
+def cut_lines(text: str) -> list[str]:
+    """Return the lines of `text` with their newlines; one over LONGEST_LINE characters comes in parts of that length.
+
+    They are the same wherever `in_whole_lines` cut the text.
+    """
+    return re.findall(rf"[^\n]{{1,{LONGEST_LINE}}}\n?|\n", text)
 
 
 def parts(texts: Iterable[str]) -> Iterator[str]:
