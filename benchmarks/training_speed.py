@@ -64,7 +64,7 @@ def recipe(
     num_layers: int, hidden_size: int, precision: Precision, device: Device = "cpu", batch_size: int = B
 ) -> Recipe:
     """The default recipe in these sizes."""
-    from afterword.planning.auto import recipe_to_measure
+    from afterword.planning.auto import Planner
     from afterword.planning.training_plan import TrainingSettings
     from afterword.text.encoded import EncodedCorpus
 
@@ -82,7 +82,7 @@ def recipe(
         steps=1,
     )
     corpus: EncodedCorpus = Corpus()  # type: ignore[assignment]
-    return dataclasses.replace(recipe_to_measure(corpus, settings), precision=precision)
+    return dataclasses.replace(Planner(corpus, settings).recipe(hidden_size), precision=precision)
 
 
 def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callable[[], None]:

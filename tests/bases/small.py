@@ -14,7 +14,7 @@ import pytest
 from afterword.bases.base import Base
 from afterword.bases.installed import GROUP
 from afterword.model.arrays import Array
-from afterword.model.folder.defaults import LINES, RUNNING_TEXT, usual
+from afterword.model.folder.defaults import LINES, RUNNING_TEXT, WINDOWS
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer, ClassicTokenizer
@@ -93,7 +93,7 @@ def classic_base() -> Base:
     """Return a model of the classic recipe, which cannot be a base."""
     tokenizer = ClassicTokenizer.of("\nab")
     config = Config(3, 1, embedding_size=1, hidden_size=6, num_layers=2, input="number", window=5)
-    text, writing = np.arange(9, dtype=np.int32) % 3, usual(windows=True, lines=False)
+    text, writing = np.arange(9, dtype=np.int32) % 3, WINDOWS
     return Base("classic", SavedModel(config, random_weights(config), tokenizer, [], {}, text, writing=writing))
 
 

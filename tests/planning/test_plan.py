@@ -16,7 +16,7 @@ from afterword.learning import optimizer
 from afterword.learning.learner import Learner
 from afterword.learning.recipe import Recipe
 from afterword.planning import classic, machine, tuning
-from afterword.planning.auto import recipe_to_measure
+from afterword.planning.auto import Planner
 from afterword.planning.machine import StepTime
 from afterword.planning.recipes import make_plan as plan
 from afterword.planning.training_plan import Plan, TrainingSettings
@@ -227,10 +227,8 @@ def test_a_step_takes_the_mean_time_of_late_ones_alone_without_waiting_for_other
     monkeypatch.setattr(optimizer, "inverse_root", slow_renewal)
     monkeypatch.setattr(machine, "time", clocks)
     encoded = encoded_prose(20_000, tmp_path)
-    recipe = recipe_to_measure(
-        encoded, TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8)
-    )
-    measured = machine.step_time(encoded, recipe)
+    settings = TrainingSettings(device="cpu", threads=1, hidden_size=16, batch_size=2, seq_length=8)
+    measured = machine.step_time(encoded, Planner(encoded, settings).recipe(16))
     matrices = 2
     assert measured.alone == pytest.approx(seconds * (1 + matrices / optimizer.RENEW))
     assert measured.now == pytest.approx(4 * measured.alone)

@@ -85,11 +85,6 @@ class Trace:
         return self.forget * self.before
 
     @property
-    def dropped(self) -> Annotated[Array, "T L H"]:
-        """The part of the cell state that the forget gate dropped."""
-        return self.before - self.kept
-
-    @property
     def added(self) -> Annotated[Array, "T L H"]:
         """The part that the input gate added: kept + added = cell."""
         return self.input * self.candidate

@@ -140,11 +140,6 @@ def inverse_root(
     return (reduce(torch.matmul, factors) / size).to(dtype)
 
 
-def keras_adam(network: nn.Module, recipe: Recipe) -> Sequence[Optimizer]:
-    """Return one optimizer for all weights."""
-    return [KerasAdam(network.parameters(), recipe.learning_rate)]
-
-
 class KerasAdam(Optimizer):
     """Adam (Kingma and Ba 2015) in the form at the end of its section 2, which Keras follows.
 
@@ -171,5 +166,5 @@ class KerasAdam(Optimizer):
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], Sequence[Optimizer]]] = {
     "muon": muon,
-    "keras-adam": keras_adam,
+    "keras-adam": lambda network, recipe: [KerasAdam(network.parameters(), recipe.learning_rate)],
 }

@@ -69,19 +69,13 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
     check_threads_fit(1 + min(available_threads(), MOST_THREADS))  # OpenMP ends the process without a thread
     with ThreadPoolExecutor(1) as other:  # it counts, mostly in NumPy, while PyTorch loads, mostly in Python
         counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
-        planner = _Planner(encoded, settings, begun)
+        planner = Planner(encoded, settings, begun)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
         ngram = counting.result()
     return planner.plan(ngram)
 
 
-def recipe_to_measure(encoded: EncodedCorpus, settings: TrainingSettings) -> Recipe:
-    """Return the recipe of the size that is measured first, of one step unless `settings` set their number."""
-    planner = _Planner(encoded, settings)
-    return planner.recipe(planner.first)
-
-
-class _Planner:
+class Planner:
     """The numbers of a run that are known already, and the times from which the others follow."""
 
     def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> None:

@@ -144,7 +144,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         if stopping:
             if best is None or recipe.keep == "last":  # there is no model yet, or only an older one
                 run.save_model(learner, None)
-            run.stop()
+            run.stopped = True
             break
     else:
         run.end(learner.step, clock.now)

@@ -19,7 +19,15 @@ from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import Measured, learn_ngram
 from afterword.model.folder.card import card
-from afterword.model.folder.defaults import PROSE, RECURRING_WORDS, REPETITIVE, WritingDefaults, usual
+from afterword.model.folder.defaults import (
+    LINES,
+    PROSE,
+    RECURRING_WORDS,
+    REPETITIVE,
+    RUNNING_TEXT,
+    WINDOWS,
+    WritingDefaults,
+)
 from afterword.model.folder.saved import SavedModel, outliving, save_model
 from afterword.model.network.cells import CELLS
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
@@ -131,7 +139,7 @@ class Run:
     @cached_property
     def _writing(self) -> WritingDefaults:
         encoded, recipe = self.encoded, self.recipe
-        writing = usual(windows=recipe.windows, lines=encoded.lines)
+        writing = WINDOWS if recipe.windows else LINES if encoded.lines else RUNNING_TEXT
         if encoded.tokenizer.several:  # as many characters as a model of characters writes
             length = max(1.0, encoded.training_characters / max(1, len(encoded.training)))
             writing = replace(writing, max_tokens=max(1, round(writing.max_tokens / length)))
@@ -316,10 +324,6 @@ class Run:
         )
         self.load_checkpoint()
         self.seconds = trouble.seconds
-
-    def stop(self) -> None:
-        """Note that the run stops before its end, on request."""
-        self.stopped = True
 
     def end(self, step: int, seconds: float) -> None:
         """Record that the run has taken its last step."""

@@ -338,10 +338,9 @@ def stretches(
     before: int | None,
     ids: Annotated[Ids, "B T"],
     state: State | None = None,
-    most: int = STEPS_AT_ONCE,
     lengths: Sequence[int] | None = None,
 ) -> Iterator[Stretch]:
-    """Read `ids` and yield pieces of at most `most` tokens, fewer if they would take too much memory.
+    """Read `ids` and yield pieces of at most `STEPS_AT_ONCE` tokens, fewer if they would take too much memory.
 
     Each lane continues from `state`, or from a fresh start, and first reads the token `before`, usually the boundary.
     If the `lengths` of the lanes are given, the longest first, later pieces leave out the lanes that have ended.
@@ -355,7 +354,7 @@ def stretches(
     else:
         fed, first_predicted = np.concatenate([np.full((lanes, 1), before, ids.dtype), ids[:, :-1]], axis=1), 0
     numbers = NUMBERS_AT_ONCE // (min(network.threads, MOST_SHARING) if lanes > 1 else 1)
-    steps = min(most, max(1, numbers // (lanes * (network.numbers_per_token + 5 * rows))))
+    steps = min(STEPS_AT_ONCE, max(1, numbers // (lanes * (network.numbers_per_token + 5 * rows))))
     state = network.start(lanes) if state is None else state
     for first in range(first_predicted, length, steps):
         place = slice(first, min(first + steps, length))

@@ -185,10 +185,6 @@ class Tokenizer(ABC):
         """The number of bytes of each token."""
         return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
-    def _settled(self, text: str) -> int:
-        """Return how many characters of `text` can be encoded before more text follows: whole lines, if it is split."""
-        return in_whole_lines(text) if self.pre_tokenizer else len(text)
-
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
         """Return the text of `ids` [N]. The boundary token is "". Bytes that are not UTF-8 become U+FFFD.
 
@@ -284,7 +280,7 @@ class Encoder:
     def push(self, text: str) -> Ids:
         """Return the ids [N] that became certain with this piece."""
         self._rest += self._tokenizer.normalise(text)
-        return self._take(self._tokenizer._settled(self._rest))
+        return self._take(in_whole_lines(self._rest) if self._tokenizer.pre_tokenizer else len(self._rest))
 
     def finish(self) -> Ids:
         """Return the ids [N] of the rest."""

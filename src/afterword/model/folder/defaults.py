@@ -40,8 +40,3 @@ PROSE = dataclasses.replace(RECURRING_WORDS, temperature=0.6)
 REPETITIVE = 1.5  # a text with a lower penalty repeats itself by nature; at 0.6, its model would do little else
 LINES = WritingDefaults(500, 0.8, "boundary", min_p=0.0, repetition_penalty=1.0)
 WINDOWS = WritingDefaults(50, 0.0, "window", min_p=0.0, repetition_penalty=1.0)
-
-
-def usual(*, windows: bool, lines: bool) -> WritingDefaults:
-    """Return the defaults of a model that reads windows, lines or running text."""
-    return WINDOWS if windows else LINES if lines else RUNNING_TEXT
