@@ -10,9 +10,9 @@ from afterword.commands import attached
 from afterword.model.folder.saved import FILES, load_model
 from tests.tiny import save_tiny, save_tiny_whole
 from tests.wings.hub.hub import Hub
-from tests.wings.hub.test_push import MINE, Command, error, hub, on_hub
+from tests.wings.hub.test_push import MINE, Command, error, hub, on_hub, pytestmark
 
-__all__ = ["hub", "on_hub"]
+__all__ = ["hub", "on_hub", "pytestmark"]
 
 
 def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command, hub: Hub, tmp_path: Path) -> None:
