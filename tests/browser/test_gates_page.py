@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,18 +231,6 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     assert tab.text("#about") == "<i>model</i>"
     assert tab.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
     assert tab.complaints == []
-
-
-def test_a_series_is_read_by_its_values_and_dates(tab: Tab, tmp_path: Path) -> None:
-    trace = MODEL.gates(TEXT[:20])
-    dates = [f"2024-01-{day:02d}" for day in range(1, 21)]
-    named = replace(trace, tokens=[f"{k}.5 " for k in range(20)], unit="value", places=dates, title="north")
-    opened = open_page(tab, gates_html(named), tmp_path)
-    opened.click("#text b:nth-of-type(3)")
-    assert opened.text("#here").startswith("value 2024-01-03 2.5")
-    assert opened.run("document.title") == "What the gates do: north"
-    assert "character" not in opened.text("body")
-    assert opened.complaints == []
 
 
 def test_a_plain_recurrent_network_shows_its_hidden_state_alone(tab: Tab, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
     """
     T, L, _ = trace.forget.shape
     if T > MOST_LETTERS:
-        raise TextError(f"a picture has room for {MOST_LETTERS} {trace.unit}s, not {T:,}: give a `stretch`, or `html`")
+        raise TextError(f"a picture has room for {MOST_LETTERS} characters, not {T:,}: give a `stretch`, or `html`")
     shown = enumerate(named if named is not None else trace.moving_units(ROWS))
     chosen = [(layer, units) for layer, units in shown if len(units)]
     heights = [max(0.3, min(1.9, 0.08 * len(units))) for _, units in chosen]
@@ -69,9 +69,8 @@ def gates_figure(trace: Trace, named: list[NDArray[np.intp]] | None = None) -> F
         figure.colorbar(image, ax=axis, pad=0.01, fraction=0.025).ax.tick_params(labelsize=6)
     for axis in axes:
         axis.set_xlim(-0.5, T - 0.5)
-        tokens = map(str.rstrip, trace.tokens) if trace.places else trace.tokens
-        letters = [spaced(token).replace("$", r"\$") for token in tokens]  # a dollar sign would begin a formula
-        axis.set_xticks(places, letters, fontsize=7, family="monospace", rotation=90 if trace.places else 0)
+        letters = [spaced(token).replace("$", r"\$") for token in trace.tokens]  # a dollar sign would begin a formula
+        axis.set_xticks(places, letters, fontsize=7, family="monospace")
         axis.tick_params(axis="x", length=0, pad=2)
         if not axis.images:
             axis.tick_params(axis="y", labelsize=7)

@@ -84,13 +84,11 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         }
         layers.append(record)
     title = "What the gates do" if has_gates else "What the hidden state does"
-    start = " ".join((trace.title or trace.text)[: 2 * SHORT_TITLE].split())
+    start = " ".join(trace.text[: 2 * SHORT_TITLE].split())
     data = {
         "title": f"{title}: {start[:SHORT_TITLE]}",
         "isGated": has_gates,
         "about": about,
-        "unit": trace.unit,
-        "places": [*trace.places] or None,
         "tokens": trace.tokens,
         "rows": trace.rows,
         "guesses": rows.shape[1],
@@ -103,7 +101,7 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
         f'<script type="text/plain" id="{name}">{base64.b64encode(values.tobytes()).decode()}</script>'
         for name, values in blobs.items()
     )
-    body = web_file("page.html").replace("character", trace.unit).replace("What the gates do", title)
+    body = web_file("page.html").replace("What the gates do", title)
     return document(
         filled(body, DATA=in_script(data), BLOBS=encoded, SCRIPT=script()),
         title=title,

@@ -23,7 +23,7 @@ LEAST_BITS = 0.5  # a smaller surprise is not shaded
 SHOWN_UNITS = 3  # units per layer, unless some are named
 LISTED_UNITS = 4  # units in a list
 LEAST_SPREAD = 0.02  # of the forget gates' mean over a text: below it, no place is named as the most shut
-MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: {{unit}}s "
+MEANING = f"never opens: always under {SHUT}; never closes: always over {OPEN}; memory: characters "
 MEANING += "until 37 % is left, between resets"
 SHADES = [Style(color="black", bgcolor=f"color({code})") for code in (230, 223, 222, 216, 215, 209, 208, 202)]
 BLUES = [Style(color=f"color({code})") for code in (153, 117, 75, 39, 33, 27, 26, 25)]
@@ -39,11 +39,11 @@ def show(trace: Trace, named: list[NDArray[np.intp]] | None = None, console: Con
         console.print(line, no_wrap=True, overflow="crop", crop=True)
     if not short:
         what, by = ("gates", "--html") if trace.has_gates else ("units", "--json")
-        console.print(f"(the {what} of more than {EVERY_UNIT_UP_TO} {trace.unit}s are shown by {by})", style="dim")
+        console.print(f"(the {what} of more than {EVERY_UNIT_UP_TO} characters are shown by {by})", style="dim")
     console.print(_surprises(trace))
     if trace.has_gates:
         console.print(_table(trace))
-        console.print(MEANING.format(unit=trace.unit), style="dim")
+        console.print(MEANING, style="dim")
         console.print(_let_go(trace))
 
 
@@ -93,13 +93,13 @@ def _lines(trace: Trace, strips: Sequence[tuple[str, NDArray[np.floating], bool]
 def _surprises(trace: Trace) -> str:
     bits = trace.bits
     most = np.argsort(-bits, kind="stable")[:3]
-    where = ", ".join(f"{visible(trace.tokens[t])!r} at {trace.place(t)} ({bits[t]:.1f})" for t in most)
-    return f"surprise: {trace.bits_per_character:.2f} bits per {trace.unit}; most at {where}"
+    where = ", ".join(f"{visible(trace.tokens[t])!r} at {t} ({bits[t]:.1f})" for t in most)
+    return f"surprise: {trace.bits_per_character:.2f} bits per character; most at {where}"
 
 
 def _table(trace: Trace) -> Table:
     table = Table(title="How open the gates are", title_justify="left", box=None, pad_edge=False)
-    for name in ("layer", "gate", "mean", "never opens", "never closes", f"memory ({trace.unit}s: units)"):
+    for name in ("layer", "gate", "mean", "never opens", "never closes", "memory (characters: units)"):
         table.add_column(name, overflow="fold")
     for layer, found in enumerate(openness(trace)):
         for gate, one in found.gates.items():

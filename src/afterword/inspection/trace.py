@@ -57,16 +57,10 @@ class Trace:
     """The tokens of the R rows; the last row may be that of all bytes."""
     expected_first: Annotated[Array, "R"]
     """The prediction before the first token, in nats."""
-    title: str = ""
-    """The name of what was read, if it is not the text itself."""
-    unit: str = "character"
-    """The noun for what the text consists of."""
-    places: Sequence[str] = ()
-    """The place of each token, such as its date; by default, its number."""
 
     def __repr__(self) -> str:
         T, L, H = self.hidden.shape
-        size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per {self.unit}"
+        size = f"{T:,} tokens, {L} × {H} units, {self.bits_per_character:.3f} bits per character"
         return f"{type(self).__name__}({reprlib.repr(self.text)}, {size})"
 
     @property
@@ -98,10 +92,6 @@ class Trace:
     def bits_per_character(self) -> float:
         """The cost of the whole text."""
         return float(self.bits.sum()) / len(self.text)
-
-    def place(self, t: int) -> str:
-        """Return the place of token `t`, for people."""
-        return self.places[t] if self.places else str(t)
 
     def means(self, part: str) -> Annotated[Floats, "T L"]:
         """Return the mean over each layer's units per token; for the states, the mean of their magnitude."""
@@ -135,7 +125,6 @@ class Trace:
         record: dict[str, Any] = {
             "text": self.text,
             "tokens": self.tokens,
-            **({"places": [*self.places]} if self.places else {}),
             "bits": _rounded(self.bits),
             "units": units,
             "means": {part: _rounded(self.means(part)) for part in self._parts if part != "before"},

@@ -17,7 +17,7 @@ function press() {
   const unit = [...$("paint").children].find(one => one.dataset.value === "unit");
   unit.textContent = `unit ${name(S.layer, S.unit)}`;
   $("unit").value = name(S.layer, S.unit);
-  $("stretch").textContent = S.from < 0 ? "" : `${Math.abs(S.to - S.from) + 1} ${D.unit}s selected`;
+  $("stretch").textContent = S.from < 0 ? "" : `${Math.abs(S.to - S.from) + 1} characters selected`;
   $("clear").disabled = S.from < 0;
   $("meaning").textContent = MEANINGS[S.part];
   const shown = D.everyUnit ? "all" : `${sorted.length} of the`, most = range(S.part, S.layer);

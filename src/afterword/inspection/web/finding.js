@@ -54,14 +54,14 @@ function similar() {
   const apart = D.tokens.map((_, t) => Math.sqrt(units.reduce((sum, h) => sum + (h[t] - h[S.at]) ** 2, 0)));
   const mean = apart.reduce((sum, one) => sum + one, 0) / (T - 1);
   const near = apart.map((one, t) => ({ from: t, to: t, note: ` ${Math.round(one / mean * 100)} %` })).filter(({ from }) => from !== S.at);
-  $("alikehead").innerHTML = `Nearest to the hidden state of l${S.layer} at ${escape(placeOf(S.at))} ` +
+  $("alikehead").innerHTML = `Nearest to the hidden state of l${S.layer} at ${S.at} ` +
     `<code>${escape(text(S.at - 14, S.at))}</code>, by the distance in percent of the mean distance:`;
   listPlaces(near.sort((x, y) => apart[x.from] - apart[y.from]));
 }
 
 function listPlaces(places) {
   $("alike").replaceChildren(...places.slice(0, 14).map(({ from, to, note = "" }) => button(
-    `${escape(placeOf(from))}: <code>${escape(text(from - 14, from - 1))}<mark>${escape(snippet(from, to))}</mark>` +
+    `${from}: <code>${escape(text(from - 14, from - 1))}<mark>${escape(snippet(from, to))}</mark>` +
     `${escape(text(to + 1, to + 14))}</code>${note}`,
     "select this place", () => {
       S.at = S.from = from;

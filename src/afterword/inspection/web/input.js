@@ -141,8 +141,8 @@ choice(
   relayer,
 );
 choice("paint", [
-  ["surprise", "surprise", `how unexpected each ${D.unit} was, in bits (key p: next)`],
-  ["unit", "unit", `the chosen unit's gate or state at each ${D.unit} (key p: next)`],
+  ["surprise", "surprise", "how unexpected each character was, in bits (key p: next)"],
+  ["unit", "unit", "the chosen unit's gate or state at each character (key p: next)"],
   ["mean", "the layer's mean", "the mean over all units of the layer (key p: next)"],
 ], "paint", refresh);
 S.layer = withUnits[0];

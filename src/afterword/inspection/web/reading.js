@@ -1,5 +1,4 @@
 // One character and one unit: what was expected, the values, and the sum of what was kept and added.
-const placeOf = t => D.places?.[t] ?? String(t);
 
 function showHere(t = S.at, row = S.unit) {
   const guesses = [];
@@ -8,14 +7,14 @@ function showHere(t = S.at, row = S.unit) {
       guesses.push(`<code>${escape(plain(D.rows[rowsOf[t * D.guesses + k]]))}</code> ` +
         `${Math.round(probabilities[t * D.guesses + k] / 2.55)} %`);
   const values = PARTS.map(part => value(part, S.layer, row, t));
-  const label = `${D.unit} ${placeOf(t)}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
-  $("here").innerHTML = `<p><b>${D.unit} ${escape(placeOf(t))}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
+  const label = `character ${t}: ${plain(D.tokens[t])}; surprise ${number(surprise(t), 1)} bits`;
+  $("here").innerHTML = `<p><b>character ${t}</b> <code style="font-size:17px">${escape(plain(D.tokens[t]))}</code>
     · surprise ${number(surprise(t), 1)} bits</p>
     <p class="soft">expected: ${guesses.join(", ") || "nothing in particular"}</p>
     <dl class="figures" aria-label="values"><div><dt>unit</dt><dd><b>${name(S.layer, row)}</b></dd></div>
     ${values.map((v, k) =>
       `<div title="${MEANINGS[PARTS[k]]}"><dt>${PARTS[k]}</dt><dd>${number(v)}</dd></div>`).join("")}</dl>
-    ${isGated ? `<p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} ${D.unit}s, between resets</p>` : ""}`;
+    ${isGated ? `<p class="soft">memory: about ${keeps(D.layers[S.layer].memory[row])} characters, between resets</p>` : ""}`;
   $("live").textContent = `${label}; ${name(S.layer, row)} ${S.part} ${number(value(S.part, S.layer, row, t))}`;
   if (isGated) showSum(t, row, values);
 }

@@ -30,11 +30,11 @@ function summary() {
     row.innerHTML = `<td></td><td>memory</td>`;
     const spread = row.insertCell();
     spread.textContent = layer.spread.map(([label, count]) => `${label}: ${count}`).join(" · ");
-    spread.title = `${D.unit}s : units`;
+    spread.title = "characters : units";
     const cell = row.insertCell();
     cell.colSpan = 2;
     const memory = new Map(layer.longest);
-    cell.append(`longest, in ${D.unit}s: `, chips(k, [...memory.keys()], unit => ` ${keeps(memory.get(unit))}`));
+    cell.append("longest, in characters: ", chips(k, [...memory.keys()], unit => ` ${keeps(memory.get(unit))}`));
   });
   $("summary").replaceChildren(made);
 }
