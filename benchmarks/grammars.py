@@ -30,8 +30,6 @@ from afterword.model.folder.tensors import read_tensors
 from afterword.operations.operation import arguments_of
 from afterword.settings import Kind, kinds_of
 from tests.sealing import reseal, seal
-from tests.wings.hub.hub import Handler, stand_in
-from tests.wings.hub.test_push import at_home, published
 
 JSON = "Content-Type: application/json\r\n"
 
@@ -158,6 +156,9 @@ ENDPOINTS = words("http://[::1 x file:///etc http:// http://127.0.0.1:99999 :// 
 
 
 def hub(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
+    from tests.wings.hub.hub import Handler, stand_in  # the wing may be away
+    from tests.wings.hub.test_push import at_home, published
+
     bad = [f"{at.parent}/outside/evil.pth", "../" * draw.choice([6, 7, 7]) + "outside/evil.pth"]  # seven, from a blob
     name = draw.choice([*bad * 3, "..", "", "/", "a" * 5000, "a/b", "W/", "~", "%2e%2e%2f", "-x"])
     rare = words("JSON length X-Linked-Size stall redirect status content gzip name name endpoint")

@@ -184,7 +184,9 @@ def browser() -> Iterator[Tab]:
             port = _port(Path(folder, "DevToolsActivePort"), process)
             with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=PATIENCE) as answer:
                 tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
-            with connect(tabs[0]["webSocketDebuggerUrl"], max_size=None, open_timeout=PATIENCE) as connection:
+            # No pings: their thread draws from `random`, which Hypothesis takes for a change of state.
+            options: dict[str, Any] = {"max_size": None, "ping_interval": None, "open_timeout": PATIENCE}
+            with connect(tabs[0]["webSocketDebuggerUrl"], **options) as connection:
                 yield Tab(connection)
 
 

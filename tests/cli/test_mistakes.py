@@ -33,7 +33,7 @@ FILES = {
 OF_TEXT = ["generate {0}", "generate {0} --prompt a --num 3", "novelty {0}", "inspect {0} a"]
 OF_TEXT += [f"{name} {{0}} text" for name in ("score", "surprises", "novelty")]
 OF_TEXT += cases("OF_TEXT")
-OF_TEXT += ["compare {0} english --file text", "push {0} me/mine", "serve {0} --port 0"]
+OF_TEXT += ["compare {0} english --file text", "serve {0} --port 0"]
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +168,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for line in OF_TEXT
             if line.split()[0] in commands()
         ],
-        # what is sent and taken
-        ("push tiny me", "write USER/NAME"),
     ],
     ids=lambda value: value[:60].encode("ascii", "backslashreplace").decode(),
 )
