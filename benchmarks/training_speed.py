@@ -40,7 +40,7 @@ import torch
 from torch import nn
 
 from afterword.learning.batches import Lanes
-from afterword.learning.device import described, opened, precisions_to_try, why_not
+from afterword.learning.device import described, precisions_to_try, prepare_device, why_unusable
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import EARLY, RENEW, AdamW
 from afterword.learning.ranks import ALONE, Team
@@ -117,7 +117,7 @@ def share(num_layers: int, hidden_size: int, precision: Precision) -> float:
 
 def plain_step(chosen: Recipe) -> Callable[[], None]:
     """A step of the plain script, on the recipe's device and in its precision."""
-    device, B = opened(chosen.device, chosen.precision), chosen.batch_size
+    device, B = prepare_device(chosen.device, chosen.precision), chosen.batch_size
     embedding = nn.Embedding(V, chosen.embedding_size)
     lstm = nn.LSTM(chosen.embedding_size, chosen.hidden_size, chosen.num_layers)
     output = nn.Linear(chosen.hidden_size, V)
@@ -212,7 +212,7 @@ def cpu() -> None:
 
 @main.command(help="What a GPU does, if there is one: its speed, and what it learns in 3 minutes.")
 def gpu() -> None:
-    why = why_not("cuda")
+    why = why_unusable("cuda")
     if why:
         print(f"no GPU: {why}")
         return

@@ -16,14 +16,14 @@ import click
 
 from afterword import __version__
 from afterword.cli.main import SETTINGS, names, program
-from afterword.commands import WINGS, find_operation, found, places
+from afterword.commands import WINGS, find_operation, places, resolve
 from afterword.commands import commands as operations
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import FILES, ConfigFile
 from afterword.model.network.config import Config
 from afterword.serving.app import ROUTES
 from afterword.serving.http.failures import JSON
-from afterword.serving.http.openapi import FAILURES, document
+from afterword.serving.http.openapi import FAILURES, api_document
 from afterword.text.formats import FORMATS
 
 
@@ -59,7 +59,7 @@ def _plain(text: str) -> str:
 def routes() -> str:
     """Return a section per route of the HTTP API, and the statuses of failures."""
     failures = "\n".join(f"| {status} | {meaning} |" for status, meaning in sorted(FAILURES.items()))
-    api = document(ROUTES, __version__)
+    api = api_document(ROUTES, __version__)
     found = [f"## `{title}`\n\n{body}" for title, body in _operations(api)]
     found.append(f"## Failures\n\n| status | meaning |\n| --- | --- |\n{failures}")
     return "\n\n".join(found).replace("<table>", '<table class="docutils">')  # as the theme shows tables
@@ -211,14 +211,14 @@ def _type(hint: object) -> str:
 def _methods() -> list[str]:
     """Return a line for each method, property and argument, also of the functions of a model that wings bring."""
     public = {name: value for name, value in vars(LanguageModel).items() if not name.startswith("_")}
-    public |= {place.partition(":")[2]: found(place) for place in places("functions")}
+    public |= {place.partition(":")[2]: resolve(place) for place in places("functions")}
     arguments = [(name, inspect.signature(value).parameters) for name, value in public.items() if callable(value)]
     own = ("self", "model")
     return [*public, *(f"{name} {argument}" for name, these in arguments for argument in these if argument not in own)]
 
 
 def _fields_over_http() -> list[str]:
-    api = document(ROUTES, __version__)
+    api = api_document(ROUTES, __version__)
     lines = []
     for path, methods in api["paths"].items():
         for method, one in methods.items():

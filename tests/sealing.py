@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from afterword.commands import attached
+from afterword.commands import attached_files
 from afterword.errors import ModelError
 from afterword.model.folder.saved import CONFIG, NGRAM, TOKENIZER, WEIGHTS
 from afterword.model.folder.tensors import KEY, _crc32, _crc_of_record, checksum, read_tensors
@@ -34,7 +34,7 @@ def reseal(folder: Path) -> None:
         values = json.loads(read_whole(folder / CONFIG))
         sums = values.pop("checksums", {})
         with contextlib.suppress(ModelError, LookupError, TypeError, ValueError, OSError):
-            for name in {*attached()} & {*os.listdir(folder)}:
+            for name in {*attached_files()} & {*os.listdir(folder)}:
                 values["attachments"][name] = zlib.crc32(read_whole(folder / name))
             sums[CONFIG] = zlib.crc32(json.dumps(values, sort_keys=True).encode())
             sums[TOKENIZER] = zlib.crc32(read_whole(folder / TOKENIZER))

@@ -109,7 +109,7 @@ import json, sys
 import afterword
 from afterword.errors import AfterwordError
 from afterword.serving.app import ROUTES
-from afterword.serving.http.openapi import document
+from afterword.serving.http.openapi import api_document
 sys.path.insert(0, {docs!r})
 import inspect
 import generated
@@ -121,7 +121,7 @@ for options in arguments:
         said.append([one.to_dict() for one in asked(model, model + "/README.md", **options)])
     except AfterwordError as error:
         said.append(str(error))
-schemas = document(ROUTES, "0")["components"]["schemas"]
+schemas = api_document(ROUTES, "0")["components"]["schemas"]
 print(json.dumps({{
     "signature": str(inspect.signature(asked)),
     "said": said,
@@ -232,10 +232,8 @@ def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> No
     asked = ("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
     found += [json.loads(house.run(*asked))["text"]]
     assert all(len(text) == 20 and set(text) <= set("\na") for text in found)
-    code = (
-        "from afterword.serving.app import ROUTES; from afterword.serving.http.openapi import document; import json; "
-    )
-    served = json.loads(house.python("-c", code + "print(json.dumps(document(ROUTES, '0')))").stdout)
+    code = "from afterword.serving.app import ROUTES; from afterword.serving.http.openapi import api_document; import json; "
+    served = json.loads(house.python("-c", code + "print(json.dumps(api_document(ROUTES, '0')))").stdout)
     for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
         assert served["components"]["schemas"][request]["properties"]["first"]["default"] == 0
 

@@ -106,9 +106,9 @@ sys.platform = "win32"
 def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:
     code = f"""{ON_WINDOWS}
 from importlib import import_module
-from afterword.commands import commands, found
+from afterword.commands import commands, resolve
 for one in commands().values():
-    found(one.place)
+    resolve(one.place)
 import afterword.serving.server, afterword.serving.runs.trainer, afterword.serving.runs.watched
 afterword.serving.server.listen("127.0.0.1", 0).close()
 afterword.load(sys.argv[1]).save(sys.argv[2])

@@ -16,7 +16,7 @@ from afterword import storage
 from afterword.errors import StorageError
 from afterword.storage import (
     append,
-    held_folder,
+    locked_folder,
     make_folder,
     read_whole,
     recover_folder,
@@ -115,16 +115,16 @@ def test_of_two_who_replace_a_folder_at_once_each_leaves_the_others_work_alone(t
 def test_what_waits_for_its_lock_is_not_taken_for_that_of_a_killed_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, hold = tmp_path / "book", storage._hold
+    folder, hold = tmp_path / "book", storage._lock
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
 
     def late(file: IO[bytes]) -> None:
-        monkeypatch.setattr(storage, "_hold", hold)
+        monkeypatch.setattr(storage, "_lock", hold)
         recover_folder(folder)  # by another process
         hold(file)
 
-    monkeypatch.setattr(storage, "_hold", late)
+    monkeypatch.setattr(storage, "_lock", late)
     with replacing_folder(folder) as new:
         (new / "text").write_text("new")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"text": "new", "notes.txt": "mine"}
@@ -169,7 +169,7 @@ def test_a_folder_to_hold_is_waited_for_between_two_renames_only(
 
     monkeypatch.setattr(os, "open", late)
     for name, times in (("book", 2), ("none", 1)):
-        with held_folder(tmp_path / name):
+        with locked_folder(tmp_path / name):
             assert tried.count(tmp_path / name) == times
 
 

@@ -27,11 +27,11 @@ from afterword.commands import CORE, WINGS
 ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
 IMPORTS = """
-from afterword.commands import WINGS, attached, elsewhere, found, functions, places
+from afterword.commands import WINGS, attached_files, elsewhere, functions, places, resolve
 names = [begins for wing in WINGS.values() for begins in wing.elsewhere]
 own = [place for kind in ("routes", "scripts", "facts") for place in places(kind)]
-for place in [*functions().values(), *(one.place for one in attached().values()), *map(elsewhere, names), *own]:
-    found(place)
+for place in [*functions().values(), *(one.place for one in attached_files().values()), *map(elsewhere, names), *own]:
+    resolve(place)
 import afterword.serving.server
 """
 CHECKS = (

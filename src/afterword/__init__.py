@@ -91,10 +91,10 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> "Any":
-    from afterword.commands import found, functions
+    from afterword.commands import functions, resolve
 
     if place := {**functions(), **_PLACES}.get(name):
-        return found(place)
+        return resolve(place)
     raise AttributeError(f"module 'afterword' has no attribute {name!r}")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from afterword.errors import spelled
 from afterword.learning.ranks import rank
 from afterword.settings import ignore_progress
-from afterword.text.aligned import escaped
+from afterword.wording import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -216,14 +216,14 @@ def functions() -> Mapping[str, str]:
 
 
 @cache
-def attached() -> Mapping[str, Attached]:
+def attached_files() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     rows = ((wing, file) for wing, row in WINGS.items() for file in row.attached.items())
     return {name: one._replace(place=f"wings.{wing}.{one.place}") for wing, (name, one) in rows}
 
 
 @cache
-def learned() -> Mapping[str, Learned]:
+def learned_kinds() -> Mapping[str, Learned]:
     """Return what models can have learned in place of text, by the fact in their `about`."""
     return {name: one for row in WINGS.values() for name, one in row.learned.items()}
 
@@ -243,10 +243,10 @@ def elsewhere(name: object) -> str | None:
 
 def find_operation(name: str) -> Any:
     """Return the operation of the command `name`."""
-    return found(commands()[name].place)
+    return resolve(commands()[name].place)
 
 
-def found(place: str) -> Any:
+def resolve(place: str) -> Any:
     """Return what is at a place of the table."""
     module, _, name = place.partition(":")
     return getattr(import_module(f"afterword.{module}"), name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from afterword.bases.installed import folder_named, known
+from afterword.bases.installed import folder_named, name_hint
 from afterword.commands import elsewhere
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
@@ -46,7 +46,7 @@ from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.settings import OnProgress, ignore_progress, made, named_path, suggests, takes
+from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import checked_lines
@@ -237,7 +237,7 @@ class LanguageModel:
 
     def _last_writer(self, asked: Filters) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
-        sampling = made(Sampling, vars(asked))
+        sampling = settings_from(Sampling, vars(asked))
         if self._writer is None or self._writer.sampling != sampling:
             self._writer = self.writer(sampling)
         return self._writer
@@ -378,7 +378,7 @@ def saved_model(path: str | os.PathLike[str], of_text: bool = True) -> tuple[Sav
             resume = f"afterword train --resume {shlex.quote(str(path))}"
             raise ModelError(f"the run {path} has no model yet: continue it with {resume}") from None
         where = f"{os.fspath(path)}: " if elsewhere(path) else ""  # the error has the place in the cache
-        raise ModelError(f"{where}{error}{known(path)}") from None
+        raise ModelError(f"{where}{error}{name_hint(path)}") from None
     return saved, folder, place if is_run else None
 
 
@@ -393,7 +393,7 @@ ModelLike = str | os.PathLike[str] | LanguageModel
 """A loaded model, or the name of one: its folder, the folder of its run, the name of a base, or hf://USER/NAME."""
 
 
-def loaded(model: ModelLike, using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
+def load_if_named(model: ModelLike, using: Using = "both", engine: EngineName = "numpy") -> LanguageModel:
     """Return `model`, loaded if it is not yet. If it is, the defaults of `using` and `engine` change nothing.
 
     Raises as `load`.

@@ -105,7 +105,7 @@ class Settings:
         """
         own = type(self)
         for field, kind in kinds_of(own):
-            object.__setattr__(self, field.name, checked(field, kind, getattr(self, field.name)))
+            object.__setattr__(self, field.name, check_value(field, kind, getattr(self, field.name)))
         given = self.given_names
         for field, _ in kinds_of(own):
             if field.name in given:
@@ -150,14 +150,14 @@ def kinds_of(settings: type[Any]) -> list[tuple[dataclasses.Field[Any], Kind]]:
     return [(field, Kind.of(hints[field.name])) for field in fields if field.metadata]
 
 
-def checked(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
+def check_value(field: dataclasses.Field[Any], kind: Kind, value: Any) -> Any:
     """Return the value of `field` in the type that the field has. Raises OptionError."""
     if value is None and types.NoneType in kind.types:
         return None
     if kind.several:
         if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, collections.abc.Iterable):
             value = [value]
-        return tuple(checked(field, kind._replace(several=False), one) for one in value)
+        return tuple(check_value(field, kind._replace(several=False), one) for one in value)
     name = f"`{field.name}`"
     if os.PathLike in kind.types:
         is_number = float in kind.types and isinstance(value, Real) and not isinstance(value, bool)
@@ -205,7 +205,7 @@ def named_path(name: str, value: object, *others: str) -> str:
     raise OptionError(f"{name} has a character that no path can have: {_shown(path)}")
 
 
-def made(kind: type[Made], values: Mapping[str, object]) -> Made:
+def settings_from(kind: type[Made], values: Mapping[str, object]) -> Made:
     """Return the settings `kind`, made from those `values` that are its fields. Raises OptionError."""
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values})
 
@@ -221,7 +221,7 @@ def takes(
     def decorate(function: Callable[[Owner, Asked], Result]) -> Callable[Concatenate[Owner, P], Result]:
         @functools.wraps(function)
         def called(owner: Owner, /, *arguments: P.args, **options: P.kwargs) -> Result:
-            return function(owner, asked(settings, function.__name__, *arguments, **options))
+            return function(owner, settings_of_call(settings, function.__name__, *arguments, **options))
 
         own = inspect.signature(function)
         parameters = [next(iter(own.parameters.values())), *inspect.signature(settings).parameters.values()]
@@ -231,7 +231,7 @@ def takes(
     return decorate
 
 
-def asked(settings: Callable[P, Asked], name: str, *arguments: P.args, **options: P.kwargs) -> Asked:
+def settings_of_call(settings: Callable[P, Asked], name: str, *arguments: P.args, **options: P.kwargs) -> Asked:
     """Return the `settings` of a call of the function `name`. Raises a TypeError that names the function."""
     try:
         return settings(*arguments, **options)

@@ -121,7 +121,7 @@ def folder_aside(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
     try:
         with open(mark, "xb", buffering=0) as file:
             is_made = True
-            _hold(file)
+            _lock(file)
             file.write(MARK)
             _sync(file.fileno())
             sync_folder(mark.parent)  # from now on, the two folders are known as ours
@@ -141,7 +141,7 @@ def recover_folder(target: Path, ours: Collection[str] = ()) -> None:
     for mark in _marks(target):
         with contextlib.suppress(BlockingIOError, FileNotFoundError):  # its process runs, or another one was faster
             with open(mark, "r+b") as file:
-                _hold(file)
+                _lock(file)
                 _clear(mark.with_suffix(".new"), mark.with_suffix(".old"), target, ours)
             mark.unlink()
 
@@ -189,7 +189,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def held_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Lock `folder` itself for the block, so that no lock file remains. Wait while another process has the lock.
 
     That process may put a new folder in its place. So the lock is valid only if the path still leads to the locked
@@ -201,7 +201,7 @@ def held_folder(folder: Path) -> Iterator[None]:
             try:
                 descriptor = os.open(folder, os.O_RDONLY)
                 stack.callback(os.close, descriptor)
-                _hold(descriptor, until)
+                _lock(descriptor, until)
                 if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
                     break
             except BlockingIOError:
@@ -212,7 +212,7 @@ def held_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-def _hold(file: IO[bytes] | int, until: float = 0.0) -> None:
+def _lock(file: IO[bytes] | int, until: float = 0.0) -> None:
     """Lock `file` until it is closed. Systems without locks ignore this.
 
     Raises BlockingIOError if another process still has the lock at the time `until`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.commands import commands, learned
+from afterword.commands import commands, learned_kinds
 from tests.cases import cases
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
@@ -163,7 +163,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
         # of wings
         *[
-            (line.format(name), learned()[name].refused)
+            (line.format(name), learned_kinds()[name].refused)
             for name in cases("MODELS")
             for line in OF_TEXT
             if line.split()[0] in commands()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.commands import learned
+from afterword.commands import learned_kinds
 from afterword.errors import AfterwordError, ModelError, RunError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.card import disclosure, metadata
@@ -91,7 +91,7 @@ def test_a_pipe_in_the_place_of_a_runs_file_does_not_hold_up_a_resume(ended: Pat
 
 def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
-    assert not RunFolder(tmp_path).is_held
+    assert not RunFolder(tmp_path).is_locked
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_half_a_character_in_a_models_or_a_runs_record_is_refused(folder: Path, 
         RunFolder(tmp_path).read_record()
 
 
-@pytest.mark.parametrize("name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", *learned()])
+@pytest.mark.parametrize(
+    "name", ["lines", "recipe", "labels", "base", "corpus", "training", "validation", *learned_kinds()]
+)
 def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path, name: str) -> None:
     values = json.loads((folder / "config.json").read_text())
     checksums, refused = values.pop("checksums"), list[str]()
@@ -137,7 +139,7 @@ def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path
                 use(model)
     assert len(refused) >= 5
     says = rf"the model at {folder} is damaged: [^\n]+; take a fresh copy"
-    says += f"|{learned()[name].refused}" if name in learned() else ""
+    says += f"|{learned_kinds()[name].refused}" if name in learned_kinds() else ""
     assert all(re.fullmatch(says, one) for one in refused)
 
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as numpy_strategies
 
-from afterword.commands import attached
+from afterword.commands import attached_files
 from afterword.errors import ModelError, OptionError, StorageError
 from afterword.model.arrays import Array, in_bytes
 from afterword.model.folder import saved
-from afterword.model.folder.attachments import attachment
+from afterword.model.folder.attachments import codec_of
 from afterword.model.folder.defaults import WINDOWS, WritingDefaults
 from afterword.model.folder.saved import (
     FILES,
@@ -64,7 +64,7 @@ def model(seed: int = 0) -> SavedModel:
 def stored(name: str, content: Any) -> bytes:
     """Return the file of an attachment."""
     with temporary_folder() as place:
-        attachment(name).write(place / name, content)
+        codec_of(name).write(place / name, content)
         return (place / name).read_bytes()
 
 
@@ -254,7 +254,7 @@ def test_a_disk_that_fails_leaves_the_model_before(folder: Path, failing: str, m
             raise StorageError(f"cannot write {path}: no space left")
         path.write_text("new")
 
-    wings = [import_module(f"afterword.{one.place.partition(':')[0]}") for one in attached().values()]
+    wings = [import_module(f"afterword.{one.place.partition(':')[0]}") for one in attached_files().values()]
     with monkeypatch.context() as failed:
         for writer in ("write_tensors", "write_bytes", "write_json"):
             for module in (saved, *wings):

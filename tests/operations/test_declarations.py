@@ -156,7 +156,7 @@ def test_an_option_has_the_same_value_by_hand_in_python_and_in_a_file_of_train(
 
     @operation(find_operation(name).request)
     def ask(request: Any, work: Work) -> None:
-        found.append({field: (value, type(value)) for field, value in vars(request).items() if field != "named"})
+        found.append({field: (value, type(value)) for field, value in vars(request).items() if field != "passed"})
 
     command, known = OperationCommand(name, ask), options(name)
     places = typed(name, {})[1:]

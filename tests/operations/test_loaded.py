@@ -53,7 +53,7 @@ def answer(name: str, model: object, given: dict[str, Any]) -> tuple[list[bytes]
     """Return the records of an answer, or why there are none, and the files that were written."""
     operation = find_operation(name)
     try:
-        found = operation.run(operation.asked(model, **given), Work())
+        found = operation.run(operation.make_request(model, **given), Work())
         each = found if isinstance(found, Iterator) else [found]
         records = [msgspec.json.encode(one.to_dict()) for one in each if one is not None]
     except AfterwordError as error:

@@ -14,7 +14,7 @@ from afterword.bases.installed import FOLDERS
 from afterword.errors import OptionError
 from afterword.learning.validation import Measured, learn_ngram
 from afterword.model.ngram.tables import HIGHEST_ORDER
-from afterword.operations.plan import planned as record_of
+from afterword.operations.plan import show_plan as record_of
 from afterword.planning import base_choice, tuning
 from afterword.planning.auto import TAUGHT
 from afterword.planning.machine import StepTime

@@ -27,7 +27,7 @@ from afterword.planning.training_plan import TrainingSettings
 from afterword.records import as_record
 from afterword.runs.begin import begin, repeat
 from afterword.runs.environment import check_ranks, check_torch, processor
-from afterword.runs.folder import RunFolder, held
+from afterword.runs.folder import RunFolder, locked
 from afterword.runs.loop import train_run
 from afterword.runs.record import RunRecord, as_json, as_position
 from afterword.runs.resume import resume, take_settings
@@ -49,11 +49,11 @@ def test_a_lock_is_held_by_one_and_free_when_it_is_let_go(tmp_path: Path) -> Non
 
 def test_asking_whether_a_run_is_trained_disturbs_nobody(tmp_path: Path) -> None:
     trained, asked, done = RunFolder(tmp_path), RunFolder(tmp_path), threading.Event()
-    assert not asked.is_held
+    assert not asked.is_locked
 
     def ask() -> None:
         while not done.is_set():
-            _ = asked.is_held
+            _ = asked.is_locked
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -64,9 +64,9 @@ def test_asking_whether_a_run_is_trained_disturbs_nobody(tmp_path: Path) -> None
     finally:
         done.set()
         asking.join()
-    assert not asked.is_held
+    assert not asked.is_locked
     trained.lock()
-    assert asked.is_held
+    assert asked.is_locked
     trained.unlock()
 
 
@@ -200,7 +200,7 @@ def test_a_run_does_not_begin_there(begin_run: BeginRun, tmp_path: Path, out: st
 
 def test_a_folder_that_cannot_be_made_is_not_held(text_file: Path) -> None:
     with pytest.raises(RunError, match=r"cannot create the folder .*: Not a directory"):
-        held(RunFolder(text_file / "run")).__enter__()
+        locked(RunFolder(text_file / "run")).__enter__()
 
 
 def test_a_run_whose_text_was_changed_is_neither_resumed_nor_repeated(begin_run: BeginRun, tmp_path: Path) -> None:

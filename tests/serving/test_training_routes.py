@@ -68,7 +68,7 @@ def test_a_run_is_begun_stopped_resumed_and_survives_a_kill_and_the_end_of_its_s
         assert (resumed.status, resumed.json["state"]) == (200, "training")
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(PATIENCE)
-    until(lambda: not RunFolder(place / "book").is_held)  # training ends with its server
+    until(lambda: not RunFolder(place / "book").is_locked)  # training ends with its server
     with serving("--train", place) as server:
         seen = server.get("/v1/runs/book").json
         assert (seen["state"], seen["step"] >= step) == ("stopped", True)

@@ -16,8 +16,8 @@ import pytest
 from afterword.errors import TextError
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import listed_names, with_article
 from afterword.text.formats import FORMATS, Format
+from afterword.wording import listed_names, with_article
 from tests.processes import finished
 from tests.reading import read_text
 from tests.test_docs import ROOT, generated

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
-from afterword.settings import made
+from afterword.settings import settings_from
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.sentences import sentence_ends, stops
 from afterword.text.unwrap import PART, unwrapped, unwrapped_parts
@@ -149,7 +149,7 @@ def test_no_keeps_the_lines_and_so_do_lines_and_labels(tmp_path: Path) -> None:
     assert read(path, lines=True)[1:] == (None, [])
     for option in ("lines", "labels"):
         with pytest.raises(OptionError, match="unwrap"):
-            made(TextSettings, {"unwrap": "yes", option: True})
+            settings_from(TextSettings, {"unwrap": "yes", option: True})
 
 
 def test_auto_leaves_a_text_with_little_wrapped_prose_as_it_is(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import afterword
-from afterword.commands import attached
+from afterword.commands import attached_files
 from afterword.model.folder.saved import FILES, load_model
 from tests.tiny import save_tiny, save_tiny_whole
 from tests.wings.hub.hub import Hub
@@ -35,4 +35,4 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
     load_model(save_tiny(tmp_path / "plain"))
     on_hub("push", tmp_path / "plain", "me/tiny", "--yes")
     *_, files = hub.repositories["me/tiny"].commits.values()
-    assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *attached()}
+    assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *attached_files()}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from afterword.bases.installed import Installed, by_name, known
-from afterword.commands import elsewhere, found
+from afterword.bases.installed import Installed, by_name, name_hint
+from afterword.commands import elsewhere, resolve
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.saved import SavedModel, load_model, model_folder
@@ -92,10 +92,10 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     if not name:  # else it would mean the working folder
         raise OptionError("base is empty: name a model, or give `base` none")
     try:
-        place = found(way)(name) if (way := elsewhere(name)) else by_name(name)
+        place = resolve(way)(name) if (way := elsewhere(name)) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
     except ModelError as error:
-        raise OptionError(f"base: {error.message}{known(base, as_base=True)}") from None
+        raise OptionError(f"base: {error.message}{name_hint(base, as_base=True)}") from None
     _check(name, model)
     return Base(name if place else Path(os.path.realpath(base)).name, model)
 
@@ -108,7 +108,7 @@ def load_installed(found: Installed) -> tuple[list[Base], list[str]]:
             model = load_model(folder)
             _check(name, model)
         except (ModelError, OptionError) as error:
-            why = f"{error}{known(name, as_base=True)}"
+            why = f"{error}{name_hint(name, as_base=True)}"
             problems.append(f"the base {name} cannot be used, so no run starts from it: {why}")
         else:
             bases.append(Base(name, model))

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from afterword.commands import elsewhere, found
+from afterword.commands import elsewhere, resolve
 from afterword.errors import ModelError
 
 GROUP = "afterword.bases"
@@ -91,12 +91,12 @@ def folder_named(path: str | os.PathLike[str]) -> Path:
     A model that is elsewhere, such as hf://…, is fetched. Raises ModelError as `by_name` does, and what that raises.
     """
     if way := elsewhere(path):
-        fetched: Path = found(way)(path)
+        fetched: Path = resolve(way)(path)
         return fetched
     return Path(path) if os.path.exists(path) else by_name(os.fspath(path)) or Path(path)
 
 
-def known(name: str | os.PathLike[str], as_base: bool = False) -> str:
+def name_hint(name: str | os.PathLike[str], as_base: bool = False) -> str:
     """Return what to add to an error about the model `name` if a base has this name, or if it may be meant as one.
 
     `as_base` is whether the base was read although a folder has its name.

@@ -181,7 +181,7 @@ class OperationCommand(click.Command):
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
         given = given_values(context, self._operation.request).items()
         typed = {name: _number(kinds[name], one) if name in kinds else one for name, one in given if name in values}
-        request = self._operation.asked(**typed)
+        request = self._operation.make_request(**typed)
         work = CommandWork(self.spell, streams=form == TABLE and out is None)
         answer = self._operation.run(request, work)
         with contextlib.nullcontext() if out is None else _printing_to(out):

@@ -19,7 +19,7 @@ from click.core import ParameterSource
 
 from afterword.errors import AfterwordError, OptionError, spelled
 from afterword.operations.operation import Request, arguments_of
-from afterword.settings import Settings, checked, kinds_of, made, named_path
+from afterword.settings import Settings, check_value, kinds_of, named_path, settings_from
 from afterword.storage import read_whole
 
 MOST_BYTES = 1 << 16  # bytes: a dozen lines are usual; a large text, given by mistake, is not parsed
@@ -78,12 +78,12 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
         if isinstance(value, int) and value.bit_length() > 64:
             raise OptionError(f"{path}: {option} is too large: write a smaller number")
         with _naming(path):
-            checked(*keys[name], value)
+            check_value(*keys[name], value)
         values[name] = value
     for kind in request.__mro__:
         if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
             with _naming(path):
-                made(kind, values)
+                settings_from(kind, values)
     return values
 
 

@@ -24,7 +24,7 @@ from afterword import __version__
 from afterword.cli.signals import ENDINGS, end, heard, take_interrupts
 from afterword.commands import commands
 from afterword.errors import AfterwordError
-from afterword.text.aligned import shown
+from afterword.wording import printable
 
 COMPLETE = "_AFTERWORD_COMPLETE"  # set by a shell that asks for completions
 
@@ -136,7 +136,7 @@ def _report(line: str, status: int) -> int:
     with contextlib.suppress(OSError):
         sys.stdout.flush()  # so that the output comes before the error
     with contextlib.suppress(OSError):
-        print(shown(line, sys.stderr), file=sys.stderr, flush=True)
+        print(printable(line, sys.stderr), file=sys.stderr, flush=True)
     return status
 
 

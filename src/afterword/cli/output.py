@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
-from afterword.text.aligned import aligned, escaped, readable, shown
+from afterword.wording import aligned, escaped, printable, readable
 
 if TYPE_CHECKING:
     from afterword.operations.operation import Record, Request, Show
@@ -27,7 +27,7 @@ def say(line: str) -> None:
     """Print `line` on standard error, on the first of several ranks. If nobody reads it, work continues."""
     if rank() == 0:
         with contextlib.suppress(OSError):
-            print(shown(line, sys.stderr), file=sys.stderr, flush=True)
+            print(printable(line, sys.stderr), file=sys.stderr, flush=True)
 
 
 def note(*notes: str) -> None:
@@ -86,7 +86,7 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
         if form == JSON:
             print(strict_json(row), flush=True)
         elif form == TABLE and record.has_text():
-            print(shown(str(record)), flush=True)
+            print(printable(str(record)), flush=True)
         else:
             table = table or _Table(type(record), form, work.blank or row, row)
             table.add(row)
@@ -146,16 +146,16 @@ def _csv(values: Sequence[Any]) -> str:
     line = io.StringIO()
     cells = [strict_json(value) if isinstance(value, list | tuple | dict) else value for value in values]
     csv.writer(line, lineterminator="\n").writerow(cells)
-    return shown(line.getvalue().removesuffix("\n"))
+    return printable(line.getvalue().removesuffix("\n"))
 
 
 def _cell(name: str, value: Any) -> str:
     if name in LAST:
-        return shown(str(value))
+        return printable(str(value))
     if isinstance(value, float):
         text = f"{value:.4f}"
     else:
-        text = readable(value) if value is None or isinstance(value, bool) else shown(str(value))
+        text = readable(value) if value is None or isinstance(value, bool) else printable(str(value))
     return text.rjust(max(len(_title(name)), 8))
 
 

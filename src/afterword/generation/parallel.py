@@ -92,7 +92,7 @@ class TextBatch(Generic[Kind]):
     def draw(self) -> Annotated[Ids, "B"]:
         """Draw a token for each text and push it. Return the tokens."""
         drawn = draw(self.texts, self.after[0], self.network.normalised)
-        push(self.texts, drawn)
+        push_drawn(self.texts, drawn)
         return np.array([token for token, _, _ in drawn])
 
     def advance(self, ids: Annotated[Ids, "B"]) -> list[Kind]:
@@ -118,7 +118,7 @@ def draw(texts: Sequence[Text], logits: Annotated[Array, "B R"], normalised: boo
     return [drawn[lane] for lane in range(len(texts))]
 
 
-def push(texts: Sequence[Text], drawn: Sequence[Drawn]) -> None:
+def push_drawn(texts: Sequence[Text], drawn: Sequence[Drawn]) -> None:
     """Push what was drawn to its text."""
     for text, one in zip(texts, drawn, strict=True):
         text.push(*one)
@@ -188,7 +188,7 @@ class ParallelTexts(Generic[Kind]):
         for batch in self.batches:
             own, ids = ids[: len(batch.texts)], ids[len(batch.texts) :]
             reads.append((own, batch.after[1]))
-        read = self.network.step_each(reads, self._threads, partial(push, texts, drawn))
+        read = self.network.step_each(reads, self._threads, partial(push_drawn, texts, drawn))
         for batch, after in zip(self.batches, read, strict=True):
             batch.after = after
         return ended + self._drop_ended()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 2**30  # bytes of free memory at the end of the heap
 
 
-def why_not(device: Device) -> str | None:
+def why_unusable(device: Device) -> str | None:
     """Return why this process cannot learn on `device`, as the middle of a sentence, or None if it can."""
     if device == "cuda" and "torch" not in sys.modules and version("torch").endswith("+cpu"):
         return "the installed PyTorch is its build for processors"
@@ -40,17 +40,17 @@ def why_not(device: Device) -> str | None:
 
 def check_device(asked: Literal["auto", Device]) -> None:
     """Raise OptionError if `asked` is a GPU on which this process cannot learn."""
-    if asked in ("cuda", "mps") and (why := why_not(asked)):
+    if asked in ("cuda", "mps") and (why := why_unusable(asked)):
         raise OptionError(f"device {asked}: {why}; give `device` cpu or auto, or see pytorch.org for other builds")
 
 
 def chosen_device(asked: Literal["auto", Device]) -> Device:
     """Return the device for `asked`; auto is an NVIDIA GPU if there is one."""
     check_device(asked)
-    return ("cpu" if why_not("cuda") else "cuda") if asked == "auto" else asked
+    return ("cpu" if why_unusable("cuda") else "cuda") if asked == "auto" else asked
 
 
-def opened(device: Device, precision: Precision) -> torch.device:
+def prepare_device(device: Device, precision: Precision) -> torch.device:
     """Prepare `device` for this rank, so that equal steps give equal bits and float32 means float32."""
     import torch
 

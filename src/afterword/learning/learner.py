@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from afterword.learning.batches import NOT_A_TARGET, Batch
-from afterword.learning.device import moved, opened
+from afterword.learning.device import moved, prepare_device
 from afterword.learning.optimizer import OPTIMIZERS
 from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Recipe
@@ -34,7 +34,7 @@ class Learner:
     def __init__(self, config: Config, recipe: Recipe, team: Team = ALONE) -> None:
         self._recipe, self._team = recipe, team
         self._generator = torch.Generator().manual_seed(recipe.seed % 2**63)
-        self._device = opened(recipe.device, recipe.precision)
+        self._device = prepare_device(recipe.device, recipe.precision)
         network = TrainableNetwork(config, recipe.dropout, recipe.locked_dropout)
         network.initialise(self._generator)
         self.network = network.to(self._device)

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from afterword.model.network.cells import Cell
 from afterword.model.network.config import Config, Layers, Units
-from afterword.settings import made
+from afterword.settings import settings_from
 from afterword.text.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -67,7 +67,7 @@ class Recipe:
     def config(self, tokenizer: Tokenizer) -> Config:
         """Return the network that this recipe trains, for the rows of `tokenizer`."""
         rows = {"vocabulary_size": tokenizer.rows, "byte_tokens": tokenizer.shared_row_tokens}
-        return made(Config, vars(self) | rows | {"window": self.seq_length if self.windows else 0})
+        return settings_from(Config, vars(self) | rows | {"window": self.seq_length if self.windows else 0})
 
 
 class Schedule:

@@ -10,7 +10,7 @@ from afterword.operations.operation import Record, Request, operation
 from afterword.operations.work import Work
 from afterword.records import fact
 from afterword.settings import settings_class
-from afterword.text.aligned import aligned, readable
+from afterword.wording import aligned, readable
 
 COLUMNS = {
     "name": "name",

@@ -11,15 +11,15 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, ModelLike, name_of
-from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, watched
-from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
+from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, tracked
+from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, LineByLine, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
 from afterword.scoring.costs import LineScore
 from afterword.settings import setting, settings_class
 from afterword.text.decoding import Decoding
-from afterword.text.documents import counted
+from afterword.wording import count_of
 
 
 @settings_class()
@@ -77,7 +77,7 @@ class ComparedLine(Record, kw_only=True):
 
 @operation(Compare)
 def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLine]:
-    if not (files := listed(request.file)):
+    if not (files := path_names(request.file)):
         raise OptionError("missing text: name one with `file`")
     work.check(files)
     others = [request.others] if isinstance(request.others, str | os.PathLike | LanguageModel) else request.others
@@ -103,10 +103,10 @@ def _loaded(model: ModelLike, request: Compare, work: Work) -> LanguageModel:
 def _whole(
     request: Compare, work: Work, names: Sequence[str], models: Sequence[LanguageModel], facts: Facts
 ) -> Iterator[ComparedText]:
-    for file in (files := listed(request.file)):
+    for file in (files := path_names(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            parts, on_part = watched(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
+            parts, on_part = tracked(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
             for part in parts:
                 comparison.read(part, on_part)
         place = {"file": file} if len(files) > 1 else {}
@@ -128,7 +128,7 @@ def _by_line(
     judges = [judge_of(model, request.mask) for model in models]
     likeliest = dict.fromkeys(names, 0)  # of lines that are not empty
 
-    work.rows(ComparedLine, {"bits": dict.fromkeys(names), **several(listed(request.file)), **facts})
+    work.rows(ComparedLine, {"bits": dict.fromkeys(names), **several(path_names(request.file)), **facts})
 
     def judged(lines: list[str]) -> list[Sequence[LineScore]]:
         first = judges[0](lines, on_progress=work.still_wanted)
@@ -136,7 +136,7 @@ def _by_line(
         return [first, *(judge(texts, on_progress=work.still_wanted) for judge in judges[1:])]
 
     def rows() -> Iterator[ComparedLine]:
-        each = scored_lines(listed(request.file), request, work, judged, streams=request.top is None)
+        each = scored_lines(path_names(request.file), request, work, judged, streams=request.top is None)
         for place, scores in each:
             text, bits = scores[0].text, {name: one.bits for name, one in zip(names, scores, strict=True)}
             best = min(names, key=bits.__getitem__)
@@ -146,7 +146,7 @@ def _by_line(
 
     yield from rows() if request.top is None else ranking(rows(), "ratio_bits", request.top, models[0].lines)
     for name, number in likeliest.items():
-        work.say(f"{name} is likeliest for {number:,} of {counted(sum(likeliest.values()), 'line')}")
+        work.say(f"{name} is likeliest for {number:,} of {count_of(sum(likeliest.values()), 'line')}")
 
 
 def _check_comparable(names: Sequence[str], models: Sequence[LanguageModel], by_line: bool, work: Work) -> None:

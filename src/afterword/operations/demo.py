@@ -17,11 +17,11 @@ from afterword.bases.installed import FOLDERS
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
 from afterword.operations.operation import Record, Request, operation
-from afterword.operations.train import trained
+from afterword.operations.train import train_and_report
 from afterword.operations.work import Work
 from afterword.planning.training_plan import NONE, TrainingSettings
 from afterword.runs.begin import begin
-from afterword.runs.folder import RunFolder, check_place
+from afterword.runs.folder import RunFolder, check_run_place
 from afterword.runs.run import Run
 from afterword.settings import setting, settings_class
 from afterword.storage import write_bytes
@@ -72,7 +72,7 @@ def demo(request: Demo, work: Work) -> Iterator[Told]:
     runs = {Path(out): TrainingSettings(base=BASE, minutes=minutes)}
     runs[Path(out, FROM_NOTHING)] = TrainingSettings(base=NONE, minutes=minutes)
     for place in runs:
-        check_place(RunFolder(place), _is_demo(place), {})
+        check_run_place(RunFolder(place), _is_demo(place), {})
     page = Path(out, PAGE)
     yield Told(
         text=f"""\
@@ -87,7 +87,7 @@ The last tenth of the play is held out to measure the models.
         yield headed(f"training from {'scratch' if settings.base == NONE else settings.base}")
         with work.progress("reading the text and planning"):
             run = begin([str(PLAY)], place, TextSettings(), settings, overwrite=_is_demo(place))
-        trained(run, work)
+        train_and_report(run, work)
         done.append(run)
     both, alone = done
     models = {

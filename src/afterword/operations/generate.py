@@ -18,11 +18,11 @@ from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.operation import Record, Request, Source, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
-from afterword.settings import LAST_SEED, made, setting, settings_class
-from afterword.text.aligned import shown
+from afterword.settings import LAST_SEED, setting, settings_class, settings_from
 from afterword.text.encoded import SPLITS
 from afterword.text.lines import TAB
 from afterword.text.unwrap import unwrapped
+from afterword.wording import printable
 
 FEW = 8  # samples that are written one by one; more are written in parallel
 
@@ -130,7 +130,7 @@ def pieces_shown(
             print("---")
         if not (is_whole and begun):
             text = str(one) if is_whole else one.fields()["text"]
-            print(shown(text), end="", flush=True)
+            print(printable(text), end="", flush=True)
             last = text or last
         if is_whole and not last.endswith("\n"):
             print(flush=True)
@@ -150,7 +150,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)
         facts = {"label": label} | facts
-    sampling = made(Sampling, vars(request))
+    sampling = settings_from(Sampling, vars(request))
     writer = model.writer(sampling)
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")

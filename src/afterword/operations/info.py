@@ -14,7 +14,7 @@ from afterword.operations.work import Work
 from afterword.runs.environment import system
 from afterword.runs.record import bits
 from afterword.settings import setting, settings_class
-from afterword.text.aligned import aligned, readable
+from afterword.wording import aligned, readable
 
 
 @settings_class()

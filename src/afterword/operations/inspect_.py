@@ -21,7 +21,7 @@ from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
 from afterword.settings import kinds_of, setting, settings_class
 from afterword.storage import output
-from afterword.text.aligned import shown
+from afterword.wording import printable
 
 
 @settings_class()
@@ -58,7 +58,7 @@ class Seen(Record):
         return self.trace.to_dict(self.named)
 
 
-def drawn(records: Iterator[Record], request: Inspect, work: Work) -> Iterator[Record]:
+def show_gates(records: Iterator[Record], request: Inspect, work: Work) -> Iterator[Record]:
     """Draw the gates unless they are written to files, and print an answer of another kind."""
     from afterword.inspection.terminal import show
 
@@ -66,12 +66,12 @@ def drawn(records: Iterator[Record], request: Inspect, work: Work) -> Iterator[R
     for one in records:
         yield one
         if not isinstance(one, Seen):
-            print(shown(str(one)))
+            print(printable(str(one)))
         elif not is_written:
             show(one.trace, one.named)
 
 
-@operation(Inspect, show=drawn)
+@operation(Inspect, show=show_gates)
 def inspect(request: Inspect, work: Work) -> Seen:
     return look(request, work, *read_by_model(request, work))
 

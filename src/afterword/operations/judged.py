@@ -46,7 +46,7 @@ class ScoredText(Record, kw_only=True):
     both: float | UnsetType = UNSET
 
 
-def watched(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
+def tracked(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
     """Return `parts`, and a function that takes the fraction of the latest part that is done.
 
     The function reports the bytes read, as UTF-8, and the fraction of the whole file if its size is known.

@@ -13,7 +13,7 @@ from afterword.language_model import ModelLike
 from afterword.operations.operation import Record, Request, Source, argument, operation
 from afterword.operations.work import Work
 from afterword.settings import LAST_SEED, setting, settings_class
-from afterword.text.aligned import aligned
+from afterword.wording import aligned
 
 TEXTS, LINES = 200, 10_000  # how many texts to write: running text, lines
 SHOWN_CHARACTERS = 200  # characters of the longest copy

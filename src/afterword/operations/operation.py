@@ -24,7 +24,16 @@ import msgspec
 
 from afterword.errors import OptionError, spelled
 from afterword.operations.work import Work
-from afterword.settings import Kind, Settings, asked, checked, kinds_of, once_per_class, setting, settings_class
+from afterword.settings import (
+    Kind,
+    Settings,
+    check_value,
+    kinds_of,
+    once_per_class,
+    setting,
+    settings_class,
+    settings_of_call,
+)
 from afterword.storage import STREAMS, is_whole_file
 
 P = ParamSpec("P")
@@ -41,7 +50,7 @@ Output = str | os.PathLike[str]
 FOLDER = ("/",)  # the `ending` of an output that is a new folder
 
 
-def listed(sources: Sources) -> tuple[str, ...]:
+def path_names(sources: Sources) -> tuple[str, ...]:
     """Return one or several paths as text."""
     return tuple(os.fspath(one) for one in ([sources] if isinstance(sources, str | os.PathLike) else sources))
 
@@ -77,14 +86,14 @@ class Request(Settings):
     """The options that --help-all shows before all others, of a command that extends another."""
     over_http: ClassVar[Mapping[str, Any]] = {}
     """What options that are not served are over HTTP, if not their defaults."""
-    named: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
+    passed: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     """The options that the caller gave, including those set to their defaults."""
 
     def __post_init__(self) -> None:
         """Raise OptionError for values that break types, limits or rules, and for files that cannot be written."""
         own = type(self)
         for name, (argument, kind) in arguments_of(own).items():
-            value = checked(_argument_field(name), kind, getattr(self, name))
+            value = check_value(_argument_field(name), kind, getattr(self, name))
             object.__setattr__(self, name, value)
             if kind.several and len(value) < (argument.least or 0):
                 raise OptionError(f"`{name}` is missing: give at least {argument.least}")
@@ -243,9 +252,9 @@ class Operation(Generic[P, Asked, Answer]):
         self.__doc__ = "\n".join([described, "", "Arguments:", *map(self._about, parameters)])
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
-        request = self.asked(*arguments, **options)
+        request = self.make_request(*arguments, **options)
         work = Work()
-        answer = begun(self.run(request, work))
+        answer = begin_answer(self.run(request, work))
         if isinstance(answer, Iterator):
             return typing.cast(Answer, map(work.filled, answer))
         return answer.returned if isinstance(answer, Record) else answer
@@ -258,10 +267,10 @@ class Operation(Generic[P, Asked, Answer]):
         about = spelled({**fields, **arguments}.get(parameter.name, "only in Python"))
         return f"    {parameter.name}: {parameter.annotation}{default}\n        {about}"
 
-    def asked(self, *arguments: P.args, **options: P.kwargs) -> Asked:
+    def make_request(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
-        request = asked(self.request, self.__name__, *arguments, **options)
-        object.__setattr__(request, "named", frozenset(options))
+        request = settings_of_call(self.request, self.__name__, *arguments, **options)
+        object.__setattr__(request, "passed", frozenset(options))
         return request
 
     @property
@@ -286,7 +295,7 @@ def _type(annotation: Any) -> Any:
     return re.sub(r"^Annotated\[(.*), argument\(.*", r"\1", annotation) if isinstance(annotation, str) else annotation
 
 
-def begun(answer: Answer) -> Answer:
+def begin_answer(answer: Answer) -> Answer:
     """Return `answer`. If it comes in parts, its first part is made now."""
     if not isinstance(answer, Iterator):
         return answer

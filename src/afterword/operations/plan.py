@@ -7,16 +7,16 @@ from dataclasses import KW_ONLY, asdict
 from typing import Annotated, Any
 
 from afterword.errors import OptionError
-from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
 from afterword.operations.work import Work
 from afterword.planning.expectation import Expectation
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import Preview, preview
 from afterword.runs.in_words import in_bits, summary
 from afterword.runs.record import bits
-from afterword.settings import made, settings_class
-from afterword.text.aligned import aligned, readable
+from afterword.settings import settings_class, settings_from
 from afterword.text.corpus import TextSettings
+from afterword.wording import aligned, readable
 
 
 @settings_class()
@@ -52,16 +52,16 @@ class Planned(Record, kw_only=True):
 
 @operation(Plan)
 def plan(request: Plan, work: Work) -> Planned:
-    if not (texts := listed(request.texts)):
+    if not (texts := path_names(request.texts)):
         raise OptionError("missing `texts`: name a text file, as in: afterword plan book.txt --minutes 5")
     with work.progress("reading the text and planning"):
         asked = vars(request)
-        found = preview(texts, made(TextSettings, asked), made(TrainingSettings, asked))
+        found = preview(texts, settings_from(TextSettings, asked), settings_from(TrainingSettings, asked))
     work.note(*found.notes)
-    return planned(found)
+    return show_plan(found)
 
 
-def planned(found: Preview) -> Planned:
+def show_plan(found: Preview) -> Planned:
     """Return the plan, for people and programs."""
     plan, encoded = found.plan, found.encoded
     return Planned(

@@ -18,16 +18,16 @@ from afterword.operations.judged import (
     ranking,
     scored_lines,
     several,
-    watched,
+    tracked,
 )
-from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.costs import LineScore, total
 from afterword.scoring.costs import Score as Cost
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.text.decoding import Decoding
-from afterword.text.documents import counted
+from afterword.wording import count_of
 
 
 @settings_class()
@@ -87,7 +87,7 @@ class ScoredLine(Record, kw_only=True):
 
 @operation(Score, path="/v1/score")
 def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
-    work.check(listed(request.files))
+    work.check(path_names(request.files))
     free = work.model(request.model, request.using, request.engine)
     model = free.hold(*request.hold)
     facts = work.engine_of(model)
@@ -104,12 +104,12 @@ def _whole(
     request: Score, work: Work, model: LanguageModel, scorers: Sequence[Scorer], facts: Facts
 ) -> Iterator[Scored]:
     """Yield the cost of each text, read as one text or line by line, as the model was trained."""
-    files = listed(request.files)
+    files = path_names(request.files)
     for file in files:
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[Cost | None] = [None] * len(scorers)
             costs: list[Cost] = []
-            parts, on_part = watched(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
+            parts, on_part = tracked(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
             for part in parts:
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
@@ -140,7 +140,7 @@ def _by_line(
         whole[:] = [total([*whole, *scores[0]])]
         return scores
 
-    files, labelled = listed(request.files), bool(model.labels) and not request.adapt
+    files, labelled = path_names(request.files), bool(model.labels) and not request.adapt
     more = dict.fromkeys(("label", "label_probability", "given_label") if labelled else ())
     work.rows(ScoredLine, {**more, **_free([Cost()] * len(scorers)), **several(files), **facts})
     each = scored_lines(files, request, work, judged, streams=request.top is None)
@@ -167,4 +167,4 @@ def _with_accuracy(rows: Iterator[ScoredLine], work: Work) -> Iterator[ScoredLin
     if given and None not in given:
         [(label, often)], lines = given.most_common(1), given.total()
         baseline = f"always {label!r} would be right for {often / lines:.1%}"
-        work.say(f"the label is right for {right / lines:.1%} of {counted(lines, 'line')}; {baseline}")
+        work.say(f"the label is right for {right / lines:.1%} of {count_of(lines, 'line')}; {baseline}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from afterword.inspection.gates_page import about
 from afterword.language_model import ModelLike
 from afterword.operations.judged import Facts, ScoredText, highest
-from afterword.operations.operation import Output, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Output, Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
@@ -24,11 +24,11 @@ from afterword.scoring.surprises import LIKELIEST, Summary, expected
 from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
 from afterword.settings import setting, settings_class
 from afterword.storage import output
-from afterword.text.aligned import has_colours, shown
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
 from afterword.text.unicode import spaced, visible
 from afterword.web.pages import MOST_BITS
+from afterword.wording import has_colours, printable
 
 COLLECTED = 4096  # characters of a line that are collected before they are printed
 TABLE = "{:>8}  {:>8}  {:>8}  {:6}  {}"
@@ -97,7 +97,7 @@ class WholeText(Record, kw_only=True):
         return self.text
 
 
-def shaded(records: Iterator[ScoredText | Surprising | WholeText], request: Surprises, work: Work) -> Iterator[Record]:
+def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surprises, work: Work) -> Iterator[Record]:
     """Print the text with each character on its shade, or a row per character without colours."""
     if request.html is not None:
         yield from records
@@ -121,12 +121,12 @@ def shaded(records: Iterator[ScoredText | Surprising | WholeText], request: Surp
             for style in SHADES:
                 legend.append("  ", style)
             console.print(legend.append(f" {MOST_BITS:g} bits and more"))
-            console.print(shown(one.text), soft_wrap=True)
+            console.print(printable(one.text), soft_wrap=True)
             line, number = Text(), 0
         if not isinstance(one, Surprising):
             continue
         if one.file != file and isinstance(one.file, str):
-            console.print(f"{shown(one.file)}:", style="bold", soft_wrap=True)
+            console.print(f"{printable(one.file)}:", style="bold", soft_wrap=True)
             file = one.file
         if (number and one.line > number) or len(line) > COLLECTED:
             console.print(line, soft_wrap=True, end="\n" * (one.line - number))
@@ -148,12 +148,12 @@ def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) ->
                 print(TABLE.format("line", "column", "bits", "text", "expected") + ("  file" if file else ""))
                 headed = True
             place = one.line, one.column, f"{one.bits:.4f}", spaced(one.text)
-            print(shown(TABLE.format(*place, "  ".join(one.expected)) + file))
+            print(printable(TABLE.format(*place, "  ".join(one.expected)) + file))
 
 
-@operation(Surprises, path="/v1/surprises", show=shaded)
+@operation(Surprises, path="/v1/surprises", show=show)
 def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
-    files = listed(request.files)
+    files = path_names(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
     facts = work.engine_of(model)

@@ -16,7 +16,7 @@ from afterword import bars
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel, complete_card
 from afterword.learning.ranks import restarted
-from afterword.operations.operation import Request, Sources, argument, listed, operation
+from afterword.operations.operation import Request, Sources, argument, operation, path_names
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
@@ -24,7 +24,7 @@ from afterword.runs.folder import RunFolder
 from afterword.runs.in_words import in_bits, summary
 from afterword.runs.record import OnReport
 from afterword.runs.run import Run
-from afterword.settings import ignore_progress, made, setting, settings_class
+from afterword.settings import ignore_progress, setting, settings_class, settings_from
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import GivenText, Source
 from afterword.text.tokenizer import checked_lines
@@ -81,7 +81,7 @@ def train(request: Train, work: Work) -> LanguageModel:
     with work.folder(request.resume or request.out, partial(default_out, texts)) as folder:
         with nullcontext() if request.on_progress else work.progress("reading the text and planning"):
             run = begin.together(partial(_begun, request, texts, folder, work), folder)
-        model = trained(run, work, request.on_progress)
+        model = train_and_report(run, work, request.on_progress)
         work.say(
             f"next: {work.program} generate {shlex.quote(str(folder))}",
             f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the text "
@@ -92,7 +92,7 @@ def train(request: Train, work: Work) -> LanguageModel:
 
 def _sources(request: Train) -> Sequence[Source]:
     """Return the texts to learn from: files, or the text that was given. Raises OptionError, TextError."""
-    files = listed(request.texts)
+    files = path_names(request.texts)
     if request.text is None:
         return files
     for other in ("texts", "repeat", "encoding", "encoding_errors"):
@@ -111,8 +111,8 @@ def _sources(request: Train) -> Sequence[Source]:
 def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) -> Run:
     """Begin, repeat or resume the run in `folder`, as `request` asks; resume it if torchrun has started it again."""
     asked = vars(request)
-    text, training = made(TextSettings, asked), made(TrainingSettings, asked)
-    given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.named}
+    text, training = settings_from(TextSettings, asked), settings_from(TrainingSettings, asked)
+    given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.passed}
     given = {name: value for name, value in given.items() if value is not None}
     if request.resume is None and restarted() and RunFolder(folder).checkpoints:
         return resume.resume(folder, given)
@@ -132,7 +132,7 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
     return begin.begin(texts, folder, text, training, overwrite=request.overwrite, on_read=tell)
 
 
-def trained(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
+def train_and_report(run: Run, work: Work, on_progress: OnReport | None = None) -> LanguageModel:
     """Train `run` to its end, report its plan and its result, and return its model."""
     note = work.note if on_progress is None else ignore_progress
     note(*run.take_notes())

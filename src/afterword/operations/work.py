@@ -62,9 +62,9 @@ class Work:
         hold: Sequence[str] = (),
     ) -> LanguageModel:
         """Return the model that was `named`, with parts of it held. Raises ModelError, OptionError, HubError."""
-        from afterword.language_model import loaded, saved_of
+        from afterword.language_model import load_if_named, saved_of
 
-        model = loaded(named, using, engine)
+        model = load_if_named(named, using, engine)
         self.note(*saved_of(model).notes)
         return model.hold(*hold)
 

@@ -19,7 +19,7 @@ from afterword.model.arrays import check_threads_fit
 from afterword.model.network.cells import CELLS
 from afterword.model.ngram.tables import HIGHEST_ORDER, Ngram
 from afterword.planning import tuning
-from afterword.planning.base_choice import SCRATCH, SIZES, Begun
+from afterword.planning.base_choice import SCRATCH, SIZES, StartingPoint
 from afterword.planning.expectation import Expectation, expectation, expectation_from_base
 from afterword.planning.machine import StepTime, StepTimes, available_threads, check_memory
 from afterword.planning.training_plan import (
@@ -27,7 +27,7 @@ from afterword.planning.training_plan import (
     DEFAULT_MINUTES,
     Plan,
     TrainingSettings,
-    asked,
+    numbers_set,
 )
 from afterword.planning.tuning import Choice, Choices
 from afterword.text.encoded import EncodedCorpus
@@ -61,15 +61,15 @@ SAME_FOR_ALL: Choices = {
 }
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, start: StartingPoint = SCRATCH) -> Plan:
     """Plan a run on `encoded`, which has the tokens of the base that it starts from, if any.
 
     Raises OptionError for a network that does not fit in memory.
     """
     check_threads_fit(1 + min(available_threads(), MOST_THREADS))  # OpenMP ends the process without a thread
     with ThreadPoolExecutor(1) as other:  # it counts, mostly in NumPy, while PyTorch loads, mostly in Python
-        counting = other.submit(lambda: begun.ngram or learn_ngram(encoded, HIGHEST_ORDER))
-        planner = Planner(encoded, settings, begun)
+        counting = other.submit(lambda: start.ngram or learn_ngram(encoded, HIGHEST_ORDER))
+        planner = Planner(encoded, settings, start)
         check_memory(planner.recipe(planner.first), encoded.tokenizer)
         ngram = counting.result()
     return planner.plan(ngram)
@@ -78,11 +78,11 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
 class Planner:
     """The numbers of a run that are known already, and the times from which the others follow."""
 
-    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> None:
-        self._encoded, self._settings, self._begun, self._base = encoded, settings, begun, begun.base
+    def __init__(self, encoded: EncodedCorpus, settings: TrainingSettings, start: StartingPoint = SCRATCH) -> None:
+        self._encoded, self._settings, self._start, self._base = encoded, settings, start, start.base
         self._tokens = len(encoded.training)
         self._device = chosen_device(settings.device)
-        self._asked = asked(settings)
+        self._asked = numbers_set(settings)
         timed = settings.steps is None and settings.epochs is None
         self._minutes = (settings.minutes or DEFAULT_MINUTES) if timed else None
         self._fixed = SAME_FOR_ALL | self._of_machine() | self._of_text() | self._of_base() | self._asked
@@ -97,9 +97,9 @@ class Planner:
 
     def plan(self, ngram: Ngram) -> Plan:
         """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`."""
-        begun, encoded, minutes = self._begun, self._encoded, self._minutes
+        start, encoded, minutes = self._start, self._encoded, self._minutes
         # the cost of held-out text to base and n-gram as they are
-        untouched = begun.untrained.with_ngram(ngram, encoded.tokenizer) if begun.untrained else None
+        untouched = start.untrained.with_ngram(ngram, encoded.tokenizer) if start.untrained else None
         if minutes is not None:
             self._choose_fastest()
         size, why = self._size(minutes)
@@ -122,12 +122,12 @@ class Planner:
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"
         recipe = _recipe(choices)
         check_memory(recipe, encoded.tokenizer)
-        reasons = {"base": begun.why} | {name: choices[name][1] for name in vars(recipe)}
+        reasons = {"base": start.why} | {name: choices[name][1] for name in vars(recipe)}
         return Plan(
             recipe,
             {name: reason for name, reason in reasons.items() if reason},
             self._expected(recipe.minutes, self._cost_before(recipe, ngram, untouched)),
-            [*begun.problems, *self._notes(recipe)],
+            [*start.problems, *self._notes(recipe)],
             self._base,
             ngram if recipe.ngram == HIGHEST_ORDER else None,
         )

@@ -40,7 +40,7 @@ def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | Non
 
 
 @dataclass(frozen=True)
-class Begun:
+class StartingPoint:
     """The beginning of a run, with the figures that decided it."""
 
     base: Base | None
@@ -54,19 +54,19 @@ class Begun:
     """A message for each installed base that cannot be used."""
 
 
-SCRATCH = Begun(None, AS_ASKED)
+SCRATCH = StartingPoint(None, AS_ASKED)
 
 
-def begun_from(
+def choose_start(
     encoded: EncodedCorpus, settings: TrainingSettings, vocabulary: str | None, base: Base | None = None
-) -> Begun:
+) -> StartingPoint:
     """Return what a run begins from: `base`, or the installed base that suits the text best, if one is worth it.
 
     `encoded` has the tokens of `base` or, without one, those of the `vocabulary` asked for.
     """
     tried, why, problems = ([base], AS_ASKED, []) if base else _candidates(settings, vocabulary)
     if not tried:
-        return Begun(None, why, problems=problems)
+        return StartingPoint(None, why, problems=problems)
     check_threads_fit(2)
     with ThreadPoolExecutor(2) as others:  # PyTorch loads, mostly in Python, while NumPy reads and counts
         others.submit(importlib.import_module, "afterword.learning.learner")
@@ -81,12 +81,12 @@ def begun_from(
         untrained = Untrained.read(best, encoded, TO_JUDGE)
         ngram = counting.result()
     if base is not None:
-        return Begun(base, why, untrained, ngram)
+        return StartingPoint(base, why, untrained, ngram)
     untouched = untrained.with_ngram(ngram, encoded.tokenizer) if untrained else None
     helps, why = decided(best, untouched, why)
     if not helps or untrained is None:
-        return Begun(None, why, ngram=ngram, problems=problems)
-    return Begun(best, why, untrained, ngram if untrained.tokenizer == encoded.tokenizer else None, problems)
+        return StartingPoint(None, why, ngram=ngram, problems=problems)
+    return StartingPoint(best, why, untrained, ngram if untrained.tokenizer == encoded.tokenizer else None, problems)
 
 
 def _candidates(settings: TrainingSettings, vocabulary: str | None) -> tuple[list[Base], str, list[str]]:

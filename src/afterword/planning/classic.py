@@ -11,7 +11,7 @@ from afterword.learning.device import chosen_device
 from afterword.learning.recipe import Recipe
 from afterword.model.network.cells import check_claimed
 from afterword.planning.machine import available_threads, check_memory, step_time
-from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, asked
+from afterword.planning.training_plan import AS_ASKED, NONE, Plan, TrainingSettings, numbers_set
 from afterword.planning.tuning import of_steps
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
@@ -57,7 +57,7 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
     following = of_steps(steps, len(encoded.training) / per_pass, len(encoded.validation))
     evaluation = {name: following[name][0] for name in ("validation_tokens", "evaluate_every", "report_every")}
     recipe = dataclasses.replace(recipe, steps=steps, most_steps=most, **evaluation)
-    by_hand = {*asked(settings), *(["base"] if settings.base == NONE else [])}
+    by_hand = {*numbers_set(settings), *(["base"] if settings.base == NONE else [])}
     return Plan(recipe, {name: AS_ASKED if name in by_hand else "as in the founding recipe" for name in SHOWN_NUMBERS})
 
 

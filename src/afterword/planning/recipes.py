@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from afterword.errors import OptionError
 from afterword.planning import auto, classic
-from afterword.planning.base_choice import SCRATCH, Begun
+from afterword.planning.base_choice import SCRATCH, StartingPoint
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
@@ -21,7 +21,7 @@ def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSetting
     return text.holding_out(HELD_OUT)
 
 
-def check_length(characters: int, text: TextSettings, settings: TrainingSettings) -> None:
+def check_batch(characters: int, text: TextSettings, settings: TrainingSettings) -> None:
     """Raise OptionError if a batch of `settings` is larger than a training text of this number of characters."""
     window = classic.WINDOW if settings.recipe == "classic" else None
     for option, value in (("seq-length", settings.seq_length or window), ("batch-size", settings.batch_size)):
@@ -29,7 +29,7 @@ def check_length(characters: int, text: TextSettings, settings: TrainingSettings
             raise OptionError(f"{option} {value} is too large for {characters} characters of training text")
 
 
-def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun = SCRATCH) -> Plan:
+def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, start: StartingPoint = SCRATCH) -> Plan:
     """Plan a run of `settings` on `encoded`; for a number of minutes, measure this machine's speed.
 
     Loading PyTorch and counting n-grams for the expectation takes some three seconds. Raises OptionError for a network
@@ -37,4 +37,4 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, begun: Begun =
     """
     if settings.recipe == "classic":
         return classic.make_plan(encoded, settings)
-    return auto.make_plan(encoded, settings, begun)
+    return auto.make_plan(encoded, settings, start)

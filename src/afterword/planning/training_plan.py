@@ -113,7 +113,7 @@ class Plan:
     """The n-gram model that the expectation is based on, and that the run will use."""
 
 
-def asked(settings: TrainingSettings) -> Choices:
+def numbers_set(settings: TrainingSettings) -> Choices:
     """Return the numbers of the recipe that the user set."""
     own = {field.name for field in dataclasses.fields(Recipe)} - {"recipe", "minutes", "device"}
     return {name: (getattr(settings, name), AS_ASKED) for name in settings.given_names if name in own}

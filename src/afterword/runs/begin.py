@@ -14,11 +14,11 @@ from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
 from afterword.learning.recipe import Recipe
-from afterword.planning.base_choice import base_asked_for, begun_from
-from afterword.planning.recipes import check_length, make_plan, text_settings
+from afterword.planning.base_choice import base_asked_for, choose_start
+from afterword.planning.recipes import check_batch, make_plan, text_settings
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
-from afterword.runs.folder import RunFolder, check_place, check_sources, held
+from afterword.runs.folder import RunFolder, check_outside, check_run_place, locked
 from afterword.runs.record import BegunFrom, Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
@@ -65,7 +65,7 @@ def _planned(
     base = base_asked_for(training, text)
     text = text_settings(text, training)
     with text.read(sources, training.seed) as corpus:
-        check_length(corpus.training_characters, text, training)
+        check_batch(corpus.training_characters, text, training)
         if base is None:
             tokenizer = learn_tokenizer(corpus, text.vocabulary, text.lowercase)
         else:
@@ -73,11 +73,11 @@ def _planned(
         with place as new:
             on_read(corpus.sources)
             encoded, began = encode(corpus, tokenizer, new.corpus), time.monotonic()
-            begun = begun_from(encoded, training, text.vocabulary, base)
-            if begun.untrained and begun.untrained.tokenizer != tokenizer:
-                encoded = encode(corpus, begun.untrained.tokenizer, new.corpus)
+            start = choose_start(encoded, training, text.vocabulary, base)
+            if start.untrained and start.untrained.tokenizer != tokenizer:
+                encoded = encode(corpus, start.untrained.tokenizer, new.corpus)
             with memory_reported():
-                plan = make_plan(encoded, training, begun)
+                plan = make_plan(encoded, training, start)
             check_ranks(plan.recipe)
             seconds, notes = time.monotonic() - began, [*corpus.notes, *plan.notes]
             settings = {"sources": corpus.sources, **asdict(text), "vocabulary": encoded.tokenizer.kind}
@@ -111,17 +111,17 @@ def begin(
     """
     opened, folder = time.monotonic(), RunFolder(out)
     asked = {"texts": [str(os.fspath(source)) for source in sources], **asdict(text), **asdict(training)}
-    check_place(folder, overwrite, asked)
-    check_sources(sources, folder)
+    check_run_place(folder, overwrite, asked)
+    check_outside(sources, folder)
     with _planned(sources, text, training, _replaced(folder, overwrite, asked), on_read) as (new, ready):
-        plan, encoded, begun_from = ready.plan, ready.encoded, None
+        plan, encoded, base_used = ready.plan, ready.encoded, None
         recipe, base = plan.recipe, plan.base
         if base is not None:
             new.write_base(base.weights_for(encoded.tokenizer, encoded.lines, recipe.seed))
-            begun_from = BegunFrom(base.name, base.fingerprint)
+            base_used = BegunFrom(base.name, base.fingerprint)
         environments = (Environment(0, environment(recipe.threads, recipe.device)),)
         record = RunRecord(
-            asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=begun_from
+            asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=base_used
         )
         new.write_record(record)
     encoded = EncodedCorpus.open(folder.corpus)
@@ -131,8 +131,8 @@ def begin(
 @contextmanager
 def _replaced(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> Iterator[RunFolder]:
     """Yield an empty folder, and put what the block writes there in the place of `folder`, which stays locked."""
-    with held(folder):
-        check_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
+    with locked(folder):
+        check_run_place(folder, overwrite, asked)  # it may have become a run while a pipe was read
         folder.tidy()
         with folder.begin_new() as new:
             yield new
@@ -153,7 +153,7 @@ def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, ove
     record, encoded = original.read_record(), EncodedCorpus.open(original.corpus)
     if os.path.realpath(path) == os.path.realpath(out):
         raise RunError(f"{out} is the run to repeat: give `out` another folder")
-    check_sources([path], folder)
+    check_outside([path], folder)
     with damage_reported(original):
         record, notes = take_settings(original, record, asked or {})
         now = environment(record.plan.threads, record.plan.device)
@@ -162,7 +162,7 @@ def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, ove
         raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
     record = replace(record, versions=versions(), environments=(Environment(0, now),))
     check_ranks(record.plan)
-    check_place(folder, overwrite, record.asked)
+    check_run_place(folder, overwrite, record.asked)
     with _replaced(folder, overwrite, record.asked) as new:
         with damage_reported(original):
             copy = encoded.copy(new.corpus)

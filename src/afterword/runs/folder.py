@@ -133,7 +133,7 @@ class RunFolder:
         self._lock = lock
 
     @property
-    def is_held(self) -> bool:
+    def is_locked(self) -> bool:
         """True if a process trains in it now. Asking holds the lock for a moment, for which `lock` waits."""
         if sys.platform == "win32":  # nothing is trained there
             return False
@@ -329,7 +329,7 @@ def can_be_written(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def held(folder: RunFolder) -> Iterator[None]:
+def locked(folder: RunFolder) -> Iterator[None]:
     """Create and lock `folder`; if the block fails, unlock it and remove what was created."""
     made = [place for place in (folder.path, *folder.path.parents) if not place.exists()]
     try:
@@ -349,7 +349,7 @@ def held(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> None:
+def check_run_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> None:
     """Raise RunError if no run with the settings `asked` can begin in `folder`.
 
     A run of the same settings that was killed before its first checkpoint is not in the way.
@@ -377,7 +377,7 @@ def check_place(folder: RunFolder, overwrite: bool, asked: dict[str, Any]) -> No
         raise RunError(f"cannot use {out} for a run: {error.strerror}") from None
 
 
-def check_sources(sources: Sequence[Source], folder: RunFolder) -> None:
+def check_outside(sources: Sequence[Source], folder: RunFolder) -> None:
     """Raise RunError if a text, or a run to repeat, is inside the folder that the new run replaces."""
     out = Path(os.path.realpath(folder.path))
     for source in sources:

@@ -6,8 +6,8 @@ from afterword.planning.expectation import Expectation
 from afterword.runs.begin import Preview
 from afterword.runs.record import bits
 from afterword.runs.run import Run
-from afterword.text.documents import counted
 from afterword.text.encoded import EncodedCorpus
+from afterword.wording import count_of
 
 
 def summary(run: Run | Preview) -> tuple[str, str]:
@@ -16,7 +16,7 @@ def summary(run: Run | Preview) -> tuple[str, str]:
     config = recipe.config(encoded.tokenizer)
     network = f"{config.network}, {config.parameters:,} parameters"
     end = run.record.stages[-1] if isinstance(run, Run) and run.record.stages else recipe
-    way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else counted(end.steps, "step")
+    way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else count_of(end.steps, "step")
     if run.base_name is not None:
         network = f"from {run.base_name}: {network}"
     place = f"{recipe.threads} threads" if recipe.device == "cpu" else "on a GPU"
@@ -33,7 +33,7 @@ def _contents(encoded: EncodedCorpus) -> str:
     tokenizer = encoded.tokenizer
     documents = f" in {encoded.documents:,} lines" if encoded.lines else ""
     if encoded.labels:
-        documents += f" with {counted(len(encoded.labels), 'label')}"
+        documents += f" with {count_of(len(encoded.labels), 'label')}"
     kinds = f"{len(tokenizer.characters)} different characters" if tokenizer.characters else "as bytes"
     if tokenizer.several:
         kinds += f", read as {len(encoded.training):,} symbols"

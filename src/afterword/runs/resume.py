@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from afterword.bases.base import load_base
-from afterword.commands import learned
+from afterword.commands import learned_kinds
 from afterword.errors import ModelError, OptionError, RunError
-from afterword.learning.device import check_device, precision_on, why_not
+from afterword.learning.device import check_device, precision_on, why_unusable
 from afterword.learning.recipe import Schedule
 from afterword.planning.training_plan import AUTO, NONE
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
-from afterword.runs.folder import RunFolder, held
+from afterword.runs.folder import RunFolder, locked
 from afterword.runs.record import Environment, RunRecord, Stage
 from afterword.runs.run import Run
-from afterword.settings import made
+from afterword.settings import settings_from
 from afterword.text.corpus import TextSettings
 from afterword.text.documents import Source
 from afterword.text.encoded import EncodedCorpus, encode
@@ -51,7 +51,7 @@ def resume(
     folder = RunFolder(path)
     folder.read_record()
     check_device((asked or {}).get("device", "auto"))
-    with held(folder):
+    with locked(folder):
         folder.tidy()
         record, encoded = folder.read_record(), EncodedCorpus.open(folder.corpus)
         with damage_reported(folder):
@@ -85,7 +85,7 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
 
     Nothing is written yet. Raises OptionError for the first setting that contradicts the run in `folder`.
     """
-    for name, other in learned().items():
+    for name, other in learned_kinds().items():
         if record.asked.get(name):
             raise RunError(f"the run in {folder.path} {other.ended}")
     recipe, notes = record.plan, list[str]()
@@ -125,7 +125,7 @@ def _check_base(folder: RunFolder, record: RunRecord, base: str) -> None:
 
 def check_gpu(run: Run) -> None:
     """Raise OptionError if `run` trains on a GPU that this process cannot use."""
-    if why := why_not(run.recipe.device):
+    if why := why_unusable(run.recipe.device):
         raise OptionError(
             f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue on the processor"
         )
@@ -140,7 +140,7 @@ def _spelled(value: Any) -> str:
 
 def _check_text(run: Run, sources: Sequence[Source]) -> None:
     """Raise RunError unless `sources` contain the text that `run` learns from."""
-    text = made(TextSettings, {"unwrap": "no", **run.record.text})  # early runs read every text as it was
+    text = settings_from(TextSettings, {"unwrap": "no", **run.record.text})  # early runs read every text as it was
     name, place = ", ".join(os.fspath(source) for source in sources), run.folder.path
     with text.read(sources, run.recipe.seed) as corpus:
         found = corpus.training_characters + corpus.validation_characters

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network
 from afterword.scoring.costs import USED, batches, line_ids, stretches
-from afterword.text.documents import counted
 from afterword.text.tokenizer import Decoder, Tokenizer
 from afterword.text.unicode import spaced, visible
+from afterword.wording import count_of
 
 LIKELIEST = 5  # alternatives
 LEAST_SHOWN = 0.005  # the least probability of an alternative that is shown
@@ -238,7 +238,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """Yield the summary for people."""
-        yield f"{self.bits_per_character:.3f} bits per character, {counted(self.characters, 'character')}"
+        yield f"{self.bits_per_character:.3f} bits per character, {count_of(self.characters, 'character')}"
         yield "most surprising:"
         for place in self.most[:SHOWN_PLACES]:
             one = place.surprise

@@ -14,10 +14,10 @@ from starlette.routing import Match, Route
 from starlette.types import Lifespan
 
 from afterword import __version__
-from afterword.commands import found, places
+from afterword.commands import places, resolve
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import ApiError
-from afterword.serving.http.openapi import document
+from afterword.serving.http.openapi import api_document
 from afterword.serving.http.safety import RequestGuard
 from afterword.serving.http.static_files import STATIC, page_file
 from afterword.serving.routes import asked, catalogue, completions, gate_views, next_tokens, training_runs
@@ -43,7 +43,7 @@ async def static(call: Call[Service]) -> Response:
 
 async def openapi(call: Call[Service]) -> dict[str, Any]:
     """Return this API document."""
-    api = document(ROUTES, __version__)
+    api = api_document(ROUTES, __version__)
     whole, _ = api["components"]["schemas"]["CompletionRequest"]["properties"]["max_tokens"]["anyOf"]
     whole["maximum"] = call.service.limits.max_output
     if root := call.service.access.root_path:
@@ -57,7 +57,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("POST", "/v1/completions", completions.complete),
     Endpoint("POST", "/v1/next", next_tokens.expect),
     *asked.routes(),
-    *(endpoint for place in places("routes") for endpoint in found(place)),
+    *(endpoint for place in places("routes") for endpoint in resolve(place)),
     Endpoint("POST", "/v1/gates", gate_views.gates),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),
     Endpoint("GET", "/v1/runs", training_runs.list_runs),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from afterword.errors import OptionError
-from afterword.operations.operation import ModelName, Request, Source, argument, listed, operation
+from afterword.operations.operation import ModelName, Request, Source, argument, operation, path_names
 from afterword.operations.options import Engine
 from afterword.operations.work import Work
 from afterword.serving.http.limits import Access, Limits
@@ -64,8 +64,8 @@ def serve(request: Serve, work: Work) -> None:
     except ModuleNotFoundError as error:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
     trainer = None if request.train is None else Trainer(Path(request.train))
-    watched = Runs(listed(request.run), trainer)
-    served = Models(listed(request.models), request.engine, watched.folders)
+    watched = Runs(path_names(request.run), trainer)
+    served = Models(path_names(request.models), request.engine, watched.folders)
     with listen(host, request.port) as listening:
         found = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

@@ -25,10 +25,11 @@ import numpy as np
 from afterword.errors import OptionError, TextError
 from afterword.settings import setting, settings_class
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.documents import Document, Notes, Source, counted, source_name
+from afterword.text.documents import Document, Notes, Source, source_name
 from afterword.text.lines import check_labelled, count_labels, filled_lines, joined
 from afterword.text.unicode import code_points, lower
 from afterword.text.vocabularies import USAGE, vocabulary_asked_for
+from afterword.wording import count_of
 
 Split = Literal["training", "validation"]
 Texts = Callable[[], Iterator[str]]  # each call reads from the start
@@ -302,7 +303,7 @@ def _without(documents: Sequence[Document], held_out: Sequence[Document], notes:
 
 def _check_length(names: list[str], characters: int) -> None:
     if characters < MINIMUM:
-        has = f"{_together(names)} has {counted(characters, 'character')}"
+        has = f"{_together(names)} has {count_of(characters, 'character')}"
         raise TextError(f"{has}; at least {MINIMUM} are needed: give a longer text")
 
 

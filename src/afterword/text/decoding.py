@@ -16,16 +16,7 @@ from itertools import chain
 
 from afterword.errors import OptionError, TextError
 from afterword.settings import Settings, setting, settings_class
-from afterword.text.documents import (
-    Document,
-    Notes,
-    NotTextError,
-    Source,
-    find_documents,
-    listed_names,
-    reason,
-    with_article,
-)
+from afterword.text.documents import Document, Notes, NotTextError, Source, find_documents, reason
 from afterword.text.formats import (
     FORMATS,
     HEAD,
@@ -39,6 +30,7 @@ from afterword.text.formats import (
 from afterword.text.gutenberg import without_frame
 from afterword.text.parser import Parser
 from afterword.text.unwrap import unwrapped_parts
+from afterword.wording import listed_names, with_article
 
 SOURCES = listed_names(one.endings[0] for one in FORMATS if one.is_text)
 REPLACEMENT = "\ufffd"

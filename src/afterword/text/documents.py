@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,17 +19,17 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import cast
 
-from afterword.commands import attached
+from afterword.commands import attached_files
 from afterword.errors import StorageError, TextError
+from afterword.wording import count_of, listed_names
 
-NAMED = 3  # documents that a note names
 OURS = {  # the files of models and runs, and how they begin if others use the name for other things
     **dict.fromkeys(("run.json", "metrics.jsonl", "model.safetensors", "ngram.safetensors"), b""),
     "base.safetensors": b"",
     "config.json": b'{\n  "format": ',
     "tokenizer.json": b'{\n  "version": "1.0",\n  "truncation": null',
     "lock": b"An Afterword run.",
-    **{name: one.begins for name, one in attached().items()},
+    **{name: one.begins for name, one in attached_files().items()},
 }
 LONGEST = 200  # characters of the name in an error: perhaps a text was given for its path
 
@@ -77,31 +77,13 @@ class Notes:
         changed = [change.format(listed_names(names)) for change, names in self._changed.items()]
         if self.places:
             changed.append(
-                f"replaced {counted(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self.replaced)}"
+                f"replaced {count_of(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self.replaced)}"
             )
         if self.line_ends[0]:
             names = listed_names(name for name, (ends, _) in self.joined.items() if ends)
-            ends = counted(self.line_ends[0], "line")
+            ends = count_of(self.line_ends[0], "line")
             changed.append(f"wrapped prose: joined {ends} to the ones before, in {names}; the others are unchanged")
         return skipped + changed
-
-
-def listed_names(names: Iterable[str]) -> str:
-    """Return the names in order. If there are many, only the first few and the number of others."""
-    first, *more = sorted(names)
-    if len(more) < NAMED:
-        return " and ".join(filter(None, [", ".join([first, *more[:-1]]), *more[-1:]]))
-    return f"{', '.join([first, *more[: NAMED - 1]])} and {len(more) - NAMED + 1} more"
-
-
-def with_article(kind: str) -> str:
-    """Return the name of a kind of file with its article: "a Word document", "an EPUB book"."""
-    return f"{'an' if kind.startswith((*'AEIOU', 'HTML')) else 'a'} {kind}"
-
-
-def counted(number: int, one: str) -> str:
-    """Return `number` with its noun: "1 character", "2,000 characters"."""
-    return f"{number:,} {one}" + "s" * (number != 1)
 
 
 COPIED_AT_ONCE = 1 << 20  # bytes copied at a time

@@ -24,8 +24,8 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import XML
 from xml.parsers import expat
 
-from afterword.text.documents import counted
 from afterword.text.formats import MOST
+from afterword.wording import count_of
 
 OF_PACKAGES = zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError
 DAMAGED = *OF_PACKAGES, LookupError, StopIteration, SyntaxError, TypeError, ValueError, expat.ExpatError, RecursionError
@@ -94,7 +94,7 @@ def text_of(reader: str, content: bytes) -> dict[str, str]:
     except RuntimeError:  # from zipfile, for a password
         return {"fault": "encrypted"}
     del left_out[""]
-    listed = " and ".join(counted(number, what) for what, number in sorted((+left_out).items()))
+    listed = " and ".join(count_of(number, what) for what, number in sorted((+left_out).items()))
     text = re.sub("\r\n?", "\n", text).strip()
     return {"text": text and f"{text}\n", "left_out": listed}
 

@@ -8,8 +8,9 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from afterword.text.documents import Notes, NotTextError, with_article
+from afterword.text.documents import Notes, NotTextError
 from afterword.text.formats import Format
+from afterword.wording import with_article
 
 if TYPE_CHECKING:
     from subprocess import Popen

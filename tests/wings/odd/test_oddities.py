@@ -20,7 +20,7 @@ from afterword.records import read_json
 from afterword.text.lines import Masks
 from afterword.wings.odd.detectors import Oddity, Placed, TextCost, Verdict, judge, new_values, odd_text
 from afterword.wings.odd.events import are_events
-from afterword.wings.odd.fields import readable, split
+from afterword.wings.odd.fields import form_in_words, split
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.rates import Counted, silence
 from afterword.wings.odd.usual import Harmless, UsualLines
@@ -62,7 +62,7 @@ def verdict(usual: UsualLines, line: str, cost: TextCost = USUAL) -> Verdict:
     ],
 )
 def test_a_kind_of_line_is_what_is_left_without_words_and_values(line: str, kind: str) -> None:
-    assert readable(split(line).kind) == kind
+    assert form_in_words(split(line).kind) == kind
 
 
 @given(st.text(max_size=80))

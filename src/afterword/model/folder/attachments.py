@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from afterword.commands import attached, found
+from afterword.commands import attached_files, resolve
 
 
 class Attachment(NamedTuple):
@@ -24,7 +24,7 @@ class Attachment(NamedTuple):
     """Whether this content is still true of a model that is trained further."""
 
 
-def attachment(name: str) -> Attachment:
+def codec_of(name: str) -> Attachment:
     """Return the kind of the attachment `name`."""
-    kind: Attachment = found(attached()[name].place)
+    kind: Attachment = resolve(attached_files()[name].place)
     return kind

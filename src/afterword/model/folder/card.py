@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from afterword.commands import attached, elsewhere, learned
+from afterword.commands import attached_files, elsewhere, learned_kinds
 
 if TYPE_CHECKING:
     from afterword.model.folder.saved import SavedModel
@@ -40,7 +40,7 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
-    for name, other in learned().items():
+    for name, other in learned_kinds().items():
         if fact := about.get(name):
             text, unit, command, kind = other.source, other.unit, other.use, other.contents.format(**fact)
     names = ", ".join(PurePath(source).name for source in corpus["sources"])
@@ -82,7 +82,7 @@ def card_text(values: Mapping[str, Any], body: str) -> str:
 
 def disclosing(text: str, model: SavedModel) -> str:
     """Return a card that also has the sentences on what the attachments of `model` reveal."""
-    missing = [line for name in model.attachments for line in attached()[name].reveals if line not in text]
+    missing = [line for name in model.attachments for line in attached_files()[name].reveals if line not in text]
     before, heading, after = text.partition(SHARING)
     lines = "".join(f"{line}\n" for line in missing)
     return f"{before}{heading}{lines}{after}" if heading or not missing else f"{text}\n{SHARING}{lines}"
@@ -102,7 +102,7 @@ def disclosure(model: SavedModel) -> list[str]:
     base = model.about.get("base")
     return [
         *holds,
-        *(line for name in model.attachments for line in attached()[name].reveals),
+        *(line for name in model.attachments for line in attached_files()[name].reveals),
         "Any language model may reproduce passages that it has read often, or that are unusual.",
         *([f"This one began from {base['name']}: the same is true of the text of that model."] if base else []),
         "`config.json` has the names of the text files, `tokenizer.json` the characters of the text. Share this folder",

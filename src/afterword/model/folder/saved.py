@@ -26,10 +26,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from afterword.commands import Learned, attached, learned
+from afterword.commands import Learned, attached_files, learned_kinds
 from afterword.errors import ModelError, OptionError
 from afterword.model.arrays import Array, Ids, Weights, in_bytes
-from afterword.model.folder.attachments import attachment
+from afterword.model.folder.attachments import codec_of
 from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
 from afterword.model.folder.tensors import Tensors, checksum, read_tensors, write_tensors
 from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
@@ -52,7 +52,7 @@ TEXT = "text.rows"
 SCALE = ".scale"
 CONFIG, WEIGHTS, NGRAM = "config.json", "model.safetensors", "ngram.safetensors"
 TOKENIZER, CARD = "tokenizer.json", "README.md"
-FILES = (CONFIG, WEIGHTS, NGRAM, *attached(), TOKENIZER, CARD)  # all that a model can have, wherever it is
+FILES = (CONFIG, WEIGHTS, NGRAM, *attached_files(), TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
 class _Origin(TypedDict):
@@ -118,7 +118,7 @@ class SavedModel:
     @property
     def learned(self) -> Learned | None:
         """What the model has learned in place of text; None for a model of text."""
-        return next((one for name, one in learned().items() if self.about.get(name)), None)
+        return next((one for name, one in learned_kinds().items() if self.about.get(name)), None)
 
     def opening(self, seed: int) -> Ids:
         """Return the tokens [N] that writing reads before any prompt; `seed` draws the window of a model of windows."""
@@ -178,7 +178,7 @@ class SavedModel:
             "lines": bool(self.about.get("lines")),
             "labels": dict(self.about.get("labels") or {}) or None,
             "unwrapped": self.about.get("unwrapped"),
-            **{name: self.about[name] for name in learned() if self.about.get(name) is not None},
+            **{name: self.about[name] for name in learned_kinds() if self.about.get(name) is not None},
             **{name: self.about.get(name) for name in ("validation", "corpus", "training", "versions")},
         }
 
@@ -218,7 +218,7 @@ def save_model(folder: Path, model: SavedModel, card: str) -> None:
     rest = ConfigFile(model.unseen, model.about, model.mixture_weight if model.ngram else None, model.writing, {})
     with replacing_folder(folder, FILES) as new:
         for name, one in model.attachments.items():
-            attachment(name).write(new / name, one)
+            codec_of(name).write(new / name, one)
             rest.attachments[name] = zlib.crc32(read_whole(new / name))
         config = {"format": FORMAT, **dataclasses.asdict(model.config), **dataclasses.asdict(rest)}
         config["checksums"] = _checksums(config, tokenizer, model.ngram, weights)
@@ -281,8 +281,8 @@ def _wide(tensors: Tensors) -> dict[str, Array]:
 def outliving(folder: Path) -> dict[str, Any]:
     """Return the attachments of the model in `folder` that are still true once it is trained further; none without a
     model. Raises ModelError."""
-    found = load_model(folder).attachments if any((folder / name).exists() for name in attached()) else {}
-    return {name: one for name, one in found.items() if attachment(name).outlives(one)}
+    found = load_model(folder).attachments if any((folder / name).exists() for name in attached_files()) else {}
+    return {name: one for name, one in found.items() if codec_of(name).outlives(one)}
 
 
 def recover_model(folder: Path) -> None:
@@ -344,14 +344,14 @@ def _read(place: Path, folder: Path) -> SavedModel:
         ngram = None if tables is None else Ngram.from_tensors(tables)
         checksums, is_old, notes = values.pop("checksums", None), found == OLD, tuple[str, ...]()
         expected = _checksums(values, vocabulary, ngram, None if is_old else weights)
-        if is_old and isinstance(checksums, dict) and (had := attached().keys() & checksums):
-            expected |= {name: attachment(name).read(place / name).checksum for name in had}
-            kept = [name for name in attached() if os.path.exists(place / name)]
+        if is_old and isinstance(checksums, dict) and (had := attached_files().keys() & checksums):
+            expected |= {name: codec_of(name).read(place / name).checksum for name in had}
+            kept = [name for name in attached_files() if os.path.exists(place / name)]
             values["attachments"] = {name: zlib.crc32(content(place / name)) for name in kept}
             told = f"Afterword 0.3 or older wrote {folder}, so {{}} has no checksum: to give it one, run {{}}"
-            renewed = {attached()[name].renewed for name in had}
-            lacking = (name for name, one in attached().items() if name not in had and one.renewed in renewed)
-            notes = tuple(told.format(name, attached()[name].renewed) for name in lacking)
+            renewed = {attached_files()[name].renewed for name in had}
+            lacking = (name for name, one in attached_files().items() if name not in had and one.renewed in renewed)
+            notes = tuple(told.format(name, attached_files()[name].renewed) for name in lacking)
         if checksums != expected:
             raise ModelError(f"{CONFIG} or another file has been changed, or is another model's")
         rest = as_record(ConfigFile, {"attachments": {}, **values} if is_old else values)
@@ -373,12 +373,12 @@ def read_card(folder: Path) -> str:
 
 def _attached(path: Path, expected: int) -> Any:
     """Return the content of an attachment whose CRC-32 is `expected`. Raises ModelError."""
-    if path.name not in attached():
+    if path.name not in attached_files():
         raise ModelError(f"{path.name[:80]!r} is unknown: it may need a newer Afterword")
     try:
         if zlib.crc32(read_whole(path)) != expected:
             raise ValueError("it has been changed, or is another model's")
-        return attachment(path.name).read(path)
+        return codec_of(path.name).read(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path.name}: {reason(error)}") from None
 
@@ -413,7 +413,7 @@ def _check(model: SavedModel) -> None:
         )
     check_weights(model.config, model.weights)
     as_record(_About, model.about)
-    as_record(dict[str, dict[str, Any] | None], {name: model.about.get(name) for name in learned()})
+    as_record(dict[str, dict[str, Any] | None], {name: model.about.get(name) for name in learned_kinds()})
     if not all(0 <= row < rows for row in model.unseen):
         raise ModelError(f"unseen must be rows from 0 to {rows - 1}")
     if len({model.text is not None, model.config.window > 0, model.writing.opening == "window"}) > 1:

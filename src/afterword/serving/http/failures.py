@@ -109,12 +109,12 @@ def for_client(message: str, fields: Collection[str]) -> str:
 
 def report(error: BaseException) -> None:
     """Print an error in this program on standard error, without any text of the request."""
-    say(f"error: {type(error).__name__} while answering (AFTERWORD_DEBUG=1 shows where)")
+    log(f"error: {type(error).__name__} while answering (AFTERWORD_DEBUG=1 shows where)")
     if os.environ.get("AFTERWORD_DEBUG"):
-        say("".join(traceback.format_exception(error)))
+        log("".join(traceback.format_exception(error)))
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Print `line` on standard error. If nobody reads it, the server continues."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)

@@ -36,7 +36,7 @@ FAILURES = {
 FAILED = {status: {"$ref": f"#/components/responses/{status}"} for status in FAILURES}
 
 
-def document(routes: Sequence[Endpoint], version: str) -> dict[str, Any]:
+def api_document(routes: Sequence[Endpoint], version: str) -> dict[str, Any]:
     """Return the OpenAPI document of `routes`."""
     kinds = [kind for route in routes for kind in (route.body, route.reply) if kind is not None and kind not in OTHER]
     kinds.append(Failure)

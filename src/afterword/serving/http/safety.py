@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from afterword.serving.http.failures import JSON, ApiError, say, stopping
+from afterword.serving.http.failures import JSON, ApiError, log, stopping
 from afterword.serving.http.resources import Resources
 
 HEADERS = [
@@ -72,7 +72,7 @@ class RequestGuard:
         finally:
             service.answering -= error is None
             if service.access.access_log:
-                say(_line(scope, head.get("status", 499), time.perf_counter() - began))
+                log(_line(scope, head.get("status", 499), time.perf_counter() - began))
 
     def _wrong(self, scope: Scope, path: str, service: Resources) -> ApiError | None:
         """Return why the request for `path` is refused, or None."""

@@ -102,20 +102,20 @@ def handler_of(operation: Operation[Any, Any, Any]) -> Callable[..., Awaitable[m
     async def handler(call: Call[Service], body: Any) -> Any:
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name not in (*texts, "model")}
         given = {name: one for name, one in values.items() if one is not None} | request.over_http
-        asked = operation.asked(*(GIVEN + (one.served or "") for one in arguments), **given)
+        made = operation.make_request(*(GIVEN + (one.served or "") for one in arguments), **given)
         read = dict[str, bytes]()
         for name, one in texts.items():
             text = getattr(body, name)
             most, lines = one.most_served or len(text), text.removesuffix("\n").count("\n") + 1
             check_at_most(most, len(text), f"{name} may have at most {{}} characters", "send it in parts", name)
-            if getattr(asked, "lines", has_lines):
+            if getattr(made, "lines", has_lines):
                 check_at_most(MOST_ROWS, lines, f"{name} may have at most {{}} lines", "send them in parts", name)
             read[name] = text.encode("utf-8", "surrogatepass")  # a fourth of the characters' memory
             setattr(body, name, "")
         served = await asyncio.to_thread(call.service.models.find, body.model)
         work = ServedWork(call, served, read)
-        rows = [one.rows for one in operation.records if one.served and one.rows and getattr(asked, "lines", True)]
-        reply = await call.work(lambda: replied(operation.run(asked, work), reply_of, served.name, rows))
+        rows = [one.rows for one in operation.records if one.served and one.rows and getattr(made, "lines", True)]
+        reply = await call.work(lambda: reply_from(operation.run(made, work), reply_of, served.name, rows))
         call.service.metrics.prompt_tokens.inc(getattr(reply, "tokens", 0))
         return reply
 
@@ -153,7 +153,9 @@ def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{operation.request.__name__}Reply", fields, kw_only=True, namespace={"__doc__": about})
 
 
-def replied(records: Iterable[Record], kind: type[msgspec.Struct], model: str, rows: Sequence[str]) -> msgspec.Struct:
+def reply_from(
+    records: Iterable[Record], kind: type[msgspec.Struct], model: str, rows: Sequence[str]
+) -> msgspec.Struct:
     """Return the reply that has the `records`; the lists named `rows` may be empty."""
     found: dict[str, Any] = {"model": model, **{name: [] for name in rows}}
     for record in records:

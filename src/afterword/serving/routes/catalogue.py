@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from afterword.commands import found, places
+from afterword.commands import places, resolve
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
 from afterword.serving.routes.wanted import ModelName
@@ -84,7 +84,7 @@ def _described(served: Served) -> Model:
     defaults = model.writing_defaults
     writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}
     del writing["opening"]  # not a setting
-    facts = (fact for place in places("facts") for fact in found(place)(model).items())
+    facts = (fact for place in places("facts") for fact in resolve(place)(model).items())
     about = {**model.info(), **dict(facts), "writing": writing}
     return Model(served.name, "model", served.created, "afterword", about)
 

@@ -24,8 +24,8 @@ from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
-from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, given
-from afterword.serving.routes.wanted import TokenIds, Wanted, Whole, variant, with_settings
+from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, prompts_in
+from afterword.serving.routes.wanted import SteeredRequest, TokenIds, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
@@ -46,7 +46,7 @@ Stop = Annotated[str, msgspec.Meta(max_length=200)]
 Stops = Annotated[list[Stop], msgspec.Meta(extra_json_schema={"maxItems": MOST_STOPS})]
 
 
-class CompletionRequest(with_settings(Wanted, *WRITTEN)):  # type: ignore[misc]
+class CompletionRequest(with_settings(SteeredRequest, *WRITTEN)):  # type: ignore[misc]
     """Prompts, and how to continue them. A null field counts as missing."""
 
     prompt: str | list[str | int | TokenIds] | None = None
@@ -110,7 +110,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     check(body)
     order = Order(asyncio.Event(), bool(body.stream))
     if body.pattern is not None:
-        texts = (body.best_of or body.n or 1) * len(given(body.prompt))
+        texts = (body.best_of or body.n or 1) * len(prompts_in(body.prompt))
         call.service.admit_rules(call, texts * most_states(body.longest))
         preparing = partial(prepared, call.service, body, order)
         served, starts, prompts = await call.service.compilers.run(preparing, call.check)
@@ -133,7 +133,7 @@ def prepared(
     """Return the model, the prompts as the answer shows them, and as the model reads them. Raises ApiError."""
     limits = service.limits
     served = service.models.find(body.model)
-    each = given(body.prompt)
+    each = prompts_in(body.prompt)
     number = body.best_of or body.n or 1
     if number < (body.n or 1) or (body.stream and number > (body.n or 1)):
         raise ApiError(400, "best_of must be at least n, and equal to n in a stream", "best_of")

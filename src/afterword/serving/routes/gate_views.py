@@ -11,7 +11,7 @@ import asyncio
 import msgspec
 from starlette.responses import Response
 
-from afterword.commands import found, places
+from afterword.commands import places, resolve
 from afterword.inspection.gates_page import about, gates_html, script
 from afterword.inspection.trace import named_units
 from afterword.language_model import LanguageModel
@@ -51,7 +51,7 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     name, model, head = await held_model(call, body.model, body.hold)
 
     def looked() -> GatesReply:
-        check_length(model, body.text, MOST_NUMBERS)
+        check_size(model, body.text, MOST_NUMBERS)
         trace = model.gates(body.text)
         call.check()
         named = named_units(body.units, model.config) if body.units else None
@@ -67,7 +67,7 @@ async def held_model(call: Call[Service], name: str | None, hold: list[str] | No
     return served.name, model, about(served.name, model.config, tuple(hold or ()))
 
 
-def check_length(model: LanguageModel, text: str, most: int) -> None:
+def check_size(model: LanguageModel, text: str, most: int) -> None:
     """Raise ApiError if the gates over `text` would be more than `most` numbers."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
     each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
@@ -77,7 +77,7 @@ def check_length(model: LanguageModel, text: str, most: int) -> None:
 
 async def inside(call: Call[Service]) -> Response:
     """Return the frame for the pages inside a model. It is empty until the surrounding page sends it a page."""
-    scripts = [script(), *(found(place)() for place in places("scripts"))]
+    scripts = [script(), *(resolve(place)() for place in places("scripts"))]
     allowed = policy(
         script_src=f"'self' {' '.join(map(inline, scripts))} 'wasm-unsafe-eval'",
         style_src="'unsafe-inline'",

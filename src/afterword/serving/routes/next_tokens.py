@@ -13,7 +13,7 @@ from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.prefill import next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
-from afterword.serving.routes.wanted import TokenIds, Wanted, variant
+from afterword.serving.routes.wanted import SteeredRequest, TokenIds, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
@@ -22,7 +22,7 @@ LIKELIEST = 20
 WORDS = "also list this many of the likeliest next words"
 
 
-class NextRequest(Wanted):
+class NextRequest(SteeredRequest):
     """A text, and the writing settings of a completion."""
 
     prompt: str | TokenIds | None = None

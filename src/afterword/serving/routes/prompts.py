@@ -34,7 +34,7 @@ class Start:
     """The cost of its tokens, if the answer contains it."""
 
 
-def given(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:
+def prompts_in(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str | TokenIds | None]:
     """Return one or several prompts, each a text or token ids. Raises ApiError if they are mixed."""
     if prompt is None or isinstance(prompt, str):
         return [prompt]

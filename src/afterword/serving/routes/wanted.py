@@ -45,7 +45,7 @@ def with_settings(base: type[msgspec.Struct], *names: str) -> type[msgspec.Struc
     return msgspec.defstruct("Writing", fields, bases=(base,), forbid_unknown_fields=True, kw_only=True)
 
 
-class Wanted(with_settings(msgspec.Struct, "temperature", *FILTERS)):  # type: ignore[misc]
+class SteeredRequest(with_settings(msgspec.Struct, "temperature", *FILTERS)):  # type: ignore[misc]
     """A model, the parts of it that are held, and the filters of its tokens. A null field counts as missing."""
 
     model: ModelName = None

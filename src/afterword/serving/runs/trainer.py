@@ -135,7 +135,7 @@ class Trainer:
         with self._lock:
             self._check_free()
             folder = RunFolder(self.place / name)
-            if folder.is_held:
+            if folder.is_locked:
                 raise ApiError(409, f"{name} is being trained by another process")
             if folder.read_record().ended is not None:
                 raise ApiError(409, f"{name} has finished: start another run")
@@ -230,7 +230,7 @@ class Trainer:
         self._settle()
         if self._training is not None:
             raise ApiError(409, f"{self._training.name} is being trained: stop it first, or wait until it ends")
-        if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_held), None):
+        if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_locked), None):
             raise ApiError(409, f"{name} is being trained by another process: wait until it ends")
 
     def _created(self, wish: Wish) -> _Text:

@@ -81,7 +81,7 @@ class Runs:
                 raise unknown_run(name)
             return RunView(name, "training" if trains else "failed", failure)
         folder = RunFolder(path)
-        held = trains or folder.is_held  # ask before reading its files
+        held = trains or folder.is_locked  # ask before reading its files
         record, reports = folder.read_record(), folder.reports()
         state: State = "training" if held else "failed" if failure else "stopped" if record.ended is None else "ended"
         steps = record.corrections[-1][1] if record.corrections else record.plan.steps

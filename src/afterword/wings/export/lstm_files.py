@@ -25,7 +25,7 @@ LARGEST_FILE = 2**31 - 2**24  # bytes of weights: a file of ONNX has fewer than 
 SAYS = "An LSTM that predicts a text token by token. It was trained by Afterword; an n-gram is not included."
 
 
-def facts(model: SavedModel) -> dict[str, Any]:
+def facts_of(model: SavedModel) -> dict[str, Any]:
     """Return what a program needs to write with the LSTM, as JSON values: its text, its sizes and its origin.
 
     `tokens` are the texts of the rows, or the names of those without: <|end|> for the boundary, <0xE2> for a byte of
@@ -53,7 +53,9 @@ def write_onnx(model: SavedModel, path: Path, _: object = None) -> None:
 
     graph = float_graph(model.config, model.weights)
     graph.producer_name, graph.doc_string = "afterword", SAYS
-    helper.set_model_props(graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts(model).items()})
+    helper.set_model_props(
+        graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts_of(model).items()}
+    )
     checker.check_model(graph, full_check=True)
     with output(path) as file:
         file.write(graph.SerializeToString(deterministic=True))
@@ -71,7 +73,7 @@ def write_keras(model: SavedModel, path: Path, _: object = None) -> None:
         for name, weight in _variables(model).items():
             file[name] = weight
     parts: dict[str, str | bytes] = {
-        "metadata.json": json.dumps({"keras_version": "3.6.0", "afterword": facts(model)}, ensure_ascii=False),
+        "metadata.json": json.dumps({"keras_version": "3.6.0", "afterword": facts_of(model)}, ensure_ascii=False),
         "config.json": json.dumps(_functional(model.config)),
         "model.weights.h5": weights.getvalue(),
     }

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afterword.commands import attached
+from afterword.commands import attached_files
 from afterword.errors import AfterwordError, HubError, ModelError, OptionError, StorageError
 from afterword.model.folder.card import card_text, disclosing, metadata
 from afterword.model.folder.saved import (
@@ -157,8 +157,8 @@ def _files(folder: Path, name: str | Path) -> list[str]:
     try:
         config = read_json(dict[str, Any], read_whole(folder / CONFIG))
         parts = {CARD, WEIGHTS, *config["checksums"], *config.get("attachments", ())}
-        if config["format"] == OLD and parts & attached().keys():
-            parts |= attached().keys()  # of which those without a checksum are named nowhere
+        if config["format"] == OLD and parts & attached_files().keys():
+            parts |= attached_files().keys()  # of which those without a checksum are named nowhere
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(f"{name} is not a model of Afterword: its {CONFIG} is missing or invalid") from None
     return [file for file in FILES if file in parts]

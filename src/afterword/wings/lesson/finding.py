@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from afterword.text.aligned import aligned
+from afterword.wording import aligned
 
 
 @dataclass(frozen=True, repr=False)

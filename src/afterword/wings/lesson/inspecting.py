@@ -9,7 +9,7 @@ from typing import Any
 from afterword.inspection.gates import MOST_TRACED, beginning
 from afterword.language_model import LanguageModel
 from afterword.operations import inspect_
-from afterword.operations.inspect_ import Seen, drawn, head_of, look, read_by_model
+from afterword.operations.inspect_ import Seen, head_of, look, read_by_model, show_gates
 from afterword.operations.operation import Output, Record, operation
 from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
@@ -88,7 +88,7 @@ class Found(Record):
         return str(self.finding)
 
 
-@operation(Inspect, show=drawn)
+@operation(Inspect, show=show_gates)
 def inspect(request: Inspect, work: Work) -> Seen | Found:
     what = next((name for name in MEASURED if getattr(request, name) not in (None, False)), None)
     most = {"horizon": MOST_CHARACTERS, "find": MOST_TRACED + 1}.get(what or "")

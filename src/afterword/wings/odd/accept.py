@@ -9,12 +9,11 @@ from typing import Annotated
 
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
-from afterword.operations.operation import ModelName, Record, Request, argument, listed, operation
+from afterword.operations.operation import ModelName, Record, Request, argument, operation, path_names
 from afterword.operations.work import Work, some
 from afterword.records import read_json
 from afterword.settings import setting, settings_class
 from afterword.text.decoding import Encoding
-from afterword.text.documents import counted
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
@@ -25,6 +24,7 @@ from afterword.wings.odd.odd import RATE, costs, unmasked
 from afterword.wings.odd.rates import silence
 from afterword.wings.odd.usual import MOST_ACCEPTED as MOST
 from afterword.wings.odd.usual import Harmless, UsualLines
+from afterword.wording import count_of
 
 UNSCORED = TextCost(0.0, 1.0, ())  # where the cost of a line does not matter
 ANY = 0.5  # the rate within which the odd parts of a text are found
@@ -66,7 +66,7 @@ class Accepted(Record, kw_only=True):
 
     def __str__(self) -> str:
         change = f"{abs(self.changed):,} {'more' if self.changed > 0 else 'fewer'}" if self.changed else "as before"
-        return f"{counted(self.accepted, 'accepted line')}, {change}"
+        return f"{count_of(self.accepted, 'accepted line')}, {change}"
 
 
 class ListedFinding(Record, kw_only=True):
@@ -158,7 +158,7 @@ def _findings_of(source: str, request: Accept, work: Work) -> Iterator[ListedFin
     Raises TextError.
     """
     with work.reader(request.decoding) as reader:
-        for block in filled_lines(reader.read(listed(source))):
+        for block in filled_lines(reader.read(path_names(source))):
             for line in block:
                 if SPREAD.match(line):
                     raise TextError(f"{source} must have each finding on a line of its own, as odd --json prints them")

@@ -17,14 +17,14 @@ from afterword.bases.installed import folder_named, installed
 from afterword.commands import elsewhere
 from afterword.errors import ModelError, TextError
 from afterword.model.folder.saved import model_folder
-from afterword.operations.operation import ModelName, Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import ModelName, Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Masking, Predicting
 from afterword.operations.work import Work
 from afterword.runs.folder import RunFolder
 from afterword.settings import settings_class
-from afterword.storage import held_folder
+from afterword.storage import locked_folder
 from afterword.text.decoding import Decoding, Encoding
-from afterword.text.documents import counted, source_name
+from afterword.text.documents import source_name
 from afterword.text.lines import Masks, filled_lines
 from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
 from afterword.wings.odd.detectors import usual_in
@@ -36,6 +36,7 @@ from afterword.wings.odd.normal import (
     usual_of,
     with_late_kinds,
 )
+from afterword.wording import count_of
 
 RATES = (0.01, 0.001)  # of false alarms that are checked
 CHECKED = 5  # one of five lines, from the end, is kept for the check
@@ -75,12 +76,12 @@ class Calibrated(Record, kw_only=True):
     def __str__(self) -> str:
         hidden = "".join(f", --mask {mask}" for mask in self.masks)
         said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked)
-        return "\n".join([f"calibrated with {counted(self.lines, 'normal line')}{hidden}", *said])
+        return "\n".join([f"calibrated with {count_of(self.lines, 'normal line')}{hidden}", *said])
 
 
 @operation(Calibrate)
 def calibrate(request: Calibrate, work: Work) -> Calibrated:
-    files = listed(request.files)
+    files = path_names(request.files)
     work.check(files)
     Masks(request.mask)
     with writable(request.model) as folder:
@@ -91,7 +92,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             source = source_name(files[0])
             raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
         old, known = calibration_of(loaded), usual_of(loaded)
-        if old is not None and "using" not in request.named:
+        if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
@@ -121,7 +122,7 @@ def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
     """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
     for rate, count in checks.items():
         yield (
-            f"at a rate of {rate:g} it flags {count:,} of {counted(lines, 'other normal line')} "
+            f"at a rate of {rate:g} it flags {count:,} of {count_of(lines, 'other normal line')} "
             f"({count / max(lines, 1):.2%})"
         )
         if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
@@ -157,7 +158,7 @@ def writable(model: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ModelError("the folder of the model will be replaced: run this command from outside of it")
     run = RunFolder(folder.resolve().parent)
-    with held_folder(folder.resolve()):
+    with locked_folder(folder.resolve()):
         if folder.resolve().name == run.model.name and run.is_run:
             run.lock()
         try:

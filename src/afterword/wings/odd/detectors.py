@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from afterword.text.documents import counted
-from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, readable, split
+from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
 from afterword.wings.odd.rates import Counted
 from afterword.wings.odd.usual import HIDDEN, PREFIX, Harmless, UsualLines
+from afterword.wording import count_of
 
 DIGITS = re.compile(r"\d+")
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
@@ -142,9 +142,9 @@ def new_values(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
     found = usual.new_values(line)
     for one, bits in zip(found, [usual.all_bits(found), *map(usual.bits, found[1:])], strict=False):
         value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
-        said = ", ".join(map(readable, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
+        said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
         if said.startswith(HIDDEN):
-            said = counted(len(seen), "other")
+            said = count_of(len(seen), "other")
         if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
             said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
         key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"

@@ -79,7 +79,7 @@ class Line(NamedTuple):
     fields: list[Field]
 
 
-def readable(form: str) -> str:
+def form_in_words(form: str) -> str:
     """Return a form with `<time>`, `#` and so on in place of its markers."""
     return "".join(SHOWN.get(one, one) for one in form)
 

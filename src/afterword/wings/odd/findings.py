@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-from afterword.text.documents import counted
 from afterword.wings.odd.detectors import DETECTORS, Log, Oddity, Placed, Verdict
 from afterword.wings.odd.usual import UsualLines
+from afterword.wording import count_of
 
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
 KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
@@ -99,5 +99,5 @@ class Findings:
         most = max(of_lines, key=lambda one: one.count)
         return (
             f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: the largest finding "
-            f"({most.why}) has {counted(most.count, 'line')}; add newer good lines, or accept what is harmless"
+            f"({most.why}) has {count_of(most.count, 'line')}; add newer good lines, or accept what is harmless"
         )

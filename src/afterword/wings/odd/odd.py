@@ -20,16 +20,15 @@ from afterword.model.folder.defaults import LINES as WRITING
 from afterword.model.folder.saved import SavedModel, check_replaceable
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import HIGHEST_ORDER
-from afterword.operations.operation import Record, Request, Sources, argument, listed, operation
+from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Masking
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.begin import begin
 from afterword.runs.environment import versions
-from afterword.runs.folder import RunFolder, check_place
+from afterword.runs.folder import RunFolder, check_run_place
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import temporary_folder
-from afterword.text.aligned import escaped, has_colours, shown
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Encoding, Reader
 from afterword.text.documents import source_name
@@ -50,6 +49,7 @@ from afterword.wings.odd.normal import (
     with_late_kinds,
 )
 from afterword.wings.odd.usual import UsualLines
+from afterword.wording import escaped, has_colours, printable
 
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
@@ -190,23 +190,23 @@ def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], reques
     for one in records:
         yield one
         if isinstance(one, AcceptedLine):
-            print(shown(one.text))
+            print(printable(one.text))
         elif isinstance(one, OddRow):
             has_marks = colours and one.odd and len(one.text) <= WIDEST
-            text = marked(one.text, one.odd_pieces) if has_marks else shown(around(one.text, one.odd_pieces))
-            why = f"  {shown(one.why)}" if isinstance(one.why, str) else ""
-            print(f"{shown(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
+            text = marked(one.text, one.odd_pieces) if has_marks else printable(around(one.text, one.odd_pieces))
+            why = f"  {printable(one.why)}" if isinstance(one.why, str) else ""
+            print(f"{printable(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
         elif isinstance(one, OddFinding):
             if not one.odd and not ruled:
                 print("-- next, not listed, each with the rate that would list it --")
                 ruled = True
             first = one.lines[0]
             numbers = [line.line for line in one.lines if line.file == first.file]
-            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else shown(one.why)
+            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else printable(one.why)
             times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
-            text = shown(around(first.text, one.odd_pieces))
-            print(f"{shown(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
+            text = printable(around(first.text, one.odd_pieces))
+            print(f"{printable(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
 
 
 def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
@@ -227,7 +227,7 @@ def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
 @operation(Odd, path="/v1/odd", show=findings_shown)
 def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
-    files, source = listed(request.files), name_of(request.good)
+    files, source = path_names(request.files), name_of(request.good)
     if request.accepted != (not files):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
     if work.is_model(request.good):
@@ -276,7 +276,7 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
     usual, masks, rate = usual_of(model) or UsualLines(), _masks(model), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read = 0
-        for file, before, some in work.lines([*dict.fromkeys(listed(request.files))], request.decoding):
+        for file, before, some in work.lines([*dict.fromkeys(path_names(request.files))], request.decoding):
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, (line, known, cost) in zip(kept, each, strict=True):
@@ -333,7 +333,7 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
 
 def _learned(request: Odd, work: Work) -> LanguageModel:
     """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
-    good, files = name_of(request.good), listed(request.files)
+    good, files = name_of(request.good), path_names(request.files)
     sources = [good, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
@@ -380,7 +380,7 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
 def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
     """Raise RunError or ModelError if the model cannot be kept in `out`: with a network a run, without one a model."""
     if with_network:
-        check_place(RunFolder(out), overwrite, {})
+        check_run_place(RunFolder(out), overwrite, {})
     elif out.exists() and not out.is_dir():
         raise ModelError(f"{out} is a file: give `out` a folder")
     elif RunFolder(out).is_run:

@@ -10,7 +10,7 @@ from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta
 
-from afterword.wings.odd.fields import readable
+from afterword.wings.odd.fields import form_in_words
 
 WINDOW = 60  # lines, in which equal ones are counted
 OFTEN = 20  # lines of a kind, at least, for its silence to mean something
@@ -81,7 +81,7 @@ class Counted(Generic[Item]):
 
 def silence(kind: str) -> str:
     """Return how the reason for the silence of a kind of line begins."""
-    return f"silence: {readable(kind).strip()} came every "
+    return f"silence: {form_in_words(kind).strip()} came every "
 
 
 @dataclass

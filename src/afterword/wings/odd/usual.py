@@ -23,7 +23,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from afterword.text.lines import MARK, Masks, Span, origins, replaced
 from afterword.wings.odd.events import are_events
-from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, readable, split
+from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, form_in_words, split
 from afterword.wings.odd.rates import Count, Rates
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
@@ -235,7 +235,7 @@ class UsualLines:
         found = dict[str, None]()
         for around in (around for around, is_masked in self.masked.items() if is_masked):
             name, tab, chunk = around.partition("\t")
-            found[NAMED.get(around) or (readable(name or chunk) if tab else "number")] = None
+            found[NAMED.get(around) or (form_in_words(name or chunk) if tab else "number")] = None
         return [*found]
 
     @cached_property

@@ -23,10 +23,8 @@ from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.runs.in_words import summary
 from afterword.runs.run import Run
-from afterword.settings import made, named_path, setting, settings_class
+from afterword.settings import named_path, setting, settings_class, settings_from
 from afterword.storage import output
-from afterword.text.aligned import aligned
-from afterword.text.documents import counted
 from afterword.web.pages import document, policy, style
 from afterword.wings.series.bands import LEVELS, band
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
@@ -34,6 +32,7 @@ from afterword.wings.series.sheets import NEEDS_PYARROW
 from afterword.wings.series.table import as_frame, as_records, write_rows
 from afterword.wings.series.trials import spread
 from afterword.wings.series.value_text import SeriesFacts
+from afterword.wording import aligned, count_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,12 +118,12 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
-    found = forecasts(source, made(ForecastSettings, vars(request)), request.levels, model, train, keep)
+    found = forecasts(source, settings_from(ForecastSettings, vars(request)), request.levels, model, train, keep)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:
         write_rows(out, form, rows)
-        work.say(f"wrote {counted(len(found.methods) * found.horizon, 'row')} to {out}")
+        work.say(f"wrote {count_of(len(found.methods) * found.horizon, 'row')} to {out}")
     if png is not None:
         write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=png)
     if page is not None:

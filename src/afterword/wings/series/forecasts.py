@@ -28,7 +28,7 @@ from afterword.runs.run import Run
 from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import Corpus
-from afterword.text.documents import counted, source_name
+from afterword.text.documents import source_name
 from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
 from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
 from afterword.wings.series.series_network import UNREADABLE, check_frequency, keep, load_kept, lstm_forecasts
@@ -57,6 +57,7 @@ from afterword.wings.series.value_text import (
     corpus_of,
     scale_of,
 )
+from afterword.wording import count_of
 
 if TYPE_CHECKING:
     import pandas
@@ -341,7 +342,7 @@ def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike
         return f"the values repeat exactly: {most} is used"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
-    rests = f"over {counted(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
+    rests = f"over {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     others = [f"{name} {backtest.methods[name].mase:.3f}" for name in backtest.best if name != most]
     next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""

@@ -24,7 +24,7 @@ import regex
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError, TextError
-from afterword.language_model import LanguageModel, ModelLike, loaded
+from afterword.language_model import LanguageModel, ModelLike, load_if_named
 from afterword.model.arrays import Floats
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.comparing import Comparable
@@ -207,7 +207,7 @@ def own_voice(model: LanguageModel, own: str | None, against: ModelLike | None, 
     made_of = own, against
     if model.kept.get("voice", [None])[0] != made_of:
         try:
-            base = loaded(against, "lstm", model.engine)  # type: ignore[arg-type]
+            base = load_if_named(against, "lstm", model.engine)  # type: ignore[arg-type]
         except ModelError as error:
             raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
         voice = OwnVoice(model.using("lstm"), base, model._saved.ngram, own, learned, on_progress)

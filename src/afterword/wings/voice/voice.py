@@ -22,8 +22,8 @@ from afterword.operations.operation import (
     Source,
     Sources,
     argument,
-    listed,
     operation,
+    path_names,
 )
 from afterword.operations.options import Engine, Overwriting
 from afterword.operations.work import Work
@@ -112,7 +112,7 @@ class Heard(Record, kw_only=True):
 
 @operation(Voice, path="/v1/voice")
 def voice(request: Voice, work: Work) -> Iterator[Heard]:
-    files = listed(request.files)
+    files = path_names(request.files)
     work.check(files)
     model = work.model(request.model, "lstm", request.engine)
 

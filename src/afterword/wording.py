@@ -1,13 +1,14 @@
-"""Text for people: facts as they are read, columns that are aligned, and text that steers no terminal."""
+"""Text for people: facts and names as they are read, columns that are aligned, text that steers no terminal."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # no tab, no newline
+NAMED = 3  # names that a list of them has, if there are many
 
 
 def readable(value: Any) -> str:
@@ -34,7 +35,7 @@ def escaped(text: str) -> str:
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def shown(text: str, stream: IO[Any] | None = None) -> str:
+def printable(text: str, stream: IO[Any] | None = None) -> str:
     """Return `text` as it is printed on `stream`, by default standard output."""
     return escaped(text) if (stream or sys.stdout).isatty() else text
 
@@ -65,3 +66,21 @@ def _width(text: str) -> int:
     from rich.cells import cell_len  # here, because it takes time to load
 
     return cell_len(text)
+
+
+def listed_names(names: Iterable[str]) -> str:
+    """Return the names in order. If there are many, only the first few and the number of others."""
+    first, *more = sorted(names)
+    if len(more) < NAMED:
+        return " and ".join(filter(None, [", ".join([first, *more[:-1]]), *more[-1:]]))
+    return f"{', '.join([first, *more[: NAMED - 1]])} and {len(more) - NAMED + 1} more"
+
+
+def with_article(kind: str) -> str:
+    """Return the name of a kind of file with its article: "a Word document", "an EPUB book"."""
+    return f"{'an' if kind.startswith((*'AEIOU', 'HTML')) else 'a'} {kind}"
+
+
+def count_of(number: int, one: str) -> str:
+    """Return `number` with its noun: "1 character", "2,000 characters"."""
+    return f"{number:,} {one}" + "s" * (number != 1)
