@@ -232,7 +232,8 @@ def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> No
     asked = ("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
     found += [json.loads(house.run(*asked))["text"]]
     assert all(len(text) == 20 and set(text) <= set("\na") for text in found)
-    code = "from afterword.serving.app import ROUTES; from afterword.serving.http.openapi import api_document; import json; "
+    code = "import json; from afterword.serving.app import ROUTES; "
+    code += "from afterword.serving.http.openapi import api_document; "
     served = json.loads(house.python("-c", code + "print(json.dumps(api_document(ROUTES, '0')))").stdout)
     for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
         assert served["components"]["schemas"][request]["properties"]["first"]["default"] == 0

@@ -20,7 +20,7 @@ from afterword.serving.http.failures import ApiError
 from afterword.serving.http.openapi import api_document
 from afterword.serving.http.safety import RequestGuard
 from afterword.serving.http.static_files import STATIC, page_file
-from afterword.serving.routes import asked, catalogue, completions, gate_views, next_tokens, training_runs
+from afterword.serving.routes import catalogue, completions, gate_views, next_tokens, operations, training_runs
 from afterword.serving.service import Service
 from afterword.web.pages import policy
 
@@ -56,7 +56,7 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/static/{name:path}", static, is_open=True),
     Endpoint("POST", "/v1/completions", completions.complete),
     Endpoint("POST", "/v1/next", next_tokens.expect),
-    *asked.routes(),
+    *operations.routes(),
     *(endpoint for place in places("routes") for endpoint in resolve(place)),
     Endpoint("POST", "/v1/gates", gate_views.gates),
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from afterword.commands import places, resolve
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
-from afterword.serving.routes.wanted import ModelName
+from afterword.serving.routes.request_fields import ModelName
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.text.tokenizer import END, Tokenizer

@@ -25,7 +25,7 @@ from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, prompts_in
-from afterword.serving.routes.wanted import SteeredRequest, TokenIds, Whole, variant, with_settings
+from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, Whole, variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt

@@ -19,7 +19,7 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import check_at_most
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.wanted import Holds, ModelName, variant
+from afterword.serving.routes.request_fields import Holds, ModelName, variant
 from afterword.serving.service import Service
 from afterword.web.pages import inline, policy
 

@@ -13,7 +13,7 @@ from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.prefill import next_characters
 from afterword.serving.http.endpoints import Call
 from afterword.serving.routes.prompts import Start, beginnings, encoded
-from afterword.serving.routes.wanted import SteeredRequest, TokenIds, variant
+from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.serving.writing.replies import Order, Reply, RequestedPrompt

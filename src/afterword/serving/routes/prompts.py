@@ -13,7 +13,7 @@ from afterword.model.arrays import Ids
 from afterword.scoring.costs import USED, stretches
 from afterword.serving.http.failures import ApiError, check_at_most
 from afterword.serving.http.limits import Limits
-from afterword.serving.routes.wanted import TokenIds
+from afterword.serving.routes.request_fields import TokenIds
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Reply, RequestedPrompt
 from afterword.text.tokenizer import Decoder

@@ -12,7 +12,7 @@ from afterword.errors import RunError
 from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
-from afterword.serving.routes.wanted import Name
+from afterword.serving.routes.request_fields import Name
 from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service

@@ -6,7 +6,7 @@ import msgspec
 
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.routes.gate_views import GatesReply, held_model
-from afterword.serving.routes.wanted import Holds, ModelName
+from afterword.serving.routes.request_fields import Holds, ModelName
 from afterword.serving.service import Service
 from afterword.wings.lesson.step_page import step_page
 

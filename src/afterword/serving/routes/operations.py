@@ -24,7 +24,7 @@ from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import ProgressShown, Work
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import check_at_most
-from afterword.serving.routes.wanted import ModelName, body_field, variant
+from afterword.serving.routes.request_fields import ModelName, body_field, variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.settings import kinds_of
