@@ -19,12 +19,11 @@ demo: .venv/ready
 test: .venv/ready-dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# The long trials; the tests of the house without its wings; then those of numbers with the kernels that most laptops and
-# servers have.
+# The long trials; the tests of the house without its wings; then those of numbers with the kernels that most laptops have.
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.without --tests
-	$(BIN)/python -m benchmarks.everywhere haswell,threads-1 skylakex,threads-1
+	$(BIN)/python -m benchmarks.everywhere haswell,threads-1
 
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:

@@ -40,7 +40,7 @@ CHECKS = (
     ("-m", "afterword", "--help"),
     ("-W", "error", "-c", IMPORTS),
 )
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "worksteal")
+PYTEST = ("-m", "pytest", "-n", "3", "--dist", "worksteal")
 OTHERS = ("browser", "hostile", "wings", "test_docs.py", "test_pages.py", "test_interface.py", "test_notebooks.py")
 
 
