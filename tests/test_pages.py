@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from afterword.commands import functions
+from afterword.commands import public_names
 from afterword.language_model import load
 from tests.cases import cases
 from tests.cli.answers import fine
@@ -107,7 +107,7 @@ def test_the_commands_of_readme_work_one_after_the_other_and_print_what_it_shows
             assert rounded(output) == rounded(printed), line
     found = re.findall(r"`afterword (\w+ [^`]+ --html [^`]+)`", README)
     assert len(found) == 2
-    for line in (one for one in found if one.split()[0] in functions()):
+    for line in (one for one in found if one.split()[0] in public_names()):
         ran(*shlex.split(line), "--overwrite")
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 import afterword
-from afterword.commands import commands, find_operation, functions
+from afterword.commands import commands, find_operation, public_names
 
 SOURCES = sorted(Path(afterword.__file__).parent.rglob("*.py"))
-NAMES = ["AfterwordError", "LanguageModel", "Piece", "Sample", "Score", "__version__", "load"]
-NAMES += functions()
+NAMES = ["__version__", *public_names()]
 
 
 def test_the_public_names_are_these() -> None:

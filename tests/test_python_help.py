@@ -12,18 +12,19 @@ from typing import Any
 import pytest
 
 import afterword
-from afterword.commands import commands, find_operation, functions
+from afterword.commands import commands, find_operation, public_names
 from afterword.generation.sampling import Sampling
 from afterword.operations.operation import arguments_of
 from afterword.settings import kinds_of
 
-FUNCTIONS: dict[str, Any] = {name: getattr(afterword, commands()[name].function) for name in commands()}
+FUNCTIONS: dict[str, Any] = {name: find_operation(name) for name in commands()}
 METHODS: dict[str, Any] = {
     name: method
     for name, method in inspect.getmembers(afterword.LanguageModel, inspect.isfunction)
     if not name.startswith("_")
 }
-PUBLIC = {name: getattr(afterword, name) for name in ("load", *functions())}
+NAMED = {name: getattr(afterword, name) for name in public_names()}
+PUBLIC = {name: one for name, one in NAMED.items() if not isinstance(one, type)}
 PUBLIC |= {f"model.{name}": method for name, method in METHODS.items()}
 
 

@@ -27,10 +27,11 @@ from afterword.commands import CORE, WINGS
 ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
 IMPORTS = """
-from afterword.commands import WINGS, attached_files, elsewhere, functions, places, resolve
+from afterword.commands import WINGS, attached_files, elsewhere, places, public_names, resolve
 names = [begins for wing in WINGS.values() for begins in wing.elsewhere]
 own = [place for kind in ("routes", "scripts", "facts") for place in places(kind)]
-for place in [*functions().values(), *(one.place for one in attached_files().values()), *map(elsewhere, names), *own]:
+files = [one.place for one in attached_files().values()]
+for place in [*public_names().values(), *files, *map(elsewhere, names), *own]:
     resolve(place)
 import afterword.serving.server
 """
@@ -77,11 +78,10 @@ def without_imports(source: str, wing: str) -> str:
     block = re.search(r"(^    from afterword\..*\n)+", source, re.MULTILINE)
     assert block is not None
     own = re.findall(rf"^    from afterword\.wings\.{wing}\..*\n", block[0], re.MULTILINE)
-    names = {name for line in own for name in line.partition(" import ")[2].strip().split(", ")}
+    names = {line.rpartition(" as ")[2].strip() for line in own}
     left = {*block[0].splitlines(keepends=True)} - {*own}
-    left |= {f"    from afterword.{core[name]} import {name}\n" for name in names & core.keys()}
-    source = source.replace(block[0], "".join(sorted(left)))
-    return re.sub(rf'^    "({"|".join(names - core.keys())})",\n', "", source, flags=re.MULTILINE)
+    left |= {f"    from afterword.{core[name]} import {name} as {name}\n" for name in names & core.keys()}
+    return source.replace(block[0], "".join(sorted(left)))
 
 
 def checked(wings: Sequence[str], checks: Sequence[Sequence[str]]) -> Iterator[str]:

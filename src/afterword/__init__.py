@@ -13,90 +13,52 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from afterword.errors import AfterwordError
-    from afterword.generation.texts import Piece, Sample
-    from afterword.language_model import LanguageModel, load
-    from afterword.operations.bases import bases_
-    from afterword.operations.compare import compare
-    from afterword.operations.demo import demo
-    from afterword.operations.generate import generate
-    from afterword.operations.info import info
-    from afterword.operations.novelty import novelty
-    from afterword.operations.plan import plan
-    from afterword.operations.score import score
-    from afterword.operations.surprises import surprises
-    from afterword.operations.train import train
-    from afterword.scoring.costs import Score
-    from afterword.serving.serve import serve
-    from afterword.wings.export.export import export
-    from afterword.wings.hub.push import push
-    from afterword.wings.lesson.ablation import ablate
-    from afterword.wings.lesson.horizon import horizon
-    from afterword.wings.lesson.inspecting import inspect
-    from afterword.wings.lesson.keeping import keeps
-    from afterword.wings.lesson.step_page import step_page
-    from afterword.wings.lesson.units import units
-    from afterword.wings.odd.accept import accept
-    from afterword.wings.odd.calibrate import calibrate
-    from afterword.wings.odd.normal import calibrated, odd_lines
-    from afterword.wings.odd.odd import odd
-    from afterword.wings.series.forecast import forecast
-    from afterword.wings.voice.voice import voice
+    from afterword.errors import AfterwordError as AfterwordError
+    from afterword.generation.texts import Piece as Piece
+    from afterword.generation.texts import Sample as Sample
+    from afterword.language_model import LanguageModel as LanguageModel
+    from afterword.language_model import load as load
+    from afterword.operations.bases import bases_ as bases_
+    from afterword.operations.compare import compare as compare
+    from afterword.operations.demo import demo as demo
+    from afterword.operations.generate import generate as generate
+    from afterword.operations.info import info as info
+    from afterword.operations.novelty import novelty as novelty
+    from afterword.operations.plan import plan as plan
+    from afterword.operations.score import score as score
+    from afterword.operations.surprises import surprises as surprises
+    from afterword.operations.train import train as train
+    from afterword.scoring.costs import Score as Score
+    from afterword.serving.serve import serve as serve
+    from afterword.wings.export.export import export as export
+    from afterword.wings.hub.push import push as push
+    from afterword.wings.lesson.ablation import ablate as ablate
+    from afterword.wings.lesson.horizon import horizon as horizon
+    from afterword.wings.lesson.inspecting import inspect as inspect
+    from afterword.wings.lesson.keeping import keeps as keeps
+    from afterword.wings.lesson.step_page import step_page as step_page
+    from afterword.wings.lesson.units import units as units
+    from afterword.wings.odd.accept import accept as accept
+    from afterword.wings.odd.calibrate import calibrate as calibrate
+    from afterword.wings.odd.normal import calibrated as calibrated
+    from afterword.wings.odd.normal import odd_lines as odd_lines
+    from afterword.wings.odd.odd import odd as odd
+    from afterword.wings.series.forecast import forecast as forecast
+    from afterword.wings.voice.voice import voice as voice
 
 __version__ = "0.3.0"
-__all__ = [
-    "AfterwordError",
-    "LanguageModel",
-    "Piece",
-    "Sample",
-    "Score",
-    "__version__",
-    "ablate",
-    "accept",
-    "bases_",
-    "calibrate",
-    "calibrated",
-    "compare",
-    "demo",
-    "export",
-    "forecast",
-    "generate",
-    "horizon",
-    "info",
-    "inspect",
-    "keeps",
-    "load",
-    "novelty",
-    "odd",
-    "odd_lines",
-    "plan",
-    "push",
-    "score",
-    "serve",
-    "step_page",
-    "surprises",
-    "train",
-    "units",
-    "voice",
-]
-
-_PLACES = {
-    "AfterwordError": "errors:AfterwordError",
-    "LanguageModel": "language_model:LanguageModel",
-    "Piece": "generation.texts:Piece",
-    "Sample": "generation.texts:Sample",
-    "Score": "scoring.costs:Score",
-    "load": "language_model:load",
-}
 
 
 def __getattr__(name: str) -> "Any":
-    from afterword.commands import functions, resolve
+    from afterword.commands import public_names, resolve
 
-    if place := {**functions(), **_PLACES}.get(name):
-        return resolve(place)
+    places = public_names()
+    if name == "__all__":
+        return sorted(["__version__", *places])
+    if name in places:
+        return resolve(places[name])
     raise AttributeError(f"module 'afterword' has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
-    return __all__
+def __dir__() -> "list[str]":
+    return __getattr__("__all__")  # type: ignore[no-any-return]

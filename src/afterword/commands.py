@@ -2,7 +2,7 @@
 
 The command line, the server and the functions of the package are made from it, so that they know no wing. A wing comes
 off if its row is deleted, with its folder and the other files that the row names. A place is written MODULE:NAME, in a
-wing's row below its folder; `found` imports it when it is needed. This file imports nothing of ours.
+wing's row below its folder; `resolve` imports it when it is needed. This file imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -22,12 +22,8 @@ class Command(NamedTuple):
     help: str
     """A line."""
     place: str = ""
-    """Its operation; by default, the module and the name of the command."""
-
-    @property
-    def function(self) -> str:
-        """The name of the function: that of the command, with an underscore if a room has it."""
-        return self.place.partition(":")[2]
+    """Its operation; by default, the module and the name of the command. Its name is the function's, which has an
+    underscore if a room has the command's name."""
 
 
 class Attached(NamedTuple):
@@ -105,6 +101,14 @@ CORE = {
         "Look inside", "Show what the gates do while a model reads a text.", "operations.inspect_:inspect"
     ),
 }
+NAMES = (  # of the package, besides its commands and what wings add
+    "errors:AfterwordError",
+    "generation.texts:Piece",
+    "generation.texts:Sample",
+    "language_model:LanguageModel",
+    "language_model:load",
+    "scoring.costs:Score",
+)
 WINGS = {
     "odd": Wing(
         commands={
@@ -196,11 +200,12 @@ WINGS = {
 @cache
 def commands() -> Mapping[str, Command]:
     """Return all commands by name, those of a group together."""
-    every = {name: one._replace(place=one.place or f"operations.{name}:{name}") for name, one in CORE.items()}
-    for wing, row in WINGS.items():
-        every |= {
-            name: one._replace(place=one.place or f"wings.{wing}.{name}:{name}") for name, one in row.commands.items()
-        }
+    rooms = {"operations": CORE, **{f"wings.{wing}": row.commands for wing, row in WINGS.items()}}
+    every = {
+        name: one._replace(place=one.place or f"{room}.{name}:{name}")
+        for room, each in rooms.items()
+        for name, one in each.items()
+    }
     return dict(sorted(every.items(), key=lambda each: GROUPS.index(each[1].group)))
 
 
@@ -209,9 +214,9 @@ def places(kind: Literal["functions", "routes", "scripts", "facts"]) -> list[str
     return [f"wings.{wing}.{place}" for wing, row in WINGS.items() for place in getattr(row, kind)]
 
 
-def functions() -> Mapping[str, str]:
-    """Return the places of the package's functions by name."""
-    every = [*(command.place for command in commands().values()), *places("functions")]
+def public_names() -> Mapping[str, str]:
+    """Return the places of the public names of the package: its functions and classes."""
+    every = [*NAMES, *(command.place for command in commands().values()), *places("functions")]
     return {place.partition(":")[2]: place for place in every}
 
 

@@ -21,7 +21,7 @@ WRONG = {int: '"hot"', float: '"hot"', bool: '"yes"', str: "3"}
 
 
 def call(name: str, *arguments: str) -> str:
-    return f"afterword.{commands()[name].function}({', '.join(arguments)})"
+    return f"afterword.{find_operation(name).__name__}({', '.join(arguments)})"
 
 
 def mistakes(name: str) -> Iterator[str]:

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import pytest
 
-import afterword
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, spelled
 from afterword.serving.http.failures import for_client
@@ -126,7 +125,7 @@ def test_what_is_asked_over_http_and_in_python_is_answered_as_the_command_answer
         case = model, text, given, done.stderr.decode(), reply.body.decode()
         found, refused = list[dict[str, Any]](), ""
         try:
-            answer = getattr(afterword, commands()[name].function)(places[model], file, **asked)
+            answer = operation(places[model], file, **asked)
             found = [json.loads(json.dumps(one.to_dict())) for one in answer]
         except AfterwordError as error:
             refused = str(error)
