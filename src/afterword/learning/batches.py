@@ -60,9 +60,7 @@ class Lanes:
     def __init__(self, ids: Annotated[Ids, "N"], recipe: Recipe, *, boundary: int, newline: int) -> None:
         batch_size, seq_length = recipe.batch_size, recipe.seq_length
         if len(ids) < seq_length + 1:
-            raise OptionError(
-                f"seq-length {seq_length} is more than the {len(ids)} tokens of training text: give a smaller one"
-            )
+            raise OptionError(f"`seq_length` {seq_length} is too large for {len(ids)} tokens of training text")
         self._ids, self._boundary, self._newline = ids, boundary, newline
         self._seq_length, self._reset_probability = seq_length, recipe.reset_probability
         self._generator = np.random.default_rng([recipe.seed, 1])
@@ -216,7 +214,7 @@ class Windows:
 
     def __init__(self, ids: Annotated[Ids, "N"], batch_size: int, window: int, *, seed: int) -> None:
         if len(ids) <= window:
-            raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
+            raise OptionError(f"`seq_length` {window} is too large for {len(ids)} tokens of training text")
         self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
         self.position = {"epoch": 0, "batch": 0}
 

@@ -94,6 +94,6 @@ def check_torch() -> None:
 def check_ranks(recipe: Recipe) -> None:
     if recipe.batch_size < ranks():
         raise OptionError(
-            f"{ranks()} ranks and a batch-size of {recipe.batch_size}: every rank needs a lane of its own; "
-            "start fewer, or give a larger `batch_size`"
+            f"{ranks()} ranks and a `batch_size` of {recipe.batch_size}: every rank needs a lane of its own; "
+            "start fewer, or give a larger one"
         )

@@ -103,7 +103,7 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
             recipe = replace(recipe, **{name: value})
         elif value != (has := recorded.get(name)):
             raise OptionError(
-                f"{name.replace('_', '-')} is {_spelled(has)} in the run {folder.path}, "
+                f"`{name}` is {_spelled(has)} in the run {folder.path}, "
                 f"not {_spelled(value)}: leave it out, or begin another run with another `out`"
             )
     return replace(record, plan=recipe), notes

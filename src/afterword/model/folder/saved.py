@@ -192,13 +192,13 @@ class SavedModel:
         Raises OptionError for an unknown use or engine, or an engine that cannot run this model.
         """
         if using not in USES:
-            raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
+            raise OptionError(f"`using` must be one of {', '.join(USES)}, not {str(using)[:40]}")
         if using == "ngram" and self.ngram is None:
             raise OptionError("this model has no n-gram to predict with: use its lstm")
         if engine not in ENGINES:
-            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(engine)[:40]}")
+            raise OptionError(f"`engine` must be one of {', '.join(ENGINES)}, not {str(engine)[:40]}")
         if engine == "fast" and held is not None:
-            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
+            raise OptionError("`engine` fast cannot hold a part of the network at a value: use numpy")
         runs = FastEngine(self.config, self.weights) if engine == "fast" else None
         if self.ngram is None:
             return self.network(held, runs)
