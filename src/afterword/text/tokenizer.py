@@ -272,10 +272,10 @@ class Encoder:
     The results of `push` and the final `finish`, joined, are what `Tokenizer.encode` returns for the whole text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, at: int = 0) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._rest = ""
-        self._read = at  # characters, normalised
+        self._read = 0  # characters, normalised
 
     def push(self, text: str) -> Ids:
         """Return the ids [N] that became certain with this piece."""
