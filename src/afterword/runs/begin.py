@@ -13,7 +13,6 @@ from typing import Any
 from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
-from afterword.learning.recipe import Recipe
 from afterword.planning.base_choice import base_asked_for, choose_start
 from afterword.planning.recipes import check_batch, make_plan, text_settings
 from afterword.planning.training_plan import Plan, TrainingSettings
@@ -41,14 +40,6 @@ class Preview:
     """Time for measuring and planning, without reading and encoding the text."""
     text: dict[str, Any]
     """The sources, and every setting of the text."""
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.plan.recipe
-
-    @property
-    def base_name(self) -> str | None:
-        return None if self.plan.base is None else self.plan.base.name
 
 
 @contextmanager
