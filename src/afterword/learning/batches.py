@@ -44,8 +44,8 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
-MOST_COUNTED = 2**22  # tokens that are examined to count the steps of a pass over lines
-PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each, that are read at once
+MOST_EXAMINED = 2**22  # tokens of a text, to plan a run: for the steps of a pass over lines, and for remarks
+PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each (or windows), read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
 
@@ -252,11 +252,11 @@ def window_batch(ids: Annotated[Ids, "N"], starts: Annotated[NDArray[np.int64], 
     return Batch(inputs, targets, np.ones(B, np.bool_), weight=B, tokens=B)
 
 
-def validation_windows(ids: Ids, tokens: int, window: int, parallel: int = 256) -> Sequence[Batch]:
+def validation_windows(ids: Ids, tokens: int, window: int) -> Sequence[Batch]:
     """Return at most `tokens` windows of validation text, always the same, evenly spread."""
     count = len(ids) - window
     starts = (np.arange(min(tokens, count)) * count) // max(1, min(tokens, count))
-    return [window_batch(ids, starts[at : at + parallel], window) for at in range(0, len(starts), parallel)]
+    return [window_batch(ids, starts[at : at + PIECE], window) for at in range(0, len(starts), PIECE)]
 
 
 Batches = Lanes | Lines | Windows  # endless sources of batches, with a position
@@ -279,7 +279,7 @@ def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int, win
         return math.ceil((len(encoded.training) - seq_length) / batch_size)
     if not encoded.lines:
         return len(encoded.training) / (batch_size * seq_length)
-    part = encoded.beginning(MOST_COUNTED)
+    part = encoded.beginning(MOST_EXAMINED)
     assert encoded.tokenizer.end is not None
     lines = Lines(part.training, batch_size, seq_length, boundary=encoded.tokenizer.end, seed=0)
     return lines.steps_in_epoch * len(encoded.training) / len(part.training)

@@ -13,12 +13,13 @@ from typing import Any
 from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
+from afterword.model.folder.saved import Origin
 from afterword.planning.base_choice import base_asked_for, choose_start
 from afterword.planning.recipes import check_batch, make_plan, text_settings
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_outside, check_run_place, locked
-from afterword.runs.record import BegunFrom, Environment, RunRecord
+from afterword.runs.record import Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
@@ -109,7 +110,7 @@ def begin(
         recipe, base = plan.recipe, plan.base
         if base is not None:
             new.write_base(base.weights_for(encoded.tokenizer, encoded.lines, recipe.seed))
-            base_used = BegunFrom(base.name, base.fingerprint)
+            base_used = Origin(base.name, base.fingerprint)
         environments = (Environment(0, environment(recipe.threads, recipe.device)),)
         record = RunRecord(
             asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=base_used

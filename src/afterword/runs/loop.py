@@ -40,7 +40,7 @@ def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Gene
                 break
             except NotFiniteError as trouble:
                 run.roll_back(trouble)
-        run.team.part()
+        run.team.leave()
     finally:
         run.folder.unlock()
 
