@@ -120,8 +120,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             )
             nats, tokens, read, reported = 0.0, 0, 0, now
             run.report(progress)
-            with clock.paused():
-                yield progress
+            stopped_at = clock.now
+            yield progress
+            clock = Clock(stopped_at)  # what the reader of a report does is not training
 
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - saved >= CHECKPOINT_SECONDS
