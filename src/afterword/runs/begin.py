@@ -149,8 +149,7 @@ def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, ove
     with damage_reported(original):
         record, notes = take_settings(original, record, asked or {})
         now = environment(record.plan.threads, record.plan.device)
-    changed = differences(record.environments, now)
-    if changed:
+    if changed := differences(record.environments, now):
         raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
     record = replace(record, versions=versions(), environments=(Environment(0, now),))
     check_ranks(record.plan)
@@ -181,8 +180,7 @@ def together(make: Callable[[], Run], path: Path) -> Run:
         except BaseException as error:
             team.from_first(error.exit_status if isinstance(error, AfterwordError) else 1)
             raise
-    status = int(team.from_first(0))
-    if status:
+    if status := int(team.from_first(0)):
         raise SystemExit(status)
     if team.rank > 0:
         folder = RunFolder(path)

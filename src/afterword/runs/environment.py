@@ -50,9 +50,8 @@ def system() -> dict[str, Any]:
 def processor() -> str:
     """Return the name of the processor."""
     with contextlib.suppress(OSError):
-        names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if names:
-            return str(names[0])
+        if name := re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return name[1]
     return platform.processor() or platform.machine()
 
 
