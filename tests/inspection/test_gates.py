@@ -128,7 +128,7 @@ def test_the_surprise_of_a_trace_is_the_score(model: LanguageModel) -> None:
 
 
 def test_a_classic_model_carries_no_state_to_show() -> None:
-    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
+    model = made(ClassicTokenizer.of(TEXT, lowercase=True), embedding_size=1, input="number", window=6, residual=False)
     with pytest.raises(ModelError, match="a classic model reads its last 6 characters anew for each one"):
         model.gates(TEXT * 9)
 

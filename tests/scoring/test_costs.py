@@ -32,7 +32,7 @@ from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
 CHAR, LOWER = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True)
-CLASSIC = ClassicTokenizer.of("abcß\n é漢🙂")
+CLASSIC = ClassicTokenizer.of("abcß\n é漢🙂", lowercase=True)
 SYMBOLS = SymbolTokenizer.of("abcß\n ", texts=["abcß bc bc abc\nab ca ca"])
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
 

@@ -214,8 +214,7 @@ class Reader:
         """Decode a plain text that begins with `raw`."""
         encoding = self._decoding.encoding
         if codecs.lookup(encoding).name == "utf-8":
-            marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
-            if marked is not None:
+            if marked := next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None):
                 self.notes.changed(name, "read {} as the UTF-16 or UTF-32 that its byte order mark says")
                 encoding = marked
         decode = TextDecoder(name, encoding, self._decoding.encoding_errors == "strict")
