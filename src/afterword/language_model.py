@@ -20,8 +20,8 @@ from afterword.bases.installed import folder_named, name_hint
 from afterword.commands import elsewhere
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
-from afterword.generation.next_words import NextWord
-from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
+from afterword.generation.next_words import NextWord, next_words
+from afterword.generation.prefill import NextCharacter, PromptLike, Reading, next_characters, read_prompt
 from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Expecting, Generating, GeneratingMany, Stream, Streaming, Writer
@@ -46,7 +46,7 @@ from afterword.scoring.adapting import AdaptingScorer, Learns
 from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes
+from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import checked_lines
@@ -183,7 +183,8 @@ class LanguageModel:
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
         a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
+        writer = self._last_writer(asked)
+        return next_characters(self._saved, writer.policy.sampler, writer.read(asked.prompt, asked.label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
@@ -191,7 +192,9 @@ class LanguageModel:
         If the prompt ends within a word, they complete it. A search over tokens finds them; it finds fewer if the text
         has no spaces. Without a `label`, a model of labelled lines lists the words of its labels. Raises as `read`.
         """
-        return self.writer(Sampling()).next_words(prompt, number, label)
+        if whole_number("`number`", number) < 1:
+            raise OptionError(f"`number` must be 1 or more, not {number}")
+        return next_words(self._saved, self.writer(Sampling()).read(prompt, label), number)
 
     @takes(Streaming)
     def stream(self, asked: Streaming) -> Stream:
