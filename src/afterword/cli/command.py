@@ -94,17 +94,19 @@ class CommandWork(Work):
     def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
         return contextlib.nullcontext(Path(default() if out is None else out))
 
+    def samples(self, run: Run) -> OnReport:
+        from afterword.cli.samples import samples
+
+        return samples(run)
+
     def train(
         self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False
     ) -> None:
         """Train `run` to its end, or until it is `enough`. A signal saves it and ends the command; so do the ends of
         ranks but the first."""
-        from afterword.cli.samples import samples
-
         with Stop() as stop:
             try:
-                also = samples(run) if kept else ignore_progress
-                bars.train_shown(run, on_progress, lambda: stop.signal is not None or enough(), self.note, say, also)
+                super().train(run, on_progress, kept, lambda: stop.signal is not None or enough())
             finally:
                 self.note(*run.take_notes())
         status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal

@@ -15,7 +15,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.trace import Trace, named_units
-from afterword.language_model import LanguageModel, ModelLike, saved_of
+from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.operation import Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
@@ -126,6 +126,6 @@ def _ends(stretch: str) -> tuple[int, int | None]:
 
 
 def _note_unseen(model: LanguageModel, text: str, work: Work) -> None:
-    if unseen := saved_of(model).unseen_characters(text):
+    if unseen := model.saved.unseen_characters(text):
         more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
         work.note(f"the model never saw {unseen[:8]!r}{more} in training")
