@@ -43,7 +43,7 @@ from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
 from afterword.scoring.adapting import AdaptingScorer, Learns
-from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
+from afterword.scoring.costs import LineScore, Score, check_not_empty, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.surprises import OnNats, Surprise, surprises
 from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes, whole_number
@@ -260,7 +260,7 @@ class LanguageModel:
         `on_progress` is called with the fraction that is done. A long text can be scored in the parts that
         `afterword.text.tokenizer.parts` yields: give the score of each part as `after` for the next.
         """
-        check_filled(text, after)
+        check_not_empty(text, after)
         return score(self.predictor, self.tokenizer, text, on_progress, after)
 
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LineScore]:

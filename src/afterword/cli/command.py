@@ -23,7 +23,7 @@ import click
 
 from afterword import bars
 from afterword.cli.config_file import config_option, given_values
-from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
+from afterword.cli.output import CSV, JSON, TABLE, printed, say
 from afterword.cli.signals import Stop
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, WorkError, spelled
@@ -65,7 +65,7 @@ class CommandWork(Work):
         self._spell, self.streams = spell, streams
 
     def note(self, *notes: str) -> None:
-        note(*(spelled(one, self._spell) for one in notes))
+        self.say(*(f"note: {one}" for one in notes))
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         for line in lines:

@@ -30,12 +30,6 @@ def say(line: str) -> None:
             print(printable(line, sys.stderr), file=sys.stderr, flush=True)
 
 
-def note(*notes: str) -> None:
-    """Print each of `notes` on standard error."""
-    for one in notes:
-        say(f"note: {one}")
-
-
 def strict_json(value: Any) -> str:
     """Return `value` as JSON, on one line. Numbers that are not finite are null."""
     try:

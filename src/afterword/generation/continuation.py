@@ -19,7 +19,7 @@ from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
 from afterword.generation.prefill import Reading
-from afterword.generation.repeats import REMEMBERED, WARM, Repeats
+from afterword.generation.repeats import TOKENS_KEPT, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
 from afterword.generation.words import Words
@@ -70,7 +70,6 @@ class Policy:
                 )
             self.words = Words(model.ngram, tokenizer)
         self.sampler = Sampler(sampling, self.resolved, self.mask, tokenizer.own_rows)
-        self.blank = model.blank
         self.contained = [tokenizer.normalise(text) for text in sampling.contains]
         self.rules: Rules | None = None
         if sampling.rules:
@@ -135,7 +134,7 @@ class Policy:
         """Return the repetitions of a text that begins after `prompt`; None if nothing is penalised."""
         if self.resolved.repetition_penalty == 1 or self.resolved.temperature >= WARM:
             return None
-        return self._repeats(prompt[-REMEMBERED:]).copy()
+        return self._repeats(prompt[-TOKENS_KEPT:]).copy()
 
 
 class Continuation:
@@ -218,7 +217,7 @@ class Continuation:
         back = self.tokenizer.decode(spelling.tokens) + spelling.rest
         if back:
             self.rest = spelling.rest
-            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - LONGEST_SYMBOL :])[: -len(back)]
+            before = self.tokenizer.normalise(self.prompt[-TOKENS_KEPT - LONGEST_SYMBOL :])[: -len(back)]
             if self._repeats is not None:
                 self._repeats = self.policy.repeats(before)
                 assert self._repeats is not None
@@ -260,7 +259,7 @@ class Continuation:
             left[self.forced[self.length]] = 0.0
             return
         if self._opens and not self.length:
-            left[self.policy.blank] = -math.inf
+            left[self.policy.model.blank] = -math.inf
         if self._rule is not None or self._label:
             ruled = self.ruled
             left += ruled
