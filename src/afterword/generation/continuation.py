@@ -70,6 +70,7 @@ class Policy:
                 )
             self.words = Words(model.ngram, tokenizer)
         self.sampler = Sampler(sampling, self.resolved, self.mask, tokenizer.own_rows)
+        self.blank = model.blank
         self.contained = [tokenizer.normalise(text) for text in sampling.contains]
         self.rules: Rules | None = None
         if sampling.rules:
@@ -259,7 +260,7 @@ class Continuation:
             left[self.forced[self.length]] = 0.0
             return
         if self._opens and not self.length:
-            left[self.policy.model.blank] = -math.inf
+            left[self.policy.blank] = -math.inf
         if self._rule is not None or self._label:
             ruled = self.ruled
             left += ruled

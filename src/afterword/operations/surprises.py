@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from afterword.inspection.gates_page import about
 from afterword.language_model import ModelLike
 from afterword.operations.judged import Facts, ScoredText
-from afterword.operations.operation import Output, Record, Request, Sources, argument, operation, path_names
+from afterword.operations.operation import Output, Record, Request, Sources, TextPart, argument, operation, path_names
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
@@ -84,17 +84,7 @@ class Surprising(Record, kw_only=True):
     engine: str | UnsetType = UNSET
 
 
-class WholeText(Record, kw_only=True):
-    """The cost of a whole text, and its most surprising places, for people."""
-
-    served: ClassVar = False
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surprises, work: Work) -> Iterator[Record]:
+def show(records: Iterator[ScoredText | Surprising | TextPart], request: Surprises, work: Work) -> Iterator[Record]:
     """Print the text with each character on its shade, or a row per character without colours."""
     if request.html is not None:
         yield from records
@@ -111,7 +101,7 @@ def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surpri
     line, number, file = Text(), 0, None
     for one in records:
         yield one
-        if isinstance(one, WholeText):
+        if isinstance(one, TextPart):
             console.print(line, soft_wrap=True)
             console.print()
             legend = Text(f"{LEAST_BITS:g} bits ")
@@ -132,11 +122,11 @@ def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surpri
         line.append(shown(one.text), shade(one.bits))
 
 
-def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) -> Iterator[Record]:
+def _rows(records: Iterator[ScoredText | Surprising | TextPart], work: Work) -> Iterator[Record]:
     headed = False
     for one in records:
         yield one
-        if isinstance(one, WholeText):
+        if isinstance(one, TextPart):
             work.say(one.text, verbatim=True)
         if isinstance(one, Surprising):
             file = f"  {one.file}" if isinstance(one.file, str) else ""
@@ -149,7 +139,7 @@ def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) ->
 
 
 @operation(Surprises, path="/v1/surprises", show=show)
-def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
+def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | TextPart]:
     files = path_names(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
@@ -181,7 +171,7 @@ def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprisin
         if request.top is not None:
             found = iter(nlargest(request.top, (one for one in found if not one.unlearned), attrgetter("bits")))
         yield from found
-        yield WholeText(text="\n".join(drawn[-1].lines()))
+        yield TextPart(text="\n".join(drawn[-1].lines()))
         work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
