@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -27,16 +28,19 @@ from afterword.cli.output import CSV, JSON, TABLE, printed, say
 from afterword.cli.signals import Stop
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, WorkError, spelled
+from afterword.learning.ranks import rank
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Enough, ProgressShown, Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
 from afterword.storage import is_whole_file, output
 
 if TYPE_CHECKING:
-    from afterword.runs.record import OnReport
+    from afterword.runs.record import OnReport, Progress
     from afterword.runs.run import Run
 
 FAILED = 3  # the exit status of --fail
+SAMPLE_EVERY = 15.0  # seconds between lines that a model writes while it learns
+SAMPLE = 120  # tokens of them, of which the first line is shown
 MOST = 12  # options that --help shows
 ALL = "afterword.all"  # in click's notes on a command: --help-all was given
 
@@ -95,9 +99,21 @@ class CommandWork(Work):
         return contextlib.nullcontext(Path(default() if out is None else out))
 
     def samples(self, run: Run) -> OnReport:
-        from afterword.cli.samples import samples
+        from afterword.language_model import LanguageModel
 
-        return samples(run)
+        improved, written = False, time.monotonic()
+
+        def report(progress: Progress) -> None:
+            nonlocal improved, written
+            improved |= progress.improved
+            due = improved and time.monotonic() - written >= SAMPLE_EVERY
+            if due and run.model and bars.form == "auto" and rank() == 0:
+                improved, written = False, time.monotonic()
+                text = LanguageModel(run.model).generate(max_tokens=SAMPLE, seed=progress.step).text
+                if line := text.strip().partition("\n")[0]:
+                    say(f"    it writes: {line}")
+
+        return report
 
     def train(
         self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False

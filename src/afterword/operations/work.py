@@ -162,9 +162,11 @@ class Work:
             raise TextError(f"{source_name(file)} is empty: there is nothing to score")
 
     @contextlib.contextmanager
-    def reader(self, decoding: Decoding) -> Iterator[Reader]:
-        """Yield a reader of texts, and report its notes at the end."""
+    def reader(self, decoding: Decoding, unwrap: bool = False) -> Iterator[Reader]:
+        """Yield a reader of texts, and report its notes at the end. With `unwrap`, it joins the lines of wrapped
+        prose."""
         reader = self._reader(decoding)
+        reader.unwraps = unwrap
         try:
             yield reader
         finally:
@@ -179,8 +181,7 @@ class Work:
         Raises TextError. Without `most`, also raises it for a text that is too long to be held in memory.
         """
         pieces, length, limit = [], 0, MOST_AT_ONCE + 1 if most is None else most
-        with self.reader(decoding or Decoding()) as reader:
-            reader.unwraps = unwrap
+        with self.reader(decoding or Decoding(), unwrap) as reader:
             for piece in reader.read([file]):
                 pieces.append(piece)
                 length += len(piece)
@@ -196,8 +197,7 @@ class Work:
         With `unwrap`, join the lines of wrapped prose.
         Raises TextError if the file is empty.
         """
-        with self.reader(decoding) as reader:
-            reader.unwraps = unwrap
+        with self.reader(decoding, unwrap) as reader:
             pieces = reader.read([file])
             each: Iterator[Part] = some(filled_lines(pieces)) if lines else parts(pieces)
             first = next(each, "")
