@@ -204,10 +204,7 @@ class OperationCommand(click.Command):
         answer = self._operation.run(request, work)
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                records = (
-                    printed(answer, form, request, self._operation.show, work) if self._operation.records else iter(())
-                )
-                failing = sum(record.fails for record in records)
+                failing = sum(one.fails for one in printed(answer, form, request, self._operation.show, work))
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):
                     answer.throw(error)

@@ -92,7 +92,9 @@ def read_by_model(request: Inspect, work: Work, most: int | None = None) -> tupl
     read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the text ends before it")
-    _note_unseen(model, read, work)
+    if unseen := model.saved.unseen_characters(read):
+        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
+        work.note(f"the model never saw {unseen[:8]!r}{more} in training")
     return model, read
 
 
@@ -123,9 +125,3 @@ def _ends(stretch: str) -> tuple[int, int | None]:
     if last and int(last) <= int(first or 0):
         raise OptionError(f"the stretch {stretch} is empty: LAST must be greater than FIRST, as in 1000:3000")
     return int(first or 0), int(last) if last else None
-
-
-def _note_unseen(model: LanguageModel, text: str, work: Work) -> None:
-    if unseen := model.saved.unseen_characters(text):
-        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
-        work.note(f"the model never saw {unseen[:8]!r}{more} in training")

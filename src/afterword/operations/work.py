@@ -57,11 +57,7 @@ class Work:
     """A row of that kind without values: its columns, whatever the first row has."""
 
     def model(
-        self,
-        named: ModelLike,
-        using: Using = "both",
-        engine: EngineName = "numpy",
-        hold: Sequence[str] = (),
+        self, named: ModelLike, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         """Return the model that was `named`, with parts of it held. Raises ModelError, OptionError, HubError."""
         from afterword.language_model import load_if_named
