@@ -290,8 +290,8 @@ def test_symbols_begin_from_a_base_of_symbols_with_its_tokens_and_the_texts_own_
     assert outcome(tmp_path / "again") == outcome(run.folder.path)
     model = LanguageModel.load(run.folder.path)
     assert model.tokenizer.kind == "words"
-    assert model._saved.unseen_characters("Theé") == ""
-    assert model._saved.unseen_characters("X") == "X"
+    assert model.saved.unseen_characters("Theé") == ""
+    assert model.saved.unseen_characters("X") == "X"
     assert "X" not in model.generate(max_tokens=300, temperature=9, seed=1).text
     assert math.isfinite(model.score("X&é☃").nats)
     with pytest.raises(OptionError, match=r"^vocabulary= is words in the run .*run, not char: leave it out"):

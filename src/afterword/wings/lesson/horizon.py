@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
 from afterword.inspection.gates import carried_network
-from afterword.language_model import LanguageModel, saved_of
+from afterword.language_model import LanguageModel
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import (
@@ -323,7 +323,7 @@ def horizon(model: LanguageModel, /, settings: HorizonOf) -> Horizon:
         ids = sequences(read, changes.shape[1], settings.places)
         gradients = np.empty((len(ids), changes.shape[1]))
         rows = read.network.rows(ids)
-        for lanes, part in input_gradients(model.config, saved_of(model).weights, rows, changes.shape[1]):
+        for lanes, part in input_gradients(model.config, model.saved.weights, rows, changes.shape[1]):
             gradients[lanes] = part
             on_progress(half + (1 - half) * lanes.stop / len(ids))
     unit = "character" if model.tokenizer.kind == "char" else "token"

@@ -47,13 +47,13 @@ LINES = Attachment(
 
 def calibration_of(model: LanguageModel) -> Calibration | None:
     """Return the costs of normal lines, if `model` was calibrated."""
-    found: Calibration | None = model.attached(CALIBRATION_FILE)
+    found: Calibration | None = model.saved.attachments.get(CALIBRATION_FILE)
     return found
 
 
 def usual_of(model: LanguageModel) -> UsualLines | None:
     """Return what else is usual in those lines, if it is known."""
-    found: UsualLines | None = model.attached(LINES_FILE)
+    found: UsualLines | None = model.saved.attachments.get(LINES_FILE)
     return found
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afterword.bars import train_shown, waiting
+from afterword.bars import waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
 from afterword.operations.operation import ModelName
+from afterword.operations.work import Work
 from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
@@ -176,7 +177,7 @@ def forecasts(
     settings: ForecastSettings,
     levels: str | Levels = LEVELS,
     kept: ModelName | None = None,
-    train: Train = lambda run, facts: train_shown(run),
+    train: Train = lambda run, facts: Work().train(run),
     folder: Path | None = None,
 ) -> Futures:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.language_model import LanguageModel, saved_model, saved_of
+from afterword.language_model import LanguageModel, saved_model
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.card import card
 from afterword.model.folder.saved import SavedModel, save_model
@@ -89,7 +89,7 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
 
 def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
     """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
-    unseen = set(saved_of(model).unseen_characters(CHARACTERS))
+    unseen = set(model.saved.unseen_characters(CHARACTERS))
     bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
     return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
 
