@@ -26,14 +26,14 @@ from afterword.storage import locked_folder
 from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import source_name
 from afterword.text.lines import Masks, filled_lines
-from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
-from afterword.wings.odd.detectors import usual_in
+from afterword.wings.odd.calibration import FEWEST
+from afterword.wings.odd.detectors import good_lines_in
 from afterword.wings.odd.normal import (
     calibrated,
     calibration_of,
     check_calibrated,
+    good_lines_of,
     odd_lines,
-    usual_of,
     with_late_kinds,
 )
 from afterword.wording import count_of
@@ -91,21 +91,20 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
             source = source_name(files[0])
             raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
-        old, known = calibration_of(loaded), usual_of(loaded)
+        old, known = calibration_of(loaded), good_lines_of(loaded)
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            usual = usual_in(texts, known.masked if known else None)
-            if known:
-                usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
-            forms = [*map(usual.hide, texts)]
+            good = good_lines_in(texts, known.masked if known.places else None)
+            good = replace(good, accepted=known.accepted, accepted_as=known.accepted_as)
+            forms = [*map(good.hide, texts)]
             number = calibrated_with(len(forms))
             new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
             p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
-            with_late_kinds(new, usual).save(folder)
-    calibration = check_calibrated(new, 1 - LEAST_RATE)
+            with_late_kinds(new, good).save(folder)
+    calibration = check_calibrated(new)
     if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
     smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
