@@ -19,7 +19,7 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import check_at_most
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.request_fields import Holds, ModelName, variant
+from afterword.serving.routes.request_fields import Holds, ModelName, find_variant
 from afterword.serving.service import Service
 from afterword.web.pages import inline, policy
 
@@ -50,20 +50,20 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     """Show the gates while the model reads a text, as a page."""
     name, model, head = await held_model(call, body.model, body.hold)
 
-    def looked() -> GatesReply:
+    def look() -> GatesReply:
         check_size(model, body.text, MOST_NUMBERS)
         trace = model.gates(body.text)
         call.check()
         named = named_units(body.units, model.config) if body.units else None
         return GatesReply(name, gates_html(trace, head, named))
 
-    return await call.work(looked)
+    return await call.work(look)
 
 
 async def held_model(call: Call[Service], name: str | None, hold: list[str] | None) -> tuple[str, LanguageModel, str]:
     """Return the name of a model, the model with these parts held, and its description in a line."""
     served = await asyncio.to_thread(call.service.models.find, name)
-    model = (await asyncio.to_thread(variant, served, None, hold)).model
+    model = (await asyncio.to_thread(find_variant, served, None, hold)).model
     return served.name, model, about(served.name, model.config, tuple(hold or ()))
 
 
