@@ -62,10 +62,8 @@ def packed(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]
     """
     parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
     tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
-    if tree is None:
-        return Packed(model, parts), _notes(tree)
-    ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels}
-    return Packed(model, parts, ngram, tree.data), _notes(tree)
+    ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels} if tree else None
+    return Packed(model, parts, ngram, tree.data if tree else b""), _notes(tree)
 
 
 def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:

@@ -56,9 +56,8 @@ def downloaded(name: str) -> Path:
     ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError, StorageError.
     """
     if not (found := REMOTE_NAME.fullmatch(name)):
-        raise ModelError(
-            f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION, {RULE}"
-        )
+        forms = f"{HUB}USER/NAME or {HUB}USER/NAME@REVISION"
+        raise ModelError(f"{name[:120]!r} does not name a model on the hub: write {forms}, {RULE}")
     with _reported(name), _ALONE:
         # its configuration first: another program's model can be very large
         folder = _fetched(found[1], found[2] or "main", CONFIG).parent

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Annotated
@@ -75,8 +75,18 @@ class Calibrated(Record, kw_only=True):
 
     def __str__(self) -> str:
         hidden = "".join(f", --mask {mask}" for mask in self.masks)
-        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked)
-        return "\n".join([f"calibrated with {count_of(self.lines, 'normal line')}{hidden}", *said])
+        return "\n".join([f"calibrated with {count_of(self.lines, 'normal line')}{hidden}", *self._report()])
+
+    def _report(self) -> Iterator[str]:
+        """Yield the result of the check, a line per rate, and the rate to expect if the flags are no chance."""
+        lines = count_of(self.checked, "other normal line")
+        for name, count in self.flagged.items():
+            rate, found = float(name), count / max(self.checked, 1)
+            yield f"at a rate of {rate:g} it flags {count:,} of {lines} ({found:.2%})"
+            expected = rate * self.checked
+            if count > max(1.5 * expected, expected + BY_CHANCE * math.sqrt(expected)):
+                drift = f"the lines drift: expect a rate of up to about {found:.2g}, not {rate:g}"
+                yield f"note: {drift}; use newer lines, or mask what changes"
 
 
 @operation(Calibrate)
@@ -115,18 +125,6 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
 def calibrated_with(lines: int) -> int:
     """Return how many of `lines` normal lines are for the calibration; the others are for the check."""
     return lines - lines // CHECKED
-
-
-def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
-    """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
-    for rate, count in checks.items():
-        yield (
-            f"at a rate of {rate:g} it flags {count:,} of {count_of(lines, 'other normal line')} "
-            f"({count / max(lines, 1):.2%})"
-        )
-        if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
-            drift = f"the lines drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
-            yield f"note: {drift}; use newer lines, or mask what changes"
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:

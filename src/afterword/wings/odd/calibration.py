@@ -161,10 +161,8 @@ class Calibration:
         if count >= enough:
             return None
         doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
-        return (
-            f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}; calibrate with {enough:,} lines "
-            "for a closer rate"
-        )
+        note = f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}"
+        return f"{note}; calibrate with {enough:,} lines for a closer rate"
 
     @property
     def checksum(self) -> int:
@@ -195,10 +193,8 @@ class Calibration:
 def check_enough(rate: float, count: int) -> None:
     """Raise OptionError if `count` normal lines are too few for `rate`."""
     if rate * (count + 1) < 1:
-        raise OptionError(
-            f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines; "
-            f"there were {count:,}"
-        )
+        needed = f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines"
+        raise OptionError(f"{needed}; there were {count:,}")
 
 
 def check_false_alarms(rate: float) -> None:

@@ -97,7 +97,6 @@ class Findings:
         if count <= max(OFTEN * self._rate * self._log.lines, FEW):
             return None
         most = max(of_lines, key=lambda one: one.count)
-        return (
-            f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: the largest finding "
-            f"({most.why}) has {count_of(most.count, 'line')}; add newer good lines, or accept what is harmless"
-        )
+        listed_now = f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%"
+        largest = f"the largest finding ({most.why}) has {count_of(most.count, 'line')}"
+        return f"{listed_now}: {largest}; add newer good lines, or accept what is harmless"

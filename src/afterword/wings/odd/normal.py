@@ -110,10 +110,9 @@ def check_calibrated(model: LanguageModel, false_alarms: float = 1 - LEAST_RATE)
         raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
     if model.is_held:
         raise OptionError("a held model cannot find odd lines: leave out hold")
-    if calibration.using != (using := model.predicts_with):
-        raise OptionError(
-            f"the model was calibrated with {calibration.using}, not with {using}: use that, or calibrate it again"
-        )
+    if calibration.using != model.predicts_with:
+        parts = f"calibrated with {calibration.using}, not with {model.predicts_with}"
+        raise OptionError(f"the model was {parts}: use that, or calibrate it again")
     check_enough(false_alarms, len(calibration.figures))
     return calibration
 

@@ -210,10 +210,8 @@ def forecasts(
     elif table.calendar.unit == "number" and settings.season is None and not facts:
         notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
     if facts and horizon > facts.held_out and settings.method in (AUTO, LSTM):
-        notes.append(
-            f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
-            f"if this is that table, the backtest on the last {horizon:,} is too favourable"
-        )
+        learned = f"the model has learned from all but the last {facts.held_out:,} values of its own table"
+        notes.append(f"{learned}: if this is that table, the backtest on the last {horizon:,} is too favourable")
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not(series, facts, learned=kept is not None)
     if settings.method == LSTM and why:

@@ -70,7 +70,8 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
     found = np.full((len(series), horizon), np.nan)
     usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
     bins, allowed = learned_bins(model)
-    read_as, opening = read_as_ids(bins, allowed), model.writer(Sampling()).prompt("").ids
+    read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the id of the nearest learned bin
+    opening = model.writer(Sampling()).prompt("").ids
     count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
     for at in range(0, len(usable), GROUP):
         group = [series[k] for k in usable[at : at + GROUP]]
@@ -92,11 +93,6 @@ def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
     unseen = set(saved_of(model).unseen_characters(CHARACTERS))
     bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
     return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
-
-
-def read_as_ids(bins: NDArray[np.int64], ids: Ids) -> Ids:
-    """Return the id as which each of the 256 bins is read: that of the nearest learned one. [A], [A] -> [256]"""
-    return np.asarray(ids[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)])
 
 
 def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
@@ -168,8 +164,6 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
 
 def check_frequency(table: Table, facts: SeriesFacts) -> None:
     """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
-    names = (facts.frequency, table.calendar.name)
-    if len({*names}) > 1 and not any("number" in name for name in names):
-        raise OptionError(
-            f"the table is {names[1]}, and this model has learned {names[0]} series: give a table like these"
-        )
+    learned, given = facts.frequency, table.calendar.name
+    if learned != given and "number" not in learned + given:
+        raise OptionError(f"the table is {given}, and this model has learned {learned} series: give a table like these")

@@ -76,9 +76,7 @@ class Trials:
         methods = [*tried.values()]
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
-        past, future = (
-            np.full((len(names), *shape, horizon), np.nan) for shape in (actual.shape[:2], actual.shape[:1])
-        )
+        past, future = np.full((len(names), *actual.shape), np.nan), np.full((len(names), count, horizon), np.nan)
         future[: len(tried)] = forecast_all(methods, series, season, horizon)
         for place, cut in enumerate(cuts):
             some = [k for k in tested if len(series[k]) > cut + 1]
