@@ -97,7 +97,8 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
         lines = normal_lines(files, request.decoding, work)
-        if calibrated_with(len(lines)) < FEWEST:
+        number = len(lines) - len(lines) // CHECKED
+        if number < FEWEST:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
             source = source_name(files[0])
             raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
@@ -110,7 +111,6 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             good = good_lines_in(texts, known.masked if known.places else None)
             good = replace(good, accepted=known.accepted, accepted_as=known.accepted_as)
             forms = [*map(good.hide, texts)]
-            number = calibrated_with(len(forms))
             new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
             p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
             with_late_kinds(new, good).save(folder)
@@ -120,11 +120,6 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
     flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
     return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
-
-
-def calibrated_with(lines: int) -> int:
-    """Return how many of `lines` normal lines are for the calibration; the others are for the check."""
-    return lines - lines // CHECKED
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:

@@ -6,6 +6,8 @@ line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punc
 
 A word with several numbers, such as the host names R62-M0-N4 and mx-10-0-0-1.example.com, is an id: its parts mean
 nothing alone.
+
+At the end: lines that are sequences of events, which have no fields that one could name.
 """
 
 from __future__ import annotations

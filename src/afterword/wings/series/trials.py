@@ -63,7 +63,7 @@ class Trials:
         least = spread(count, TESTED)
         fits = total + len(cuts) * sum(len(series[k]) for k in least)
         tried = candidates(series, seasons, fits)
-        limit = min([MOST_FITTED, *(one.most // 2 for one in tried.values() if one.most)])
+        limit = min([MOST_FITTED, *(one.method.most // 2 for one in tried.values() if one.method.most)])
         tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
         if method == LSTM:  # compared with simple ones; the others take minutes
             tried = {name: one for name, one in tried.items() if is_simple(name)}
