@@ -20,7 +20,7 @@ from afterword.wings.series.trials import (
     USUAL,
     Trials,
     average,
-    combined,
+    combine,
     coverage,
     smape,
     weighted_quantile_loss,
@@ -85,7 +85,7 @@ def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean(r
     assert (shares.argmax(axis=0) == 2).all()
     assert ((shares > 0).sum(axis=0) == 2).all()
     assert ((trials.shares(1.0) > 0).sum(axis=0) == 1).all()
-    both = combined(shares, trials.future)
+    both = combine(shares, trials.future)
     low, high = np.sort(trials.future[1:], axis=0)
     assert ((low <= both) & (both <= high)).all()
     assert not np.array_equal(shares, trials.shares(without=0))

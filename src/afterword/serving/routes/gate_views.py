@@ -56,7 +56,7 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     name, model, head = await held_model(call, body)
 
     def look() -> GatesReply:
-        check_size(model, body.text, MOST_NUMBERS)
+        _check_size(model, body.text)
         trace = model.gates(body.text)
         call.check()
         named = named_units(body.units, model.config) if body.units else None
@@ -72,12 +72,12 @@ async def held_model(call: Call[Service], body: TextRequest) -> tuple[str, Langu
     return served.name, model, about(served.name, model.config, tuple(body.hold or ()))
 
 
-def check_size(model: LanguageModel, text: str, most: int) -> None:
-    """Raise ApiError if the gates over `text` would be more than `most` numbers."""
+def _check_size(model: LanguageModel, text: str) -> None:
+    """Raise ApiError if the gates over `text` would be more than `MOST_NUMBERS`."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
     each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
     what = "this model can show the gates of at most {} tokens"
-    check_at_most(most // each, tokens, what, "send a part of the text", "text")
+    check_at_most(MOST_NUMBERS // each, tokens, what, "send a part of the text", "text")
 
 
 async def inside(call: Call[Service]) -> Response:

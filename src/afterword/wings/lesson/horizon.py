@@ -110,7 +110,7 @@ def changes_by_replacing(
     changes = np.empty((len(places), K))
     for first in range(0, len(places), PLACES_AT_ONCE):
         some = slice(first, first + PLACES_AT_ONCE)
-        state = warmed_up(text, places[some], before)
+        state = warm_up(text, places[some], before)
         for begin, part in _changes(text, places[some], others[some], state, K):
             end = begin + part.shape[1]
             changes[some, begin:end] = part
@@ -195,7 +195,7 @@ def replacements(
     return np.array(others, ids.dtype)
 
 
-def warmed_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
+def warm_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
     network, end = text.network, text.tokenizer.end
     _, state = network.step(np.full(len(places), end), network.start(len(places)))

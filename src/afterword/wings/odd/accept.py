@@ -22,7 +22,7 @@ from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, by_key, n
 from afterword.wings.odd.good_lines import MOST_ACCEPTED as MOST
 from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.normal import calibration_of, good_lines_of, with_good_lines
-from afterword.wings.odd.odd import RATE, costs, unmasked
+from afterword.wings.odd.odd import RATE, costs, unmask
 from afterword.wings.odd.rates import silence
 from afterword.wording import count_of
 
@@ -138,7 +138,7 @@ def _harmless(
                 case "rate":
                     harmless = [Harmless("rate", kind) for kind in silent or [""]]
                 case "value":
-                    values = unmasked(new_values(good, known, cost), masks, text)
+                    values = unmask(new_values(good, known, cost), masks, text)
                     keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
                     harmless = [Harmless("value", value.place) for value in values if value.key in keys]
                 case "template":

@@ -239,11 +239,11 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
             yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
             return
         work.check(files)
-        model = _checked(model, request, work)
+        model = _check_model(model, request, work)
     else:
         if request.accepted:
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
-        model = _learned(request, work)
+        model = _learn(request, work)
     if request.as_read:
         has_reasons = bool(good_lines_of(model).places)
         work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
@@ -278,7 +278,7 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, (line, known, cost) in zip(kept, each, strict=True):
-                verdicts = unmasked(judge(good, known, cost, rate), masks, line.text)
+                verdicts = unmask(judge(good, known, cost, rate), masks, line.text)
                 p_value = verdicts[0].p_value
                 is_odd = bool(p_value <= rate and line.text)
                 pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
@@ -299,7 +299,7 @@ def costs(
         yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
 
 
-def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
+def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
     """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself."""
     if not verdicts or verdicts[0].detector in OF_COST:
         return [*verdicts]
@@ -307,7 +307,7 @@ def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdi
     return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
 
 
-def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
+def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
     """Return `model` as it was calibrated; note if the rate holds only roughly.
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
@@ -325,7 +325,7 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
     return model
 
 
-def _learned(request: Odd, work: Work) -> LanguageModel:
+def _learn(request: Odd, work: Work) -> LanguageModel:
     """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
     source, files = name_of(request.good), path_names(request.files)
     sources = [source, *files]
@@ -356,10 +356,10 @@ def _learned(request: Odd, work: Work) -> LanguageModel:
         name = Path(source).name if source != "-" else "lines"  # it is in the model's card
         vocabulary = "words" if are_events(texts) else "char"
         if minutes is not None:
-            model = _trained(request, work, minutes, temporary / name, early, vocabulary, out)
+            model = _train(request, work, minutes, temporary / name, early, vocabulary, out)
         else:
             with work.progress("counting the n-grams"):
-                model = _counted(temporary / name, early, vocabulary)
+                model = _count_ngrams(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
             model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
         model = with_late_kinds(model, good)
@@ -385,7 +385,7 @@ def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
             raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
 
 
-def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
+def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
     """Return a model of `lines`, written to the file `training`, whose n-gram alone predicts.
 
     Each model has a network. This one's has one unit and has learned nothing, and no weight in any prediction.
@@ -411,7 +411,7 @@ def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageM
     return LanguageModel(saved, card(saved, samples=[]), using="ngram")
 
 
-def _trained(
+def _train(
     request: Odd, work: Work, minutes: float, training: Path, lines: Sequence[str], vocabulary: str, out: Path
 ) -> LanguageModel:
     """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.

@@ -41,7 +41,6 @@ GROUP = 64  # series whose paths are in memory together
 PATHS_AT_ONCE = 1024  # that are stepped together
 TOKENS_AT_ONCE = 64  # tokens of a line that are read together
 READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
-UNREADABLE = "every series is constant, or has no more values than a season of {:,}"
 
 
 def load_kept(path: ModelName) -> tuple[LanguageModel, SeriesFacts]:
@@ -83,7 +82,7 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
         chosen = sample_paths(model.predictor, lines, allowed, horizon, count, seed + at)
         within = np.random.default_rng([seed, at]).random(chosen.shape)
         changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
-        paths = [_added_up(values, season, one) for values, one in zip(group, changes, strict=True)]
+        paths = [_add_up(values, season, one) for values, one in zip(group, changes, strict=True)]
         found[usable[at : at + GROUP]] = np.median(np.stack(paths), axis=1)
     return found
 
@@ -95,7 +94,7 @@ def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
     return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
 
 
-def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
+def _add_up(values: Floats, season: int, changes: Floats) -> Floats:
     """Return the values that follow `values`, given their changes [paths, h] from a season before."""
     paths, horizon = changes.shape
     before = np.broadcast_to(values[-season:], (paths, season))

@@ -58,7 +58,7 @@ class Trials:
         before the first cut-off. Raises OptionError if no candidate can be used.
         """
         given = seasons
-        cuts, seasons = _planned([*map(len, series)], horizon, seasons)
+        cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
         total, count = sum(map(len, series)), len(series)
         least = spread(count, TESTED)
         fits = total + len(cuts) * sum(len(series[k]) for k in least)
@@ -133,7 +133,7 @@ class Trials:
 
     def backtested(self, worst: float = WORST, rule: tuple[float, int] | None = None) -> Floats:
         """Return the forecasts from each cut-off with shares that come from the others. [N, K, h]"""
-        each = [combined(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
+        each = [combine(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
 
     def simplest(self, past: Floats, noise: float) -> int | None:
@@ -149,13 +149,13 @@ class Trials:
         return None
 
 
-def combined(shares: Floats, forecasts: Floats) -> Floats:
+def combine(shares: Floats, forecasts: Floats) -> Floats:
     """Return the means of forecasts by shares; NaN where no candidate has one. [C, N], [C, N, h] -> [N, h]"""
     known = np.where(np.isnan(forecasts), 0.0, shares[:, :, None])
     return np.asarray(np.nansum(known * forecasts, axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
 
 
-def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
+def _plan_cut_offs(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return the cut-offs, the latest first, and the seasons that leave room for them.
 
     Cut-offs are a horizon apart if the longest series has two of each season before all of them, and closer otherwise.
