@@ -278,10 +278,10 @@ def alternating(path: str) -> None:
 @way.command()
 @click.argument("path")
 def exported(path: str) -> None:
-    from afterword.wings.export.browser import PageSettings, packed  # a wing, which may be off
+    from afterword.wings.export.browser import PageSettings, pack  # a wing, which may be off
     from benchmarks.export import node
 
-    module = packed(load(path).saved, PageSettings())[0].script()
+    module = pack(load(path).saved, PageSettings())[0].script()
     script = f"""const model = await load(), began = performance.now();
         const {{ text }} = await model.generate({{ maxTokens: {LOOP_TOKENS}, seed: 1 }});
         console.log(text.length / (performance.now() - began) * 1000);"""

@@ -29,7 +29,7 @@ from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
-from afterword.wings.export.browser import PageSettings, packed, write_html
+from afterword.wings.export.browser import PageSettings, pack, write_html
 from afterword.wings.export.exports import EXPORTS
 from afterword.wings.export.lstm_files import write_onnx
 from benchmarks.commands import DATA, as_written, machine
@@ -96,7 +96,7 @@ def pages() -> None:
                 kernels.append((f"await load({{ wasm: {wasm} }})", tokens))
             for loaded, tokens in kernels:
                 if loaded == kernels[1][0]:
-                    path.write_text(PLAIN.format(packed(model, PageSettings())[0].script()), encoding="utf-8")
+                    path.write_text(PLAIN.format(pack(model, PageSettings())[0].script()), encoding="utf-8")
                     tab.open(f"file://{path}")
                 kernel, speed = tab.run(SPEED.format(loaded, tokens))
                 where = "worker" if loaded == "afterword" else "page"
@@ -115,7 +115,7 @@ def kernels() -> None:
             found.push([model.kernel, 2000 / (user + system) * 1e6]); }
         console.log(JSON.stringify(found));"""
     for name, model in (("english", load("english").saved), ("1 × 384", random_model(CHARACTERS, 1, 384))):
-        for kernel, speed in json.loads(node(packed(model, PageSettings())[0].script(), script)[0]):
+        for kernel, speed in json.loads(node(pack(model, PageSettings())[0].script(), script)[0]):
             gmacs = speed * _products(model) / 1e9
             click.echo(f"{name}: {kernel:4} {speed:7,.0f} characters per second of one core  {gmacs:5.2f} GMAC/s")
 
@@ -194,7 +194,7 @@ def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray
             {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
         (await import("node:fs")).writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
-    printed, file = node(packed(model, PageSettings(weight_bytes=parts, ngram_megabytes=1e4))[0].script(), script)
+    printed, file = node(pack(model, PageSettings(weight_bytes=parts, ngram_megabytes=1e4))[0].script(), script)
     return np.log(np.frombuffer(file).reshape(len(rows) - 1, -1)), json.loads(printed)
 
 

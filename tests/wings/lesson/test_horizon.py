@@ -21,7 +21,7 @@ from afterword.wings.lesson.horizon import (
     choose_places,
     measured,
     replacements,
-    warmed_up,
+    warm_up,
 )
 from tests.inspection.test_gates import TEXT, made, textbook
 
@@ -44,7 +44,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, ids[places], np.random.default_rng(3))
     assert (others != ids[places]).all()
-    state = warmed_up(text, places, before=int(places[0]))
+    state = warm_up(text, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
         states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], [state.recent[row]])] * 2
         for k in range(K):
