@@ -103,7 +103,7 @@ def link(turns: int, sizes: tuple[str, ...]) -> None:
         row = linked(team, size, turns)
         if team.rank == 0:
             echo_row([size, *row])
-    team.part()
+    team.leave()
 
 
 def linked(team: Team, size: str, turns: int) -> list[str]:
