@@ -95,7 +95,7 @@ def costs(model: LanguageModel, held_out: str) -> dict[str, float]:
 
 def _counts(model: LanguageModel) -> AdaptingScorer:
     """What `adapting` gives without PyTorch."""
-    ngram = model._saved.ngram
+    ngram = model.saved.ngram
     assert ngram is not None
     adapter = Adapter(model.config.vocabulary_size, ngram.start, ngram)
     return AdaptingScorer(model.network(), model.tokenizer, adapter, "both", None)

@@ -132,7 +132,7 @@ def seconds_per_character(model: afterword.LanguageModel, tokens: int) -> float:
 
 
 def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) -> None:
-    tokenizer = ClassicTokenizer.of(set(text))
+    tokenizer = ClassicTokenizer.of(set(text), lowercase=True)
     rest, start = tokenizer.encode(held_out), 1000
     theirs = keras("epoch", ids=ids, sizes=[len(set(text)), HIDDEN, WINDOW], held_out=rest, start=start)
     rows = [("Keras", float(theirs["loss"]), float(theirs["seconds"]), tokenizer.decode(theirs["written"].tolist()))]
@@ -161,7 +161,7 @@ def compare_epochs(text: str, held_out: str, ids: np.ndarray, config: Config) ->
 def main(epoch: bool) -> None:
     whole = read_text([TEXT])[0].lower()
     text, held_out = split(whole)
-    tokenizer = ClassicTokenizer.of(set(text if epoch else whole))
+    tokenizer = ClassicTokenizer.of(set(text if epoch else whole), lowercase=True)
     ids, config = tokenizer.encode(text), recipe_with().config(tokenizer)
     if epoch:
         compare_epochs(text, held_out, ids, config)

@@ -252,7 +252,7 @@ def loop_way(name: str) -> None:
 @click.argument("path")
 def stream(name: str, size: str, path: str) -> None:
     using, engine = STREAMS[name]
-    model = load(path)._saved if size == "run" else model_of(size, path)
+    model = load(path).saved if size == "run" else model_of(size, path)
     answer(speed_of(written_stream(model, using, engine)))
 
 
@@ -260,7 +260,7 @@ def stream(name: str, size: str, path: str) -> None:
 @click.argument("path")
 def alternating(path: str) -> None:
     """Answer the speed as it comes over that of one thread, in one process: where its weights lie, it reads both."""
-    model = load(path)._saved
+    model = load(path).saved
     network = model.predictor()
     writer = Writer(model, network, Sampling(max_tokens=LOOP_TOKENS))
     speed = speed_of(lambda seed: sum(len(piece.text) for piece in writer.stream("\n", seed)))
@@ -278,10 +278,10 @@ def alternating(path: str) -> None:
 @way.command()
 @click.argument("path")
 def exported(path: str) -> None:
-    from afterword.wings.export.browser import PageSettings, packed  # a wing, which may be off
+    from afterword.wings.export.browser import PageSettings, pack  # a wing, which may be off
     from benchmarks.export import node
 
-    module = packed(load(path)._saved, PageSettings())[0].script()
+    module = pack(load(path).saved, PageSettings())[0].script()
     script = f"""const model = await load(), began = performance.now();
         const {{ text }} = await model.generate({{ maxTokens: {LOOP_TOKENS}, seed: 1 }});
         console.log(text.length / (performance.now() - began) * 1000);"""

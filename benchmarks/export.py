@@ -29,7 +29,7 @@ from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import SavedModel, save_model
 from afterword.model.network.engines import runtime
 from afterword.model.network.network import log_probabilities
-from afterword.wings.export.browser import PageSettings, packed, write_html
+from afterword.wings.export.browser import PageSettings, pack, write_html
 from afterword.wings.export.exports import EXPORTS
 from afterword.wings.export.lstm_files import write_onnx
 from benchmarks.commands import DATA, as_written, machine
@@ -79,7 +79,7 @@ def formats(text: Path) -> None:
 @main.command()
 def pages() -> None:
     """Open pages from the disk, and write on them with each kernel."""
-    models = {"english": load("english")._saved, "1 × 384": random_model(CHARACTERS, 1, 384)}
+    models = {"english": load("english").saved, "1 × 384": random_model(CHARACTERS, 1, 384)}
     for name, model in models.items():
         with tempfile.TemporaryDirectory() as folder, browser() as tab:
             path = Path(folder, "page.html")
@@ -96,7 +96,7 @@ def pages() -> None:
                 kernels.append((f"await load({{ wasm: {wasm} }})", tokens))
             for loaded, tokens in kernels:
                 if loaded == kernels[1][0]:
-                    path.write_text(PLAIN.format(packed(model, PageSettings())[0].script()), encoding="utf-8")
+                    path.write_text(PLAIN.format(pack(model, PageSettings())[0].script()), encoding="utf-8")
                     tab.open(f"file://{path}")
                 kernel, speed = tab.run(SPEED.format(loaded, tokens))
                 where = "worker" if loaded == "afterword" else "page"
@@ -114,8 +114,8 @@ def kernels() -> None:
             await model.generate({ ...one, maxTokens: 2000 }); const { user, system } = process.cpuUsage(since);
             found.push([model.kernel, 2000 / (user + system) * 1e6]); }
         console.log(JSON.stringify(found));"""
-    for name, model in (("english", load("english")._saved), ("1 × 384", random_model(CHARACTERS, 1, 384))):
-        for kernel, speed in json.loads(node(packed(model, PageSettings())[0].script(), script)[0]):
+    for name, model in (("english", load("english").saved), ("1 × 384", random_model(CHARACTERS, 1, 384))):
+        for kernel, speed in json.loads(node(pack(model, PageSettings())[0].script(), script)[0]):
             gmacs = speed * _products(model) / 1e9
             click.echo(f"{name}: {kernel:4} {speed:7,.0f} characters per second of one core  {gmacs:5.2f} GMAC/s")
 
@@ -135,7 +135,7 @@ def _products(model: SavedModel) -> int:
 def differences(text: Path, model: str) -> None:
     """Compare the probabilities and the texts of an exported model with the product's."""
     loaded = load(model)
-    saved = loaded._saved
+    saved = loaded.saved
     rows = loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[:READ]
     rows = np.minimum(np.concatenate([[saved.tokenizer.end], rows]), saved.config.vocabulary_size - 1)
     network = saved.predictor()
@@ -164,7 +164,7 @@ def differences(text: Path, model: str) -> None:
 def onnx(text: Path) -> None:
     """Compare the probabilities of `english` in ONNX Runtime with NumPy's."""
     loaded = load("english")
-    model, network = loaded._saved, loaded.network()
+    model, network = loaded.saved, loaded.network()
     ids = network.rows(loaded.tokenizer.encode(text.read_text(encoding="utf-8"))[None, :READ]).astype(np.int64)
     with tempfile.TemporaryDirectory() as folder:
         write_onnx(model, Path(folder, "model.onnx"))
@@ -194,7 +194,7 @@ def _in_node(model: SavedModel, parts: int, rows: list[int]) -> tuple[np.ndarray
             {{ prompt: "The ", seed, temperature: 0.8, minP: 0.05, maxTokens: {WRITTEN} }})).text);
         (await import("node:fs")).writeFileSync("p", Buffer.concat(found.map(one => Buffer.from(one.buffer))));
         console.log(JSON.stringify(texts));"""
-    printed, file = node(packed(model, PageSettings(weight_bytes=parts, ngram_megabytes=1e4))[0].script(), script)
+    printed, file = node(pack(model, PageSettings(weight_bytes=parts, ngram_megabytes=1e4))[0].script(), script)
     return np.log(np.frombuffer(file).reshape(len(rows) - 1, -1)), json.loads(printed)
 
 

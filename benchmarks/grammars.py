@@ -312,9 +312,9 @@ def tables(draw: random.Random, at: Path, stack: contextlib.ExitStack) -> Case:
 
 
 def calibration() -> Any:
-    from afterword.wings.odd.calibration import Calibration, Usual
+    from afterword.wings.odd.calibration import ByLength, Calibration
 
-    usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
+    usual = ByLength((0.0, 0.0), (0.0, 0.0, 1.0))
     return Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
 
 

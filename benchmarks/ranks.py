@@ -103,7 +103,7 @@ def link(turns: int, sizes: tuple[str, ...]) -> None:
         row = linked(team, size, turns)
         if team.rank == 0:
             echo_row([size, *row])
-    team.part()
+    team.leave()
 
 
 def linked(team: Team, size: str, turns: int) -> list[str]:
@@ -112,7 +112,7 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     chosen = recipe(num_layers, hidden_size, "bfloat16")
     alone = [our_step(replace(chosen, batch_size=lanes)) for lanes in (chosen.batch_size, chosen.batch_size // 2)]
     together = our_step(chosen, team=team)
-    network = TrainableNetwork(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))))
+    network = TrainableNetwork(chosen.config(ClassicTokenizer.of(map(chr, range(0x4E00, 0x4E00 + V)), lowercase=True)))
     gradients = [torch.ones_like(parameter) for parameter in network.parameters()]
     size_in_bytes = 4 * sum(gradient.numel() for gradient in gradients)
     # the work to measure, its threads, and whether all ranks take part

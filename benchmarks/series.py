@@ -29,7 +29,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from afterword.wings.series.trials import average, coverage, mase, smape, weighted_quantile_loss
+from afterword.wings.series.trials import average, coverage, seasonal_scale, smape, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -130,7 +130,7 @@ def figures(found: Found, table: BenchTable) -> dict[str, float]:
     return {
         "MASE": error(found["median"], table),
         "sMAPE": average(smape(found["median"], after)),
-        "quantile loss": weighted_quantile_loss(quantiles, DECILES, after),
+        "quantile loss": weighted_quantile_loss(quantiles, [*DECILES], after),
         "in 80 %": coverage(low, high, after),
         "in 95 %": coverage(found["lo-95"], found["hi-95"], after),
         "interval score": interval_score(low, high, after),
@@ -141,6 +141,11 @@ def interval_score(low: Floats, high: Floats, after: Floats) -> float:
     """Return the mean width of 80 % bands and ten times the distance of what lies outside (Gneiting and Raftery)."""
     outside = np.maximum(low - after, 0) + np.maximum(after - high, 0)
     return float((high - low + outside * 2 / 0.2).mean())
+
+
+def mase(forecast: Floats, actual: Floats, history: Sequence[Floats], season: int) -> Floats:
+    """Return each series' mean absolute scaled error; NaN where `seasonal_scale` is. [N, h], [N, h], N series -> [N]"""
+    return np.asarray(np.abs(forecast - actual).mean(axis=-1) / seasonal_scale(history, season))
 
 
 def error(median: Floats, table: BenchTable) -> float:
@@ -227,7 +232,7 @@ def show_results() -> None:
         cells = [f"{ratios[name]:.3f}", f"{ours['in 80 %']:.0%}", f"{ours['interval score'] / min(scores):.2f}"]
         echo_row([name, f"{ours['values']:,}", *shown, f"{naive_:.3f}", *cells, f"{ours['seconds']:.0f}"])
     worst = max(ratios, key=lambda name: ratios[name])
-    mean = average([*ratios.values()])
+    mean = average(np.array([*ratios.values()]))
     click.echo(f"\n{len(ratios)} tables: mean ratio {mean:.3f}; worst {ratios[worst]:.3f} ({worst})")
 
 

@@ -86,7 +86,9 @@ def recipe(
 
 
 def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callable[[], None]:
-    learner = Learner(chosen.config(ClassicTokenizer.of(chr(0x4E00 + k) for k in range(V))), chosen, team)
+    learner = Learner(
+        chosen.config(ClassicTokenizer.of(map(chr, range(0x4E00, 0x4E00 + V)), lowercase=True)), chosen, team
+    )
     if adamw:
         learner._optimizers = [AdamW([{"params": learner.network.parameters(), "weight_decay": 0.01}], 1e-3)]
     ids = np.random.default_rng(0).integers(0, V - 1, 1_000_000).astype(np.uint8)

@@ -112,7 +112,7 @@ def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
 
     from afterword.learning.trainable import TrainableNetwork
 
-    network = TrainableNetwork(model.config).load(model._saved.weights).to(torch.bfloat16)
+    network = TrainableNetwork(model.config).load(model.saved.weights).to(torch.bfloat16)
     each = [np.concatenate([[model.tokenizer.end], model.tokenizer.encode(text)]) for text in texts]
     rows = np.zeros((max(map(len, each)), len(each)), np.int64)  # some characters are several tokens
     for lane, ids in enumerate(each):
@@ -134,8 +134,8 @@ def gains_of(author: str, place: Path, passages: Sequence[Passage], with_ngram: 
     model, found = load(trained(author, place)), []
     for one, *both in zip(passages, *nats, strict=True):
         network, base = (costs[: len(one.text)] for costs in both)
-        assert model._saved.ngram is not None
-        ngram = ngram_bits(one.text, model._saved.ngram, model.tokenizer, base) if with_ngram else 0.0
+        assert model.saved.ngram is not None
+        ngram = ngram_bits(one.text, model.saved.ngram, model.tokenizer, base) if with_ngram else 0.0
         found.append(Gains.of(one.text, lstm_bits(network, base) + ngram))
     return found
 

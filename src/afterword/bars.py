@@ -15,9 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from afterword.errors import spelled
 from afterword.learning.ranks import rank
-from afterword.settings import ignore_progress
 from afterword.wording import escaped
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from afterword.runs.record import OnReport, Progress
-    from afterword.runs.run import Run
 
 DELAY = 2.0  # seconds before a bar appears
 OFTEN = 0.2  # seconds between two states of a bar in a notebook, each of which is a message
@@ -177,39 +174,7 @@ def as_time(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
-def note(*notes: str) -> None:
-    """Print `notes`, with options as Python has them, if progress is shown."""
-    if is_seen():
-        for one in notes:
-            print(f"note: {spelled(one)}", file=sys.stderr)
-
-
-def train_shown(
-    run: Run,
-    on_progress: OnReport | None = None,
-    enough: Callable[[], bool] = lambda: False,
-    note: Callable[..., object] = note,
-    say: Callable[[str], object] = ignore_progress,
-    also: OnReport = ignore_progress,
-) -> None:
-    """Train `run` to its end, or until `enough` returns True.
-
-    `on_progress` receives every report. If it is None, `note` receives the notes of the run, and a bar shows the
-    progress. If no bar can be seen, `say` receives a line about a report now and then. `also` receives every report in
-    any case, after that."""
-    from afterword.runs import loop  # with PyTorch, which takes a second
-
-    note = note if on_progress is None else ignore_progress
-    note(*run.take_notes())
-    is_bar = on_progress is None and is_seen()
-    with training_bar() if is_bar else contextlib.nullcontext(on_progress or _lines(say)) as show:
-        for report in loop.train_run(run, enough):
-            note(*report.notes)
-            show(report)
-            also(report)
-
-
-def _lines(say: Callable[[str], object]) -> OnReport:
+def training_lines(say: Callable[[str], object]) -> OnReport:
     """Return a function of reports that now and then passes a line about one to `say`."""
     reported = time.monotonic()
 

@@ -172,7 +172,7 @@ WINGS = {
     ),
     "hub": Wing(
         commands={"push": Command("Share", "Send a model to the Hugging Face hub.")},
-        elsewhere={"hf://": "repositories:downloaded"},
+        elsewhere={"hf://": "repositories:download"},
         files=("tests/together/test_*_hub.py",),
     ),
     "series": Wing(

@@ -20,8 +20,8 @@ from afterword.bases.installed import folder_named, name_hint
 from afterword.commands import elsewhere
 from afterword.errors import ModelError, OptionError, check_installed
 from afterword.generation.copying import Passages
-from afterword.generation.next_words import NextWord
-from afterword.generation.prefill import NextCharacter, PromptLike, Reading, read_prompt
+from afterword.generation.next_words import NextWord, next_words
+from afterword.generation.prefill import NextCharacter, PromptLike, Reading, next_characters, read_prompt
 from afterword.generation.sampling import Filters, Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Expecting, Generating, GeneratingMany, Stream, Streaming, Writer
@@ -43,10 +43,10 @@ from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.mixture import Using
 from afterword.model.ngram.tables import start_row
 from afterword.scoring.adapting import AdaptingScorer, Learns
-from afterword.scoring.costs import LineScore, Score, check_filled, score, score_lines
+from afterword.scoring.costs import LineScore, Score, check_not_empty, score, score_lines
 from afterword.scoring.labels import LabelScore, classify
 from afterword.scoring.surprises import OnNats, Surprise, surprises
-from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes
+from afterword.settings import OnProgress, ignore_progress, named_path, settings_from, suggests, takes, whole_number
 from afterword.storage import write_bytes
 from afterword.text.encoded import EncodedCorpus
 from afterword.text.tokenizer import checked_lines
@@ -71,7 +71,8 @@ class LanguageModel:
         network: Network | None = None,
         name: str = "model",
     ) -> None:
-        self._saved = saved
+        self.saved: Final = saved
+        """What `save` writes, with notes that a user should read."""
         self.tokenizer: Final = saved.tokenizer
         self.config: Final = saved.config
         self.about: Final = saved.about
@@ -111,14 +112,14 @@ class LanguageModel:
     @property
     def _parts(self) -> dict[str, Any]:
         """Return the arguments of `__init__`."""
-        own = {"saved": self._saved, "card": self._card, "holds": self._holds, "using": self.predicts_with}
+        own = {"saved": self.saved, "card": self._card, "holds": self._holds, "using": self.predicts_with}
         return {**own, "engine": self.engine, "run": self._run, "name": self.name}
 
     def __repr__(self) -> str:
         tokens = f"{self.config.vocabulary_size:,} {self.tokenizer.kind} tokens"
         facts = [self.config.network, f"{self.parameters:,} parameters", tokens]
-        if self._saved.ngram is not None:
-            facts.insert(1, f"{self._saved.ngram.order}-gram")
+        if self.saved.ngram is not None:
+            facts.insert(1, f"{self.saved.ngram.order}-gram")
         if validation := self.about.get("validation"):
             facts.append(f"{validation['bits_per_character']:.3f} bits per character held out")
         facts += [f"{hold} held" for hold in self._holds]
@@ -146,7 +147,7 @@ class LanguageModel:
         Raises ModelError if something else is there, StorageError if the disk fails.
         """
         check_replaceable(_folder(path))
-        save_model(_folder(path), self._saved, disclosing(self._card, self._saved))
+        save_model(_folder(path), self.saved, disclosing(self._card, self.saved))
 
     @property
     def weights(self) -> Mapping[str, Array]:
@@ -154,7 +155,7 @@ class LanguageModel:
 
         The rows of the four gates are in the order input, forget, candidate, output.
         """
-        views = {name: weight.view() for name, weight in self._saved.weights.items()}
+        views = {name: weight.view() for name, weight in self.saved.weights.items()}
         for view in views.values():
             view.flags.writeable = False
         return MappingProxyType(views)
@@ -166,7 +167,7 @@ class LanguageModel:
 
     def info(self) -> dict[str, Any]:
         """Return the facts that `afterword info --json` prints."""
-        return self._saved.info()
+        return self.saved.info()
 
     def read(self, prompt: str | None = None, *, label: str | None = None) -> Reading:
         """Read `prompt` once; `stream`, `generate` and `samples` accept the result as a prompt, any number of times.
@@ -174,7 +175,7 @@ class LanguageModel:
         With a `label`, the text that follows has that label; the label is not part of the result's `prompt`. Raises
         TextError for a prompt that is not valid text, OptionError for a classic model and an unknown label.
         """
-        return read_prompt(self._saved, self.predictor, prompt, label)
+        return read_prompt(self.saved, self.predictor, prompt, label)
 
     @takes(Expecting)
     def next_characters(self, asked: Expecting) -> list[NextCharacter]:
@@ -183,7 +184,8 @@ class LanguageModel:
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
         a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        return self._last_writer(asked).next_characters(asked.prompt, asked.label)
+        writer = self._last_writer(asked)
+        return next_characters(self.saved, writer.policy.sampler, writer.read(asked.prompt, asked.label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
         """Return the `number` likeliest words that can follow `prompt`, with their probabilities, the likeliest first.
@@ -191,7 +193,9 @@ class LanguageModel:
         If the prompt ends within a word, they complete it. A search over tokens finds them; it finds fewer if the text
         has no spaces. Without a `label`, a model of labelled lines lists the words of its labels. Raises as `read`.
         """
-        return self.writer(Sampling()).next_words(prompt, number, label)
+        if whole_number("`number`", number) < 1:
+            raise OptionError(f"`number` must be 1 or more, not {number}")
+        return next_words(self.saved, self.writer(Sampling()).read(prompt, label), number)
 
     @takes(Streaming)
     def stream(self, asked: Streaming) -> Stream:
@@ -233,7 +237,7 @@ class LanguageModel:
                 # a line's end, which no line contains, keeps lines apart
                 self._passages = Passages("\n".join(self.learned_from().texts("training")), sampling.no_copy)
             passages = self._passages
-        return Writer(self._saved, self.predictor, sampling, passages)
+        return Writer(self.saved, self.predictor, sampling, passages)
 
     def _last_writer(self, asked: Filters) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
@@ -256,7 +260,7 @@ class LanguageModel:
         `on_progress` is called with the fraction that is done. A long text can be scored in the parts that
         `afterword.text.tokenizer.parts` yields: give the score of each part as `after` for the next.
         """
-        check_filled(text, after)
+        check_not_empty(text, after)
         return score(self.predictor, self.tokenizer, text, on_progress, after)
 
     def score_lines(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LineScore]:
@@ -281,13 +285,13 @@ class LanguageModel:
         if self.predicts_with != "ngram" and importlib.util.find_spec("torch") is not None:
             from afterword.learning.gradients import AdaptingNetwork
 
-            learns = AdaptingNetwork(self.config, self._saved.weights)
+            learns = AdaptingNetwork(self.config, self.saved.weights)
         elif self.predicts_with == "lstm":
             raise OptionError("an LSTM adapts with PyTorch: pip install 'afterword[train]', or adapt the n-gram alone")
         adapter: Adapter | None = None  # learns in addition to the LSTM; None if the LSTM predicts alone
         if self.predicts_with != "lstm":
             start = start_row(self.tokenizer, self.lines)
-            adapter = Adapter(self.config.vocabulary_size, start, self._saved.ngram, self.predicts_with)
+            adapter = Adapter(self.config.vocabulary_size, start, self.saved.ngram, self.predicts_with)
         return AdaptingScorer(self.network(), self.tokenizer, adapter, self.predicts_with, learns)
 
     def surprises(self, text: str, on_nats: OnNats | None = None) -> Iterator[Surprise]:
@@ -296,16 +300,12 @@ class LanguageModel:
         A model of lines reads each non-empty line from a fresh state, and its end counts as a character; any other
         model reads as `score` does. `on_nats` is called with the costs of tokens as they are read. Raises TextError.
         """
-        unseen = self._saved.unseen_characters(text)
+        unseen = self.saved.unseen_characters(text)
         return surprises(self.predictor, self.tokenizer, text, self.lines, unseen, on_nats or ignore_progress)
-
-    def attached(self, name: str) -> Any:
-        """Return what a wing has added to the model as the file `name`; None without it."""
-        return self._saved.attachments.get(name)
 
     def attach(self, attachments: Mapping[str, Any]) -> LanguageModel:
         """Return the same model with these attachments alone, by the names of their files; `save` stores them."""
-        return self._changed(saved=dataclasses.replace(self._saved, attachments=dict(attachments)))
+        return self._changed(saved=dataclasses.replace(self.saved, attachments=dict(attachments)))
 
     def classify(self, lines: Iterable[str], *, on_progress: OnProgress = ignore_progress) -> list[LabelScore]:
         """Return the label of each line, and the cost of the line without knowing its label; see `LabelScore`.
@@ -346,7 +346,7 @@ class LanguageModel:
         """Return the network without the n-gram model; `held` [L, 6, H] adds to the model's own holds."""
         if held is not None and self._held is not None:
             held = np.where(np.isnan(self._held), held, self._held)
-        return self._saved.network(self._held if held is None else held)
+        return self.saved.network(self._held if held is None else held)
 
     def module(self) -> TrainableNetwork:
         """Return the network as a `torch.nn.Module` of its own, with this model's weights. Needs PyTorch.
@@ -360,7 +360,7 @@ class LanguageModel:
         check_installed("a module needs PyTorch: pip install 'afterword[train]'", "torch")
         from afterword.learning.trainable import TrainableNetwork
 
-        return TrainableNetwork(self.config).load(self._saved.weights)
+        return TrainableNetwork(self.config).load(self.saved.weights)
 
 
 def saved_model(path: str | os.PathLike[str], of_text: bool = True) -> tuple[SavedModel, Path, Path | None]:
@@ -415,21 +415,16 @@ for _name, _method in [*vars(LanguageModel).items()]:
         setattr(LanguageModel, _name, suggests(_method, _name))
 
 
-def saved_of(model: LanguageModel) -> SavedModel:
-    """Return what `model.save` writes, with notes that a user should read."""
-    return model._saved
-
-
 def complete_card(run: Path) -> LanguageModel:
     """Return the model of a finished run, after adding samples of what it writes to its card."""
     model = LanguageModel.load(run)
-    writing = model._saved.writing
+    writing = model.saved.writing
     number, length = (10, 100) if model.lines else (1, 400)
     most = min(length, writing.max_tokens)
     samples = [
         (t, "\n".join(model.generate(max_tokens=most, temperature=t, seed=k).text for k in range(number)))
         for t in sorted({writing.temperature, *CARD_TEMPERATURES})
     ]
-    model._card = card(model._saved, samples)
+    model._card = card(model.saved, samples)
     write_bytes(run / "model" / "README.md", model._card.encode())
     return model

@@ -91,7 +91,7 @@ def only_packages(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 def classic_base() -> Base:
     """Return a model of the classic recipe, which cannot be a base."""
-    tokenizer = ClassicTokenizer.of("\nab")
+    tokenizer = ClassicTokenizer.of("\nab", lowercase=True)
     config = Config(3, 1, embedding_size=1, hidden_size=6, num_layers=2, input="number", window=5)
     text, writing = np.arange(9, dtype=np.int32) % 3, WINDOWS
     return Base("classic", SavedModel(config, random_weights(config), tokenizer, [], {}, text, writing=writing))

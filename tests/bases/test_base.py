@@ -183,7 +183,7 @@ def test_another_kind_of_vocabulary_is_refused(tokenizer: Tokenizer) -> None:
     other = WORDS if tokenizer.kind == "char" else CharTokenizer.of("ab\n")
     with pytest.raises(
         OptionError,
-        match=rf"tiny has its own vocabulary \({tokenizer.kind}\), so --vocabulary {other.kind}",
+        match=rf"tiny has its own vocabulary \({tokenizer.kind}\), not {other.kind}: leave vocabulary= out",
     ):
         base_of(tokenizer).weights_for(other, False, 0)
 
@@ -198,7 +198,7 @@ def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "book.txt").write_text("Text.\n")
     (tmp_path / "empty").mkdir()
     refused = {
-        "": r"^base is empty: name a model, or give base= none$",
+        "": r"^base= is empty: name a model, or give none$",
         str(tmp_path / "none"): r"^base: no model at .*none: no such folder$",
         str(tmp_path / "book.txt"): r"^base: no model at .*book\.txt: it is a file$",
         str(tmp_path / "empty"): r"^base: no model at .*empty: it has no config\.json$",

@@ -29,6 +29,7 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--process-per-site",  # a new process for each load may read stored values before the old one has stored them
     "--remote-debugging-port=0",
     "--window-size=1280,1600",
 ]

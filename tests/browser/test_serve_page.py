@@ -47,7 +47,7 @@ IS_QUIET = "!document.getElementById('stop')"
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    saved = made(hidden_size=20)._saved
+    saved = made(hidden_size=20).saved
     saved.weights["output.bias"][saved.tokenizer.end] = -100  # a text that goes on until it is stopped,
     saved.weights["output.bias"][saved.tokenizer.encode("\n")] -= 2  # in lines long enough to point into
     return LanguageModel(saved)

@@ -36,7 +36,10 @@ def test_it_is_refused_before_the_text_is_read(tmp_path: Path, run: Run) -> None
     friend = save(tmp_path / "friend", base_of("\nab"))
     before = sorted(tmp_path.iterdir())
     for options, told in (
-        ([friend, "--hidden-size", "300"], "has hidden-size 6, so --hidden-size 300 cannot be used"),
+        (
+            [friend, "--hidden-size", "300"],
+            "has 6 as its hidden size, not 300: leave --hidden-size out, or give --base none",
+        ),
         ([tmp_path / "none"], "no model at"),
     ):
         for command in ("train", "plan"):

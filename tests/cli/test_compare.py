@@ -155,7 +155,7 @@ def test_of_labelled_lines_all_models_are_asked_about_the_line_without_its_label
 def test_a_classic_model_is_compared_by_texts_alone_since_it_predicts_no_lines_end(
     lines_model: Path, model: Path, run: Run, text: Path, tmp_path: Path
 ) -> None:
-    tokenizer = ClassicTokenizer.of("\nabcdé☃")
+    tokenizer = ClassicTokenizer.of("\nabcdé☃", lowercase=True)
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, 4, 6, 2)
     weights = {name: np.full(shape, 0.1, np.float32) for name, shape in weight_shapes(config).items()}
     classic = tmp_path / "classic"

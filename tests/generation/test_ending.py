@@ -173,6 +173,6 @@ def test_a_copy_of_an_ending_is_independent(parts: list[str], at: int) -> None:
 
 @pytest.mark.parametrize("defaults", [LINES, replace(WINDOWS, opening="boundary", max_tokens=500)])
 def test_texts_of_lines_and_of_the_classic_recipe_end_as_before(defaults: WritingDefaults) -> None:
-    saved = replace(PROSE._saved, writing=defaults)
+    saved = replace(PROSE.saved, writing=defaults)
     assert LanguageModel(saved).generate(seed=1) == LanguageModel(saved).generate(seed=1, max_tokens=500)
     assert LanguageModel(saved).generate(seed=1).tokens == 500

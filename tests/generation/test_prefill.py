@@ -20,6 +20,7 @@ from afterword.generation.prefill import Reading, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
 from afterword.generation.writer import Writer
+from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import Network, State, log_probabilities
@@ -71,7 +72,7 @@ def exact(network: Network, text: str, symbol: str) -> dict[str, float]:
 @given(st.sampled_from([*KINDS]), before_a_symbol | before_a_space)
 def test_what_follows_a_prompt_follows_its_characters_or_continues_a_symbol(kind: str, prompt: tuple[str, str]) -> None:
     saved, network = KINDS[kind], NETWORKS[kind]
-    found = Writer(saved, network, Sampling(temperature=1)).next_characters("".join(prompt))
+    found = LanguageModel(saved, network=network).next_characters("".join(prompt), temperature=1)
     symbol = prompt[1][-1:] if prompt[1].endswith("  ") else prompt[1]
     expected = exact(network, "".join(prompt), symbol)
     assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * prefill.RARE)
@@ -83,7 +84,8 @@ def test_what_follows_a_prompt_follows_its_characters_or_continues_a_symbol(kind
 def test_texts_begin_as_the_probabilities_say(prompt: str, temperature: float) -> None:
     writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=1, temperature=temperature))
     firsts = Counter(one.text[:1] for one in writer.samples([prompt], 1000, 0))
-    for one in writer.next_characters(prompt):
+    loaded = LanguageModel(RUNNING, network=NETWORKS["running"])
+    for one in loaded.next_characters(prompt, temperature=temperature):
         assert SYMBOLS.decode([one.id]) == one.text
         assert firsts[one.text] / 1000 == pytest.approx(one.after, abs=0.05)
         assert one.after > 0 or one.text not in firsts
@@ -94,7 +96,7 @@ def test_ways_whose_tokens_are_never_drawn_count_for_what_is_expected_alone() ->
     saved, network = dataclasses.replace(RUNNING, unseen=[END, *never, SHARED]), NETWORKS["running"]
     reading = read_prompt(saved, network, "ab a")
     writer = Writer(saved, network, Sampling(temperature=1))
-    found = writer.next_characters(reading)
+    found = prefill.next_characters(saved, writer.policy.sampler, reading)
     assert sum(one.after for one in found) == pytest.approx(1)
     assert sum(one.probability for one in found) == pytest.approx(1, abs=0.1)
     drawn = [next(writer.stream(reading, seed)).id for seed in range(20)]
@@ -228,10 +230,6 @@ MODELS = {
 }
 
 
-def writer_of(saved: SavedModel) -> Writer:
-    return Writer(saved, saved.predictor(), Sampling())
-
-
 def obvious(reading: Reading, saved: SavedModel, letters: str, least: float) -> dict[str, float]:
     """Return the probability of each word as likely as `least`, after a prompt that ends in `letters`."""
     found, tokenizer = defaultdict[str, float](float), saved.tokenizer
@@ -256,7 +254,7 @@ def obvious(reading: Reading, saved: SavedModel, letters: str, least: float) -> 
 @pytest.mark.parametrize("kind", [*MODELS])
 @pytest.mark.parametrize(("prompt", "letters"), [("", ""), ("ab", "ab"), ("a b", "b"), ("ab ", ""), ("a\n", "")])
 def test_the_likeliest_words_are_found_with_their_probabilities(kind: str, prompt: str, letters: str) -> None:
-    saved, ours = MODELS[kind], writer_of(MODELS[kind])
+    saved, ours = MODELS[kind], LanguageModel(MODELS[kind])
     found = ours.next_words(prompt, 5)
     expected = obvious(ours.read(prompt), saved, letters, found[-1].probability / 20)
     for one in found:
@@ -306,10 +304,11 @@ def test_a_text_without_words_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     letters = CharTokenizer.of("abcdefgh")
     saved = model(letters, [letters.rows - 2, letters.rows - 1])
     bias = np.array([0.0] * (letters.rows - 2) + [-99.0] * 2, np.float32)  # without an end
-    assert writer_of(dataclasses.replace(saved, weights={**saved.weights, "output.bias": bias})).next_words("ab") == []
+    empty = dataclasses.replace(saved, weights={**saved.weights, "output.bias": bias})
+    assert LanguageModel(empty).next_words("ab") == []
 
 
 def test_the_number_of_words_is_at_least_one() -> None:
-    assert len(writer_of(OF_CHARACTERS).next_words("a", 3)) == 3
+    assert len(LanguageModel(OF_CHARACTERS).next_words("a", 3)) == 3
     with pytest.raises(OptionError, match="number= must be 1 or more, not 0"):
-        writer_of(OF_CHARACTERS).next_words("a", 0)
+        LanguageModel(OF_CHARACTERS).next_words("a", 0)

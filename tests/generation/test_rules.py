@@ -20,7 +20,7 @@ from afterword.generation.prefill import read_prompt
 from afterword.generation.rules import Rules, contained
 from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
-from afterword.language_model import load
+from afterword.language_model import LanguageModel, load
 from afterword.model.folder.defaults import LINES as LABELLED
 from afterword.model.folder.saved import SavedModel
 from afterword.serving.http.failures import for_client
@@ -392,22 +392,22 @@ def test_a_label_that_is_given_is_not_drawn_and_a_prompt_needs_one() -> None:
 def test_next_characters_and_words_are_those_of_labels_until_one_has_ended() -> None:
     saved = model(TOKENIZER, [TOKENIZER.rows - 1], scale=0.3)
     saved = dataclasses.replace(saved, about={"labels": LABELS}, writing=LABELLED)
-    writer = Writer(saved, saved.network(), Sampling(temperature=1))
+    writer, loaded = Writer(saved, saved.network(), Sampling(temperature=1)), LanguageModel(saved)
     for begun, characters, words in (
         ("", {"a", "d"}, ("ab", "abc", "a", "dA")),
         ("a", {"b", "."}, ("b", "bc", ".")),
         ("ab", {"c", "\t"}, ("c", "\t")),
     ):
-        found = writer.next_characters(begun)
+        found = loaded.next_characters(begun, temperature=1)
         assert {one.text for one in found} == characters
         assert sum(one.after for one in found) == pytest.approx(1)
         assert all(one.after > one.probability for one in found)
-        assert all(one.text.startswith(words) for one in writer.next_words(begun))
-        assert len(writer.next_words(begun)) > 1
+        assert all(one.text.startswith(words) for one in loaded.next_words(begun))
+        assert len(loaded.next_words(begun)) > 1
     for complete, label in (("ab\t", None), ("", "ab")):
-        assert len(writer.next_characters(complete, label)) > len(LABELS)
+        assert len(loaded.next_characters(complete, label=label)) > len(LABELS)
     for wrong, why in (("b", "begin with a label"), ("nope\tmoon", "unknown label 'nope'")):
         with pytest.raises(OptionError, match=why):
             writer.sample(wrong)
-    assert not writer.next_characters("b")  # no label begins so
-    assert not writer.next_words("b")
+    assert not loaded.next_characters("b")  # no label begins so
+    assert not loaded.next_words("b")

@@ -275,7 +275,7 @@ def test_a_copy_goes_on_by_itself(tokens: list[int], more: int) -> None:
 
 
 def test_what_lies_far_back_is_forgotten_and_memory_stays_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "REMEMBERED", 100)
+    monkeypatch.setattr(repeats, "TOKENS_KEPT", 100)
     found, all_of_it = Repeats(2.0), [k * k % 97 for k in range(1000)]
     phrase = list(range(100, 100 + LENGTH))
     found.push([*all_of_it, *phrase, 7])

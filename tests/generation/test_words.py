@@ -156,7 +156,7 @@ def test_words_recur_if_few_occur_once(text: str, does: bool) -> None:
 def test_a_run_chooses_by_the_words_of_its_text(tmp_path: Path) -> None:
     def defaults(text: str, **options: Any) -> WritingDefaults:
         (tmp_path / "text.txt").write_text(text)
-        return train(tmp_path / "text.txt", steps=1, hidden_size=4, base="none", **options)._saved.writing
+        return train(tmp_path / "text.txt", steps=1, hidden_size=4, base="none", **options).saved.writing
 
     verse = "the cat and the dog saw the cat.\nthe dog saw the dog and the cat.\n" * 20
     words = random.Random(0).choices([f"{a}{b}{c}" for a in "bdg" for b in "aeiou" for c in "lmnr"], k=4000)

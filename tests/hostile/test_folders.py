@@ -132,8 +132,8 @@ def test_a_fact_of_another_type_is_refused_when_the_model_is_loaded(folder: Path
             continue
         assert model.info()
         assert repr(model)
-        assert metadata(model._saved)
-        assert disclosure(model._saved)
+        assert metadata(model.saved)
+        assert disclosure(model.saved)
         for use in cases("USES"):
             with pytest.raises(AfterwordError):
                 use(model)

@@ -43,4 +43,4 @@ RECIPE = Recipe(
 
 def tokenizer_of(rows: int) -> Tokenizer:
     """Return a tokenizer of so many characters, each with a row of its own."""
-    return ClassicTokenizer.of(chr(0x4E00 + k) for k in range(rows))
+    return ClassicTokenizer.of(map(chr, range(0x4E00, 0x4E00 + rows)), lowercase=True)

@@ -96,7 +96,7 @@ def test_resets_come_as_often_as_asked_and_half_of_them_begin_at_a_line() -> Non
 
 
 def test_a_text_shorter_than_a_step_is_refused() -> None:
-    with pytest.raises(OptionError, match="seq-length 10"):
+    with pytest.raises(OptionError, match=r"^seq_length= 10 is too large"):
         lanes(np.arange(10) % 9, 1, 10)
 
 

@@ -143,7 +143,7 @@ def test_a_trace_is_numpys() -> None:
 
 def test_what_it_cannot_run_is_refused() -> None:
     model = model_of(CharTokenizer.of(TEXT))
-    with pytest.raises(OptionError, match="engine must be one of numpy, fast, not slow"):
+    with pytest.raises(OptionError, match=r"^engine= must be one of numpy, fast, not slow"):
         model.predictor(engine="slow")
     held = held_values([parse_hold("forget=1")], model.config)
     with pytest.raises(OptionError, match="fast cannot hold a part of the network"):

@@ -107,7 +107,7 @@ IDLE, BUSY = {1: 2e-4, 2: 1e-4}, {1: 5e-4, 2: 1e-2}
 def test_a_row_is_multiplied_on_as_many_threads_as_are_faster_at_the_moment() -> None:
     machine = Machine(IDLE.__getitem__)
     product = machine.products()
-    product.taken(MATRIX)
+    product.register(MATRIX)
     for costs, best in ((IDLE, 2), (BUSY, 1), (IDLE, 2), (BUSY, 1)):
         machine.costs = costs.__getitem__
         until = machine.now + 2
@@ -127,7 +127,7 @@ def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_thr
         return costs[number] + 0.01 * number * (rng.random() < 0.02)  # the scheduler's interruptions
 
     def spent(product: RowProducts, machine: Machine) -> float:
-        product.taken(MATRIX)
+        product.register(MATRIX)
         for _ in range(20_000):
             product(ROW, MATRIX)
         return machine.now
@@ -147,7 +147,7 @@ def test_two_threads_may_end_the_same_block() -> None:
 
     machine = Machine(BUSY.__getitem__)
     product = Shared(cast(Products, machine), machine.clock)
-    product.taken(MATRIX)
+    product.register(MATRIX)
     for _ in range(5_000):
         product(ROW, MATRIX)
     assert machine.used[-1000:].count(1) > 900
@@ -159,5 +159,5 @@ def test_a_row_is_multiplied_on_all_threads_if_one_thread_gives_other_bits() -> 
             return rows @ matrix + np.float32(threads)
 
     product = Rounding(cast(Products, Machine(IDLE.__getitem__)))
-    product.taken(MATRIX)
+    product.register(MATRIX)
     assert not product.is_adaptive

@@ -66,7 +66,7 @@ def test_who_takes_the_reports_sees_no_bar(book: Path) -> None:
         ({"validation": True}, "validation= must be a path, not True"),
         ({"base": b"english"}, "base= must be a path, not b'english'"),
         ({"base": Path("none/here")}, "base: no model at none/here: no such folder"),
-        ({"validation": 1.5}, "validation must be a fraction above 0 and below 1"),
+        ({"validation": 1.5}, "validation= must be a fraction above 0 and below 1"),
     ],
 )
 def test_arguments_of_the_wrong_type_are_refused_in_plain_words(

@@ -48,12 +48,12 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     ("text", "settings", "why"),
     [
         ({}, {"base": "none"}, "as you asked"),
-        ({}, {"hidden_size": 12}, "english has hidden-size 6, so --hidden-size 12 cannot be used with it"),
+        ({}, {"hidden_size": 12}, "english has 6 as its hidden size, not 12"),
         ({}, {"cell": "rnn"}, "english is made of lstm cells"),
         (
             {"vocabulary": "words"},
             {},
-            "english has its own vocabulary (char), so --vocabulary words cannot be used with it",
+            "english has its own vocabulary (char), not words",
         ),
         ({}, {"recipe": "classic"}, "as in the founding recipe"),
         ({}, {"recipe": "classic", "base": "none"}, "as you asked"),
@@ -76,8 +76,8 @@ def test_the_one_that_is_asked_for_is_taken_and_told(planned: Planned, tmp_path:
     friend = save(tmp_path / "friend", base)
     found = planned(base=name if name == "english" else str(friend))
     assert found.plan.reasons["base"] == "as you asked"
-    assert (found.recipe.hidden_size, found.recipe.num_layers, found.recipe.embedding_size) == (6, 2, 4)
-    assert found.recipe.residual
+    assert (found.plan.recipe.hidden_size, found.plan.recipe.num_layers, found.plan.recipe.embedding_size) == (6, 2, 4)
+    assert found.plan.recipe.residual
     lines = record_of(found).printed
     assert f"from {name}: 2 × 6 LSTM" in "\n".join(lines)
     assert ["base", name, "as", "you", "asked"] in [line.split() for line in lines]
@@ -112,10 +112,7 @@ def test_of_those_that_are_installed_the_one_that_suits_the_text_best_is_tried(
 def test_with_a_vocabulary_only_a_base_of_it_is_tried(planned: Planned, tmp_path: Path) -> None:
     install(tmp_path, german=knowing(BOOK))
     excluded = planned({"vocabulary": "words"}).plan.reasons["base"]
-    assert excluded == "; ".join(
-        f"{name} has its own vocabulary (char), so --vocabulary words cannot be used with it"
-        for name in ("english", "german")
-    )
+    assert excluded == "; ".join(f"{name} has its own vocabulary (char), not words" for name in ("english", "german"))
     install(tmp_path, events=base_of(SymbolTokenizer.of(BOOK, texts=[BOOK])))
     for text, tried in (({"vocabulary": "words"}, "events"), ({"vocabulary": "char"}, "german")):
         assert planned(text).plan.reasons["base"].startswith(f"as it is, {tried} lowers ")
@@ -127,13 +124,14 @@ def test_without_a_vocabulary_bases_of_all_are_compared_by_the_character_and_the
     monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", -1.0)
     install(tmp_path, german=knowing(OTHER), pieces=knowing(BOOK, tokenizer=SymbolTokenizer.of(BOOK, texts=[BOOK])))
     found = planned()
-    assert found.base_name == "pieces"
+    assert found.plan.base is not None
+    assert found.plan.base.name == "pieces"
     assert found.encoded.tokenizer.kind == "words"
     assert found.encoded.tokenizer.decode(found.encoded.training) == BOOK[: found.encoded.training_characters]
     assert found.text["vocabulary"] == "words"
     monkeypatch.setattr(base_choice, "LEAST_FROM_BASE", 1.0)
     found = planned()
-    assert (found.base_name, found.encoded.tokenizer.kind, found.text["vocabulary"]) == (None, "char", "char")
+    assert (found.plan.base, found.encoded.tokenizer.kind, found.text["vocabulary"]) == (None, "char", "char")
     assert "pieces lowers the cost" in found.plan.reasons["base"]
 
 
@@ -158,12 +156,12 @@ def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_once_and_withou
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     for epochs in (1.0, 2.0):
         found = planned(steps=None, epochs=epochs)
-        assert found.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
-        assert (found.recipe.distillation > 0) == (epochs > 1)
-        assert found.recipe.weight_dropout == 0
+        assert found.plan.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
+        assert (found.plan.recipe.distillation > 0) == (epochs > 1)
+        assert found.plan.recipe.weight_dropout == 0
         assert found.plan.reasons["distillation"]
     alone = planned(base="none")
-    assert alone.recipe.distillation == 0
+    assert alone.plan.recipe.distillation == 0
     assert "distillation" not in alone.plan.reasons
 
 
@@ -175,7 +173,7 @@ def test_a_run_that_has_time_for_two_passes_at_most_has_no_teacher_and_is_faster
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
     monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_: StepTime(seconds, seconds))
     found = planned(steps=None, minutes=0.1)
-    recipe = found.recipe
+    recipe = found.plan.recipe
     assert recipe.most_steps is not None
     least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
     a_pass = len(found.encoded.training) / (recipe.batch_size * recipe.seq_length)

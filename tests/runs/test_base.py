@@ -290,11 +290,11 @@ def test_symbols_begin_from_a_base_of_symbols_with_its_tokens_and_the_texts_own_
     assert outcome(tmp_path / "again") == outcome(run.folder.path)
     model = LanguageModel.load(run.folder.path)
     assert model.tokenizer.kind == "words"
-    assert model._saved.unseen_characters("Theé") == ""
-    assert model._saved.unseen_characters("X") == "X"
+    assert model.saved.unseen_characters("Theé") == ""
+    assert model.saved.unseen_characters("X") == "X"
     assert "X" not in model.generate(max_tokens=300, temperature=9, seed=1).text
     assert math.isfinite(model.score("X&é☃").nats)
-    with pytest.raises(OptionError, match=r"^vocabulary is words in the run .*run, not char: leave it out"):
+    with pytest.raises(OptionError, match=r"^vocabulary= is words in the run .*run, not char: leave it out"):
         resume(run.folder.path, {"vocabulary": "char"})
 
 
@@ -309,22 +309,22 @@ def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, t
 @pytest.mark.parametrize(
     ("name", "asked", "told"),
     [
-        ("chars", {"hidden_size": 300}, r"base .*chars has hidden-size 6, so --hidden-size 300 cannot be used"),
-        ("chars", {"num_layers": 2}, r"base .*chars has num-layers 1, so --num-layers 2 cannot"),
-        ("chars", {"embedding_size": 5}, r"base .*chars has embedding-size \d+, so --embedding-size 5 cannot"),
-        ("chars", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give --cell lstm"),
-        ("plain", {}, r"base .*plain is made of rnn cells: give --cell rnn"),
+        ("chars", {"hidden_size": 300}, r"base .*chars has 6 as its hidden size, not 300: leave hidden_size= out"),
+        ("chars", {"num_layers": 2}, r"base .*chars has 1 as its number of layers, not 2"),
+        ("chars", {"embedding_size": 5}, r"base .*chars has \d+ as its embedding size, not 5"),
+        ("chars", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give cell= lstm"),
+        ("plain", {}, r"base .*plain is made of rnn cells: give cell= rnn"),
         (
             "chars",
             {"vocabulary": "words"},
-            r"base chars has its own vocabulary \(char\), so --vocabulary words cannot be",
+            r"base chars has its own vocabulary \(char\), not words: leave vocabulary= out",
         ),
         (
             "symbols",
             {},
-            r"base symbols has its own vocabulary \(words\), so --vocabulary char cannot be used with it: leave",
+            r"base symbols has its own vocabulary \(words\), not char: leave vocabulary= out",
         ),
-        ("chars", {"recipe": "classic"}, r"base .*chars: the classic recipe does not begin from a base"),
+        ("chars", {"recipe": "classic"}, r"^the classic recipe does not begin from a base: leave base= out"),
     ],
 )
 def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(

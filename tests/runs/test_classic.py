@@ -118,10 +118,10 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
     assert (sample.tokens, len(sample.text)) == (50, 50)
     assert sample == model.generate(seed=1)
     text = BOOK.lower()
-    window = next(model._saved.text[None, k : k + 50] for k in [text.index("12th line")])  # type: ignore[index]
+    window = next(model.saved.text[None, k : k + 50] for k in [text.index("12th line")])  # type: ignore[index]
     # by hand: read each window anew, take the likeliest, let the window slide by one
     ids = window[0].tolist()
-    network = model._saved.network()
+    network = model.saved.network()
     for _ in range(10):
         logits, _ = network.read(np.array([ids[-50:]]), network.start())
         ids.append(int(logits[0, -1].argmax()))
@@ -136,6 +136,6 @@ def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
 ) -> None:
     monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
     model = trained(tmp_path, steps=2, seq_length=12)
-    assert model._saved.text is not None
-    assert model.tokenizer.decode(model._saved.text.tolist()) == BOOK[:60].lower()
+    assert model.saved.text is not None
+    assert model.tokenizer.decode(model.saved.text.tolist()) == BOOK[:60].lower()
     assert model.generate(max_tokens=5, seed=1).tokens == 5

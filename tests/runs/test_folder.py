@@ -219,7 +219,7 @@ def test_every_rank_needs_a_lane(begin_run: BeginRun, monkeypatch: pytest.Monkey
     run = begin_run()
     for name, value in {"RANK": "0", "WORLD_SIZE": "1000", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(OptionError, match=r"1000 ranks and a batch-size of .*: every rank needs a lane of its own"):
+    with pytest.raises(OptionError, match=r"1000 ranks and a batch_size= of .*: every rank needs a lane of its own"):
         check_ranks(run.recipe)
 
 

@@ -32,7 +32,7 @@ from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
 CHAR, LOWER = CharTokenizer.of("abcß\n "), CharTokenizer.of("abc ", lowercase=True)
-CLASSIC = ClassicTokenizer.of("abcß\n é漢🙂")
+CLASSIC = ClassicTokenizer.of("abcß\n é漢🙂", lowercase=True)
 SYMBOLS = SymbolTokenizer.of("abcß\n ", texts=["abcß bc bc abc\nab ca ca"])
 texts = st.text(st.sampled_from("abcAß\n é漢🙂"), max_size=12)
 
@@ -109,7 +109,7 @@ def test_a_text_in_parts_costs_what_the_whole_costs(pieces: list[str], tokenizer
 @given(st.lists(texts | st.just("abc" * 30), max_size=9), st.integers(1, 4), st.integers(1, 2000), tokenizers)
 def test_a_line_costs_what_it_costs_alone(lines: list[str], lanes: int, numbers: int, tokenizer: Tokenizer) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "LINES_AT_ONCE", lanes)
+        patch.setattr(costs, "MOST_LANES", lanes)
         patch.setattr(costs, "NUMBERS_AT_ONCE", numbers)
         results = score_lines(NETWORKS[tokenizer], tokenizer, lines)
     assert [(result.line, result.text) for result in results] == list(enumerate(lines, start=1))
@@ -362,7 +362,7 @@ def test_the_label_follows_by_bayes_from_the_cost_of_the_line_under_every_label(
 ) -> None:
     tokenizer, network = pair
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(costs, "LINES_AT_ONCE", lanes)
+        patch.setattr(costs, "MOST_LANES", lanes)
         found = classify(network, tokenizer, LABELS, lines)
     assert [(one.line, one.given_label is None or one.given_label in LABELS) for one in found] == [
         (k, True) for k in range(1, len(lines) + 1)

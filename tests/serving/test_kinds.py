@@ -36,7 +36,7 @@ def made(tokenizer: Tokenizer, **more: Any) -> SavedModel:
 
 MODELS = {
     "symbols": made(SymbolTokenizer.of("abc \né", texts=[TEXT])),
-    "classic": made(ClassicTokenizer.of("\n abcé")),
+    "classic": made(ClassicTokenizer.of("\n abcé", lowercase=True)),
 }
 TINY = ["tiny", "mixed", "lines"]  # of characters, whose models are smaller
 

@@ -344,7 +344,7 @@ def test_lines_that_are_all_equal_and_an_empty_validation_file_are_refused(tmp_p
         assert any("named twice" in note for note in twice.notes)
 
 
-SHARE, UNKNOWN = "validation must be a fraction above 0 and", "vocabulary must be char or words, not {}"
+SHARE, UNKNOWN = "validation= must be a fraction above 0 and", "vocabulary= must be char or words, not {}"
 SETTINGS: list[tuple[str, list[str], str]] = [
     ("validation", ["0", "1", "1.5", "-0.1", "nan", "inf"], SHARE),
     ("encoding", ["utf-9", "hex", "rot13", "", "nul\0", "two words\n"], "unknown encoding "),

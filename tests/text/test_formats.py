@@ -211,12 +211,12 @@ page = dict(reader=formats.MARKUP + "page", extra="verse", is_text=True)
 formats.FORMATS += (formats.Format("poem", b"<poem", endings=(".poem",), **page), formats.Format("film", b"FILM"))
 
 from afterword.serving.app import ROUTES
-from afterword.serving.http.openapi import document
+from afterword.serving.http.openapi import api_document
 from tests.reading import read_text
 from tests.test_docs import generated
 
 text, notes = read_text(sys.argv[1:])
-over_http = document(ROUTES, "")["components"]["schemas"]["RunRequest"]["properties"]["ending"]
+over_http = api_document(ROUTES, "")["components"]["schemas"]["RunRequest"]["properties"]["ending"]
 print(json.dumps([text, notes, generated().commands(), generated().formats(), over_http]))
 """
 

@@ -29,7 +29,7 @@ TOKENIZERS: list[Tokenizer] = [
     SymbolTokenizer.of(SAMPLE + WORDS, False, [SAMPLE, "\n", WORDS, "\n", " ".join(NAMES)]),
     SymbolTokenizer.of(SAMPLE, True, [SAMPLE, "\n", WORDS.upper()]),
 ]
-CLASSIC = ClassicTokenizer.of(SAMPLE)  # which knows no other characters
+CLASSIC = ClassicTokenizer.of(SAMPLE, lowercase=True)  # which knows no other characters
 LIBRARY: dict[Tokenizer, tokenizers.Tokenizer] = {
     one: tokenizers.Tokenizer.from_str(one.to_json()) for one in (*TOKENIZERS, CLASSIC)
 }
@@ -128,7 +128,7 @@ LAYOUTS: list[tuple[Tokenizer, list[str], tuple[int | None, ...], dict[str, list
             " é": [1, 11 + 0xC3, 11 + 0xA9],
         },
     ),
-    (ClassicTokenizer.of("bCA"), ["a", "b", "c"], (None, 3, 3, 1), {"ABc": [0, 1, 2]}),
+    (ClassicTokenizer.of("bCA", lowercase=True), ["a", "b", "c"], (None, 3, 3, 1), {"ABc": [0, 1, 2]}),
 ]
 
 
@@ -174,14 +174,14 @@ def test_a_text_with_many_symbols_that_occur_once_is_remarked_on_as_prose() -> N
 def test_a_classic_tokenizer_refuses_what_it_does_not_know_and_says_where() -> None:
     message = "^the classic recipe knows only the 3 characters of its text; 'é' at character 4 is not one of them$"
     with pytest.raises(TextError, match=message):
-        ClassicTokenizer.of("abc").encode("abcaÉb")
-    encoder = Encoder(ClassicTokenizer.of("abc"))
+        ClassicTokenizer.of("abc", lowercase=True).encode("abcaÉb")
+    encoder = Encoder(ClassicTokenizer.of("abc", lowercase=True))
     encoder.push("abc")
     with pytest.raises(TextError, match=message):
         encoder.push("aé")
 
 
-@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, ClassicTokenizer.of("ab")])
+@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, ClassicTokenizer.of("ab", lowercase=True)])
 def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> None:
     with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
         tokenizer.encode("ab\ud800")
@@ -203,7 +203,11 @@ def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(tokenizer
     assert again.to_json() == tokenizer.to_json()
 
 
-CHARS, AB, CLASSIC_ABC = CharTokenizer.of("abc"), SymbolTokenizer.of("ab", texts=["ab"]), ClassicTokenizer.of("abc")
+CHARS, AB, CLASSIC_ABC = (
+    CharTokenizer.of("abc"),
+    SymbolTokenizer.of("ab", texts=["ab"]),
+    ClassicTokenizer.of("abc", lowercase=True),
+)
 MISSING, IDS = ("<|end|>", "<0x7F>", "b"), (0, "1", True, 1.0, -1)
 TOKENS: tuple[dict[str, Any], ...] = ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})
 MODEL: tuple[dict[str, Any], ...] = (

@@ -90,7 +90,7 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     """
     name = os.fspath(base)
     if not name:  # else it would mean the working folder
-        raise OptionError("base is empty: name a model, or give `base` none")
+        raise OptionError("`base` is empty: name a model, or give none")
     try:
         place = resolve(way)(name) if (way := elsewhere(name)) else by_name(name)
         model = load_model(place or model_folder(Path(base)))
@@ -129,7 +129,4 @@ def vocabulary_conflict(base: Base, vocabulary: str | None) -> str | None:
     own = base.model.tokenizer.kind
     if vocabulary in (None, own):
         return None
-    return (
-        f"{base.name} has its own vocabulary ({own}), so --vocabulary {vocabulary} cannot be used with it: "
-        "leave --vocabulary out, or give --base none"
-    )
+    return f"{base.name} has its own vocabulary ({own}), not {vocabulary}: leave `vocabulary` out, or give `base` none"

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,20 +24,23 @@ import click
 
 from afterword import bars
 from afterword.cli.config_file import config_option, given_values
-from afterword.cli.output import CSV, JSON, TABLE, note, printed, say
+from afterword.cli.output import CSV, JSON, TABLE, printed, say
 from afterword.cli.signals import Stop
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, WorkError, spelled
+from afterword.learning.ranks import rank
 from afterword.operations.operation import Operation, Record, arguments_of, checked_output
 from afterword.operations.work import Enough, ProgressShown, Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
 from afterword.storage import is_whole_file, output
 
 if TYPE_CHECKING:
-    from afterword.runs.record import OnReport
+    from afterword.runs.record import OnReport, Progress
     from afterword.runs.run import Run
 
 FAILED = 3  # the exit status of --fail
+SAMPLE_EVERY = 15.0  # seconds between lines that a model writes while it learns
+SAMPLE = 120  # tokens of them, of which the first line is shown
 MOST = 12  # options that --help shows
 ALL = "afterword.all"  # in click's notes on a command: --help-all was given
 
@@ -65,7 +69,7 @@ class CommandWork(Work):
         self._spell, self.streams = spell, streams
 
     def note(self, *notes: str) -> None:
-        note(*(spelled(one, self._spell) for one in notes))
+        self.say(*(f"note: {one}" for one in notes))
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         for line in lines:
@@ -94,17 +98,31 @@ class CommandWork(Work):
     def folder(self, out: str | os.PathLike[str] | None, default: Callable[[], str]) -> AbstractContextManager[Path]:
         return contextlib.nullcontext(Path(default() if out is None else out))
 
+    def samples(self, run: Run) -> OnReport:
+        from afterword.language_model import LanguageModel
+
+        improved, written = False, time.monotonic()
+
+        def report(progress: Progress) -> None:
+            nonlocal improved, written
+            improved |= progress.improved
+            due = improved and time.monotonic() - written >= SAMPLE_EVERY
+            if due and run.model and bars.form == "auto" and rank() == 0:
+                improved, written = False, time.monotonic()
+                text = LanguageModel(run.model).generate(max_tokens=SAMPLE, seed=progress.step).text
+                if line := text.strip().partition("\n")[0]:
+                    say(f"    it writes: {line}")
+
+        return report
+
     def train(
         self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False
     ) -> None:
         """Train `run` to its end, or until it is `enough`. A signal saves it and ends the command; so do the ends of
         ranks but the first."""
-        from afterword.cli.samples import samples
-
         with Stop() as stop:
             try:
-                also = samples(run) if kept else ignore_progress
-                bars.train_shown(run, on_progress, lambda: stop.signal is not None or enough(), self.note, say, also)
+                super().train(run, on_progress, kept, lambda: stop.signal is not None or enough())
             finally:
                 self.note(*run.take_notes())
         status = 128 + (stop.signal or signal.SIGTERM)  # another rank may have had the signal
@@ -186,10 +204,7 @@ class OperationCommand(click.Command):
         answer = self._operation.run(request, work)
         with contextlib.nullcontext() if out is None else _printing_to(out):
             try:
-                records = (
-                    printed(answer, form, request, self._operation.show, work) if self._operation.records else iter(())
-                )
-                failing = sum(record.fails for record in records)
+                failing = sum(one.fails for one in printed(answer, form, request, self._operation.show, work))
             except KeyboardInterrupt as error:  # while a record was printed: the operation knows what is complete
                 if isinstance(answer, Generator):
                     answer.throw(error)

@@ -66,13 +66,13 @@ def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     for key, value in _parsed(path).items():
         name, option = key.replace("-", "_"), key.replace("_", "-")
         if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
-            raise OptionError(f"{path}: {_shown(key)} is a table: write every setting at the top level, {EXAMPLE}")
+            raise OptionError(f"{path}: {key[:60]!r} is a table: write every setting at the top level, {EXAMPLE}")
         if name not in keys:
             close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, keys, n=1)]
             advice = close or ["keys have the names of options"]
             if name in arguments_of(request):
                 advice = ["name it on the command line"]
-            raise OptionError(f"{path}: {_shown(key)} is not a setting; {advice[0]}")
+            raise OptionError(f"{path}: {key[:60]!r} is not a setting; {advice[0]}")
         if name in values:
             raise OptionError(f"{path}: {option} occurs twice: leave one out")
         if isinstance(value, int) and value.bit_length() > 64:
@@ -116,7 +116,3 @@ def _parsed(path: str) -> Mapping[str, Any]:
         raise OptionError(f"{path} is not TOML: {why[:1].lower()}{why[1:]}; a setting is a line {EXAMPLE}") from None
     except ValueError:  # from Python's limit on digits
         raise OptionError(f"{path} contains a number with thousands of digits: write a smaller one") from None
-
-
-def _shown(key: str) -> str:
-    return repr(key[:60])

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
+from afterword.operations.operation import Record
 from afterword.wording import aligned, escaped, printable, readable
 
 if TYPE_CHECKING:
-    from afterword.operations.operation import Record, Request, Show
+    from afterword.operations.operation import Request, Show
     from afterword.operations.work import Work
 
 
@@ -28,12 +29,6 @@ def say(line: str) -> None:
     if rank() == 0:
         with contextlib.suppress(OSError):
             print(printable(line, sys.stderr), file=sys.stderr, flush=True)
-
-
-def note(*notes: str) -> None:
-    """Print each of `notes` on standard error."""
-    for one in notes:
-        say(f"note: {one}")
 
 
 def strict_json(value: Any) -> str:
@@ -69,9 +64,9 @@ def printed(answer: Any, form: str, request: Request, show: Show | None, work: W
     A table or CSV has the names of its columns above the first row. These names, and the keys of JSON, come from the
     kind of rows that the operation announced to its `work`. In the form of a table, an answer with a `show` of its own
     is printed by it, and a record with a text as that text. If there may be rows, the record of the whole
-    is left out.
+    is left out. An answer of another kind, such as a model, prints nothing.
     """
-    records = answer if isinstance(answer, Iterator) else iter([] if answer is None else [answer])
+    records = answer if isinstance(answer, Iterator) else iter([answer] if isinstance(answer, Record) else [])
     if form == TABLE and show is not None:
         yield from show(records, request, work)
         return

@@ -19,7 +19,7 @@ from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
 from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
 from afterword.generation.prefill import Reading
-from afterword.generation.repeats import REMEMBERED, WARM, Repeats
+from afterword.generation.repeats import TOKENS_KEPT, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
 from afterword.generation.sampling import NO_TOKEN, Logits, Sampler, Sampling
 from afterword.generation.words import Words
@@ -135,7 +135,7 @@ class Policy:
         """Return the repetitions of a text that begins after `prompt`; None if nothing is penalised."""
         if self.resolved.repetition_penalty == 1 or self.resolved.temperature >= WARM:
             return None
-        return self._repeats(prompt[-REMEMBERED:]).copy()
+        return self._repeats(prompt[-TOKENS_KEPT:]).copy()
 
 
 class Continuation:
@@ -218,7 +218,7 @@ class Continuation:
         back = self.tokenizer.decode(spelling.tokens) + spelling.rest
         if back:
             self.rest = spelling.rest
-            before = self.tokenizer.normalise(self.prompt[-REMEMBERED - LONGEST_SYMBOL :])[: -len(back)]
+            before = self.tokenizer.normalise(self.prompt[-TOKENS_KEPT - LONGEST_SYMBOL :])[: -len(back)]
             if self._repeats is not None:
                 self._repeats = self.policy.repeats(before)
                 assert self._repeats is not None

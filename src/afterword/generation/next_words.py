@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from afterword.generation.prefill import Reading, continues, label_ends
 from afterword.generation.rules import APOSTROPHES, OF_WORD, is_of_word
-from afterword.generation.words import REMEMBERED
+from afterword.generation.words import WORD_CHARACTERS
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.network import State, log_probabilities
 from afterword.model.threads import PRODUCTS
@@ -138,7 +138,7 @@ def next_words(model: SavedModel, reading: Reading, number: int) -> list[NextWor
     There are fewer if the search finds fewer, as in a text without spaces.
     """
     tokenizer, network = model.tokenizer, reading.network
-    begun = BEGUN.search(tokenizer.normalise(reading.prompt[-REMEMBERED:]))
+    begun = BEGUN.search(tokenizer.normalise(reading.prompt[-WORD_CHARACTERS:]))
     start, search = begun[0] if begun else "", _Search(tokenizer, number, label_ends(model, reading))
     for spelling in reading.each:
         probabilities = np.exp(log_probabilities(spelling.logits)[0])

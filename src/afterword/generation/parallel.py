@@ -11,7 +11,7 @@ one row. Log-probabilities differ by about 1e-6, so a draw that close to the bor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cached_property, partial
@@ -53,14 +53,10 @@ class TextBatch(Generic[Kind]):
 
     def enter(self, texts: Sequence[tuple[Kind, Reading]]) -> None:
         """Begin `texts`, each after its reading."""
-        self._add([text for text, _ in texts], [(reading.logits, reading.state) for _, reading in texts])
+        self.add([text for text, _ in texts], [(reading.logits, reading.state) for _, reading in texts])
 
-    def take(self, others: Iterable[TextBatch[Kind]]) -> None:
-        """Move the texts of `others` here."""
-        for other in others:
-            self._add(other.texts, [other.after])
-
-    def _add(self, texts: Sequence[Kind], after: Sequence[Predicted]) -> None:
+    def add(self, texts: Sequence[Kind], after: Sequence[Predicted]) -> None:
+        """Add texts, and the logits and states after them."""
         # once all texts have left, the shape of what remains does not fit
         logits, states = zip(*([self.after, *after] if self.texts else after), strict=True)
         self.after = np.concatenate(logits), self.network.side_by_side(*states)
@@ -158,7 +154,8 @@ class ParallelTexts(Generic[Kind]):
         wanted = self._useful_sizes(sum(sizes))
         if sizes and (len(sizes) != len(wanted) or max(map(abs, map(sub, sizes, wanted))) >= UNEVEN):
             whole, *others = self.batches
-            whole.take(others)
+            for other in others:
+                whole.add(other.texts, [other.after])
             ends = accumulate(wanted, initial=0)
             self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
 

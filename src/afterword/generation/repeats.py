@@ -19,7 +19,7 @@ from afterword.model.ngram.repeating import Occurrences
 LENGTH = 16  # characters that may repeat freely
 LONGEST_REPETITION = 48  # characters of a repetition that count
 LEAST_TOKENS = 4  # tokens of a repetition, if they have several characters
-REMEMBERED = 1024  # tokens, at least; and at most twice as many, so that memory does not grow
+TOKENS_KEPT = 1024  # at least; and at most twice as many, so that memory does not grow
 PLACES = 8  # the latest places of the last tokens that are looked at
 WARM = 0.8  # the temperature from which on nothing is penalised
 PENALTY, USUAL = 4.0, 0.0125  # for a text in which this fraction of the characters continues a repetition
@@ -36,7 +36,7 @@ class Repeats:
         """
         self._nats, self._lengths = math.log(penalty), lengths
         self._least = LEAST_TOKENS if lengths else LENGTH
-        self._read = Occurrences(self._least, 2 * REMEMBERED, REMEMBERED)
+        self._read = Occurrences(self._least, 2 * TOKENS_KEPT, TOKENS_KEPT)
         self._before: list[int] = []  # for each token, the place at which the same tokens ended before, or -1
         self.repeats = False
         """True if the last tokens occurred before, so that there may be penalties."""
@@ -54,8 +54,8 @@ class Repeats:
             read.push(token)
             before = read.noted()
             self._before.append(before)
-            if len(self._before) > 2 * REMEMBERED:
-                del self._before[:REMEMBERED]  # as `read` does
+            if len(self._before) > 2 * TOKENS_KEPT:
+                del self._before[:TOKENS_KEPT]  # as `read` does
             # of forgotten tokens that a place needs, nothing is known
             self.repeats = before >= read.first + self._least or before > read.first == 0
 

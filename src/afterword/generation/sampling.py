@@ -200,15 +200,14 @@ class Sampling(Filters):
         for name in ("stop", "contains", "logit_bias", "only", "pattern", "starts_with"):
             if LONE.search("".join(getattr(self, name) or ())):
                 raise OptionError(f"`{name}` contains a lone surrogate, which is not valid text: remove it")
-        rule = next((name for name in RULES if getattr(self, name) not in (None, ())), "")
         for name in ("stop", "no_copy"):
-            if rule and getattr(self, name):
-                raise OptionError(f"`{name}` and `{rule}` exclude each other: give one of them")
+            if self.rules and getattr(self, name):
+                raise OptionError(f"`{name}` and `{self.rules[0]}` exclude each other: give one of them")
 
     @property
-    def rules(self) -> bool:
-        """Return whether the text must obey a rule. Lengths are then in characters."""
-        return any(getattr(self, name) not in (None, ()) for name in RULES)
+    def rules(self) -> list[str]:
+        """The names of the rules that the text must obey. If there are any, its lengths are in characters."""
+        return [name for name in RULES if getattr(self, name) not in (None, ())]
 
     @property
     def biases(self) -> dict[str, float]:

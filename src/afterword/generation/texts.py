@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,9 +117,10 @@ class Text:
         alternatives = [Alternative(decode([other])[len(rest) :], other, log) for other, log in likeliest]
         return Piece(self.parts.popleft(), id, log_probability, tuple(alternatives))
 
-    def sample(self) -> Sample:
-        """Return it as a sample, with its pieces if they were recorded."""
-        state, text = self.continuation, "".join(self.parts)
-        pieces = None if self.recorded is None else tuple([self.piece() for _ in range(len(self.recorded))])
+    def sample(self, first: Sequence[Piece] = ()) -> Sample:
+        """Return it as a sample, with its pieces if they are asked for. The `first` of them have been removed."""
+        state, pieces = self.continuation, (*first, *[self.piece() for _ in range(len(self.recorded or ()))])
+        text = "".join([*(piece.text for piece in pieces), *self.parts])
+        kept = None if self.policy.sampling.log_probabilities is None else pieces
         reason = state.finish_reason or "length"
-        return Sample(state.prompt, text, state.length, self.log_probability, reason, state.seed, pieces)
+        return Sample(state.prompt, text, state.length, self.log_probability, reason, state.seed, kept)

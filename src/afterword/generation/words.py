@@ -24,7 +24,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.text.tokenizer import Tokenizer
 
 LETTER = regex.compile(rf"(?!{NO_WORD})[\p{{L}}\p{{M}}]")
-REMEMBERED = 64  # characters of a prompt that may belong to its last word
+WORD_CHARACTERS = 64  # of a prompt, which may belong to its last word
 CACHED = 2**22  # bytes
 MOST_NEW = 0.2  # the fraction of new words beyond which the words of a text say little about further ones
 LEAST_IN_WORDS = 0.6  # the fraction of characters that are in words, for a text made of words
@@ -48,7 +48,7 @@ class Words:
 
     def after(self, prompt: str, tokens: Sequence[int] = ()) -> Word:
         """Return the word that the end of `prompt` and the `tokens` after it begin."""
-        ids = (*self._tokenizer.encode(prompt[-REMEMBERED:]).tolist(), *tokens)
+        ids = (*self._tokenizer.encode(prompt[-WORD_CHARACTERS:]).tolist(), *tokens)
         return reduce(self.pushed, ids, (self._ngram.start,))
 
     def pushed(self, word: Word, id: int) -> Word:

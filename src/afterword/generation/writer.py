@@ -16,15 +16,12 @@ from typing import TypeVar
 from afterword.errors import OptionError, WorkError
 from afterword.generation.continuation import Continuation, Policy, checked_seed
 from afterword.generation.copying import Passages
-from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.parallel import LANES_PER_BATCH, ParallelTexts, TextBatch
 from afterword.generation.placing import forced_tokens
 from afterword.generation.prefill import (
-    NextCharacter,
     Prompt,
     PromptLike,
     Reading,
-    next_characters,
     prompt_of,
     read_prompt,
 )
@@ -94,11 +91,7 @@ class Stream(Iterator[Piece]):
 
     def sample(self) -> Sample:
         """Write to the end, and return what was written as a sample."""
-        pieces = (*self._written, *self)
-        text, reason = "".join([piece.text for piece in pieces]), self.finish_reason or "length"
-        cost = sum(piece.log_probability for piece in pieces)
-        kept = None if self._text.policy.sampling.log_probabilities is None else pieces
-        return Sample(self.prompt, text, len(pieces), cost, reason, self.seed, kept)
+        return self._text.sample([*self._written, *self])
 
 
 class Writer:
@@ -116,16 +109,6 @@ class Writer:
         self._opens_windows = model.writing.opening == "window"
         self.draws = self.policy.draws or self._opens_windows
         """Whether a text depends on its seed: at temperature 0, a classic model's window does."""
-
-    def next_characters(self, prompt: PromptLike = None, label: str | None = None) -> list[NextCharacter]:
-        """Return the characters that can follow `prompt`, the likeliest first. Raises OptionError, TextError."""
-        return next_characters(self.model, self.policy.sampler, self.read(prompt, label))
-
-    def next_words(self, prompt: PromptLike = None, number: int = 8, label: str | None = None) -> list[NextWord]:
-        """Return the `number` likeliest words after `prompt`, the likeliest first. Raises OptionError, TextError."""
-        if whole_number("`number`", number) < 1:
-            raise OptionError(f"`number` must be 1 or more, not {number}")
-        return next_words(self.model, self.read(prompt, label), number)
 
     def read(self, prompt: PromptLike, label: str | None = None) -> Reading:
         """Return `prompt` if it has been read already, else read it. Raises TextError; OptionError also for a reading

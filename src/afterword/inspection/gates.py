@@ -63,7 +63,13 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
             raise TextError("this model reads lines, each from a fresh state: give it one line")
     ids = tokenizer.encode(text)
     T, config = len(ids), network.config
-    _check_length(config, T)
+    if T == 0:
+        raise TextError("the text to look at is empty: give at least one character")
+    if (most := most_traced(config)) < T:
+        raise TextError(
+            f"the text has {T:,} tokens; at most {most:,} can be shown with this model: "
+            f"take a part of it, such as `stretch` 0:{min(most, 2000)}"
+        )
     widths = {gate: config.hidden_size * (gate in config.kind.parts) for gate in GATES}
     parts: dict[str, Any] = {
         name: np.empty((T, config.num_layers, widths.get(name, config.hidden_size)), np.float32)
@@ -118,14 +124,3 @@ def beginning(model: Inspected, text: str) -> str:
 def most_traced(config: Config) -> int:
     """Return the number of tokens that can be looked at with this network."""
     return min(MOST_TRACED, max(1, MOST_TRACED_NUMBERS // (config.num_layers * config.hidden_size)))
-
-
-def _check_length(config: Config, tokens: int) -> None:
-    """Raise TextError for a text without tokens, or with too many for this network."""
-    if tokens == 0:
-        raise TextError("the text to look at is empty: give at least one character")
-    if tokens > (most := most_traced(config)):
-        raise TextError(
-            f"the text has {tokens:,} tokens; at most {most:,} can be shown with this model: "
-            f"take a part of it, such as `stretch` 0:{min(most, 2000)}"
-        )

@@ -44,8 +44,8 @@ class Batch:
         return Batch(self.inputs[:, lanes], self.targets[:, lanes], self.fresh[lanes], self.weight, self.tokens)
 
 
-MOST_COUNTED = 2**22  # tokens that are examined to count the steps of a pass over lines
-PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each, that are read at once
+MOST_EXAMINED = 2**22  # tokens of a text, to plan a run: for the steps of a pass over lines, and for remarks
+PARALLEL, PIECE = 64, 256  # stretches or lines of validation text, and tokens of each (or windows), read at once
 LEAST_STRETCH = 512  # tokens of validation text, since each stretch begins without context
 
 
@@ -60,9 +60,7 @@ class Lanes:
     def __init__(self, ids: Annotated[Ids, "N"], recipe: Recipe, *, boundary: int, newline: int) -> None:
         batch_size, seq_length = recipe.batch_size, recipe.seq_length
         if len(ids) < seq_length + 1:
-            raise OptionError(
-                f"seq-length {seq_length} is more than the {len(ids)} tokens of training text: give a smaller one"
-            )
+            raise OptionError(f"`seq_length` {seq_length} is too large for {len(ids)} tokens of training text")
         self._ids, self._boundary, self._newline = ids, boundary, newline
         self._seq_length, self._reset_probability = seq_length, recipe.reset_probability
         self._generator = np.random.default_rng([recipe.seed, 1])
@@ -216,7 +214,7 @@ class Windows:
 
     def __init__(self, ids: Annotated[Ids, "N"], batch_size: int, window: int, *, seed: int) -> None:
         if len(ids) <= window:
-            raise OptionError(f"seq-length {window} is too large for {len(ids)} tokens of training text")
+            raise OptionError(f"`seq_length` {window} is too large for {len(ids)} tokens of training text")
         self._ids, self._batch_size, self._window, self._seed = ids, batch_size, window, seed
         self.position = {"epoch": 0, "batch": 0}
 
@@ -254,11 +252,11 @@ def window_batch(ids: Annotated[Ids, "N"], starts: Annotated[NDArray[np.int64], 
     return Batch(inputs, targets, np.ones(B, np.bool_), weight=B, tokens=B)
 
 
-def validation_windows(ids: Ids, tokens: int, window: int, parallel: int = 256) -> Sequence[Batch]:
+def validation_windows(ids: Ids, tokens: int, window: int) -> Sequence[Batch]:
     """Return at most `tokens` windows of validation text, always the same, evenly spread."""
     count = len(ids) - window
     starts = (np.arange(min(tokens, count)) * count) // max(1, min(tokens, count))
-    return [window_batch(ids, starts[at : at + parallel], window) for at in range(0, len(starts), parallel)]
+    return [window_batch(ids, starts[at : at + PIECE], window) for at in range(0, len(starts), PIECE)]
 
 
 Batches = Lanes | Lines | Windows  # endless sources of batches, with a position
@@ -281,7 +279,7 @@ def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int, win
         return math.ceil((len(encoded.training) - seq_length) / batch_size)
     if not encoded.lines:
         return len(encoded.training) / (batch_size * seq_length)
-    part = encoded.beginning(MOST_COUNTED)
+    part = encoded.beginning(MOST_EXAMINED)
     assert encoded.tokenizer.end is not None
     lines = Lines(part.training, batch_size, seq_length, boundary=encoded.tokenizer.end, seed=0)
     return lines.steps_in_epoch * len(encoded.training) / len(part.training)

@@ -41,7 +41,7 @@ def why_unusable(device: Device) -> str | None:
 def check_device(asked: Literal["auto", Device]) -> None:
     """Raise OptionError if `asked` is a GPU on which this process cannot learn."""
     if asked in ("cuda", "mps") and (why := why_unusable(asked)):
-        raise OptionError(f"device {asked}: {why}; give `device` cpu or auto, or see pytorch.org for other builds")
+        raise OptionError(f"`device` {asked}: {why}; give cpu or auto, or see pytorch.org for other builds")
 
 
 def chosen_device(asked: Literal["auto", Device]) -> Device:
@@ -128,6 +128,6 @@ def memory_reported() -> Iterator[None]:
         if "out of memory" not in str(error):  # on Apple's GPU, the error has no type of its own
             raise
         raise TrainingError(
-            "the GPU's memory is full: make batch-size, seq-length, hidden-size or num-layers smaller, "
+            "the GPU's memory is full: make `batch_size`, `seq_length`, `hidden_size` or `num_layers` smaller, "
             "or end other programs that use it"
         ) from None

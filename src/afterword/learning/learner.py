@@ -81,6 +81,14 @@ class Learner:
         self._optimizers = OPTIMIZERS[self._recipe.optimizer](self.network, self._recipe)
         self._optimizer_of = {p: o for o in self._optimizers for group in o.param_groups for p in group["params"]}
 
+    @property
+    def _networks(self) -> dict[str, TrainableNetwork]:
+        """The networks of a checkpoint, by their names in it."""
+        found = {"weight": self.network}
+        if self._average is not self.network:
+            found["average"] = self._average
+        return found if self._first is None else found | {"first": self._first}
+
     def _copy_of(self, network: TrainableNetwork) -> TrainableNetwork:
         """Return a network with the same weights, which does not learn."""
         copy = TrainableNetwork(network.config).requires_grad_(False).to(self._device)
@@ -224,11 +232,7 @@ class Learner:
         named: dict[str, Tensor] = {"generator": self._generator.get_state()}
         for name, parameter in self.network.named_parameters():
             saved = saved_name(name)
-            named[f"weight/{saved}"] = parameter
-            if self._average is not self.network:
-                named[f"average/{saved}"] = self._average.get_parameter(name)
-            if self._first is not None:
-                named[f"first/{saved}"] = self._first.get_parameter(name)
+            named |= {f"{key}/{saved}": network.get_parameter(name) for key, network in self._networks.items()}
             for key, memory in self._optimizer_of[parameter].state[parameter].items():
                 if key in ("weight", "average", "first") or not isinstance(memory, Tensor):
                     raise TypeError(
@@ -253,11 +257,8 @@ class Learner:
             parts[owner][key] = values
         for name, parameter in self.network.named_parameters():
             own, optimizer = parts[saved_name(name)], self._optimizer_of[parameter]
-            parameter.copy_(torch.from_numpy(own.pop("weight")))
-            if self._average is not self.network:
-                self._average.get_parameter(name).copy_(torch.from_numpy(own.pop("average")))
-            if self._first is not None:
-                self._first.get_parameter(name).copy_(torch.from_numpy(own.pop("first")))
+            for key, network in self._networks.items():
+                network.get_parameter(name).copy_(torch.from_numpy(own.pop(key)))
             # the fused kernels count on the device, all others on the processor
             counts_here = {"step"} if not optimizer.defaults.get("fused") else set[str]()
             optimizer.state[parameter] = {
@@ -284,11 +285,3 @@ class Learner:
         """Return this rank's part of the state [1, B, H] of the whole batch."""
         lanes = self._team.lanes(state.shape[1])
         return torch.tensor(state[:, lanes if lanes.start < lanes.stop else slice(0, 1)], device=self._device)
-
-    @torch.no_grad()
-    def is_finite(self) -> bool:
-        """Return whether all of `tensors()` is finite; otherwise it must not be kept."""
-        kept: list[Tensor] = [*self.network.parameters(), *self._average.parameters()]
-        kept += [state for pair in self._state for state in pair]
-        kept += [memory for o in self._optimizers for memories in o.state.values() for memory in memories.values()]
-        return math.isfinite(sum(float(tensor.abs().max()) for tensor in kept))

@@ -104,8 +104,8 @@ class Team:
         """Wait until all ranks are here."""
         self.agree(True)
 
-    def part(self) -> None:
-        """Let the other ranks go at the end of a run."""
+    def leave(self) -> None:
+        """Leave the other ranks at the end of a run."""
         if self.size > 1:
             import torch.distributed as dist
 

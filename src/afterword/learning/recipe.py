@@ -21,7 +21,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every number of a run, fixed before its first step. Sizes have their names in `model.config.Config`.
+    """Every number of a run, fixed before its first step. Sizes have their names in `model.network.config.Config`.
 
     One step reads `batch_size` × `seq_length` tokens. The schedule reaches zero after `steps`. With `minutes` their
     number may be corrected on the way, and the run's record then contains the correction.
@@ -104,15 +104,14 @@ class Schedule:
             return highest * warmup
         return highest * warmup * 0.5 * (1 + math.cos(math.pi * self.share(step)))
 
-    def end_at(self, step: int, decided: Sequence[tuple[int, int]]) -> int:
-        """Return after how many steps the run ends, as known at `step`, with its corrections of this step in `decided`.
+    def follow(self, step: int, recorded: Sequence[tuple[int, int]]) -> None:
+        """Make the corrections of this `step` that are `recorded` and were not made yet.
 
-        A resumed or repeated run follows its record so, also beyond an end that was moved.
+        So a resumed or repeated run follows its record, also beyond an end that was moved.
         """
-        for at, steps in decided[len(self.corrections) :]:
+        for at, steps in recorded[len(self.corrections) :]:
             if at == step:
                 self.correct(at, steps)
-        return self.steps
 
     def correct(self, step: int, steps: int) -> None:
         """Move the end, from `step` on, to `steps` steps in all."""

@@ -21,6 +21,9 @@ Ids = NDArray[np.integer[Any]]
 Weights = Mapping[str, Array]
 """The weights of a network, by name."""
 
+Tensors = dict[str, NDArray[Any]]
+"""The arrays of a file, by name."""
+
 THREAD = 16 << 20  # bytes that a new thread needs: its stack, and room for its first objects
 
 

@@ -114,8 +114,8 @@ class RowProducts:
         self._seconds = [math.inf, math.inf]  # of a block, with each number of threads
         self._spent, self._trial_at = 0.0, -math.inf
 
-    def taken(self, matrix: Array) -> Array:
-        """Return `matrix` [n, m], after registering it as one that every step of the network multiplies with."""
+    def register(self, matrix: Array) -> Array:
+        """Take `matrix` [n, m] as one that every step of the network multiplies with, and return it."""
         if self.is_adaptive:
             row = np.random.default_rng(0).standard_normal((1, len(matrix)), np.float32)
             limits = [self._products.is_limited]  # by other threads: then `shared` may have one thread too

@@ -16,7 +16,7 @@ from pathlib import Path
 from afterword.bases.installed import FOLDERS
 from afterword.inspection.gates_page import gates_html
 from afterword.language_model import load
-from afterword.operations.operation import Record, Request, operation
+from afterword.operations.operation import Request, TextPart, operation
 from afterword.operations.train import train_and_report
 from afterword.operations.work import Work
 from afterword.planning.training_plan import NONE, TrainingSettings
@@ -52,29 +52,20 @@ class Demo(Request):
     minutes: float = setting("how long to train each of the two models", default=1.0, above=0, maximum=525_600)
 
 
-class Told(Record, kw_only=True):
-    """A part of the demo's report."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def headed(heading: str, *text: str) -> Told:
+def headed(heading: str, *text: str) -> TextPart:
     """Return a part below a heading."""
-    return Told(text="\n".join([f"--- {heading}: ".ljust(WIDTH, "-"), *text]))
+    return TextPart(text="\n".join([f"--- {heading}: ".ljust(WIDTH, "-"), *text]))
 
 
 @operation(Demo)
-def demo(request: Demo, work: Work) -> Iterator[Told]:
+def demo(request: Demo, work: Work) -> Iterator[TextPart]:
     out, minutes = os.fspath(request.out), request.minutes
     runs = {Path(out): TrainingSettings(base=BASE, minutes=minutes)}
     runs[Path(out, FROM_NOTHING)] = TrainingSettings(base=NONE, minutes=minutes)
     for place in runs:
         check_run_place(RunFolder(place), _is_demo(place), {})
     page = Path(out, PAGE)
-    yield Told(
+    yield TextPart(
         text=f"""\
 Afterword trains a small LSTM on a text, here Julius Caesar, for about {minutes:g} min on this machine.
 It starts from {BASE}, a model that ships with Afterword and was trained on many texts, but not on Shakespeare.
@@ -99,14 +90,14 @@ The last tenth of the play is held out to measure the models.
     yield headed("bits per character on the held-out tenth (a plain text file needs 8)")
     for name, model in models.items():
         with work.progress(f"scoring by {name}"):
-            yield Told(text=f"{model.score(held_out).bits_per_character:.2f}  {name}")
-    yield Told(text=f"\n{ASKED}\n")
+            yield TextPart(text=f"{model.score(held_out).bits_per_character:.2f}  {name}")
+    yield TextPart(text=f"\n{ASKED}\n")
     for name, model in models.items():
         written = str(model.generate(PROMPT, max_tokens=LENGTH, temperature=TEMPERATURE, seed=SEED))
         yield headed(name, f"{written}\n")
     sentence = first_sentence(written)
     write_bytes(page, gates_html(load(out).gates(sentence), "the demo's model reads what it just wrote").encode())
-    yield Told(text=f"To see its gates while it reads {' '.join(sentence.split())!r}, open {page} in a browser.\n")
+    yield TextPart(text=f"To see its gates while it reads {' '.join(sentence.split())!r}, open {page} in a browser.\n")
     name, folder = work.program, shlex.quote(out)
     yield headed(
         "try next",

@@ -15,7 +15,7 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Piece, Sample
 from afterword.generation.writer import Writer, random_seed
 from afterword.language_model import LanguageModel, ModelLike
-from afterword.operations.operation import Record, Request, Source, argument, operation
+from afterword.operations.operation import Record, Request, Source, TextPart, argument, operation
 from afterword.operations.options import Engine, Holding, Predicting
 from afterword.operations.work import Work
 from afterword.settings import LAST_SEED, setting, settings_class, settings_from
@@ -110,16 +110,11 @@ class WrittenLine(Written, kw_only=True):
     """A line that a model of lines wrote."""
 
 
-class WrittenPiece(Record, kw_only=True):
-    """A piece of a text, for a caller who wants each as it is written: first the prompt. The whole text comes last."""
+def pieces_shown(records: Iterator[TextPart | Written], request: Generate, work: Work) -> Iterator[Record]:
+    """Print each sample, whole or piece by piece: first its prompt, last the whole text, which is then not printed.
 
-    text: str
-
-
-def pieces_shown(
-    records: Iterator[WrittenPiece | Written | WrittenLine], request: Generate, work: Work
-) -> Iterator[Record]:
-    """Print each sample, piece by piece or whole. Lines of --- separate those that are not lines."""
+    Lines of --- separate samples that are not lines.
+    """
     if request.log_probabilities is not None:
         raise OptionError("`log_probabilities` are printed as JSON only: give --json too")
     begun, separate, last = False, False, ""
@@ -129,9 +124,8 @@ def pieces_shown(
         if not begun and separate:
             print("---")
         if not (is_whole and begun):
-            text = str(one) if is_whole else one.fields()["text"]
-            print(printable(text), end="", flush=True)
-            last = text or last
+            print(printable(str(one)), end="", flush=True)
+            last = str(one) or last
         if is_whole and not last.endswith("\n"):
             print(flush=True)
         if begun := not is_whole:
@@ -140,7 +134,7 @@ def pieces_shown(
 
 
 @operation(Generate, show=pieces_shown)
-def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
+def generate(request: Generate, work: Work) -> Iterator[Written | TextPart]:
     prompts = _prompts(request, work)
     model = work.model(request.model, request.using, request.engine, request.hold)
     if model.unwraps and request.prompt_file is not None:
@@ -170,7 +164,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | WrittenPiece]:
         with work.progress("writing", "texts", streams=True) as on_progress:
             for one in samples:
                 if isinstance(one, str):
-                    yield WrittenPiece(text=one)
+                    yield TextPart(text=one)
                     continue
                 if one.finish_reason == "rules":
                     work.note(

@@ -54,7 +54,7 @@ def info(request: Info, work: Work) -> About:
     if request.model is None:
         return About(facts={"afterword": __version__, **system()}, absent="not installed")
     model = request.model
-    saved = model._saved if isinstance(model, LanguageModel) else saved_model(model, of_text=False)[0]
+    saved = model.saved if isinstance(model, LanguageModel) else saved_model(model, of_text=False)[0]
     work.note(*saved.notes)
     return About(facts=saved.info())
 

@@ -15,7 +15,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.gates_page import about, gates_html
 from afterword.inspection.trace import Trace, named_units
-from afterword.language_model import LanguageModel, ModelLike, saved_of
+from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.operation import Output, Record, Request, Source, argument, operation
 from afterword.operations.options import Holding, Overwriting
 from afterword.operations.work import Work
@@ -92,7 +92,9 @@ def read_by_model(request: Inspect, work: Work, most: int | None = None) -> tupl
     read = (work.text(str(request.file), last, unwrap=model.unwraps) if given is None else given)[first:last]
     if request.stretch is not None and not read:
         raise TextError(f"the stretch {request.stretch} is empty: the text ends before it")
-    _note_unseen(model, read, work)
+    if unseen := model.saved.unseen_characters(read):
+        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
+        work.note(f"the model never saw {unseen[:8]!r}{more} in training")
     return model, read
 
 
@@ -123,9 +125,3 @@ def _ends(stretch: str) -> tuple[int, int | None]:
     if last and int(last) <= int(first or 0):
         raise OptionError(f"the stretch {stretch} is empty: LAST must be greater than FIRST, as in 1000:3000")
     return int(first or 0), int(last) if last else None
-
-
-def _note_unseen(model: LanguageModel, text: str, work: Work) -> None:
-    if unseen := saved_of(model).unseen_characters(text):
-        more = f" and {len(unseen) - 8} others" if len(unseen) > 8 else ""
-        work.note(f"the model never saw {unseen[:8]!r}{more} in training")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import nlargest
 from operator import attrgetter
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
@@ -21,7 +21,6 @@ from afterword.settings import OnProgress, ignore_progress
 from afterword.text.decoding import Decoding
 from afterword.text.lines import Masks
 
-Row = TypeVar("Row", bound=Record)
 Scorer = LanguageModel | AdaptingScorer
 Judge = Callable[..., Sequence[LineScore]]
 """A function that scores lines. It also takes `on_progress`, which is called with the fraction that is done."""
@@ -94,17 +93,12 @@ def scored_lines(
 
 
 def ranking(rows: Iterable[Any], column: str, top: int, lines: bool) -> list[Any]:
-    """Return the `top` lines by `column`, without those that a ranking leaves out.
+    """Return the `top` lines with the highest value of `column`, without those that a ranking leaves out.
 
     Empty lines are left out: they cost much for their length, and training leaves them out too. Unless the model is one
     of `lines`, blank lines are left out too.
     """
-    return highest((row for row in rows if (row.text if lines else row.text.strip())), column, top)
-
-
-def highest(rows: Iterable[Row], column: str, top: int) -> list[Row]:
-    """Return the `top` rows with the highest value of `column`, the highest first."""
-    return nlargest(top, rows, key=attrgetter(column))
+    return nlargest(top, (row for row in rows if (row.text if lines else row.text.strip())), attrgetter(column))
 
 
 def judge_of(scorer: Scorer, masks: Sequence[str]) -> Judge:

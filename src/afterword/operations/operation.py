@@ -222,6 +222,17 @@ class Record(msgspec.Struct, kw_only=True):
         return cls(**{**known, **more})
 
 
+class TextPart(Record):
+    """A part of a text or of a report, for people."""
+
+    served: ClassVar = False
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 Show = Callable[[Iterator[Any], Any, Work], Iterator[Record]]
 """Shows the records that answer a request to people, and yields each one."""
 

@@ -85,7 +85,7 @@ def show_plan(found: Preview) -> Planned:
 
 def _lines(found: Preview) -> Iterator[str]:
     plan = found.plan
-    first, second = summary(found)
+    first, second = summary(found.encoded, plan.recipe, plan.base.name if plan.base else None)
     yield from (first, second, "")
     values = {**vars(plan.recipe), "base": plan.base.name if plan.base else "none"}
     rows = [(name.replace("_", "-"), readable(values[name]), why) for name, why in plan.reasons.items()]

@@ -24,7 +24,7 @@ from afterword.operations.operation import Record, Request, Sources, argument, o
 from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.costs import LineScore, total
-from afterword.scoring.costs import Score as Cost
+from afterword.scoring.costs import Score as TextScore
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.text.decoding import Decoding
 from afterword.wording import count_of
@@ -107,8 +107,8 @@ def _whole(
     files = path_names(request.files)
     for file in files:
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            last: list[Cost | None] = [None] * len(scorers)
-            costs: list[Cost] = []
+            last: list[TextScore | None] = [None] * len(scorers)
+            costs: list[TextScore] = []
             parts, on_part = tracked(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
             for part in parts:
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
@@ -117,12 +117,12 @@ def _whole(
         yield Scored.of(costs[0], **several, **costs[0].apart, **_free(costs), **facts)
 
 
-def _free(costs: Sequence[Cost] | Sequence[LineScore]) -> Facts:
+def _free(costs: Sequence[TextScore] | Sequence[LineScore]) -> Facts:
     """Return the cost with nothing held, if parts are held."""
     return {"free_bits_per_character": costs[1].bits_per_character} if len(costs) > 1 else {}
 
 
-def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: Cost | None) -> Cost:
+def _cost(scorer: Scorer, part: Part, on_progress: OnProgress, after: TextScore | None) -> TextScore:
     if isinstance(part, str):
         return scorer.score(part, on_progress=on_progress, after=after)
     return total(scorer.score_lines(part, on_progress=on_progress))
@@ -133,7 +133,7 @@ def _by_line(
 ) -> Iterator[Scored | ScoredLine]:
     """Yield the cost of each line, and at the end that of all lines."""
     judges = [judge_of(one, request.mask) for one in scorers]
-    whole: list[Cost] = []
+    whole: list[TextScore] = []
 
     def judged(lines: list[str]) -> list[Sequence[LineScore]]:
         scores = [judge(lines, on_progress=work.still_wanted) for judge in judges]
@@ -142,7 +142,7 @@ def _by_line(
 
     files, labelled = path_names(request.files), bool(model.labels) and not request.adapt
     more = dict.fromkeys(("label", "label_probability", "given_label") if labelled else ())
-    work.rows(ScoredLine, {**more, **_free([Cost()] * len(scorers)), **several(files), **facts})
+    work.rows(ScoredLine, {**more, **_free([TextScore()] * len(scorers)), **several(files), **facts})
     each = scored_lines(files, request, work, judged, streams=request.top is None)
     found: Iterator[ScoredLine] = (
         ScoredLine.of(scores[0], **_free(scores), **place, **facts) for place, scores in each

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY
+from heapq import nlargest
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -14,19 +16,19 @@ from numpy.typing import NDArray
 
 from afterword.inspection.gates_page import about
 from afterword.language_model import ModelLike
-from afterword.operations.judged import Facts, ScoredText, highest
-from afterword.operations.operation import Output, Record, Request, Sources, argument, operation, path_names
+from afterword.operations.judged import Facts, ScoredText
+from afterword.operations.operation import Output, Record, Request, Sources, TextPart, argument, operation, path_names
 from afterword.operations.options import Engine, Holding, Overwriting, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.costs import USED
-from afterword.scoring.costs import Score as Cost
-from afterword.scoring.surprises import LIKELIEST, Summary, expected
+from afterword.scoring.costs import Score as TextScore
+from afterword.scoring.surprises import LIKELIEST, Summary, expected, shown
 from afterword.scoring.surprises_page import MOST_DRAWN, surprises_html
 from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.text.decoding import Decoding
 from afterword.text.documents import source_name
-from afterword.text.unicode import spaced, visible
+from afterword.text.unicode import spaced
 from afterword.web.pages import MOST_BITS
 from afterword.wording import has_colours, printable
 
@@ -81,23 +83,8 @@ class Surprising(Record, kw_only=True):
     """The character, or the run of blanks up to it, if the model never learned it; otherwise empty."""
     engine: str | UnsetType = UNSET
 
-    @property
-    def expected(self) -> list[str]:
-        """The alternatives for display, such as "e 41%": the likeliest, and the others that round to 1% or more."""
-        return expected((one.text, one.probability) for one in self.alternatives)
 
-
-class WholeText(Record, kw_only=True):
-    """The cost of a whole text, and its most surprising places, for people."""
-
-    served: ClassVar = False
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surprises, work: Work) -> Iterator[Record]:
+def show(records: Iterator[ScoredText | Surprising | TextPart], request: Surprises, work: Work) -> Iterator[Record]:
     """Print the text with each character on its shade, or a row per character without colours."""
     if request.html is not None:
         yield from records
@@ -114,7 +101,7 @@ def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surpri
     line, number, file = Text(), 0, None
     for one in records:
         yield one
-        if isinstance(one, WholeText):
+        if isinstance(one, TextPart):
             console.print(line, soft_wrap=True)
             console.print()
             legend = Text(f"{LEAST_BITS:g} bits ")
@@ -132,15 +119,14 @@ def show(records: Iterator[ScoredText | Surprising | WholeText], request: Surpri
             console.print(line, soft_wrap=True, end="\n" * (one.line - number))
             line = Text()
         number = one.line
-        shown_text = one.text if one.text.isprintable() else visible(one.text).replace("→", "→\t")
-        line.append(shown_text, shade(one.bits))
+        line.append(shown(one.text), shade(one.bits))
 
 
-def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) -> Iterator[Record]:
+def _rows(records: Iterator[ScoredText | Surprising | TextPart], work: Work) -> Iterator[Record]:
     headed = False
     for one in records:
         yield one
-        if isinstance(one, WholeText):
+        if isinstance(one, TextPart):
             work.say(one.text, verbatim=True)
         if isinstance(one, Surprising):
             file = f"  {one.file}" if isinstance(one.file, str) else ""
@@ -148,11 +134,12 @@ def _rows(records: Iterator[ScoredText | Surprising | WholeText], work: Work) ->
                 print(TABLE.format("line", "column", "bits", "text", "expected") + ("  file" if file else ""))
                 headed = True
             place = one.line, one.column, f"{one.bits:.4f}", spaced(one.text)
-            print(printable(TABLE.format(*place, "  ".join(one.expected)) + file))
+            alternatives = expected((each.text, each.probability) for each in one.alternatives)
+            print(printable(TABLE.format(*place, "  ".join(alternatives)) + file))
 
 
 @operation(Surprises, path="/v1/surprises", show=show)
-def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | WholeText]:
+def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprising | TextPart]:
     files = path_names(request.files)
     work.check(files)
     model = work.model(request.model, request.using, request.engine, request.hold)
@@ -182,14 +169,14 @@ def surprises(request: Surprises, work: Work) -> Iterator[ScoredText | Surprisin
         drawn.append(Summary(source_name(file), MOST_DRAWN - taken if request.html is not None else 0))
         found = rows(file, text)
         if request.top is not None:
-            found = iter(highest((one for one in found if not one.unlearned), "bits", request.top))
+            found = iter(nlargest(request.top, (one for one in found if not one.unlearned), attrgetter("bits")))
         yield from found
-        yield WholeText(text="\n".join(drawn[-1].lines()))
+        yield TextPart(text="\n".join(drawn[-1].lines()))
         work.note(*(f"{file}: {one}" if len(files) > 1 else one for one in drawn[-1].notes))
     if isinstance(request.html, Path):
         with output(request.html) as written:
             head = about(Path(model.name).name, model.config, request.hold, request.using)
             written.write(surprises_html(drawn, head).encode())
         work.say(f"wrote {request.html}")
-    cost = Cost.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
+    cost = TextScore.of({part: np.concatenate(nats) for part, nats in whole.items()}, read)
     yield ScoredText.of(cost, **cost.apart)

@@ -136,7 +136,7 @@ def train_and_report(run: Run, work: Work, on_progress: OnReport | None = None) 
     """Train `run` to its end, report its plan and its result, and return its model."""
     note = work.note if on_progress is None else ignore_progress
     note(*run.take_notes())
-    work.say(*summary(run))
+    work.say(*summary(run.encoded, run.recipe, run.base_name, run.record.stages))
     if run.record.expected is not None and run.saved is None:
         work.say(f"expected: {in_bits(run.record.expected)} on held-out text (afterword plan explains why)")
     work.train(run, on_progress)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,8 @@ from msgspec import UNSET
 
 from afterword import bars
 from afterword.commands import elsewhere
-from afterword.errors import OptionError, TextError
+from afterword.errors import OptionError, TextError, spelled
+from afterword.settings import ignore_progress
 from afterword.storage import temporary_folder
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import check_sources, is_ours, source_name
@@ -36,10 +38,10 @@ MOST_AT_ONCE = 20_000_000  # characters of a text that is not read in parts
 
 Part = str | list[str]
 """A part of a text, or some of its lines."""
-ProgressShown = AbstractContextManager[Callable[..., object]]
-"""A context that shows progress: see `Work.progress`."""
 Enough = Callable[[], bool]
 """A function that returns whether a training may end early."""
+ProgressShown = AbstractContextManager[Callable[..., object]]
+"""A context that shows progress: see `Work.progress`."""
 
 
 class Work:
@@ -55,17 +57,13 @@ class Work:
     """A row of that kind without values: its columns, whatever the first row has."""
 
     def model(
-        self,
-        named: ModelLike,
-        using: Using = "both",
-        engine: EngineName = "numpy",
-        hold: Sequence[str] = (),
+        self, named: ModelLike, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
         """Return the model that was `named`, with parts of it held. Raises ModelError, OptionError, HubError."""
-        from afterword.language_model import load_if_named, saved_of
+        from afterword.language_model import load_if_named
 
         model = load_if_named(named, using, engine)
-        self.note(*saved_of(model).notes)
+        self.note(*model.saved.notes)
         return model.hold(*hold)
 
     def engine_of(self, model: LanguageModel) -> dict[str, Any]:
@@ -87,8 +85,10 @@ class Work:
         return bool(elsewhere(name)) or is_base or is_ours(name) or os.path.exists(model_folder(Path(name)) / CONFIG)
 
     def note(self, *notes: str) -> None:
-        """Show `notes` to the caller."""
-        bars.note(*notes)
+        """Show `notes` to the caller, with options as Python has them, if progress is shown."""
+        if bars.is_seen():
+            for one in notes:
+                print(f"note: {spelled(one)}", file=sys.stderr)
 
     def say(self, *lines: str, verbatim: bool = False) -> None:
         """Report `lines` about the work to people; in Python, do nothing. A user's own text is printed `verbatim`."""
@@ -123,15 +123,30 @@ class Work:
         """Return a context with a run's folder: `out`, or a temporary one; in subclasses, `out` or the `default`."""
         return _temporary_folder() if out is None else contextlib.nullcontext(Path(out))
 
+    def samples(self, run: Run) -> OnReport:
+        """Return a function of the reports of `run` that now and then shows what the model writes; here, never."""
+        return ignore_progress
+
     def train(
         self, run: Run, on_progress: OnReport | None = None, kept: bool = True, enough: Enough = lambda: False
     ) -> None:
-        """Train `run` to its end, or until it is `enough`. Each report goes to `on_progress`; if it is None, people see
-        the progress.
+        """Train `run` to its end, or until it is `enough`. Each report goes to `on_progress`; if it is None, notes and
+        a bar show the progress, or a line now and then.
 
         If the caller interrupts a run whose folder is `kept`, the run is saved, so that it can be resumed.
         """
-        bars.train_shown(run, on_progress, enough, self.note)
+        from afterword.runs import loop  # with PyTorch, which takes a second
+
+        note = self.note if on_progress is None else ignore_progress
+        note(*run.take_notes())
+        is_bar = on_progress is None and bars.is_seen()
+        shown = bars.training_bar() if is_bar else contextlib.nullcontext(on_progress or bars.training_lines(self.say))
+        also = self.samples(run) if kept else ignore_progress
+        with shown as show:
+            for report in loop.train_run(run, enough):
+                note(*report.notes)
+                show(report)
+                also(report)
 
     def check(self, files: Sequence[str]) -> list[str]:
         """Return the kind of each of `files`. Raises TextError for one that cannot be read."""
@@ -143,9 +158,11 @@ class Work:
             raise TextError(f"{source_name(file)} is empty: there is nothing to score")
 
     @contextlib.contextmanager
-    def reader(self, decoding: Decoding) -> Iterator[Reader]:
-        """Yield a reader of texts, and report its notes at the end."""
+    def reader(self, decoding: Decoding, unwrap: bool = False) -> Iterator[Reader]:
+        """Yield a reader of texts, and report its notes at the end. With `unwrap`, it joins the lines of wrapped
+        prose."""
         reader = self._reader(decoding)
+        reader.unwraps = unwrap
         try:
             yield reader
         finally:
@@ -160,8 +177,7 @@ class Work:
         Raises TextError. Without `most`, also raises it for a text that is too long to be held in memory.
         """
         pieces, length, limit = [], 0, MOST_AT_ONCE + 1 if most is None else most
-        with self.reader(decoding or Decoding()) as reader:
-            reader.unwraps = unwrap
+        with self.reader(decoding or Decoding(), unwrap) as reader:
             for piece in reader.read([file]):
                 pieces.append(piece)
                 length += len(piece)
@@ -177,8 +193,7 @@ class Work:
         With `unwrap`, join the lines of wrapped prose.
         Raises TextError if the file is empty.
         """
-        with self.reader(decoding) as reader:
-            reader.unwraps = unwrap
+        with self.reader(decoding, unwrap) as reader:
             pieces = reader.read([file])
             each: Iterator[Part] = some(filled_lines(pieces)) if lines else parts(pieces)
             first = next(each, "")

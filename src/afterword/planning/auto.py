@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from afterword.learning.batches import steps_per_pass
+from afterword.learning.batches import MOST_EXAMINED, steps_per_pass
 from afterword.learning.device import chosen_device, embedding_size, precisions_to_try
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import HeldOut, Measured, learn_ngram
@@ -34,7 +34,6 @@ from afterword.text.encoded import EncodedCorpus
 
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-MOST_COUNTED = 2**22  # tokens that are examined for remarks on a text
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -54,10 +53,6 @@ SAME_FOR_ALL: Choices = {
     "ngram": (HIGHEST_ORDER, "tokens: n-grams know by heart what the LSTM learns slowly; 9 are hardly better"),
     "checkpoint_every": (None, "once per minute, so that at most a minute is repeated"),
     "seed": (0, "of all random numbers"),
-    "cell": ("lstm", ""),
-    "distillation": (0.0, ""),
-    "second_training": (False, ""),
-    "weight_dropout": (0.0, ""),
 }
 
 
@@ -122,7 +117,7 @@ class Planner:
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"
         recipe = _recipe(choices)
         check_memory(recipe, encoded.tokenizer)
-        reasons = {"base": start.why} | {name: choices[name][1] for name in vars(recipe)}
+        reasons = {"base": start.why} | {name: choices[name][1] for name in vars(recipe) if name in choices}
         return Plan(
             recipe,
             {name: reason for name, reason in reasons.items() if reason},
@@ -202,7 +197,7 @@ class Planner:
         return tuning.size_in_time(self._tokens, tokens_read, self._fixed["num_layers"][0])
 
     def _step_time(self, size: int) -> StepTime:
-        return self._times(size) * (TAUGHT if self._fixed["distillation"][0] else 1.0)
+        return self._times(size) * (TAUGHT if self._fixed.get("distillation", (0.0, ""))[0] else 1.0)
 
     def _steps_in_time(self, size: int, minutes: float, alone: bool) -> float:
         step = self._step_time(size)
@@ -282,7 +277,7 @@ class Planner:
                 expect = f"what it writes to be more like {self._base.name} than like the text"
             few = f"{characters:,} characters are few to learn from"
             notes.append(f"{few}: expect {expect}; use 100,000 or more for better results")
-        counted = np.bincount(self._encoded.training[:MOST_COUNTED], minlength=self._encoded.tokenizer.rows)
+        counted = np.bincount(self._encoded.training[:MOST_EXAMINED], minlength=self._encoded.tokenizer.rows)
         if remark := self._encoded.tokenizer.remark(counted):
             notes.append(remark)
         if recipe.minutes is None:

@@ -32,7 +32,7 @@ def base_asked_for(settings: TrainingSettings, text: TextSettings) -> Base | Non
     if settings.base in (AUTO, NONE):
         return None
     if settings.recipe == "classic":
-        raise OptionError(f"base {settings.base}: the classic recipe does not begin from a base; leave it out")
+        raise OptionError("the classic recipe does not begin from a base: leave `base` out")
     base = load_base(os.fspath(settings.base))
     if conflict := _conflict(base, settings, text.vocabulary):
         raise OptionError(f"base {conflict}")
@@ -110,7 +110,7 @@ def decided(base: Base, untouched: Measured | None, preferred: str = "") -> Choi
     base was tried and no other.
     """
     if untouched is None or untouched.ngram is None:
-        return False, f"a base cannot be tested without held-out text; --base {base.name} uses it untested"
+        return False, f"a base cannot be tested without held-out text; to use {base.name} untested, give its name"
     figures = f"as it is, {base.name} lowers the cost of the n-gram alone by {untouched.gain:.1%}"
     figures += f", and {preferred}" if preferred else ""
     if untouched.gain < LEAST_FROM_BASE:
@@ -123,12 +123,10 @@ def _conflict(base: Base, settings: TrainingSettings, vocabulary: str | None) ->
     if conflict := vocabulary_conflict(base, vocabulary):
         return conflict
     if settings.cell != (cell := base.model.config.cell):
-        return f"{base.name} is made of {cell} cells: give --cell {cell}"
+        return f"{base.name} is made of {cell} cells: give `cell` {cell}"
     for name in SIZES:
-        asked, has, option = getattr(settings, name), getattr(base.model.config, name), name.replace("_", "-")
+        asked, has = getattr(settings, name), getattr(base.model.config, name)
         if asked not in (None, has):
-            return (
-                f"{base.name} has {option} {has}, so --{option} {asked} cannot be used with it: "
-                f"leave --{option} out, or give --base none"
-            )
+            size = name.replace("num", "number of").replace("_", " ")
+            return f"{base.name} has {has} as its {size}, not {asked}: leave `{name}` out, or give `base` none"
     return None

@@ -33,10 +33,9 @@ SHOWN_NUMBERS = (
 def text_settings(text: TextSettings) -> TextSettings:
     """Return `text` as this recipe reads it: in lower case, and all of it unless the user holds a part out."""
     if text.lines:
-        name = "labels" if text.labels else "lines"
-        raise OptionError(f"{name}: the classic recipe reads running text; leave --{name} out")
+        raise OptionError(f"the classic recipe reads running text: leave `{'labels' if text.labels else 'lines'}` out")
     if text.vocabulary not in (None, "char", "classic"):
-        raise OptionError(f"vocabulary {text.vocabulary}: the classic recipe reads characters; leave it out")
+        raise OptionError("the classic recipe reads characters: leave `vocabulary` out")
     unwrap = "no" if text.unwrap == "auto" else text.unwrap
     return dataclasses.replace(text, lowercase=True, vocabulary="classic", unwrap=unwrap)
 
@@ -64,12 +63,12 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings) -> Plan:
 def recipe_without_steps(settings: TrainingSettings) -> Recipe:
     """Return the recipe without its steps and the numbers that follow from them."""
     if settings.embedding_size is not None:
-        raise OptionError("embedding-size: the classic recipe has no embedding; leave it out")
+        raise OptionError("the classic recipe has no embedding: leave `embedding_size` out")
     if settings.ngram:
-        raise OptionError("ngram: the classic recipe has no n-gram; leave it out")
+        raise OptionError("the classic recipe has no n-gram: leave `ngram` out")
     check_claimed(settings.cell, "the classic recipe")
     if settings.schedule == "cosine":
-        raise OptionError("schedule cosine: the classic recipe has a constant rate; leave it out")
+        raise OptionError("the classic recipe has a constant rate: leave `schedule` cosine out")
     return Recipe(
         recipe="classic",
         steps=0,

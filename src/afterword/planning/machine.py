@@ -34,7 +34,7 @@ def check_memory(recipe: Recipe, tokenizer: Tokenizer) -> None:
         raise OptionError(
             f"{config.num_layers} layers of {config.hidden_size} units in batches of {batch_size} × "
             f"{seq_length} need about {(weights + activations) / 2**30:,.0f} GiB and {place} has "
-            f"{memory / 2**30:,.0f}: make hidden-size, num-layers, batch-size or seq-length smaller"
+            f"{memory / 2**30:,.0f}: make `hidden_size`, `num_layers`, `batch_size` or `seq_length` smaller"
         )
 
 

@@ -17,16 +17,16 @@ def text_settings(text: TextSettings, settings: TrainingSettings) -> TextSetting
     if settings.recipe == "classic":
         return classic.text_settings(text)
     if text.vocabulary == "classic":
-        raise OptionError("vocabulary classic belongs to the classic recipe: give `recipe` classic")
+        raise OptionError("`vocabulary` classic belongs to the classic recipe: give `recipe` classic")
     return text.holding_out(HELD_OUT)
 
 
 def check_batch(characters: int, text: TextSettings, settings: TrainingSettings) -> None:
     """Raise OptionError if a batch of `settings` is larger than a training text of this number of characters."""
     window = classic.WINDOW if settings.recipe == "classic" else None
-    for option, value in (("seq-length", settings.seq_length or window), ("batch-size", settings.batch_size)):
+    for option, value in (("seq_length", settings.seq_length or window), ("batch_size", settings.batch_size)):
         if value is not None and value >= characters and not text.lines:
-            raise OptionError(f"{option} {value} is too large for {characters} characters of training text")
+            raise OptionError(f"`{option}` {value} is too large for {characters} characters of training text")
 
 
 def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, start: StartingPoint = SCRATCH) -> Plan:

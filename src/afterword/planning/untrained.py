@@ -98,6 +98,6 @@ def _sample(encoded: EncodedCorpus, characters: int) -> list[str]:
         pieces = min(PIECES, -(-len(rows) // PIECE))
         starts = len(rows) * np.arange(pieces) // max(pieces, 1)
         ends = starts + min(tokens, len(rows)) // max(pieces, 1)
-    known = tokenizer.rows - (tokenizer.shared_row_tokens > 1)
     parts = [rows[start : min(end, start + tokens)] for start, end in zip(starts, ends, strict=True)]
-    return [tokenizer.decode(part[part < known]).strip("\ufffd") for part in parts]  # bytes may cut a character
+    own = tokenizer.own_rows  # without bytes, which may be part of a character
+    return [tokenizer.decode(part[part < own]).strip("\ufffd") for part in parts]

@@ -13,13 +13,13 @@ from typing import Any
 from afterword.errors import AfterwordError, RunError
 from afterword.learning.device import check_device, memory_reported
 from afterword.learning.ranks import meet, ranks
-from afterword.learning.recipe import Recipe
+from afterword.model.folder.saved import Origin
 from afterword.planning.base_choice import base_asked_for, choose_start
 from afterword.planning.recipes import check_batch, make_plan, text_settings
 from afterword.planning.training_plan import Plan, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment, versions
 from afterword.runs.folder import RunFolder, check_outside, check_run_place, locked
-from afterword.runs.record import BegunFrom, Environment, RunRecord
+from afterword.runs.record import Environment, RunRecord
 from afterword.runs.resume import check_gpu, damage_reported, take_settings
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress
@@ -41,14 +41,6 @@ class Preview:
     """Time for measuring and planning, without reading and encoding the text."""
     text: dict[str, Any]
     """The sources, and every setting of the text."""
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.plan.recipe
-
-    @property
-    def base_name(self) -> str | None:
-        return None if self.plan.base is None else self.plan.base.name
 
 
 @contextmanager
@@ -118,7 +110,7 @@ def begin(
         recipe, base = plan.recipe, plan.base
         if base is not None:
             new.write_base(base.weights_for(encoded.tokenizer, encoded.lines, recipe.seed))
-            base_used = BegunFrom(base.name, base.fingerprint)
+            base_used = Origin(base.name, base.fingerprint)
         environments = (Environment(0, environment(recipe.threads, recipe.device)),)
         record = RunRecord(
             asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=base_used
@@ -157,8 +149,7 @@ def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, ove
     with damage_reported(original):
         record, notes = take_settings(original, record, asked or {})
         now = environment(record.plan.threads, record.plan.device)
-    changed = differences(record.environments, now)
-    if changed:
+    if changed := differences(record.environments, now):
         raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
     record = replace(record, versions=versions(), environments=(Environment(0, now),))
     check_ranks(record.plan)
@@ -189,8 +180,7 @@ def together(make: Callable[[], Run], path: Path) -> Run:
         except BaseException as error:
             team.from_first(error.exit_status if isinstance(error, AfterwordError) else 1)
             raise
-    status = int(team.from_first(0))
-    if status:
+    if status := int(team.from_first(0)):
         raise SystemExit(status)
     if team.rank > 0:
         folder = RunFolder(path)

@@ -50,9 +50,8 @@ def system() -> dict[str, Any]:
 def processor() -> str:
     """Return the name of the processor."""
     with contextlib.suppress(OSError):
-        names = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if names:
-            return str(names[0])
+        if name := re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return name[1]
     return platform.processor() or platform.machine()
 
 
@@ -94,6 +93,6 @@ def check_torch() -> None:
 def check_ranks(recipe: Recipe) -> None:
     if recipe.batch_size < ranks():
         raise OptionError(
-            f"{ranks()} ranks and a batch-size of {recipe.batch_size}: every rank needs a lane of its own; "
-            "start fewer, or give a larger `batch_size`"
+            f"{ranks()} ranks and a `batch_size` of {recipe.batch_size}: every rank needs a lane of its own; "
+            "start fewer, or give a larger one"
         )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from afterword.learning.recipe import Recipe
 from afterword.planning.expectation import Expectation
-from afterword.runs.begin import Preview
-from afterword.runs.record import bits
-from afterword.runs.run import Run
+from afterword.runs.record import Stage, bits
 from afterword.text.encoded import EncodedCorpus
 from afterword.wording import count_of
 
 
-def summary(run: Run | Preview) -> tuple[str, str]:
-    """Return a summary of the run's plan, in two lines."""
-    encoded, recipe = run.encoded, run.recipe
+def summary(
+    encoded: EncodedCorpus, recipe: Recipe, base_name: str | None, stages: Sequence[Stage] = ()
+) -> tuple[str, str]:
+    """Return a summary of a run's plan, in two lines; `stages` give it more time."""
     config = recipe.config(encoded.tokenizer)
     network = f"{config.network}, {config.parameters:,} parameters"
-    end = run.record.stages[-1] if isinstance(run, Run) and run.record.stages else recipe
+    end = stages[-1] if stages else recipe
     way = f"{round(end.minutes, 3):g} min" if end.minutes is not None else count_of(end.steps, "step")
-    if run.base_name is not None:
-        network = f"from {run.base_name}: {network}"
+    if base_name is not None:
+        network = f"from {base_name}: {network}"
     place = f"{recipe.threads} threads" if recipe.device == "cpu" else "on a GPU"
     return (
         f"{encoded.kind}: {encoded.training_characters:,} {encoded.unit}s to train on{_contents(encoded)}, "

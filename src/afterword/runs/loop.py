@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from afterword.errors import NotFiniteError
@@ -39,7 +40,7 @@ def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Gene
                 break
             except NotFiniteError as trouble:
                 run.roll_back(trouble)
-        run.team.part()
+        run.team.leave()
     finally:
         run.folder.unlock()
 
@@ -63,7 +64,8 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     if learner.step > 0 and team.from_first(not run.folder.model.exists()):  # removed: save one to write with
         run.save_model(learner, None)
 
-    while learner.step < schedule.end_at(learner.step, run.record.corrections):
+    schedule.follow(learner.step, run.record.corrections)
+    while learner.step < schedule.steps:
         if learner.step == run.record.begun_again:
             run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
@@ -72,18 +74,12 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens
 
-        # the clock corrects the number of steps, unless the record does; at the end, it decides on a second training
-        decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
         ending = step == schedule.steps
-        looking = run.may_begin_again(step) if ending else step % max(1, recipe.steps // LOOKS) == 0
-        if run.minutes is not None and looking and not decided:
-            forecast.look(step, clock.now)
-            fitting = forecast.again(step, run.minutes) if ending else forecast.correction(schedule.steps)
-            steps = int(team.from_first(fitting or schedule.steps))
-            if steps != schedule.steps:
-                schedule.correct(step, steps)
-                run.correct(step, steps, second=ending)
-        last = step == schedule.end_at(step, run.record.corrections)
+        decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
+        if not decided:
+            _correct_steps(run, schedule, forecast, step, clock.now)
+        schedule.follow(step, run.record.corrections)
+        last = step == schedule.steps  # unless a second training begins here, or the record gives more time
 
         measured = None
         if step % recipe.evaluate_every == 0 or ending:
@@ -124,8 +120,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             )
             nats, tokens, read, reported = 0.0, 0, 0, now
             run.report(progress)
-            with clock.paused():
-                yield progress
+            stopped_at = clock.now
+            yield progress
+            clock = Clock(stopped_at)  # what the reader of a report does is not training
 
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - saved >= CHECKPOINT_SECONDS
@@ -133,12 +130,12 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             should_stop() and not last, due or ending or (reporting and run.writes.trouble is not None)
         )
         if stopping or saving:
-            began = clock.now
-            if any(team.agree(not learner.is_finite())):
+            began, tensors = clock.now, learner.tensors()
+            if any(team.agree(not all(np.isfinite(tensor).all() for tensor in tensors.values()))):
                 raise NotFiniteError(step, began)
             rollbacks, corrections = run.record.rollbacks, tuple(schedule.corrections)
             position = Position(step, batches.position, corrections, rollbacks, best, began, nats, tokens)
-            if run.save_checkpoint(learner.tensors(), position):  # else one is due again at the next report
+            if run.save_checkpoint(tensors, position):  # else one is due again at the next report
                 saved = time.monotonic()
             forecast.saved(clock.now - began)
         if stopping:
@@ -149,3 +146,17 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     else:
         run.end(learner.step, clock.now)
     run.writes.finish()
+
+
+def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, now: float) -> None:
+    """Let the clock correct the number of steps now and then, and at the end decide on a second training."""
+    ending = step == schedule.steps
+    looking = run.may_begin_again(step) if ending else step % max(1, run.recipe.steps // LOOKS) == 0
+    if run.minutes is None or not looking:
+        return
+    forecast.look(step, now)
+    fitting = forecast.again(step, run.minutes) if ending else forecast.correction(schedule.steps)
+    steps = int(run.team.from_first(fitting or schedule.steps))
+    if steps != schedule.steps:
+        schedule.correct(step, steps)
+        run.correct(step, steps, second=ending)

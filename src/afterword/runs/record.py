@@ -13,6 +13,7 @@ from typing import Any
 
 from afterword.learning.recipe import Recipe
 from afterword.learning.validation import Best
+from afterword.model.folder.saved import Origin
 from afterword.planning.expectation import Expectation
 from afterword.records import as_record
 
@@ -59,14 +60,6 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class BegunFrom:
-    """The model whose weights a run began with."""
-
-    name: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
 class Ended:
     """The end of a run. If it is repeated, it takes the same steps whatever the clock says."""
 
@@ -98,7 +91,7 @@ class RunRecord:
     stages: tuple[Stage, ...] = ()
     ended: Ended | None = None
     begun_again: int | None = None  # the step at which a second training began from the base
-    base: BegunFrom | None = None
+    base: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def take_settings(folder: RunFolder, record: RunRecord, asked: Mapping[str, Any]
             recipe = replace(recipe, **{name: value})
         elif value != (has := recorded.get(name)):
             raise OptionError(
-                f"{name.replace('_', '-')} is {_spelled(has)} in the run {folder.path}, "
+                f"`{name}` is {_spelled(has)} in the run {folder.path}, "
                 f"not {_spelled(value)}: leave it out, or begin another run with another `out`"
             )
     return replace(record, plan=recipe), notes
@@ -157,11 +157,9 @@ def _compare_environment(run: Run) -> None:
     """Note and record the changes that may make the run's bits differ from here on."""
     history = run.record.environments
     now = environment(run.recipe.threads, run.recipe.device)
-    changed = differences(history[-1:], now)
-    if not changed:
-        return
-    run.notes.append(f"{changed}: the run continues, but perhaps not bit for bit as it would have")
-    run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
+    if changed := differences(history[-1:], now):
+        run.notes.append(f"{changed}: the run continues, but perhaps not bit for bit as it would have")
+        run.change_record(environments=(*history, Environment(run.saved[1].step if run.saved else 0, now)))
 
 
 def extend(run: Run, more_minutes: float) -> None:

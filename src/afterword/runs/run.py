@@ -149,9 +149,7 @@ class Run:
             text = encoded.tokenizer.decode(encoded.training[:JUDGED].tolist())
             if recipe.ngram > 1 and recur(text):
                 suited = PROSE if penalty >= REPETITIVE and is_prose(text) else RECURRING_WORDS
-                writing = replace(
-                    writing, temperature=suited.temperature, min_p=suited.min_p, new_word_p=suited.new_word_p
-                )
+                writing = replace(suited, max_tokens=writing.max_tokens, repetition_penalty=penalty)
         return writing
 
     def join(self, team: Team) -> None:

@@ -7,11 +7,9 @@ repeated run takes the same steps.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import replace
 
 from afterword.learning.optimizer import EARLY
@@ -20,7 +18,7 @@ from afterword.planning.tuning import EVALUATION_SHARE, LEAST_SECOND_TRAINING
 
 
 class Clock:
-    """Seconds of training: without interruptions, and without the time that readers of the reports take."""
+    """Seconds of training. After an interruption, another clock continues from its time."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         """`seconds` is the training time before."""
@@ -29,15 +27,6 @@ class Clock:
     @property
     def now(self) -> float:
         return time.monotonic() - self._zero
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Stop the clock inside the block."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._zero += time.monotonic() - began
 
 
 MEMORY, LEAST_MEMORY = 0.02, 2.0  # the pace is averaged over this part of the run, and over at least this many seconds

@@ -15,7 +15,7 @@ import numpy as np
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.blend import Adapter
-from afterword.scoring.costs import USED, End, LineScore, Score, check_filled, grouped, line_ids
+from afterword.scoring.costs import USED, End, LineScore, Score, check_not_empty, grouped, line_ids
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer
 
@@ -69,7 +69,7 @@ class AdaptingScorer:
 
     def score(self, text: str, *, on_progress: OnProgress = ignore_progress, after: Score | None = None) -> Score:
         """Return the cost of `text`; with `after`, it continues the last text. Raises TextError as a model does."""
-        check_filled(text, after)
+        check_not_empty(text, after)
         end = after.end if after is not None else None
         at, before, _ = end or (0, None, None)
         ids = self._tokenizer.encode(text, at)

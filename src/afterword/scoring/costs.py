@@ -26,7 +26,7 @@ from afterword.model.threads import MOST_SHARING, share
 from afterword.settings import OnProgress, ignore_progress
 from afterword.text.tokenizer import Tokenizer, check_text
 
-LINES_AT_ONCE, FEWEST_AT_ONCE = 256, 32  # the most lines read side by side, and the fewest if threads share them
+MOST_LANES, FEWEST_LANES = 256, 32  # the most lines read side by side, and the fewest if threads share them
 USED = "used"  # the costs by what the network predicts with, next to those by each part of a mixture
 NONE, NO_PARTS = np.empty(0), dict[str, float]()  # of a text whose tokens are not known
 ENTROPY = "entropy"  # the expected costs
@@ -45,7 +45,8 @@ class Cost:
     """The figures of a text, computed from the costs of its tokens.
 
     A subclass is a dataclass whose fields are figures, some of them computed here. So a table of such records, as
-    `pandas.DataFrame` and polars make it, has a column per figure. What they are computed from is an `InitVar`.
+    `pandas.DataFrame` and polars make it, has a column per figure. What they are computed from is an `InitVar`. A field
+    with `init=False` and no default is no attribute of its class, so that the property of this class answers for it.
     """
 
     if TYPE_CHECKING:  # polars takes columns in the order of annotations
@@ -193,7 +194,7 @@ def score(
     return Score.of({name: costs[0] for name, costs in nats.items()}, text, end=end)
 
 
-def check_filled(text: str, after: Score | None) -> None:
+def check_not_empty(text: str, after: Score | None) -> None:
     """Raise TextError for an empty `text` that continues nothing: a cost of zero would look like a perfect fit."""
     if isinstance(text, str) and not text and after is None:
         raise TextError("the text is empty: there is nothing to score")
@@ -263,7 +264,7 @@ def batches(ids: Sequence[Annotated[Ids, "n"]], threads: int = 1) -> Iterator[tu
     """
     lengths = [len(line) for line in ids]
     each = -(-len(ids) // threads)  # lines per thread
-    lanes = max(FEWEST_AT_ONCE, -(-each // -(-each // LINES_AT_ONCE))) if ids else LINES_AT_ONCE
+    lanes = max(FEWEST_LANES, -(-each // -(-each // MOST_LANES))) if ids else MOST_LANES
     numbers = NUMBERS_AT_ONCE // min(threads, MOST_SHARING)
 
     def fits(batch: list[int], index: int) -> bool:

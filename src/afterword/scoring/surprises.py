@@ -78,14 +78,15 @@ class Surprise:
     """
 
     @property
-    def shown(self) -> str:
-        """Its text for display: ↵ for the end of a line, an arrow before a tab, numbers for unprintable characters."""
-        return self.text if self.text.isprintable() else visible(self.text).replace("→", "→\t")
-
-    @property
     def expected(self) -> list[str]:
         """The alternatives for display."""
         return expected(self.alternatives)
+
+
+def shown(text: str) -> str:
+    """Return the text of a surprise for display: ↵ for the end of a line, an arrow before a tab, numbers for
+    unprintable characters."""
+    return text if text.isprintable() else visible(text).replace("→", "→\t")
 
 
 def expected(alternatives: Iterable[tuple[str, float]]) -> list[str]:

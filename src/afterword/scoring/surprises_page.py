@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
-from afterword.scoring.surprises import Place, Summary, Surprise
+from afterword.scoring.surprises import Place, Summary, Surprise, shown
 from afterword.text.unicode import spaced, visible
 from afterword.web.pages import MOST_BITS, document, inline, level, policy, read, style
 
@@ -68,4 +68,4 @@ def _character(surprise: Surprise, id: str) -> str:
     shade = level(surprise.bits)
     kind = f' class="s{shade}"' if shade else ' class="end"' if surprise.text == "\n" else ""
     expected = "\n".join([f"{surprise.bits:.1f} bits; expected", *surprise.expected])
-    return f'<b{id}{kind} data-e="{html.escape(expected)}">{html.escape(surprise.shown)}</b>'
+    return f'<b{id}{kind} data-e="{html.escape(expected)}">{html.escape(shown(surprise.text))}</b>'

@@ -95,7 +95,6 @@ def _key(file: Source | None) -> str | None:
     if key is None:
         return None
     if len(key) < LEAST_KEY or not key.isascii() or not key.isprintable() or " " in key:
-        raise OptionError(
-            f"the key in {file or KEY} is invalid: use {LEAST_KEY} or more printable ASCII characters and no spaces"
-        )
+        rule = f"use {LEAST_KEY} or more printable ASCII characters and no spaces"
+        raise OptionError(f"the key in {file or KEY} is invalid: {rule}")
     return key

@@ -96,10 +96,6 @@ class ClassicTokenizer(CharTokenizer):
     byte_fallback = False
 
     @classmethod
-    def of(cls, characters: Iterable[str], lowercase: bool = True) -> Self:
-        return super().of(characters, lowercase=True)
-
-    @classmethod
     def recognise(cls, tokens: Mapping[str, int], found: Mapping[str, Any], lowercase: bool) -> Self | None:
         return None if END in tokens else cls(single_characters(tokens), lowercase=True)
 

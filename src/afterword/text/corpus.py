@@ -182,7 +182,7 @@ def parse_validation(validation: str | float | os.PathLike[str] | None) -> float
     except ValueError:
         return Path(str(validation))
     if not 0 < share < 1:
-        raise OptionError(f"validation must be a fraction above 0 and below 1, or a file, not {validation}")
+        raise OptionError(f"`validation` must be a fraction above 0 and below 1, or a file, not {validation}")
     return share
 
 

@@ -213,11 +213,10 @@ class Reader:
     def _plain(self, raw: bytes, file: BufferedIOBase, name: str) -> Iterator[str]:
         """Decode a plain text that begins with `raw`."""
         encoding = self._decoding.encoding
-        if codecs.lookup(encoding).name == "utf-8":
-            marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
-            if marked is not None:
-                self.notes.changed(name, "read {} as the UTF-16 or UTF-32 that its byte order mark says")
-                encoding = marked
+        marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
+        if marked and codecs.lookup(encoding).name == "utf-8":
+            self.notes.changed(name, "read {} as the UTF-16 or UTF-32 that its byte order mark says")
+            encoding = marked
         decode = TextDecoder(name, encoding, self._decoding.encoding_errors == "strict")
         newlines = io.IncrementalNewlineDecoder(None, translate=True)
         started = False

@@ -15,7 +15,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Annotated, Any, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from msgspec import Meta
@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, RunError, TextError
 from afterword.records import read_json
+from afterword.settings import settings_from
 from afterword.storage import read_whole, replacing, write_bytes, write_json
 from afterword.text.corpus import Corpus, Split
+from afterword.text.documents import reason
 from afterword.text.tokenizer import Encoder, Ids, Tokenizer
 from afterword.text.vocabularies import RemovedVocabularyError, from_json, vocabulary_asked_for
 
@@ -116,20 +118,17 @@ class EncodedCorpus(CorpusFacts):
                     "use the version that wrote it"
                 )
             dtype = _little_endian(facts.dtype)
-            shared = {field.name: getattr(facts, field.name) for field in dataclasses.fields(CorpusFacts)}
-            return EncodedCorpus(
-                folder=folder,
-                tokenizer=from_json(read_whole(folder / "tokenizer.json").decode()),
-                training=_map(folder / "training.bin", facts.training.tokens, dtype),
-                validation=_map(folder / "validation.bin", facts.validation.tokens, dtype),
-                training_characters=facts.training.characters,
-                validation_characters=facts.validation.characters,
-                **shared,
-            )
-        except OSError as error:
-            raise RunError(f"cannot read the encoded text in {folder}: {error.strerror or error}") from None
-        except RemovedVocabularyError as error:
-            raise RunError(f"cannot read the encoded text in {folder}: {error}") from None
+            parts = {
+                "folder": folder,
+                "tokenizer": from_json(read_whole(folder / "tokenizer.json").decode()),
+                "training": _map(folder / "training.bin", facts.training.tokens, dtype),
+                "validation": _map(folder / "validation.bin", facts.validation.tokens, dtype),
+                "training_characters": facts.training.characters,
+                "validation_characters": facts.validation.characters,
+            }
+            return settings_from(EncodedCorpus, vars(facts) | parts)
+        except (OSError, RemovedVocabularyError) as error:
+            raise RunError(f"cannot read the encoded text in {folder}: {reason(error)}") from None
         except (ValueError, ModelError) as error:
             raise RunError(f"the encoded text in {folder} is damaged ({error}): train again from the text") from None
 
@@ -179,24 +178,20 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         parts = {part: _PartWriter(files[part], tokenizer, dtype, newline) for part in SPLITS}
         for part, text in corpus.pieces():
             parts[part].add(text)
-        training, validation = (parts[part].finish() for part in SPLITS)
-        if (training.characters, validation.characters) != (corpus.training_characters, corpus.validation_characters):
+        sizes = {part: parts[part].finish() for part in SPLITS}
+        counted = [size.characters for size in sizes.values()]
+        if counted != [corpus.training_characters, corpus.validation_characters]:
             raise TextError("the text changed while it was read: train when nothing writes to it")
-    facts = CorpusFile(
-        format=FORMAT,
-        dtype=dtype.name,
-        lines=corpus.lines,
-        documents=training.lines if corpus.lines else 1,
-        training=training.size(),
-        validation=validation.size(),
-        unseen=np.flatnonzero(~training.seen).tolist(),
-        fingerprint=_fingerprint(tokenizer, training.hash.hexdigest(), validation.hash.hexdigest()),
-        sources=[PurePath(source).name or source for source in corpus.sources],  # a model must not reveal the folders
-        labels=corpus.labels,
-        kind=corpus.kind,
-        unit=corpus.unit,
-        unwrapped=corpus.unwrapped,
-    )
+    training = parts["training"]
+    found = {
+        "format": FORMAT,
+        "dtype": dtype.name,
+        "documents": training.lines if corpus.lines else 1,
+        "unseen": np.flatnonzero(~training.seen).tolist(),
+        "fingerprint": _fingerprint(tokenizer, *(part.hash.hexdigest() for part in parts.values())),
+        "sources": [PurePath(one).name or one for one in corpus.sources],  # a model must not reveal the folders
+    }
+    facts = settings_from(CorpusFile, vars(corpus) | sizes | found)
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
     write_json(folder / "corpus.json", dataclasses.asdict(facts))
     return EncodedCorpus.open(folder)
@@ -219,9 +214,10 @@ class _PartWriter:
         self.lines += text.count("\n")
         self._write(self._encoder.push(text))
 
-    def finish(self) -> Self:
+    def finish(self) -> PartSize:
+        """Write the rest, and return the size of all."""
         self._write(self._encoder.finish())
-        return self
+        return PartSize(self.tokens, self.characters, self.bytes)
 
     def _write(self, ids: Ids) -> None:
         if self._newline is not None and self._tokenizer.end is not None:
@@ -231,9 +227,6 @@ class _PartWriter:
         self._file.write(rows.data)
         self.hash.update(rows.data)
         self.tokens += len(rows)
-
-    def size(self) -> PartSize:
-        return PartSize(self.tokens, self.characters, self.bytes)
 
 
 def _little_endian(name: str) -> np.dtype[Any]:

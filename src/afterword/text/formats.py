@@ -130,8 +130,7 @@ def first_bytes(stream: BufferedIOBase, size: int) -> bytes:
     """Return the first bytes of `stream`: one read, and more only if those do not show the format."""
     marks, found = [GZIP, *MARKS, *(one.signature for one in FORMATS)], stream.read1(size)
     while any(len(found) < len(mark) and mark.startswith(found) for mark in marks):
-        more = stream.read1(size)
-        if not more:
+        if not (more := stream.read1(size)):
             break
         found += more
     return found

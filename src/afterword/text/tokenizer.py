@@ -172,18 +172,13 @@ class Tokenizer(ABC):
         """Return the index of the character of `text` in which each of its ids [N] begins. Raises as `encode`."""
         read = self.normalise(text)
         bytes_each = 1 + np.searchsorted(np.array([0x80, 0x800, 0x10000], np.uint32), code_points(read), side="right")
-        spelled = self._lengths[self.encode(text)]
+        spelled = np.array([len(self._spelling[id]) for id in self.encode(text).tolist()], np.intp)
         starts: NDArray[np.intp] = np.searchsorted(bytes_each.cumsum(), spelled.cumsum() - spelled, side="right")
         if len(read) == len(text):
             return starts
         lengths = [len(self.normalise(character)) for character in text]  # some characters become several in lower case
         characters: NDArray[np.intp] = np.repeat(np.arange(len(text)), lengths)
         return characters[starts]
-
-    @cached_property
-    def _lengths(self) -> NDArray[np.intp]:
-        """The number of bytes of each token."""
-        return np.array([len(spelling) for spelling in self._spelling], np.intp)
 
     def decode(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> str:
         """Return the text of `ids` [N]. The boundary token is "". Bytes that are not UTF-8 become U+FFFD.
@@ -272,10 +267,10 @@ class Encoder:
     The results of `push` and the final `finish`, joined, are what `Tokenizer.encode` returns for the whole text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, at: int = 0) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._rest = ""
-        self._read = at  # characters, normalised
+        self._read = 0  # characters, normalised
 
     def push(self, text: str) -> Ids:
         """Return the ids [N] that became certain with this piece."""

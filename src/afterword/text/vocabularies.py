@@ -45,7 +45,7 @@ def vocabulary_asked_for(vocabulary: str) -> type[Tokenizer]:
     for kind in VOCABULARIES:
         if kind.kind == vocabulary:
             return kind
-    raise OptionError(f"vocabulary must be {' or '.join(USAGE)}, not {vocabulary[:60]}")
+    raise OptionError(f"`vocabulary` must be {' or '.join(USAGE)}, not {vocabulary[:60]}")
 
 
 def from_json(content: str | bytes) -> Tokenizer:

@@ -30,7 +30,11 @@ class Packed:
         self, model: SavedModel, weight_bytes: int, ngram: Mapping[str, Any] | None = None, tree: bytes = b""
     ) -> None:
         """Each weight has 1 or 2 bytes. `ngram` has the facts about an n-gram, and `tree` its bytes."""
-        _check(model)
+        if model.config.window:
+            raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")
+        check_claimed(model.config.cell, "a page")
+        if (rows := model.tokenizer.rows) > MOST_ROWS:
+            raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens; this model has {rows:,}")
         self.data = b"".join(_weights(model, weight_bytes)) + tree
         self.facts = {**_facts(model), "parts": weight_bytes, "ngram": ngram}
         """The vocabulary, the sizes and the defaults of writing: `MODEL` without its data."""
@@ -45,15 +49,6 @@ def engine() -> str:
     """Return the module up to its model, the constant `MODEL`."""
     kernel = "".join(_web("kernel.wasm.base64").split())
     return f'{_web("engine.js")}\n{_web("tokenizer.js")}\nconst KERNEL = "{kernel}";\n'
-
-
-def _check(model: SavedModel) -> None:
-    config, tokenizer = model.config, model.tokenizer
-    if config.window:
-        raise OptionError("a page cannot run a classic model, which reads windows: use `onnx`")
-    check_claimed(config.cell, "a page")
-    if tokenizer.rows > MOST_ROWS:
-        raise OptionError(f"a page holds at most {MOST_ROWS:,} different tokens; this model has {tokenizer.rows:,}")
 
 
 def _facts(model: SavedModel) -> dict[str, Any]:

@@ -62,11 +62,9 @@ export class History {
       this.id = last.next;
       this.revisions.push(made);
     }
-    this.text = replaced(this.text, at, removed, inserted);
-    this.shades = spliced(this.shades, at, removed, shades);
+    this.#put(at, removed, inserted, shades);
     this.touched = now;
     this.sealed = false;
-    this.changes += 1;
   }
 
   /** Keep the current text as a branch. */

@@ -41,16 +41,13 @@ export function begin(writer, keeper) {
   document.addEventListener("pointerdown", ({ target }) => {
     if (!target.closest(".around")) writer.closeAlternatives();
   });
-  const { onDragOver, onDragLeave, onDrop } = dropping(file => openFile(writer, keeper, file));
-  sheet.view.addEventListener("dragover", onDragOver);
-  sheet.view.addEventListener("dragleave", onDragLeave);
-  sheet.view.addEventListener("drop", onDrop);
+  for (const [name, take] of Object.entries(dropping(file => openFile(writer, keeper, file)))) {
+    sheet.view.addEventListener(name.slice(2).toLowerCase(), take);
+  }
   byId("branches").open = byId("steering").open = matchMedia("(min-width: 900px)").matches;
-  render(html`<${Tools} writer=${writer} keeper=${keeper} />`, byId("tools"));
-  render(html`<${Here} writer=${writer} />`, byId("here"));
-  render(html`<${Offers} writer=${writer} />`, byId("offers"));
-  render(html`<${Choosing} writer=${writer} />`, byId("choosing"));
-  render(html`<${Said} />`, byId("said"));
+  for (const [id, Part] of Object.entries({ tools: Tools, here: Here, offers: Offers, choosing: Choosing, said: Said })) {
+    render(html`<${Part} writer=${writer} keeper=${keeper} />`, byId(id));
+  }
 }
 
 function key(event, writer) {
@@ -221,6 +218,5 @@ function Said() {
   const { complaint, doing } = useStore(writing);
   const { isReached } = useStore(page);
   if (doing) return html`<span class="soft">${doing}</span>`;
-  if (!isReached || !complaint) return null;
-  return html`${complaint.text}`;
+  return isReached && complaint ? complaint.text : null;
 }

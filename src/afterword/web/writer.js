@@ -224,8 +224,7 @@ export class Writer {
     let [from, to] = this.sheet.selection;
     if (from !== to) {
       this.history.keep();
-      this.history.edit(from, to - from, "", { kind: "cut" });
-      this.#changed(from);
+      this.#replace(from, to, "", { kind: "cut" });
     }
     this.history.seal();
     let at = from;
@@ -273,9 +272,13 @@ export class Writer {
   }
 
   #insert(text, shades, kind) {
-    const at = this.caret;
-    this.history.edit(at, 0, text, { shades, kind });
-    this.#changed(at + text.length);
+    this.#replace(this.caret, this.caret, text, { shades, kind });
+  }
+
+  /** Put `text` in the place of the units from `from` to `to`, and the caret behind it. */
+  #replace(from, to, text, { shades, kind }) {
+    this.history.edit(from, to - from, text, { shades, kind });
+    this.#changed(from + text.length);
   }
 
   /** Shade the whole text by its cost. */
@@ -521,8 +524,7 @@ export class Writer {
   swap({ text, probability }, [from, to]) {
     this.#interrupt();
     if (from < to) this.history.keep();
-    this.history.edit(from, to - from, text, { shades: shadesOfOne(text, probability), kind: "picked" });
-    this.#changed(from + text.length);
+    this.#replace(from, to, text, { shades: shadesOfOne(text, probability), kind: "picked" });
     this.sheet.focus();
     this.offerSoon();
   }
@@ -537,8 +539,7 @@ export class Writer {
     const inserted = token === BOUNDARY ? "\n" : text;
     const end = this.#isOfLines ? lineEnd(this.text, from) : this.text.length; // other lines are texts of their own
     this.history.keep();
-    this.history.edit(from, end - from, inserted, { shades: shadesOfOne(inserted, probability), kind: "written" });
-    this.#changed(from + inserted.length);
+    this.#replace(from, end, inserted, { shades: shadesOfOne(inserted, probability), kind: "written" });
     this.sheet.focus();
     await this.#write(mostTokens());
   }

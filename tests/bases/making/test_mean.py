@@ -34,8 +34,8 @@ def averaged(folder: Path, models: list[str], out: Path) -> Any:
 @pytest.mark.parametrize("names", [["earlier", "later"], ["earlier", "later", "later"]])
 def test_weights_are_the_mean_and_the_cost_is_measured(folder: Path, names: list[str], tmp_path: Path) -> None:
     assert (made := averaged(folder, names, tmp_path / "mean")).exit_code == 0, made.output
-    models, model = [afterword.load(folder / name)._saved.weights for name in names], afterword.load(tmp_path / "mean")
-    for name, weight in model._saved.weights.items():
+    models, model = [afterword.load(folder / name).saved.weights for name in names], afterword.load(tmp_path / "mean")
+    for name, weight in model.saved.weights.items():
         assert np.allclose(weight, np.mean([weights[name] for weights in models], axis=0), atol=1e-6)
     cost = model.score((folder / "text.txt").read_text()).bits_per_character
     assert model.about["validation"]["bits_per_character"] == pytest.approx(cost, rel=1e-4)

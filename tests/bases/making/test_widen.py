@@ -25,5 +25,5 @@ def test_a_widened_model_predicts_the_same_and_learns_on(tmp_path: Path) -> None
     assert wide.info()["hidden_size"] == 12
     assert wide.score(SAID).nats == pytest.approx(narrow.score(SAID).nats, rel=1e-5)
     afterword.train(tmp_path / "text.txt", out=tmp_path / "run", base=tmp_path / "wide", **settings)
-    weights = afterword.load(tmp_path / "run")._saved.weights["lstm.weight_hh_l0"]
+    weights = afterword.load(tmp_path / "run").saved.weights["lstm.weight_hh_l0"]
     assert np.any(weights.reshape(4, 12, 12)[:, :8, 8:])  # the old units read the new ones

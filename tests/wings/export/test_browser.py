@@ -26,7 +26,7 @@ from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.wings.export.browser import PageSettings, model_html, packed, write_html
+from afterword.wings.export.browser import PageSettings, model_html, pack, write_html
 from afterword.wings.export.pruning import tree_of
 from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
@@ -61,7 +61,7 @@ def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes:
 
 
 def written(model: SavedModel, **options: Any) -> str:
-    return packed(model, PageSettings(**options))[0].script()
+    return pack(model, PageSettings(**options))[0].script()
 
 
 KNOWN = "".join(sorted(set(TEXT)))
@@ -262,7 +262,7 @@ def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     hostile = "</script><img src=x onerror=alert(1)>\u2028@@SCRIPT@@\"'&"
     settings = PageSettings(description=hostile, author=hostile, licence=hostile)
-    exported, _ = packed(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
+    exported, _ = pack(base_of(CharTokenizer.of(hostile + "\n")).model, settings)
     whole = model_html(exported, settings, hostile)
     assert whole.count("</script>") == 2
     assert whole.count("<img") == 0

@@ -53,6 +53,6 @@ def test_a_plain_recurrent_network_keeps_words_but_has_no_gate_to_hold() -> None
 
 
 def test_a_classic_model_has_no_horizon() -> None:
-    model = made(ClassicTokenizer.of(TEXT), embedding_size=1, input="number", window=6, residual=False)
+    model = made(ClassicTokenizer.of(TEXT, lowercase=True), embedding_size=1, input="number", window=6, residual=False)
     with pytest.raises(ModelError, match="a classic model reads its last 6 characters anew for each one"):
         afterword.horizon(model, TEXT * 9)

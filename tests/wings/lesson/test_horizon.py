@@ -21,7 +21,7 @@ from afterword.wings.lesson.horizon import (
     choose_places,
     measured,
     replacements,
-    warmed_up,
+    warm_up,
 )
 from tests.inspection.test_gates import TEXT, made, textbook
 
@@ -30,7 +30,7 @@ LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
 
 
 def network(model: LanguageModel) -> Network:
-    return model._saved.network()
+    return model.saved.network()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
@@ -44,7 +44,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, ids[places], np.random.default_rng(3))
     assert (others != ids[places]).all()
-    state = warmed_up(text, places, before=int(places[0]))
+    state = warm_up(text, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
         states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], [state.recent[row]])] * 2
         for k in range(K):
@@ -108,11 +108,11 @@ def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
 
 def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
     held = made(hidden_size=8).hold("forget=0", "l0.forget=0")
-    weights = {name: w.copy() for name, w in held._saved.weights.items()}
+    weights = {name: w.copy() for name, w in held.saved.weights.items()}
     for layer in range(2):
         weights[f"lstm.weight_hh_l{layer}"][:] = 0
-    held._saved.weights = weights
-    model = LanguageModel(held._saved, holds=held._holds)
+    held.saved.weights = weights
+    model = LanguageModel(held.saved, holds=held._holds)
     found = afterword.horizon(model, LONG, steps=5, places=6, gradient=False)
     assert found.changes[:, 0].min() > 1e-6
     assert found.changes[:, 1:].max() < NOTHING
@@ -125,9 +125,9 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
     from afterword.learning.gradients import input_gradients
 
     model = made(cell=cell, residual=residual, hidden_size=8, scale=0.4)
-    config, embedding = model.config, model._saved.weights["embedding.weight"].astype(np.float64)
+    config, embedding = model.config, model.saved.weights["embedding.weight"].astype(np.float64)
     rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
-    [(_, found)] = input_gradients(config, model._saved.weights, rows, 8)
+    [(_, found)] = input_gradients(config, model.saved.weights, rows, 8)
     assert found.shape == (3, 8)
     for lane in range(3):
         inputs, target = embedding[rows[lane, :-1]], rows[lane, -1]
@@ -152,7 +152,7 @@ def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
     ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
     rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
     assert found is not None
-    [(_, [alone])] = input_gradients(model.config, model._saved.weights, rows, 20)
+    [(_, [alone])] = input_gradients(model.config, model.saved.weights, rows, 20)
     np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
 
 
@@ -162,9 +162,9 @@ def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: p
 
     model = made(hidden_size=8)
     rows = np.random.default_rng(1).integers(0, model.config.vocabulary_size, (7, 30))
-    [(_, whole)] = gradients.input_gradients(model.config, model._saved.weights, rows, 20)
+    [(_, whole)] = gradients.input_gradients(model.config, model.saved.weights, rows, 20)
     monkeypatch.setattr(gradients, "MOST_STATES", 3 * 30 * 2 * 8)
-    cut = list(gradients.input_gradients(model.config, model._saved.weights, rows, 20))
+    cut = list(gradients.input_gradients(model.config, model.saved.weights, rows, 20))
     assert [lanes for lanes, _ in cut] == [slice(0, 3), slice(3, 6), slice(6, 7)]
     np.testing.assert_allclose(np.concatenate([part for _, part in cut]), whole, rtol=1e-4)
 

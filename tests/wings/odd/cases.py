@@ -14,8 +14,8 @@ from afterword.language_model import LanguageModel
 from afterword.model.ngram.mixture import Using
 from afterword.storage import temporary_folder
 from afterword.wings.odd.calibration import Calibration, Costs
+from afterword.wings.odd.good_lines import GoodLines
 from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE, calibrated, odd_lines, with_late_kinds
-from afterword.wings.odd.usual import UsualLines
 
 
 def attachments(seed: int) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def attachments(seed: int) -> dict[str, Any]:
     normal = Costs(bits, expected, random.normal(8, 1, 50), lengths)
     return {
         CALIBRATION_FILE: Calibration.of(normal, random.normal(3, 1, 500), ["[0-9]+"], "both"),
-        LINES_FILE: UsualLines.of([f"{word} {seed}" for word in "ab"] * 30),
+        LINES_FILE: GoodLines.of([f"{word} {seed}" for word in "ab"] * 30),
     }
 
 
@@ -35,7 +35,7 @@ def attach(model: LanguageModel, seed: int) -> LanguageModel:
     random, letters = np.random.default_rng(seed), "abcdé"[:: 1 - 2 * (seed % 2)]
     lines = [f"{letters[k % 3]} {letters[k % 2]} {k % 7} {letters[4]}" for k in range(80)]
     lines += [f"a 10.0.{random.integers(4)}.{random.integers(250)} b {random.integers(1000)} b" for _ in range(80)]
-    usual = UsualLines.of(lines)
+    usual = GoodLines.of(lines)
     return with_late_kinds(calibrated(model, [*map(usual.hide, lines)], masks=[f"x{seed}"]), usual)
 
 

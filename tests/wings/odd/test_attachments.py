@@ -14,7 +14,7 @@ import pytest
 from afterword.errors import ModelError
 from afterword.model.folder.saved import load_model
 from afterword.model.folder.tensors import read_tensors
-from afterword.wings.odd.calibration import Calibration, Usual
+from afterword.wings.odd.calibration import ByLength, Calibration
 from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE
 from tests.model.test_whole import changed, folder, is_refused_or_works, whole
 from tests.sealing import reseal, seal
@@ -67,7 +67,7 @@ def test_what_no_save_writes_is_named(folder: Path, content: Any, says: str) -> 
     ],
 )
 def test_masks_that_take_seconds_to_compile_are_refused_when_a_model_is_read(masks: list[str], says: str) -> None:
-    usual = Usual((0.0, 0.0), (0.0, 0.0, 1.0))
+    usual = ByLength((0.0, 0.0), (0.0, 0.0, 1.0))
     sound = Calibration(np.arange(50, dtype=np.float32), (1.0, 9.0), usual, usual, usual, 9.0, ("[0-9]+",), "both")
     assert Calibration.from_record(*sound.record()).masks == ("[0-9]+",)
     with pytest.raises(ModelError, match=f"the calibration is damaged: .*{says}"):

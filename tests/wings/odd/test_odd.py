@@ -27,7 +27,7 @@ from afterword.scoring import costs
 from afterword.scoring.costs import line_ids
 from afterword.text.tokenizer import Tokenizer
 from afterword.wings.odd.calibrate import writable
-from afterword.wings.odd.normal import LINES_FILE, OddLine, calibration_of, check_calibrated, odd_lines, usual_of
+from afterword.wings.odd.normal import LINES_FILE, OddLine, calibration_of, check_calibrated, good_lines_of, odd_lines
 from tests.bases.test_installed import german, site
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
@@ -341,7 +341,7 @@ def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_
         good.write_text("\n".join(texts))
         shutil.copytree(lines_model, mine)
         assert run("calibrate", mine, good).returncode == run("odd", good, good, "--out", kept).returncode == 0
-        calibrated, counted = usual_of(load(mine)), usual_of(load(kept))
+        calibrated, counted = good_lines_of(load(mine)), good_lines_of(load(kept))
         assert calibrated is not None
         assert counted is not None
         assert ("time" in calibrated.masked_names) == ("time" in counted.masked_names) == (name == "log")
@@ -585,9 +585,7 @@ def test_of_six_that_accept_at_once_none_that_reports_success_loses_its_line(
         with ThreadPoolExecutor() as threads:
             ended = [*threads.map(lambda line: finished([*command, line]), "uvwxyz")]
         assert not [one.stderr for one in ended if one.returncode]
-    usual = usual_of(load(folder))
-    assert usual is not None
-    assert {*usual.accepted} == {*"uvwxyz"}
+    assert {*good_lines_of(load(folder)).accepted} == {*"uvwxyz"}
     assert not [*folder.parent.glob(".*")]
 
 

@@ -19,11 +19,10 @@ import afterword
 from afterword.records import read_json
 from afterword.text.lines import Masks
 from afterword.wings.odd.detectors import Oddity, Placed, TextCost, Verdict, judge, new_values, odd_text
-from afterword.wings.odd.events import are_events
-from afterword.wings.odd.fields import form_in_words, split
+from afterword.wings.odd.fields import are_events, form_in_words, split
 from afterword.wings.odd.findings import Findings
+from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.rates import Counted, silence
-from afterword.wings.odd.usual import Harmless, UsualLines
 from tests import logs
 
 USUAL = TextCost(0.0, 1.0, [])
@@ -41,11 +40,11 @@ def server(count: int, seed: int = 0) -> list[str]:
 
 
 @functools.cache
-def usual_of(count: int) -> UsualLines:
-    return UsualLines.of(server(count))
+def good_lines(count: int) -> GoodLines:
+    return GoodLines.of(server(count))
 
 
-def verdict(usual: UsualLines, line: str, cost: TextCost = USUAL) -> Verdict:
+def verdict(usual: GoodLines, line: str, cost: TextCost = USUAL) -> Verdict:
     return judge(usual, line, cost, RATE)[0]
 
 
@@ -71,20 +70,20 @@ def test_any_text_is_split_and_its_values_are_in_it(text: str) -> None:
         if one.kind != "\ue004":
             assert text[one.start : one.start + len(one.text)] == one.text
             assert one.number is None or one.number == one.number
-    usual = UsualLines.of([text] * 9)
+    usual = GoodLines.of([text] * 9)
     assert new_values(usual, text, USUAL) == []
 
 
 def test_what_always_changes_is_masked_and_named() -> None:
-    usual = usual_of(600)
+    usual = good_lines(600)
     assert usual.masked_names[0] == "time"
     assert {"pid", "port", "order"} <= {*usual.masked_names}
     assert "status" not in usual.masked_names
     hidden = usual.hide(server(1)[0])
     assert hidden.startswith("<*> sshd[<*>]: ")
     assert "order <*>" in hidden
-    assert UsualLines.of(server(600), {}).hide(server(1)[0]) == server(1)[0]
-    nodes = UsualLines.of([f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}" for k in range(900)])
+    assert GoodLines.of(server(600), {}).hide(server(1)[0]) == server(1)[0]
+    nodes = GoodLines.of([f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}" for k in range(900)])
     assert nodes.hide("node R99-M4-NA is up") == "node <*> is up"
 
 
@@ -101,7 +100,7 @@ def test_what_always_changes_is_masked_and_named() -> None:
     ],
 )
 def test_a_changed_value_or_order_is_found(change: tuple[str, str], detector: str, why: str) -> None:
-    usual = usual_of(1800)
+    usual = good_lines(1800)
     line = server(6)[5].replace("accepted", "closed").replace("status 1", "status 0")
     found = verdict(usual, line.replace(*change))
     assert (found.detector, found.why[: len(why)]) == (detector, why)
@@ -111,12 +110,12 @@ def test_a_changed_value_or_order_is_found(change: tuple[str, str], detector: st
 @pytest.mark.parametrize("bits", range(1, 30))
 def test_a_value_that_is_new_in_so_many_bits_comes_as_seldom(bits: int) -> None:
     late_bits = sorted(float(k) for k in range(1, 11) for _ in range(2 ** (10 - k) - 2 ** (9 - k) if k < 10 else 1))
-    usual = UsualLines(late=1024, late_bits=late_bits)  # of 1,024 lines, 2^(10 - b) have b bits or more
+    usual = GoodLines(late=1024, late_bits=late_bits)  # of 1,024 lines, 2^(10 - b) have b bits or more
     assert 0.4 * 2**-bits <= usual.p_value(bits) <= 2.1 * 2**-bits
 
 
 def test_new_values_are_not_odd_where_they_are_common() -> None:
-    usual = usual_of(600)
+    usual = good_lines(600)
     flagged = sum(verdict(usual, line).p_value <= RATE for line in server(1200, 2)[600:])
     assert flagged <= 12  # the user names, pids and counters of later lines
     brand_new = server(1)[0].replace("user", "client")
@@ -127,7 +126,7 @@ def test_a_log_that_brings_new_kinds_all_the_time_is_not_flagged_for_them() -> N
     def line(k: int) -> str:
         return "step " + " ".join("abcdefgh"[: k % 7]) + " done" * (k // 5)
 
-    calm, restless = UsualLines.of(["a b", "c d"] * 300), UsualLines.of([line(k) for k in range(600)])
+    calm, restless = GoodLines.of(["a b", "c d"] * 300), GoodLines.of([line(k) for k in range(600)])
     assert verdict(calm, "a new kind of line").p_value <= RATE
     assert verdict(restless, line(700)).p_value > RATE
     assert verdict(restless, line(700), TextCost(30.0, 0.001, [])).p_value <= RATE  # unless its text is odd
@@ -137,7 +136,7 @@ ODD_TEXT = TextCost(30.0, 1e-4, ["zzz"])
 
 
 def test_accepted_lines_are_silent_and_so_is_what_is_new_in_them() -> None:
-    usual, line = usual_of(600), server(1)[0]
+    usual, line = good_lines(600), server(1)[0]
     accepted = [line.replace("status", "state"), line + " again", line.replace("order 0", "order 3000")]
     usual = replace(usual, accepted=accepted)  # as versions up to 0.3 wrote them
     for harmless in (line.replace("status", "state").replace("order 0", "order 9"), line + " too"):
@@ -171,7 +170,7 @@ def night(changes: set[str]) -> list[tuple[str, TextCost]]:
     return [*((one, USUAL) for one in GOOD[:90]), *[(line, cost)] * (60 if "rate" in changes else 1)]
 
 
-def findings_of(usual: UsualLines, lines: list[tuple[str, TextCost]], masked: str | None = None) -> Findings:
+def findings_of(usual: GoodLines, lines: list[tuple[str, TextCost]], masked: str | None = None) -> Findings:
     findings = Findings(usual, RATE, 25)
     for number, (line, cost) in enumerate(lines, 1):
         read = masked or line
@@ -179,7 +178,7 @@ def findings_of(usual: UsualLines, lines: list[tuple[str, TextCost]], masked: st
     return findings
 
 
-def detectors(usual: UsualLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
+def detectors(usual: GoodLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
     """What is listed in the last of `lines`."""
     findings = findings_of(usual, lines)
     return {(one.detector, one.why) for one in findings.listed()[0] if lines[-1][0] in {at.text for at in one.lines}}
@@ -188,7 +187,7 @@ def detectors(usual: UsualLines, lines: list[tuple[str, TextCost]]) -> set[tuple
 @pytest.mark.parametrize("accepted", [*CHANGES, "bare"])
 @pytest.mark.parametrize("other", [*CHANGES])
 def test_what_was_accepted_is_silent_and_all_else_in_its_line_is_not(accepted: str, other: str) -> None:
-    usual = UsualLines.of(GOOD)
+    usual = GoodLines.of(GOOD)
     changes = {"value", "text"} if accepted == "bare" else {accepted}
     lines, [(line, cost)] = night(changes), night(changes)[-1:]
     before, text, values = detectors(usual, lines), odd_text(usual, line, cost)[0], new_values(usual, line, cost)
@@ -206,13 +205,13 @@ def test_what_was_accepted_is_silent_and_all_else_in_its_line_is_not(accepted: s
     burst = {"rate"} if accepted == "rate" else set()  # that of another line
     assert {detector for detector, _ in both} == ({other.split()[-1], *burst} if is_new else set())
     assert not both & before
-    again = read_json(UsualLines, msgspec.json.encode(usual))
+    again = read_json(GoodLines, msgspec.json.encode(usual))
     assert detectors(again, lines) == set()
 
 
 def test_an_accepted_silence_is_silent_and_another_is_not() -> None:
     good = [line if k % 20 else "a heart beats" for k, line in enumerate(heart(2000, 10))]
-    usual, quiet = UsualLines.of(good), heart(900, 10, 10**9)
+    usual, quiet = GoodLines.of(good), heart(900, 10, 10**9)
     silences = found_in(usual, quiet)
     assert len(silences) == 2
     for one in silences:
@@ -224,41 +223,41 @@ def test_an_accepted_silence_is_silent_and_another_is_not() -> None:
 
 def test_a_text_is_judged_without_the_accepted_values_in_it() -> None:
     good = [f"{'web' if k % 3 else 'db'}-{k % 2} sends {k % 9} to ann{k % 4}, 0x{k:x}: {k}" for k in range(900)]
-    usual, line = UsualLines.of(good), "mail-7 sends 99 to bob12345, 0x9: 7"
+    usual, line = GoodLines.of(good), "mail-7 sends 99 to bob12345, 0x9: 7"
     usual = replace(usual, accepted=[line], accepted_as={line: usual.odd_in(line, 0.0)})
     hide, origins = usual.hiding(Masks())
     assert hide(line) == usual.hide(line) == usual.hide("web-1 sends 0 to ann0, 0x5: 3")
     assert len(origins(line)) == len(hide(line))
     assert {line[start:stop] for start, stop in origins(line)[:5]} == {"mail-7"}
-    assert usual.hide(other := good[5].replace(", ", " or ")) == UsualLines.of(good).hide(other)
+    assert usual.hide(other := good[5].replace(", ", " or ")) == GoodLines.of(good).hide(other)
 
 
 def test_what_is_usual_is_the_same_after_it_was_written() -> None:
-    usual = usual_of(600)
-    again = read_json(UsualLines, content := msgspec.json.encode(usual))
+    usual = good_lines(600)
+    again = read_json(GoodLines, content := msgspec.json.encode(usual))
     for line in [*server(40, 3), "a new kind", *(line.replace("status", "state") for line in server(5, 4))]:
         assert verdict(again, line) == verdict(usual, line)
     with pytest.raises(ValueError, match="rates"):
-        read_json(UsualLines, content.replace(b'"most":', b'"most":1.'))
+        read_json(GoodLines, content.replace(b'"most":', b'"most":1.'))
 
 
-def found_in(usual: UsualLines, lines: list[str]) -> list[Oddity]:
+def found_in(usual: GoodLines, lines: list[str]) -> list[Oddity]:
     return findings_of(usual, [(line, USUAL) for line in lines]).listed()[0]
 
 
 def test_a_burst_is_one_finding_with_its_lines() -> None:
     lines = server(900)
-    usual, new = UsualLines.of(lines[:600]), lines[600:]
+    usual, new = GoodLines.of(lines[:600]), lines[600:]
     assert not [one for one in found_in(usual, new) if one.detector == "rate"]
     [burst] = [one for one in found_in(usual, new[:100] + [new[100]] * 60 + new[100:]) if one.detector == "rate"]
     assert burst.count == len(burst.lines) == 61
     assert {line.text for line in burst.lines} == {new[100]}
-    again = UsualLines.of([*lines[:300], *[new[100]] * 60, *lines[300:600]])
+    again = GoodLines.of([*lines[:300], *[new[100]] * 60, *lines[300:600]])
     assert not [one for one in found_in(again, [new[100]] * 60) if one.detector == "rate"]  # as often as before
 
 
 def test_where_most_lines_are_equal_but_for_their_time_the_time_counts_in_a_burst() -> None:
-    usual = UsualLines.of([f"{line[:19]} parity error" for line in server(600)])
+    usual = GoodLines.of([f"{line[:19]} parity error" for line in server(600)])
     new = [f"{line[:19]} parity error" for line in server(900)[600:]]
     assert found_in(usual, new) == []
     [burst] = found_in(usual, new[:100] + [new[100]] * 60 + new[101:])
@@ -268,11 +267,11 @@ def test_where_most_lines_are_equal_but_for_their_time_the_time_counts_in_a_burs
 def test_a_burst_silences_no_other_line() -> None:
     lines = [f"{'abcde'[k % 5]} ended" if k % 5 else f"start {k}" for k in range(900)]
     burst = lines[600:700] + [lines[699]] * 60 + lines[700:]
-    assert [one.why[:6] for one in found_in(UsualLines.of(lines[:600]), burst) if one.detector == "rate"] == ["burst:"]
+    assert [one.why[:6] for one in found_in(GoodLines.of(lines[:600]), burst) if one.detector == "rate"] == ["burst:"]
 
 
 def test_what_is_counted_is_masked_as_the_good_lines_were() -> None:
-    usual = UsualLines.of(["user <*> came", "user <*> left", "all is quiet"] * 200)
+    usual = GoodLines.of(["user <*> came", "user <*> left", "all is quiet"] * 200)
     [burst] = findings_of(usual, [(f"user {k:x} came", USUAL) for k in range(60)], "user <*> came").listed()[0]
     assert burst.why == "burst: 60 equal lines; at most 20 within 60 good ones"
 
@@ -291,7 +290,7 @@ def test_what_is_counted_is_masked_as_the_good_lines_were() -> None:
     ],
 )
 def test_a_number_just_outside_a_wide_range_is_not_odd(change: tuple[str, str], is_odd: bool) -> None:
-    usual, line = usual_of(1800), server(6)[5]
+    usual, line = good_lines(1800), server(6)[5]
     name, number = change[0], change[1].replace(",", "")
     found = verdict(usual, re.sub(rf"{name} \d+", f"{name} {number}", line))
     assert (found.p_value <= RATE) == is_odd
@@ -327,14 +326,14 @@ GOOD_LINES: dict[str, Callable[[int], str]] = {
     ],
 )
 def test_a_value_is_odd_for_what_was_seen_at_its_place(good: str, line: str, why: str | None) -> None:
-    usual = UsualLines.of([*map(GOOD_LINES[good], range(900))])
+    usual = GoodLines.of([*map(GOOD_LINES[good], range(900))])
     found = verdict(usual, line)
     assert (found.p_value <= RATE) == (why is not None)
     assert why is None or found.why.startswith(why)
 
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:
-    usual = UsualLines.of([f"GET /{'abc'[k % 3]} {'xyz'[k % 3]} {k}" for k in range(600)])
+    usual = GoodLines.of([f"GET /{'abc'[k % 3]} {'xyz'[k % 3]} {k}" for k in range(600)])
     lines = [(f"GET /a z {k}", TextCost(30.0 + k, 1e-4, ["/a,"])) for k in (1, 2, 3)]
     lines += [("PUT it away and far", TextCost(34.0, 1e-4, ["away" * 99]))]
     found = {(one.why, one.count) for one in findings_of(usual, lines).listed()[0]}
@@ -343,7 +342,7 @@ def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_n
 
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
     lines = [("x", TextCost(figure, 1e-4, [])) for figure in (30, 31, 29, 33, 30)]
-    [one] = findings_of(UsualLines(), lines).listed()[0]
+    [one] = findings_of(GoodLines(), lines).listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)
 
@@ -356,7 +355,7 @@ def test_listing_twice_and_in_between_gives_the_same_findings() -> None:
             for one in each
         ]
 
-    usual = UsualLines.of(GOOD)
+    usual = GoodLines.of(GOOD)
     once, often = Findings(usual, RATE, 25), Findings(usual, RATE, 25)
     users = [USER.replace("ann", name) for name in ("bob", "eve", "mal", "bob")]
     for number, line in enumerate([*users, *(" ".join("x" * (n + 3)) for n in range(8))], 1):
@@ -373,7 +372,7 @@ def test_a_finding_shows_what_is_odd_in_its_own_verdict_and_the_values_that_it_t
     lines += [USER.replace("ann", "eve").replace("10.0.0.3", "66.6.6.6")]
     shown = {
         one.why.split(":")[0]: {one.lines[0].text[start:stop] for start, stop in one.odd_pieces}
-        for one in found_in(UsualLines.of(GOOD), lines)
+        for one in found_in(GoodLines.of(GOOD), lines)
     }
     assert shown == {"lna": {"lna"}, "bob": {"bob"}, "eve": {"eve", "66.6.6.6"}}
 
@@ -382,7 +381,7 @@ def test_a_value_that_is_new_in_all_lines_hides_no_other_one() -> None:
     lines = [f"day 17 user {'abc'[k % 3]} did {'xyz'[k % 3]}" for k in range(900)]
     new = [line.replace("17", "18") for line in lines[:100]]
     new[50] = new[50].replace("user", "usre")
-    user, day = found_in(UsualLines.of(lines), new)
+    user, day = found_in(GoodLines.of(lines), new)
     assert (day.count, user.count) == (100, 1)
     assert (day.why, user.why) == ("day 18: seen 17", "usre: seen user")
 
@@ -391,7 +390,7 @@ def test_the_silence_of_a_regular_kind_is_a_finding() -> None:
     def beat(k: int) -> str:
         return "heart beats" if k % 20 == 0 else f"work done: {k % 3} of 3 parts"
 
-    usual = UsualLines.of([beat(k) for k in range(600)])
+    usual = GoodLines.of([beat(k) for k in range(600)])
     assert found_in(usual, [beat(k) for k in range(300)]) == []
     [silence] = found_in(usual, [beat(k) for k in range(100)] + [beat(20 * k + k % 19 + 1) for k in range(150)])
     assert (silence.detector, silence.lines[0].line) == ("rate", 81)
@@ -408,7 +407,7 @@ def heart(count: int, every: int, begin: int = 0, end: int = 10**9) -> list[str]
 def test_each_long_silence_is_found_wherever_it_is_and_no_other(seed: int) -> None:
     draw = random.Random(seed)
     every, count, late = draw.randrange(3, 40), draw.randrange(900, 1500), draw.choice((0, 0, 300))
-    usual, least, first = UsualLines.of(heart(2000, every, late)), max(60, 3 * every), -(-late // every) * every
+    usual, least, first = GoodLines.of(heart(2000, every, late)), max(60, 3 * every), -(-late // every) * every
     after = max(least, 3 * first)  # a shorter wait for the first beat is usual
 
     def said(lines: list[str]) -> list[tuple[str, int]]:
@@ -430,20 +429,20 @@ def test_each_long_silence_is_found_wherever_it_is_and_no_other(seed: int) -> No
 
 def test_a_kind_that_does_not_come_all_the_time_may_be_absent_and_what_is_masked_as_a_whole_may_have_any_text() -> None:
     for good in (heart(3000, 400), [*heart(1000, 10), *heart(3000, 9, 10**9)]):
-        assert found_in(UsualLines.of(good), heart(2000, 10, 10**9)) == []
-    usual = UsualLines.of([*map(Masks(["heart beats"]), heart(3000, 10))])
+        assert found_in(GoodLines.of(good), heart(2000, 10, 10**9)) == []
+    usual = GoodLines.of([*map(Masks(["heart beats"]), heart(3000, 10))])
     assert found_in(usual, [line.replace("heart beats", "<*>") for line in heart(2000, 10)]) == []
 
 
 def test_models_that_do_not_know_when_a_kind_began_find_its_absence() -> None:
-    usual = UsualLines.of(heart(3000, 10))
+    usual = GoodLines.of(heart(3000, 10))
     usual.rates.begins = {}
     [silence] = found_in(usual, heart(2000, 10, 10**9))
     assert silence.why == "silence: * * came every 10 lines, not once in 2,000"
 
 
 def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> None:
-    usual, calm = UsualLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 30
+    usual, calm = GoodLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 30
     boot = [" ".join("x" * (n + 3)) for n in range(8)]
     lines = [*calm, *boot, *calm, "one line, elsewhere"]
     listed, _ = findings_of(usual, [(line, USUAL) for line in lines]).listed(open_episodes=True)
@@ -455,7 +454,7 @@ def test_new_kinds_that_come_together_are_one_episode_and_open_on_request() -> N
 
 
 def test_new_kinds_that_come_together_once_and_elsewhere_too_are_no_episode() -> None:
-    usual, calm = UsualLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 5
+    usual, calm = GoodLines.of(["a b", "c d"] * 300), ["a b", "c d"] * 5
     kinds = [" ".join("x" * (n + 3)) for n in range(6)]
     new = [*calm, *kinds, *(line for kind in kinds for line in [*calm, kind])]
     assert [(one.detector, one.count) for one in found_in(usual, new)] == [("template", 2)] * 6
@@ -467,14 +466,14 @@ def test_an_episode_has_the_time_and_the_machine_of_its_lines() -> None:
 
     lines = [line(k, f"cn{k % 9}", f"ntpd: synchronised to {'abc'[k % 3]}") for k in range(900)]
     boot = [line(900 + k, "cn77", "kernel: " + " ".join("x" * (k + 4))) for k in range(8)]
-    [episode] = [one for one in found_in(UsualLines.of(lines), [*lines[:99], *boot]) if one.detector == "episode"]
+    [episode] = [one for one in found_in(GoodLines.of(lines), [*lines[:99], *boot]) if one.detector == "episode"]
     when = "Mar  2 10:15:00 to Mar  2 10:15:07"
     assert episode.why == f"episode: 8 odd lines of 8 kinds within 8 lines, {when}, from cn77, kernel"
 
 
 def test_far_more_than_the_rate_has_a_reason() -> None:
     lines = [("a brand new kind" if k % 2 else "a b", USUAL) for k in range(100)]
-    findings = findings_of(UsualLines.of(["a b", "c d"] * 300), lines)
+    findings = findings_of(GoodLines.of(["a b", "c d"] * 300), lines)
     reason = findings.reason(findings.listed()[0])
     assert reason is not None
     assert reason.startswith(
@@ -522,6 +521,6 @@ def test_the_longest_gap_of_a_kind_is_the_most_lines_from_one_to_the_next_or_to_
 
 
 def test_only_a_text_of_the_late_good_lines_is_a_known_one() -> None:
-    usual = UsualLines.of([f"user {'ab'[k % 2]} went {'in' if k < 60 else 'out'}" for k in range(90)])
+    usual = GoodLines.of([f"user {'ab'[k % 2]} went {'in' if k < 60 else 'out'}" for k in range(90)])
     assert usual.has_text("user a went out") is True
     assert usual.has_text("user a went in") is False

@@ -29,7 +29,8 @@ from afterword.wings.series.methods import (
     seasonal,
 )
 from afterword.wings.series.table import Floats
-from afterword.wings.series.trials import Trials, mase, smape
+from afterword.wings.series.trials import Trials, smape
+from benchmarks.series import mase
 from tests.wings.series import seasons
 
 WAVE: Floats = seasons.seasonal(series=1, length=72)[0]
@@ -171,7 +172,7 @@ def test_seasonal_naive_is_exact_on_what_only_repeats(season: list[float], horiz
     truth = np.tile(season, 30)[:horizon]
     np.testing.assert_array_equal(forecast, truth)
     noisy = np.append(values, season[0] + 1)  # so that the scale is not 0
-    assert mase([forecast], [truth], [noisy], len(season)).tolist() == [0.0]
-    assert smape([forecast], [truth]).tolist() == [0.0]
+    assert mase(forecast[None], truth[None], [noisy], len(season)).tolist() == [0.0]
+    assert smape(forecast[None], truth[None]).tolist() == [0.0]
     # less than a season repeats the last value
     np.testing.assert_array_equal(seasonal(len(season) + 1, 1, np.array(season), 3), [season[-1]] * 3)

@@ -20,12 +20,12 @@ from afterword.wings.series.trials import (
     USUAL,
     Trials,
     average,
-    combined,
+    combine,
     coverage,
-    mase,
     smape,
     weighted_quantile_loss,
 )
+from benchmarks.series import mase
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def test_the_best_candidate_has_the_largest_share_and_a_forecast_is_their_mean(r
     assert (shares.argmax(axis=0) == 2).all()
     assert ((shares > 0).sum(axis=0) == 2).all()
     assert ((trials.shares(1.0) > 0).sum(axis=0) == 1).all()
-    both = combined(shares, trials.future)
+    both = combine(shares, trials.future)
     low, high = np.sort(trials.future[1:], axis=0)
     assert ((low <= both) & (both <= high)).all()
     assert not np.array_equal(shares, trials.shares(without=0))
@@ -187,24 +187,26 @@ def test_mase_divides_by_the_seasonal_error_of_each_history() -> None:
 
 @pytest.mark.parametrize("history", [[5.0, 5, 5, 5], [1.0, 2, 1, 2], [1.0], [1.0, 2]])
 def test_mase_without_a_scale_is_skipped_by_averages(history: list[float]) -> None:
-    values = mase([[1.0], [1.0]], [[2.0], [2.0]], [np.array(history), np.array([0.0, 0, 1, 2])], 2)
+    values = mase(np.ones((2, 1)), np.full((2, 1), 2.0), [np.array(history), np.array([0.0, 0, 1, 2])], 2)
     assert np.isnan(values[0])
     assert average(values) == values[1]
     assert np.isnan(average(values[:1]))
 
 
 def test_smape_is_in_per_cent_up_to_200() -> None:
-    np.testing.assert_allclose(smape([[1.0, 0.0], [3.0, 3.0]], [[-1.0, 0.0], [1.0, 3.0]]), [100, 50])
+    np.testing.assert_allclose(
+        smape(np.array([[1.0, 0.0], [3.0, 3.0]]), np.array([[-1.0, 0.0], [1.0, 3.0]])), [100, 50]
+    )
 
 
 def test_the_quantile_loss_of_a_level_is_steeper_on_one_side_and_coverage_counts_both_ends() -> None:
     forecast, actual = np.array([[1.0, 4], [2, 2]]), np.array([[2.0, 2], [2, 4]])
     assert weighted_quantile_loss(forecast[:, None], [0.5], actual) == pytest.approx(5 / 10)  # the absolute error
-    assert weighted_quantile_loss([[8.0]], [0.9], [10.0]) == pytest.approx(2 * 0.9 * 2 / 10)
-    assert weighted_quantile_loss([[12.0]], [0.9], [10.0]) == pytest.approx(2 * 0.1 * 2 / 10)
-    assert weighted_quantile_loss([[8.0], [12.0]], [0.9, 0.9], [10.0]) == pytest.approx(0.2)
-    assert np.isnan(weighted_quantile_loss([[1.0]], [0.9], [0.0]))
-    assert coverage([0.0, 0, 0, 0], [1.0, 1, 1, 1], [0.0, 1, 2, -1]) == 0.5
+    assert weighted_quantile_loss(np.array([[8.0]]), [0.9], np.array([10.0])) == pytest.approx(2 * 0.9 * 2 / 10)
+    assert weighted_quantile_loss(np.array([[12.0]]), [0.9], np.array([10.0])) == pytest.approx(2 * 0.1 * 2 / 10)
+    assert weighted_quantile_loss(np.array([[8.0], [12.0]]), [0.9, 0.9], np.array([10.0])) == pytest.approx(0.2)
+    assert np.isnan(weighted_quantile_loss(np.array([[1.0]]), [0.9], np.array([0.0])))
+    assert coverage(np.zeros(4), np.ones(4), np.array([0.0, 1, 2, -1])) == 0.5
 
 
 @pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")

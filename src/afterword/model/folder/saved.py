@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from afterword.commands import Learned, attached_files, learned_kinds
 from afterword.errors import ModelError, OptionError
-from afterword.model.arrays import Array, Ids, Weights, in_bytes
+from afterword.model.arrays import Array, Ids, Tensors, Weights, in_bytes
 from afterword.model.folder.attachments import codec_of
 from afterword.model.folder.defaults import RUNNING_TEXT, WritingDefaults
-from afterword.model.folder.tensors import Tensors, checksum, read_tensors, write_tensors
+from afterword.model.folder.tensors import checksum, read_tensors, write_tensors
 from afterword.model.network.config import LARGEST_WEIGHT, Config, check_weights
 from afterword.model.network.engines import ENGINES, FastEngine
 from afterword.model.network.network import Network
@@ -55,8 +55,9 @@ TOKENIZER, CARD = "tokenizer.json", "README.md"
 FILES = (CONFIG, WEIGHTS, NGRAM, *attached_files(), TOKENIZER, CARD)  # all that a model can have, wherever it is
 
 
-class _Origin(TypedDict):
-    """The model that a run began from."""
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The model whose weights a run began with."""
 
     name: str
     fingerprint: str
@@ -73,7 +74,7 @@ class _About(TypedDict, total=False):
 
     lines: bool | None
     recipe: str | None
-    base: _Origin | None
+    base: Origin | None
     corpus: dict[str, Any] | None
     training: dict[str, Any] | None
     validation: _Measured | None
@@ -192,13 +193,13 @@ class SavedModel:
         Raises OptionError for an unknown use or engine, or an engine that cannot run this model.
         """
         if using not in USES:
-            raise OptionError(f"using must be one of {', '.join(USES)}, not {str(using)[:40]}")
+            raise OptionError(f"`using` must be one of {', '.join(USES)}, not {str(using)[:40]}")
         if using == "ngram" and self.ngram is None:
             raise OptionError("this model has no n-gram to predict with: use its lstm")
         if engine not in ENGINES:
-            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, not {str(engine)[:40]}")
+            raise OptionError(f"`engine` must be one of {', '.join(ENGINES)}, not {str(engine)[:40]}")
         if engine == "fast" and held is not None:
-            raise OptionError("engine fast cannot hold a part of the network at a value: use numpy")
+            raise OptionError("`engine` fast cannot hold a part of the network at a value: use numpy")
         runs = FastEngine(self.config, self.weights) if engine == "fast" else None
         if self.ngram is None:
             return self.network(held, runs)

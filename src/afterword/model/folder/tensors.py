@@ -20,15 +20,13 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
-from afterword.model.arrays import check_fits
+from afterword.model.arrays import Tensors, check_fits
 from afterword.records import read_json
 from afterword.storage import LARGEST_WEIGHTS, check_plausible, write_bytes
 
 KEY = "afterword"
 SPARE = 4 * 2**20  # bytes beyond twice the tensors: without room, the library panics, or ends the process
 LARGEST_HEADER = 16 * 2**20  # bytes; a model's is some kilobytes
-
-Tensors = dict[str, NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Arranged(ABC):
     def __init__(self, layer: Layer, product: RowProducts, scale: Array | float = 1.0) -> None:
         self._product = product
         self._input = np.multiply(layer.weight_ih.T, scale, order="C")  # [E or H, sums]
-        self._recurrent = product.taken(np.multiply(layer.weight_hh.T, scale, order="C"))  # [H, sums]
+        self._recurrent = product.register(np.multiply(layer.weight_hh.T, scale, order="C"))  # [H, sums]
         self._bias = (layer.bias_ih + layer.bias_hh) * scale
 
     def project(self, x: Array) -> Array:

@@ -64,7 +64,7 @@ class Network:
         layers = (layer_weights(weights, k, config.cell) for k in range(config.num_layers))
         self._layers = [config.kind.arranged(layer, self._product) for layer in layers]
         self._embedding = embedding_of(config, weights)
-        self._output_weight = self._product.taken(weights["output.weight"].T)  # [H, R]
+        self._output_weight = self._product.register(weights["output.weight"].T)  # [H, R]
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]

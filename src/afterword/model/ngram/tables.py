@@ -25,10 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.errors import ModelError
-from afterword.model.arrays import Array, Ids, check_threads_fit
+from afterword.model.arrays import Array, Ids, Tensors, check_threads_fit
 from afterword.text.tokenizer import Tokenizer
-
-Tensors = dict[str, NDArray[Any]]
 
 HIGHEST_ORDER = 8  # tokens per n-gram, if they fit into 64 bits
 MOST_COUNTED = 2**22  # tokens

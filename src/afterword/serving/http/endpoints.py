@@ -131,28 +131,24 @@ class Endpoint:
         except ClientGone:
             service.metrics.gone.inc()
         except (Exception, asyncio.CancelledError) as error:
-            body, answer = self._refusal(service, error)
+            failure = as_api_error(error, service.limits.request_timeout, self._fields)
+            for path in service.hidden:
+                failure.detail.message = failure.detail.message.replace(path, "")
             if not head:
-                await answer(scope, receive, send)
+                await failure.response()(scope, receive, send)
             elif EVENT_STREAM in head["headers"]:
-                await _send_part(send, body, last=True)
+                await _send_part(send, failure.body, last=True)
         finally:
             call.end()
             service.metrics.request(self.path, head.get("status", 499), time.perf_counter() - call.began)
-
-    def _refusal(self, service: Resources, error: BaseException) -> tuple[bytes, Response]:
-        failure = as_api_error(error, service.limits.request_timeout, self._fields)
-        for path in service.hidden:
-            failure.detail.message = failure.detail.message.replace(path, "")
-        return failure.body, failure.response()
 
     async def _read(self, call: Call[Any], receive: Receive) -> Any:
         limits, takes_text = call.service.limits, self.takes_text and call.service.trains
         body = await read_body(receive, call, limits.max_text if takes_text else limits.max_body)
         if len(body) < LARGE:
-            return parsed(body, self.body)
+            return parse(body, self.body)
         async with call.service.parsing:
-            return await asyncio.to_thread(parsed, body, self.body)
+            return await asyncio.to_thread(parse, body, self.body)
 
     async def _answer(self, call: Call[Any], given: list[Any], scope: Scope, receive: Receive, send: Send) -> None:
         answer: Answer = await self._work(call, *given)
@@ -224,7 +220,7 @@ def _too_large(largest: int) -> ApiError:
     return ApiError(413, f"the body may be at most {largest:,} bytes")
 
 
-def parsed(body: bytes, kind: type[Body]) -> Body:
+def parse(body: bytes, kind: type[Body]) -> Body:
     """Return `body` as a `kind`. Raises ApiError if it is not JSON, gives a name twice, or does not fit."""
     try:
         found = json.loads(body, object_pairs_hook=_object, parse_constant=_no_constant)

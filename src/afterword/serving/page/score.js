@@ -23,8 +23,7 @@ export async function begin(panel, writer) {
 
 function Score({ writer }) {
   const values = useStore(page);
-  const [text, setText] = useState("");
-  const [name, setName] = useState(null); // of a file
+  const [{ text, name }, setGiven] = useState({ text: "", name: null }); // the name of a file
   const about = modelOf(values)?.afterword ?? {};
   const [mode, setMode] = useState(about.lines ? "lines" : "whole"); // or the name of another way
   const latest = useRef(mode); // for a file that is still being read
@@ -37,8 +36,7 @@ function Score({ writer }) {
   const take = async file => {
     try {
       const found = await textOf(file);
-      setText(found);
-      setName(file.name);
+      setGiven({ text: found, name: file.name });
       score(found);
     } catch (problem) {
       set({ error: problem.message });
@@ -65,10 +63,10 @@ function Score({ writer }) {
     <section class="box" aria-label="The text to score" ...${dropping(take)}>
       ${isFile
         ? html`<p><b><bdi>${name}</bdi></b>, ${number(text.length)} characters
-            <button class="quiet" aria-label="choose another text" onClick=${() => (setText(""), setName(null), set({ found: null }))}>×</button></p>`
+            <button class="quiet" aria-label="choose another text" onClick=${() => (setGiven({ text: "", name: null }), set({ found: null }))}>×</button></p>`
         : html`<textarea class="plain" id="score-text" rows="7" aria-label="Text to score" spellcheck=${false}
             placeholder="Paste a text, or drop a file here." value=${text}
-            onInput=${event => (setText(event.currentTarget.value), setName(null))}></textarea>`}
+            onInput=${event => setGiven({ text: event.currentTarget.value, name: null })}></textarea>`}
       <div class="bar">
         <button class="primary" id="score-it" disabled=${!text || isBusy} onClick=${() => score()}>${isBusy ? "Scoring…" : "Score"}</button>
         <span class="choice" role="group" aria-label="Mode">
@@ -78,7 +76,7 @@ function Score({ writer }) {
         </span>
         ${wayFor(mode)?.controls()}
         <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
-        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setText(writer.text), setName(null), score(writer.text))}>Use the text on this page</button>
+        <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setGiven({ text: writer.text, name: null }), score(writer.text))}>Use the text on this page</button>
       </div>
       <p class="error" role="status">${error}</p>
     </section>

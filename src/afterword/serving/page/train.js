@@ -103,8 +103,7 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
 const linesOf = ({ plan, notes }) => [...plan, ...notes.map(note => `note: ${note}`)];
 
 function Train({ writer, started, isBusy }) {
-  const [text, setText] = useState(null); // or a document, to be read by the server
-  const [source, setSource] = useState("");
+  const [{ text, source }, setGiven] = useState({ text: null }); // a text, or a document, to be read by the server
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
@@ -125,8 +124,7 @@ function Train({ writer, started, isBusy }) {
   }, [text, name, minutes, lines]);
 
   const take = (found, from, called) => {
-    setText(found);
-    setSource(from);
+    setGiven({ text: found, source: from });
     if (!name) setName(called);
   };
   const takeFile = async file => {
@@ -140,7 +138,7 @@ function Train({ writer, started, isBusy }) {
     starting.current = true;
     try {
       const { id } = await call("POST", "/v1/runs", body);
-      setText(null);
+      setGiven({ text: null });
       setName("");
       await started(id);
       return null;

@@ -70,16 +70,16 @@ def list_models(call: Call[Service]) -> ModelList:
     found = []
     for name in call.service.models.names():
         with contextlib.suppress(ApiError):  # if it was just removed
-            found.append(_described(call.service.models.find(name)))
+            found.append(_describe(call.service.models.find(name)))
     return ModelList("list", found)
 
 
 def one_model(call: Call[Service]) -> Model:
     """Describe a model."""
-    return _described(call.service.models.find(call.path["id"]))
+    return _describe(call.service.models.find(call.path["id"]))
 
 
-def _described(served: Served) -> Model:
+def _describe(served: Served) -> Model:
     model = served.model
     defaults = model.writing_defaults
     writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}

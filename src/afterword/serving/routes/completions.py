@@ -24,8 +24,8 @@ from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
 from afterword.serving.http.failures import ApiError, check_at_most
-from afterword.serving.routes.prompts import Start, beginnings, echoed, encoded, prompts_in
-from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, Whole, variant, with_settings
+from afterword.serving.routes.prompts import Start, encode_prompt, prompts_in, prompts_to_read, score_prompt
+from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, Whole, find_variant, with_settings
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served, Variant
 from afterword.serving.writing.replies import LogProbabilities, Order, Reply, RequestedPrompt
@@ -112,14 +112,14 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     if body.pattern is not None:
         texts = (body.best_of or body.n or 1) * len(prompts_in(body.prompt))
         call.service.admit_rules(call, texts * most_states(body.longest))
-        preparing = partial(prepared, call.service, body, order)
+        preparing = partial(prepare, call.service, body, order)
         served, starts, prompts = await call.service.compilers.run(preparing, call.check)
     else:
-        served, starts, prompts = await asyncio.to_thread(prepared, call.service, body, order)
+        served, starts, prompts = await asyncio.to_thread(prepare, call.service, body, order)
     scheduler = call.service.scheduler
     if body.echo and body.logprobs is not None:
         for start in starts:
-            start.echoed = await call.work(partial(echoed, served, start, body.logprobs, call.check))
+            start.echoed = await call.work(partial(score_prompt, served, start, body.logprobs, call.check))
     call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
@@ -127,7 +127,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     return Events(builder.chunks()) if body.stream else await builder.whole()
 
 
-def prepared(
+def prepare(
     service: Service, body: CompletionRequest, order: Order
 ) -> tuple[Served, list[Start], list[RequestedPrompt]]:
     """Return the model, the prompts as the answer shows them, and as the model reads them. Raises ApiError."""
@@ -142,16 +142,16 @@ def prepared(
     if count * body.longest > limits.max_output:
         message = f"one request may ask for at most {limits.max_output:,} tokens in all: give a lower max_tokens"
         raise ApiError(400, message, "max_tokens")
-    chosen, policy = settings(served, body)
+    chosen, policy = writing_settings(served, body)
     seed = random_seed() if body.seed is None else body.seed
     starts: list[Start] = []
     prompts: list[RequestedPrompt] = []
     for prompt in each:
-        ids, text = encoded(served, prompt, limits)
+        ids, text = encode_prompt(served, prompt, limits)
         seeds = [(seed + number * len(starts) + k) % 2**64 for k in range(number)]
         replies = [Reply(policy, text, one, order) for one in seeds]
         starts.append(Start(chosen, ids, text, replies, not isinstance(prompt, list)))
-        prompts += beginnings(starts[-1], bool(body.remember))
+        prompts += prompts_to_read(starts[-1], bool(body.remember))
     echoes = number * sum(len(start.ids) for start in starts) if body.echo else 0
     most = MOST_ECHOED if body.logprobs is None else MOST_ECHOED // 10
     check_at_most(most, echoes, "one answer may echo at most {} tokens", "give shorter or fewer prompts", "echo")
@@ -172,7 +172,7 @@ def check(body: CompletionRequest) -> None:
         check_at_most(MOST_STOPS, len(body.stop), "stop may have at most {} texts", "leave some out", "stop")
 
 
-def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
+def writing_settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
     """Return the model as the request asks for it, and its writing settings."""
     tokenizer = served.model.tokenizer
     biases = {}
@@ -187,7 +187,7 @@ def settings(served: Served, body: CompletionRequest) -> tuple[Variant, Policy]:
         finish_sentence=bool(body.finish_sentence),
         log_probabilities=body.logprobs,
     )
-    chosen = variant(served, body.using, body.hold)
+    chosen = find_variant(served, body.using, body.hold)
     return chosen, chosen.policy(sampling)
 
 

@@ -19,23 +19,28 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import check_at_most
 from afterword.serving.http.static_files import page_file
-from afterword.serving.routes.request_fields import Holds, ModelName, variant
+from afterword.serving.routes.request_fields import Holds, ModelName, find_variant
 from afterword.serving.service import Service
 from afterword.web.pages import inline, policy
 
 MOST_NUMBERS = 2**26  # of four bytes each, that are stored for one text
 
 
-class GatesRequest(msgspec.Struct, forbid_unknown_fields=True):
+class TextRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A text to read by a model, and the parts of it that are held."""
+
+    text: str
+    model: ModelName = None
+    hold: Holds | None = None
+
+
+class GatesRequest(TextRequest):
     """A text to read, to show as `afterword inspect --html` does.
 
     The gates are the LSTM's, even if the model also has an n-gram. `units`, such as l0.u42, are those that the page
     shows of a long text.
     """
 
-    text: str
-    model: ModelName = None
-    hold: Holds | None = None
     units: Holds | None = None
 
 
@@ -48,31 +53,31 @@ class GatesReply(msgspec.Struct):
 
 async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
     """Show the gates while the model reads a text, as a page."""
-    name, model, head = await held_model(call, body.model, body.hold)
+    name, model, head = await held_model(call, body)
 
-    def looked() -> GatesReply:
-        check_size(model, body.text, MOST_NUMBERS)
+    def look() -> GatesReply:
+        _check_size(model, body.text)
         trace = model.gates(body.text)
         call.check()
         named = named_units(body.units, model.config) if body.units else None
         return GatesReply(name, gates_html(trace, head, named))
 
-    return await call.work(looked)
+    return await call.work(look)
 
 
-async def held_model(call: Call[Service], name: str | None, hold: list[str] | None) -> tuple[str, LanguageModel, str]:
+async def held_model(call: Call[Service], body: TextRequest) -> tuple[str, LanguageModel, str]:
     """Return the name of a model, the model with these parts held, and its description in a line."""
-    served = await asyncio.to_thread(call.service.models.find, name)
-    model = (await asyncio.to_thread(variant, served, None, hold)).model
-    return served.name, model, about(served.name, model.config, tuple(hold or ()))
+    served = await asyncio.to_thread(call.service.models.find, body.model)
+    model = (await asyncio.to_thread(find_variant, served, None, body.hold)).model
+    return served.name, model, about(served.name, model.config, tuple(body.hold or ()))
 
 
-def check_size(model: LanguageModel, text: str, most: int) -> None:
-    """Raise ApiError if the gates over `text` would be more than `most` numbers."""
+def _check_size(model: LanguageModel, text: str) -> None:
+    """Raise ApiError if the gates over `text` would be more than `MOST_NUMBERS`."""
     config, tokens = model.config, len(model.tokenizer.encode(text))
     each = (len(GATES_AND_STATES) + 1) * config.num_layers * config.hidden_size + config.vocabulary_size
     what = "this model can show the gates of at most {} tokens"
-    check_at_most(most // each, tokens, what, "send a part of the text", "text")
+    check_at_most(MOST_NUMBERS // each, tokens, what, "send a part of the text", "text")
 
 
 async def inside(call: Call[Service]) -> Response:

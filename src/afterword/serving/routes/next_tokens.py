@@ -12,8 +12,8 @@ import msgspec
 from afterword.generation.next_words import NextWord, next_words
 from afterword.generation.prefill import next_characters
 from afterword.serving.http.endpoints import Call
-from afterword.serving.routes.prompts import Start, beginnings, encoded
-from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, variant
+from afterword.serving.routes.prompts import Start, encode_prompt, prompts_to_read
+from afterword.serving.routes.request_fields import SteeredRequest, TokenIds, find_variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.serving.writing.replies import Order, Reply, RequestedPrompt
@@ -53,7 +53,7 @@ class Next(msgspec.Struct):
 async def expect(call: Call[Service], body: NextRequest) -> Next:
     """List the likeliest next tokens. States that are already known are not computed again."""
     order = Order(asyncio.Event(), streams=False)
-    served, reply, prompt = await asyncio.to_thread(_prepared, call.service, body, order)
+    served, reply, prompt = await asyncio.to_thread(_prepare, call.service, body, order)
     scheduler = call.service.scheduler
     call.on_end(partial(scheduler.leave, [reply]))
     tokens = len(prompt.ids) + len(prompt.tail)
@@ -76,11 +76,11 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     return answer
 
 
-def _prepared(service: Service, body: NextRequest, order: Order) -> tuple[Served, Reply, RequestedPrompt]:
+def _prepare(service: Service, body: NextRequest, order: Order) -> tuple[Served, Reply, RequestedPrompt]:
     """Return the text as a prompt after which nothing is written. Raises ApiError, InputError."""
     served = service.models.find(body.model)
-    chosen = variant(served, body.using, body.hold)
-    ids, text = encoded(served, body.prompt, service.limits)
+    chosen = find_variant(served, body.using, body.hold)
+    ids, text = encode_prompt(served, body.prompt, service.limits)
     reply = Reply(chosen.policy(body.sampling(max_tokens=0)), text, 0, order)
-    (prompt,) = beginnings(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
+    (prompt,) = prompts_to_read(Start(chosen, ids, text, [reply], not isinstance(body.prompt, list)), remember=True)
     return served, reply, prompt

@@ -24,7 +24,7 @@ from afterword.operations.operation import Operation, Record, arguments_of
 from afterword.operations.work import ProgressShown, Work
 from afterword.serving.http.endpoints import Call, Endpoint
 from afterword.serving.http.failures import check_at_most
-from afterword.serving.routes.request_fields import ModelName, body_field, variant
+from afterword.serving.routes.request_fields import ModelName, body_field, find_variant
 from afterword.serving.service import Service
 from afterword.serving.writing.models import Served
 from afterword.settings import kinds_of
@@ -61,7 +61,7 @@ class ServedWork(Work):
     def model(
         self, named: object, using: Using = "both", engine: EngineName = "numpy", hold: Sequence[str] = ()
     ) -> LanguageModel:
-        return variant(self._served, using, list(hold)).model
+        return find_variant(self._served, using, list(hold)).model
 
     def is_model(self, name: object) -> bool:
         return True

@@ -46,7 +46,7 @@ def prompts_in(prompt: str | list[str | int | TokenIds] | None) -> Sequence[str 
     raise ApiError(400, "prompt must be a text, a list of texts, a list of token ids, or a list of those", "prompt")
 
 
-def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tuple[Ids, str]:
+def encode_prompt(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tuple[Ids, str]:
     """Return a prompt's tokens and text. Raises ApiError if it is too long or contains an invalid token id."""
     tokenizer = served.model.tokenizer
     if isinstance(prompt, list):
@@ -60,29 +60,29 @@ def encoded(served: Served, prompt: str | TokenIds | None, limits: Limits) -> tu
     return ids, text
 
 
-def beginnings(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
+def prompts_to_read(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     """Yield the prompts to read: one for all texts, or one per text if each begins in a window of its own."""
     in_windows = start.variant.model.writing_defaults.opening == "window"
     each = [[reply] for reply in start.replies] if in_windows else [start.replies]
     text = start.text if len(start.ids) else None
-    ids = None if start.is_text or text is None else start.ids[begins(start) :]
+    ids = None if start.is_text or text is None else start.ids[count_boundaries(start) :]
     for replies in each:
         prompt = start.variant.writer.prompt(text, ids=ids, seed=replies[0].seed)
         yield RequestedPrompt(prompt, replies, remember)
 
 
-def begins(start: Start) -> int:
+def count_boundaries(start: Start) -> int:
     """Return the number of boundary tokens that the prompt begins with. Every text begins with one anyway."""
     end = start.variant.model.tokenizer.end
     return int(end is not None and len(start.ids) > 0 and start.ids[0] == end)
 
 
-def echoed(served: Served, start: Start, likeliest: int, check: Callable[[], None]) -> LogProbabilities:
+def score_prompt(served: Served, start: Start, likeliest: int, check: Callable[[], None]) -> LogProbabilities:
     """Return the log-probabilities of a prompt's tokens; a boundary at its start, which nothing predicts, has null."""
     network, tokenizer, ids = start.variant.model.predictor, start.variant.model.tokenizer, start.ids
     names = served.token_names
     found = LogProbabilities([], [], [], [])
-    read = ids[begins(start) :]
+    read = ids[count_boundaries(start) :]
     if len(read) < len(ids):
         found.token_logprobs.append(None)
         found.top_logprobs.append(None)

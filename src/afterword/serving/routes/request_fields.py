@@ -58,7 +58,7 @@ class SteeredRequest(with_settings(msgspec.Struct, "temperature", *FILTERS)):  #
         return Sampling(**OFF | {name: value for name, value in given.items() if value is not None} | more)
 
 
-def variant(served: Served, using: str | None, holds: list[str] | None) -> Variant:
+def find_variant(served: Served, using: str | None, holds: list[str] | None) -> Variant:
     """Return `served` with parts held. Raises ApiError if it cannot be held or used so."""
     try:
         return served.variant(using or "both", tuple(holds or ()))

@@ -128,7 +128,7 @@ class Trainer:
             self._check_free()
             if self.is_taken(wish):
                 raise _taken(wish.name)
-            self._start(wish.name, ["train", wish.file, *wish.options, "--out", wish.name], self._created(wish))
+            self._start(wish.name, ["train", wish.file, *wish.options, "--out", wish.name], self._create_text(wish))
 
     def resume(self, name: str) -> None:
         """Resume a run. Raises ApiError if it cannot be resumed."""
@@ -198,11 +198,11 @@ class Trainer:
                     reason = f"{name} is being trained, and a plan measures the speed of this machine"
                     raise ApiError(409, f"{reason}: stop it, or wait until it ends")
                 with tempfile.TemporaryDirectory(prefix="afterword-plan-") as place:
-                    return await self._planned(wish, Path(place))
+                    return await self._plan(wish, Path(place))
         finally:
             self._plans -= 1
 
-    async def _planned(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
+    async def _plan(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
         await asyncio.to_thread((place / wish.file).write_bytes, wish.text)
         process = await asyncio.create_subprocess_exec(
             *_command(["plan", "--json", wish.file, *wish.options]),
@@ -233,7 +233,7 @@ class Trainer:
         if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_locked), None):
             raise ApiError(409, f"{name} is being trained by another process: wait until it ends")
 
-    def _created(self, wish: Wish) -> _Text:
+    def _create_text(self, wish: Wish) -> _Text:
         """Create the file of a new text and return it, still open. Raises ApiError."""
         left = memoryview(wish.text)
         try:

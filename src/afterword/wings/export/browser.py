@@ -55,17 +55,15 @@ class PageSettings(Settings):
     licence: str | None = setting("the licence of the model", default=None, needs="html")
 
 
-def packed(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]]:
+def pack(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]]:
     """Return `model` as the engine reads it, and what its user should know, a sentence each.
 
     Raises OptionError for a model that the engine cannot run.
     """
     parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
     tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
-    if tree is None:
-        return Packed(model, parts), _notes(tree)
-    ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels}
-    return Packed(model, parts, ngram, tree.data), _notes(tree)
+    ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels} if tree else None
+    return Packed(model, parts, ngram, tree.data if tree else b""), _notes(tree)
 
 
 def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
@@ -73,7 +71,7 @@ def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]
 
     Return notes, a sentence each. Raises OptionError for a model that the engine cannot run, StorageError.
     """
-    exported, notes = packed(model, settings)
+    exported, notes = pack(model, settings)
     with output(path) as file:
         file.write(exported.script().encode())
     types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
@@ -86,7 +84,7 @@ def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]
 
 def write_html(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
     """Write `model` as a page that people write on. Return and raise as `write_js`."""
-    exported, notes = packed(model, settings)
+    exported, notes = pack(model, settings)
     with output(path) as file:
         file.write(model_html(exported, settings, path.stem).encode())
     return notes

@@ -51,6 +51,6 @@ def export(request: Export, work: Work) -> None:
     if model.is_held:
         raise OptionError("a held model cannot be exported: use the one it was made from")
     for one, path in asked:
-        notes = one.export(model._saved, path, request)
+        notes = one.export(model.saved, path, request)
         work.say(f"wrote {path}")
         work.note(*notes)

@@ -37,7 +37,7 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
 
     A probability has `parts` bytes, 1 or 2.
     """
-    kept = _pruned(ngram, most, parts)
+    kept = _prune(ngram, most, parts)
     kind = _kind(ngram)
     data, rounded = [], []
     place, above = np.zeros(1, np.intp), 1  # of each context of the level above, in the order of the tree
@@ -55,7 +55,7 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
         children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)
         numbers = [part.astype(kind) for part in (children, older[order], counts[order], level.tokens[which])]
         data += [part.tobytes() for part in (*numbers, rest[order], shares[which])]
-        rounded.append(_decoded(level, rest, shares, parts))
+        rounded.append(_decode(level, rest, shares, parts))
         place, above = np.argsort(order), len(order)
     sizes = [(len(level.contexts), len(level.tokens)) for level in kept.levels]
     share = sum(tokens for _, tokens in sizes) / sum(len(level.tokens) for level in ngram.levels)
@@ -66,7 +66,7 @@ def _kind(ngram: Ngram) -> np.dtype[Any]:
     return np.dtype("<u1" if ngram.rows < 256 else "<u2")
 
 
-def _pruned(ngram: Ngram, most: float, parts: int) -> Ngram:
+def _prune(ngram: Ngram, most: float, parts: int) -> Ngram:
     """Return `ngram` without its rarest n-grams, the longest first, so that its tree has at most `most` bytes."""
     scores, lines = [], []  # of each n-gram and each context
     for n, level in enumerate(ngram.levels):
@@ -113,7 +113,7 @@ def _codes(values: NDArray[np.floating[Any]], parts: int) -> NDArray[np.integer[
     return np.asarray(found.astype(np.uint8 if parts == 1 else "<u2"))
 
 
-def _decoded(level: Level, rest: NDArray[np.integer[Any]], shares: NDArray[np.integer[Any]], parts: int) -> Level:
+def _decode(level: Level, rest: NDArray[np.integer[Any]], shares: NDArray[np.integer[Any]], parts: int) -> Level:
     """Return `level` with the probabilities that its codes mean."""
     unit = -OCTAVES / 256**parts
     counts = np.diff(level.firsts)

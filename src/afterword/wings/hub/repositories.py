@@ -49,25 +49,24 @@ LIBRARY = "afterword"  # for the hub's count of downloads
 _ALONE = threading.Lock()  # two threads would write the same file
 
 
-def downloaded(name: str) -> Path:
+def download(name: str) -> Path:
     """Return the folder, in the hub's cache, of the model hf://USER/NAME@REVISION; without a revision, of the newest.
 
     Only what the cache lacks is downloaded. If the hub cannot be reached, the newest in the cache is used. Raises
     ModelError if the model does not exist, OptionError without `huggingface_hub`, HubError, StorageError.
     """
     if not (found := REMOTE_NAME.fullmatch(name)):
-        raise ModelError(
-            f"{name[:120]!r} does not name a model on the hub: write {HUB}USER/NAME or {HUB}USER/NAME@REVISION, {RULE}"
-        )
+        forms = f"{HUB}USER/NAME or {HUB}USER/NAME@REVISION"
+        raise ModelError(f"{name[:120]!r} does not name a model on the hub: write {forms}, {RULE}")
     with _reported(name), _ALONE:
         # its configuration first: another program's model can be very large
-        folder = _fetched(found[1], found[2] or "main", CONFIG).parent
+        folder = _fetch(found[1], found[2] or "main", CONFIG).parent
         for file in _files(folder, name):
-            _fetched(found[1], folder.name, file)
+            _fetch(found[1], folder.name, file)
         return folder
 
 
-def _fetched(repository: str, revision: str, file: str) -> Path:
+def _fetch(repository: str, revision: str, file: str) -> Path:
     """Return the path of `file` in the cache, downloading it if needed. The path does not exist if the hub lacks it.
 
     Raises HubError for an invalid answer, StorageError, and the errors of httpx2 and `huggingface_hub`.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from itertools import product
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 
@@ -88,12 +89,10 @@ def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Annotated[Arr
     """
     _, L, H = trace.forget.shape
     places: list[int | None] = list(range(L)) if L == 1 else [None, *range(L)]
-    for layer in places:
-        for gate in (*SIGMOIDS, "candidate"):
-            ways: tuple[Way, ...] = ("mean",) if gate == "candidate" else ("open", "mean")
-            for way in ways:
-                held = np.full((L, len(GATES_AND_STATES), H), np.nan, np.float32)
-                values = getattr(trace, gate).mean(axis=0) if way == "mean" else np.ones((L, H), np.float32)
-                chosen = slice(None) if layer is None else slice(layer, layer + 1)
-                held[chosen, GATES.index(gate)] = values[chosen]
-                yield gate, layer, way, held
+    for layer, gate, way in product(places, (*SIGMOIDS, "candidate"), get_args(Way)):
+        if (gate, way) != ("candidate", "open"):
+            held = np.full((L, len(GATES_AND_STATES), H), np.nan, np.float32)
+            values = getattr(trace, gate).mean(axis=0) if way == "mean" else np.ones((L, H), np.float32)
+            chosen = slice(None) if layer is None else slice(layer, layer + 1)
+            held[chosen, GATES.index(gate)] = values[chosen]
+            yield gate, layer, way, held

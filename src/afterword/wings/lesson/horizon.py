@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError, TextError
 from afterword.inspection.gates import carried_network
-from afterword.language_model import LanguageModel, saved_of
+from afterword.language_model import LanguageModel
 from afterword.model.arrays import Floats, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import (
@@ -35,7 +35,7 @@ from afterword.settings import (
 )
 from afterword.text.tokenizer import Tokenizer, check_text
 from afterword.wings.lesson.finding import Finding
-from afterword.wings.lesson.units import character_of_each_token, matching
+from afterword.wings.lesson.units import last_characters, matching
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
 LEAST_TOKENS = 20
@@ -85,7 +85,7 @@ def measured(model: LanguageModel, text: str, at: str | None = None) -> Measured
         if model.lines:
             raise OptionError("only a model that reads a whole text is measured where it matches; this one reads lines")
         ids, text = tokenizer.encode(text), tokenizer.normalise(text)
-        mask = matching(at).where(text)[character_of_each_token(ids, len(text), tokenizer)]
+        mask = matching(at).where(text)[last_characters(text, tokenizer)]
         return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids), np.flatnonzero(mask))
     each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if model.lines else [text])]
     lengths = np.array([*map(len, each)], np.intp)
@@ -110,7 +110,7 @@ def changes_by_replacing(
     changes = np.empty((len(places), K))
     for first in range(0, len(places), PLACES_AT_ONCE):
         some = slice(first, first + PLACES_AT_ONCE)
-        state = warmed_up(text, places[some], before)
+        state = warm_up(text, places[some], before)
         for begin, part in _changes(text, places[some], others[some], state, K):
             end = begin + part.shape[1]
             changes[some, begin:end] = part
@@ -152,16 +152,12 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
     else:
         places = text.chosen[np.isin(text.chosen, within)]
         if len(places) < 2:
-            raise OptionError(
-                f"the text matches at {len(places)} places that have {K:,} characters after them, and 2 are needed: "
-                "give a longer text, or fewer steps"
-            )
+            matches = f"the text matches at {len(places)} places that have {K:,} characters after them"
+            raise OptionError(f"{matches}, and 2 are needed: give a longer text, or fewer steps")
         places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
     if len(places) * K > MOST_FIGURES:
-        raise OptionError(
-            f"{len(places):,} places × {K:,} steps need too much memory: give at most {MOST_FIGURES // K:,} places, "
-            "or fewer steps"
-        )
+        needed = f"{len(places):,} places × {K:,} steps need too much memory"
+        raise OptionError(f"{needed}: give at most {MOST_FIGURES // K:,} places, or fewer steps")
     return places, K
 
 
@@ -199,7 +195,7 @@ def replacements(
     return np.array(others, ids.dtype)
 
 
-def warmed_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
+def warm_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
     """Return the state just before each place, after reading the `before` tokens there."""
     network, end = text.network, text.tokenizer.end
     _, state = network.step(np.full(len(places), end), network.start(len(places)))
@@ -258,34 +254,30 @@ class Horizon(Finding):
         beyond = " and beyond" if self.reach == self.changes.shape[1] else ""
         of = "what the last one does" if self.where is None else "its largest effect"
         where = "" if self.where is None else f" that matches {self.where[:60]!r}"
-        return (
-            f"{self.name}: {len(self.changes)} places; a {self.unit}{where} changes 1 % of {of} up to "
-            f"{self.reach:,} steps back{beyond}"
-        )
+        what = f"a {self.unit}{where} changes 1 % of {of} up to {self.reach:,} steps back{beyond}"
+        return f"{self.name}: {len(self.changes)} places; {what}"
 
     @property
     def head(self) -> list[str]:
         gradient = [] if self.gradients is None else ["gradient", "±"]
         return ["k", f"{self.name}: bits", "±", *gradient, "bits, two blocks per power of ten"]
 
+    def figures(self, k: int) -> list[tuple[float, float]]:
+        """Return the mean and the standard error at `k` of the changes, and of the gradients if they were measured."""
+        return [self.at(k, values) for values in (self.changes, self.gradients) if values is not None]
+
     def rows(self) -> list[list[str]]:
-        measured = [self.changes] + ([] if self.gradients is None else [self.gradients])
         rows = []
         for k in self.steps:
-            figures = [self.at(k, values) for values in measured]
+            figures = self.figures(k)
             shown = (f"{mean:.2g} {'–' if math.isnan(error) else f'{error:.1g}'}".split() for mean, error in figures)
             rows.append([f"{k:,}", *chain(*shown), _bar(figures[0][0])])
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        record: dict[str, Any] = {"model": self.name, "places": len(self.changes), "reach": self.reach, "steps": []}
-        for k in self.steps:
-            bits, error = self.at(k)
-            row = {"k": k, "bits": bits, "error": error}
-            if self.gradients is not None:
-                row["gradient"], row["gradient_error"] = self.at(k, self.gradients)
-            record["steps"].append(row)
-        return record
+        names = ("k", "bits", "error", "gradient", "gradient_error")
+        steps = [dict(zip(names, (k, *chain(*self.figures(k))), strict=False)) for k in self.steps]
+        return {"model": self.name, "places": len(self.changes), "reach": self.reach, "steps": steps}
 
 
 @settings_class()
@@ -323,7 +315,7 @@ def horizon(model: LanguageModel, /, settings: HorizonOf) -> Horizon:
         ids = sequences(read, changes.shape[1], settings.places)
         gradients = np.empty((len(ids), changes.shape[1]))
         rows = read.network.rows(ids)
-        for lanes, part in input_gradients(model.config, saved_of(model).weights, rows, changes.shape[1]):
+        for lanes, part in input_gradients(model.config, model.saved.weights, rows, changes.shape[1]):
             gradients[lanes] = part
             on_progress(half + (1 - half) * lanes.stop / len(ids))
     unit = "character" if model.tokenizer.kind == "char" else "token"

@@ -20,7 +20,7 @@ from afterword.language_model import LanguageModel
 from afterword.model.network.network import log_probabilities
 from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
-from afterword.wings.lesson.units import character_of_each_token
+from afterword.wings.lesson.units import last_characters
 
 BEAM = 32  # beginnings of words that are followed at once
 LONGEST_WORD = 20  # tokens
@@ -110,7 +110,7 @@ def keeps(
         raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
     here = model.gates(text)
     ids = tokenizer.encode(text)
-    places = character_of_each_token(ids, len(text), tokenizer)
+    places = last_characters(text, tokenizer)
     n = max(int((places < last).sum()), 1)
     rest = slice(n - 1 - len(places), None)  # the last token of the word and those after it, counted from the end
     state = "cell" if here.has_gates else "hidden"

@@ -9,7 +9,7 @@ import base64
 
 from afterword.errors import OptionError
 from afterword.inspection.gates_page import web_file
-from afterword.language_model import LanguageModel, saved_of
+from afterword.language_model import LanguageModel
 from afterword.settings import suggests
 from afterword.web.engine import Packed, engine
 from afterword.web.pages import bundle, document, filled, in_script, policy, read, style
@@ -28,7 +28,7 @@ def step_page(model: LanguageModel, text: str, about: str = "") -> str:
     model.tokenizer.encode(text)  # refuses what is no text
     if model.is_held:
         raise OptionError("a held model has no page of one step: use the one it was made from")
-    packed = Packed(saved_of(model), 2 if model.parameters < EXACT_PAGES else 1)
+    packed = Packed(model.saved, 2 if model.parameters < EXACT_PAGES else 1)
     parts = {"MODEL": in_script(packed.facts), "WEIGHTS": base64.b64encode(packed.data).decode()}
     parts |= {"SCRIPT": step_script(), "DATA": in_script({"text": text, "about": about, "most": MOST_STEPS})}
     return document(

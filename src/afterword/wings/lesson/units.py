@@ -26,10 +26,10 @@ from afterword.errors import OptionError
 from afterword.inspection.gates import beginning
 from afterword.inspection.trace import Trace
 from afterword.language_model import LanguageModel
-from afterword.model.arrays import Array, Floats, Ids
+from afterword.model.arrays import Array, Floats
 from afterword.settings import suggests, whole_number
 from afterword.text.patterns import Expression
-from afterword.text.tokenizer import Decoder, Tokenizer
+from afterword.text.tokenizer import Tokenizer
 from afterword.wings.lesson.finding import Finding
 
 STATES = ("hidden", "cell")
@@ -140,10 +140,7 @@ class Units:
     def __init__(self, lines: Sequence[Trace], tokenizer: Tokenizer) -> None:
         self.text = "\n".join(line.text for line in lines)
         starts = accumulate((len(line.text) + 1 for line in lines), initial=0)
-        each = [
-            start + character_of_each_token(tokenizer.encode(line.text), len(line.text), tokenizer)
-            for start, line in zip(starts, lines, strict=False)
-        ]
+        each = [start + last_characters(line.text, tokenizer) for start, line in zip(starts, lines, strict=False)]
         self._places = np.concatenate(each)
         T, (L, H) = len(self._places), lines[0].hidden.shape[1:]
         self._halves = slice(T // 2), slice(T // 2, T)
@@ -216,11 +213,7 @@ def units(model: LanguageModel, text: str) -> Units:
     return Units([model.gates(line) for line in lines or [text]], model.tokenizer)
 
 
-def character_of_each_token(
-    ids: Annotated[Ids, "T"], characters: int, tokenizer: Tokenizer
-) -> Annotated[NDArray[np.intp], "T"]:
-    """Return the index of the last character of each of `ids`, in their text of this number of `characters`."""
-    decoder = Decoder(tokenizer)
-    lengths = np.array([len(decoder.push(id)) for id in ids.tolist()])
-    ends = lengths.cumsum()
-    return np.minimum(np.where(lengths > 0, ends - 1, ends), max(characters - 1, 0)).astype(np.intp)
+def last_characters(text: str, tokenizer: Tokenizer) -> Annotated[NDArray[np.intp], "T"]:
+    """Return the index of the last character of each token of `text`."""
+    starts = tokenizer.starts(text)
+    return np.asarray(np.maximum(starts, np.append(starts[1:], len(text)) - 1))

@@ -19,11 +19,11 @@ from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
 from afterword.wings.odd.calibrate import writable
 from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, by_key, new_values, odd_text
-from afterword.wings.odd.normal import calibration_of, usual_of, with_usual
-from afterword.wings.odd.odd import RATE, costs, unmasked
+from afterword.wings.odd.good_lines import MOST_ACCEPTED as MOST
+from afterword.wings.odd.good_lines import GoodLines, Harmless
+from afterword.wings.odd.normal import calibration_of, good_lines_of, with_good_lines
+from afterword.wings.odd.odd import RATE, costs, unmask
 from afterword.wings.odd.rates import silence
-from afterword.wings.odd.usual import MOST_ACCEPTED as MOST
-from afterword.wings.odd.usual import Harmless, UsualLines
 from afterword.wording import count_of
 
 UNSCORED = TextCost(0.0, 1.0, ())  # where the cost of a line does not matter
@@ -104,51 +104,51 @@ def accept(request: Accept, work: Work) -> Accepted:
             raise OptionError("a LINE is one line that is not empty: give several one by one, or in a file by `source`")
     with writable(request.model) as folder:
         model = work.model(request.model)
-        usual, calibration = usual_of(model), calibration_of(model)
-        if usual is None or calibration is None:
+        good, calibration = good_lines_of(model), calibration_of(model)
+        if not good.places or calibration is None:
             raise OptionError("this model does not know what is usual in lines: run afterword calibrate MODEL FILE")
-        hide, before = Masks(calibration.masks), dict.fromkeys(usual.accepted)
+        hide, before = Masks(calibration.masks), dict.fromkeys(good.accepted)
         texts = dict.fromkeys(hide(text) for one in given for text in one.texts)
         now = {line: None for line in before if line not in texts} if request.remove else before | texts
         if len(now) > MOST:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
-        found = {text: usual.harmless_in(text) if text in before else [] for text in now}
+        found = {text: good.harmless_in(text) if text in before else [] for text in now}
         if not request.remove:
             number = sum(len(one.texts) for one in given)
             with work.progress("judging lines", "lines") as on_progress:
-                each = _harmless(model.using(calibration.using), usual, hide, given, work)
+                each = _harmless(model.using(calibration.using), good, hide, given, work)
                 for done, (text, harmless) in enumerate(each, 1):
                     found[text] += [one for one in harmless if one not in found[text]]
                     on_progress(done / number, done)
-        with_usual(model, replace(usual, accepted=[*now], accepted_as=found)).save(folder)
+        with_good_lines(model, replace(good, accepted=[*now], accepted_as=found)).save(folder)
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
 
 def _harmless(
-    model: LanguageModel, usual: UsualLines, masks: Masks, given: Sequence[ListedFinding], work: Work
+    model: LanguageModel, good: GoodLines, masks: Masks, given: Sequence[ListedFinding], work: Work
 ) -> Iterator[tuple[str, list[Harmless]]]:
     """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
     lines = [text for one in given if one.is_scored for text in one.texts]
     each = (cost for part in some([lines]) for *_, cost in costs(model, part, ANY, work.still_wanted))
     for one in given:
-        silent, keys = [kind for kind in usual.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
+        silent, keys = [kind for kind in good.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
         for text in one.texts:
             known, cost = masks(text), next(each) if one.is_scored else UNSCORED
             match one.detector:
                 case "rate":
                     harmless = [Harmless("rate", kind) for kind in silent or [""]]
                 case "value":
-                    values = unmasked(new_values(usual, known, cost), masks, text)
+                    values = unmask(new_values(good, known, cost), masks, text)
                     keys |= keys or {value.key for value in values if {*value.pieces} <= {*one.odd_pieces}}
                     harmless = [Harmless("value", value.place) for value in values if value.key in keys]
                 case "template":
                     harmless = [Harmless("template", "", cost.figure)]
                 case "episode" | None:
-                    [of_text] = odd_text(usual, known, cost)
-                    harmless = usual.odd_in(known, cost.figure, of_text.key if of_text.p_value <= RATE else "")
-                    harmless += by_key(usual, known, cost, [name for name, each in DETECTORS.items() if each.learn])
+                    [of_text] = odd_text(good, known, cost)
+                    harmless = good.odd_in(known, cost.figure, of_text.key if of_text.p_value <= RATE else "")
+                    harmless += by_key(good, known, cost, [name for name, each in DETECTORS.items() if each.learn])
                 case name:
-                    harmless = by_key(usual, known, cost, [name])
+                    harmless = by_key(good, known, cost, [name])
             yield known, harmless
 
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Annotated
@@ -26,14 +26,14 @@ from afterword.storage import locked_folder
 from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import source_name
 from afterword.text.lines import Masks, filled_lines
-from afterword.wings.odd.calibration import FEWEST, LEAST_RATE
-from afterword.wings.odd.detectors import usual_in
+from afterword.wings.odd.calibration import FEWEST
+from afterword.wings.odd.detectors import good_lines_in
 from afterword.wings.odd.normal import (
     calibrated,
     calibration_of,
     check_calibrated,
+    good_lines_of,
     odd_lines,
-    usual_of,
     with_late_kinds,
 )
 from afterword.wording import count_of
@@ -75,8 +75,18 @@ class Calibrated(Record, kw_only=True):
 
     def __str__(self) -> str:
         hidden = "".join(f", --mask {mask}" for mask in self.masks)
-        said = check_report({float(rate): count for rate, count in self.flagged.items()}, self.checked)
-        return "\n".join([f"calibrated with {count_of(self.lines, 'normal line')}{hidden}", *said])
+        return "\n".join([f"calibrated with {count_of(self.lines, 'normal line')}{hidden}", *self._report()])
+
+    def _report(self) -> Iterator[str]:
+        """Yield the result of the check, a line per rate, and the rate to expect if the flags are no chance."""
+        lines = count_of(self.checked, "other normal line")
+        for name, count in self.flagged.items():
+            rate, found = float(name), count / max(self.checked, 1)
+            yield f"at a rate of {rate:g} it flags {count:,} of {lines} ({found:.2%})"
+            expected = rate * self.checked
+            if count > max(1.5 * expected, expected + BY_CHANCE * math.sqrt(expected)):
+                drift = f"the lines drift: expect a rate of up to about {found:.2g}, not {rate:g}"
+                yield f"note: {drift}; use newer lines, or mask what changes"
 
 
 @operation(Calibrate)
@@ -87,47 +97,29 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     with writable(request.model) as folder:
         loaded = work.model(request.model, request.using)
         lines = normal_lines(files, request.decoding, work)
-        if calibrated_with(len(lines)) < FEWEST:
+        number = len(lines) - len(lines) // CHECKED
+        if number < FEWEST:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
             source = source_name(files[0])
             raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
-        old, known = calibration_of(loaded), usual_of(loaded)
+        old, known = calibration_of(loaded), good_lines_of(loaded)
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            usual = usual_in(texts, known.masked if known else None)
-            if known:
-                usual = replace(usual, accepted=known.accepted, accepted_as=known.accepted_as)
-            forms = [*map(usual.hide, texts)]
-            number = calibrated_with(len(forms))
+            good = good_lines_in(texts, known.masked if known.places else None)
+            good = replace(good, accepted=known.accepted, accepted_as=known.accepted_as)
+            forms = [*map(good.hide, texts)]
             new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
             p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
-            with_late_kinds(new, usual).save(folder)
-    calibration = check_calibrated(new, 1 - LEAST_RATE)
+            with_late_kinds(new, good).save(folder)
+    calibration = check_calibrated(new)
     if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
     smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
     flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
     return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
-
-
-def calibrated_with(lines: int) -> int:
-    """Return how many of `lines` normal lines are for the calibration; the others are for the check."""
-    return lines - lines // CHECKED
-
-
-def check_report(checks: Mapping[float, int], lines: int) -> Iterator[str]:
-    """Yield the result of a check, a line per rate, and the rate to expect if chance does not explain the flags."""
-    for rate, count in checks.items():
-        yield (
-            f"at a rate of {rate:g} it flags {count:,} of {count_of(lines, 'other normal line')} "
-            f"({count / max(lines, 1):.2%})"
-        )
-        if count > max(1.5 * rate * lines, rate * lines + BY_CHANCE * math.sqrt(rate * lines)):
-            drift = f"the lines drift: expect a rate of up to about {count / lines:.2g}, not {rate:g}"
-            yield f"note: {drift}; use newer lines, or mask what changes"
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:

@@ -67,7 +67,7 @@ class Costs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Usual:
+class ByLength:
     """The usual amount of something in normal lines, by their length."""
 
     mean: tuple[Finite, Finite]
@@ -76,14 +76,14 @@ class Usual:
     """a, b, least: a + b ÷ length, but no less."""
 
     @staticmethod
-    def of(each: Floats, lengths: Floats) -> Usual:
+    def of(each: Floats, lengths: Floats) -> ByLength:
         """Fit n lines that have `each` [n], by least squares."""
         ones = np.ones(len(lengths))
         mean = np.linalg.lstsq(np.stack([ones, lengths], axis=1), each, rcond=None)[0]
         squares = (each - mean[0] - mean[1] * lengths) ** 2
         variance = np.linalg.lstsq(np.stack([ones, 1 / lengths], axis=1), squares, rcond=None)[0]
         least = max(LEAST_SPREAD * float(squares.mean()), LEAST_VARIANCE)
-        return Usual((float(mean[0]), float(mean[1])), (float(variance[0]), float(variance[1]), least))
+        return ByLength((float(mean[0]), float(mean[1])), (float(variance[0]), float(variance[1]), least))
 
     def deviations(self, each: Floats, lengths: Floats) -> Floats:
         """Return how far above usual lines of `lengths` [n] are, in standard deviations, if they have `each` [n]."""
@@ -100,11 +100,11 @@ class Calibration:
     """The figures of the normal lines, [n], in rising order."""
     lengths: tuple[Positive, Positive]
     """The shortest and the longest length, in characters with the end; other lines count as one of these."""
-    bits: Usual
+    bits: ByLength
     """Bits per character."""
-    excess: Usual
+    excess: ByLength
     """Bits per character above the expected ones."""
-    peaks: Usual
+    peaks: ByLength
     """The bits of the costliest token."""
     odd_bits: Finite
     """The cost that one token in a thousand of normal lines exceeds."""
@@ -124,9 +124,9 @@ class Calibration:
         fitted = Calibration(
             figures=np.empty(0, np.float32),
             lengths=(float(lengths.min()), float(lengths.max())),
-            bits=Usual.of(bits / lengths, lengths),
-            excess=Usual.of(costs.excess, lengths),
-            peaks=Usual.of(peaks, lengths),
+            bits=ByLength.of(bits / lengths, lengths),
+            excess=ByLength.of(costs.excess, lengths),
+            peaks=ByLength.of(peaks, lengths),
             odd_bits=float(np.quantile(token_bits, 1 - RARE)),
             masks=tuple(masks),
             using=using,
@@ -161,10 +161,8 @@ class Calibration:
         if count >= enough:
             return None
         doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
-        return (
-            f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}; calibrate with {enough:,} lines "
-            "for a closer rate"
-        )
+        note = f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}"
+        return f"{note}; calibrate with {enough:,} lines for a closer rate"
 
     @property
     def checksum(self) -> int:
@@ -195,10 +193,8 @@ class Calibration:
 def check_enough(rate: float, count: int) -> None:
     """Raise OptionError if `count` normal lines are too few for `rate`."""
     if rate * (count + 1) < 1:
-        raise OptionError(
-            f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines; "
-            f"there were {count:,}"
-        )
+        needed = f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines"
+        raise OptionError(f"{needed}; there were {count:,}")
 
 
 def check_false_alarms(rate: float) -> None:

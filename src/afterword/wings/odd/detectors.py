@@ -19,8 +19,8 @@ import numpy as np
 from msgspec import UNSET
 
 from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
+from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, Harmless
 from afterword.wings.odd.rates import Counted
-from afterword.wings.odd.usual import HIDDEN, PREFIX, Harmless, UsualLines
 from afterword.wording import count_of
 
 DIGITS = re.compile(r"\d+")
@@ -94,53 +94,53 @@ class Oddity:
 class Log:
     """What detectors know of a whole log: its lines as they were counted, and those that are odd by themselves."""
 
-    def __init__(self, usual: UsualLines, rate: float) -> None:
-        self.usual, self.rate, self.lines = usual, rate, 0
+    def __init__(self, good: GoodLines, rate: float) -> None:
+        self.good, self.rate, self.lines = good, rate, 0
         self.odd: list[tuple[int, Oddity, Placed]] = []
         """Odd lines and those of new kinds, by number in all files."""
-        self.counted: Counted[Placed] = usual.rates.counting()
-        self.harmless = {name for detector, name in usual.harmless if detector == "rate"}
+        self.counted: Counted[Placed] = good.rates.counting()
+        self.harmless = {name for detector, name in good.harmless if detector == "rate"}
         """What may come in bursts, or stop."""
 
     def add(self, line: Placed, masked: str) -> None:
-        """Count a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
+        """Count a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""
         self.lines += 1
-        equal, kind = self.usual.repeated(masked)
-        self.counted.add(line, equal[self.usual.rates.timed], kind)
-        if ("rate", equal[0]) in self.usual.harmless:
-            self.harmless.add(equal[self.usual.rates.timed])
+        equal, kind = self.good.repeated(masked)
+        self.counted.add(line, equal[self.good.rates.timed], kind)
+        if ("rate", equal[0]) in self.good.harmless:
+            self.harmless.add(equal[self.good.rates.timed])
 
 
 @dataclass(frozen=True)
 class Detector:
     """A way to find what is odd."""
 
-    of_line: Callable[[UsualLines, str, TextCost], list[Verdict]] | None = None
+    of_line: Callable[[GoodLines, str, TextCost], list[Verdict]] | None = None
     """Return the verdicts on a masked line, the oddest first; none if nothing is odd."""
     of_log: Callable[[Log], Iterator[Oddity]] | None = None
     """Yield the findings of a log. It needs the whole log, so no line has it as soon as it is read."""
     of_fields: bool = False
     """Whether it judges words and values, which plain lines, such as names, do not have."""
     learn: Callable[[Sequence[str]], Any] | None = None
-    """Learn from good lines what JSON can hold: in `UsualLines.learned`, by the name of the detector."""
+    """Learn from good lines what JSON can hold: in `GoodLines.learned`, by the name of the detector."""
 
 
-def new_kind(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+def new_kind(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
     """Return the verdict on a line of a new kind, which is at least as odd as its text."""
     kind = split(text).kind
-    if kind in usual.places or not usual.places:
+    if kind in good.places or not good.places:
         return []
-    [of_text] = odd_text(usual, text, cost)
-    p_value = min(usual.p_new(cost.figure), of_text.p_value)
+    [of_text] = odd_text(good, text, cost)
+    p_value = min(good.p_new(cost.figure), of_text.p_value)
     return [Verdict("template", f"new kind of line{_words(cost)}", kind, cost.figure, p_value, "", cost.pieces)]
 
 
-def new_values(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+def new_values(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
-    found = usual.new_values(line)
-    for one, bits in zip(found, [usual.all_bits(found), *map(usual.bits, found[1:])], strict=False):
+    found = good.new_values(line)
+    for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
         value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
         said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
         if said.startswith(HIDDEN):
@@ -150,18 +150,18 @@ def new_values(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
         key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
         key += f"\t{value.text}" if value.kind == WORD else ""
         at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
-        why, p_value = f"{value.shown}: seen {said}", usual.p_value(bits)
+        why, p_value = f"{value.shown}: seen {said}", good.p_value(bits)
         verdicts.append(Verdict("value", why, key, bits, p_value, value.place, [at]))
     return verdicts
 
 
-def odd_text(usual: UsualLines, text: str, cost: TextCost) -> list[Verdict]:
+def odd_text(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
     """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
     text is odd only if its figure is well above the accepted one."""
-    words, kind, hidden = _words(cost), split(text).kind, usual.hide(text)
-    key = f"{kind} {DIGITS.sub('#', usual.hide(words))}" if words and not usual.is_plain else hidden
-    enough = BEYOND * usual.harmless.get(("template", kind), -math.inf)
-    known = usual.has_text(hidden) or not usual.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
+    words, kind, hidden = _words(cost), split(text).kind, good.hide(text)
+    key = f"{kind} {DIGITS.sub('#', good.hide(words))}" if words and not good.is_plain else hidden
+    enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
+    known = good.has_text(hidden) or not good.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
     return [Verdict("text", f"odd text{words}", key, cost.figure, p_value, "", cost.pieces)]
 
@@ -182,7 +182,7 @@ def whole_word(text: str, start: int, stop: int) -> str:
 
 def rates(log: Log) -> Iterator[Oddity]:
     """Yield bursts of equal lines, and silences of regular kinds of line."""
-    for name, p_value, why, lines in log.usual.rates.odd(log.counted):
+    for name, p_value, why, lines in log.good.rates.odd(log.counted):
         if name not in log.harmless:
             yield Oddity("rate", why, _bits(p_value), p_value, lines, len(lines))
 
@@ -205,16 +205,16 @@ def episodes(log: Log) -> Iterator[Oddity]:
         apart = {one for one in new if one.figure > most} | {one for one in here if 2 * here[one] <= one.count}
         apart |= {one for one in here if one.detector == "value" and one.p_value * within <= log.rate}
         parts = sorted((one for one in here if one not in apart), key=lambda one: one.rank)
-        expected = log.usual.p_new() * within
+        expected = log.good.p_new() * within
         p_value = math.exp(min(0.0, len(new) * math.log(expected) - math.lgamma(len(new) + 1)))
         if parts and p_value <= log.rate:
             lines = [line for _, one, line in some if one not in apart]
             why = f"episode: {len(lines):,} odd lines of {len(parts):,} kinds within {within:,} lines"
-            why += _about([line.text for line in lines], log.usual)
+            why += _about([line.text for line in lines], log.good)
             yield Oddity("episode", why, _bits(p_value), p_value, lines, len(lines), parts)
 
 
-def _about(texts: Sequence[str], usual: UsualLines) -> str:
+def _about(texts: Sequence[str], good: GoodLines) -> str:
     """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
     lines = [split(text).fields for text in texts]
     times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
@@ -222,7 +222,7 @@ def _about(texts: Sequence[str], usual: UsualLines) -> str:
         word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
     )
     often = (word for word, count in words.items() if count > SHARED * len(lines))
-    shared = [shown for shown, word in often if shown != word or usual.share(word) < SHARED]
+    shared = [shown for shown, word in often if shown != word or good.share(word) < SHARED]
     when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
     return f"{when and f', {when}'}{who and f', from {who}'}"
 
@@ -241,27 +241,27 @@ DETECTORS = {
 """By name. Of two that find the same line, the first one says why."""
 
 
-def by_key(usual: UsualLines, text: str, cost: TextCost, names: Sequence[str]) -> list[Harmless]:
+def by_key(good: GoodLines, text: str, cost: TextCost, names: Sequence[str]) -> list[Harmless]:
     """Return what these detectors of lines find in a masked line, by the keys of their verdicts."""
     each = ((name, DETECTORS[name].of_line) for name in names)
-    return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(usual, text, cost)]
+    return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(good, text, cost)]
 
 
-def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
-    """Return what is usual in good `lines`, as `UsualLines.of`, and what detectors learn from them by themselves."""
+def good_lines_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
+    """Return what is usual in good `lines`, as `GoodLines.of`, and what detectors learn from them by themselves."""
     learned = {name: one.learn(lines) for name, one in DETECTORS.items() if one.learn}
-    return replace(UsualLines.of(lines, masked), learned=learned or UNSET)
+    return replace(GoodLines.of(lines, masked), learned=learned or UNSET)
 
 
-def judge(usual: UsualLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
+def judge(good: GoodLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
     """Return what one detector finds odd about a masked line, the oddest first: the first one within this `rate` of
     false alarms, or else the one with the lowest p-value. The others lower the p-value."""
-    learned, found, number = usual.learned or {}, list[list[Verdict]](), 0
+    learned, found, number = good.learned or {}, list[list[Verdict]](), 0
     for name, one in DETECTORS.items():
         if one.of_line and (one.learn is None or name in learned):
-            number += not (one.of_fields and usual.is_plain)
-            verdicts = one.of_line(usual, text, cost)
-            found.append([one for one in verdicts if name == "text" or (name, one.key) not in usual.harmless])
+            number += not (one.of_fields and good.is_plain)
+            verdicts = one.of_line(good, text, cost)
+            found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
     found = [each for each in found if each]
     p_value = min(each[0].p_value for each in found)
     within = (each for each in found if each[0].p_value <= rate / number)

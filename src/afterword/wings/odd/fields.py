@@ -6,11 +6,15 @@ line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punc
 
 A word with several numbers, such as the host names R62-M0-N4 and mx-10-0-0-1.example.com, is an id: its parts mean
 nothing alone.
+
+At the end: lines that are sequences of events, which have no fields that one could name.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -129,3 +133,21 @@ def split(text: str) -> Line:
         before, said = (chunk.strip('"'), real.strip('"')) if is_name else ("", "")
     kind.append(form[end:] if len(kind) < 2 * MOST_CHUNKS else "")
     return Line("".join(kind), fields)
+
+
+MOST_SYMBOLS, USES = 2_000, 20  # symbols, at most, and uses of each on average, at least: unlike words of prose
+PLACES = 4  # at which a word's symbol comes, on average, at least; in logs, these are 1 to 2.5
+FARTHEST = 50  # place that is counted: each later one counts as this
+
+
+def are_events(lines: Sequence[str]) -> bool:
+    """Return whether most symbols of `lines` (between spaces) are frequent, and occur at many places of a line.
+
+    Lines of a log are not events, because each word has one or two places. Prose is not, because it has too many words.
+    """
+    pairs = Counter((symbol, min(place, FARTHEST)) for line in lines for place, symbol in enumerate(line.split()))
+    uses, places = Counter[str](), Counter[str](symbol for symbol, _ in pairs)
+    for (symbol, _), count in pairs.items():
+        uses[symbol] += count
+    words, are_few = uses.total(), len(uses) <= min(MOST_SYMBOLS, uses.total() / USES)
+    return are_few and sum(uses[symbol] * places[symbol] for symbol in uses) >= PLACES * words > 0

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from afterword.wings.odd.detectors import DETECTORS, Log, Oddity, Placed, Verdict
-from afterword.wings.odd.usual import UsualLines
+from afterword.wings.odd.good_lines import GoodLines
 from afterword.wording import count_of
 
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
@@ -25,14 +25,14 @@ FEW = 20  # listed lines, that need no reason
 class Findings:
     """The findings of all lines, as they are read."""
 
-    def __init__(self, usual: UsualLines, rate: float, others: int) -> None:
+    def __init__(self, good: GoodLines, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
-        self._log, self._rate, self._others = Log(usual, rate), rate, others
+        self._log, self._rate, self._others = Log(good, rate), rate, others
         self._found: dict[tuple[bool, str, str], Oddity] = {}
         """The key says whether they are listed, what found them, and what all their lines have in common."""
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
-        """Take a line. `masked` is its text with the user's masks applied, as `UsualLines.of` read the good ones."""
+        """Take a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""
         self._log.add(line, masked)
         found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts]
         for one, _ in found:
@@ -97,7 +97,6 @@ class Findings:
         if count <= max(OFTEN * self._rate * self._log.lines, FEW):
             return None
         most = max(of_lines, key=lambda one: one.count)
-        return (
-            f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%: the largest finding "
-            f"({most.why}) has {count_of(most.count, 'line')}; add newer good lines, or accept what is harmless"
-        )
+        listed_now = f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%"
+        largest = f"the largest finding ({most.why}) has {count_of(most.count, 'line')}"
+        return f"{listed_now}: {largest}; add newer good lines, or accept what is harmless"

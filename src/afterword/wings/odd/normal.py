@@ -25,8 +25,8 @@ from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.storage import read_whole, write_bytes
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer, checked_lines
-from afterword.wings.odd.calibration import Calibration, Costs, check_enough, check_false_alarms
-from afterword.wings.odd.usual import UsualLines
+from afterword.wings.odd.calibration import LEAST_RATE, Calibration, Costs, check_enough, check_false_alarms
+from afterword.wings.odd.good_lines import GoodLines
 
 CALIBRATION_FILE, LINES_FILE = "calibration.safetensors", "lines.json"
 AT_ONCE = 1000  # lines
@@ -39,21 +39,21 @@ CALIBRATION = Attachment(
     outlives=lambda calibration: False,
 )
 LINES = Attachment(
-    write=lambda path, usual: write_bytes(path, msgspec.json.encode(usual)),
-    read=lambda path: read_json(UsualLines, read_whole(path)),
-    outlives=lambda usual: bool(usual.accepted),  # the next calibration takes them up
+    write=lambda path, good: write_bytes(path, msgspec.json.encode(good)),
+    read=lambda path: read_json(GoodLines, read_whole(path)),
+    outlives=lambda good: bool(good.accepted),  # the next calibration takes them up
 )
 
 
 def calibration_of(model: LanguageModel) -> Calibration | None:
     """Return the costs of normal lines, if `model` was calibrated."""
-    found: Calibration | None = model.attached(CALIBRATION_FILE)
+    found: Calibration | None = model.saved.attachments.get(CALIBRATION_FILE)
     return found
 
 
-def usual_of(model: LanguageModel) -> UsualLines | None:
-    """Return what else is usual in those lines, if it is known."""
-    found: UsualLines | None = model.attached(LINES_FILE)
+def good_lines_of(model: LanguageModel) -> GoodLines:
+    """Return what else is usual in those lines; it has no `places` if nothing is known."""
+    found: GoodLines = model.saved.attachments.get(LINES_FILE) or GoodLines()
     return found
 
 
@@ -91,29 +91,28 @@ def calibrated(
     return model.attach({CALIBRATION_FILE: Calibration.of(normal, token_bits, masks, model.predicts_with)})
 
 
-def with_usual(model: LanguageModel, usual: UsualLines) -> LanguageModel:
+def with_good_lines(model: LanguageModel, good: GoodLines) -> LanguageModel:
     """Return the same calibrated model, with what else is usual in normal lines."""
-    return model.attach({CALIBRATION_FILE: calibration_of(model), LINES_FILE: usual})
+    return model.attach({CALIBRATION_FILE: calibration_of(model), LINES_FILE: good})
 
 
-def with_late_kinds(model: LanguageModel, usual: UsualLines) -> LanguageModel:
+def with_late_kinds(model: LanguageModel, good: GoodLines) -> LanguageModel:
     """Return the same, after measuring the late lines of new kinds."""
-    new = odd_lines(model, map(usual.hide, usual.late_kinds), 0.5)
-    return with_usual(model, replace(usual, late_figures=sorted(line.figure for line in new), late_kinds=[]))
+    new = odd_lines(model, map(good.hide, good.late_kinds), 0.5)
+    return with_good_lines(model, replace(good, late_figures=sorted(line.figure for line in new), late_kinds=[]))
 
 
-def check_calibrated(model: LanguageModel, false_alarms: float) -> Calibration:
-    """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms."""
+def check_calibrated(model: LanguageModel, false_alarms: float = 1 - LEAST_RATE) -> Calibration:
+    """Return the calibration. Raises OptionError if `odd_lines` cannot work at that rate of false alarms, or at any."""
     check_false_alarms(false_alarms)
     calibration = calibration_of(model)
     if calibration is None:
         raise OptionError("this model does not know what normal lines cost: run afterword calibrate MODEL FILE")
     if model.is_held:
         raise OptionError("a held model cannot find odd lines: leave out hold")
-    if calibration.using != (using := model.predicts_with):
-        raise OptionError(
-            f"the model was calibrated with {calibration.using}, not with {using}: use that, or calibrate it again"
-        )
+    if calibration.using != model.predicts_with:
+        parts = f"calibrated with {calibration.using}, not with {model.predicts_with}"
+        raise OptionError(f"the model was {parts}: use that, or calibrate it again")
     check_enough(false_alarms, len(calibration.figures))
     return calibration
 
@@ -149,7 +148,7 @@ def odd_lines(
     with too few lines for that rate; TextError.
     """
     calibration, texts = check_calibrated(model, false_alarms), checked_lines(lines, "odd_lines")
-    hide, origins = (usual_of(model) or UsualLines()).hiding(Masks(calibration.masks))
+    hide, origins = good_lines_of(model).hiding(Masks(calibration.masks))
     hidden = [hide(line)[:LONGEST] for line in texts]
     scores = score_lines(model.predictor, model.tokenizer, hidden, on_progress, entropies=True)
     figures = calibration.figure(_costs(scores))

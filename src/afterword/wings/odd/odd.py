@@ -35,20 +35,19 @@ from afterword.text.documents import source_name
 from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
-from afterword.wings.odd.calibration import LEAST_RATE, check_enough, check_false_alarms
-from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, Verdict, judge, usual_in, whole_word
-from afterword.wings.odd.events import are_events
+from afterword.wings.odd.calibration import check_enough, check_false_alarms
+from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, Verdict, good_lines_in, judge, whole_word
+from afterword.wings.odd.fields import are_events
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.normal import (
     OddLine,
     calibrated,
     calibration_of,
     check_calibrated,
+    good_lines_of,
     odd_lines,
-    usual_of,
     with_late_kinds,
 )
-from afterword.wings.odd.usual import UsualLines
 from afterword.wording import escaped, has_colours, printable
 
 RATE = 0.01  # of false alarms, by default
@@ -236,18 +235,17 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
             name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
             raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
         if request.accepted:
-            usual = usual_of(model)
             work.rows(AcceptedLine, {})
-            yield from (AcceptedLine(text=text) for text in (usual.accepted if usual else ()))
+            yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
             return
         work.check(files)
-        model = _checked(model, request, work)
+        model = _check_model(model, request, work)
     else:
         if request.accepted:
             raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
-        model = _learned(request, work)
+        model = _learn(request, work)
     if request.as_read:
-        has_reasons = usual_of(model) is not None
+        has_reasons = bool(good_lines_of(model).places)
         work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
         for file, line, _, (verdict, *_) in _judged(request, work, model):
             if request.all or line.odd:
@@ -256,7 +254,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
         return
     work.rows(OddFinding, {})
     most = request.top or READ
-    found = Findings(usual_of(model) or UsualLines(), request.false_alarms, most)
+    found = Findings(good_lines_of(model), request.false_alarms, most)
     for file, line, masked, verdicts in _judged(request, work, model):
         found.add(Placed(file, line.line, line.text), masked, verdicts)
     odd_ones, following = found.listed(open_episodes=request.all)
@@ -273,14 +271,14 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
 def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[str, OddLine, str, list[Verdict]]]:
     """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
     first. Empty lines are never odd: they are read only if every line is printed."""
-    usual, masks, rate = usual_of(model) or UsualLines(), _masks(model), request.false_alarms
+    good, masks, rate = good_lines_of(model), Masks(check_calibrated(model).masks), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read = 0
         for file, before, some in work.lines([*dict.fromkeys(path_names(request.files))], request.decoding):
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, (line, known, cost) in zip(kept, each, strict=True):
-                verdicts = unmasked(judge(usual, known, cost, rate), masks, line.text)
+                verdicts = unmask(judge(good, known, cost, rate), masks, line.text)
                 p_value = verdicts[0].p_value
                 is_odd = bool(p_value <= rate and line.text)
                 pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
@@ -293,14 +291,15 @@ def costs(
     model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress
 ) -> Iterator[tuple[OddLine, str, TextCost]]:
     """Yield the cost of each of `lines`, the line with the user's masks applied, and what its text cost there."""
-    calibration, masks = check_calibrated(model, 1 - LEAST_RATE), _masks(model)
+    calibration = check_calibrated(model)
+    masks = Masks(calibration.masks)
     least = 1 / (len(calibration.figures) + 1)
     for line in odd_lines(model, lines, max(rate, least), on_progress=on_progress):
         words = [whole_word(line.text, start, stop) for start, stop in line.odd_pieces[:SHOWN]]
         yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
 
 
-def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
+def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
     """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself."""
     if not verdicts or verdicts[0].detector in OF_COST:
         return [*verdicts]
@@ -308,22 +307,17 @@ def unmasked(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdi
     return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
 
 
-def _masks(model: LanguageModel) -> Masks:
-    calibration = calibration_of(model)
-    return Masks(calibration.masks if calibration else ())
-
-
-def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
+def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
     """Return `model` as it was calibrated; note if the rate holds only roughly.
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
     if before := calibration_of(model):
         model = model.using(before.using)
-    usual = usual_of(model)
-    calibration = check_calibrated(model, 1 - LEAST_RATE if usual else request.false_alarms)
-    if usual:
-        check_enough(request.false_alarms, usual.rates.lines)
+    good = good_lines_of(model)
+    calibration = check_calibrated(model) if good.places else check_calibrated(model, request.false_alarms)
+    if good.places:
+        check_enough(request.false_alarms, good.rates.lines)
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
     if doubt := calibration.holds_roughly(request.false_alarms):
@@ -331,48 +325,48 @@ def _checked(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
     return model
 
 
-def _learned(request: Odd, work: Work) -> LanguageModel:
+def _learn(request: Odd, work: Work) -> LanguageModel:
     """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
-    good, files = name_of(request.good), path_names(request.files)
-    sources = [good, *files]
+    source, files = name_of(request.good), path_names(request.files)
+    sources = [source, *files]
     kinds = dict(zip(sources, work.check(sources), strict=True))
     rate, hide = request.false_alarms, Masks(request.mask)
-    with work.progress(f"reading {good}"):
-        lines = normal_lines([good], request.decoding, work)
+    with work.progress(f"reading {source}"):
+        lines = normal_lines([source], request.decoding, work)
         for file in files:  # before minutes of training, not after them
             if kinds[file] in ("file", "folder"):  # which can be read again
                 work.check_filled(file, [piece[:1] for piece in Reader(request.decoding).read([file])])
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
-        has = f"{source_name(good)} has {len(lines):,}"
+        has = f"{source_name(source)} has {len(lines):,}"
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
-        usual = usual_in(texts, None if request.auto_mask else {})
-    minutes = request.network or (MINUTES if usual.is_plain else None)
+        good = good_lines_in(texts, None if request.auto_mask else {})
+    minutes = request.network or (MINUTES if good.is_plain else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)
-    if masked := usual.masked_names:
+    if masked := good.masked_names:
         more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
-    forms = [*map(usual.hide, texts)]
-    early, late = forms[: len(forms) - usual.late], forms[len(forms) - usual.late :]
+    forms = [*map(good.hide, texts)]
+    early, late = forms[: len(forms) - good.late], forms[len(forms) - good.late :]
     with temporary_folder() as temporary:
         out = temporary / "a model" if request.out is None else Path(request.out)
-        name = Path(good).name if good != "-" else "lines"  # it is in the model's card
+        name = Path(source).name if source != "-" else "lines"  # it is in the model's card
         vocabulary = "words" if are_events(texts) else "char"
         if minutes is not None:
-            model = _trained(request, work, minutes, temporary / name, early, vocabulary, out)
+            model = _train(request, work, minutes, temporary / name, early, vocabulary, out)
         else:
             with work.progress("counting the n-grams"):
-                model = _counted(temporary / name, early, vocabulary)
+                model = _count_ngrams(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
             model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
-        model = with_late_kinds(model, usual)
+        model = with_late_kinds(model, good)
         if request.out is not None:
             with writable(request.out) as place:
                 model.save(place)
-    if doubt := check_calibrated(model, 1 - LEAST_RATE).holds_roughly(rate):
+    if doubt := check_calibrated(model).holds_roughly(rate):
         work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 
@@ -391,7 +385,7 @@ def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
             raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
 
 
-def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
+def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
     """Return a model of `lines`, written to the file `training`, whose n-gram alone predicts.
 
     Each model has a network. This one's has one unit and has learned nothing, and no weight in any prediction.
@@ -417,7 +411,7 @@ def _counted(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageM
     return LanguageModel(saved, card(saved, samples=[]), using="ngram")
 
 
-def _trained(
+def _train(
     request: Odd, work: Work, minutes: float, training: Path, lines: Sequence[str], vocabulary: str, out: Path
 ) -> LanguageModel:
     """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.

@@ -227,10 +227,8 @@ class Calendar:
             common = np.argsort(-counts, kind="stable")[:2]
             sizes = [_duration(gap) if dates.dtype.kind == "M" else f"{gap:,}" for gap in gaps.tolist()]
             shown = " and ".join(f"{sizes[k]} ({counts[k] / counts.sum():.0%})" for k in common)
-            raise wrong(
-                f"the dates are irregular: their most common gaps are {shown}; "
-                "give one row per hour, day, week or month, or number the rows 1, 2, 3 …"
-            )
+            advice = "give one row per hour, day, week or month, or number the rows 1, 2, 3 …"
+            raise wrong(f"the dates are irregular: their most common gaps are {shown}; {advice}")
         return candidates[int(np.argmax(covered))]
 
     @property

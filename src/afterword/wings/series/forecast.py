@@ -112,7 +112,7 @@ def forecast(request: Forecast, work: Work) -> Any:
 
     def train(run: Run, facts: SeriesFacts) -> None:
         work.note(*run.take_notes())
-        read, (_, plan) = run.encoded, summary(run)
+        read, (_, plan) = run.encoded, summary(run.encoded, run.recipe, run.base_name)
         contents = f"{read.documents:,} series ({facts.frequency}, season {facts.season:,})"
         values = f"{read.training_characters:,} values to train on in {contents}"
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)

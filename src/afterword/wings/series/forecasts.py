@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afterword.bars import train_shown, waiting
+from afterword.bars import waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
 from afterword.operations.operation import ModelName
+from afterword.operations.work import Work
 from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
@@ -31,7 +32,7 @@ from afterword.text.corpus import Corpus
 from afterword.text.documents import source_name
 from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
 from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
-from afterword.wings.series.series_network import UNREADABLE, check_frequency, keep, load_kept, lstm_forecasts
+from afterword.wings.series.series_network import check_frequency, keep, load_kept, lstm_forecasts
 from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
 from afterword.wings.series.trials import (
     AUTO,
@@ -43,7 +44,7 @@ from afterword.wings.series.trials import (
     WORST,
     Trials,
     average,
-    combined,
+    combine,
     coverage,
     seasonal_scale,
     smape,
@@ -176,7 +177,7 @@ def forecasts(
     settings: ForecastSettings,
     levels: str | Levels = LEVELS,
     kept: ModelName | None = None,
-    train: Train = lambda run, facts: train_shown(run),
+    train: Train = lambda run, facts: Work().train(run),
     folder: Path | None = None,
 ) -> Futures:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
@@ -210,10 +211,8 @@ def forecasts(
     elif table.calendar.unit == "number" and settings.season is None and not facts:
         notes.append("numbered rows do not show a season: if a pattern repeats after N values, give --season N")
     if facts and horizon > facts.held_out and settings.method in (AUTO, LSTM):
-        notes.append(
-            f"the model has learned from all but the last {facts.held_out:,} values of its own table: "
-            f"if this is that table, the backtest on the last {horizon:,} is too favourable"
-        )
+        learned = f"the model has learned from all but the last {facts.held_out:,} values of its own table"
+        notes.append(f"{learned}: if this is that table, the backtest on the last {horizon:,} is too favourable")
     facts = facts or SeriesFacts(table.calendar.season, horizon, table.calendar.name)
     why = why_not(series, facts, learned=kept is not None)
     if settings.method == LSTM and why:
@@ -225,7 +224,7 @@ def forecasts(
             notes.append(f"no network is kept in {folder}: {why}")
     elif model is None and (pays or folder or settings.method == LSTM):
         name = source_name(source) if isinstance(source, str | os.PathLike) else "the table"
-        model = _trained(corpus_of(table, facts, name), facts, settings, train, folder)
+        model = _train(corpus_of(table, facts, name), facts, settings, train, folder)
     with waiting("forecasting"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, of means without values
         network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
@@ -241,7 +240,7 @@ def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
             raise OptionError(f"{has}; give a smaller --{name}")
 
 
-def _trained(
+def _train(
     corpus: Corpus, facts: SeriesFacts, settings: ForecastSettings, train: Train, folder: Path | None
 ) -> LanguageModel:
     """Train a network on `corpus`, and keep it in `folder`."""
@@ -259,7 +258,7 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
     """Return why an LSTM cannot forecast these series, or "" if it can. One that has `learned` needs no more."""
     season, held = facts.season, facts.held_out
     if not any(scale_of(values, season) for values in series):
-        return UNREADABLE.format(season)
+        return f"every series is constant, or has no more values than a season of {season:,}"
     left = sum(max(0, len(values) - season - held) for values in series if scale_of(values[:-held], season))
     if not learned and left < LEAST_VALUES:
         return f"an LSTM needs {LEAST_VALUES} values to learn from, and {left:,} are left after {held:,} are held out"
@@ -278,7 +277,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
             only, alike = trials.simplest(past, -SURE), trials.simplest(past, NOISE)
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
-    point, total = combined(shares, trials.future), len(trials.series)
+    point, total = combine(shares, trials.future), len(trials.series)
     good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
     methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them

@@ -118,11 +118,6 @@ class Candidate(NamedTuple):
     """The one that is repeated if the method fails."""
     logs: bool = False
 
-    @property
-    def most(self) -> int | None:
-        """The most values that it can be fitted to, if it is slower than others."""
-        return MOST_LOGS if self.logs else self.method.most
-
     def __call__(self, values: Floats, horizon: int) -> Floats:
         """Return the forecast of `values`, or the last season if the method fails: a library fails in many ways."""
         known = values[-max(RECENT, 6 * self.season) :] if self.method.library else values
@@ -155,7 +150,8 @@ def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> d
             shown = f"{name} {'/'.join(str(season) for season in those if season > 1)}".rstrip()
             found[shown] = Candidate(able[name], those, [short, *those][-1])
             if able[name].logs and has_logs:
-                found[f"{shown} of logs"] = found[shown]._replace(logs=True)
+                of_logs = able[name]._replace(most=MOST_LOGS)
+                found[f"{shown} of logs"] = found[shown]._replace(method=of_logs, logs=True)
     return found
 
 

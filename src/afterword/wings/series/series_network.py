@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import ModelError, OptionError
 from afterword.generation.sampling import Sampling
-from afterword.language_model import LanguageModel, saved_model, saved_of
+from afterword.language_model import LanguageModel, saved_model
 from afterword.model.arrays import Array, Ids
 from afterword.model.folder.card import card
 from afterword.model.folder.saved import SavedModel, save_model
@@ -41,7 +41,6 @@ GROUP = 64  # series whose paths are in memory together
 PATHS_AT_ONCE = 1024  # that are stepped together
 TOKENS_AT_ONCE = 64  # tokens of a line that are read together
 READ = 4096  # tokens of a line, its last ones; an LSTM remembers far fewer
-UNREADABLE = "every series is constant, or has no more values than a season of {:,}"
 
 
 def load_kept(path: ModelName) -> tuple[LanguageModel, SeriesFacts]:
@@ -70,7 +69,8 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
     found = np.full((len(series), horizon), np.nan)
     usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
     bins, allowed = learned_bins(model)
-    read_as, opening = read_as_ids(bins, allowed), model.writer(Sampling()).prompt("").ids
+    read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the id of the nearest learned bin
+    opening = model.writer(Sampling()).prompt("").ids
     count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
     for at in range(0, len(usable), GROUP):
         group = [series[k] for k in usable[at : at + GROUP]]
@@ -82,24 +82,19 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
         chosen = sample_paths(model.predictor, lines, allowed, horizon, count, seed + at)
         within = np.random.default_rng([seed, at]).random(chosen.shape)
         changes = changes_of(bins[chosen], within) * np.array(scales)[:, None, None]
-        paths = [_added_up(values, season, one) for values, one in zip(group, changes, strict=True)]
+        paths = [_add_up(values, season, one) for values, one in zip(group, changes, strict=True)]
         found[usable[at : at + GROUP]] = np.median(np.stack(paths), axis=1)
     return found
 
 
 def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
     """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
-    unseen = set(saved_of(model).unseen_characters(CHARACTERS))
+    unseen = set(model.saved.unseen_characters(CHARACTERS))
     bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
     return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
 
 
-def read_as_ids(bins: NDArray[np.int64], ids: Ids) -> Ids:
-    """Return the id as which each of the 256 bins is read: that of the nearest learned one. [A], [A] -> [256]"""
-    return np.asarray(ids[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)])
-
-
-def _added_up(values: Floats, season: int, changes: Floats) -> Floats:
+def _add_up(values: Floats, season: int, changes: Floats) -> Floats:
     """Return the values that follow `values`, given their changes [paths, h] from a season before."""
     paths, horizon = changes.shape
     before = np.broadcast_to(values[-season:], (paths, season))
@@ -168,8 +163,6 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
 
 def check_frequency(table: Table, facts: SeriesFacts) -> None:
     """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
-    names = (facts.frequency, table.calendar.name)
-    if len({*names}) > 1 and not any("number" in name for name in names):
-        raise OptionError(
-            f"the table is {names[1]}, and this model has learned {names[0]} series: give a table like these"
-        )
+    learned, given = facts.frequency, table.calendar.name
+    if learned != given and "number" not in learned + given:
+        raise OptionError(f"the table is {given}, and this model has learned {learned} series: give a table like these")

@@ -15,7 +15,6 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from afterword.errors import OptionError
 from afterword.wings.series.methods import METHODS, MOST_FITTED, candidates, forecast_all, is_simple
@@ -59,12 +58,12 @@ class Trials:
         before the first cut-off. Raises OptionError if no candidate can be used.
         """
         given = seasons
-        cuts, seasons = _planned([*map(len, series)], horizon, seasons)
+        cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
         total, count = sum(map(len, series)), len(series)
         least = spread(count, TESTED)
         fits = total + len(cuts) * sum(len(series[k]) for k in least)
         tried = candidates(series, seasons, fits)
-        limit = min([MOST_FITTED, *(one.most // 2 for one in tried.values() if one.most)])
+        limit = min([MOST_FITTED, *(one.method.most // 2 for one in tried.values() if one.method.most)])
         tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
         if method == LSTM:  # compared with simple ones; the others take minutes
             tried = {name: one for name, one in tried.items() if is_simple(name)}
@@ -77,9 +76,7 @@ class Trials:
         methods = [*tried.values()]
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
-        past, future = (
-            np.full((len(names), *shape, horizon), np.nan) for shape in (actual.shape[:2], actual.shape[:1])
-        )
+        past, future = np.full((len(names), *actual.shape), np.nan), np.full((len(names), count, horizon), np.nan)
         future[: len(tried)] = forecast_all(methods, series, season, horizon)
         for place, cut in enumerate(cuts):
             some = [k for k in tested if len(series[k]) > cut + 1]
@@ -136,7 +133,7 @@ class Trials:
 
     def backtested(self, worst: float = WORST, rule: tuple[float, int] | None = None) -> Floats:
         """Return the forecasts from each cut-off with shares that come from the others. [N, K, h]"""
-        each = [combined(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
+        each = [combine(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
 
     def simplest(self, past: Floats, noise: float) -> int | None:
@@ -152,13 +149,13 @@ class Trials:
         return None
 
 
-def combined(shares: Floats, forecasts: Floats) -> Floats:
+def combine(shares: Floats, forecasts: Floats) -> Floats:
     """Return the means of forecasts by shares; NaN where no candidate has one. [C, N], [C, N, h] -> [N, h]"""
     known = np.where(np.isnan(forecasts), 0.0, shares[:, :, None])
     return np.asarray(np.nansum(known * forecasts, axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
 
 
-def _planned(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
+def _plan_cut_offs(lengths: Sequence[int], horizon: int, seasons: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return the cut-offs, the latest first, and the seasons that leave room for them.
 
     Cut-offs are a horizon apart if the longest series has two of each season before all of them, and closer otherwise.
@@ -179,59 +176,44 @@ def spread(count: int, most: int) -> list[int]:
     return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
 
 
-def seasonal_scale(history: Sequence[ArrayLike], season: int) -> Floats:
+def seasonal_scale(history: Many, season: int) -> Floats:
     """Return each series' mean absolute difference between values a `season` apart. [N]
 
-    It is NaN if the series is constant in that sense, or not longer than the season.
+    It is NaN if the series is constant in that sense, or not longer than the season. A mean absolute error divided by
+    it is a MASE as M4 defines it (Makridakis et al., 2020, The M4 Competition, International Journal of Forecasting 36,
+    section 2.4).
     """
-    return np.array([scale_of(_floats(values), season) or np.nan for values in history])
+    return np.array([scale_of(values, season) or np.nan for values in history])
 
 
-def mase(forecast: ArrayLike, actual: ArrayLike, history: Sequence[ArrayLike], season: int) -> Floats:
-    """Return each series' mean absolute scaled error. [N, h], [N, h], N histories -> [N]
-
-    The mean absolute error, divided by `seasonal_scale` of the history: M4's definition (Makridakis et al., 2020, The
-    M4 Competition, International Journal of Forecasting 36, section 2.4). NaN where that scale is: `average` skips it.
-    """
-    return np.asarray(np.abs(_floats(forecast) - _floats(actual)).mean(axis=-1) / seasonal_scale(history, season))
-
-
-def smape(forecast: ArrayLike, actual: ArrayLike) -> Floats:
+def smape(forecast: Floats, actual: Floats) -> Floats:
     """Return each series' symmetric mean absolute percentage error, 0 to 200. [N, h], [N, h] -> [N]
 
     M4's definition: the mean of 200 |y - f| / (|y| + |f|). A step where both are 0 counts as 0.
     """
-    forecast, actual = _floats(forecast), _floats(actual)
     sums = np.abs(forecast) + np.abs(actual)
     return np.asarray(200 * (np.abs(forecast - actual) / np.where(sums == 0, 1, sums)).mean(axis=-1))
 
 
-def weighted_quantile_loss(quantiles: ArrayLike, levels: ArrayLike, actual: ArrayLike) -> float:
+def weighted_quantile_loss(quantiles: Floats, levels: Sequence[float], actual: Floats) -> float:
     """Return the mean over the levels of the weighted quantile loss. [N, Q, h] or [Q, h], [Q], [N, h] or [h]
 
     The loss of a level q is Σ 2 |(y - f) ((y <= f) - q)| / Σ |y|, with both sums over all series and steps. That is
     `MeanWeightedSumQuantileLoss` of GluonTS (gluonts.ev.metrics), which GIFT-Eval reports with the levels 0.1 to 0.9;
     with the median alone it is the sum of absolute errors over the sum of absolute values. NaN if all values are 0.
     """
-    at, actual = _floats(levels)[:, None], _floats(actual)[..., None, :]
-    quantiles = _floats(quantiles)
+    at, actual = np.array(levels)[:, None], actual[..., None, :]
     total = float(np.abs(actual).sum())
     losses = 2 * np.abs((actual - quantiles) * ((actual <= quantiles) - at))
     return float(losses.sum() / total / len(at)) if total else float("nan")
 
 
-def coverage(low: ArrayLike, high: ArrayLike, actual: ArrayLike) -> float:
+def coverage(low: Floats, high: Floats, actual: Floats) -> float:
     """Return the fraction of the actual values from `low` to `high`, both included."""
-    actual = _floats(actual)
-    return float(((_floats(low) <= actual) & (actual <= _floats(high))).mean())
+    return float(((low <= actual) & (actual <= high)).mean())
 
 
-def average(measures: ArrayLike) -> float:
+def average(measures: Floats) -> float:
     """Return the mean of the measures that are numbers; NaN without any."""
-    values = _floats(measures)
-    known = values[~np.isnan(values)]
+    known = measures[~np.isnan(measures)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _floats(values: ArrayLike) -> Floats:
-    return np.asarray(values, dtype=np.float64)

@@ -210,6 +210,6 @@ def own_voice(model: LanguageModel, own: str | None, against: ModelLike | None, 
             base = load_if_named(against, "lstm", model.engine)  # type: ignore[arg-type]
         except ModelError as error:
             raise OptionError(f"{error.message}; name the model to compare with: `against`") from None
-        voice = OwnVoice(model.using("lstm"), base, model._saved.ngram, own, learned, on_progress)
+        voice = OwnVoice(model.using("lstm"), base, model.saved.ngram, own, learned, on_progress)
         model.kept["voice"] = made_of, voice
     return cast(OwnVoice, model.kept["voice"][1])

@@ -22,8 +22,20 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import UNSET, Meta, UnsetType
 
 from afterword.text.lines import MARK, Masks, Span, origins, replaced
-from afterword.wings.odd.events import are_events
-from afterword.wings.odd.fields import ADDRESS, ID, MARKERS, NUMBER, PID, TIME, WORD, Field, Line, form_in_words, split
+from afterword.wings.odd.fields import (
+    ADDRESS,
+    ID,
+    MARKERS,
+    NUMBER,
+    PID,
+    TIME,
+    WORD,
+    Field,
+    Line,
+    are_events,
+    form_in_words,
+    split,
+)
 from afterword.wings.odd.rates import Count, Rates
 
 LATE = 3  # one of three lines, the last ones, tell how often something new comes
@@ -141,7 +153,7 @@ class Harmless(NamedTuple):
 
 
 @dataclass
-class UsualLines:
+class GoodLines:
     """The kinds, values and rates that are usual in the good lines, and the lines that were accepted."""
 
     places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
@@ -170,23 +182,23 @@ class UsualLines:
     """What detectors learned that learn by themselves, by name."""
 
     @staticmethod
-    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> UsualLines:
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
         """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
-        usual, begin = UsualLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
+        good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
             line = split(text)
-            repeated.append(usual.repeated(text))
+            repeated.append(good.repeated(text))
             if number >= begin:
-                usual.late += 1
-                if line.kind not in usual.places:
-                    usual.late_kinds.append(text)
-                usual.late_texts.add(_checksum(usual.hide(text)))
-                found.append([*usual.surprises(line, usual.levels)])
-            usual.add(line)
-        usual.rates = Rates.of(repeated)
-        usual.late_bits = sorted(filter(None, map(usual.all_bits, found)))
-        return usual
+                good.late += 1
+                if line.kind not in good.places:
+                    good.late_kinds.append(text)
+                good.late_texts.add(_checksum(good.hide(text)))
+                found.append([*good.surprises(line, good.levels)])
+            good.add(line)
+        good.rates = Rates.of(repeated)
+        good.late_bits = sorted(filter(None, map(good.all_bits, found)))
+        return good
 
     def has_text(self, hidden: str) -> bool:
         """Return whether a late line had this text, masked."""
