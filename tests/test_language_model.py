@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import afterword
 from afterword.errors import InputError, ModelError, OptionError
 from afterword.generation.texts import Sample
 from afterword.language_model import LanguageModel, load
@@ -41,12 +40,6 @@ def made(characters: str = "\nabcdé", lines: bool = False, unseen: tuple[int, .
 
 
 MODEL = made()
-
-
-class Table(list[str]):
-    """As much of a DataFrame of pandas as matters here: it yields the names of its columns."""
-
-    columns = property(list)
 
 
 def test_what_was_saved_is_loaded_and_writes_and_scores_the_same(tmp_path: Path) -> None:
@@ -125,10 +118,11 @@ def test_info_tells_what_the_design_promises() -> None:
     assert known.items() <= MODEL.info().items()
 
 
-@pytest.mark.parametrize("wrong", [None, 5, b"ab", ["ab"]])
+@pytest.mark.parametrize("wrong", [None, 5, b"ab", ["ab"], np.array(["ab", "ab"])], ids=repr)
 def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
     calls: list[Callable[[Any], object]] = [
         MODEL.score,
+        MODEL.surprises,
         MODEL.gates,
         made("abcdé", lines=True).gates,
         MODEL.tokenizer.encode,
@@ -140,47 +134,6 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
             InputError, match=f"(a text|line [0-9]+ of [0-9]+) must be a string, not {type(wrong).__name__}"
         ):
             call(wrong)
-
-
-@pytest.mark.parametrize("missing", [None, float("nan")])
-def test_a_missing_cell_among_lines_is_refused_with_its_row(missing: Any) -> None:
-    says = f"line 2 of 3 must be a string, not {type(missing).__name__}: leave out missing cells, as in column.dropna()"
-    with pytest.raises(InputError) as refused:
-        MODEL.score_lines(["abc", missing, "abd"])
-    assert str(refused.value) == says
-
-
-@pytest.mark.parametrize(
-    ("call", "says"),
-    [
-        (lambda model: model.score_lines("abc"), "score_lines takes several lines"),
-        (lambda model: model.score_lines(None), "score_lines takes several lines"),
-        (lambda model: model.score_lines(Table(["name of a column"])), "take one column of a table"),
-        (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
-        (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
-        (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),
-        (lambda model: model.samples(num=0), "num= must be from 1 to 2,147,483,648, not 0"),
-        (lambda model: model.samples(num=1, best_of=10**20), "best_of= must be from 1 to 2,147,483,648, not 100,000,"),
-        (lambda model: model.samples(num=3, seed=-1), "seed must be from 0"),
-        (lambda model: model.generate(stop=5), "stop= must be text, not 5"),
-        (lambda model: model.tokenizer.decode("abc"), "ids must be whole numbers"),
-        (lambda model: model.save(5), "a model is named by the path of its folder, not by 5"),
-        (lambda model: model.load(None), "a model is named by the path of its folder, not by None"),
-        (lambda model: model.load("a\0b"), "the path of a model has a character that no path can have: 'a.x00b'"),
-        (lambda model: model.save("a\ud800"), "the path of a model has a character that no path can have"),
-        (lambda model: afterword.info("a\0b"), "model= has a character that no path can have"),
-        (lambda model: model.load(b"book"), "a model is named by the path of its folder, not by b'book'"),
-    ],
-)
-def test_arguments_of_the_wrong_type_are_refused_in_plain_words(call: Callable[[Any], object], says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        call(MODEL)
-
-
-@pytest.mark.parametrize("name", ["generate", "score", "surprises", "gates"])
-def test_an_array_in_the_place_of_a_text_is_refused_in_plain_words(name: str) -> None:
-    with pytest.raises(InputError, match="must be a string, not ndarray"):
-        getattr(MODEL, name)(np.array(["ab", "ab"]))
 
 
 def test_what_a_notebook_prints_is_short_and_readable() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import math
+import os
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,42 +14,60 @@ from typing import Any
 import numpy as np
 import pytest
 
+import afterword
+from afterword.commands import public_names
 from afterword.errors import OptionError
 from afterword.generation.sampling import Sampling
+from afterword.operations.operation import Request
 from afterword.planning.training_plan import TrainingSettings
-from afterword.text.corpus import TextSettings
+from afterword.settings import LIMITS, Kind, Settings, kinds_of
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "value", "says"),
-    [
-        (Sampling, "top_k", True, "top_k= must be a whole number, not True"),
-        (Sampling, "top_k", None, "top_k= must be a whole number, not None"),
-        (Sampling, "top_k", "5", "top_k= must be a whole number, not '5'"),
-        (Sampling, "max_tokens", 5.0, "max_tokens= must be a whole number, not 5.0"),
-        (Sampling, "temperature", "0.8", "temperature= must be a number, not '0.8'"),
-        (Sampling, "temperature", False, "temperature= must be a number, not False"),
-        (Sampling, "temperature", np.float64("nan"), "temperature= must be a finite number, not nan"),
-        (Sampling, "temperature", Decimal("0.8"), "temperature= must be a number, not Decimal"),
-        (Sampling, "top_p", None, "top_p= must be a number, not None"),
-        (Sampling, "stop", None, "stop= must be text, not None"),
-        (Sampling, "stop", 5, "stop= must be text, not 5"),
-        (Sampling, "stop", b"x", "stop= must be text, not b'x'"),
-        (TrainingSettings, "minutes", "5", "minutes= must be a number, not '5'"),
-        (TrainingSettings, "seed", None, "seed= must be a whole number, not None"),
-        (TrainingSettings, "seed", np.bool_(True), "seed= must be a whole number, not"),
-        (TrainingSettings, "hidden_size", np.float32(8), "hidden_size= must be a whole number"),
-        (TrainingSettings, "hidden_size", np.array([8]), "hidden_size= must be a whole number"),
-        (TrainingSettings, "device", None, "device= must be text, not None"),
-        (TextSettings, "lowercase", 1, "lowercase= must be true or false, not 1"),
-        (TextSettings, "lowercase", "no", "lowercase= must be true or false, not 'no'"),
-        (TextSettings, "encoding", None, "encoding= must be text, not None"),
-    ],
-)
-def test_a_value_of_another_type_is_refused(kind: Any, name: str, value: object, says: str) -> None:
-    with pytest.raises(OptionError) as refused:
-        kind(**{name: value})
-    assert says in str(refused.value)
+def every(kind: type[Settings]) -> Iterator[type[Settings]]:
+    """Yield all settings that are made by themselves; those of requests are tests/operations/test_declarations.py's."""
+    for name in public_names():
+        getattr(afterword, name)  # imports what defines them
+    for one in kind.__subclasses__():
+        if not issubclass(one, Request):
+            yield one
+            yield from every(one)
+
+
+WRONG: dict[type, tuple[str, list[object]]] = {
+    bool: ("must be true or false", [1, "no"]),
+    str: ("must be text", [5, b"x"]),
+    int: ("must be a whole number", [True, "5", 5.0, np.float32(8), np.array([8]), np.bool_(True)]),
+    float: ("must be a number", [False, "0.8", Decimal("0.8")]),
+}
+
+
+def wrong(field: dataclasses.Field[Any], kind: Kind) -> Iterator[tuple[object, str]]:
+    """Yield values that a field may not have, and what is said of each."""
+    for own, (says, values) in WRONG.items():
+        if own in kind.types and os.PathLike not in kind.types:
+            more = [None] if type(None) not in kind.types else []
+            yield from ((value, f"{says}, not {repr(value)[:60]}") for value in [*values, *more])
+    if float in kind.types and os.PathLike not in kind.types:
+        yield from ((value, f"must be a finite number, not {value}") for value in (np.float64("nan"), math.inf))
+        yield 10**400, "must be a smaller number"
+    if choices := field.metadata["choices"] or kind.choices:
+        yield "nosuch", f"must be one of {', '.join(choices)}, not nosuch"
+    for limit, (_, words) in LIMITS.items():
+        if (bound := field.metadata[limit]) is not None:
+            beyond = bound + {"minimum": -1, "maximum": 1}.get(limit, 0)
+            beyond = float(beyond) if float in kind.types else beyond
+            yield beyond, f"{words.format(bound)}, not {beyond}"
+
+
+@pytest.mark.parametrize("kind", [*every(Settings)], ids=lambda kind: kind.__name__)
+def test_a_value_of_another_type_or_beyond_a_limit_is_refused_by_its_name(kind: type[Any]) -> None:
+    parameters = inspect.signature(kind).parameters
+    needed = {name: 1 for name, one in parameters.items() if one.default is one.empty}
+    for field, own in (each for each in kinds_of(kind) if each[0].name in parameters):
+        for value, says in wrong(field, own):
+            with pytest.raises(OptionError) as refused:
+                kind(**needed | {field.name: value})
+            assert str(refused.value) == f"{field.name}= {says}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from afterword.bases.base import BIAS, EMBEDDING, OUTPUT, Base, load_base
-from afterword.errors import OptionError
 from afterword.model.arrays import in_bytes
 from afterword.model.folder.tensors import read_tensors
 from afterword.model.network.network import Network
@@ -19,7 +18,7 @@ from afterword.scoring.costs import score, score_lines
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.bases.small import SIZES, base_of, classic_base, save
+from tests.bases.small import SIZES, base_of, save
 
 
 def begun(base: Base, tokenizer: Tokenizer | str, lines: bool = False, seed: int = 0) -> tuple[Network, Tokenizer]:
@@ -176,35 +175,3 @@ def test_the_fingerprint_is_of_float32_whatever_type_the_file_has(tmp_path: Path
     stored = read_tensors(tmp_path / "rounded" / "model.safetensors")[0]
     assert {tensor.dtype.str for tensor in stored.values()} == {"|i1", "<f4", "<f2"}
     assert found.fingerprint == rounded.fingerprint != base.fingerprint
-
-
-@pytest.mark.parametrize("tokenizer", [CharTokenizer.of("ab\n"), WORDS], ids=["char", "words"])
-def test_another_kind_of_vocabulary_is_refused(tokenizer: Tokenizer) -> None:
-    other = WORDS if tokenizer.kind == "char" else CharTokenizer.of("ab\n")
-    with pytest.raises(
-        OptionError,
-        match=rf"tiny has its own vocabulary \({tokenizer.kind}\), not {other.kind}: leave vocabulary= out",
-    ):
-        base_of(tokenizer).weights_for(other, False, 0)
-
-
-def test_what_is_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path / "good")
-    monkeypatch.chdir(tmp_path / "good")  # which "" must not pass for
-    save(tmp_path / "cut")
-    weights = tmp_path / "cut" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-    save(tmp_path / "classic", classic_base())
-    (tmp_path / "book.txt").write_text("Text.\n")
-    (tmp_path / "empty").mkdir()
-    refused = {
-        "": r"^base= is empty: name a model, or give none$",
-        str(tmp_path / "none"): r"^base: no model at .*none: no such folder$",
-        str(tmp_path / "book.txt"): r"^base: no model at .*book\.txt: it is a file$",
-        str(tmp_path / "empty"): r"^base: no model at .*empty: it has no config\.json$",
-        str(tmp_path / "cut"): r"^base: .*model\.safetensors is damaged .*take a fresh copy of the model$",
-        str(tmp_path / "classic"): r"^base .*classic is a classic model, .*: give another, or base= none$",
-    }
-    for name, message in refused.items():
-        with pytest.raises(OptionError, match=message):
-            load_base(name)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from afterword.cli import main as command
 from afterword.language_model import load
 from afterword.text.encoded import EncodedCorpus
 from tests.cli.conftest import Run
@@ -102,21 +101,3 @@ def test_info_counts_the_lines_of_each_label(labelled: Path, run: Run) -> None:
     assert json.loads(answered(run("info", labelled, "--json")))["labels"] == counts
     [row] = [row for row in answered(run("info", labelled)).splitlines() if row.startswith("labels ")]
     assert row.split("  ")[-1].strip() == ", ".join(f"{label} ({count})" for label, count in counts.items())
-
-
-@pytest.mark.parametrize(
-    ("label", "says"),
-    [
-        ("vowl", "unknown label 'vowl': did you mean 'vowel'? the model knows '"),
-        ("klingon", "unknown label 'klingon': the model knows '"),
-        ("", "unknown label ''"),
-    ],
-)
-def test_an_unknown_label_gets_one_line_with_those_that_are_known(
-    labelled: Path, label: str, says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        command.main(["generate", str(labelled), "--label", label])
-    out, err = capfd.readouterr()
-    assert (left.value.code, out, err.count("\n")) == (2, "", 1)
-    assert says in err

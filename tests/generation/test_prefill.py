@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError
 from afterword.generation import next_words, prefill
 from afterword.generation.copying import Passages, find_copies
 from afterword.generation.prefill import Reading, read_prompt
@@ -306,9 +305,3 @@ def test_a_text_without_words_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     bias = np.array([0.0] * (letters.rows - 2) + [-99.0] * 2, np.float32)  # without an end
     empty = dataclasses.replace(saved, weights={**saved.weights, "output.bias": bias})
     assert LanguageModel(empty).next_words("ab") == []
-
-
-def test_the_number_of_words_is_at_least_one() -> None:
-    assert len(LanguageModel(OF_CHARACTERS).next_words("a", 3)) == 3
-    with pytest.raises(OptionError, match="number= must be 1 or more, not 0"):
-        LanguageModel(OF_CHARACTERS).next_words("a", 0)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError
 from afterword.generation import repeats
 from afterword.generation.repeats import LENGTH, LONGEST_REPETITION, PLACES, Repeats
 from afterword.generation.sampling import FILTERS, Logits, Sampler, Sampling
@@ -167,22 +167,6 @@ def test_a_filter_is_a_field_that_names_its_function_and_is_skipped_while_off(mo
 def test_a_model_that_saw_nothing_cannot_write() -> None:
     with pytest.raises(ModelError, match="saw no token"):
         sampler(Sampling(), (0, 1), rows=2)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *[("max_tokens", value) for value in (-1, 1.5, "many")],
-        *[("temperature", value) for value in (-0.1, 100.1, math.nan, math.inf, "hot", 10**400)],
-        *[("top_k", value) for value in (-1, 2.0)],
-        *[("top_p", value) for value in (0, -0.5, 1.01, math.nan)],
-        *[("min_p", value) for value in (-0.01, 1, math.nan)],
-        *[("stop", value) for value in ("", ("a", ""), (1,))],
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused_by_name(name: str, value: object) -> None:
-    with pytest.raises(OptionError, match=f"{name}=? "):
-        Sampling(**{name: value})  # type: ignore[arg-type]
 
 
 def test_a_length_without_end_and_numpys_numbers_are_taken() -> None:

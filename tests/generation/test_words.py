@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword import train
-from afterword.errors import OptionError
-from afterword.generation.continuation import Policy
 from afterword.generation.sampling import Sampling, keep_known
 from afterword.generation.words import Words, recur
 from afterword.generation.writer import Writer
@@ -130,13 +128,6 @@ def test_a_text_has_new_words_in_capitals_only_where_nothing_else_is_left() -> N
 
     assert in_capitals(only="ABC ") == {"ABC", "CAB", "CA"}
     assert in_capitals(pattern="(BB )+") == {"BB"}
-
-
-def test_a_model_without_an_ngram_knows_no_words() -> None:
-    saved = model(TOKENIZERS[0], [])
-    with pytest.raises(OptionError, match="new_word_p= needs an n-gram"):
-        Policy(saved, Sampling(new_word_p=0.3))
-    assert Policy(saved, Sampling(new_word_p=0)).words is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.errors import ModelError, OptionError, TextError
+from afterword.errors import ModelError, TextError
 from afterword.inspection import gates as gates_module
 from afterword.inspection import gates_page
 from afterword.inspection.figures import gates_figure
@@ -180,21 +180,9 @@ def test_a_plain_recurrent_network_shows_its_hidden_state_and_no_gates() -> None
     assert "What the hidden state does" in trace._repr_html_()
 
 
-def test_a_text_that_cannot_be_looked_at_is_refused() -> None:
-    with pytest.raises(TextError, match="the text to look at is empty"):
-        made().gates("")
-    with pytest.raises(TextError, match=r"the text has 20,020 tokens; at most 20,000 .* stretch= 0:2000"):
-        made().gates("a" * 20_020)
-    assert gates_module.most_traced(Config(9, 1, 9, 4096, 2)) == 7_500  # of a large network
-    with pytest.raises(TextError, match="give it one line"):
-        made(lines=True).gates("Divya\nReena\n")
+def test_a_large_network_shows_fewer_tokens_and_a_line_may_have_its_end() -> None:
+    assert gates_module.most_traced(Config(9, 1, 9, 4096, 2)) == 7_500
     assert made(lines=True).gates("Divya\n").text == "Divya"
-
-
-@pytest.mark.parametrize("name", ["l2.u0", "l0.u7", "u3", "l0", "l0.u-1", "unit", "", "l0.u١"])
-def test_a_unit_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(OptionError, match=r"unknown|not understood|invalid"):
-        named_units([name], made().config)
 
 
 def test_bytes_of_a_character_are_tokens_with_names_of_their_own_and_one_row() -> None:

@@ -13,7 +13,6 @@ from afterword.errors import OptionError
 from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config
 from afterword.model.network.engines import CACHE_BYTES, LANES_PER_THREAD, FastEngine
-from afterword.model.network.holding import held_values, parse_hold
 from afterword.model.network.network import Network, log_probabilities
 from afterword.model.network.windows import WindowNetwork
 from afterword.model.ngram.mixture import Mixture
@@ -139,15 +138,6 @@ def test_a_trace_is_numpys() -> None:
     expected, _ = numpy.trace(ids, numpy.start())
     found, _ = fast.trace(ids, fast.start())
     assert np.array_equal(found.logits, expected.logits)
-
-
-def test_what_it_cannot_run_is_refused() -> None:
-    model = model_of(CharTokenizer.of(TEXT))
-    with pytest.raises(OptionError, match=r"^engine= must be one of numpy, fast, not slow"):
-        model.predictor(engine="slow")
-    held = held_values([parse_hold("forget=1")], model.config)
-    with pytest.raises(OptionError, match="fast cannot hold a part of the network"):
-        model.predictor(held=held, engine="fast")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError
 from afterword.model.network import cell
 from afterword.model.network import network as network_module
 from afterword.model.network.config import Config, check_weights, weight_shapes
@@ -170,28 +170,6 @@ def test_the_notation_says_what_is_held(text: str, hold: Hold) -> None:
 
 
 HELD = Config(9, 1, 4, hidden_size=6, num_layers=2)
-REFUSED = {
-    "": "is invalid",
-    "forget": "is invalid",
-    "=1": "is invalid",
-    "u3=1": "is invalid",
-    "l0=1": "names no part",
-    "l0.u1.u2=1": "is invalid",
-    "gate=1": "unknown part 'gate'",
-    "forget=wide": "is not a number",
-    "forget=1.5": "from 0 to 1",
-    "forget=nan": "from 0 to 1",
-    "l0.u0.hidden=-2": "from -1 to 1",
-    "cell=inf": "a finite number",
-    "l2.forget=1": "unknown layer l2: the model has the layers l0 to l1",
-    "l0.u6=1": "unknown unit u6: a layer of this model has u0 to u5",
-}
-
-
-@pytest.mark.parametrize(("text", "says"), REFUSED.items())
-def test_what_cannot_be_held_is_refused(text: str, says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        held_values([parse_hold(text)], HELD)
 
 
 def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free() -> None:

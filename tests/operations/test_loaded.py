@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-import afterword
 from afterword.commands import commands, find_operation
-from afterword.errors import AfterwordError, OptionError
+from afterword.errors import AfterwordError
 from afterword.language_model import LanguageModel, load
 from afterword.operations.operation import arguments_of
 from afterword.operations.train import train
@@ -77,12 +76,3 @@ def test_a_loaded_model_answers_as_its_folder_does(name: str, place: Path, monke
         if one.keys() == {"using"}:
             assert answer(name, load("run", **one), given) == answer(name, model.using("lstm"), given)
             assert answer(name, model.using("lstm"), given)[0] == named[0]
-
-
-def test_what_is_neither_a_name_nor_a_model_is_refused(place: Path) -> None:
-    with pytest.raises(OptionError, match="model= must be a path or a LanguageModel, not 5"):
-        afterword.score(5, place / "text")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="file= must be a path, not LanguageModel"):
-        afterword.novelty(place / "run", load(place / "run"))  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="a model is named twice"):
-        afterword.compare(load(place / "run"), load(place / "run"), file=place / "text")

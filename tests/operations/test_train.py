@@ -58,25 +58,6 @@ def test_who_takes_the_reports_sees_no_bar(book: Path) -> None:
     assert shown.split() == [word for step in range(1, 9) for word in ("step", str(step))]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"texts": None}, "texts= must be a path, not None"),
-        ({"texts": ["book.txt", 5]}, "texts= must be a path, not 5"),
-        ({"validation": True}, "validation= must be a path, not True"),
-        ({"base": b"english"}, "base= must be a path, not b'english'"),
-        ({"base": Path("none/here")}, "base: no model at none/here: no such folder"),
-        ({"validation": 1.5}, "validation= must be a fraction above 0 and below 1"),
-    ],
-)
-def test_arguments_of_the_wrong_type_are_refused_in_plain_words(
-    arguments: dict[str, Any], says: str, book: Path
-) -> None:
-    with pytest.raises(InputError, match=says):
-        afterword.train(**{"texts": "book.txt", **arguments})
-    assert os.listdir(book.parent) == ["book.txt"]
-
-
 @pytest.mark.parametrize("kind", [str, Path, Place])
 def test_a_base_is_a_name_or_a_path(book: Path, kind: Callable[[Path], Any]) -> None:
     base = save(book.parent / "friend", base_of("\n abefhiklnot"))
@@ -140,39 +121,3 @@ def test_a_run_of_a_text_in_memory_goes_on_and_is_repeated_without_it_or_with_th
     for other, says in ((text[1:], "characters, and the text of the run given has"), (text[::-1], "not the same")):
         with pytest.raises(InputError, match=says):
             afterword.train(resume="given", text=other)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"text": WORDS, "texts": "book.txt"}, "text= cannot be used with texts=: leave one of them out"),
-        ({"text": WORDS, "repeat": "r", "out": "o"}, "text= cannot be used with repeat="),
-        ({"text": WORDS, "encoding": "latin-1"}, "text= cannot be used with encoding="),
-        ({"text": ""}, "text given in Python has 0 characters; at least 64 are needed"),
-        ({"text": []}, "text given in Python has 0 characters; at least 64 are needed"),
-        ({"text": 5}, "text=, unless it is one string, takes several lines: put one line into a list"),
-        ({"text": b"abc" * 99}, "text=, unless it is one string, must be a string, not bytes: decode it first"),
-        ({"text": ["a", None]}, "line 2 of 2 must be a string, not NoneType: leave out missing cells"),
-        ({"text": "a lone \ud800" * 30}, "character 7 of the text is a lone surrogate"),
-        ({"text": "a NUL \0" * 30}, "text given in Python contains a NUL at byte 6"),
-        (
-            {"texts": " ".join(WORDS)},
-            f"cannot read {' '.join(WORDS)[:60]}…: there is no such file: give a path (in Python,",
-        ),
-        (
-            {"texts": "My text"},
-            "cannot read My text: there is no such file: give a path (in Python, train(text=…) takes the text itself)",
-        ),
-        ({"texts": "My\nold text"}, "cannot read 'My\\nold text': there is no such file: give a path"),
-        ({"texts": "boook.txt"}, "cannot read boook.txt: No such file"),
-        ({"texts": "x" * 5000}, f"cannot read {'x' * 60}…: File name too long"),
-    ],
-)
-def test_what_is_no_text_or_no_path_is_refused_in_one_short_line(
-    arguments: dict[str, Any], says: str, book: Path
-) -> None:
-    with pytest.raises(InputError) as refused:
-        afterword.train(**arguments)
-    assert str(refused.value).startswith(says)
-    assert len(str(refused.value)) < 250
-    assert os.listdir(book.parent) == ["book.txt"]

@@ -19,12 +19,10 @@ from afterword.errors import OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel
 from afterword.learning.learner import Learner
 from afterword.model.folder.tensors import read_tensors, write_tensors
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin, preview, repeat
+from afterword.runs.begin import repeat
 from afterword.runs.folder import RunFolder
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
-from afterword.text.corpus import TextSettings
 from tests.bases.small import SYMBOLS, base_of, save
 from tests.runs.test_run import Sick, contents, finish, stopped
 from tests.torture.runs import longest_file, outcome
@@ -304,39 +302,3 @@ def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, t
     assert all(token.islower() or not token.isalpha() for token in run.encoded.tokenizer.tokens()[:-257])
     assert run.encoded.tokenizer.decode(run.encoded.training).startswith("the 0th line")
     finish(run)
-
-
-@pytest.mark.parametrize(
-    ("name", "asked", "told"),
-    [
-        ("chars", {"hidden_size": 300}, r"base .*chars has 6 as its hidden size, not 300: leave hidden_size= out"),
-        ("chars", {"num_layers": 2}, r"base .*chars has 1 as its number of layers, not 2"),
-        ("chars", {"embedding_size": 5}, r"base .*chars has \d+ as its embedding size, not 5"),
-        ("chars", {"cell": "rnn"}, r"base .*chars is made of lstm cells: give cell= lstm"),
-        ("plain", {}, r"base .*plain is made of rnn cells: give cell= rnn"),
-        (
-            "chars",
-            {"vocabulary": "words"},
-            r"base chars has its own vocabulary \(char\), not words: leave vocabulary= out",
-        ),
-        (
-            "symbols",
-            {},
-            r"base symbols has its own vocabulary \(words\), not char: leave vocabulary= out",
-        ),
-        ("chars", {"recipe": "classic"}, r"^the classic recipe does not begin from a base: leave base= out"),
-    ],
-)
-def test_a_base_that_these_settings_contradict_is_refused_before_the_text_is_read(
-    tmp_path: Path, name: str, asked: dict[str, Any], told: str
-) -> None:
-    bases = {"chars": base_of("\nab", num_layers=1), "symbols": base_of(SYMBOLS)}
-    base = save(tmp_path / name, (bases | {"plain": base_of("\nab", cell="rnn")})[name])
-    training = {key: value for key, value in asked.items() if key != "vocabulary"}
-    settings = TrainingSettings(base=str(base), steps=3, **training)
-    text, nothing = TextSettings(vocabulary=asked.get("vocabulary", "char")), tmp_path / "nothing.txt"
-    with pytest.raises(OptionError, match=f"^{told}"):
-        begin([nothing], tmp_path / "run", text, settings)
-    with pytest.raises(OptionError, match=f"^{told}"):
-        preview([nothing], text, settings)
-    assert not (tmp_path / "run").exists()

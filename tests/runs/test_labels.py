@@ -60,17 +60,10 @@ def test_what_is_written_under_a_label_is_of_its_kind_and_scoring_finds_it(
     assert sum(line.partition("\t")[0] in KINDS for line in drawn) > 40
 
 
-def test_a_label_that_cannot_be_is_refused(model: LanguageModel) -> None:
-    wrong: Any
-    for wrong, says in (("vowl", "did you mean 'vowel'"), (5, "label must be text, not 5"), (b"vowel", "must be text")):
-        for call in (model.generate, model.stream, model.read, partial(model.samples, num=2)):
-            with pytest.raises(OptionError, match=says):
-                call(label=wrong)
+def test_a_label_is_read_with_the_prompt(model: LanguageModel) -> None:
     with pytest.raises(OptionError, match="give the label to read"):
         model.generate(model.read("a"), label="vowel")
     assert model.generate(model.read("a", label="vowel"), seed=1) == model.generate("a", label="vowel", seed=1)
-    with pytest.raises(OptionError, match="classify takes several lines"):
-        model.classify("aei")
 
 
 def test_a_stopped_and_a_repeated_run_keep_the_labels(begun: Callable[..., Run], tmp_path: Path) -> None:

@@ -140,14 +140,9 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         ("/v1/score", {"text": ""}, "text is empty"),
         ("/v1/score", {"model": "lines", "text": "\n\n"}, "has only empty lines"),
         ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
-        ("/v1/score", {"text": "a", "with": "ngram"}, "n-gram"),
         ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
         *cases("SERVED_REFUSALS"),
-        ("/v1/gates", {"text": ""}, "the text to look at is empty"),
-        ("/v1/gates", {"model": "lines", "text": "a\nb"}, "give it one line"),
-        ("/v1/gates", {"text": "a" * 20_001}, "20,001 tokens"),
         ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
-        ("/v1/gates", {"text": "a", "hold": ["l0.u9=1"]}, "unit"),
     ],
 )
 def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:

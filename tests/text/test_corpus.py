@@ -344,20 +344,6 @@ def test_lines_that_are_all_equal_and_an_empty_validation_file_are_refused(tmp_p
         assert any("named twice" in note for note in twice.notes)
 
 
-SHARE, UNKNOWN = "validation= must be a fraction above 0 and", "vocabulary= must be char or words, not {}"
-SETTINGS: list[tuple[str, list[str], str]] = [
-    ("validation", ["0", "1", "1.5", "-0.1", "nan", "inf"], SHARE),
-    ("encoding", ["utf-9", "hex", "rot13", "", "nul\0", "two words\n"], "unknown encoding "),
-    ("vocabulary", ["word", "", "char:", "byte", "bpe:1000", "classic:1", "Char"], UNKNOWN),
-]
-
-
-@pytest.mark.parametrize(("name", "values", "says"), SETTINGS)
-def test_a_setting_that_cannot_be_is_refused(name: str, values: list[str], says: str) -> None:
-    for value in values:
-        assert refused(["gone"], **{name: value}).startswith(f"OptionError: {says.format(value)}"), value
-
-
 def test_a_late_fault_closes_what_was_spooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[io.IOBase] = []
     original = tempfile.TemporaryFile

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError, TextError
+from afterword.errors import TextError
 from afterword.text import decoding
 from afterword.text.decoding import Decoding, Reader
 from afterword.text.documents import Document
@@ -74,12 +74,6 @@ def test_replacing_reads_what_python_reads_with_its_own_replacement(content: byt
     start = "x" if "16" in encoding else "xx"
     expected = start + content.decode(encoding, "replace").replace("\0", "�")
     assert text == expected.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def test_strict_is_the_default_and_another_word_is_refused() -> None:
-    assert Decoding().encoding_errors == "strict"
-    with pytest.raises(OptionError, match="encoding_errors= must be one of strict, replace, not ignore"):
-        Decoding(encoding_errors="ignore")
 
 
 def test_a_document_that_is_read_twice_is_counted_once(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afterword.errors import OptionError
-from afterword.settings import settings_from
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.sentences import sentence_ends, stops
 from afterword.text.unwrap import PART, unwrapped, unwrapped_parts
@@ -147,9 +145,6 @@ def test_no_keeps_the_lines_and_so_do_lines_and_labels(tmp_path: Path) -> None:
     (path := tmp_path / "novel.txt").write_text(folded, encoding="utf-8")
     assert read(path, unwrap="no") == (folded, None, [])
     assert read(path, lines=True)[1:] == (None, [])
-    for option in ("lines", "labels"):
-        with pytest.raises(OptionError, match="unwrap"):
-            settings_from(TextSettings, {"unwrap": "yes", option: True})
 
 
 def test_auto_leaves_a_text_with_little_wrapped_prose_as_it_is(tmp_path: Path) -> None:

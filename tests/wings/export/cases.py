@@ -10,12 +10,12 @@ from afterword.wings.export.exports import EXPORTS
 from tests.tiny import save_tiny
 
 OUTPUTS = {"export": ["{model}"]}
-MISTAKES = [
+REFUSED = [
     ("export tiny --onnx ''", "the path is empty: name a file"),
     ("export tiny --onnx missing/book.onnx", "does not exist"),
-    ("export tiny --js a.js --author me", "--author needs --html"),
-    ("export tiny --js a.js --weight-bytes 4", "--weight-bytes must be 2 or less"),
-    ("export tiny", "the formats are --html, --js, --onnx, --keras"),
+    ("export tiny --js a.js --author me", "`author` needs `html`"),
+    ("export tiny --js a.js --weight-bytes 4", "`weight_bytes` must be 2 or less"),
+    ("export tiny", "the formats are `html`, `js`, `onnx`, `keras`"),
 ]
 OF_TEXT = ["export {0} --html a.html", "export {0} --onnx a.onnx"]
 OF_MODEL = ["export MODEL --html page.html"]

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-MISTAKES = [("push tiny me", "write USER/NAME")]
+REFUSED = [("push tiny me", "write USER/NAME")]
 OF_TEXT = ["push {0} me/mine"]

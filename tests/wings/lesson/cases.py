@@ -7,7 +7,7 @@ from pathlib import Path
 from afterword.wings.lesson.step_page import step_page
 from tests.inspection.test_gates import TEXT, made
 
-MISTAKES = [
+REFUSED = [
     ("inspect tiny ab --html one --step ./one", "one is named twice"),
     ("inspect tiny abcdabcd --find z", "matches nothing in this text"),
     ("inspect tiny abcdabcd --find '(?s).'", "matches everything in this text"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.wings.odd.calibration import FEWEST, TAIL, Calibration, Costs, check_enough, check_false_alarms
+from afterword.wings.odd.calibration import FEWEST, TAIL, Calibration, Costs, check_enough
 
 
 def costs(seed: int, count: int) -> Costs:
@@ -122,9 +122,3 @@ def test_it_comes_back_from_a_file_and_damage_is_noticed() -> None:
             Calibration.from_record(tensors, broken)
     with pytest.raises(ModelError, match="calibration is damaged"):
         Calibration.from_record({"figures": tensors["figures"].astype(np.float64)}, about)
-
-
-@pytest.mark.parametrize("rate", [0, 1, 2, float("nan")])
-def test_a_rate_of_false_alarms_is_a_probability(rate: float) -> None:
-    with pytest.raises(OptionError, match="from 1e-09 to below 1, not"):
-        check_false_alarms(rate)

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from tests.wings.series.seasons import HORIZON, hourly, hourly_csv, long_csv, save_tiny_series, seasonal
 
+DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
 FILES = {
     "table.csv": hourly_csv(hourly(1, days=3)),
     "longer.csv": hourly_csv(hourly(0)),
+    "dated.csv": DATED.encode(),
+    "undated.csv": DATED.replace("2020-05-01", "2020-13-01").encode(),
+    "infinite.csv": DATED.replace(",5", ",inf").encode(),
+    "constant.csv": ("ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))).encode(),
     "numbered.csv": ("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900))).encode(),
 }
 MODELS = {"series": save_tiny_series}
@@ -16,17 +21,42 @@ OUTPUTS = {"forecast": ["{folder}/table.csv", "--horizon", "3", "--method", "nai
 QUIET = {"forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"]}
 RECORDED = {"forecast naive": ["forecast", "longer.csv", "--horizon", "24", "--method", "naive", "--json"]}
 KILLED = [("-m afterword forecast numbered.csv --horizon 9 --method lstm", "training.bin")]
-MISTAKES = [
-    ("forecast table.csv", "missing horizon: give --horizon with the number of values to forecast"),
+REFUSED = [
+    ("forecast table.csv", "missing horizon: give `horizon` with the number of values to forecast"),
     ("forecast", "missing FILE"),
     ("forecast series table.csv table.csv", "give one table, with a model before it or without, not 3 names"),
     ("forecast series", "is a folder: name a table too"),
     ("forecast none table.csv", "none"),
     ("forecast series table.csv --season 7", "season 7 is not this model's, which is 24"),
     ("forecast tiny table.csv", "this is a model of text, which cannot forecast: train one with afterword forecast"),
-    ("forecast series table.csv --keep new", "--keep keeps a new network, and that of series exists already"),
-    ("forecast table.csv --horizon 3 --keep new --method naive", "--keep keeps an LSTM, and --method naive has none"),
+    ("forecast series table.csv --keep new", "`keep` keeps a new network, and that of series exists already"),
+    ("forecast table.csv --horizon 3 --keep new --method naive", "`keep` keeps an LSTM, and `method` naive has none"),
     ("forecast table.csv --horizon 3 --keep series", "series exists already: name a new folder"),
+    ("forecast undated.csv --horizon 2", "line 6: ds: 2020-13-01 does not exist: correct the date"),
+    ("forecast infinite.csv --horizon 2", "line 6: y is infinite"),
+    ("forecast empty --horizon 2", "empty is empty"),
+    ("forecast dated.csv --horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
+    *[
+        (f"forecast dated.csv --horizon 2 {options}", says)
+        for options, says in (
+            ("--season 12", "a season of 12 is too long: the longest series has 12 values"),
+            ("--out ./dated.csv --overwrite", "dated.csv is the table itself: name another file to write"),
+            ("--out found.txt", "found.txt: this file will be CSV, so its name must end in .csv or .parquet"),
+            ("--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
+            ("--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
+            ("--method median", "`method` median is for values of which more than 30% are 0: give another"),
+            (
+                "--method naive",
+                "above 1, and 12 values are too few to show one (`season` gives it): give",
+            ),
+            ("--method lstm --season 1", "an LSTM needs 500 values to learn from"),
+        )
+    ],
+    (
+        "forecast dated.csv --horizon 6 --method naive --season 6",
+        "and 12 values are too few for one of 6 and a horizon of 6: give another",
+    ),
+    ("forecast constant.csv --horizon 2 --method lstm", "every series is constant"),
 ]
 SCRIPTS = [("make_sales.py", "sales.csv", "forecast", ())]
 SHADED = {"forecast": "'h1, p, td, th', null"}

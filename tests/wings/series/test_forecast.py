@@ -86,8 +86,6 @@ def test_a_name_that_ends_in_parquet_is_written_as_parquet(run: Run, table: Path
         out(run("forecast", table, *NAIVE, "--out", tmp_path / name))
     found = pandas.read_parquet(tmp_path / "found.parquet")
     pandas.testing.assert_frame_equal(found, pandas.read_csv(tmp_path / "found.csv"))
-    says = "found.txt: this file will be CSV, so its name must end in .csv or .parquet"
-    assert says in error_line(run("forecast", table, *NAIVE, "--out", "found.txt"))
 
 
 def test_json_has_everything_that_is_printed(run: Run, table: Path) -> None:
@@ -187,47 +185,6 @@ def test_a_method_that_is_added_to_the_table_is_a_choice_of_the_command(table: P
     command = [sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"]
     ended = finished(command, fresh=True)
     assert out(ended).startswith("first is used; its MASE is ")
-
-
-DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
-COUNTED = "ds,y\n" + "".join(f"{k},7\n" for k in range(1, 900))
-
-
-@pytest.mark.parametrize(
-    ("text", "options", "says"),
-    [
-        (DATED.replace("2020-05-01", "2020-13-01"), "", "line 6: ds: 2020-13-01 does not exist: correct the date"),
-        (DATED.replace(",5", ",inf"), "", "line 6: y is infinite"),
-        ("", "", "sales.csv is empty"),
-        (DATED, "--horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
-        (DATED, "--season 12", "a season of 12 is too long: the longest series has 12 values"),
-        (DATED, "--out ./sales.csv --overwrite", "sales.csv is the table itself: name another file to write"),
-        (DATED, "--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
-        (DATED, "--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
-        (DATED, "--method median", "method median is for values of which more than 30% are 0: give another"),
-        (
-            DATED,
-            "--method naive",
-            "method naive needs a season above 1, and 12 values are too few to show one (--season gives it): give",
-        ),
-        (
-            DATED,
-            "--method naive --season 6 --horizon 6",
-            "and 12 values are too few for one of 6 and a horizon of 6: give another",
-        ),
-        (DATED, "--method lstm --season 1", "an LSTM needs 500 values to learn from"),
-        (COUNTED, "--method lstm", "every series is constant"),
-    ],
-)
-def test_wrong_input_is_one_line_and_nothing_is_written(
-    run: Run, tmp_path: Path, text: str, options: str, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sales.csv").write_text(text)
-    given = "" if "--horizon" in options else " --horizon 2"
-    to = "" if "--out" in options else " --out found.csv"
-    assert says in error_line(run("forecast", "sales.csv", *(given + to + " " + options).split()))
-    assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
 
 
 def test_numbered_rows_that_repeat_are_noted(run: Run, tmp_path: Path) -> None:

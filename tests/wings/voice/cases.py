@@ -15,10 +15,10 @@ from afterword.wings.voice.voice import Heard, HeardWord, voice_html
 PROSE = ("The sea was calm, and nobody spoke.", "ANNA: I saw a ship. It was old.", "Ω ψ. ☃.")
 COLUMNS = {"voice": ("voice RUN FILE --against RUN", PROSE)}
 OUTPUTS = {"voice": ["{model}", "{source}", "--own", "{source}", "--against", "english"]}
-MISTAKES = [
-    ("voice tiny text", "give the folder of its run; or give a text with --own"),
+REFUSED = [
+    ("voice tiny text", "this model has no held-out text: give the folder of its run; or give a text with `own`"),
     ("voice tiny text --own text", "at least 20 are needed"),
-    ("voice lines text", "a voice needs a model of running text, which classic and --lines do not make"),
+    ("voice lines text", "a voice needs a model of running text, which classic and `lines` do not make"),
 ]
 OF_TEXT = ["voice {0} text"]
 QUIET = {"voice": ["run draft.txt --html voice.html"]}
