@@ -8,9 +8,9 @@
     python -m benchmarks.teach difficult     what goes wrong in training, one run each
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
 
-Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/lstm-memory.md take their
-figures; a test compares them. `make bench-teach` runs all, and brackets and the LSTM of subjects once more with the
-kernels of an older processor (Haswell).
+Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/lstm-memory.md take
+their figures; a test compares them. `make bench-teach` runs all, and brackets and the LSTM of subjects once more with
+the kernels of an older processor (Haswell).
 """
 
 from __future__ import annotations
