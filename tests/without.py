@@ -42,7 +42,7 @@ CHECKS = (
     ("-W", "error", "-c", IMPORTS),
 )
 PYTEST = ("-m", "pytest", "-n", "3", "--dist", "worksteal")
-OTHERS = ("browser", "hostile", "wings", "test_docs.py", "test_pages.py", "test_interface.py", "test_notebooks.py")
+OTHERS = ("browser", "hostile", "wings", "test_docs.py", "test_interface.py")
 
 
 def copied(place: Path, wings: Sequence[str]) -> None:

@@ -18,12 +18,10 @@ from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
 from benchmarks.tasks import TASKS
 from benchmarks.teach import claims, latest
-from tests import test_notebooks
 from tests.processes import finished
-from tests.test_notebooks import DOCS, ENVIRONMENT, cells, shortened
-from tests.test_pages import page, place, ran
+from tests.test_docs import DOCS, ENVIRONMENT, cells, notebooks, page, place, ran, shortened
 
-__all__ = ["place"]
+__all__ = ["notebooks", "place"]
 CLAIMS = claims()
 
 
@@ -41,9 +39,6 @@ def test_the_program_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixtu
     code = page("lstm").split("```python\n")[1].split("```")[0]
     exec(code, {})
     assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[1].strip()
-
-
-notebooks = test_notebooks.place
 
 
 def test_an_exercise_says_where_a_wrong_step_goes_wrong(notebooks: Path) -> None:

@@ -16,7 +16,7 @@ import afterword
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
 from benchmarks.bulk import NUMBERING, ODD, RAY, SPARK, TWO
-from tests.test_pages import DOCS, place, ran
+from tests.test_docs import DOCS, place, ran
 
 __all__ = ["place"]
 

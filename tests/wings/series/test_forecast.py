@@ -20,7 +20,7 @@ from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
 from tests.cli.test_train import INTERRUPTED
 from tests.processes import finished
-from tests.test_pages import DOCS, page, place, program, ran
+from tests.test_docs import DOCS, page, place, program, ran
 from tests.wings.series.seasons import HORIZON, long_csv, seasonal, train_small
 
 __all__ = ["place"]
