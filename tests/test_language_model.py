@@ -127,7 +127,7 @@ def test_what_is_no_text_is_refused_in_plain_words(wrong: Any) -> None:
         made("abcdé", lines=True).gates,
         MODEL.tokenizer.encode,
         lambda text: MODEL.score_lines([text]),
-        *(call for more in cases("LINE_CALLS") for call in more(MODEL)),
+        *(call for more in cases("TEXT_CALLS") for call in more(MODEL)),
     ]
     for call in calls if wrong is None else [*calls, MODEL.generate, MODEL.stream]:
         with pytest.raises(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import afterword
+from afterword.language_model import LanguageModel
+from afterword.text.characters import CharTokenizer
 from afterword.wings.lesson.step_page import step_page
 from tests.inspection.test_gates import TEXT, made
 
@@ -26,3 +32,57 @@ def page(folder: Path) -> str:
 
 
 PAGES = {"step": page}
+LONG = "a" * 50 + "b" * 50
+
+
+def asked(*question: Any) -> Callable[[Any], object]:
+    """Return a call that asks for the units that tell something."""
+    return lambda _: afterword.units(made(CharTokenizer.of("\nab")), LONG).matching(*question)
+
+
+def measured(text: str, lines: bool = False, **numbers: Any) -> Callable[[Any], object]:
+    """Return a call that measures a horizon."""
+    return lambda _: afterword.horizon(made(lines=lines), text, **numbers)
+
+
+def kept(text: str, word: str, **options: Any) -> Callable[[Any], object]:
+    """Return a call that follows a word."""
+    return lambda _: afterword.keeps(made(), text, word, **options)
+
+
+IN_PYTHON = [
+    (asked("z"), "matching 'z' matches nothing"),
+    (asked("[ab]+"), "matches everything"),
+    (asked("a"), "everywhere in the first half"),
+    (asked("("), "is not a regular expression"),
+    (asked(b"a"), "matching must be text"),
+    *((asked("a", top), "top must be") for top in (0, -1, 2.5, True)),
+    (asked("a", 5, "z"), "matches nothing in this text"),
+    (asked("[ab]", 5, "a"), "matches everything"),
+    (measured(""), "at least 20"),
+    (measured("short"), "at least 20"),
+    (measured("a" * 100), "only one distinct character"),
+    (measured(LONG * 300, steps=10_000, places=1_001), "give at most 1,000 places, or fewer steps"),
+    (measured(LONG, lines=True, at="e"), "this one reads lines"),
+    (measured(TEXT * 3, at="Z", steps=100), "the text matches at 0 places that have "),
+    (measured(TEXT * 3, at="(", steps=100), "is not a regular expression"),
+    (measured(TEXT * 3, at="[DR]", steps=100), "or fewer steps"),
+    (kept(TEXT, "Meera"), "the text has no word 'Meera': name one of its words"),
+    (kept(TEXT, "Div"), "the text has no word 'Div'"),
+    (kept(TEXT, ""), "the text has no word ''"),
+    (kept("Divya", "Divya"), "the text ends with 'Divya': add some text after it"),
+    (kept(TEXT, "Reena", after="eat"), "the text has no 'eat' after 'Reena'"),
+    (kept("e" * 30 + ".", "e" * 30), "the model expects no other word of 30 characters there: name some"),
+    (kept(TEXT, "Divya", instead=["Divya"]), "name some to put instead"),
+    (lambda _: step_page(made().hold("forget=1"), TEXT), "a held model has no page of one step"),
+    (lambda _: step_page(made(cell="rnn"), TEXT), "a page is only for cell= lstm, not rnn"),
+]
+
+
+def of_text(model: LanguageModel) -> list[Callable[[Any], object]]:
+    """Return functions that take a text."""
+    functions = (afterword.units, step_page, afterword.ablate, afterword.horizon)
+    return [*(partial(one, model) for one in functions), lambda text: afterword.keeps(model, text, "a")]
+
+
+TEXT_CALLS = [of_text]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 
 import afterword
-from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State, log_probabilities
@@ -195,32 +193,6 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     assert alone.at(1, alone.gradients)[0] == 0.25
     assert math.isnan(alone.at(1, alone.gradients)[1])
     assert str(alone).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers", "error", "says"),
-    [
-        ("", {}, TextError, "at least 20"),
-        ("short", {}, TextError, "at least 20"),
-        ("a" * 100, {}, TextError, "only one distinct character"),
-        (LONG * 50, {"steps": 10_000, "places": 1_001}, OptionError, "give at most 1,000 places, or fewer steps"),
-        (
-            TEXT * 3,
-            {"at": "Z", "steps": 100},
-            OptionError,
-            "the text matches at 0 places that have .* and 2 are needed",
-        ),
-        (TEXT * 3, {"at": "(", "steps": 100}, OptionError, "is not a regular expression"),
-        (TEXT * 3, {"at": "[DR]", "steps": 100}, OptionError, "or fewer steps"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused(
-    text: str, numbers: dict[str, Any], error: type[Exception], says: str
-) -> None:
-    with pytest.raises(error, match=says):
-        afterword.horizon(made(), text, **numbers)
-    with pytest.raises(OptionError, match="this one reads lines"):
-        afterword.horizon(made(lines=True), LONG, at="e")
 
 
 def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:

@@ -68,25 +68,6 @@ def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> 
     assert found[word] == pytest.approx(letters * ends, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("text", "word", "options", "says"),
-    [
-        (TEXT, "Meera", {}, "the text has no word 'Meera': name one of its words"),
-        (TEXT, "Div", {}, "the text has no word 'Div'"),
-        (TEXT, "", {}, "the text has no word ''"),
-        ("Divya", "Divya", {}, "the text ends with 'Divya': add some text after it"),
-        (TEXT, "Reena", {"after": "eat"}, "the text has no 'eat' after 'Reena'"),
-        ("e" * 30 + ".", "e" * 30, {}, "the model expects no other word of 30 characters there: name some"),
-        (TEXT, "Divya", {"instead": ["Divya"]}, "name some to put instead"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused_in_one_line(
-    text: str, word: str, options: dict[str, object], says: str
-) -> None:
-    with pytest.raises(InputError, match=says):
-        afterword.keeps(MODEL, text, word, **options)  # type: ignore[arg-type]
-
-
 def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:
     found = afterword.keeps(MODEL, TEXT, "Divya", instead=["Reena", "Dia"])
     n = len(TEXT) - len("Divya")

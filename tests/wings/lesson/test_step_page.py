@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import afterword
-from afterword.errors import OptionError
 from afterword.inspection.trace import Trace
 from afterword.text.characters import CharTokenizer
 from tests.browser.chromium import Tab
@@ -184,10 +183,3 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
     assert opened.text("#about") == "<i>model</i>"
     assert opened.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
     assert opened.complaints == []
-
-
-def test_a_model_without_such_steps_is_refused() -> None:
-    with pytest.raises(OptionError, match="a held model has no page of one step"):
-        afterword.step_page(MODEL.hold("forget=1"), TEXT)
-    with pytest.raises(OptionError, match="a page is only for cell= lstm, not rnn"):
-        afterword.step_page(made(cell="rnn"), TEXT)

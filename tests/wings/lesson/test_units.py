@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from afterword.wings.lesson.units import Mask, Question, areas, matching, midran
 from benchmarks.tasks import TASKS, drawn
 from benchmarks.teach import findings
 from tests.inspection.test_gates import made
+from tests.test_language_model import MODEL
 
 LETTERS = "abcdefgh ()\n"
 COUNTER = 17  # the unit that counts brackets
@@ -119,25 +119,6 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     units = afterword.units(made(CharTokenizer.of("abc")), text)
     answer = units.ask(Question("snow", lambda text: np.array([one == "☃" for one in text])))
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
-
-
-@pytest.mark.parametrize(
-    ("question", "says"),
-    [
-        (["z"], "matching 'z' matches nothing"),
-        (["[ab]+"], "matches everything"),
-        (["a"], "everywhere in the first half"),
-        (["("], "is not a regular expression"),
-        ([b"a"], "matching must be text"),
-        *((["a", top], "top must be") for top in (0, -1, 2.5, True)),
-        (["a", 5, "z"], "within .* matches nothing in this text"),
-        (["[ab]", 5, "a"], "matches everything"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused(question: list[Any], says: str) -> None:
-    units = afterword.units(made(CharTokenizer.of(LETTERS)), "a" * 50 + "b" * 50)
-    with pytest.raises(OptionError, match=says):
-        units.matching(*question)
 
 
 def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
@@ -253,3 +234,9 @@ def test_the_question_of_a_task_is_answered_both_ways_within_its_part(name: str)
 
 def test_the_highest_value_has_the_highest_block() -> None:
     assert drawn("ab\n", np.array([0.0, 1.0, 0.5, 9.0])) == "ab↵\n▁█▅"
+
+
+def test_what_a_notebook_prints_is_short_or_the_table() -> None:
+    assert repr(afterword.units(MODEL, "abé" * 200)).endswith("12 units)")
+    for table in (afterword.ablate(MODEL, "abé"), afterword.horizon(MODEL, "abcd" * 9, gradient=False)):
+        assert repr(table) == str(table)

@@ -120,6 +120,20 @@ OF_TEXT = ["odd {0} text", "calibrate {0} text"]
 QUIET = {"odd": ["good.log today.log", "lines today.log"], "calibrate": ["run book.txt"], "accept": ["lines 'user z'"]}
 QUIET_BEFORE = ["calibrate lines good.log"]
 OPTIONS = {"false_alarms": [0.05, 0.2, 1e-6, 2]}
+
+
+def judged(lines: Any, *options: Any, **masks: Any) -> Callable[[Any], object]:
+    """Return a call that finds odd lines by a model that it calibrates."""
+    return lambda model: odd_lines(calibrated(model, ["abc"] * 30, **masks), lines, *options)
+
+
+IN_PYTHON = [
+    (judged(["a"], masks="[0-9]+"), "masks must be a list of regular"),
+    (judged(["a"], masks=[5]), "mask must be text, a regular expression, not 5"),
+    (judged(["a"], "0.1"), "false_alarms= must be a number, not '0.1'"),
+    (judged(["a"], 10**400), "false_alarms= must be a smaller number"),
+    (judged(["a", None], 0.1), "line 2 of 2 must be a string, not NoneType"),
+]
 SERVED_REFUSALS = [
     ("/v1/odd", {"text": "a"}, "does not know what normal lines"),
     ("/v1/odd", {"text": "a", "false_alarms": 2}, "false_alarms must be"),
@@ -136,7 +150,7 @@ RECORDED = {
 }
 RECORDED_HTTP = [("odd", "/v1/odd", {"model": "lines-0", "text": "Who's there?\nzzzz qqqq 17\n"})]
 ATTACHMENTS, ATTACH, USE = [attachments], [attach], [use]
-OF_LINES_MODEL, LINE_CALLS = [models], [of_lines]
+OF_LINES_MODEL, TEXT_CALLS = [models], [of_lines]
 LOADED = {"odd": [{"files": "text"}]}  # which the uncalibrated model refuses
 
 SCRIPTS = [("make_log.py", "good.log", "tutorial-odd", (40, 90, 150, 200, 260))]

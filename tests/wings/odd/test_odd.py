@@ -8,17 +8,16 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 import afterword
 from afterword import storage
-from afterword.errors import InputError, ModelError, OptionError, RunError, StorageError
+from afterword.errors import ModelError, OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel, load
 from afterword.model.arrays import Ids
 from afterword.model.folder.saved import CARD
@@ -653,27 +652,6 @@ def test_a_check_whose_output_is_cut_off_has_not_passed(run: Run, monkeypatch: p
 
 def test_accepted_lines_have_a_head_even_if_there_are_none(calibrated: Path, run: Run) -> None:
     assert fine(run("odd", calibrated, "--accepted", "--csv")).stdout == b"text\n"
-
-
-@pytest.mark.parametrize(
-    ("call", "says"),
-    [
-        (lambda model: afterword.calibrated(model, ["abc"] * 30, masks="[0-9]+"), "masks must be a list of regular"),
-        (
-            lambda model: afterword.calibrated(model, ["abc"] * 30, masks=cast(Any, [5])),
-            "mask must be text, a regular expression, not 5",
-        ),
-        (lambda model: odd_lines(model, ["a"], cast(Any, "0.1")), "false_alarms= must be a number, not '0.1'"),
-        (lambda model: odd_lines(model, ["a"], 10**400), "false_alarms= must be a smaller number"),
-        (lambda model: odd_lines(model, cast(Any, ["a", None]), 0.1), "line 2 of 2 must be a string, not NoneType"),
-    ],
-)
-def test_what_no_function_can_take_is_refused_with_a_reason(
-    lines_model: Path, call: Callable[[LanguageModel], object], says: str
-) -> None:
-    with pytest.raises(InputError) as refused:
-        call(afterword.calibrated(load(lines_model), ["abc"] * 30))
-    assert says in str(refused.value)
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)
