@@ -94,6 +94,11 @@ def test_the_columns_are_the_same_whatever_row_is_the_first_and_without_any(
         assert {len(row) for row in csv.reader(io.StringIO(table))} == {len(columns(table))}
         rows = [row for row in records(run(*words, "--json")) if "perplexity" not in row]  # not the whole
         keys |= {tuple(row) for row in rows}
+        for row, cells in zip(rows, csv.DictReader(io.StringIO(table, newline="")), strict=True):
+            values = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
+            for k, each in enumerate(row.get("alternatives", []), 1):
+                values |= {f"{key}_{k}": value for key, value in each.items()}
+            assert {key: cells[key] for key in values} == {key: str(value) for key, value in values.items()}
         if find_operation(words[0]).show is None and not all(
             one.has_text() for one in find_operation(words[0]).records
         ):

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,16 +35,6 @@ def test_the_output_is_the_prompt_and_what_the_model_writes(prompt: str, model: 
     text = load(model).generate(prompt or None, seed=4, max_tokens=40, temperature=1).text
     assert written(finished) == ended(prompt + text)
     assert finished.stderr == b""
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"sentences": 2, "max_tokens": 40}, {"max_tokens": 30, "finish_sentence": True}]
-)
-def test_without_a_length_running_text_finishes_its_sentence(options: dict[str, Any], model: Path, run: Run) -> None:
-    said = [f"--{name.replace('_', '-')}" + f"={value}" * (value is not True) for name, value in options.items()]
-    [found] = records(run("generate", model, "--seed", "4", "--json", *said))
-    sample = load(model).generate(seed=4, **options)
-    assert (found["text"], found["finish_reason"]) == (sample.text, sample.finish_reason)
 
 
 def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, run: Run) -> None:
@@ -77,23 +66,11 @@ def test_what_is_typed_most_has_a_letter(model: Path, run: Run, tmp_path: Path) 
     assert (tmp_path / "long").read_text("utf-8") == (tmp_path / "short").read_text("utf-8")
 
 
-def test_json_is_an_object_a_sample_whose_seeds_begin_again_after_the_last(model: Path, run: Run) -> None:
-    found = records(run("generate", model, "--num", "3", "--seed", str(2**64 - 2), "--json", "--prompt", "é"))
-    names = ["prompt", "text", "tokens", "log_probability", "finish_reason", "seed"]
-    assert [list(record) for record in found] == [names] * 3
-    assert [record["seed"] for record in found] == [2**64 - 2, 2**64 - 1, 0]
-    assert (found[0]["prompt"], found[2]["text"]) == ("é", load(model).generate("é", seed=0).text)
-
-
 def test_many_samples_are_those_of_their_seeds(mixed_model: Path, lines_model: Path, run: Run) -> None:
     options = ["--num", "30", "--seed", "5", "--max-tokens", "20", "--temperature", "1.5", "--prompt", "ab"]
     loaded, lines = load(mixed_model), load(lines_model)
     texts = [str(loaded.generate("ab", seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(30)]
     assert written(run("generate", mixed_model, *options)) == "---\n".join(map(ended, texts))
-    found = records(run("generate", mixed_model, *options, "--json"))
-    assert [(record["prompt"] + record["text"], record["seed"]) for record in found] == [
-        *zip(texts, range(5, 35), strict=True)
-    ]
     shown = written(run("generate", lines_model, "--num", "4", "--seed", "1")).splitlines()
     assert shown == [lines.generate(seed=seed).text for seed in range(1, 5)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -12,11 +11,6 @@ import afterword
 from afterword.language_model import load
 from tests.cli.answers import records
 from tests.cli.conftest import Run
-
-
-def test_json_is_what_the_model_says_of_itself(model: Path, run: Run) -> None:
-    finished = run("info", model, "--json")
-    assert json.loads(finished.stdout) == load(model).info()
 
 
 def test_the_table_names_what_is_known_and_leaves_out_what_is_not(model: Path, run: Run) -> None:

@@ -1,29 +1,103 @@
-"""What --json prints is JSON for every parser: RFC 8259 knows no NaN and no Infinity, which Python's own writes."""
+"""What --json prints is what the model says in Python, for every parser: JSON knows no NaN and no Infinity."""
 
 from __future__ import annotations
 
 import json
 import math
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from afterword.cli.output import strict_json
+from afterword.language_model import load
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
+
+TEXT = 'ab é\n\nd,"cb\x1b☃\n'
+LINES = TEXT.split("\n")[:-1]
+SAID: dict[str, Callable[[], list[Any]]] = {
+    "score tiny text": lambda: [load("tiny").score(TEXT)],
+    "score mixed text": lambda: [load("mixed").score(TEXT)],
+    "score mixed text --with lstm": lambda: [load("mixed", using="lstm").score(TEXT)],
+    "score mixed text --with ngram": lambda: [load("mixed", using="ngram").score(TEXT)],
+    "score tiny latin --encoding latin-1": lambda: [load("tiny").score("abé\n")],
+    "score tiny text --lines": lambda: load("tiny").score_lines(LINES),
+    "surprises tiny text": lambda: [*load("tiny").surprises(TEXT)],
+    "surprises mixed text --with ngram": lambda: [*load("mixed", using="ngram").surprises(TEXT)],
+    "surprises mixed text --hold forget=1": lambda: [*load("mixed").hold("forget=1").surprises(TEXT)],
+    "surprises lines text": lambda: [*load("lines").surprises(TEXT)],
+    "generate tiny --seed 4": lambda: [load("tiny").generate(seed=4)],
+    "generate tiny --seed 4 --sentences 2 --max-tokens 40": lambda: [
+        load("tiny").generate(seed=4, sentences=2, max_tokens=40)
+    ],
+    "generate tiny --seed 4 --finish-sentence --max-tokens 30": lambda: [
+        load("tiny").generate(seed=4, finish_sentence=True, max_tokens=30)
+    ],
+    "generate tiny --seed 1 --hold output=0 --hold l0.u1=1": lambda: [
+        load("tiny").hold("output=0", "l0.u1=1").generate(seed=1)
+    ],
+    f"generate tiny --seed {2**64 - 2} --num 3 --prompt é": lambda: [
+        load("tiny").generate("é", seed=seed) for seed in (2**64 - 2, 2**64 - 1, 0)
+    ],
+    "generate mixed --seed 5 --num 30 --max-tokens 20 --temperature 1.5 --prompt ab": lambda: [
+        load("mixed").generate("ab", seed=5 + k, max_tokens=20, temperature=1.5) for k in range(30)
+    ],
+    "generate lines --seed 7 --temperature 2 --num 3 --best-of 4": lambda: [
+        max(each, key=lambda one: one.log_probability / one.tokens)
+        for first in (7, 11, 15)
+        for each in [[load("lines").generate(seed=first + k, temperature=2) for k in range(4)]]
+    ],
+}
+
+
+def plain(one: Any, name: str) -> Any:
+    """Return what an answer has under the name of a field, as it is in JSON."""
+    if name == "alternatives":
+        return [{"text": text, "probability": probability} for text, probability in one.alternatives]
+    if name == "log_probability":  # of many texts at once, its last digits differ
+        return pytest.approx(one.log_probability, rel=1e-6)
+    return getattr(one, name) if hasattr(one, name) else one.apart[name]
 
 
 def refused(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-@pytest.mark.parametrize("command", ["score MODEL TEXT", "inspect MODEL ab"])
-def test_every_line_is_read_by_a_strict_parser(command: str, model: Path, tmp_path: Path, run: Run) -> None:
-    (tmp_path / "text").write_text("abc ab\nab c abcab abc", encoding="utf-8")
-    words = [{"MODEL": model, "TEXT": tmp_path / "text"}.get(word, word) for word in command.split()]
-    printed = fine(run(*words, "--hold", "cell=1e38", "--json")).stdout.decode().splitlines()  # where NaN comes from
-    assert all(isinstance(json.loads(text, parse_constant=refused), dict) for text in printed)
+def printed(run: Run, *words: str) -> list[dict[str, Any]]:
+    lines = fine(run(*words, "--json")).stdout.decode().splitlines()
+    return [json.loads(line, parse_constant=refused) for line in lines]
+
+
+@pytest.fixture
+def place(model: Path, mixed_model: Path, lines_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, folder in (("tiny", model), ("mixed", mixed_model), ("lines", lines_model)):
+        (tmp_path / name).symlink_to(folder)
+    (tmp_path / "text").write_text(TEXT, "utf-8")
+    (tmp_path / "latin").write_text("abé\n", "latin-1")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("line", SAID)
+def test_each_field_is_what_the_model_says(line: str, run: Run) -> None:
+    found, said = printed(run, *shlex.split(line)), SAID[line]()
+    assert len(found) == len(said)
+    for record, one in zip(found, said, strict=True):
+        assert record == {name: plain(one, name) for name in record}
+
+
+@pytest.mark.usefixtures("place")
+def test_a_model_says_of_itself_the_same(run: Run) -> None:
+    assert printed(run, "info", "tiny") == [json.loads(json.dumps(load("tiny").info()))]
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("command", ["score tiny text", "inspect tiny ab"])
+def test_every_line_is_read_by_a_strict_parser(command: str, run: Run) -> None:
+    assert printed(run, *command.split(), "--hold", "cell=1e38")  # where NaN comes from
 
 
 @pytest.mark.parametrize(

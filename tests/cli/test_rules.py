@@ -37,13 +37,6 @@ def test_each_line_of_a_file_is_a_prompt(model: Path, run: Run, tmp_path: Path) 
             assert record["text"] == loaded.generate(record["prompt"], seed=record["seed"], max_tokens=7).text
 
 
-def test_the_best_of_several_is_written_again_by_its_seed_alone(lines_model: Path, run: Run) -> None:
-    options = ["--seed", "7", "--temperature", "2", "--json"]
-    best = records(run("generate", lines_model, *options, "--num", "3", "--best-of", "4"))
-    each = records(run("generate", lines_model, *options, "--num", "12"))
-    assert best == [max(each[k : k + 4], key=lambda one: one["log_probability"] / one["tokens"]) for k in (0, 4, 8)]
-
-
 def test_log_probabilities_are_those_of_score(lines_model: Path, run: Run) -> None:
     options = ["--seed", "3", "--temperature", "2", "--num", "10", "--log-probabilities", "3", "--json"]
     loaded = load(lines_model)

@@ -24,26 +24,13 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def test_json_is_one_object_with_the_scores_figures_and_names_several_files(model: Path, run: Run, text: Path) -> None:
-    packed, latin = text.with_suffix(".gz"), text.with_name("latin")
+def test_several_files_are_named(model: Path, run: Run, text: Path) -> None:
+    packed = text.with_suffix(".gz")
     packed.write_bytes(gzip.compress(TEXT.encode()))
     [alone] = records(run("score", model, text, "--json"))
-    score = load(model).score(TEXT)
-    assert alone == {name: getattr(score, name) for name in FIGURES}
     assert list(alone) == FIGURES
     found = records(run("score", model, text, packed, "-", "--json", input=TEXT.encode()))
     assert found == [{"file": str(name), **alone} for name in (text, packed, "-")]
-    latin.write_bytes("abé\n".encode("latin-1"))
-    [record] = records(run("score", model, latin, "--encoding", "latin-1", "--json"))
-    assert record["bits_per_character"] == load(model).score("abé\n").bits_per_character
-
-
-def test_lines_are_one_object_each_with_the_files_line_numbers(model: Path, run: Run, text: Path) -> None:
-    found = records(run("score", model, text, "--lines", "--json"))
-    names = ["line", "text", "bits", "bits_per_character"]
-    expected = [{name: getattr(line, name) for name in names} for line in load(model).score_lines(["abé", "", "dcb☃"])]
-    assert found == expected
-    assert [(list(record), record["line"]) for record in found] == [(names, 1), (names, 2), (names, 3)]
 
 
 def test_a_model_of_lines_scores_each_line_afresh_with_its_end_and_no_empty_ones(
@@ -73,18 +60,6 @@ def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run
         file.write("ab")
     found = records(run("score", model, path, path, "--json"))
     assert [record["file"] for record in found] == [path.decode(errors="surrogateescape")] * 2
-
-
-def test_a_model_with_an_n_gram_tells_each_part_and_predicts_with_the_one_that_is_asked_for(
-    mixed_model: Path, run: Run, text: Path
-) -> None:
-    [both] = records(run("score", mixed_model, text, "--json"))
-    assert list(both) == [*FIGURES, "lstm", "ngram", "both"]
-    assert both["nats_per_character"] == both["both"]
-    for name in ("lstm", "ngram"):
-        [alone] = records(run("score", mixed_model, text, "--json", "--with", name))
-        assert alone["nats_per_character"] == both[name] == alone[name]
-        assert ("ngram" in alone) == (name == "ngram")
 
 
 def test_the_lines_that_cost_most_come_first_as_far_as_is_asked(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import html
-import io
 import re
 import sys
 from pathlib import Path
@@ -33,50 +31,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text(TEXT, encoding="utf-8")
     return path
-
-
-def test_json_is_an_object_for_each_character(model: Path, run: Run, text: Path) -> None:
-    found = records(run("surprises", model, text, "--json"))
-    expected = list(load(model).surprises(TEXT))
-    assert "".join(str(record["text"]) for record in found) == TEXT
-    for record, surprise in zip(found, expected, strict=True):
-        assert record == {
-            **{name: getattr(surprise, name) for name in ("line", "column", "text", "bits", "start", "unlearned")},
-            "alternatives": [{"text": text, "probability": p} for text, p in surprise.alternatives],
-        }
-
-
-@pytest.mark.parametrize("options", [[], ["--with", "lstm"], ["--with", "ngram"], ["--hold", "forget=1"]])
-def test_the_bits_sum_to_the_score_whatever_predicts(
-    mixed_model: Path, run: Run, text: Path, options: list[str]
-) -> None:
-    found = records(run("surprises", mixed_model, text, "--json", *options))
-    [score] = records(run("score", mixed_model, text, "--json", *options))
-    bits = sum(record["bits"] for record in found) / len(TEXT)
-    assert bits == pytest.approx(score["bits_per_character"], rel=1e-12)
-
-
-def test_a_model_of_lines_reads_each_line_afresh_and_counts_its_end(lines_model: Path, run: Run, text: Path) -> None:
-    found = records(run("surprises", lines_model, text, "--json"))
-    [score] = records(run("score", lines_model, text, "--json"))
-    assert {one["unlearned"] for one in found if one["text"] == "\n"} == {""}
-    assert "".join(str(record["text"]) for record in found) == TEXT.replace("\n\n", "\n")
-    assert {record["line"] for record in found} == {1, 3}
-    assert len(found) == score["characters"]
-    bits = sum(record["bits"] for record in found) / len(found)
-    assert bits == pytest.approx(score["bits_per_character"], abs=1e-6)
-
-
-def test_csv_has_the_same_and_names_several_files(model: Path, run: Run, text: Path) -> None:
-    finished = fine(run("surprises", model, text, "-", "--csv", input=b"a,b"))
-    rows = list(csv.DictReader(io.StringIO(finished.stdout.decode(), newline="")))
-    assert list(rows[0])[:8] == ["file", "line", "column", "text", "bits", "start", "text_1", "probability_1"]
-    assert [row["file"] for row in rows] == [str(text)] * len(TEXT) + ["-"] * 3
-    assert "".join(row["text"] for row in rows) == TEXT + "a,b"
-    for row, surprise in zip(rows, load(model).surprises(TEXT), strict=False):
-        assert float(row["bits"]) == surprise.bits
-        told = [(row[f"text_{k}"], float(row[f"probability_{k}"])) for k in range(1, 6)]
-        assert told == list(surprise.alternatives)
 
 
 def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standard_error(
