@@ -81,7 +81,7 @@ OF_THE_COMMAND = [  # which no other way of asking has
     ("generate tiny --out ''", "the path is empty: name a file"),
     ("train book --config ''", "the path is empty: name a file"),
     ("generate tiny --log-probabilities 2", "give --json too"),
-    ("train -", "--out"),
+    ("train -", "standard input has no name: name the run's folder with --out"),
 ]
 UNSERVED = [  # whose fields have other limits or another form over HTTP
     (f"generate tiny --pattern {'a' * 100_000}", "pattern is too large"),
@@ -96,12 +96,15 @@ REFUSED = [
     *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate", "novelty")],
     *[(f"{name} no/such text", "no model at no/such: no such folder") for name in ("score", "surprises")],
     ("compare tiny no/such --file text", "no model at no/such"),
-    ("compare tiny tiny --file text", "is named twice"),
+    ("compare tiny tiny --file text", "a model is named twice: name each once"),
     ("compare tiny mixed", "name one with `file`"),
     ("info", "info needs one of the two: `model` or `system`"),
     ("info english --system", "info needs one of the two: `model` or `system`"),
     ("score tiny nothing", "cannot read nothing"),
-    ("score tiny latin", "encoding"),
+    (
+        "score tiny latin",
+        "latin is not utf-8 at byte 6: try `encoding` cp1252, common on Windows, or give the file's own",
+    ),
     ("score tiny text --encoding klingon", "unknown encoding 'klingon'"),
     *[(f"score {name} -", "standard input is empty: there is nothing to score") for name in ("tiny", "lines")],
     ("score lines blank", "blank is empty: there is nothing to score"),
@@ -140,7 +143,7 @@ REFUSED = [
     ("generate tiny --prompts no/such", "cannot read no/such"),
     ("generate tiny --prompts blank", "has no line to continue"),
     ("generate tiny --pattern (a", "pattern is invalid: unclosed group"),
-    ("generate tiny --pattern 'a/ | /(b'", "pattern is invalid"),
+    ("generate tiny --pattern 'a/ | /(b'", "pattern is invalid: unclosed group"),
     ("generate tiny --pattern (?=a)b", "look-around"),
     (r"generate tiny --pattern '(a)\1'", "backreferences are not supported"),
     (r"generate tiny --pattern 'a\'", "ends in a single backslash"),
@@ -150,7 +153,10 @@ REFUSED = [
     ("generate tiny --only a --contains b", "can match only and contains"),
     ("generate tiny --pattern a{9} --max-tokens 5", "no text of up to 5 characters (max-tokens) can match pattern"),
     *[
-        (f"generate tiny --pattern {pattern} --max-tokens 500", "no text of up to 500 characters")
+        (
+            f"generate tiny --pattern {pattern} --max-tokens 500",
+            "no text of up to 500 characters (max-tokens) can match pattern",
+        )
         for pattern in ("a{600}", "a{1000000}", "((a{1000}){1000}){1000}")
     ],
     ("generate tiny --pattern a --stop b", "`stop` and `pattern` exclude each other"),
@@ -190,11 +196,11 @@ REFUSED = [
     ],
     ("plan nothing", "cannot read nothing: "),
     ("train short --out run", "5 characters; at least 64 are needed"),
-    ("train same --out run", "only one distinct character"),
+    ("train same --out run", "same has only one distinct character to train on: give a text with more"),
     ("train nul --out run", "contains a NUL at byte 14, which is invalid in a text: "),
     *[
-        (f"train book --out run --encoding {name}", f"unknown encoding '{name}'")
-        for name in ("klingon", "hex", "rot13")
+        (f"train book --out run --encoding '{name}'", f"unknown encoding '{name}'")
+        for name in ("klingon", "hex", "rot13", "")
     ],
     *[
         (f"train book --out run --validation {share}", "`validation` must be a fraction above 0 and below 1")
@@ -208,19 +214,22 @@ REFUSED = [
     ("train text --out run --labels", "text:1 has no tab: with `labels` every line is a label, a tab and a text"),
     ("train book --out run --seq-length 60000", "`seq_length` 60000"),
     ("train book --out run --batch-size 60000", "`batch_size` 60000"),
-    ("train book --out book", "is a file"),
-    ("train book --out book/deeper", "cannot"),
-    ("train --resume run", "there is no such folder"),
-    ("train --resume tiny", "holds no run"),
-    ("train --repeat run --out new", "there is no such folder"),
-    ("plan book --hidden-size 16384 --num-layers 16 --steps 1", "GiB"),
+    ("train book --out book", "book is a file: give `out` a folder"),
+    ("train book --out book/deeper", "cannot write in book/deeper: choose another `out`"),
+    ("train --resume run", "run holds no run: there is no such folder"),
+    ("train --resume tiny", "tiny holds no run: run.json is missing"),
+    ("train --repeat run --out new", "run holds no run: there is no such folder"),
+    (
+        "plan book --hidden-size 16384 --num-layers 16 --steps 1",
+        "16 layers of 16384 units in batches of 8 × 64 need about 625 GiB and this machine has ",
+    ),
     *[
         (f"plan {text} --recipe classic --{option}", says)
         for text, option, says in (
             ("book", "lines", "the classic recipe reads running text: leave `lines` out"),
             ("labels", "labels", "the classic recipe reads running text: leave `labels` out"),
-            ("book", "vocabulary words", "vocabulary"),
-            ("book", "embedding-size 3", "embedding"),
+            ("book", "vocabulary words", "the classic recipe reads characters: leave `vocabulary` out"),
+            ("book", "embedding-size 3", "the classic recipe has no embedding: leave `embedding_size` out"),
             ("book", "schedule cosine", "the classic recipe has a constant rate: leave `schedule` cosine out"),
             ("book", "cell rnn", "the classic recipe is only for `cell` lstm"),
             ("book", "base chars", "the classic recipe does not begin from a base: leave `base` out"),
@@ -234,8 +243,8 @@ REFUSED = [
             ("none/here", "base: no model at none/here: no such folder"),
             ("book", "base: no model at book: it is a file"),
             ("folder", "base: no model at folder: it has no config.json"),
-            ("cut", "model.safetensors is damaged"),
-            ("classic", "classic is a classic model, "),
+            ("cut", "file not fully covered); take a fresh copy of the model"),
+            ("classic", "base classic is a classic model, and no run begins from one: give another, or `base` none"),
             (
                 "chars --hidden-size 300",
                 "has 6 as its hidden size, not 300: leave `hidden_size` out, or give `base` none",

@@ -162,6 +162,7 @@ IN_PYTHON: list[tuple[Callable[[Any], object], str]] = [  # which only Python ca
         "line 2 of 3 must be a string, not float: leave out missing cells, as in column.dropna()",
     ),
     (lambda _: load("labelled").classify("abc"), "classify takes several lines"),
+    (lambda _: load("tiny", engine="slow"), "engine= must be one of numpy, fast, not slow"),  # type: ignore[arg-type]
     (lambda model: model.hold(5), "hold must be text such as forget=1, not 5"),
     (lambda model: model.generate(seed=1.5), "seed must be a whole number"),
     (lambda model: model.generate(seed=True), "seed must be a whole number, not True"),

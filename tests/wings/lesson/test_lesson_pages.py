@@ -16,8 +16,7 @@ import afterword
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
 from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
-from benchmarks.tasks import TASKS
-from benchmarks.teach import claims, latest
+from benchmarks.teach import claims
 from tests.processes import finished
 from tests.test_docs import DOCS, ENVIRONMENT, cells, notebooks, page, place, ran, shortened
 
@@ -70,42 +69,10 @@ def test_the_gradients_are_those_of_the_figures() -> None:
     assert [round(min(per_decade)), round(max(per_decade))] == [*map(int, said)]
 
 
-def test_the_worksheet_answers_what_it_asks() -> None:
-    for part in (r"^\d+\. ", r"^\| (Divya[^|]*) \| "):
-        asked, answered = (re.findall(part, half, re.MULTILINE) for half in page("lstm-sheet").split("<details>"))
-        assert asked == answered != []
-
-
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_pages_claim_what_was_measured(name: str) -> None:
     """`python -m benchmarks.teach claims` prints the sentences; `make bench-teach` measures anew."""
     assert CLAIMS[name] in " ".join(" ".join(map(page, ("lstm", "lstm-memory"))).split())
-
-
-def test_what_is_measured_meets_what_was_asked() -> None:
-    for name in TASKS:
-        done = latest("tasks", "seed", task=name, matters=True)
-        assert len(done) == 3
-        for one in done:
-            assert one["area"] > one["chance"]
-            assert 1 / 2 <= one["memory"] / one["true_memory"] <= 2
-            if name != "recall":  # which can be spread over many cells
-                assert one["area"] >= 0.99
-                assert one["held_bits"] > one["bits"] + 0.5  # of the bit that a coin costs
-                assert 25 <= one["reach"] <= 100
-    assert all(one["area"] <= one["chance"] for one in latest("tasks", "seed", task="brackets", matters=False))
-    [asked] = latest("units")
-    assert asked["false"] <= 0.05 * asked["questions"]
-    assert asked["found"] >= 0.9 * asked["questions"]
-
-
-def test_the_kernels_of_an_older_processor_find_the_same() -> None:
-    brackets = latest("tasks", "seed", task="brackets", matters=True, kernels="Haswell")
-    divya = latest("subjects", "seed", cell="lstm", kernels="Haswell")
-    assert min(len(brackets), len(divya)) >= 1
-    assert all(one["area"] >= 0.99 and 25 <= one["reach"] <= 100 for one in brackets)
-    assert all(1 / 2 <= one["memory"] / one["true_memory"] <= 2 for one in brackets)
-    assert all(one["divya"] > 0.5 and one["reena"] > 0.95 for one in divya)
 
 
 # The network of the pages of gates and teaching, trained as they say.

@@ -92,6 +92,7 @@ REFUSED = [
     *[(f"odd lines text {one}", f"`{one.split()[0][2:]}` is for training, but") for one in ("--network 1", "--out x")],
     ("odd lines text --no-auto-mask", "`no_auto_mask` is for training"),
     *[(f"odd {one} text --false-alarms 1e-320", "from 1e-09 to below 1") for one in ("lines", "good")],
+    *[(f"odd lines text --false-alarms {one}", f"must be from 1e-09 to below 1, not {one}") for one in (0, 1, 2)],
     ("odd lines", "give at least one FILE, or `accepted` alone"),
     ("odd text --accepted", "only a model keeps accepted lines"),
     ("odd equal text", "needs at least 99 good lines"),
