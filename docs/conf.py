@@ -5,6 +5,7 @@ MkDocs is no longer developed.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,13 @@ autodoc_typehints_format = "short"
 maximum_signature_line_length = 100
 
 
+# A picture of a page that `make docs` writes, which stands for it where Markdown is read as it is.
+PICTURE = re.compile(r"^!\[(?P<title>[^\]]+)\]\(\S+\)\n<!-- frame: (?P<page>\S+), (?P<height>\w+) -->$", re.MULTILINE)
+FRAME = r"""<iframe src="\g<page>" title="\g<title>" loading="lazy"
+  style="width: 100%; height: \g<height>; border: 1px solid #8888"></iframe>
+<p><a href="\g<page>">The same page in a window of its own</a></p>"""
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _generate)
     app.connect("autodoc-process-docstring", _leave_out_arguments)
@@ -50,5 +58,6 @@ def _leave_out_arguments(app: Sphinx, what: str, name: str, found: object, optio
 
 
 def _generate(app: Sphinx, page: str, source: list[str]) -> None:
+    source[0] = PICTURE.sub(FRAME, source[0])
     if page in GENERATED:
         source[0] += "\n" + GENERATED[page]()

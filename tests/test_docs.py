@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -80,6 +81,17 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 @pytest.mark.parametrize("page", [*PAGES, HISTORY[0]], ids=lambda page: page.name)
 def test_no_line_begins_with_a_percent_sign_since_sphinx_would_leave_it_out(page: Path) -> None:
     assert not re.findall(r"^ *%.*", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+QUOTED = re.compile(r"^<!-- quoted from (\S+) -->\n```\w*\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("path", "quote"), [found.groups() for page in PAGES for found in QUOTED.finditer(page.read_text(encoding="utf-8"))]
+)
+def test_what_a_page_quotes_is_between_two_blank_lines_of_the_source(path: str, quote: str) -> None:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert any(f"\n\n{one}\n" in source for one in (quote, textwrap.indent(quote, "    ")))
 
 
 def test_every_page_is_once_in_a_table_of_contents() -> None:
