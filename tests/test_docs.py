@@ -96,8 +96,8 @@ def test_what_a_page_quotes_is_between_two_blank_lines_of_the_source(path: str, 
 
 def test_every_page_is_once_in_a_table_of_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*((?:[\w/-]+\n|\n)*)```$", index, re.MULTILINE)
-    listed = sorted(line for tree in trees for line in tree.split())
+    contents = re.findall(r"^\*\*.+:\*\* ((?:.+\n)+)", index, re.MULTILINE)
+    listed = sorted(name for links in contents for name in re.findall(r"\]\((.+?)\.\w+\)", links))
     pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in (ROOT / "docs").glob(kind)]
     names = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in pages}
     assert listed == sorted(names - {"index"})
