@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import afterword
-from afterword.wings.odd.detectors import DETECTORS, Detector, TextCost, Verdict
+from afterword.wings.odd.detectors import DETECTORS, Detector, Verdict
 from afterword.wings.odd.fields import split
 from afterword.wings.odd.good_lines import GoodLines
+from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.odd import OddFinding
 
 
@@ -37,7 +38,7 @@ def longest(lines: Sequence[str]) -> dict[str, Any]:
     return {"lengths": known, "p_value": (records + 0.5) / (len(lines) // 3 + 1)}
 
 
-def longer(usual: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
+def longer(usual: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on a line that is more than twice as long as any of its kind."""
     learned, kind = (usual.learned or {})["length"], split(text).kind
     most = learned["lengths"].get(kind, len(text))
