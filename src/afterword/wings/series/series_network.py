@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, saved_model
 from afterword.model.arrays import Array, Ids
@@ -24,7 +24,7 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import share
 from afterword.operations.operation import ModelName
 from afterword.records import as_record
-from afterword.wings.series.table import Floats, Table
+from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import (
     BINS,
     CHARACTERS,
@@ -159,10 +159,3 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
         lanes = lanes[ended:]
         logits, state = logits[ended:], network.chosen(state, range(ended, ended + len(lanes)))
     return np.concatenate([logits for logits, _ in read]), network.side_by_side(*(state for _, state in read))
-
-
-def check_frequency(table: Table, facts: SeriesFacts) -> None:
-    """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
-    learned, given = facts.frequency, table.calendar.name
-    if learned != given and "number" not in learned + given:
-        raise OptionError(f"the table is {given}, and this model has learned {learned} series: give a table like these")
