@@ -70,7 +70,8 @@ def ngram_of(tree: Tree, exact: Ngram, parts: int = 1) -> Ngram:
         place += found.nbytes
         return found
 
-    levels, above = list[Level](), np.zeros(0)  # the contexts of the level above, in the order of the tree
+    levels = list[Level]()
+    above: Any = np.zeros(0, np.uint64)  # the contexts of the level above, in the order of the tree
     row, code = "<u1" if exact.rows < 256 else "<u2", f"<u{parts}"
     for n, (contexts, grams) in enumerate(tree.levels):
         children, older, counts, tokens = (take(row, k) for k in (len(above), contexts, contexts, grams))

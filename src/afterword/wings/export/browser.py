@@ -112,10 +112,7 @@ def model_html(exported: Packed, settings: PageSettings, name: str) -> str:
     parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits)}
     parts |= {"SHEET": read("afterword.web", "sheet.template"), "WEIGHTS": weights, "SCRIPT": script}
     allowed = policy(
-        script_src=f"{inline(script)} 'wasm-unsafe-eval'",
-        style_src=inline(css),
-        worker_src="blob:",
-        img_src="data:",
+        script_src=f"{inline(script)} 'wasm-unsafe-eval'", style_src=inline(css), worker_src="blob:", img_src="data:"
     )
     body = filled(_web("page.html"), **parts)
     return document(body, title=title, style=css, policy=allowed, head="\n".join(meta))

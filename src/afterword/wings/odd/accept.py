@@ -15,7 +15,6 @@ from afterword.records import read_json
 from afterword.settings import setting, settings_class
 from afterword.text.decoding import Encoding
 from afterword.text.lines import Masks, filled_lines
-from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
 from afterword.wings.odd.calibrate import writable
 from afterword.wings.odd.detectors import DETECTORS, Placed, by_key, new_values, odd_text
@@ -98,7 +97,6 @@ def accept(request: Accept, work: Work) -> Accepted:
     if not given:
         raise OptionError("there is nothing to accept: give a LINE, or `source`")
     for line in request.lines:
-        check_text(line)
         utf_8(line)
         if not line or "\n" in line:
             raise OptionError("a LINE is one line that is not empty: give several one by one, or in a file by `source`")

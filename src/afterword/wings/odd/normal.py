@@ -136,11 +136,7 @@ class OddLine(LineScore):
 
 @partial(suggests, name="odd_lines")
 def odd_lines(
-    model: LanguageModel,
-    lines: Iterable[str],
-    false_alarms: float = 0.01,
-    *,
-    on_progress: OnProgress = ignore_progress,
+    model: LanguageModel, lines: Iterable[str], false_alarms: float = 0.01, *, on_progress: OnProgress = ignore_progress
 ) -> list[OddLine]:
     """Compare each line with the costs of normal lines. Of normal lines, the fraction `false_alarms` counts as odd.
 

@@ -68,7 +68,9 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
     """
     found = np.full((len(series), horizon), np.nan)
     usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
-    bins, allowed = learned_bins(model)
+    unseen = set(model.saved.unseen_characters(CHARACTERS))
+    bins = np.flatnonzero([character not in unseen for character in CHARACTERS])  # in rising order
+    allowed = model.tokenizer.encode(CHARACTERS)[bins]
     read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the id of the nearest learned bin
     opening = model.writer(Sampling()).prompt("").ids
     count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
@@ -85,13 +87,6 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
         paths = [_add_up(values, season, one) for values, one in zip(group, changes, strict=True)]
         found[usable[at : at + GROUP]] = np.median(np.stack(paths), axis=1)
     return found
-
-
-def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
-    """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
-    unseen = set(model.saved.unseen_characters(CHARACTERS))
-    bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
-    return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
 
 
 def _add_up(values: Floats, season: int, changes: Floats) -> Floats:
