@@ -303,6 +303,7 @@ docs: .venv/ready-docs docs/_build/subjects/run.json
 		--html docs/_build/html/divya.html --step docs/_build/html/step.html --overwrite
 	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
 		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
+	$(BIN)/python -m benchmarks.stale --count
 
 docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
 	rm -rf docs/_build/subjects

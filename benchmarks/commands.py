@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -122,10 +124,42 @@ def split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
+TABLES = {  # and the files whose change makes a figure stale that depends on them
+    "plan": ("src/afterword/planning",),
+    "bases": ("src/afterword/bases", "bases"),
+    "filters": ("src/afterword/generation/sampling.py",),
+    "detectors": ("src/afterword/wings/odd",),
+    "methods": ("src/afterword/wings/series",),
+    "voice": ("src/afterword/wings/voice",),
+}
+DEPENDS = {  # the results, and the tables that they depend on
+    "adapting": ["plan", "bases"],
+    "base": ["plan", "bases"],
+    "classic": ["plan"],
+    "comparison": ["plan", "bases", "filters"],
+    "expectation": ["plan"],
+    "odd": ["plan", "detectors"],
+    "plan": ["plan"],
+    "quality": ["plan"],
+    "series": ["methods"],
+    "teach": ["plan"],
+    "voice": ["bases", "voice"],
+}
+
+
 def write_result(name: str, **result: Any) -> None:
-    """Append a result to results/NAME.jsonl."""
+    """Append a result to results/NAME.jsonl, with its command, commit, machine and date, and what it depends on."""
     with open(PLACE / "results" / f"{name}.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(result) + "\n")
+        file.write(json.dumps({**result, **_origin(), "depends": DEPENDS[name]}) + "\n")
+
+
+def _origin() -> dict[str, Any]:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    command = ["python", "-m", spec.name, *sys.argv[1:]] if spec else sys.argv
+    asked = ["git", "-C", str(PLACE), "rev-parse", "HEAD"]
+    commit = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    today = datetime.date.today().isoformat()
+    return {"command": shlex.join(command), "commit": commit, "machine": processor(), "date": today}
 
 
 def results(name: str, **same: Any) -> Iterator[dict[str, Any]]:
@@ -137,8 +171,8 @@ def results(name: str, **same: Any) -> Iterator[dict[str, Any]]:
 
 
 def measured_here() -> dict[str, Any]:
-    """Return the machine's part of a result."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    """Return the load of the machine, as a part of a result."""
+    return {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
 
 
 def echo_table(columns: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> None:

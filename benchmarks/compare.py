@@ -78,62 +78,51 @@ PEERS = (
     Peer(
         "keras",
         "Tutorial's Keras recipe",
-        "two LSTM layers of 300 units, dropout 0.2, windows of 50 characters, Adam, batches of 30, argmax: the "
-        "[founding recipe](classic.md). It is stopped when the time is up, even within an epoch. The text is not "
-        "lower-cased, so that the figures are comparable.",
+        "the [founding recipe](classic.md), stopped when the time is up; the text is not lower-cased.",
         packages=KERAS,
     ),
     Peer(
         "textgenrnn",
         "textgenrnn",
-        "[version 2.0.0](https://pypi.org/project/textgenrnn/), the latest one. It needs TensorFlow 2.1 to 2.3, which "
-        "exists only for Python 3.8 and older; Afterword needs 3.11.",
+        "[version 2.0.0](https://pypi.org/project/textgenrnn/), for Python 3.8 or older.",
         packages=("textgenrnn", "tensorflow<2.4"),
         typed=("from textgenrnn import textgenrnn", "model = textgenrnn()", "model.train_from_file(…)"),
     ),
     Peer(
         "lstm",
         "Plain `nn.LSTM`",
-        f"our own script with the defaults of {CHAR_RNN} (`train.lua`): two layers of 128 units, 50 streams, 50 "
-        "steps, RMSprop at 0.002, gradients clipped at 5; the best weights on the held-out text are kept. The number "
-        "of epochs follows from the time.",
+        f"our script with the defaults of {CHAR_RNN}: 2 × 128 units.",
     ),
     Peer(
         "transformer",
         "Plain transformer",
-        f"our own script with the settings of {NANOGPT} for characters on a processor (README, *I only have a "
-        "macbook*): 4 layers of 4 heads and 128 units, 64 characters, batches of 12, AdamW from 0.001 to 0.0001, no "
-        "dropout; the best weights on the held-out text are kept. The schedule ends when the time is up "
-        "instead of after 2,000 steps.",
+        f"our script with the settings of {NANOGPT} for a laptop: 4 layers of 4 heads and 128 units.",
     ),
     Peer(
         "ppmd",
         "PPMd (compressor)",
-        "order 6, 7-Zip's default, by [pyppmd](https://pypi.org/project/pyppmd/). Unlike all other rows, it keeps "
-        "learning from the held-out text as it reads it. It does not write.",
+        "order 6, 7-Zip's default. It keeps learning as it reads the held-out text, and does not write.",
         packages=("pyppmd==1.3.1",),
         typed=("7z a -m0=PPMd …",),
     ),
     Peer(
         "ngram",
         "Kneser–Ney alone",
-        "interpolated modified Kneser–Ney of 8 characters (Chen and Goodman, 1998): the n-gram half of Afterword's "
-        "mixture.",
+        "the n-gram half of Afterword's mixture, of 8 characters.",
         script="afterword",
         typed=(f"{TRAIN} --steps 1", f"{GENERATE} --with ngram"),
     ),
     Peer(
         "none",
         "**Afterword from nothing**",
-        "`afterword train`, with `--base none`; LSTM and n-gram together.",
+        "`afterword train --base none`; LSTM and n-gram together.",
         script="afterword",
         typed=(f"{TRAIN} --base none", GENERATE),
     ),
     Peer(
         "english",
         "**Afterword from `english`**",
-        "`afterword train`, with `--base english`: the included model, trained on 147 MB of "
-        "English texts, none of them by Shakespeare.",
+        "`afterword train --base english`, which has read 147 MB of English, nothing by Shakespeare.",
         script="afterword",
         typed=(f"{TRAIN} --base english", GENERATE),
     ),
@@ -242,7 +231,7 @@ def table(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
 
 
 def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
-    """Yield a line per figure: the peers that beat Afterword in it."""
+    """Yield a line for each of Afterword's rows and figures: the peers that beat it in that."""
     known = {peer.name: (peer, {**row, "lines": peer.lines()}) for peer, row in rows if "failure" not in row}
     for title, key, less in BETTER:
         for name in OURS if key == "bits" else OURS[:1]:
@@ -255,13 +244,12 @@ def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
                 yield f"- {title} than {ours}: {', '.join(won) or 'no peer'}."
 
 
-def _shown(sample: str) -> str:
-    """Return a text as a code block of Markdown."""
+def _begins(sample: str) -> str:
+    """Return the first line of a text, as code of Markdown."""
     if not sample.strip():
         return f"*({len(sample)} blank characters)*"
-    text = sample.strip("\n")
-    fence = "````" if "```" in text else "```"
-    return f"{fence}\n{text}\n{fence}"
+    first = sample.strip().splitlines()[0][:50].replace("`", "'")
+    return f"`{first.rstrip()}`"
 
 
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
@@ -274,18 +262,17 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
         f"`{first['text']}`, {first['characters']:,} characters; {first['minutes']:g} minutes of learning each. "
         f"{first['cores']} cores of {first['system']['processor']}, load at most {load:.1f}; {programs}."
     )
-    samples = [f"{peer.title}:\n\n{_shown(row['sample'])}" for peer, row in rows if row.get("sample")]
+    notes = [
+        f"- {peer.title}: {peer.settings}" + (f" It begins: {_begins(row['sample'])}" if row.get("sample") else "")
+        for peer, row in rows
+    ]
     parts = [
         about,
         "\n".join(table(rows)),
         f"![Bits per character of each; a shorter bar is better]({PICTURE})",
-        "### Where a peer is better",
+        "\n".join(notes),
+        "Where a peer is better:",
         "\n".join(where_a_peer_wins(rows)),
-        "### What each writes",
-        "The first text of each, unedited, with its own default settings for writing:",
-        *samples,
-        "### Settings",
-        "\n".join(f"- {peer.title}: {peer.settings}" for peer, _ in rows),
     ]
     return "\n" + "\n\n".join(parts) + "\n\n"
 

@@ -192,16 +192,15 @@ def quality_table() -> Iterator[list[str]]:
         runs = [result for _, result in sorted(newest.get(name, {}).items())][: row.seeds]
         if not runs:
             continue
-        plan = runs[0]["plan"]
-        runs = [result for result in runs if result["plan"]["hidden_size"] == plan["hidden_size"]]
-        shape = f"{plan['num_layers']} × {plan['hidden_size']}, {runs[0]['steps']:,} steps"
-        head = [row.text, f"{row.minutes:g} min", shape]
+        units = runs[0]["plan"]["hidden_size"]
+        runs = [result for result in runs if result["plan"]["hidden_size"] == units]
+        head = [row.text, f"{row.minutes:g} min"]
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
             both, lstm = (
                 spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in runs]) for using in USED
             )
             yield [*head, kind, f"**{both}**", lstm, row.beside if head[0] else ""]
-            head = ["", "", ""]
+            head = ["", ""]
 
 
 def spread(values: list[float]) -> str:
@@ -230,7 +229,7 @@ def train(what: tuple[str, ...], minutes: float, lines: bool, seeds: tuple[int, 
 
 @main.command(help="Print the table of what was measured.")
 def table() -> None:
-    echo_table(["text", "time", "plan", "", "together", "LSTM alone", "for comparison"], quality_table())
+    echo_table(["text", "time", "", "together", "LSTM alone", "for comparison"], quality_table())
 
 
 if __name__ == "__main__":

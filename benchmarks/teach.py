@@ -8,9 +8,9 @@
     python -m benchmarks.teach difficult     what goes wrong in training, one run each
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
 
-Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/gates.md take their
-figures; a test compares them. `make bench-teach` runs all, and brackets and the
-LSTM of subjects once more with the kernels of an older processor (Haswell).
+Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/lstm-memory.md take
+their figures; a test compares them. `make bench-teach` runs all, and brackets and the LSTM of subjects once more with
+the kernels of an older processor (Haswell).
 """
 
 from __future__ import annotations
@@ -429,7 +429,7 @@ def span(values: Iterable[float], digits: int = 2) -> str:
 
 
 def claims() -> dict[str, str]:
-    """Return the sentences of docs/lstm.md, docs/lstm-memory.md and docs/gates.md whose figures are stored."""
+    """Return the sentences of docs/lstm.md and docs/lstm-memory.md whose figures are stored."""
     runs = {cell: latest("subjects", "seed", cell=cell, rate=best_rate("subjects", cell)) for cell in ("lstm", "rnn")}
     as_shown = [  # as the command of the page trains, with both kinds of kernels
         one
@@ -453,13 +453,6 @@ def claims() -> dict[str, str]:
         f"probability of {span(one['divya'] for one in runs['rnn'])}. The LSTM at its best rate, "
         f"{best_rate('subjects', 'lstm'):g}, expects her with {span(one['divya'] for one in runs['lstm'])}. "
         "In the text itself, the probability is 0.58",
-        "close": f"In *likes to eat*, the gates that hold her are at {span(gate('forget', ' likes to eat'))}. "
-        f"At the full stop they close a little, to {span(gate('forget', '.'))}",
-        "R": f"They close most at the **R** ({span(gate('forget', 'R'))})",
-        "end": f"She fades during Reena's sentence, down to {span(one['rows'][7]['held'] for one in as_shown)}",
-        "spread": f"over {len(as_shown)} networks: three seeds, each also with the kernels of an older processor. "
-        "At the end of her sentence, they expect Divya with a probability of "
-        f"{span(one['divya'] for one in as_shown)}",
     }
     kept = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
     right = {cell: {gap: [one["right"][str(gap)] for one in each] for gap in GAPS} for cell, each in kept.items()}
@@ -496,11 +489,6 @@ def claims() -> dict[str, str]:
     found["random"] = (
         f"the best unit has an area of {span(one['area'] for one in random)}, and chance finds "
         f"{span(one['chance'] for one in random)}"
-    )
-    [asked] = latest("units")
-    found["units"] = (
-        f"Of {asked['questions']} random questions, {asked['false']} had a row above chance, and of "
-        f"{asked['questions']} planted units with an area of 0.8 to 0.95, {asked['found']} were found"
     )
     curves = {one["curve"]: one["points"] for one in latest("difficult", "curve")}
     end = {name: f"{points[-1][2]:.2f}" for name, points in curves.items()}

@@ -25,8 +25,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))
-HISTORY = [ROOT / "CHANGELOG.md", *TRIALS]  # which may name what is gone: only their links are kept
+HISTORY = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "LOG.md"]  # which may name what is gone: links are kept
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip
 CODE = ("src", "tests", "benchmarks", "bases")
@@ -92,14 +91,6 @@ def test_every_page_is_once_in_a_table_of_contents() -> None:
     assert listed == sorted(names - {"index"})
 
 
-def test_every_trial_has_its_date_and_is_listed_by_its_verdict() -> None:
-    listed = (ROOT / "benchmarks" / "trials" / "README.md").read_text(encoding="utf-8").strip().split("\n- ")[1:]
-    heads = {page.name: page.read_text(encoding="utf-8").split("\n")[:3] for page in TRIALS}
-    entries = {f"{head[2]}: [{head[0][2:]}]({name})" for name, head in heads.items() if name != "README.md"}
-    assert set(listed) == entries
-    assert [line[:10] for line in listed] == sorted(line[:10] for line in listed)
-
-
 @cache
 def generated() -> ModuleType:
     """Return docs/generated.py."""
@@ -156,7 +147,7 @@ def test_every_make_target_and_benchmark_exists(page: Path) -> None:
         if given[:1] == ["make"]:
             assert given[1] in TARGETS, line
         for place, benchmark, command in re.findall(
-            r"\b(benchmarks|bases[./]making)[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line
+            r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?", line
         ):
             path = ROOT / place.replace(".", "/") / f"{benchmark}.py"
             assert path.is_file() or path.with_suffix("").is_dir(), line

@@ -120,7 +120,7 @@ def test_the_server_answers_as_readme_shows() -> None:
 
 def test_the_commands_of_scoring_print_what_it_shows(place: Path) -> None:
     shown, summary, table = page("scoring").split("```")[3:8:2]
-    (sentence,) = re.findall(r'in it, "(.*?)":', page("scoring"))
+    (sentence,) = re.findall(r'in it, "(.*?)":', " ".join(page("scoring").split()))
     Path("letter.txt").write_text(sentence + "\n", encoding="utf-8")
     lines = [line.split("  #")[0] for line in shown.strip().splitlines()]
     assert len(lines) == 4

@@ -163,7 +163,7 @@ WINGS = {
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),
             *("docs/notebooks/build-your-own.ipynb", "docs/notebooks/what-the-gates-do.ipynb"),
             *("benchmarks/horizon.py", "benchmarks/step.py", "benchmarks/subjects.py", "benchmarks/tasks.py"),
-            *("benchmarks/teach.py", "benchmarks/results/teach.jsonl", "benchmarks/trials/inspections.md"),
+            *("benchmarks/teach.py", "benchmarks/results/teach.jsonl"),
         ),
     ),
     "export": Wing(

@@ -17,6 +17,7 @@ import pytest
 
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError, spelled
+from afterword.operations.operation import arguments_of
 from afterword.serving.http.failures import for_client
 from afterword.serving.routes.training_runs import RunRequest
 from afterword.serving.runs.trainer import ASKED
@@ -44,7 +45,13 @@ def options(name: str) -> dict[str, str]:
     }
 
 
-SERVED = [name for name in commands() if find_operation(name).path and options(name)]
+def takes_text(name: str) -> bool:
+    """Return whether the operation reads one text, named so."""
+    found = find_operation(name)
+    return bool(found.path) and {one.served for one, _ in arguments_of(found.request).values()} >= {"text"}
+
+
+SERVED = [name for name in commands() if takes_text(name) and options(name)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 
 import afterword
 from afterword.wings.odd.detectors import DETECTORS, Detector, Verdict
-from afterword.wings.odd.fields import split
 from afterword.wings.odd.good_lines import GoodLines
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.odd import OddFinding
@@ -28,40 +27,33 @@ def example(number: int) -> str:
 GOOD, NEW = [example(k) for k in range(900)], [example(k) for k in range(900, 1100)]
 
 
-def longest(lines: Sequence[str]) -> dict[str, Any]:
-    """Return the longest length of each kind of line, and how many of the last third were longer than all before."""
-    known, records = dict[str, int](), 0
-    for number, line in enumerate(lines):
-        kind = split(line).kind
-        records += number >= 2 * len(lines) // 3 and len(line) > known.get(kind, len(line))
-        known[kind] = max(len(line), known.get(kind, 0))
-    return {"lengths": known, "p_value": (records + 0.5) / (len(lines) // 3 + 1)}
+def loudest(lines: Sequence[str]) -> int:
+    """Return the most capitals of a line."""
+    return max(sum(map(str.isupper, line)) for line in lines)
 
 
-def longer(usual: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
-    """Return the verdict on a line that is more than twice as long as any of its kind."""
-    learned, kind = (usual.learned or {})["length"], split(text).kind
-    most = learned["lengths"].get(kind, len(text))
-    why = f"{len(text)} characters: at most {most} in good lines"
-    return [Verdict("length", why, kind, len(text) / most, learned["p_value"])] if len(text) > 2 * most else []
+def louder(usual: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
+    """Return the verdict on a line with more capitals than any good line."""
+    most, count = (usual.learned or {})["capitals"], sum(map(str.isupper, text))
+    return [Verdict("capitals", f"{count} capitals: at most {most}", "capitals", count, 0.001)] if count > most else []
 
 
-LENGTH = Detector(longer, learn=longest)
+CAPITALS = Detector(louder, learn=loudest)
 ODD = {  # the lines that each finds among good ones
     "template": ["out of memory: process 77 was killed"],
     "value": [example(8).replace("10.0.0.3", "203.0.113.9")],
     "text": [example(8).replace("lan", "wan")],
     "episode": [f"kernel: {'very ' * number}slow" for number in range(1, 9)],
     "rate": [example(8)] * 60,
-    "length": [example(8).replace("0x8", f"0x{'8' * 99}")],
+    "capitals": [example(8).replace("0x8", "0xA")],
 }
 
 
-@pytest.fixture(params=[*DETECTORS, "length"])
+@pytest.fixture(params=[*DETECTORS, "capitals"])
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a detector, which may be one that is in the table alone."""
     if request.param not in DETECTORS:
-        monkeypatch.setitem(DETECTORS, request.param, LENGTH)
+        monkeypatch.setitem(DETECTORS, request.param, CAPITALS)
     return str(request.param)
 
 

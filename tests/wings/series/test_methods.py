@@ -139,7 +139,7 @@ def test_the_page_says_what_each_method_is_and_needs() -> None:
         needs = [method.library, "a season" * (method.tried in ("each", "all")), "many zeros" * method.zeros]
         needs.append(f"at most {method.most:,} values to fit" if method.most else "")
         rows.append(f"| `{name}` | {method.about} | {', '.join(filter(None, needs))} |".replace("|  |", "| |"))
-    assert re.findall(r"(?m)^\| `\w+` \|.*$", page.partition("## Methods")[2].partition("\n## ")[0]) == rows
+    assert re.findall(r"(?m)^\| `[\w-]+` \|.*$", page.partition("## Methods")[2].partition("\n## ")[0]) == rows
 
 
 def test_days_that_are_always_zero_are_certain_and_others_that_are_so_by_chance_are_not(

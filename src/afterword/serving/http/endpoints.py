@@ -131,16 +131,21 @@ class Endpoint:
         except ClientGone:
             service.metrics.gone.inc()
         except (Exception, asyncio.CancelledError) as error:
-            failure = as_api_error(error, service.limits.request_timeout, self._fields)
-            for path in service.hidden:
-                failure.detail.message = failure.detail.message.replace(path, "")
+            body, answer = self._refusal(service, error)
             if not head:
-                await failure.response()(scope, receive, send)
+                await answer(scope, receive, send)
             elif EVENT_STREAM in head["headers"]:
-                await _send_part(send, failure.body, last=True)
+                await _send_part(send, body, last=True)
         finally:
             call.end()
             service.metrics.request(self.path, head.get("status", 499), time.perf_counter() - call.began)
+
+    def _refusal(self, service: Resources, error: BaseException) -> tuple[bytes, Response]:
+        """Return the body and the response for an error, without the error: it would keep the request's memory."""
+        failure = as_api_error(error, service.limits.request_timeout, self._fields)
+        for path in service.hidden:
+            failure.detail.message = failure.detail.message.replace(path, "")
+        return failure.body, failure.response()
 
     async def _read(self, call: Call[Any], receive: Receive) -> Any:
         limits, takes_text = call.service.limits, self.takes_text and call.service.trains

@@ -154,11 +154,11 @@ def reply_type(operation: Operation[Any, Any, Any]) -> type[msgspec.Struct]:
 
 
 def reply_from(
-    records: Iterable[Record], kind: type[msgspec.Struct], model: str, rows: Sequence[str]
+    records: Iterable[Record] | Record, kind: type[msgspec.Struct], model: str, rows: Sequence[str]
 ) -> msgspec.Struct:
     """Return the reply that has the `records`; the lists named `rows` may be empty."""
     found: dict[str, Any] = {"model": model, **{name: [] for name in rows}}
-    for record in records:
+    for record in [records] if isinstance(records, Record) else records:
         if not record.served:
             continue
         with contextlib.suppress(AttributeError):

@@ -144,7 +144,7 @@ def _harmless(
                 case "episode" | None:
                     [of_text] = odd_text(good, known, cost)
                     harmless = good.odd_in(known, cost.figure, of_text.key if of_text.p_value <= RATE else "")
-                    harmless += by_key(good, known, cost, [name for name, each in DETECTORS.items() if each.learn])
+                    harmless += by_key(good, known, cost, [name for name in good.learned or () if name in DETECTORS])
                 case name:
                     harmless = by_key(good, known, cost, [name])
             yield known, harmless
