@@ -149,11 +149,7 @@ WINGS = {
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "lesson": Wing(
-        commands={
-            "inspect": Command(
-                "Look inside", "Show what the gates do while a model reads a text.", "wings.lesson.inspecting:inspect"
-            )
-        },
+        commands={"inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect")},
         functions=("units:units", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),

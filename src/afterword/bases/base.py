@@ -78,9 +78,8 @@ class Base:
 
 def _line_ends(tokenizer: Tokenizer, lines: bool) -> tuple[int, int]:
     """Return the token that ends a line, in lines or else in running text, and the other of the two."""
-    assert tokenizer.end is not None
     newline = int(tokenizer.encode("\n")[0])
-    return (tokenizer.end, newline) if lines else (newline, tokenizer.end)
+    return (tokenizer.boundary, newline) if lines else (newline, tokenizer.boundary)
 
 
 def load_base(base: str | os.PathLike[str]) -> Base:

@@ -63,9 +63,8 @@ class Best:
 def learn_ngram(encoded: EncodedCorpus, order: int) -> Ngram:
     """Return the n-gram model of the training part, of up to `order` tokens. The tokenizer must have an end token."""
     tokenizer = encoded.tokenizer
-    assert tokenizer.end is not None
     start = start_row(tokenizer, encoded.lines)
-    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.end, start, order)
+    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.boundary, start, order)
 
 
 NUMBERS = 2**22  # probabilities of the n-gram in memory at once

@@ -74,12 +74,11 @@ def classify(
 
     The tokenizer must have a boundary token.
     """
-    assert tokenizer.end is not None
     known = frozenset(labels)
     parted = [_parted(line, tokenizer, known) for line in lines]
     texts = [text for text, _ in parted]
     ids = line_ids(tokenizer, texts)
-    begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
+    begun = [_begun(network, tokenizer, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
     costs: list[Floats] = [np.empty(0)] * len(texts)
 
@@ -112,9 +111,9 @@ def _parted(line: str, tokenizer: Tokenizer, labels: Set[str]) -> tuple[str, str
     return (line.partition(TAB)[2], label) if tab and label in labels else (line, None)
 
 
-def _begun(network: Network, tokenizer: Tokenizer, boundary: int, label: str) -> tuple[float, State, int]:
+def _begun(network: Network, tokenizer: Tokenizer, label: str) -> tuple[float, State, int]:
     """Return the nats of `label` and its tab, the state before their last token is read, and that token."""
     ids: Ids = tokenizer.encode(label + TAB)
-    nats, state = token_nats(network, boundary, ids[None])
+    nats, state = token_nats(network, tokenizer.boundary, ids[None])
     assert state is not None
     return float(nats[USED].sum()), state, int(ids[-1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from afterword.serving.http.endpoints import Call
@@ -57,7 +56,7 @@ class Service(Resources):
         if self.states and self.states + states > MOST_STATES:
             raise busy()
         self.states += states
-        call.on_end(partial(self._release, states))
+        call.endings.callback(self._release, states)
 
     def _release(self, states: int) -> None:
         self.states -= states

@@ -172,11 +172,7 @@ def reason(error: Exception) -> str:
 def _document(source: Source) -> Document:
     if isinstance(source, GivenText):
         return Document(source_name(source), source.open)
-    return Document(source_name(source), partial(_open, source), os.path.realpath(source))
-
-
-def _open(path: Source) -> BufferedIOBase:
-    return open(path, "rb")
+    return Document(source_name(source), lambda: open(source, "rb"), os.path.realpath(source))
 
 
 def _standard_input() -> Opened:
