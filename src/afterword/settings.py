@@ -237,8 +237,7 @@ def settings_of_call(settings: Callable[P, Asked], name: str, *arguments: P.args
         return settings(*arguments, **options)
     except TypeError as error:
         check_keywords(name, options, settings)
-        made_by = getattr(settings, "__name__", "")
-        raise TypeError(str(error).replace(f"{made_by}.__init__", name)) from None
+        raise TypeError(str(error).replace(f"{getattr(settings, '__name__', '')}.__init__", name)) from None
 
 
 def check_keywords(name: str, given: Iterable[str], function: Callable[..., object]) -> None:

@@ -49,9 +49,8 @@ class Base:
         weights = self.model.weights
         read, predicted = self._rows(tokenizer, lines)
         drawn = np.random.default_rng([seed, 2]).normal(0, SPREAD, (len(read), self.model.config.embedding_size))
-        embedding = np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read])
         return weights | {
-            EMBEDDING: embedding.astype(np.float32),
+            EMBEDDING: np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read]).astype(np.float32),
             OUTPUT: weights[OUTPUT][predicted],  # unknown tokens share the last row
             BIAS: weights[BIAS][predicted],
         }

@@ -230,8 +230,7 @@ class Windows:
             self.position = {"epoch": self._epoch + 1, "batch": 0}
         first = self._batch * self._batch_size
         self._batch += 1
-        starts = self._order[first : first + self._batch_size].astype(np.int64)
-        return window_batch(self._ids, starts, self._window)
+        return window_batch(self._ids, self._order[first : first + self._batch_size].astype(np.int64), self._window)
 
     @property
     def position(self) -> dict[str, Any]:

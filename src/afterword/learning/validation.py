@@ -63,8 +63,7 @@ class Best:
 def learn_ngram(encoded: EncodedCorpus, order: int) -> Ngram:
     """Return the n-gram model of the training part, of up to `order` tokens. The tokenizer must have an end token."""
     tokenizer = encoded.tokenizer
-    start = start_row(tokenizer, encoded.lines)
-    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.boundary, start, order)
+    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.boundary, start_row(tokenizer, encoded.lines), order)
 
 
 NUMBERS = 2**22  # probabilities of the n-gram in memory at once
@@ -96,8 +95,7 @@ class HeldOut:
         if self._ngram is None:
             return Measured(lstm, lstm, None, DEFAULT_WEIGHT)
         weight = fitted_weight(network, self._ngram)
-        both = self._per_character(mixed(network, self._ngram, weight))
-        return Measured(both, lstm, self.ngram_cost, weight)
+        return Measured(self._per_character(mixed(network, self._ngram, weight)), lstm, self.ngram_cost, weight)
 
     def _per_character(self, token_nats: NDArray[np.float64]) -> float:
         return (float(token_nats.mean()) + self._shared) * self._tokens_per_character

@@ -96,8 +96,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
         adapting = scorers[0] = model.adapting()
         if request.using == "both" and "lstm" not in adapting.adapts:
             work.note("only the n-gram adapts; for the LSTM: pip install 'afterword[train]'")
-    each = _by_line if request.lines else _whole
-    yield from each(request, work, model, scorers, facts)
+    yield from (_by_line if request.lines else _whole)(request, work, model, scorers, facts)
 
 
 def _whole(

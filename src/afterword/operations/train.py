@@ -92,9 +92,8 @@ def train(request: Train, work: Work) -> LanguageModel:
 
 def _sources(request: Train) -> Sequence[Source]:
     """Return the texts to learn from: files, or the text that was given. Raises OptionError, TextError."""
-    files = path_names(request.texts)
     if request.text is None:
-        return files
+        return path_names(request.texts)
     for other in ("texts", "repeat", "encoding", "encoding_errors"):
         if getattr(request, other) != getattr(Train, other):
             raise OptionError(f"`text` cannot be used with `{other}`: leave one of them out")

@@ -158,7 +158,8 @@ class Planner:
         if self._encoded.lines:
             length = tokens / self._encoded.documents
             blind = 0, "an n-gram soon forgets a line's label, and would write lines of any kind"
-            of_lines: Choices = {"seq_length": (256, tuning.IN_PIECES), "batch_size": tuning.lines_per_step(length)}
+            pieces = 256, "longer lines are read in pieces"
+            of_lines: Choices = {"seq_length": pieces, "batch_size": tuning.lines_per_step(length)}
             return of_lines | ({"ngram": blind} if self._encoded.labels else {})
         seq_length = max(1, min(64, tokens - 1))
         why = "length of truncated backpropagation, in tokens: more gained nothing, since the state itself is carried"
@@ -222,7 +223,6 @@ class Planner:
         precision = precisions_to_try(self._device, size)[0]
         short = "a shorter one is not faster" if precision == "float32" else "fast in hardware here"
         wide = "required by the GPU's fast kernel" if self._device == "cuda" else "twice as many were worse"
-        of_steps = tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation))
         return {
             "hidden_size": (size, ""),
             "embedding_size": (embedding_size(self._device, size), wide),
@@ -230,7 +230,7 @@ class Planner:
             "precision": (precision, short),
             "steps": (steps, f"{self._passes(steps)} over the {self._encoded.kind}"),
             "dropout": self._dropout(steps),
-            **of_steps,
+            **tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation)),
             **self._fixed,
         }
 

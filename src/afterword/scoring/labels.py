@@ -86,8 +86,7 @@ def classify(
         last = [len(ids[index]) - 1 for index in batch]
         both = np.full(padded.shape, -np.inf)  # log P of the line up to each token, summed over the labels, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
-            lanes = network.chosen(state, [0] * len(batch))
-            found, _ = token_nats(network, tab, padded, lambda read: done(0), lanes)
+            found, _ = token_nats(network, tab, padded, lambda read: done(0), network.chosen(state, [0] * len(batch)))
             so_far = nats + found[USED].cumsum(axis=1)
             np.logaddexp(both, -so_far, out=both)
             label_nats[batch, k] = so_far[range(len(batch)), last]

@@ -56,8 +56,7 @@ class SymbolTokenizer(CharTokenizer):
 
     @classmethod
     def learn(cls, characters: str, texts: Iterable[str], lowercase: bool) -> Self:
-        known = CharTokenizer.learn(characters, (), lowercase).characters
-        return cls.of(known, lowercase, texts)
+        return cls.of(CharTokenizer.learn(characters, (), lowercase).characters, lowercase, texts)
 
     def for_text(self, characters: str, lowercase: bool) -> Self:
         """Keep the symbols that consist of these characters, and make each new character a token of its own."""

@@ -91,8 +91,7 @@ class Scheduler:
     def submit(self, prompts: Sequence[RequestedPrompt]) -> None:
         """Start to write after `prompts`. Raises ApiError if not all of them have room."""
         with self._changed:
-            free = self._places - self.in_use + self._queue - self.queued
-            if _count(prompts) > free:
+            if _count(prompts) > self._places - self.in_use + self._queue - self.queued:
                 raise busy()
             self._waiting.extend(prompts)
             self._changed.notify()
@@ -124,8 +123,7 @@ class Scheduler:
                 self._fail(begun + [reply for prompt in self._reading for reply in prompt.replies], error)
                 self._batches, self._reading = {}, []
             self._count_places()
-            is_idle = not (self._reading or self._batches)
-            self._rest(at_once=bool(self._news) and is_idle)
+            self._rest(at_once=bool(self._news) and not (self._reading or self._batches))
 
     def _rest(self, at_once: bool = False) -> None:
         """Give the event loop its turn if it is time."""
@@ -167,8 +165,7 @@ class Scheduler:
                 for prompt in some:
                     if prompt.reading is None and prompt.remember:
                         prompt.look_up(self._memory)
-                unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
-                for together in _alike(unread):
+                for together in _alike(prompt for prompt in some if prompt.read < len(prompt.ids)):
                     left -= read_on(together, READ_AT_ONCE)
                 for prompt in some:
                     if prompt.read == len(prompt.ids):
