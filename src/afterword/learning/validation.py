@@ -80,11 +80,8 @@ class HeldOut:
         shared = math.fsum(nats for batch in self._batches for nats in config.shared_row_nats(batch.targets).flat)
         self._shared = shared / max(tokens, 1)
         self._tokens_per_character = len(encoded.validation) / max(encoded.validation_characters, 1)
-
-    @property
-    def ngram_cost(self) -> float | None:
+        self.ngram_cost = None if self._ngram is None else self._per_character(self._ngram)
         """The n-gram's cost alone, in nats per character; None without an n-gram or held-out text."""
-        return None if self._ngram is None else self._per_character(self._ngram)
 
     def measure(self, learner: Learner) -> Measured | None:
         """Return the cost with the weights that would be saved now, or None without held-out text."""

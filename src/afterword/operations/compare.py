@@ -106,8 +106,8 @@ def _whole(
     for file in (files := path_names(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            parts, on_part = tracked(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
-            for part in parts:
+            parts = work.parts(file, request, models[0].lines, models[0].unwraps)
+            for part, on_part in tracked(file, parts, on_progress):
                 comparison.read(part, on_part)
         place = {"file": file} if len(files) > 1 else {}
         results = comparison.result()

@@ -260,6 +260,7 @@ class Operation(Generic[P, Asked, Answer]):
         returned = function.__annotations__.get("return")
         self.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)
         described = inspect.cleandoc(self.request.__doc__ or "")
+        self.summary = described.partition("\n")[0]
         self.__doc__ = "\n".join([described, "", "Arguments:", *map(self._about, parameters)])
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
@@ -283,11 +284,6 @@ class Operation(Generic[P, Asked, Answer]):
         request = settings_of_call(self.request, self.__name__, *arguments, **options)
         object.__setattr__(request, "passed", frozenset(options))
         return request
-
-    @property
-    def summary(self) -> str:
-        """Its description, in a line."""
-        return (self.request.__doc__ or "").partition("\n")[0]
 
     @property
     def records(self) -> Sequence[type[Record]]:

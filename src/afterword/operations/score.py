@@ -108,8 +108,8 @@ def _whole(
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[TextScore | None] = [None] * len(scorers)
             costs: list[TextScore] = []
-            parts, on_part = tracked(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
-            for part in parts:
+            parts = work.parts(file, request, model.lines, model.unwraps)
+            for part, on_part in tracked(file, parts, on_progress):
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
         several = {"file": file} if len(files) > 1 else {}

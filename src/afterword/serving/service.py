@@ -40,7 +40,7 @@ class Service(Resources):
             "places_in_use": ("Texts that are being written", lambda: scheduler.in_use),
             "queue": ("Texts that wait for a place", lambda: scheduler.queued),
             "working": ("Scorings and the like, under way and waiting", lambda: workers.busy + compilers.busy),
-            "remembered_bytes": ("States that are kept for the page", lambda: scheduler.remembered),
+            "remembered_bytes": ("States that are kept for the page", lambda: scheduler.memory.size),
             "rule_states": ("States that the automata of rules may have", lambda: service.states),
             "body_bytes": ("Large bodies of requests in progress", lambda: service.body_bytes),
         }
