@@ -11,8 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, ModelLike, name_of
-from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, tracked
-from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
+from afterword.operations.judged import Facts, JudgedLine, ScoredText, judge_of, ranking, scored_lines, several, tracked
+from afterword.operations.operation import Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, LineByLine, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
@@ -59,15 +59,9 @@ class ComparedText(ScoredText, kw_only=True):
     blocks: int
 
 
-class ComparedLine(Record, kw_only=True):
+class ComparedLine(JudgedLine, kw_only=True):
     """The cost of a line under each model."""
 
-    rows: ClassVar = "lines"
-    in_json: ClassVar = ("engine",)
-
-    file: str | UnsetType = UNSET
-    line: int
-    text: str
     bits: dict[str, float]
     """The bits under each model, by its name."""
     ratio_bits: float

@@ -45,6 +45,17 @@ class ScoredText(Record, kw_only=True):
     both: float | UnsetType = UNSET
 
 
+class JudgedLine(Record, kw_only=True):
+    """The place and the text of a line that was judged."""
+
+    rows: ClassVar = "lines"
+    in_json: ClassVar = ("engine",)
+
+    file: str | UnsetType = UNSET
+    line: int
+    text: str
+
+
 def tracked(file: str, parts: Iterable[Part], on_progress: Callable[..., object]) -> Iterator[tuple[Part, OnProgress]]:
     """Yield `parts` of `file`, each with a function that takes the fraction of the part that is done.
 

@@ -61,11 +61,7 @@ class Train(TextSettings, TrainingSettings, Request):
         "train for this many minutes more, even after the end", default=None, above=0, maximum=525_600, needs="resume"
     )
     repeat: Folder | None = setting(
-        "repeat the run in this folder, bit for bit",
-        default=None,
-        metavar="RUN",
-        needs="out",
-        excludes=("resume",),
+        "repeat the run in this folder, bit for bit", default=None, metavar="RUN", needs="out", excludes=("resume",)
     )
     text: str | Iterable[str] | None = None  # only in Python: the text itself, or several
     on_progress: OnReport | None = None  # only in Python: it takes every report, and no bar is shown

@@ -283,7 +283,7 @@ def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
     for number, document in enumerate(documents):
         key = document.place or number  # a pipe is read once
         if key in found:
-            notes.skipped(document.name, "named twice")
+            notes.skipped["named twice"].add(document.name)
         else:
             found[key] = document
     return list(found.values())
@@ -294,7 +294,7 @@ def _without(documents: Sequence[Document], held_out: Sequence[Document], notes:
     places = {document.place for document in held_out} - {None}
     for document in documents:
         if document.place in places:
-            notes.skipped(document.name, "held out for validation")
+            notes.skipped["held out for validation"].add(document.name)
     left = [document for document in documents if document.place not in places]
     if not left:
         raise TextError(f"{held_out[0].name} is all of the text: give another file for validation, or a fraction")
