@@ -32,7 +32,7 @@ from afterword.settings import (
     once_per_class,
     setting,
     settings_class,
-    settings_of_call,
+    suggests,
 )
 from afterword.storage import STREAMS, is_whole_file
 
@@ -252,7 +252,7 @@ class Operation(Generic[P, Asked, Answer]):
         show: Show | None,
     ) -> None:
         self.request, self.run, self.path, self._records = typing.cast(type[Asked], request), function, path, records
-        self.show = show
+        self.show, self._make = show, suggests(request, function.__name__)
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
         signature = inspect.signature(request)
@@ -281,7 +281,7 @@ class Operation(Generic[P, Asked, Answer]):
 
     def make_request(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
-        request = settings_of_call(self.request, self.__name__, *arguments, **options)
+        request = self._make(*arguments, **options)
         object.__setattr__(request, "passed", frozenset(options))
         return request
 
