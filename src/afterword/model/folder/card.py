@@ -11,7 +11,6 @@ from typing import Any
 from afterword.commands import attached_files, elsewhere, learned_kinds
 from afterword.model.folder.saved import SavedModel
 
-
 UNKNOWN = "unknown"  # a licence, in the words of the hub
 SHARING = "## Before you share it\n\n"
 
