@@ -116,11 +116,6 @@ class Census:
             self._first[codes[new]] = self.training + new  # backwards: the last assignment to an index wins
         self.training += len(text)
 
-    def hold_out(self, characters: int) -> None:
-        """Turn the last `characters` of the training part into the validation part."""
-        self.training -= characters
-        self.validation += characters
-
     def characters(self) -> str:
         """Return the distinct characters of the training part, sorted."""
         return "".join(map(chr, np.flatnonzero(self._first < self.training).tolist()))
@@ -253,7 +248,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             census = _census(partial(by_position, texts, sys.maxsize), reader, settings)
             _check_length(names, census.training)
             if validation:
-                census.hold_out(max(1, round(validation * census.training)))
+                census.validation = max(1, round(validation * census.training))
+                census.training -= census.validation
             pieces = partial(by_position, texts, census.training)
         characters = census.characters().replace("\n", "") if settings.lines else census.characters()
         if len(set(lower(characters) if settings.lowercase else characters)) < 2:
