@@ -35,6 +35,7 @@ from afterword.settings import (
     suggests,
 )
 from afterword.storage import STREAMS, is_whole_file
+from afterword.text.documents import Source as Source
 
 P = ParamSpec("P")
 Asked = TypeVar("Asked", bound="Request")
@@ -42,8 +43,6 @@ Answer = TypeVar("Answer")
 
 ModelName = str | os.PathLike[str]
 """A model's folder, the folder of its run, the name of a base, or hf://USER/NAME."""
-Source = str | os.PathLike[str]
-"""A text to read: a file, also .gz, a folder, or - for standard input."""
 Sources = Source | Sequence[Source]
 Output = str | os.PathLike[str]
 """A file to write; - is standard output."""

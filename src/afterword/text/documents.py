@@ -84,6 +84,7 @@ COPIED_AT_ONCE = 1 << 20  # bytes copied at a time
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
 
 Source = str | os.PathLike[str]
+"""A text to read: a file, also .gz, a folder, or - for standard input."""
 Opened = AbstractContextManager[BufferedIOBase]
 
 
