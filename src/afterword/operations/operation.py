@@ -207,8 +207,7 @@ class Record(msgspec.Struct, kw_only=True):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, by name."""
-        each = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return {name: value for name, value in each if value is not msgspec.UNSET}
+        return {name: one for name, one in msgspec.structs.asdict(self).items() if one is not msgspec.UNSET}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as it is in JSON."""
