@@ -146,7 +146,7 @@ class Reader:
         self._decoding, self._piece = decoding, piece or READ_AT_ONCE
 
     def find(self, sources: Sequence[Source], kept: ExitStack | None = None) -> list[list[Document]]:
-        """Return the documents of each source, as `documents.find` does."""
+        """Return the documents of each source, as `find_documents` does."""
         return find_documents(sources, self.why_not, self.notes, kept)
 
     def read(self, sources: Sequence[Source]) -> Iterator[str]:

@@ -33,7 +33,7 @@ from afterword.text.documents import Document, Source
 
 MOST_ROWS = 100_000  # in a reply
 GIVEN = "-"  # what an operation gets for a model, and before the name of a text: no file begins so
-NEVER = ("file", "adapted", "engine")  # fields of records that no reply has
+NEVER = ("file", "engine")  # fields of records that no reply has
 
 
 class GivenReader(Reader):
