@@ -28,7 +28,6 @@ from click.testing import CliRunner
 import afterword
 from afterword.cli.main import names
 from afterword.cli.main import program as command_line
-from afterword.commands import public_names
 from afterword.language_model import LanguageModel, load
 from afterword.serving.app import ROUTES
 from benchmarks import compare
@@ -194,10 +193,21 @@ def cells(notebook: Path, kind: str = "code") -> Iterator[dict[str, Any]]:
             yield cell
 
 
+QUOTED = re.compile(r"^<!-- quoted from (\S+) -->\n```\w*\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("path", "quote"), [found.groups() for page in PAGES for found in QUOTED.finditer(page.read_text(encoding="utf-8"))]
+)
+def test_what_a_page_quotes_is_between_two_blank_lines_of_the_source(path: str, quote: str) -> None:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert any(f"\n\n{one}\n" in source for one in (quote, textwrap.indent(quote, "    ")))
+
+
 def test_every_page_is_once_in_a_table_of_contents() -> None:
     index = page("index")
-    trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*((?:[\w/-]+\n|\n)*)```$", index, re.MULTILINE)
-    listed = sorted(line for tree in trees for line in tree.split())
+    contents = re.findall(r"^\*\*.+:\*\* ((?:.+\n)+)", index, re.MULTILINE)
+    listed = sorted(name for links in contents for name in re.findall(r"\]\((.+?)\.\w+\)", links))
     pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in DOCS.glob(kind)]
     names = {str(path.relative_to(DOCS).with_suffix("")) for path in pages}
     assert listed == sorted(names - {"index"})
@@ -278,8 +288,8 @@ def alike(printed: str, quoted: str) -> bool:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with the texts that pages name."""
     monkeypatch.chdir(tmp_path)
-    for name in ("book", "other"):
-        text = "".join(f'Brutus: "the {k}th line, friends, countrymen."\n' for k in range(80))
+    for name in ("book", "your-book", "other"):
+        text = "".join(f'Humpty Dumpty: "the {k}th line, friends, countrymen."\n' for k in range(80))
         Path(f"{name}.txt").write_text(text, encoding="utf-8")
     Path("lines.txt").write_text("".join(re.findall(SCORED, README, re.MULTILINE)), encoding="utf-8")
     return tmp_path
@@ -320,15 +330,13 @@ def test_the_commands_of_readme_work_one_after_the_other_and_print_what_it_shows
     for block in (block for block in README.split("```\n")[1::2] if block.startswith("afterword ")):
         *lines, output = re.split(r"^(afterword .*)\n", block, flags=re.MULTILINE)
         for line in filter(None, lines):
-            small = line.split("  #")[0].replace("--minutes 5", "--steps 8 --hidden-size 8 --threads 1")
+            small = re.sub(r"--minutes \d+", "--steps 8 --hidden-size 8 --threads 1", line.split("  #")[0])
             printed = ran(*shlex.split(small)[1:])
         if line.startswith("afterword odd"):  # of which three are shown
             assert re.findall(r"log:\d+", output) == re.findall(r"log:\d+", printed)[:3]
         elif output.strip():
             assert rounded(output) == rounded(printed), line
-    found = re.findall(r"`afterword (\w+ [^`]+ --html [^`]+)`", README)
-    assert len(found) == 2
-    for line in (one for one in found if one.split()[0] in public_names()):
+    for line in re.findall(r"`afterword (\w+ [^`]+ --html [^`]+)`", README):
         ran(*shlex.split(line), "--overwrite")
 
 

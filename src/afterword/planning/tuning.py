@@ -99,9 +99,6 @@ def lines_per_step(mean_length: float) -> Choice[int]:
     return lines, "lines: about as many tokens per step as with running text"
 
 
-IN_PIECES = "longer lines are read in pieces"
-
-
 def learning_rate(hidden_size: int, weight_dropout: float = 0.0) -> Choice[float]:
     """Return the peak rate: 0.02 for 256 units, falling with the square root of their number.
 

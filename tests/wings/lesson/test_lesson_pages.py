@@ -35,7 +35,7 @@ def test_the_commands_at_the_head_of_the_page_of_gates_work(place: Path) -> None
 
 
 def test_the_program_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    code = page("lstm").split("```python\n")[1].split("```")[0]
+    code = page("lstm").split("```python\n")[-1].split("```")[0]
     exec(code, {})
     assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[1].strip()
 
