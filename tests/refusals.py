@@ -218,6 +218,7 @@ REFUSED = [
     ("train book --out book/deeper", "cannot write in book/deeper: choose another `out`"),
     ("train --resume run", "run holds no run: there is no such folder"),
     ("train --resume tiny", "tiny holds no run: run.json is missing"),
+    ("train --resume book", "book holds no run: it is a file"),
     ("train --repeat run --out new", "run holds no run: there is no such folder"),
     (
         "plan book --hidden-size 16384 --num-layers 16 --steps 1",

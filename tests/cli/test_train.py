@@ -115,7 +115,6 @@ def test_a_finished_run_gets_more_time(run: Run, book: Path, tmp_path: Path) -> 
     assert b"the run continues from step 5 to step 6 instead of 5: a new schedule starts" in more.stderr
     (plan,) = [line for line in more.stderr.splitlines() if line.startswith(b"plan: ")]
     assert b" min, " in plan
-    assert "--resume" in error_line(run("train", book, "--more-minutes", "1", *SMALL))
 
 
 def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:

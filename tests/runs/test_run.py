@@ -423,16 +423,6 @@ def test_an_overwrite_that_cannot_be_leaves_the_run_as_it_was(
     assert sorted(path.name for path in ended.iterdir()) == ["corpus", "lock", "run.json"]
 
 
-def test_a_resume_of_no_run_says_so(text_file: Path, tmp_path: Path) -> None:
-    for place, says in (
-        (tmp_path, r"run\.json is missing"),
-        (tmp_path / "nothing", "there is no such folder"),
-        (text_file, "it is a file"),
-    ):
-        with pytest.raises(RunError, match=f"holds no run: {says}"):
-            resume(place)
-
-
 def test_a_run_killed_before_its_first_checkpoint_starts_again_by_the_same_command_alone(begin_run: BeginRun) -> None:
     begin_run().folder.unlock()
     with pytest.raises(RunError, match="holds a run"):

@@ -1,4 +1,4 @@
-"""What the benchmarks of a base model rest on: what is shared word for word, and texts as they are unpacked."""
+"""What a benchmark of bases rests on: the words that texts share with the books of a base, run by run."""
 
 import random
 
