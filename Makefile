@@ -115,14 +115,10 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.engine steps
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python -m benchmarks.gates
-	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.subjects
-	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
-	$(BIN)/python -m benchmarks.disclosure
 	$(BIN)/python -m benchmarks.labels
 	$(BIN)/python -m benchmarks.quality train $(TEXT) --seed 0
-	$(BIN)/python -m benchmarks.small_texts
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.classic --epoch
@@ -174,7 +170,6 @@ bench-base: .venv/ready-dev
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
-	$(BIN)/python -m benchmarks.engine differ english
 	$(BIN)/python -m benchmarks.writing memory english
 	$(BIN)/python -m benchmarks.writing rules english
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing loops $(RUNS))
@@ -182,17 +177,15 @@ bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.molecules
 
 # The figures of docs/figures.md on odd lines, and on learning while reading: finding odd lines, false alarms, speed, and what adapting brings.
-# Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
+# Takes 60 minutes; needs the machine to itself.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
-	$(BIN)/python -m benchmarks.odd adfa
-	$(BIN)/python -m benchmarks.odd bgl
-	$(BIN)/python -m benchmarks.odd planted
+	$(BIN)/python -m benchmarks.odd unseen
+	$(BIN)/python -m benchmarks.odd peers
 	$(BIN)/python -m benchmarks.odd alarms
 	$(BIN)/python -m benchmarks.odd memory
 	$(BIN)/python -m benchmarks.odd throughput
-	$(BIN)/python -m benchmarks.adapting score
-	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
+	$(BIN)/python -m benchmarks.adapting
 
 # The figures of docs/figures.md in bulk. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
 bench-bulk: .venv/ready-dev
@@ -210,8 +203,6 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving page english
 	$(BIN)/python -m benchmarks.serving fuzz english
 	$(BIN)/python -m benchmarks.flood english
-	$(BIN)/python -m benchmarks.masks held
-	$(BIN)/python -m benchmarks.masks served english
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev

@@ -7,13 +7,17 @@ import json
 import math
 import os
 import platform
+import random
 import shlex
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
+from pydoc_data.topics import topics as TOPICS
 from typing import Any
 
 import click
@@ -21,6 +25,8 @@ import click
 PLACE = Path(__file__).parent
 DATA = Path("../shared/data")
 CACHE = Path(".cache")
+TRIAL = bool(os.environ.get("TRIAL"))
+"""Do a twentieth of everything, to see that it runs, and keep no results."""
 
 
 def as_written(documentation: str | None) -> str:
@@ -124,6 +130,53 @@ def split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a text that are not empty."""
+    return list(filter(None, path.read_text(encoding="utf-8").split("\n")))
+
+
+def save_lines(path: Path, lines: Iterable[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def shuffled(lines: Iterable[str]) -> list[str]:
+    """Return lines in an order that is always the same."""
+    return random.Random(0).sample(found := list(lines), len(found))
+
+
+def some(number: int) -> int:
+    """Return how many of so many lines are taken: all, unless it is a trial."""
+    return number // 20 if TRIAL else number
+
+
+def parts(lines: Iterable[str], *sizes: int) -> list[list[str]]:
+    """Return so many lines, then so many more, and so on."""
+    rest = iter(lines)
+    found = [list(islice(rest, some(size))) for size in sizes]
+    assert [*map(len, found)] == [*map(some, sizes)], "there are too few lines"
+    return found
+
+
+def trained_on_lines(name: str, lines: Sequence[str], minutes: float, *options: object) -> Path:
+    """Return the run of `afterword train --lines --base none`, kept in .cache/lines: delete that to train anew."""
+    minutes = 0.1 if TRIAL else minutes
+    key = zlib.crc32("\n".join([*map(str, (minutes, *options)), *lines]).encode())
+    folder = CACHE / "lines" / f"{name}-{key:08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "done").exists():
+        text = save_lines(folder / "lines.txt", lines)
+        given = ["--lines", "--base", "none", "--overwrite", "--minutes", minutes]
+        run_afterword("train", text, *given, "--out", folder / "run", *options)
+        (folder / "done").touch()
+    return folder / "run"
+
+
+def topics() -> str:
+    """Return a text that every Python has: the topics of its help, some 465,000 characters of prose and code."""
+    return "\n\n".join(TOPICS[name].strip("\n") for name in sorted(TOPICS)) + "\n"
+
+
 TABLES = {  # and the files whose change makes a figure stale that depends on them
     "plan": ("src/afterword/planning",),
     "bases": ("src/afterword/bases", "bases"),
@@ -149,6 +202,8 @@ DEPENDS = {  # the results, and the tables that they depend on
 
 def write_result(name: str, **result: Any) -> None:
     """Append a result to results/NAME.jsonl, with its command, commit, machine and date, and what it depends on."""
+    if TRIAL:
+        return
     with open(PLACE / "results" / f"{name}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps({**result, **_origin(), "depends": DEPENDS[name]}) + "\n")
 

@@ -21,23 +21,6 @@ def auc(odd: Floats, normal: Floats) -> float:
     return float(above / (len(odd) * len(normal)))
 
 
-def pr_auc(odd: Floats, normal: Floats) -> float:
-    """Average precision: the precision at each score, weighted by the recall that it adds."""
-    scores, places = np.unique(np.concatenate([odd, normal]), return_inverse=True)
-    found = np.bincount(places[: len(odd)], minlength=len(scores))[::-1]
-    listed = np.bincount(places, minlength=len(scores))[::-1]
-    precision = np.cumsum(found) / np.cumsum(listed)
-    return float((precision * found).sum() / len(odd))
-
-
-def precision_at(k: int, odd: Floats, normal: Floats) -> float:
-    """How many of the k highest scores are odd, as a fraction of k; where scores are equal, what is expected."""
-    threshold = np.sort(np.concatenate([odd, normal]))[-k]
-    above, above_odd = ((part > threshold).sum() for part in (np.concatenate([odd, normal]), odd))
-    equal, equal_odd = ((part == threshold).sum() for part in (np.concatenate([odd, normal]), odd))
-    return float((above_odd + (k - above) * equal_odd / equal) / k)
-
-
 class Grams:
     """An n-gram model of sequences of characters, words or numbers: interpolated Kneser-Ney with one discount.
 

@@ -26,8 +26,7 @@ import click
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import encode as encode_corpus
 from afterword.text.encoded import learn_tokenizer
-from benchmarks.commands import as_written, machine
-from benchmarks.python_help import topics
+from benchmarks.commands import as_written, machine, topics
 
 SPEED, ENCODING_PEAK, TRAINING_PEAK = 50, 500, 1500  # MB/s, MB, MB
 GREEK = {code: code - ord("a") + ord("α") for code in range(ord("a"), ord("z") + 1)}

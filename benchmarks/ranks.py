@@ -37,8 +37,7 @@ from afterword.learning.ranks import Team, meet, ranks, ranks_here
 from afterword.learning.trainable import TrainableNetwork
 from afterword.planning.machine import available_threads
 from afterword.text.characters import ClassicTokenizer
-from benchmarks.commands import as_written, echo_row, echo_table, machine
-from benchmarks.python_help import topics
+from benchmarks.commands import as_written, echo_row, echo_table, machine, topics
 from benchmarks.training_speed import V, our_step, recipe
 from tests.processes import finished
 

@@ -27,7 +27,7 @@ Rows = list[tuple[str, str, str]]
 def batch(text: Path, turns: int) -> Rows:
     from benchmarks.engine import batch_figures
 
-    found = batch_figures(str(text), "1x512", 0, turns)
+    found = batch_figures(str(text), "1x512", turns)
     return [
         ("256 texts together, 1×512, part of the bare LSTM steps", f"{found['numpy'][1]:.2f}", "0.75"),
         ("the same by the engine fast, against NumPy", f"{found['fast'][2]:.2f}", "1.8"),
@@ -48,9 +48,10 @@ def stream(text: Path, turns: int) -> Rows:
 
 
 def score(text: Path, turns: int) -> Rows:
-    from benchmarks.odd import ALONE, shares
+    from benchmarks.odd import ALONE, throughput_with
 
-    found = [share for name, share in shares(threads=os.cpu_count() or 1).items() if name != ALONE]
+    figures = throughput_with(os.cpu_count() or 1)
+    found = [speed / figures["allowed"] for name, speed in figures["speeds"].items() if name != ALONE]
     what = "scoring texts and lines, 1×512, part of what matrix products allow"
     return [(what, f"{min(found):.2f} to {max(found):.2f}", "0.75")]
 
