@@ -156,9 +156,6 @@ bench-quality: .venv/ready-dev
 # that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
-	$(BIN)/python -m benchmarks.base_subjects
-	$(BIN)/python -m benchmarks.base start
-	$(BIN)/python -m benchmarks.base untouched
 	$(BIN)/python -m benchmarks.base ppmd
 	$(BIN)/python -m benchmarks.base rows
 	$(BIN)/python -m benchmarks.base choice

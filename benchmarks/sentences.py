@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 
 from afterword.text.sentences import sentence_ends
-from benchmarks.base_subjects import SOURCES
-from benchmarks.commands import CACHE, DATA, PLACE, as_written, echo_table, peer_python, run_peer
+from benchmarks.base_subjects import SOURCES, whole
+from benchmarks.commands import DATA, PLACE, as_written, echo_table, peer_python, run_peer
 
 LABELS = PLACE / "results" / "sentence_ends.json"
 LONGEST = 30  # characters of a stop with the quotes that it closes
@@ -30,7 +30,7 @@ LONGEST = 30  # characters of a stop with the quotes that it closes
 def text_of(source: str) -> str:
     """Return the text of a file in the shared data, or of a source of base_subjects. Raises MissingTextError."""
     if source in SOURCES:
-        return SOURCES[source].text(CACHE)
+        return whole(source)
     file = (DATA / source).read_bytes()
     return (lzma.decompress(file) if source.endswith(".xz") else file).decode("utf-8")
 
