@@ -118,7 +118,6 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.subjects
 	$(BIN)/python -m benchmarks.large_text encode
 	$(BIN)/python -m benchmarks.labels
-	$(BIN)/python -m benchmarks.quality train $(TEXT) --seed 0
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.classic --epoch
@@ -139,7 +138,6 @@ compare: .venv/ready-dev
 bench-plan: .venv/ready-dev
 	$(BIN)/python -m benchmarks.plan grid
 	$(BIN)/python -m benchmarks.plan planning
-	$(BIN)/python -m benchmarks.plan busy
 	$(BIN)/python -m benchmarks.plan clock
 	$(BIN)/python -m benchmarks.plan table
 
@@ -189,16 +187,11 @@ bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
-# The figures of docs/figures.md on serving: load, clients that leave or are slow, other clients, and generated requests.
-# Takes 15 minutes; needs the machine to itself. TEXT as above.
+# The figures of docs/figures.md on serving: load, clients that leave, and floods. Takes 10 minutes; needs the machine to itself. TEXT as above.
 bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
 	$(BIN)/python -m benchmarks.serving join english
 	$(BIN)/python -m benchmarks.serving gone english
-	$(BIN)/python -m benchmarks.serving slow english
-	$(BIN)/python -m benchmarks.serving clients english $(TEXT)
-	$(BIN)/python -m benchmarks.serving page english
-	$(BIN)/python -m benchmarks.serving fuzz english
 	$(BIN)/python -m benchmarks.flood english
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
@@ -235,11 +228,9 @@ bench-teach: .venv/ready-dev
 # The figures of docs/figures.md on exported models: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
-	$(BIN)/python -m benchmarks.export formats $(TEXT)
 	$(BIN)/python -m benchmarks.export pages
 	$(BIN)/python -m benchmarks.export kernels
 	$(BIN)/python -m benchmarks.export differences $(TEXT)
-	$(BIN)/python -m benchmarks.export onnx $(TEXT)
 
 # On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

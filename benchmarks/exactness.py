@@ -1,7 +1,7 @@
 """How exactly the same numbers come out: against PyTorch, and by processor and number of threads.
 
     python -m benchmarks.exactness torch     the NumPy network against torch.nn.LSTM: the largest difference in any
-                                             logit or state; target: at most 1e-5
+                                             logit or state
     python -m benchmarks.exactness bits      which results are the same to the last bit, and which only nearly
 
 `bits` has networks of six sizes with random weights read random text. It asks each question of every kernel that
@@ -30,7 +30,7 @@ from benchmarks.everywhere import PROCESSORS, lacks
 from benchmarks.random_models import random_weights
 from tests.processes import finished
 
-SHAPES, STEPS, TARGET = 200, 1000, 1e-5
+SHAPES, STEPS = 200, 1000
 SIZES = [(1, 16, 40), (2, 48, 67), (1, 96, 67), (2, 300, 40), (1, 384, 97), (2, 512, 1002)]  # layers, units, rows
 LANES, TOKENS = 16, 40
 Numbers = NDArray[np.float64]
@@ -51,9 +51,6 @@ def against_torch() -> None:
     click.echo("NumPy network against torch.nn.LSTM, largest difference in a logit or a state")
     click.echo(f"  {SHAPES} random shapes, 1-3 layers, 1-8 lanes, with and without residuals: {shapes:.1e}")
     click.echo(f"  {STEPS} carried steps of a 2x300 model: {steps:.1e}")
-    met = max(shapes, steps) <= TARGET
-    click.echo(f"  target: {TARGET:.0e}: {'met' if met else 'MISSED'}")
-    sys.exit(0 if met else 1)
 
 
 def both(config: Config, seed: int = 0) -> tuple[Network, Callable[[NDArray[Any], Any], Any]]:
@@ -133,10 +130,7 @@ class Reader:
 
 
 QUESTIONS: dict[str, Callable[[Reader], float]] = {
-    "written twice": lambda one: _difference(one.step(), one.step()),
-    "read twice": lambda one: _difference(one.read(), one.read()),
     "a line alone or among 16": lambda one: _difference(one.read(1), one.read()[:1]),
-    "a line among 5 or among 16": lambda one: _difference(one.read(5), one.read()[:5]),
     "a text at once or in two pieces": lambda one: _difference(one.read(1), one.read(1, 7)),
     "written or read": lambda one: _difference(one.step(), one.read(1)),
 }
@@ -148,16 +142,15 @@ def _difference(one: Numbers, other: Numbers) -> float:
 
 @main.command(hidden=True, help="The child process of `bits`: its answers and digests, as JSON.")
 def ask() -> None:
-    found, digests = dict.fromkeys(QUESTIONS, 0.0), {"written": hashlib.sha256(), "read": hashlib.sha256()}
+    found, digest = dict.fromkeys(QUESTIONS, 0.0), hashlib.sha256()
     for layers, units, rows in SIZES:
         config = Config(rows, 1, min(64, units), units, layers)
         ids = np.random.default_rng(units).integers(0, rows, (LANES, TOKENS))
         reader = Reader(Network(config, random_weights(config, units, units**-0.5)), ids)
-        digests["written"].update(reader.step().tobytes())
-        digests["read"].update(reader.read().tobytes())
+        digest.update(reader.step().tobytes() + reader.read().tobytes())
         for question, answer in QUESTIONS.items():
             found[question] = max(found[question], answer(reader))
-    click.echo(json.dumps(found | {name: digest.hexdigest() for name, digest in digests.items()}))
+    click.echo(json.dumps(found | {"digest": digest.hexdigest()}))
 
 
 @main.command(help="Which bits are the same, by kernels and threads.")
@@ -169,15 +162,11 @@ def bits() -> None:
             if not lacks(kernels):
                 environment = {**os.environ, "OPENBLAS_CORETYPE": kernels, "OPENBLAS_NUM_THREADS": threads}
                 one, other = (finished(command, env=environment, timeout=600).stdout for _ in range(2))
-                answers[f"{kernels}, {threads}"] = {"in another process": float(one != other), **json.loads(one)}
+                answers[f"{kernels}, {threads}"] = {"again": float(one != other), **json.loads(one)}
     echo_table(["kernels, threads", *answers])
-    for question in ["in another process", *QUESTIONS]:
+    for question in ["again", *QUESTIONS]:
         cells = [answer[question] for answer in answers.values()]
         echo_row([question, *("=" if cell == 0 else f"{cell:.0e}" for cell in cells)])
-    for name in ("written", "read"):
-        groups = list(dict.fromkeys(answer[name] for answer in answers.values()))
-        letters = ("ABCDEFGHIJ"[groups.index(answer[name])] for answer in answers.values())
-        echo_row([f"{name}: equal letters are equal bits", *letters])
 
 
 if __name__ == "__main__":

@@ -57,16 +57,16 @@ def score(text: Path, turns: int) -> Rows:
 
 
 def train(text: Path, turns: int) -> Rows:
-    from benchmarks.training_speed import share
+    from benchmarks.training_speed import share_of
 
     what = "training, {}×{}, part of the bfloat16 matrix rate"
-    return [(what.format(*size), f"{share(*size, 'bfloat16'):.2f}", "0.72") for size in ((1, 512), (2, 512))]
+    return [(what.format(*size), f"{share_of(*size, 'bfloat16'):.2f}", "0.72") for size in ((1, 512), (2, 512))]
 
 
 def serve(text: Path, turns: int) -> Rows:
     from benchmarks.serving import STREAMS, loads, share_of_batch
 
-    loaded, many, _ = loads(text, 512, STREAMS, turns)
+    loaded, many = loads(text, turns)
     return [(f"{STREAMS} streams of the server, part of generate --num", f"{share_of_batch(loaded, many):.2f}", "0.85")]
 
 
