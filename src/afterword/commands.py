@@ -162,7 +162,7 @@ WINGS = {
             *("docs/gates.md", "docs/lstm*.md", "docs/teaching.md", "docs/subjects.txt", "docs/cell.svg"),
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),
             *("docs/notebooks/build-your-own.ipynb", "docs/notebooks/what-the-gates-do.ipynb"),
-            *("benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py"),
+            *("benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py", "benchmarks/claims.tsv"),
             *("benchmarks/results/teach.jsonl", "benchmarks/trials/inspections.md"),
         ),
     ),
