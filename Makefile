@@ -196,7 +196,9 @@ bench-serving: .venv/ready-dev
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev
-	$(BIN)/python -m benchmarks.speed $(TEXT)
+	$(BIN)/python -m benchmarks.engine batch $(TEXT)
+	$(BIN)/python -m benchmarks.odd throughput
+	$(BIN)/python -m benchmarks.training_speed cpu
 
 # Forecasts of M4's hourly series and others, compared with other methods. Takes two hours; needs the machine to itself,
 # and the network for statsforecast and the peers.

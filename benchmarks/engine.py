@@ -48,7 +48,7 @@ SIZES = ["1x384", "1x512", "2x512", "1x1024"]
 STEPS = ["numpy", "fast", "torch"]
 LOOPS = ["NumPy stream", "nn.LSTM, 1 thread", "nn.LSTM, all threads"]
 LOOP_TOKENS, TORCH_TOKENS = 2000, 50
-STREAMS = {"both": ("both", "numpy"), "lstm": ("lstm", "numpy"), "fast": ("both", "fast")}
+ENGINES = ("numpy", "fast")
 TOKENS = 100  # of each lane
 
 turns_option = click.option("--turns", default=TURNS, show_default=True)
@@ -80,49 +80,29 @@ def loop(turns: int) -> None:
         click.echo(f"  {name:40} {statistics.median(speeds):12,.0f} characters per second")
 
 
-@main.command(help="Characters per second of one stream, and what they are of NumPy's with LSTM and n-gram.")
+@main.command(help="Characters per second of one stream with LSTM and n-gram.")
 @click.argument("given", metavar="TEXT|RUN…", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--size", "sizes", multiple=True, default=SIZES, help="with the n-gram of TEXT")
 @turns_option
 def streams(given: tuple[str, ...], sizes: tuple[str, ...], turns: int) -> None:
     click.echo(machine("onnxruntime"))
-    click.echo(f"  {'':8}{'NumPy':>12}{'LSTM alone':>12}{'both is':>10}{'fast':>12}{'fast is':>10}")
     for path, size in [(one, size) for one in given for size in (["run"] if Path(one).is_dir() else sizes)]:
-        median, share, ratio = stream_figures(path, size, turns)
-        click.echo(f"  {size:8}{median['both']:12,.0f}{median['lstm']:12,.0f}{share:8.2f} x", nl=False)
-        click.echo(f"{median['fast']:12,.0f}{ratio:8.2f} x")
+        found = take_turns({engine: child("stream", engine, size, path) for engine in ENGINES}, turns)
+        click.echo(f"{size}: " + ", ".join(f"{engine} {statistics.median(found[engine]):,.0f}" for engine in ENGINES))
 
 
 @main.command(help="Tokens per second of 256 lanes, and what they are of NumPy's bare steps.")
 @click.argument("text", type=click.Path(exists=True, dir_okay=False))
-@click.option("--size", default="1x512", show_default=True)
 @turns_option
-def batch(text: str, size: str, turns: int) -> None:
+def batch(text: str, turns: int) -> None:
     click.echo(machine("onnxruntime"))
-    for engine, (speed, share, ratio) in batch_figures(text, size, turns).items():
-        click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps, {ratio:.2f} of NumPy")
-
-
-def stream_figures(path: str, size: str, turns: int) -> tuple[dict[str, float], float, float]:
-    """Return each way's characters per second, NumPy's share of its LSTM alone, and how fast the engine fast is."""
-    found = take_turns({way: child("stream", way, size, path) for way in STREAMS}, turns)
-    median = {way: statistics.median(speeds) for way, speeds in found.items()}
-    return median, ratio_of(found["both"], found["lstm"]), ratio_of(found["fast"], found["both"])
-
-
-def batch_figures(text: str, size: str, turns: int) -> dict[str, tuple[float, float, float]]:
-    """Return for each engine its tokens per second, their share of NumPy's bare steps, and how fast it is."""
-    ways = {engine: child("lanes", engine, size, text) for engine in ("numpy", "fast")}
-    found = take_turns({**ways, "bare": child("step", "numpy", size, LANES_PER_BATCH)}, turns)
-    bare = [LANES_PER_BATCH / seconds for seconds in found["bare"]]
-    return {
-        engine: (
-            statistics.median(found[engine]),
-            ratio_of(found[engine], bare),
-            ratio_of(found[engine], found["numpy"]),
-        )
-        for engine in ways
-    }
+    ways = {engine: child("lanes", engine, "1x512", text) for engine in ENGINES}
+    found = take_turns({**ways, "bare": child("step", "numpy", "1x512", LANES_PER_BATCH)}, turns)
+    for engine in ENGINES:
+        speeds = zip(found[engine], found["bare"], strict=True)
+        share = statistics.median(speed * seconds / LANES_PER_BATCH for speed, seconds in speeds)
+        speed = statistics.median(found[engine])
+        click.echo(f"{engine}: {speed:,.0f} tokens per second, {share:.2f} of NumPy's bare steps")
 
 
 @main.command("way", hidden=True, help="A child process.")
@@ -149,9 +129,9 @@ def loop_way(name: str) -> Callable[[int], float]:
     return speed_of(written_stream(model) if name == LOOPS[0] else torch_loop(model, name))
 
 
-def stream(name: str, size: str, path: str) -> Callable[[int], float]:
+def stream(engine: str, size: str, path: str) -> Callable[[int], float]:
     model = load(path).saved if size == "run" else model_of(size, path)
-    return speed_of(written_stream(model, *STREAMS[name]))
+    return speed_of(written_stream(model, engine))
 
 
 def lanes(engine: str, size: str, text: str) -> Callable[[int], float]:
@@ -185,9 +165,9 @@ def speed_of(write: Callable[[int], int]) -> Callable[[int], float]:
     return speed
 
 
-def written_stream(model: SavedModel, using: str = "both", engine: str = "numpy") -> Callable[[int], int]:
+def written_stream(model: SavedModel, engine: str = "numpy") -> Callable[[int], int]:
     """Return a function of the seed that writes as `afterword generate` does; it returns the number of characters."""
-    writer = Writer(model, model.predictor(using, engine=engine), Sampling(max_tokens=LOOP_TOKENS))
+    writer = Writer(model, model.predictor(engine=engine), Sampling(max_tokens=LOOP_TOKENS))
     return lambda seed: sum(len(piece.text) for piece in writer.stream("\n", seed))
 
 
@@ -209,10 +189,6 @@ def model_of(size: str, text: str) -> SavedModel:
 def config_of(size: str) -> Config:
     layers, units = map(int, size.split("x"))
     return Config(ROWS, 1, EMBEDDING, units, layers)
-
-
-def ratio_of(one: list[float], other: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(one, other, strict=True))
 
 
 def network_step(config: Config, lanes: int, engine: str) -> Callable[[], object]:

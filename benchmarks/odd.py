@@ -285,21 +285,15 @@ ALONE = "one text alone"
 def throughput() -> None:
     click.echo(machine())
     rows = []
-    for threads in (1, 2):
-        found = throughput_with(threads)
+    for threads in (1, 2):  # which a process begins with
+        environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+        command = [sys.executable, "-m", "benchmarks.odd", "throughput-here"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        found: dict[str, Any] = json.loads(done.stdout)
         for name, speed in found["speeds"].items():
             rows.append([name, str(threads), f"{speed:,.0f}", f"{speed / found['allowed']:.0%}"])
         write("throughput", threads=threads, **found)
     echo_table(["texts", "threads", "characters per second", "of what products allow"], rows)
-
-
-def throughput_with(threads: int) -> dict[str, Any]:
-    # threads of NumPy's products are those that a process begins with
-    environment = os.environ | {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
-    command = [sys.executable, "-m", "benchmarks.odd", "throughput-here"]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 @main.command(hidden=True, help="Its figures, as JSON, with the threads of this process.")

@@ -44,47 +44,31 @@ def main() -> None:
     pass
 
 
-def quantile(values: list[float], share: float) -> float:
-    """Of sorted values."""
-    return values[min(len(values) - 1, int(share * len(values)))]
-
-
 @main.command(help="200 streams at once, beside the batch alone.")
 @click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def streams(text: Path) -> None:
-    batch, many = loads(text, TURNS)
-    speeds = [found["tokens"] / found["seconds"] for found in many]
-    first = sorted(seconds for found in many for seconds in found["first"])
-    click.echo(
-        f"{STREAMS} streams: {statistics.median(speeds):,.0f} characters per second, "
-        f"{share_of_batch(batch, many):.2f} of the batch alone, {statistics.median(batch):,.0f}"
-    )
-    click.echo(f"first character: median {quantile(first, 0.5):.3f} s, p99 {quantile(first, 0.99):.3f} s")
-
-
-def share_of_batch(batch: list[float], many: list[dict[str, Any]]) -> float:
-    each = zip(many, batch, strict=True)
-    return statistics.median(float(found["tokens"] / found["seconds"]) / without for found, without in each)
-
-
-def loads(text: Path, turns: int) -> tuple[list[float], list[dict[str, Any]]]:
-    """Return, for each turn, the batch's characters per second, and what a client saw of many streams."""
     read = text.read_text(encoding="utf-8")
     model = random_model(read, layers=1, units=512, ngram_of=read)
-    network, batch, many = model.predictor(), [], []
+    network, speeds, shares, first = model.predictor(), list[float](), list[float](), list[float]()
     sampling = Sampling(max_tokens=TOKENS, temperature=1, min_p=0, new_word_p=0, repetition_penalty=1)
     with tempfile.TemporaryDirectory() as place:
         save_model(Path(place, "model"), model, "")
         with serving(Path(place, "model")) as served:
-            for turn in range(turns):
+            for turn in range(TURNS):
                 began = time.perf_counter()
                 samples = Writer(model, network, sampling).samples(["a" * PROMPT], STREAMS, turn * STREAMS)
-                batch.append(sum(sample.tokens for sample in samples) / (time.perf_counter() - began))
+                batch = sum(sample.tokens for sample in samples) / (time.perf_counter() - began)
                 asked = map(str, (served.port, STREAMS, TOKENS, PROMPT, turn * STREAMS))
                 command = [sys.executable, "-m", "benchmarks.serving_client", *asked]
-                many.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    assert all(found["complete"] == STREAMS for found in many)
-    return batch, many
+                found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                assert found["complete"] == STREAMS
+                speeds.append(found["tokens"] / found["seconds"])
+                shares.append(speeds[-1] / batch)
+                first += found["first"]
+    first.sort()
+    speed, share, late = statistics.median(speeds), statistics.median(shares), first[int(0.99 * len(first))]
+    click.echo(f"{STREAMS} streams: {speed:,.0f} characters per second, {share:.2f} of the batch alone")
+    click.echo(f"first character: median {statistics.median(first):.3f} s, p99 {late:.3f} s")
 
 
 @main.command(help="200 streams that begin at random times, each beside what its seed writes alone.")

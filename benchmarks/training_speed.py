@@ -157,14 +157,6 @@ def share(chosen: Recipe, step: list[float], products: list[float], muon: bool =
     return operations / statistics.median(step) / (2 * SQUARE**3 / statistics.median(products))
 
 
-def share_of(num_layers: int, hidden_size: int, precision: Precision) -> float:
-    """Return the share that a step of these sizes reaches."""
-    torch.set_num_threads(available_threads())
-    chosen = recipe(num_layers, hidden_size, precision)
-    step, products = in_turn([our_step(chosen), product(precision)], ROUNDS)
-    return share(chosen, step, products)
-
-
 @click.group(help=as_written(__doc__))
 def main() -> None:
     pass
