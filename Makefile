@@ -23,7 +23,7 @@ test: .venv/ready-dev
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.without --tests
-	$(BIN)/python -m benchmarks.everywhere haswell,threads-1
+	$(BIN)/python -m tests.everywhere haswell,threads-1
 
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:
@@ -59,7 +59,7 @@ test-keras:
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
-	$(BIN)/python -m benchmarks.everywhere
+	$(BIN)/python -m tests.everywhere
 
 # Which branches of `src/` the tests take, in processes that they start too. What is killed tells nothing. A Ctrl-C that
 # comes while coverage starts is lost.
@@ -97,7 +97,7 @@ torture: .venv/ready-dev
 # 20 minutes on two idle cores.
 SEED ?= 1
 attack: .venv/ready-dev
-	$(BIN)/python -m benchmarks.attack --seed $(SEED)
+	$(BIN)/python -m tests.hostile.attack --seed $(SEED)
 
 # Make 300 small changes of the code that keeps people's data, one after the other, and list those that no test notices.
 # Appends the counts to benchmarks/results/mutants.jsonl. Takes about half an hour on an idle core.
@@ -120,7 +120,6 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.labels
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
-	$(BIN)/python -m benchmarks.classic --epoch
 	$(BIN)/python -m benchmarks.ranks train
 	$(BIN)/python -m benchmarks.ranks link
 	$(BIN)/python -m benchmarks.large_text train

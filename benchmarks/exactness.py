@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from afterword.model.network.config import Config
 from afterword.model.network.network import Network, log_probabilities
 from benchmarks.commands import as_written, echo_row, echo_table
-from benchmarks.everywhere import PROCESSORS, lacks
 from benchmarks.random_models import random_weights
+from tests.everywhere import PROCESSORS, lacks
 from tests.processes import finished
 
 SHAPES, STEPS = 200, 1000

@@ -13,10 +13,13 @@ from benchmarks import compare
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    f"{place.replace('/', '.')}.{path.stem}"
-    for place in ("benchmarks", "bases/making")
-    for path in sorted((ROOT / place).glob("*.py"))
-    if "def main(" in path.read_text(encoding="utf-8")
+    *("tests.everywhere", "tests.hostile.attack"),
+    *(
+        f"{place.replace('/', '.')}.{path.stem}"
+        for place in ("benchmarks", "bases/making")
+        for path in sorted((ROOT / place).glob("*.py"))
+        if "def main(" in path.read_text(encoding="utf-8")
+    ),
 ]
 
 
