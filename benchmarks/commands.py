@@ -71,17 +71,8 @@ def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
     python, ready = environment / "bin" / "python", environment / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        install: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            *options,
-            *packages,
-        ]
-        done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
+        install: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        done = subprocess.run([*install, *options, *packages], stderr=subprocess.PIPE, text=True)
         if done.returncode:
             why = done.stderr.strip().split("\n")[-1].removeprefix("ERROR: ")
             raise click.ClickException(f"cannot install {' '.join(packages)}: {why}")

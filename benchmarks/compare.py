@@ -103,9 +103,7 @@ def compare(text: Path, minutes: float) -> None:
 
 def newest() -> list[tuple[Peer, Figures]]:
     """Return the newest row of each peer, for the text and the minutes of the last comparison."""
-    found = [*results("comparison")] if (PLACE / "results" / "comparison.jsonl").exists() else []
-    if not found:
-        return []
+    found = [*results("comparison")]
     same = ("text", "characters", "minutes", "cores")
     rows = {row["peer"]: row for row in found if all(row[key] == found[-1][key] for key in same)}
     return [(peer, rows[peer.name]) for peer in PEERS if peer.name in rows]
@@ -161,8 +159,6 @@ def _begins(sample: str) -> str:
 
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
     """Return the part of the page that is generated from the rows, as Markdown."""
-    if not rows:
-        return "\nThe figures appear here after `make compare`.\n\n"
     first, load = rows[0][1], max(row["load"] for _, row in rows)
     programs = ", ".join(f"{name} {first['system'][name]}" for name in ("python", "numpy", "torch"))
     about = (
@@ -187,7 +183,7 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
 def picture(rows: Sequence[tuple[Peer, Figures]]) -> str:
     """Return the bits per character as bars, in SVG."""
     shown = [(peer, row["bits"]) for peer, row in rows if "failure" not in row]
-    most, height = max((bits for _, bits in shown), default=1.0), 34 * len(shown) + 40
+    most, height = max(bits for _, bits in shown), 34 * len(shown) + 40
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="15">',
         f'<rect width="720" height="{height}" fill="white"/>',
@@ -208,8 +204,7 @@ def draw(rows: Sequence[tuple[Peer, Figures]]) -> None:
     """Draw the rows into the page and its picture."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     PAGE.write_text(before + BEGIN + drawn(rows) + END + rest.partition(END)[2], encoding="utf-8")
-    if rows:
-        PAGE.with_name(PICTURE).write_text(picture(rows), encoding="utf-8")
+    PAGE.with_name(PICTURE).write_text(picture(rows), encoding="utf-8")
 
 
 @click.command(help=as_written(__doc__))

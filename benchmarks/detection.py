@@ -49,11 +49,6 @@ class Grams:
                 self._nats[gram] = -math.log(self.probability(gram))
         return sum(map(self._nats.__getitem__, grams)) / len(grams)
 
-    def unseen(self, line: Sequence[Hashable]) -> float:
-        """What fraction of the line's n-grams the training lines never had."""
-        seen, grams = self._levels[0][0], self._grams(line)
-        return sum(gram not in seen for gram in grams) / len(grams)
-
     def probability(self, gram: Sequence[Hashable]) -> float:
         """P of the last token of an n-gram after the others."""
         probability = 1 / self.vocabulary

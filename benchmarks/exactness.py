@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -107,32 +106,26 @@ def over_steps(random: np.random.Generator) -> float:
     return worst
 
 
-@dataclass
-class Reader:
-    """A network, the text that it reads, and log P of each next token, [LANES, TOKENS, R]."""
-
-    network: Network
-    ids: NDArray[np.int64]
-
-    def read(self, lanes: int = LANES, cut: int = TOKENS) -> Numbers:
-        """Read the first `lanes` of the text side by side: all at once, or `cut` tokens first and then the rest."""
-        first, state = self.network.read(self.ids[:lanes, :cut], self.network.start(lanes))
-        rest, _ = self.network.read(self.ids[:lanes, cut:], state)
-        return log_probabilities(np.concatenate([first, rest], axis=1))
-
-    def step(self) -> Numbers:
-        """Read the first lane token by token, as in writing."""
-        state, found = self.network.start(1), []
-        for token in self.ids[0]:
-            logits, state = self.network.step(np.array([token]), state)
-            found.append(logits)
-        return log_probabilities(np.stack(found, axis=1))
+def read(network: Network, ids: NDArray[np.int64], lanes: int = LANES, cut: int = TOKENS) -> Numbers:
+    """Read the first lanes of a text side by side, all at once or `cut` tokens first: log P, [lanes, TOKENS, R]."""
+    first, state = network.read(ids[:lanes, :cut], network.start(lanes))
+    rest, _ = network.read(ids[:lanes, cut:], state)
+    return log_probabilities(np.concatenate([first, rest], axis=1))
 
 
-QUESTIONS: dict[str, Callable[[Reader], float]] = {
-    "a line alone or among 16": lambda one: _difference(one.read(1), one.read()[:1]),
-    "a text at once or in two pieces": lambda one: _difference(one.read(1), one.read(1, 7)),
-    "written or read": lambda one: _difference(one.step(), one.read(1)),
+def step(network: Network, ids: NDArray[np.int64]) -> Numbers:
+    """Read the first lane token by token, as in writing."""
+    state, found = network.start(1), []
+    for token in ids[0]:
+        logits, state = network.step(np.array([token]), state)
+        found.append(logits)
+    return log_probabilities(np.stack(found, axis=1))
+
+
+QUESTIONS: dict[str, Callable[[Network, NDArray[np.int64]], float]] = {
+    "a line alone or among 16": lambda by, ids: _difference(read(by, ids, 1), read(by, ids)[:1]),
+    "a text at once or in two pieces": lambda by, ids: _difference(read(by, ids, 1), read(by, ids, 1, 7)),
+    "written or read": lambda by, ids: _difference(step(by, ids), read(by, ids, 1)),
 }
 
 
@@ -146,10 +139,10 @@ def ask() -> None:
     for layers, units, rows in SIZES:
         config = Config(rows, 1, min(64, units), units, layers)
         ids = np.random.default_rng(units).integers(0, rows, (LANES, TOKENS))
-        reader = Reader(Network(config, random_weights(config, units, units**-0.5)), ids)
-        digest.update(reader.step().tobytes() + reader.read().tobytes())
+        network = Network(config, random_weights(config, units, units**-0.5))
+        digest.update(step(network, ids).tobytes() + read(network, ids).tobytes())
         for question, answer in QUESTIONS.items():
-            found[question] = max(found[question], answer(reader))
+            found[question] = max(found[question], answer(network, ids))
     click.echo(json.dumps(found | {"digest": digest.hexdigest()}))
 
 

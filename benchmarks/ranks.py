@@ -131,14 +131,8 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     needed = size_in_bytes / (whole - half) / 1e6 if whole > half else math.inf
     # n ranks send 2 (n - 1) ÷ n times the bytes: two ranks send them once
     rate = size_in_bytes * 2 * (team.size - 1) / team.size / summed / 1e6
-    figures = [
-        f"{size_in_bytes / 1e6:.2f}",
-        f"{1e3 * whole:.1f}",
-        f"{1e3 * half:.1f}",
-        f"{needed:,.0f}",
-        f"{rate:,.0f}",
-    ]
-    return [*figures, f"{ratio:.2f}"]
+    milliseconds = f"{1e3 * whole:.1f}", f"{1e3 * half:.1f}"
+    return [f"{size_in_bytes / 1e6:.2f}", *milliseconds, f"{needed:,.0f}", f"{rate:,.0f}", f"{ratio:.2f}"]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -41,43 +40,30 @@ CLIENTS = 16
 EVERY, TOLD = 0.5, 30  # seconds
 
 
-@dataclass
-class Soaked:
-    """What was observed."""
-
-    seconds: list[float] = field(default_factory=list)
-    mebibytes: list[float] = field(default_factory=list)
-    files: list[int] = field(default_factory=list)
-    answers: Counter[str] = field(default_factory=Counter)
-    is_idle: bool = False
-
-    @property
-    def slope(self) -> float:
-        """The growth in MiB per hour, over the last three quarters."""
-        first = len(self.seconds) // 4
-        return float(np.polyfit(self.seconds[first:], self.mebibytes[first:], 1)[0] * 3600)
-
-
-def soak(server: Serving, seconds: float, tell: Any = lambda line: None) -> Soaked:
-    """Put load on `server` for so many seconds."""
-    found, end, place = Soaked(), time.monotonic() + seconds, Path(f"/proc/{server.process.pid}")
-    threads = [threading.Thread(target=_ask, args=(server, end, k, found.answers)) for k in range(CLIENTS)]
+def soak(server: Serving, seconds: float) -> str:
+    """Put load on `server` for so many seconds; print what is seen on the way, and return what it came to."""
+    answers, end, place = Counter[str](), time.monotonic() + seconds, Path(f"/proc/{server.process.pid}")
+    threads = [threading.Thread(target=_ask, args=(server, end, k, answers)) for k in range(CLIENTS)]
     for thread in threads:
         thread.start()
     began = told = time.monotonic()
-    while time.monotonic() < end:
-        pages = int((place / "statm").read_text().split()[1])
-        found.seconds.append(time.monotonic() - began)
-        found.mebibytes.append(pages / 256)
-        found.files.append(len([*(place / "fd").iterdir()]))
-        if time.monotonic() - told > TOLD:
-            told = time.monotonic()
-            tell(f"{found.seconds[-1]:,.0f} s: {found.mebibytes[-1]:.1f} MiB, {found.files[-1]} files, {found.answers}")
+    seen: list[tuple[float, float, int]] = []  # seconds, MiB, open files
+    while (now := time.monotonic()) < end:
+        mebibytes = int((place / "statm").read_text().split()[1]) / 256
+        seen.append((now - began, mebibytes, len([*(place / "fd").iterdir()])))
+        if now - told > TOLD:
+            told = now
+            click.echo(f"{now - began:,.0f} s: {mebibytes:.1f} MiB, {seen[-1][2]} files, {answers}")
         threads[0].join(EVERY)
     for thread in threads:
         thread.join()
-    found.is_idle = server.is_idle()
-    return found
+    passed, memory, files = zip(*seen, strict=True)
+    quarter = len(seen) // 4
+    slope = float(np.polyfit(passed[quarter:], memory[quarter:], 1)[0] * 3600)
+    return (
+        f"{answers.total():,} answers; memory {memory[0]:.1f} MiB at first, {memory[-1]:.1f} MiB at the end, slope "
+        f"{slope:+.1f} MiB an hour; at most {max(files)} files; every place free at the end: {server.is_idle()}"
+    )
 
 
 def _ask(server: Serving, end: float, seed: int, answers: Counter[str]) -> None:
@@ -163,12 +149,7 @@ def main(minutes: float, heap: bool) -> None:
         with running([*command, "--port", "0"], fresh=True, stderr=PIPE, env=environment) as process:
             assert process.stderr is not None
             port = process.stderr.readline().decode().strip().rpartition(":")[2]
-            found = soak(Serving(process, int(port)), 60 * minutes, click.echo)
-    click.echo(
-        f"{sum(found.answers.values()):,} answers; memory {found.mebibytes[0]:.1f} MiB at first, "
-        f"{found.mebibytes[-1]:.1f} MiB after {minutes:g} minutes, slope {found.slope:+.1f} MiB an hour; "
-        f"at most {max(found.files)} files; every place free at the end: {found.is_idle}"
-    )
+            click.echo(soak(Serving(process, int(port)), 60 * minutes))
 
 
 if __name__ == "__main__":
