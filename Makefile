@@ -9,7 +9,7 @@ TEXT ?= ../shared/data/tinyshakespeare.txt
 # The folder of the engine of exported pages.
 WEB := src/afterword/web
 
-.PHONY: demo dist test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist release test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak mutants base examples notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -116,6 +116,7 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python -m benchmarks.gates
 	$(BIN)/python -m benchmarks.subjects
+	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
 	$(BIN)/python -m benchmarks.labels
 	$(BIN)/python -m benchmarks.training_speed cpu
@@ -297,6 +298,12 @@ dist: .venv/ready-dev
 	for base in bases/*/pyproject.toml; do $(BIN)/python -m build --outdir dist $$(dirname $$base) || exit 1; done
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m benchmarks.installing dist
+
+# What `make dist` builds, for PyPI. There the links of README begin with the address of the repository, and name a tag.
+release:
+	@grep -q '^Source = "https://' pyproject.toml || { echo 'make release: the links of README lead nowhere on PyPI: give the address of the repository in pyproject.toml, as Source in [project.urls]'; exit 2; }
+	$(MAKE) dist
+	@echo "push the tag v$$($(BIN)/hatchling version), to which the links of README lead; then: $(BIN)/twine upload dist/*"
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs

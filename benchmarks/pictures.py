@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import gzip
+import re
 import runpy
 import tempfile
 from pathlib import Path
@@ -20,6 +21,8 @@ import click
 import afterword
 from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
+from benchmarks.subjects import ASKED
+from benchmarks.subjects import trained as trained_on_subjects
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
 
@@ -54,6 +57,7 @@ def main(only_forecast: bool) -> None:
         exported(tab)
         session(tab)
         voice(tab)
+        lesson(tab)
     tune()
 
 
@@ -166,6 +170,21 @@ def voice(tab: Tab) -> None:
         tab.call("Page.navigate", url=Path(name, "voice.html").as_uri())
         tab.until("document.readyState === 'complete' && document.body.innerText.includes('synergies')")
         save(tab, "voice.png")
+
+
+def lesson(tab: Tab) -> None:
+    """The frames of docs/lstm.md, as `make docs` fills them."""
+    page = (PLACE.parent / "lstm.md").read_text(encoding="utf-8")
+    frames = re.findall(r"\(pictures/(\S+)\)\n<!-- frame: (\S+?)(#\S+)?, (\w+)rem -->", page)
+    with tempfile.TemporaryDirectory() as folder:
+        trained_on_subjects(Path(folder))
+        files = ("--html", f"{folder}/divya.html", "--step", f"{folder}/step.html")
+        run_afterword("inspect", f"{folder}/subjects", ASKED[1], *files)
+        for name, file, shown, height in frames:
+            size(tab, 736, 16 * int(height), 1.25)
+            tab.call("Page.navigate", url="about:blank")
+            tab.open(Path(folder, file).as_uri() + shown)
+            save(tab, name)
 
 
 def tune() -> None:

@@ -8,9 +8,9 @@
     python -m benchmarks.teach difficult     what goes wrong in training, one run each
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
 
-Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/gates.md take their
-figures; a test compares them. `make bench-teach` runs all, and brackets and the
-LSTM of subjects once more with the kernels of an older processor (Haswell).
+Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/lstm-memory.md take
+their figures; a test compares them. `make bench-teach` runs all, and brackets and the LSTM of subjects once more with
+the kernels of an older processor (Haswell).
 """
 
 from __future__ import annotations
@@ -413,7 +413,7 @@ def span(values: Iterable[float], digits: int = 2) -> str:
 
 
 def claims() -> dict[str, str]:
-    """Return the sentences of docs/lstm.md, docs/lstm-memory.md and docs/gates.md whose figures are stored.
+    """Return the sentences of docs/lstm.md and docs/lstm-memory.md whose figures are stored.
 
     benchmarks/claims.tsv has the sentences.
     """
@@ -422,7 +422,6 @@ def claims() -> dict[str, str]:
     figures["memory"] = span(one["memory"] / one["true_memory"] for one in tasks)
     random = latest("tasks", "seed", task="brackets", matters=False)
     figures |= {f"random_{name}": span(one[name] for one in random) for name in ("area", "chance")}
-    figures |= {name: str(latest("units")[0][name]) for name in ("questions", "false", "found")}
     sentences = (line.split("\t") for line in CLAIMS.read_text(encoding="utf-8").splitlines())
     found = {name: text.format_map(figures) for name, text in sentences}
     for name in TASKS:
@@ -450,8 +449,7 @@ def of_subjects() -> dict[str, str]:
         found[f"{cell}_rate"] = f"{best_rate('subjects', cell):g}"
         best = latest("subjects", "seed", cell=cell, rate=best_rate("subjects", cell))
         found[f"{cell}_divya"] = span(one["divya"] for one in best)
-    found |= {"networks": str(len(as_shown)), "divya": span(one["divya"] for one in as_shown)}
-    return found | {"faded": span(one["rows"][7]["held"] for one in as_shown)}
+    return found
 
 
 def of_gaps() -> dict[str, str]:

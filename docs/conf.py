@@ -5,6 +5,7 @@ MkDocs is no longer developed.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,16 @@ autodoc_typehints_format = "short"
 maximum_signature_line_length = 100
 
 
+# The pages read well as plain Markdown, too. There, a picture stands for a frame with a page that `make docs` writes, a
+# link to an explanation for a link to such a page, and paragraphs of links for the tables of contents.
+PICTURE = re.compile(r"^!\[(?P<title>[^\]]+)\]\(\S+\)\n<!-- frame: (?P<page>\S+), (?P<height>\w+) -->$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]+)\]\(\S+\)<!-- built: (\S+) -->")
+CONTENTS = re.compile(r"^\*\*(.+):\*\* ((?:.+\n)+)", re.MULTILINE)
+FRAME = r"""<iframe src="\g<page>" title="\g<title>" loading="lazy"
+  style="width: 100%; height: \g<height>; border: 1px solid #8888"></iframe>
+<p><a href="\g<page>">The same page in a window of its own</a></p>"""
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", _generate)
     app.connect("autodoc-process-docstring", _leave_out_arguments)
@@ -50,5 +61,10 @@ def _leave_out_arguments(app: Sphinx, what: str, name: str, found: object, optio
 
 
 def _generate(app: Sphinx, page: str, source: list[str]) -> None:
+    source[0] = LINK.sub(r'<a href="\2">\1</a>', PICTURE.sub(FRAME, source[0]))
+    if page == "index":
+        for caption, links in CONTENTS.findall(source[0]):
+            names = "\n".join(re.findall(r"\]\((.+?)\.\w+\)", links))
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{names}\n```\n"
     if page in GENERATED:
         source[0] += "\n" + GENERATED[page]()

@@ -253,7 +253,7 @@ def stability() -> str:
 
 
 # the page that each of them ends
-GENERATED = {"commands": commands, "http": routes, "decisions": files, "stability": stability, "training": formats}
+GENERATED = {"commands": commands, "http": routes, "decisions": files, "files": stability, "training": formats}
 
 if __name__ == "__main__":  # the interface of a release, to be kept in tests/interface.txt
     print(stability())

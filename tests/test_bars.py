@@ -21,7 +21,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is seen, by somebody who looks."""
     screen = io.StringIO()
     monkeypatch.setattr(bars, "is_seen", lambda: True)
-    monkeypatch.setattr(bars, "_console", lambda: Console(file=screen, force_terminal=True, width=80))
+    monkeypatch.setattr("rich.console.Console", lambda stderr: Console(file=screen, force_terminal=True, width=80))
     return screen
 
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,8 +26,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "afterword"
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-TRIALS = sorted((ROOT / "benchmarks" / "trials").glob("*.md"))
-HISTORY = [ROOT / "CHANGELOG.md", *TRIALS]  # which may name what is gone: only their links are kept
+HISTORY = [ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "LOG.md"]  # which may name what is gone: links are kept
 OTHERS = {"--max-restarts", "--nproc-per-node", "--fresh", "--normal", "--sizes"}  # of torchrun, benchmarks
 OTHERS |= {"--torch-backend", "--pip-args", "--extra-index-url"}  # of uv, pipx and pip
 CODE = ("src", "tests", "benchmarks", "bases")
@@ -83,21 +83,24 @@ def test_no_line_begins_with_a_percent_sign_since_sphinx_would_leave_it_out(page
     assert not re.findall(r"^ *%.*", page.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+QUOTED = re.compile(r"^<!-- quoted from (\S+) -->\n```\w*\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("path", "quote"), [found.groups() for page in PAGES for found in QUOTED.finditer(page.read_text(encoding="utf-8"))]
+)
+def test_what_a_page_quotes_is_between_two_blank_lines_of_the_source(path: str, quote: str) -> None:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert any(f"\n\n{one}\n" in source for one in (quote, textwrap.indent(quote, "    ")))
+
+
 def test_every_page_is_once_in_a_table_of_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    trees = re.findall(r"^```\{toctree\}\n(?::.*\n)*((?:[\w/-]+\n|\n)*)```$", index, re.MULTILINE)
-    listed = sorted(line for tree in trees for line in tree.split())
+    contents = re.findall(r"^\*\*.+:\*\* ((?:.+\n)+)", index, re.MULTILINE)
+    listed = sorted(name for links in contents for name in re.findall(r"\]\((.+?)\.\w+\)", links))
     pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in (ROOT / "docs").glob(kind)]
     names = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in pages}
     assert listed == sorted(names - {"index"})
-
-
-def test_every_trial_has_its_date_and_is_listed_by_its_verdict() -> None:
-    listed = (ROOT / "benchmarks" / "trials" / "README.md").read_text(encoding="utf-8").strip().split("\n- ")[1:]
-    heads = {page.name: page.read_text(encoding="utf-8").split("\n")[:3] for page in TRIALS}
-    entries = {f"{head[2]}: [{head[0][2:]}]({name})" for name, head in heads.items() if name != "README.md"}
-    assert set(listed) == entries
-    assert [line[:10] for line in listed] == sorted(line[:10] for line in listed)
 
 
 @cache
@@ -156,7 +159,7 @@ def test_every_make_target_and_benchmark_exists(page: Path) -> None:
         if given[:1] == ["make"]:
             assert given[1] in TARGETS, line
         for place, benchmark, command in re.findall(
-            r"\b(benchmarks|bases[./]making)[./](\w+)(?:\.py)?(?: ([a-z]+)\b)?", line
+            r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?", line
         ):
             path = ROOT / place.replace(".", "/") / f"{benchmark}.py"
             assert path.is_file() or path.with_suffix("").is_dir(), line

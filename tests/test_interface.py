@@ -131,7 +131,7 @@ def test_programs_can_rely_on_what_the_last_release_had(heading: str) -> None:
     released = sections(RELEASED.read_text(encoding="utf-8"))[heading]
     assert len(released) > 10
     now = sections(generated().stability())[heading]
-    assert broken(heading, released, now) == set(), "keep these for a release, with a warning: docs/stability.md"
+    assert broken(heading, released, now) == set(), "keep these for a release, with a warning: docs/files.md"
 
 
 HTTP = ("POST /v1/score Asked → Reply", "Asked.part: Part", "Reply.rows: array[Row]", "Reply.part: Part")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -29,7 +30,8 @@ from tests.processes import finished, running
 from tests.tiny import save_tiny
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+PROJECT = tomllib.loads(PYPROJECT)
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DOCKERFILE = [
     (line.split(maxsplit=1)[0], line.split(maxsplit=1)[1])
@@ -39,13 +41,48 @@ DOCKERFILE = [
 
 
 def test_the_version_stands_in_one_place_and_is_cited_and_described() -> None:
-    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert "version" in PROJECT["project"]["dynamic"]
     assert PROJECT["tool"]["hatch"]["version"]["path"] == "src/afterword/__init__.py"
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^version: (.*)$", citation, re.M) == [afterword.__version__]
     (released,) = re.findall(r"^date-released: (.*)$", citation, re.M)
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## [{afterword.__version__}] - {released}\n" in changes
+
+
+BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)]+)\)")
+WITHOUT_ADDRESS = re.sub(r"^\[project\.urls\]\n(.+\n)*", "", PYPROJECT, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/OWNER/NAME"])
+def test_readme_has_absolute_links_on_pypi_if_the_repository_has_an_address(tmp_path: Path, address: str) -> None:
+    for name in ("README.md", "LICENSE", "src/afterword/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    urls = f'\n[project.urls]\nSource = "{address}"\n' if address else ""
+    (tmp_path / "pyproject.toml").write_text(WITHOUT_ADDRESS + urls, encoding="utf-8")
+    built = finished([sys.executable, "-c", BUILD, tmp_path], cwd=tmp_path)
+    assert built.returncode == 0, built.stderr.decode()
+    with zipfile.ZipFile(tmp_path / built.stdout.decode().strip()) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        shown = wheel.read(metadata).decode().partition("\n\n")[2]
+    leading = {"!": f"{address}/raw", "": f"{address}/blob"}
+
+    def led(link: re.Match[str]) -> str:
+        place = f"{leading[link[1]]}/v{afterword.__version__}/" if address and "://" not in link[2] else ""
+        return link[0].replace(f"]({link[2]})", f"]({place}{link[2]})")
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(LINK.findall(readme)) > 10
+    assert shown.strip() == LINK.sub(led, readme).strip()
+
+
+def test_a_release_without_the_address_of_the_repository_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(WITHOUT_ADDRESS, encoding="utf-8")
+    done = finished(["make", "-f", ROOT / "Makefile", "release"], cwd=tmp_path)
+    (line,) = done.stdout.decode().splitlines()
+    assert (done.returncode, "as Source in [project.urls]" in line) == (2, True)
 
 
 LINT = """import { readFileSync } from "node:fs";
@@ -75,7 +112,7 @@ class TestTheContainer:
         copied = {name for kind, rest in DOCKERFILE if kind == "COPY" for name in rest.split()[:-1]}
         assert all((ROOT / name).exists() for name in copied)
         project = PROJECT["project"]
-        assert {"pyproject.toml", "src", project["readme"], *project["license-files"]} == copied
+        assert {"pyproject.toml", "src", "README.md", *project["license-files"]} == copied
 
     def test_it_installs_extras_that_exist_and_no_pytorch(self) -> None:
         (extras,) = [
@@ -114,8 +151,7 @@ class TestTheWheelWithoutPyTorch:
     @staticmethod
     def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place = tmp_path_factory.mktemp("wheel")
-        build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-        built = finished([sys.executable, "-c", build, place], cwd=ROOT)
+        built = finished([sys.executable, "-c", BUILD, place], cwd=ROOT)
         assert built.returncode == 0, built.stderr.decode()
         venv.create(place / "venv", symlinks=True)
         python = place / "venv" / "bin" / "python"

@@ -3,8 +3,7 @@
 # texts. Run it in the folder of the repository. BOOKS and MODERN are the folders of the texts that docs/base-books.tsv and
 # docs/base-modern.tsv list; EARLIER is the first stage, 1 x 768 units trained on the books alone. `widen` gives it 896 units without
 # changing its predictions. From the fifth stage on, each stage begins from the mean before it: a mean predicts better than any model in
-# it (benchmarks/trials/mean-of-stages.md, side-by-side.md, longer-pieces.md and lower-rates.md). The figures are bits per
-# character of held-out books and of today's prose.
+# it (benchmarks/LOG.md, Making a base). The figures are bits per character of held-out books and of today's prose.
 set -e
 
 python -m benchmarks.base_subjects --out judged

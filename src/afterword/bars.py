@@ -19,7 +19,6 @@ from afterword.learning.ranks import rank
 from afterword.wording import escaped
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import ProgressColumn
 
     from afterword.runs.record import OnReport, Progress
@@ -45,12 +44,6 @@ def _in_notebook() -> bool:
     return Console().is_jupyter
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
 @contextlib.contextmanager
 def _bar(text: str, columns: Sequence[ProgressColumn], stays: bool) -> Iterator[Callable[[float | None, str], object]]:
     """Show a bar, with `columns` on a terminal. Yield a function that takes the fraction that is done and a text.
@@ -74,9 +67,10 @@ def _bar(text: str, columns: Sequence[ProgressColumn], stays: bool) -> Iterator[
         if not stays:  # the notebook stores the last state
             handle.update(HTML(""))
         return
+    from rich.console import Console
     from rich.progress import Progress as Bar
 
-    bar = Bar(*columns, console=_console(), transient=not stays, redirect_stdout=stays, redirect_stderr=stays)
+    bar = Bar(*columns, console=Console(stderr=True), transient=not stays, redirect_stdout=stays, redirect_stderr=stays)
     task = bar.add_task(text, total=1.0 if stays else None)
     bar.start()
     try:

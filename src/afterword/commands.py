@@ -149,11 +149,7 @@ WINGS = {
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "lesson": Wing(
-        commands={
-            "inspect": Command(
-                "Look inside", "Show what the gates do while a model reads a text.", "wings.lesson.inspecting:inspect"
-            )
-        },
+        commands={"inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect")},
         functions=("units:units", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),
@@ -162,8 +158,8 @@ WINGS = {
             *("docs/gates.md", "docs/lstm*.md", "docs/teaching.md", "docs/subjects.txt", "docs/cell.svg"),
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),
             *("docs/notebooks/build-your-own.ipynb", "docs/notebooks/what-the-gates-do.ipynb"),
-            *("benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py", "benchmarks/claims.tsv"),
-            *("benchmarks/results/teach.jsonl", "benchmarks/trials/inspections.md"),
+            *("benchmarks/horizon.py", "benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py"),
+            *("benchmarks/claims.tsv", "benchmarks/results/teach.jsonl"),
         ),
     ),
     "export": Wing(
@@ -220,20 +216,17 @@ def public_names() -> Mapping[str, str]:
     return {place.partition(":")[2]: place for place in every}
 
 
-@cache
 def attached_files() -> Mapping[str, Attached]:
     """Return the files that wings add to models, by name."""
     rows = ((wing, file) for wing, row in WINGS.items() for file in row.attached.items())
     return {name: one._replace(place=f"wings.{wing}.{one.place}") for wing, (name, one) in rows}
 
 
-@cache
 def learned_kinds() -> Mapping[str, Learned]:
     """Return what models can have learned in place of text, by the fact in their `about`."""
     return {name: one for row in WINGS.values() for name, one in row.learned.items()}
 
 
-@cache
 def of_page() -> Mapping[str, str]:
     """Return the files of wings that the server's page loads, and the package of each."""
     return {file: f"afterword.wings.{wing}" for wing, row in WINGS.items() for file in row.page}

@@ -14,9 +14,10 @@ import inspect
 import math
 import operator
 import os
+import re
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -219,9 +220,11 @@ def takes(
     """
 
     def decorate(function: Callable[[Owner, Asked], Result]) -> Callable[Concatenate[Owner, P], Result]:
+        made = suggests(settings, function.__name__)
+
         @functools.wraps(function)
         def called(owner: Owner, /, *arguments: P.args, **options: P.kwargs) -> Result:
-            return function(owner, settings_of_call(settings, function.__name__, *arguments, **options))
+            return function(owner, made(*arguments, **options))
 
         own = inspect.signature(function)
         parameters = [next(iter(own.parameters.values())), *inspect.signature(settings).parameters.values()]
@@ -231,38 +234,25 @@ def takes(
     return decorate
 
 
-def settings_of_call(settings: Callable[P, Asked], name: str, *arguments: P.args, **options: P.kwargs) -> Asked:
-    """Return the `settings` of a call of the function `name`. Raises a TypeError that names the function."""
-    try:
-        return settings(*arguments, **options)
-    except TypeError as error:
-        check_keywords(name, options, settings)
-        made_by = getattr(settings, "__name__", "")
-        raise TypeError(str(error).replace(f"{made_by}.__init__", name)) from None
-
-
-def check_keywords(name: str, given: Iterable[str], function: Callable[..., object]) -> None:
-    """Raise a TypeError for the first of the `given` keywords that the function `name` does not have."""
-    known = inspect.signature(function).parameters
-    for wrong in [one for one in given if one not in known]:
-        from difflib import get_close_matches  # rarely needed
-
-        paths = {"texts": "texts, which are paths"}  # where a text itself may have been meant
-        close = "".join(f"; did you mean {paths.get(one, one)}?" for one in get_close_matches(wrong, known, n=1))
-        raise TypeError(f"{name}() got an unexpected keyword argument {wrong!r}{close}") from None
-
-
 def suggests(function: Callable[P, Result], name: str = "") -> Callable[P, Result]:
-    """Return `function` with a TypeError that names the keyword which was meant. `name` is what people call."""
-    name = name or function.__name__
+    """Return `function`, or a class, with a TypeError that names the keyword which was meant. `name` is what people
+    call."""
+    own = getattr(function, "__name__", "")
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def called(*arguments: P.args, **options: P.kwargs) -> Result:
         try:
             return function(*arguments, **options)
         except TypeError as error:
-            check_keywords(name, options, function)
-            error.args = (str(error).replace(f"{function.__name__}()", f"{name}()"),)
+            known = inspect.signature(function).parameters
+            for wrong in [one for one in options if one not in known]:
+                from difflib import get_close_matches  # rarely needed
+
+                paths = {"texts": "texts, which are paths"}  # where a text itself may have been meant
+                close = [f"; did you mean {paths.get(one, one)}?" for one in get_close_matches(wrong, known, n=1)]
+                what = f"{name or own}() got an unexpected keyword argument {wrong!r}"
+                raise TypeError(what + "".join(close)) from None
+            error.args = (re.sub(rf"\b{own}(\.__init__)?\(\)", f"{name or own}()", str(error)),)
             raise
 
     return called

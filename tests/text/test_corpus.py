@@ -175,7 +175,7 @@ def parts_of(text: str, size: int, seed: int = 0, **settings: Any) -> tuple[str,
     """Return the parts of a text that is in no file and comes in pieces of `size` bytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "READ_AT_ONCE", size)
-        patch.setattr(documents, "_open", lambda path: io.BytesIO(text.encode()))
+        patch.setattr(documents, "open", lambda path, mode: io.BytesIO(text.encode()), raising=False)
         patch.setattr(documents, "_kind", lambda source: "file")
         with read_corpus(["text"], TextSettings(**settings), seed) as corpus:
             return parts(corpus)

@@ -49,9 +49,8 @@ class Base:
         weights = self.model.weights
         read, predicted = self._rows(tokenizer, lines)
         drawn = np.random.default_rng([seed, 2]).normal(0, SPREAD, (len(read), self.model.config.embedding_size))
-        embedding = np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read])
         return weights | {
-            EMBEDDING: embedding.astype(np.float32),
+            EMBEDDING: np.where((read < 0)[:, None], drawn, weights[EMBEDDING][read]).astype(np.float32),
             OUTPUT: weights[OUTPUT][predicted],  # unknown tokens share the last row
             BIAS: weights[BIAS][predicted],
         }
@@ -78,9 +77,8 @@ class Base:
 
 def _line_ends(tokenizer: Tokenizer, lines: bool) -> tuple[int, int]:
     """Return the token that ends a line, in lines or else in running text, and the other of the two."""
-    assert tokenizer.end is not None
     newline = int(tokenizer.encode("\n")[0])
-    return (tokenizer.end, newline) if lines else (newline, tokenizer.end)
+    return (tokenizer.boundary, newline) if lines else (newline, tokenizer.boundary)
 
 
 def load_base(base: str | os.PathLike[str]) -> Base:

@@ -7,8 +7,7 @@ words. Paths are relative to the folder in which the command is run, as on the c
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -62,39 +61,30 @@ def given_values(context: click.Context, request: type[Request]) -> dict[str, An
 def read_config(path: str, request: type[Request]) -> dict[str, Any]:
     """Return the settings in the TOML file at `path`, by field name. Raises OptionError, which names the file."""
     keys = {field.name: (field, kind) for field, kind in kinds_of(request)}
-    values: dict[str, Any] = {}
-    for key, value in _parsed(path).items():
-        name, option = key.replace("-", "_"), key.replace("_", "-")
-        if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
-            raise OptionError(f"{path}: {key[:60]!r} is a table: write every setting at the top level, {EXAMPLE}")
-        if name not in keys:
-            close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, keys, n=1)]
-            advice = close or ["keys have the names of options"]
-            if name in arguments_of(request):
-                advice = ["name it on the command line"]
-            raise OptionError(f"{path}: {key[:60]!r} is not a setting; {advice[0]}")
-        if name in values:
-            raise OptionError(f"{path}: {option} occurs twice: leave one out")
-        if isinstance(value, int) and value.bit_length() > 64:
-            raise OptionError(f"{path}: {option} is too large: write a smaller number")
-        with _naming(path):
-            check_value(*keys[name], value)
-        values[name] = value
-    for kind in request.__mro__:
-        if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
-            with _naming(path):
-                settings_from(kind, values)
-    return values
-
-
-@contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Name the file in errors about its settings, which have the names of its keys."""
+    found, values = _parsed(path), dict[str, Any]()
     try:
-        yield
+        for key, value in found.items():
+            name = key.replace("-", "_")
+            if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
+                raise OptionError(f"{key[:60]!r} is a table: write every setting at the top level, {EXAMPLE}")
+            if name not in keys:
+                close = [f"did you mean {other.replace('_', '-')}?" for other in get_close_matches(name, keys, n=1)]
+                advice = close or ["keys have the names of options"]
+                if name in arguments_of(request):
+                    advice = ["name it on the command line"]
+                raise OptionError(f"{key[:60]!r} is not a setting; {advice[0]}")
+            if name in values:
+                raise OptionError(f"`{name}` occurs twice: leave one out")
+            if isinstance(value, int) and value.bit_length() > 64:
+                raise OptionError(f"`{name}` is too large: write a smaller number")
+            check_value(*keys[name], value)
+            values[name] = value
+        for kind in request.__mro__:
+            if issubclass(kind, Settings) and not issubclass(Request, kind) and not issubclass(kind, Request):
+                settings_from(kind, values)
     except AfterwordError as error:
-        wrong = spelled(error.message, lambda name: name.replace("_", "-"))
-        raise OptionError(f"{path}: {wrong}") from None
+        raise OptionError(f"{path}: {spelled(error.message, lambda name: name.replace('_', '-'))}") from None
+    return values
 
 
 def _parsed(path: str) -> Mapping[str, Any]:

@@ -13,15 +13,12 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from afterword.learning.ranks import rank
-from afterword.operations.operation import Record
+from afterword.operations.operation import Record, Request, Show
+from afterword.operations.work import Work
 from afterword.wording import aligned, escaped, printable, readable
-
-if TYPE_CHECKING:
-    from afterword.operations.operation import Request, Show
-    from afterword.operations.work import Work
 
 
 def say(line: str) -> None:

@@ -156,8 +156,7 @@ class ParallelTexts(Generic[Kind]):
             whole, *others = self.batches
             for other in others:
                 whole.add(other.texts, [other.after])
-            ends = accumulate(wanted, initial=0)
-            self.batches = [whole.part(range(*lanes)) for lanes in pairwise(ends)]
+            self.batches = [whole.part(range(*lanes)) for lanes in pairwise(accumulate(wanted, initial=0))]
 
     def _useful_sizes(self, texts: int) -> list[int]:
         """Return the useful sizes of batches for a number of `texts`. The first batch is for this thread."""

@@ -165,9 +165,7 @@ class Sampling(Filters):
         off=1,
     )
     logit_bias: Mapping[str, float] | Sequence[str] = setting(
-        "make a token likelier or less likely: add this to its logit (repeatable)",
-        default=(),
-        metavar="TOKEN=BIAS",
+        "make a token likelier or less likely: add this to its logit (repeatable)", default=(), metavar="TOKEN=BIAS"
     )
     stop: str | Sequence[str] = setting("end before this text (repeatable)", default=(), metavar="TEXT")
     pattern: str | None = setting(

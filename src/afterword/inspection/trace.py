@@ -130,8 +130,7 @@ class Trace:
             "means": {part: _rounded(self.means(part)) for part in self._parts if part != "before"},
         }
         for part in self._parts:
-            values = getattr(self, part)
-            record[part] = [_rounded(values[:, layer, chosen]) for layer, chosen in enumerate(units)]
+            record[part] = [_rounded(getattr(self, part)[:, layer, chosen]) for layer, chosen in enumerate(units)]
         if len(self.tokens) <= EVERY_UNIT_UP_TO:
             record |= {"rows": self.rows, "expected": _rounded(np.exp(self.log_probabilities))}
         return record

@@ -230,8 +230,7 @@ class Windows:
             self.position = {"epoch": self._epoch + 1, "batch": 0}
         first = self._batch * self._batch_size
         self._batch += 1
-        starts = self._order[first : first + self._batch_size].astype(np.int64)
-        return window_batch(self._ids, starts, self._window)
+        return window_batch(self._ids, self._order[first : first + self._batch_size].astype(np.int64), self._window)
 
     @property
     def position(self) -> dict[str, Any]:
@@ -264,13 +263,12 @@ Batches = Lanes | Lines | Windows  # endless sources of batches, with a position
 
 def training_batches(encoded: EncodedCorpus, recipe: Recipe) -> Batches:
     """Return the training part as this recipe reads it."""
-    ids, boundary, seed = encoded.training, encoded.tokenizer.end, recipe.seed
+    ids, tokenizer, seed = encoded.training, encoded.tokenizer, recipe.seed
     if recipe.windows:
         return Windows(ids, recipe.batch_size, recipe.seq_length, seed=seed)
-    assert boundary is not None
     if encoded.lines:
-        return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=boundary, seed=seed)
-    return Lanes(ids, recipe, boundary=boundary, newline=int(encoded.tokenizer.encode("\n")[0]))
+        return Lines(ids, recipe.batch_size, recipe.seq_length, boundary=tokenizer.boundary, seed=seed)
+    return Lanes(ids, recipe, boundary=tokenizer.boundary, newline=int(tokenizer.encode("\n")[0]))
 
 
 def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int, windows: bool = False) -> float:
@@ -280,8 +278,7 @@ def steps_per_pass(encoded: EncodedCorpus, batch_size: int, seq_length: int, win
     if not encoded.lines:
         return len(encoded.training) / (batch_size * seq_length)
     part = encoded.beginning(MOST_EXAMINED)
-    assert encoded.tokenizer.end is not None
-    lines = Lines(part.training, batch_size, seq_length, boundary=encoded.tokenizer.end, seed=0)
+    lines = Lines(part.training, batch_size, seq_length, boundary=encoded.tokenizer.boundary, seed=0)
     return lines.steps_in_epoch * len(encoded.training) / len(part.training)
 
 
@@ -291,6 +288,5 @@ def held_out_batches(encoded: EncodedCorpus, recipe: Recipe) -> Sequence[Batch]:
         return []
     if recipe.windows:
         return validation_windows(encoded.validation, recipe.validation_tokens, recipe.seq_length)
-    assert encoded.tokenizer.end is not None
     batches = validation_lines if encoded.lines else validation_stretches
-    return batches(encoded.validation, recipe.validation_tokens, boundary=encoded.tokenizer.end)
+    return batches(encoded.validation, recipe.validation_tokens, boundary=encoded.tokenizer.boundary)

@@ -24,7 +24,7 @@ from afterword.model.network.config import Config
 SEQUENCES_AT_ONCE = 8  # read at the same time, at most
 MOST_STATES = SEQUENCES_AT_ONCE * 1200 * 2 * 512  # lanes × steps × layers × units; torch keeps some 400 MB for them
 
-# Found by trials (`benchmarks/trials/adapting-again.md`). Adam gains nothing (`benchmarks/trials/adapting.md`).
+# Found by trials, in which Adam gained nothing (`benchmarks/LOG.md`).
 RATE = 0.16
 DECAY = 0.005  # fraction of the way back to the trained weights, with each step
 CLIP = 1.0  # largest norm of a gradient

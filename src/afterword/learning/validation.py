@@ -63,9 +63,7 @@ class Best:
 def learn_ngram(encoded: EncodedCorpus, order: int) -> Ngram:
     """Return the n-gram model of the training part, of up to `order` tokens. The tokenizer must have an end token."""
     tokenizer = encoded.tokenizer
-    assert tokenizer.end is not None
-    start = start_row(tokenizer, encoded.lines)
-    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.end, start, order)
+    return Ngram.learn(encoded.training, tokenizer.rows, tokenizer.boundary, start_row(tokenizer, encoded.lines), order)
 
 
 NUMBERS = 2**22  # probabilities of the n-gram in memory at once
@@ -82,11 +80,8 @@ class HeldOut:
         shared = math.fsum(nats for batch in self._batches for nats in config.shared_row_nats(batch.targets).flat)
         self._shared = shared / max(tokens, 1)
         self._tokens_per_character = len(encoded.validation) / max(encoded.validation_characters, 1)
-
-    @property
-    def ngram_cost(self) -> float | None:
+        self.ngram_cost = None if self._ngram is None else self._per_character(self._ngram)
         """The n-gram's cost alone, in nats per character; None without an n-gram or held-out text."""
-        return None if self._ngram is None else self._per_character(self._ngram)
 
     def measure(self, learner: Learner) -> Measured | None:
         """Return the cost with the weights that would be saved now, or None without held-out text."""
@@ -97,8 +92,7 @@ class HeldOut:
         if self._ngram is None:
             return Measured(lstm, lstm, None, DEFAULT_WEIGHT)
         weight = fitted_weight(network, self._ngram)
-        both = self._per_character(mixed(network, self._ngram, weight))
-        return Measured(both, lstm, self.ngram_cost, weight)
+        return Measured(self._per_character(mixed(network, self._ngram, weight)), lstm, self.ngram_cost, weight)
 
     def _per_character(self, token_nats: NDArray[np.float64]) -> float:
         return (float(token_nats.mean()) + self._shared) * self._tokens_per_character

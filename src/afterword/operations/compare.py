@@ -11,8 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, ModelLike, name_of
-from afterword.operations.judged import Facts, ScoredText, judge_of, ranking, scored_lines, several, tracked
-from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
+from afterword.operations.judged import Facts, JudgedLine, ScoredText, judge_of, ranking, scored_lines, several, tracked
+from afterword.operations.operation import Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, LineByLine, Predicting
 from afterword.operations.work import Work
 from afterword.scoring.comparing import FEWEST, SHORTEST, Comparison
@@ -59,15 +59,9 @@ class ComparedText(ScoredText, kw_only=True):
     blocks: int
 
 
-class ComparedLine(Record, kw_only=True):
+class ComparedLine(JudgedLine, kw_only=True):
     """The cost of a line under each model."""
 
-    rows: ClassVar = "lines"
-    in_json: ClassVar = ("engine",)
-
-    file: str | UnsetType = UNSET
-    line: int
-    text: str
     bits: dict[str, float]
     """The bits under each model, by its name."""
     ratio_bits: float
@@ -106,8 +100,8 @@ def _whole(
     for file in (files := path_names(request.file)):
         comparison = Comparison(models)
         with work.progress(f"scoring {file}", "bytes") as on_progress:
-            parts, on_part = tracked(file, work.parts(file, request, models[0].lines, models[0].unwraps), on_progress)
-            for part in parts:
+            parts = work.parts(file, request, models[0].lines, models[0].unwraps)
+            for part, on_part in tracked(file, parts, on_progress):
                 comparison.read(part, on_part)
         place = {"file": file} if len(files) > 1 else {}
         results = comparison.result()

@@ -144,8 +144,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | TextPart]:
         starts = [model.read(text, label=label) for text in prompts]
         label = model.tokenizer.normalise(label)
         facts = {"label": label} | facts
-    sampling = settings_from(Sampling, vars(request))
-    writer = model.writer(sampling)
+    writer = model.writer(settings_from(Sampling, vars(request)))
     for text in prompts:  # an invalid one fails before anything is printed
         model.tokenizer.encode(text or "")
     accept = _Accept(request, model, label) if request.unique or request.novel else None

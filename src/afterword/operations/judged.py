@@ -45,26 +45,33 @@ class ScoredText(Record, kw_only=True):
     both: float | UnsetType = UNSET
 
 
-def tracked(file: str, parts: Iterator[Part], on_progress: Callable[..., object]) -> tuple[Iterator[Part], OnProgress]:
-    """Return `parts`, and a function that takes the fraction of the latest part that is done.
+class JudgedLine(Record, kw_only=True):
+    """The place and the text of a line that was judged."""
+
+    rows: ClassVar = "lines"
+    in_json: ClassVar = ("engine",)
+
+    file: str | UnsetType = UNSET
+    line: int
+    text: str
+
+
+def tracked(file: str, parts: Iterable[Part], on_progress: Callable[..., object]) -> Iterator[tuple[Part, OnProgress]]:
+    """Yield `parts` of `file`, each with a function that takes the fraction of the part that is done.
 
     The function reports the bytes read, as UTF-8, and the fraction of the whole file if its size is known.
     """
     size = os.path.getsize(file) if os.path.isfile(file) and not file.endswith(".gz") else 0
-    before = length = 0
+    before = 0
+    for part in parts:
+        length = len((part if isinstance(part, str) else "\n".join([*part, ""])).encode("utf-8", "surrogatepass"))
 
-    def counted_parts() -> Iterator[Part]:
-        nonlocal before, length
-        for part in parts:
-            length = len((part if isinstance(part, str) else "\n".join([*part, ""])).encode("utf-8", "surrogatepass"))
-            yield part
-            before += length
+        def on_part(fraction: float, before: int = before, length: int = length) -> None:
+            read = before + fraction * length
+            on_progress(min(1.0, read / size) if size else None, int(read))
 
-    def on_part(fraction: float) -> None:
-        read = before + fraction * length
-        on_progress(min(1.0, read / size) if size else None, int(read))
-
-    return counted_parts(), on_part
+        yield part, on_part
+        before += length
 
 
 def several(files: Sequence[str], file: str = "") -> Facts:

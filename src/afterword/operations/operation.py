@@ -32,9 +32,10 @@ from afterword.settings import (
     once_per_class,
     setting,
     settings_class,
-    settings_of_call,
+    suggests,
 )
 from afterword.storage import STREAMS, is_whole_file
+from afterword.text.documents import Source as Source
 
 P = ParamSpec("P")
 Asked = TypeVar("Asked", bound="Request")
@@ -42,8 +43,6 @@ Answer = TypeVar("Answer")
 
 ModelName = str | os.PathLike[str]
 """A model's folder, the folder of its run, the name of a base, or hf://USER/NAME."""
-Source = str | os.PathLike[str]
-"""A text to read: a file, also .gz, a folder, or - for standard input."""
 Sources = Source | Sequence[Source]
 Output = str | os.PathLike[str]
 """A file to write; - is standard output."""
@@ -208,8 +207,7 @@ class Record(msgspec.Struct, kw_only=True):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, by name."""
-        each = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return {name: value for name, value in each if value is not msgspec.UNSET}
+        return {name: one for name, one in msgspec.structs.asdict(self).items() if one is not msgspec.UNSET}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as it is in JSON."""
@@ -252,7 +250,7 @@ class Operation(Generic[P, Asked, Answer]):
         show: Show | None,
     ) -> None:
         self.request, self.run, self.path, self._records = typing.cast(type[Asked], request), function, path, records
-        self.show = show
+        self.show, self._make = show, suggests(request, function.__name__)
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
         signature = inspect.signature(request)
@@ -260,6 +258,7 @@ class Operation(Generic[P, Asked, Answer]):
         returned = function.__annotations__.get("return")
         self.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)
         described = inspect.cleandoc(self.request.__doc__ or "")
+        self.summary = described.partition("\n")[0]
         self.__doc__ = "\n".join([described, "", "Arguments:", *map(self._about, parameters)])
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> Answer:
@@ -280,14 +279,9 @@ class Operation(Generic[P, Asked, Answer]):
 
     def make_request(self, *arguments: P.args, **options: P.kwargs) -> Asked:
         """Return the request with these values."""
-        request = settings_of_call(self.request, self.__name__, *arguments, **options)
+        request = self._make(*arguments, **options)
         object.__setattr__(request, "passed", frozenset(options))
         return request
-
-    @property
-    def summary(self) -> str:
-        """Its description, in a line."""
-        return (self.request.__doc__ or "").partition("\n")[0]
 
     @property
     def records(self) -> Sequence[type[Record]]:

@@ -37,13 +37,14 @@ class Holding(Settings):
     )
 
 
+HIDE = "hide what changes in every line, such as [0-9]+ (repeatable)"
+
+
 @settings_class(kw_only=True)
 class Masking(Settings):
     """The parts of lines that are hidden."""
 
-    mask: tuple[str, ...] = setting(
-        "hide what changes in every line, such as [0-9]+ (repeatable)", default=(), metavar="REGEX"
-    )
+    mask: tuple[str, ...] = setting(HIDE, default=(), metavar="REGEX")
 
 
 @settings_class(kw_only=True)
@@ -54,9 +55,7 @@ class LineByLine(Settings):
     top: int | None = setting(
         "print only the N lines that cost most, or differ most", default=None, minimum=1, metavar="N", needs="lines"
     )
-    mask: tuple[str, ...] = setting(
-        "hide what changes in every line, such as [0-9]+ (repeatable)", default=(), metavar="REGEX", needs="lines"
-    )
+    mask: tuple[str, ...] = setting(HIDE, default=(), metavar="REGEX", needs="lines")
 
 
 @settings_class(kw_only=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from msgspec import UNSET, UnsetType
 
 from afterword.language_model import LanguageModel, ModelLike
 from afterword.operations.judged import (
     Facts,
+    JudgedLine,
     ScoredText,
     Scorer,
     judge_of,
@@ -20,7 +21,7 @@ from afterword.operations.judged import (
     several,
     tracked,
 )
-from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
+from afterword.operations.operation import Request, Sources, argument, operation, path_names
 from afterword.operations.options import Engine, Holding, LineByLine, Predicting
 from afterword.operations.work import Part, Work
 from afterword.scoring.costs import LineScore, total
@@ -67,15 +68,9 @@ class Scored(ScoredText, kw_only=True):
     engine: str | UnsetType = UNSET
 
 
-class ScoredLine(Record, kw_only=True):
+class ScoredLine(JudgedLine, kw_only=True):
     """The cost of a line and its end; with a model of labelled lines, its likeliest label and its given one."""
 
-    rows: ClassVar = "lines"
-    in_json: ClassVar = ("engine",)
-
-    file: str | UnsetType = UNSET
-    line: int
-    text: str
     bits: float
     bits_per_character: float
     label: str | UnsetType = UNSET
@@ -96,8 +91,7 @@ def score(request: Score, work: Work) -> Iterator[Scored | ScoredLine]:
         adapting = scorers[0] = model.adapting()
         if request.using == "both" and "lstm" not in adapting.adapts:
             work.note("only the n-gram adapts; for the LSTM: pip install 'afterword[train]'")
-    each = _by_line if request.lines else _whole
-    yield from each(request, work, model, scorers, facts)
+    yield from (_by_line if request.lines else _whole)(request, work, model, scorers, facts)
 
 
 def _whole(
@@ -109,8 +103,8 @@ def _whole(
         with work.progress(f"scoring {file}", "bytes") as on_progress:
             last: list[TextScore | None] = [None] * len(scorers)
             costs: list[TextScore] = []
-            parts, on_part = tracked(file, work.parts(file, request, model.lines, model.unwraps), on_progress)
-            for part in parts:
+            parts = work.parts(file, request, model.lines, model.unwraps)
+            for part, on_part in tracked(file, parts, on_progress):
                 new = [_cost(one, part, on_part, after) for one, after in zip(scorers, last, strict=True)]
                 costs, last = [*map(total, zip(costs, new, strict=True))] if costs else new, [*new]
         several = {"file": file} if len(files) > 1 else {}

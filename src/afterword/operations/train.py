@@ -61,11 +61,7 @@ class Train(TextSettings, TrainingSettings, Request):
         "train for this many minutes more, even after the end", default=None, above=0, maximum=525_600, needs="resume"
     )
     repeat: Folder | None = setting(
-        "repeat the run in this folder, bit for bit",
-        default=None,
-        metavar="RUN",
-        needs="out",
-        excludes=("resume",),
+        "repeat the run in this folder, bit for bit", default=None, metavar="RUN", needs="out", excludes=("resume",)
     )
     text: str | Iterable[str] | None = None  # only in Python: the text itself, or several
     on_progress: OnReport | None = None  # only in Python: it takes every report, and no bar is shown
@@ -92,9 +88,8 @@ def train(request: Train, work: Work) -> LanguageModel:
 
 def _sources(request: Train) -> Sequence[Source]:
     """Return the texts to learn from: files, or the text that was given. Raises OptionError, TextError."""
-    files = path_names(request.texts)
     if request.text is None:
-        return files
+        return path_names(request.texts)
     for other in ("texts", "repeat", "encoding", "encoding_errors"):
         if getattr(request, other) != getattr(Train, other):
             raise OptionError(f"`text` cannot be used with `{other}`: leave one of them out")

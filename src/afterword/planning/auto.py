@@ -92,19 +92,19 @@ class Planner:
 
     def plan(self, ngram: Ngram) -> Plan:
         """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`."""
-        start, encoded, minutes = self._start, self._encoded, self._minutes
+        start, encoded, is_timed = self._start, self._encoded, self._minutes is not None
         # the cost of held-out text to base and n-gram as they are
         untouched = start.untrained.with_ngram(ngram, encoded.tokenizer) if start.untrained else None
-        if minutes is not None:
+        if is_timed:
             self._choose_fastest()
-        size, why = self._size(minutes)
-        while minutes is not None and self._times.measure(size):
-            size, why = self._size(minutes)
+        size, why = self._size()
+        while is_timed and self._times.measure(size):
+            size, why = self._size()
         if self._base is not None:
-            taught = self._steps(size, minutes, alone=True) / math.ceil(self._steps_per_pass)
+            taught = self._steps(size, alone=True) / math.ceil(self._steps_per_pass)
             self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain, taught)
-        choices = self._choices(size, self._steps(size, minutes)) | {"hidden_size": (size, why)}
-        choices |= {"dropout": self._dropout(self._steps(size, minutes, alone=True))} | self._asked
+        choices = self._choices(size, self._steps(size)) | {"hidden_size": (size, why)}
+        choices |= {"dropout": self._dropout(self._steps(size, alone=True))} | self._asked
         if self._limit is tuning.OF_TEXT:
             per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
             dropped = tuning.weight_dropout(choices["dropout"][0], choices["steps"][0], per_token)
@@ -112,7 +112,7 @@ class Planner:
                 "weight_dropout": dropped,
                 "learning_rate": tuning.learning_rate(size, dropped[0]),
             } | self._asked
-        if minutes is not None:
+        if is_timed:
             steps, passes = choices["steps"]
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"
         recipe = _recipe(choices)
@@ -121,7 +121,7 @@ class Planner:
         return Plan(
             recipe,
             {name: reason for name, reason in reasons.items() if reason},
-            self._expected(recipe.minutes, self._cost_before(recipe, ngram, untouched)),
+            self._expected(self._cost_before(recipe, ngram, untouched)),
             [*start.problems, *self._notes(recipe)],
             self._base,
             ngram if recipe.ngram == HIGHEST_ORDER else None,
@@ -158,7 +158,8 @@ class Planner:
         if self._encoded.lines:
             length = tokens / self._encoded.documents
             blind = 0, "an n-gram soon forgets a line's label, and would write lines of any kind"
-            of_lines: Choices = {"seq_length": (256, tuning.IN_PIECES), "batch_size": tuning.lines_per_step(length)}
+            pieces = 256, "longer lines are read in pieces"
+            of_lines: Choices = {"seq_length": pieces, "batch_size": tuning.lines_per_step(length)}
             return of_lines | ({"ngram": blind} if self._encoded.labels else {})
         seq_length = max(1, min(64, tokens - 1))
         why = "length of truncated backpropagation, in tokens: more gained nothing, since the state itself is carried"
@@ -182,35 +183,35 @@ class Planner:
             choices = self._choices(self.first, steps=1)
             self._fixed |= candidates[self._times.fastest(self.first, [_recipe(choices | one) for one in candidates])]
 
-    def _size(self, minutes: float | None) -> Choice[int]:
-        """Return the units for a run of `minutes`, as on a free machine: a network cannot grow when others stop."""
-        return self._fixed.get("hidden_size") or self._size_by_rule(minutes)
+    def _size(self) -> Choice[int]:
+        """Return the units of the run, as on a free machine: a network cannot grow when others stop."""
+        return self._fixed.get("hidden_size") or self._size_by_rule()
 
-    def _size_by_rule(self, minutes: float | None) -> Choice[int]:
-        if minutes is None:
+    def _size_by_rule(self) -> Choice[int]:
+        if self._minutes is None:
             return tuning.size_untimed(self._tokens)
         tokens_per_step = self._tokens / self._steps_per_pass
 
         def tokens_read(size: int) -> float:
-            return tokens_per_step * self._steps_in_time(size, minutes, alone=True)
+            return tokens_per_step * self._steps_in_time(size, alone=True)
 
         return tuning.size_in_time(self._tokens, tokens_read, self._fixed["num_layers"][0])
 
     def _step_time(self, size: int) -> StepTime:
         return self._times(size) * (TAUGHT if self._fixed.get("distillation", (0.0, ""))[0] else 1.0)
 
-    def _steps_in_time(self, size: int, minutes: float, alone: bool) -> float:
+    def _steps_in_time(self, size: int, alone: bool) -> float:
         step = self._step_time(size)
         seconds = step.alone if alone else step.now
-        return minutes * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
+        return (self._minutes or 0.0) * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
 
-    def _steps(self, size: int, minutes: float | None, alone: bool = False) -> int:
+    def _steps(self, size: int, alone: bool = False) -> int:
         """Return the number of steps of a run, with the other processes of now, or `alone`."""
         if self._settings.steps is not None:
             return self._settings.steps
-        if minutes is None:
+        if self._minutes is None:
             return max(1, round((self._settings.epochs or 1) * self._steps_per_pass))
-        return max(1, int(min(self._steps_in_time(size, minutes, alone), self._most_steps)))
+        return max(1, int(min(self._steps_in_time(size, alone), self._most_steps)))
 
     def _choices(self, size: int, steps: int) -> Choices:
         """Return every number of a run of `steps` steps and of `size` units, unless the user set another size."""
@@ -222,7 +223,6 @@ class Planner:
         precision = precisions_to_try(self._device, size)[0]
         short = "a shorter one is not faster" if precision == "float32" else "fast in hardware here"
         wide = "required by the GPU's fast kernel" if self._device == "cuda" else "twice as many were worse"
-        of_steps = tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation))
         return {
             "hidden_size": (size, ""),
             "embedding_size": (embedding_size(self._device, size), wide),
@@ -230,7 +230,7 @@ class Planner:
             "precision": (precision, short),
             "steps": (steps, f"{self._passes(steps)} over the {self._encoded.kind}"),
             "dropout": self._dropout(steps),
-            **of_steps,
+            **tuning.of_steps(steps, self._tokens / self._steps_per_pass, len(self._encoded.validation)),
             **self._fixed,
         }
 
@@ -240,14 +240,14 @@ class Planner:
     def _dropout(self, steps: int) -> Choice[float]:
         return tuning.dropout(steps / self._steps_per_pass, from_base=self._base is not None)
 
-    def _expected(self, minutes: float | None, before: float | None) -> Expectation | None:
+    def _expected(self, before: float | None) -> Expectation | None:
         """Return the expected cost of the run, if such runs have been tried.
 
         before: the cost of held-out text to what the run begins from.
         """
         if before is None:
             return None
-        passes = self._steps(self._size(minutes)[0], minutes) / self._steps_per_pass
+        passes = self._steps(self._size()[0]) / self._steps_per_pass
         if self._base is None:
             return expectation(before, self._encoded.training_characters, passes * self._tokens)
         return expectation_from_base(before, passes * self._encoded.training_characters)
@@ -262,7 +262,7 @@ class Planner:
             return None
         if self._base is not None:
             return None if untouched is None else untouched.cost
-        near = 1 / 2 <= recipe.hidden_size / self._size_by_rule(self._minutes)[0] <= 2
+        near = 1 / 2 <= recipe.hidden_size / self._size_by_rule()[0] <= 2
         if not near or "an expected cost" not in CELLS[recipe.cell].claimed_by or recipe.num_layers > 2:
             return None
         sample = dataclasses.replace(recipe, validation_tokens=min(recipe.validation_tokens, SAMPLE))

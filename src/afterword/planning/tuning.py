@@ -1,7 +1,7 @@
 """The rules of the plan: the numbers of a network and its training, from the text and the tokens that can be read.
 
 Each was found by trials on texts of 35 kB to 30 MB in runs of one to five minutes. Their results are in
-benchmarks/results/trials.jsonl, and benchmarks/trials/ describes them. No rule depends on a clock or a machine.
+benchmarks/results/trials.jsonl, and benchmarks/LOG.md describes them. No rule depends on a clock or a machine.
 """
 
 from __future__ import annotations
@@ -99,9 +99,6 @@ def lines_per_step(mean_length: float) -> Choice[int]:
     return lines, "lines: about as many tokens per step as with running text"
 
 
-IN_PIECES = "longer lines are read in pieces"
-
-
 def learning_rate(hidden_size: int, weight_dropout: float = 0.0) -> Choice[float]:
     """Return the peak rate: 0.02 for 256 units, falling with the square root of their number.
 
@@ -147,7 +144,7 @@ def learning_rate_from_base(hidden_size: int, tokens: int, characters: int, lane
 def limit_from_base(tokens: int, lines: bool) -> Limit:
     """Return the limit of a run from a base: two passes over a long running text, four over lines or a shorter text.
 
-    See benchmarks/trials/two-passes.md.
+    See benchmarks/LOG.md: more passes were no better, and took longer.
     """
     return LONG_FROM_BASE if tokens >= MORE_LANES_FROM_BASE[-1] and not lines else FROM_BASE
 

@@ -87,10 +87,9 @@ def _sample(encoded: EncodedCorpus, characters: int) -> list[str]:
     Characters that are absent from the training text are left out: their cost says nothing of the text's language.
     """
     rows, tokenizer = encoded.validation, encoded.tokenizer
-    assert tokenizer.end is not None
     tokens = math.ceil(characters * len(rows) / max(encoded.validation_characters, 1))
     if encoded.lines:
-        ends = line_ends(rows, tokenizer.end)
+        ends = line_ends(rows, tokenizer.boundary)
         starts = np.concatenate([[0], ends + 1])[:-1]
         every = max(1, len(rows) // max(tokens, 1))
         starts, ends = starts[::every], ends[::every]

@@ -105,6 +105,8 @@ class Run:
     ) -> None:
         """`opened` is when work on it began, by the monotonic clock; `ngram` is the one that its plan has counted."""
         self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
+        self.base_name = None if record.base is None else record.base.name
+        """The name of the model that the run began from."""
         self.team = ALONE
         self.saved: Checkpoint | None = None  # the state to continue from
         self.model: SavedModel | None = None  # the last one that this process saved
@@ -118,11 +120,6 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         return self.record.plan
-
-    @property
-    def base_name(self) -> str | None:
-        """The name of the model that the run began from."""
-        return None if self.record.base is None else self.record.base.name
 
     @property
     def minutes(self) -> float | None:

@@ -60,9 +60,8 @@ class AdaptingScorer:
     def __init__(
         self, network: Network, tokenizer: Tokenizer, adapter: Adapter | None, using: str, learns: Learns | None
     ) -> None:
-        assert tokenizer.end is not None
         self.adapts = [name for name, part in (("lstm", learns), ("ngram", adapter)) if part is not None]
-        self._network, self._tokenizer, self._end = network, tokenizer, tokenizer.end
+        self._network, self._tokenizer, self._end = network, tokenizer, tokenizer.boundary
         self._adapter, self._using, self._reads = adapter, using, learns or Still(network)
         self._most = max(TOKENS_PER_STEP, NUMBERS_AT_ONCE // network.config.vocabulary_size)  # tokens
         self._chunk = TOKENS_PER_STEP if learns is not None else self._most

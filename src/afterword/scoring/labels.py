@@ -74,12 +74,11 @@ def classify(
 
     The tokenizer must have a boundary token.
     """
-    assert tokenizer.end is not None
     known = frozenset(labels)
     parted = [_parted(line, tokenizer, known) for line in lines]
     texts = [text for text, _ in parted]
     ids = line_ids(tokenizer, texts)
-    begun = [_begun(network, tokenizer, tokenizer.end, label) for label in labels]
+    begun = [_begun(network, tokenizer, label) for label in labels]
     label_nats = np.zeros((len(texts), len(labels)))
     costs: list[Floats] = [np.empty(0)] * len(texts)
 
@@ -87,8 +86,7 @@ def classify(
         last = [len(ids[index]) - 1 for index in batch]
         both = np.full(padded.shape, -np.inf)  # log P of the line up to each token, summed over the labels, [B, T]
         for k, (nats, state, tab) in enumerate(begun):
-            lanes = network.chosen(state, [0] * len(batch))
-            found, _ = token_nats(network, tab, padded, lambda read: done(0), lanes)
+            found, _ = token_nats(network, tab, padded, lambda read: done(0), network.chosen(state, [0] * len(batch)))
             so_far = nats + found[USED].cumsum(axis=1)
             np.logaddexp(both, -so_far, out=both)
             label_nats[batch, k] = so_far[range(len(batch)), last]
@@ -112,9 +110,9 @@ def _parted(line: str, tokenizer: Tokenizer, labels: Set[str]) -> tuple[str, str
     return (line.partition(TAB)[2], label) if tab and label in labels else (line, None)
 
 
-def _begun(network: Network, tokenizer: Tokenizer, boundary: int, label: str) -> tuple[float, State, int]:
+def _begun(network: Network, tokenizer: Tokenizer, label: str) -> tuple[float, State, int]:
     """Return the nats of `label` and its tab, the state before their last token is read, and that token."""
     ids: Ids = tokenizer.encode(label + TAB)
-    nats, state = token_nats(network, boundary, ids[None])
+    nats, state = token_nats(network, tokenizer.boundary, ids[None])
     assert state is not None
     return float(nats[USED].sum()), state, int(ids[-1])

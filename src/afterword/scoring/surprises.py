@@ -117,11 +117,9 @@ def surprises(
         left_out += [] if lines else [tokenizer.end]
     pieces = partial(_pieces, network, tokenizer.end, left_out, on_nats)
     if lines:
-        ids = line_ids(tokenizer, filter(None, read.split("\n")))
-        read_texts = _each_line(ids, pieces)
+        read_texts = _each_line(line_ids(tokenizer, filter(None, read.split("\n"))), pieces)
     else:
-        running = pieces([tokenizer.encode(read)])
-        read_texts = iter([chain.from_iterable(found.each() for _, found in running)])
+        read_texts = iter([chain.from_iterable(found.each() for _, found in pieces([tokenizer.encode(read)]))])
     unseen = "".join(one for one in {*spelled} if tokenizer.normalise(one) in unseen)
     return _placed(read_texts, tokenizer, names, spelled, lines, unseen)
 

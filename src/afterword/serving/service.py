@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from afterword.serving.http.endpoints import Call
@@ -41,7 +40,7 @@ class Service(Resources):
             "places_in_use": ("Texts that are being written", lambda: scheduler.in_use),
             "queue": ("Texts that wait for a place", lambda: scheduler.queued),
             "working": ("Scorings and the like, under way and waiting", lambda: workers.busy + compilers.busy),
-            "remembered_bytes": ("States that are kept for the page", lambda: scheduler.remembered),
+            "remembered_bytes": ("States that are kept for the page", lambda: scheduler.memory.size),
             "rule_states": ("States that the automata of rules may have", lambda: service.states),
             "body_bytes": ("Large bodies of requests in progress", lambda: service.body_bytes),
         }
@@ -57,7 +56,7 @@ class Service(Resources):
         if self.states and self.states + states > MOST_STATES:
             raise busy()
         self.states += states
-        call.on_end(partial(self._release, states))
+        call.endings.callback(self._release, states)
 
     def _release(self, states: int) -> None:
         self.states -= states

@@ -116,11 +116,6 @@ class Census:
             self._first[codes[new]] = self.training + new  # backwards: the last assignment to an index wins
         self.training += len(text)
 
-    def hold_out(self, characters: int) -> None:
-        """Turn the last `characters` of the training part into the validation part."""
-        self.training -= characters
-        self.validation += characters
-
     def characters(self) -> str:
         """Return the distinct characters of the training part, sorted."""
         return "".join(map(chr, np.flatnonzero(self._first < self.training).tolist()))
@@ -253,7 +248,8 @@ def read_corpus(sources: Sequence[Source], settings: TextSettings, seed: int = 0
             census = _census(partial(by_position, texts, sys.maxsize), reader, settings)
             _check_length(names, census.training)
             if validation:
-                census.hold_out(max(1, round(validation * census.training)))
+                census.validation = max(1, round(validation * census.training))
+                census.training -= census.validation
             pieces = partial(by_position, texts, census.training)
         characters = census.characters().replace("\n", "") if settings.lines else census.characters()
         if len(set(lower(characters) if settings.lowercase else characters)) < 2:
@@ -283,7 +279,7 @@ def _once(documents: Iterable[Document], notes: Notes) -> list[Document]:
     for number, document in enumerate(documents):
         key = document.place or number  # a pipe is read once
         if key in found:
-            notes.skipped(document.name, "named twice")
+            notes.skipped["named twice"].add(document.name)
         else:
             found[key] = document
     return list(found.values())
@@ -294,7 +290,7 @@ def _without(documents: Sequence[Document], held_out: Sequence[Document], notes:
     places = {document.place for document in held_out} - {None}
     for document in documents:
         if document.place in places:
-            notes.skipped(document.name, "held out for validation")
+            notes.skipped["held out for validation"].add(document.name)
     left = [document for document in documents if document.place not in places]
     if not left:
         raise TextError(f"{held_out[0].name} is all of the text: give another file for validation, or a fraction")

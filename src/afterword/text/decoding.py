@@ -146,7 +146,7 @@ class Reader:
         self._decoding, self._piece = decoding, piece or READ_AT_ONCE
 
     def find(self, sources: Sequence[Source], kept: ExitStack | None = None) -> list[list[Document]]:
-        """Return the documents of each source, as `documents.find` does."""
+        """Return the documents of each source, as `find_documents` does."""
         return find_documents(sources, self.why_not, self.notes, kept)
 
     def read(self, sources: Sequence[Source]) -> Iterator[str]:
@@ -166,7 +166,7 @@ class Reader:
     def _running(self, document: Document) -> Iterator[str]:
         """Yield pieces of text without Project Gutenberg's frame and, if it `unwraps`, with wrapped prose joined."""
         frame = "left out Project Gutenberg's header and licence from {}"
-        texts = without_frame(self.pieces(document), lambda: self.notes.changed(document.name, frame))
+        texts = without_frame(self.pieces(document), lambda: self.notes.changed[frame].add(document.name))
         if not self.unwraps:
             yield from texts
             return
@@ -200,7 +200,7 @@ class Reader:
         format = format_of(name, raw)
         if format is None or (format.is_text and self._decoding.markup == "keep"):
             if any(name.lower().endswith(one.endings) for one in FORMATS if not one.is_text):
-                self.notes.changed(name, "read {} as plain text, which it is despite its name")
+                self.notes.changed["read {} as plain text, which it is despite its name"].add(name)
             yield from self._plain(raw, file, name)
         elif format.reader is None:
             what = f"{with_article(format.name)}, not plain text: {format.advice}"
@@ -215,7 +215,7 @@ class Reader:
         encoding = self._decoding.encoding
         marked = next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
         if marked and codecs.lookup(encoding).name == "utf-8":
-            self.notes.changed(name, "read {} as the UTF-16 or UTF-32 that its byte order mark says")
+            self.notes.changed["read {} as the UTF-16 or UTF-32 that its byte order mark says"].add(name)
             encoding = marked
         decode = TextDecoder(name, encoding, self._decoding.encoding_errors == "strict")
         newlines = io.IncrementalNewlineDecoder(None, translate=True)
@@ -227,7 +227,7 @@ class Reader:
             if text and not started:
                 started = True
                 if text[0] == "\ufeff":
-                    self.notes.changed(name, "dropped the byte order mark of {}")
+                    self.notes.changed["dropped the byte order mark of {}"].add(name)
                     text = text[1:]
             if text:
                 yield text
@@ -235,4 +235,4 @@ class Reader:
                 break
             raw = file.read1(self._piece)
         if newlines.newlines not in (None, "\n"):
-            self.notes.changed(name, "turned the CRLF and CR line ends of {} into LF")
+            self.notes.changed["turned the CRLF and CR line ends of {} into LF"].add(name)

@@ -46,20 +46,14 @@ class Notes:
     """A record of what was done to which documents. A document that is read again is counted once."""
 
     def __init__(self) -> None:
-        self._skipped: dict[str, set[str]] = defaultdict(set)  # reason: names
-        self._changed: dict[str, set[str]] = defaultdict(set)  # change: names
+        self.skipped: dict[str, set[str]] = defaultdict(set)
+        """The names of the files and folders that were left out, by the reason."""
+        self.changed: dict[str, set[str]] = defaultdict(set)
+        """The names of the documents that were changed, by the change, in which {} is the place of the names."""
         self.replaced: dict[str, int] = {}
         """The number of places that were invalid, by the name of the document, as far as it has been read."""
         self.joined: dict[str, tuple[int, int]] = {}
         """The documents that were unwrapped, by name: how many line ends became spaces, and how many did not."""
-
-    def skipped(self, name: str, reason: str) -> None:
-        """Record that the file or folder `name` was left out."""
-        self._skipped[reason].add(name)
-
-    def changed(self, name: str, change: str) -> None:
-        """Record a change to the document `name`. In `change`, {} is the place of the names."""
-        self._changed[change].add(name)
 
     @property
     def line_ends(self) -> tuple[int, int]:
@@ -73,8 +67,8 @@ class Notes:
 
     def lines(self) -> list[str]:
         """Return one line per kind of note."""
-        skipped = [f"skipped ({reason}): {listed_names(names)}" for reason, names in self._skipped.items()]
-        changed = [change.format(listed_names(names)) for change, names in self._changed.items()]
+        skipped = [f"skipped ({reason}): {listed_names(names)}" for reason, names in self.skipped.items()]
+        changed = [change.format(listed_names(names)) for change, names in self.changed.items()]
         if self.places:
             changed.append(
                 f"replaced {count_of(self.places, 'invalid place')} with U+FFFD (�) in {listed_names(self.replaced)}"
@@ -90,6 +84,7 @@ COPIED_AT_ONCE = 1 << 20  # bytes copied at a time
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe"}
 
 Source = str | os.PathLike[str]
+"""A text to read: a file, also .gz, a folder, or - for standard input."""
 Opened = AbstractContextManager[BufferedIOBase]
 
 
@@ -172,11 +167,7 @@ def reason(error: Exception) -> str:
 def _document(source: Source) -> Document:
     if isinstance(source, GivenText):
         return Document(source_name(source), source.open)
-    return Document(source_name(source), partial(_open, source), os.path.realpath(source))
-
-
-def _open(path: Source) -> BufferedIOBase:
-    return open(path, "rb")
+    return Document(source_name(source), lambda: open(source, "rb"), os.path.realpath(source))
 
 
 def _standard_input() -> Opened:
@@ -214,7 +205,7 @@ def _find_in_folder(folder: Path, why_not: Callable[[Document], str | None], not
         if (why := refused or why_not(document)) is None:
             documents.append(document)
         else:
-            notes.skipped(document.name, why)
+            notes.skipped[why].add(document.name)
             skipped.add(f"{path.name} ({why})")
     if not documents:
         has = f": it has only {listed_names(skipped)}" if skipped else ""

@@ -110,8 +110,7 @@ class EncodedCorpus(CorpusFacts):
     def open(folder: Path) -> EncodedCorpus:
         """Open what `encode` wrote to `folder`. Raises RunError if it is missing or damaged."""
         try:
-            content = read_whole(folder / "corpus.json")
-            facts = read_json(CorpusFile, content)
+            facts = read_json(CorpusFile, read_whole(folder / "corpus.json"))
             if facts.format != FORMAT:
                 raise RunError(
                     f"the encoded text in {folder} has the format {facts.format}, and this Afterword reads {FORMAT}: "
@@ -179,8 +178,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> EncodedCorpus:
         for part, text in corpus.pieces():
             parts[part].add(text)
         sizes = {part: parts[part].finish() for part in SPLITS}
-        counted = [size.characters for size in sizes.values()]
-        if counted != [corpus.training_characters, corpus.validation_characters]:
+        if [size.characters for size in sizes.values()] != [corpus.training_characters, corpus.validation_characters]:
             raise TextError("the text changed while it was read: train when nothing writes to it")
     training = parts["training"]
     found = {

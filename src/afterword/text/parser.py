@@ -35,7 +35,8 @@ class Parser:
         line = self._asked(json.dumps([format.reader, len(content)]).encode() + b"\n" + content)
         found = json.loads(line or '{"fault": "too large"}')
         if "text" in found:
-            notes.changed(name, "read the text of {}" + f", without {found['left_out']}" * bool(found["left_out"]))
+            without = f", without {found['left_out']}" * bool(found["left_out"])
+            notes.changed["read the text of {}" + without].add(name)
             return str(found["text"])
         kind, fault = format.name, found["fault"]
         needs = f"needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory to be read"

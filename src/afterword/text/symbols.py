@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, parts, split_by
+from afterword.text.tokenizer import BYTES, END, Ids, cut_lines, damaged, parts
 from afterword.text.unicode import code_points, distinct, lower, utf_8
 
 # No symbol contains the name of the boundary or of a byte in a tokenizer.json: the library would take it for that.
 # White space is ASCII's, because it is the same in all engines of regular expressions. Unicode's classes are not.
 SYMBOLS = r"<(?=\|end\|>|0x[^\t-\r ]{2}>)| ?(?:[^\t-\r <]+|<(?!\|end\|>|0x[^\t-\r ]{2}>))+|[\t-\r ]"
 SYMBOL = re.compile(SYMBOLS)
+SPLIT = {"type": "Split", "pattern": {"Regex": SYMBOLS}, "behavior": "Isolated", "invert": False}
 MOST_SYMBOLS = 16_384  # each is a row; with 65,536, two cores take seconds per step
 MOST_NEW = 0.02  # fraction of a text's symbols that occur once; about as many of the next text's are new (Good 1953)
 LONGEST_SYMBOL = 256  # characters; a longer one is spelled
@@ -40,7 +41,7 @@ class SymbolTokenizer(CharTokenizer):
 
     kind = "words"
     several = True
-    pre_tokenizer: ClassVar[dict[str, Any] | None] = split_by(SYMBOLS)
+    pre_tokenizer: ClassVar[dict[str, Any] | None] = SPLIT
 
     symbols: tuple[str, ...] = ()
 
@@ -55,8 +56,7 @@ class SymbolTokenizer(CharTokenizer):
 
     @classmethod
     def learn(cls, characters: str, texts: Iterable[str], lowercase: bool) -> Self:
-        known = CharTokenizer.learn(characters, (), lowercase).characters
-        return cls.of(known, lowercase, texts)
+        return cls.of(CharTokenizer.learn(characters, (), lowercase).characters, lowercase, texts)
 
     def for_text(self, characters: str, lowercase: bool) -> Self:
         """Keep the symbols that consist of these characters, and make each new character a token of its own."""

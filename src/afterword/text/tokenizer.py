@@ -136,6 +136,12 @@ class Tokenizer(ABC):
         tokens = self.tokens()
         return tokens.index(END) if END in tokens else None
 
+    @property
+    def boundary(self) -> int:
+        """The boundary token's id, of a tokenizer that has one: only the classic recipe's does not."""
+        assert self.end is not None
+        return self.end
+
     @cached_property
     def _spelling(self) -> list[bytes]:
         """Each token's UTF-8 bytes."""
@@ -306,11 +312,6 @@ class Decoder:
         text = self._utf8.decode(self._tokenizer.spelling(id))
         self._is_inside = bool(self._utf8.getstate()[0])
         return text
-
-
-def split_by(pattern: str) -> dict[str, Any]:
-    """Return the `pre_tokenizer` of a `tokenizer.json` that splits a text into the matches of `pattern`."""
-    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
 LONGEST_LINE = 1 << 16  # characters; a longer line is cut there, so that a text without newlines streams too

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import afterword
-from afterword.wings.odd.detectors import DETECTORS, Detector, TextCost, Verdict
+from afterword.wings.odd.detectors import DETECTORS, Detector, Verdict
 from afterword.wings.odd.good_lines import GoodLines
+from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.odd import OddFinding
 
 
@@ -31,7 +32,7 @@ def loudest(lines: Sequence[str]) -> int:
     return max(sum(map(str.isupper, line)) for line in lines)
 
 
-def louder(usual: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
+def louder(usual: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on a line with more capitals than any good line."""
     most, count = (usual.learned or {})["capitals"], sum(map(str.isupper, text))
     return [Verdict("capitals", f"{count} capitals: at most {most}", "capitals", count, 0.001)] if count > most else []

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 import afterword
 from afterword.records import read_json
 from afterword.text.lines import Masks
-from afterword.wings.odd.detectors import Oddity, Placed, TextCost, Verdict, judge, new_values, odd_text
+from afterword.wings.odd.detectors import Oddity, Placed, Verdict, judge, new_values, odd_text
 from afterword.wings.odd.fields import are_events, form_in_words, split
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.good_lines import GoodLines, Harmless
+from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import Counted, silence
 from tests import logs
 
-USUAL = TextCost(0.0, 1.0, [])
+USUAL = OddLine()
 RATE = 0.01
 
 
@@ -44,7 +45,12 @@ def good_lines(count: int) -> GoodLines:
     return GoodLines.of(server(count))
 
 
-def verdict(usual: GoodLines, line: str, cost: TextCost = USUAL) -> Verdict:
+def costly(word: str, figure: float) -> OddLine:
+    """Return the cost of a text in which this `word` is odd."""
+    return OddLine(text=word, figure=figure, p_value=1e-4, odd_pieces=[(0, len(word))])
+
+
+def verdict(usual: GoodLines, line: str, cost: OddLine = USUAL) -> Verdict:
     return judge(usual, line, cost, RATE)[0]
 
 
@@ -129,10 +135,10 @@ def test_a_log_that_brings_new_kinds_all_the_time_is_not_flagged_for_them() -> N
     calm, restless = GoodLines.of(["a b", "c d"] * 300), GoodLines.of([line(k) for k in range(600)])
     assert verdict(calm, "a new kind of line").p_value <= RATE
     assert verdict(restless, line(700)).p_value > RATE
-    assert verdict(restless, line(700), TextCost(30.0, 0.001, [])).p_value <= RATE  # unless its text is odd
+    assert verdict(restless, line(700), OddLine(figure=30.0, p_value=0.001)).p_value <= RATE  # unless its text is odd
 
 
-ODD_TEXT = TextCost(30.0, 1e-4, ["zzz"])
+ODD_TEXT = costly("zzz", 30.0)
 
 
 def test_accepted_lines_are_silent_and_so_is_what_is_new_in_them() -> None:
@@ -160,17 +166,17 @@ CHANGES: dict[str, Callable[[str], str]] = {
 }
 
 
-def night(changes: set[str]) -> list[tuple[str, TextCost]]:
+def night(changes: set[str]) -> list[tuple[str, OddLine]]:
     """The lines of a night, with their costs: in one of them, all of this is odd."""
     line = USER
     for change in changes:
         line = CHANGES[change](line)
     figure = 30.0 + 30 * ("template" in changes and "text" in changes)
-    cost = TextCost(figure, 1e-4, ["zzz"]) if changes & {"text", "template"} else USUAL
+    cost = costly("zzz", figure) if changes & {"text", "template"} else USUAL
     return [*((one, USUAL) for one in GOOD[:90]), *[(line, cost)] * (60 if "rate" in changes else 1)]
 
 
-def findings_of(usual: GoodLines, lines: list[tuple[str, TextCost]], masked: str | None = None) -> Findings:
+def findings_of(usual: GoodLines, lines: list[tuple[str, OddLine]], masked: str | None = None) -> Findings:
     findings = Findings(usual, RATE, 25)
     for number, (line, cost) in enumerate(lines, 1):
         read = masked or line
@@ -178,7 +184,7 @@ def findings_of(usual: GoodLines, lines: list[tuple[str, TextCost]], masked: str
     return findings
 
 
-def detectors(usual: GoodLines, lines: list[tuple[str, TextCost]]) -> set[tuple[str, str]]:
+def detectors(usual: GoodLines, lines: list[tuple[str, OddLine]]) -> set[tuple[str, str]]:
     """What is listed in the last of `lines`."""
     findings = findings_of(usual, lines)
     return {(one.detector, one.why) for one in findings.listed()[0] if lines[-1][0] in {at.text for at in one.lines}}
@@ -225,10 +231,10 @@ def test_a_text_is_judged_without_the_accepted_values_in_it() -> None:
     good = [f"{'web' if k % 3 else 'db'}-{k % 2} sends {k % 9} to ann{k % 4}, 0x{k:x}: {k}" for k in range(900)]
     usual, line = GoodLines.of(good), "mail-7 sends 99 to bob12345, 0x9: 7"
     usual = replace(usual, accepted=[line], accepted_as={line: usual.odd_in(line, 0.0)})
-    hide, origins = usual.hiding(Masks())
-    assert hide(line) == usual.hide(line) == usual.hide("web-1 sends 0 to ann0, 0x5: 3")
-    assert len(origins(line)) == len(hide(line))
-    assert {line[start:stop] for start, stop in origins(line)[:5]} == {"mail-7"}
+    spans = usual.origins(Masks(), line)
+    assert usual.hide(line) == usual.hide("web-1 sends 0 to ann0, 0x5: 3")
+    assert len(spans) == len(usual.hide(line))
+    assert {line[start:stop] for start, stop in spans[:5]} == {"mail-7"}
     assert usual.hide(other := good[5].replace(", ", " or ")) == GoodLines.of(good).hide(other)
 
 
@@ -334,14 +340,14 @@ def test_a_value_is_odd_for_what_was_seen_at_its_place(good: str, line: str, why
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:
     usual = GoodLines.of([f"GET /{'abc'[k % 3]} {'xyz'[k % 3]} {k}" for k in range(600)])
-    lines = [(f"GET /a z {k}", TextCost(30.0 + k, 1e-4, ["/a,"])) for k in (1, 2, 3)]
-    lines += [("PUT it away and far", TextCost(34.0, 1e-4, ["away" * 99]))]
+    lines = [(f"GET /a z {k}", costly("/a,", 30.0 + k)) for k in (1, 2, 3)]
+    lines += [("PUT it away and far", costly("away" * 99, 34.0))]
     found = {(one.why, one.count) for one in findings_of(usual, lines).listed()[0]}
     assert found == {("odd text: “/a”", 3), (f"new kind of line: “{'away' * 50}”", 1)}
 
 
 def test_a_finding_has_its_oddest_line_first_and_the_others_in_order() -> None:
-    lines = [("x", TextCost(figure, 1e-4, [])) for figure in (30, 31, 29, 33, 30)]
+    lines = [("x", OddLine(figure=figure, p_value=1e-4)) for figure in (30, 31, 29, 33, 30)]
     [one] = findings_of(GoodLines(), lines).listed()[0]
     assert [line.line for line in one.lines] == [4, 1, 2, 3, 5]
     assert (one.figure, one.count) == (33, 5)

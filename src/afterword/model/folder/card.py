@@ -6,13 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from afterword.commands import attached_files, elsewhere, learned_kinds
-
-if TYPE_CHECKING:
-    from afterword.model.folder.saved import SavedModel
-
+from afterword.model.folder.saved import SavedModel
 
 UNKNOWN = "unknown"  # a licence, in the words of the hub
 SHARING = "## Before you share it\n\n"

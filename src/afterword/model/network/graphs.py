@@ -133,8 +133,7 @@ class _Graph:
 
     def add_logits(self, weight: Array, bias: Array) -> None:
         """Add the last product: xL → logits [T, B, R], by a weight [H, R] and a bias [R]."""
-        inputs = [f"x{self._config.num_layers}", self.constant("output", weight)]
-        self.node("MatMul", inputs, ["product"])
+        self.node("MatMul", [f"x{self._config.num_layers}", self.constant("output", weight)], ["product"])
         self.node("Add", ["product", self.constant("output_bias", bias)], ["logits"])
 
     def model(self, read: Sequence[str | int], found: Sequence[str | int], H: int) -> onnx.ModelProto:
@@ -155,8 +154,7 @@ class _Graph:
 
 def _by_gate(weight: Array) -> Array:
     """Turn [4H, …] in PyTorch's order of the gates into ONNX's order."""
-    gates = weight.reshape(len(GATES), -1, *weight.shape[1:])[GATES_OF_ONNX]
-    return gates.reshape(weight.shape)
+    return weight.reshape(len(GATES), -1, *weight.shape[1:])[GATES_OF_ONNX].reshape(weight.shape)
 
 
 def _widened(weight: Array) -> Array:

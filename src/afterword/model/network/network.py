@@ -68,6 +68,8 @@ class Network:
         self._output_bias = weights["output.bias"]
         fits = 4 * config.vocabulary_size * config.hidden_size * self._embedding.itemsize <= LARGEST_TABLE
         self._table = self._layers[0].project(self._embedding) if fits else None  # [R, 4H]
+        self.numbers_per_token = (2 if fits and config.num_layers == 1 else 6) * config.hidden_size
+        """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
 
     def holding(self, held: Annotated[Array, "L 6 H"] | None) -> Network:
         """Return the same network, sharing its weights, with parts `held`, or none."""
@@ -79,11 +81,6 @@ class Network:
     def threads(self) -> int:
         """The threads that can use this network side by side; 1 if a single step takes all processors anyway."""
         return PRODUCTS.threads if self.engine is None or self.engine.is_small else 1
-
-    @property
-    def numbers_per_token(self) -> int:
-        """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
-        return (2 if self.config.num_layers == 1 and self._table is not None else 6) * self.config.hidden_size
 
     def start(self, lanes: int = 1) -> State:
         """Return the empty state of a fresh start, for B lanes."""

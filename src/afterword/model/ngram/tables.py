@@ -211,8 +211,7 @@ def tabled(levels: Sequence[Level], rows: int) -> Iterator[tuple[int, Level]]:
 
 def start_row(tokenizer: Tokenizer, lines: bool) -> int:
     """Return `Ngram.start` for a tokenizer, which must have a boundary token."""
-    assert tokenizer.end is not None  # only the classic recipe's tokenizer lacks one
-    return tokenizer.end if lines else int(tokenizer.to_rows(tokenizer.encode("\n"))[0])
+    return tokenizer.boundary if lines else int(tokenizer.to_rows(tokenizer.encode("\n"))[0])
 
 
 def bits_of(rows: int) -> int:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import UnionType
@@ -51,7 +52,8 @@ class Call(Generic[Shared]):
         self.began = time.perf_counter()
         self._gone = threading.Event()
         self._size = 0
-        self._endings: list[Callable[[], object]] = []
+        self.endings = ExitStack()
+        """What its end calls, however it ends."""
 
     def check(self) -> None:
         """Raise ClientGone if the client has left. Work on another thread calls this now and then."""
@@ -66,15 +68,10 @@ class Call(Generic[Shared]):
             if self.service.body_bytes > max(size, self.service.limits.max_bodies):
                 raise busy()
 
-    def on_end(self, ending: Callable[[], object]) -> None:
-        """Call `ending` when the request ends, however it ends."""
-        self._endings.append(ending)
-
     def end(self) -> None:
         self._gone.set()
         self.service.body_bytes -= self._size
-        for ending in self._endings:
-            ending()
+        self.endings.close()
 
     async def work(self, function: Callable[[], Result]) -> Result:
         """Call the slow `function` on another thread, when its turn comes. Raises ApiError if too many wait."""

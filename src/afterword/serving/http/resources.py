@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -76,7 +76,8 @@ class Workers:
         loop = asyncio.get_running_loop()
         self.busy += 1
         doing = loop.run_in_executor(self._threads, checked)
-        doing.add_done_callback(_look)
+        # if the client has left, nobody else retrieves the exception, and Python would print a warning
+        doing.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             return await asyncio.shield(doing)
         finally:
@@ -88,12 +89,6 @@ class Workers:
 
     def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _look(done: asyncio.Future[Any]) -> None:
-    """Retrieve the exception: if the client has left, nobody else does, and Python would print a warning."""
-    if not done.cancelled():
-        done.exception()
 
 
 @dataclass

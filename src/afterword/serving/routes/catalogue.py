@@ -91,7 +91,7 @@ def _describe(served: Served) -> Model:
 
 async def health(call: Call[Service]) -> Health:
     """Report whether the server is ready."""
-    if not call.service.scheduler.is_alive:
+    if not call.service.scheduler.thread.is_alive():
         raise ApiError(503, "the writing thread has died: restart the server")
     if call.service.loaded:
         return Health("ok")

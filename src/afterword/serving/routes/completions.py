@@ -120,7 +120,7 @@ async def complete(call: Call[Service], body: CompletionRequest) -> Completion |
     if body.echo and body.logprobs is not None:
         for start in starts:
             start.echoed = await call.work(partial(score_prompt, served, start, body.logprobs, call.check))
-    call.on_end(partial(scheduler.leave, [reply for start in starts for reply in start.replies]))
+    call.endings.callback(scheduler.leave, [reply for start in starts for reply in start.replies])
     scheduler.submit([prompt for prompt in prompts if not all(reply.done for reply in prompt.replies)])
     call.service.metrics.prompt_tokens.inc(sum(len(start.ids) for start in starts))
     builder = CompletionBuilder(call, served, body, starts, order.news)

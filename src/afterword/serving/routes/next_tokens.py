@@ -55,7 +55,7 @@ async def expect(call: Call[Service], body: NextRequest) -> Next:
     order = Order(asyncio.Event(), streams=False)
     served, reply, prompt = await asyncio.to_thread(_prepare, call.service, body, order)
     scheduler = call.service.scheduler
-    call.on_end(partial(scheduler.leave, [reply]))
+    call.endings.callback(scheduler.leave, [reply])
     tokens = len(prompt.ids) + len(prompt.tail)
     scheduler.submit([prompt])
     call.service.metrics.prompt_tokens.inc(tokens)

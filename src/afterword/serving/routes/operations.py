@@ -33,7 +33,7 @@ from afterword.text.documents import Document, Source
 
 MOST_ROWS = 100_000  # in a reply
 GIVEN = "-"  # what an operation gets for a model, and before the name of a text: no file begins so
-NEVER = ("file", "adapted", "engine")  # fields of records that no reply has
+NEVER = ("file", "engine")  # fields of records that no reply has
 
 
 class GivenReader(Reader):
@@ -132,9 +132,8 @@ def body_type(request: type[Any], about: str) -> type[msgspec.Struct]:
         if one.served:
             fields.insert(-1, (one.served, Annotated[str, msgspec.Meta(extra_json_schema=most)]))
     fields += [body_field(field, kind) for field, kind in kinds_of(request) if field.metadata["served"]]
-    namespace = {"__doc__": about}
     return msgspec.defstruct(
-        f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace=namespace
+        f"{request.__name__}Request", fields, forbid_unknown_fields=True, kw_only=True, namespace={"__doc__": about}
     )
 
 

@@ -67,8 +67,7 @@ def prompts_to_read(start: Start, remember: bool) -> Iterator[RequestedPrompt]:
     text = start.text if len(start.ids) else None
     ids = None if start.is_text or text is None else start.ids[count_boundaries(start) :]
     for replies in each:
-        prompt = start.variant.writer.prompt(text, ids=ids, seed=replies[0].seed)
-        yield RequestedPrompt(prompt, replies, remember)
+        yield RequestedPrompt(start.variant.writer.prompt(text, ids=ids, seed=replies[0].seed), replies, remember)
 
 
 def count_boundaries(start: Start) -> int:

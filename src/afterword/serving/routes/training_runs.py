@@ -85,8 +85,7 @@ class PlanReply(msgspec.Struct):
 
 async def plan(call: Call[Service], body: RunRequest) -> PlanReply:
     """Plan a run without training."""
-    trainer = _trainer(call)
-    return PlanReply(*await trainer.plan(_wish(body)))
+    return PlanReply(*await _trainer(call).plan(_wish(body)))
 
 
 async def begin(call: Call[Service], body: RunRequest) -> RunSummary:

@@ -238,17 +238,17 @@ class Trainer:
         left = memoryview(wish.text)
         try:
             file = FileIO(self.place / wish.file, "x+")
+            try:
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError), file:
+                    _remove(_written(file, wish.text))
+                raise
         except FileExistsError:
             raise _taken(wish.name) from None
         except OSError as error:
-            raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
-        try:
-            while left:
-                left = left[file.write(left) :]
-            os.fsync(file.fileno())
-        except OSError as error:
-            with contextlib.suppress(OSError), file:
-                _remove(_written(file, wish.text))
             raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
         return _written(file, wish.text)
 

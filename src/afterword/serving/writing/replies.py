@@ -59,25 +59,19 @@ class Reply(Text):
         return self.gone or self.failure is not None or super().is_over
 
     def push(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
-        if self._is_timed:
-            self._push_timed(token, log_probability, likeliest)
-        else:
-            super().push(token, log_probability, likeliest)
-        if self.tokens_read is not None:
-            self.tokens_read.push(token)
-
-    def _push_timed(self, token: int, log_probability: float, likeliest: Likeliest) -> None:
         """Push a token, and count the time that its rules and stop strings take."""
         began = time.perf_counter()
         try:
             super().push(token, log_probability, likeliest)
         except AfterwordError as error:  # a rule that outgrew its limits must not end other texts
             self.failure = ApiError(400, error.over_http, "pattern")
-        finally:
+        if self._is_timed:
             self.order.seconds_of_rules -= time.perf_counter() - began
             if self.order.seconds_of_rules < 0 and self.failure is None:
                 message = "pattern and stop take too long: give simpler or fewer ones, or ask for fewer texts"
                 self.failure = ApiError(400, message, "pattern" if self.policy.rules else "stop")
+        if self.tokens_read is not None:
+            self.tokens_read.push(token)
 
 
 class RequestedPrompt(Prompt):

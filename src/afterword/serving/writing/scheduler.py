@@ -52,7 +52,7 @@ class Scheduler:
     def __init__(self, places: int, queue: int, memory: int) -> None:
         """`places` texts are written at once, and `queue` more may wait; `memory` is in bytes."""
         self._places, self._queue = places, queue
-        self._memory = Memory(memory)
+        self.memory = Memory(memory)
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
         self._waiting: deque[RequestedPrompt] = deque()
@@ -63,36 +63,26 @@ class Scheduler:
         """The number of places that are taken."""
         self._news: set[asyncio.Event] = set()  # of the readers to wake
         self._rested, self._turn_is_over = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        self.thread.start()
 
     def stop(self) -> None:
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._turn_is_over.set()
-        self._thread.join(1)
-
-    @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        self.thread.join(1)
 
     @property
     def queued(self) -> int:
         return _count([*self._waiting])
 
-    @property
-    def remembered(self) -> int:
-        """The size of the stored states in bytes."""
-        return self._memory.size
-
     def submit(self, prompts: Sequence[RequestedPrompt]) -> None:
         """Start to write after `prompts`. Raises ApiError if not all of them have room."""
         with self._changed:
-            free = self._places - self.in_use + self._queue - self.queued
-            if _count(prompts) > free:
+            if _count(prompts) > self._places - self.in_use + self._queue - self.queued:
                 raise busy()
             self._waiting.extend(prompts)
             self._changed.notify()
@@ -124,8 +114,7 @@ class Scheduler:
                 self._fail(begun + [reply for prompt in self._reading for reply in prompt.replies], error)
                 self._batches, self._reading = {}, []
             self._count_places()
-            is_idle = not (self._reading or self._batches)
-            self._rest(at_once=bool(self._news) and is_idle)
+            self._rest(at_once=bool(self._news) and not (self._reading or self._batches))
 
     def _rest(self, at_once: bool = False) -> None:
         """Give the event loop its turn if it is time."""
@@ -166,9 +155,8 @@ class Scheduler:
             try:
                 for prompt in some:
                     if prompt.reading is None and prompt.remember:
-                        prompt.look_up(self._memory)
-                unread = [prompt for prompt in some if prompt.read < len(prompt.ids)]
-                for together in _alike(unread):
+                        prompt.look_up(self.memory)
+                for together in _alike(prompt for prompt in some if prompt.read < len(prompt.ids)):
                     left -= read_on(together, READ_AT_ONCE)
                 for prompt in some:
                     if prompt.read == len(prompt.ids):
@@ -206,7 +194,7 @@ class Scheduler:
         for part in batch.batches:
             for lane, reply in enumerate(part.texts):
                 if reply.tokens_read is not None:
-                    self._memory.keep(reply.tokens_read, part.reading(lane))
+                    self.memory.keep(reply.tokens_read, part.reading(lane))
         self._wake(batch, texts)
 
     def _wake(self, batch: _Running, texts: Sequence[Reply]) -> None:

@@ -34,6 +34,7 @@ SCRIPTS = (
     *("look", "settings", "writer", "bars", "next", "choosing", "dialogs", "files", "keeping", "write", "tree"),
     "steer",
 )
+KNOWN = "the tokens of the training text, and what the LSTM learned by heart"
 
 
 @settings_class(kw_only=True)
@@ -61,9 +62,11 @@ def pack(model: SavedModel, settings: PageSettings) -> tuple[Packed, list[str]]:
     Raises OptionError for a model that the engine cannot run.
     """
     parts, most = settings.weight_bytes, settings.ngram_megabytes * 1e6
-    tree = tree_of(model.ngram, most, parts) if model.ngram and most else None
-    ngram = {"weight": model.mixture_weight, "start": tree.ngram.start, "levels": tree.levels} if tree else None
-    return Packed(model, parts, ngram, tree.data if tree else b""), _notes(tree)
+    if not (model.ngram and most):
+        return Packed(model, parts), [f"the file reveals {KNOWN}"]
+    tree = tree_of(model.ngram, most, parts)
+    ngram = {"weight": model.mixture_weight, "start": model.ngram.start, "levels": tree.levels}
+    return Packed(model, parts, ngram, tree.data), _notes(tree)
 
 
 def write_js(model: SavedModel, path: Path, settings: PageSettings) -> list[str]:
@@ -109,25 +112,20 @@ def model_html(exported: Packed, settings: PageSettings, name: str) -> str:
     parts = {"TITLE": html.escape(title), "CREDITS": "\n".join(credits)}
     parts |= {"SHEET": read("afterword.web", "sheet.template"), "WEIGHTS": weights, "SCRIPT": script}
     allowed = policy(
-        script_src=f"{inline(script)} 'wasm-unsafe-eval'",
-        style_src=inline(css),
-        worker_src="blob:",
-        img_src="data:",
+        script_src=f"{inline(script)} 'wasm-unsafe-eval'", style_src=inline(css), worker_src="blob:", img_src="data:"
     )
     body = filled(_web("page.html"), **parts)
     return document(body, title=title, style=css, policy=allowed, head="\n".join(meta))
 
 
-def _notes(tree: Tree | None) -> list[str]:
+def _notes(tree: Tree) -> list[str]:
     """Return how much of the n-gram a page has, and what the page reveals of the training text."""
-    known = "the tokens of the training text, and what the LSTM learned by heart"
-    if tree is None:
-        return [f"the file reveals {known}"]
-    every = tree.share == 1
-    kept = "all n-grams are kept" if every else f"{tree.share:.0%} of the n-grams are kept, the most frequent"
-    text = "nearly all of the training text" if every else "the most frequent passages of the training text"
-    reveals = f"the file reveals {text}, {tree.ngram.order} tokens at a time; with `ngram_megabytes` 0, only {known}"
-    return [kept, reveals]
+    kept, text = "all n-grams are kept", "nearly all of the training text"
+    if tree.share < 1:
+        kept = f"{tree.share:.0%} of the n-grams are kept, the most frequent"
+        text = "the most frequent passages of the training text"
+    reveals = f"{text}, {len(tree.levels)} tokens at a time; with `ngram_megabytes` 0, only {KNOWN}"
+    return [kept, f"the file reveals {reveals}"]
 
 
 def _web(name: str) -> str:

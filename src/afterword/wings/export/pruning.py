@@ -26,8 +26,6 @@ class Tree(NamedTuple):
     data: bytes
     levels: list[tuple[int, int]]
     """The number of contexts and of n-grams in each level."""
-    ngram: Ngram
-    """The same probabilities, as they were rounded."""
     share: float
     """The share of the n-grams that was kept."""
 
@@ -39,10 +37,9 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
     """
     kept = _prune(ngram, most, parts)
     kind = _kind(ngram)
-    data, rounded = [], []
-    place, above = np.zeros(1, np.intp), 1  # of each context of the level above, in the order of the tree
-    for n, level in enumerate(kept.levels):
-        parent = place[_parents(kept.levels, n, ngram.bits)] if n else np.zeros(1, np.intp)
+    data, place = list[bytes](), np.zeros(1, np.intp)  # of each context of the level above, in the order of the tree
+    for n, level in enumerate(kept):
+        parent = place[_parents(kept, n, ngram.bits)] if n else np.zeros(1, np.intp)
         older = level.contexts >> np.uint64(ngram.bits * max(n - 1, 0))
         order = np.lexsort((older, parent))
         counts = np.diff(level.firsts)
@@ -50,24 +47,22 @@ def tree_of(ngram: Ngram, most: float, parts: int = 1) -> Tree:
         largest = np.full(len(counts), np.finfo(np.float32).tiny)
         np.maximum.at(largest, context, level.shares)
         rest, shares = _codes(level.rest, parts), _codes(level.shares / largest[context], parts)
-        begins = level.firsts[:-1][order]
-        which = np.arange(len(shares)) + np.repeat(begins - (counts[order].cumsum() - counts[order]), counts[order])
-        children = np.bincount(parent, minlength=above) if n else np.zeros(0, np.intp)
+        children = np.bincount(parent, minlength=len(place)) if n else np.zeros(0, np.intp)
+        place = np.argsort(order)
+        which = np.argsort(place[context], kind="stable")
         numbers = [part.astype(kind) for part in (children, older[order], counts[order], level.tokens[which])]
         data += [part.tobytes() for part in (*numbers, rest[order], shares[which])]
-        rounded.append(_decode(level, rest, shares, parts))
-        place, above = np.argsort(order), len(order)
-    sizes = [(len(level.contexts), len(level.tokens)) for level in kept.levels]
+    sizes = [(len(level.contexts), len(level.tokens)) for level in kept]
     share = sum(tokens for _, tokens in sizes) / sum(len(level.tokens) for level in ngram.levels)
-    return Tree(b"".join(data), sizes, Ngram(ngram.rows, ngram.boundary, ngram.start, rounded), share)
+    return Tree(b"".join(data), sizes, share)
 
 
 def _kind(ngram: Ngram) -> np.dtype[Any]:
     return np.dtype("<u1" if ngram.rows < 256 else "<u2")
 
 
-def _prune(ngram: Ngram, most: float, parts: int) -> Ngram:
-    """Return `ngram` without its rarest n-grams, the longest first, so that its tree has at most `most` bytes."""
+def _prune(ngram: Ngram, most: float, parts: int) -> list[Level]:
+    """Return the levels without the rarest n-grams, the longest first, so that the tree has at most `most` bytes."""
     scores, lines = [], []  # of each n-gram and each context
     for n, level in enumerate(ngram.levels):
         counts = np.diff(level.firsts)
@@ -96,7 +91,7 @@ def _prune(ngram: Ngram, most: float, parts: int) -> Ngram:
         rest = (level.rest + lost).astype(np.float32)[stays]
         firsts = np.concatenate([[0], counts.cumsum()])
         levels.append(Level(level.contexts[stays], firsts, level.tokens[grams], level.shares[grams], rest))
-    return Ngram(ngram.rows, ngram.boundary, ngram.start, levels)
+    return levels
 
 
 def _parents(levels: list[Level], n: int, bits: int) -> NDArray[np.intp]:
@@ -110,15 +105,4 @@ def _codes(values: NDArray[np.floating[Any]], parts: int) -> NDArray[np.integer[
     codes = 256**parts
     with np.errstate(divide="ignore"):
         found = np.clip(np.rint(-codes / OCTAVES * np.log2(values)), 0, codes - 1)
-    return np.asarray(found.astype(np.uint8 if parts == 1 else "<u2"))
-
-
-def _decode(level: Level, rest: NDArray[np.integer[Any]], shares: NDArray[np.integer[Any]], parts: int) -> Level:
-    """Return `level` with the probabilities that its codes mean."""
-    unit = -OCTAVES / 256**parts
-    counts = np.diff(level.firsts)
-    context = np.repeat(np.arange(len(counts)), counts)
-    left, weights = (2.0 ** (codes * unit) for codes in (rest, shares))
-    left[counts == 0] = 1
-    weights *= ((1 - left) / np.maximum(np.bincount(context, weights, len(counts)), 1e-300))[context]
-    return level._replace(shares=weights.astype(np.float32), rest=left.astype(np.float32))
+    return np.asarray(found.astype(f"<u{parts}"))

@@ -54,7 +54,8 @@ def push(request: Push, work: Work) -> Pushed | None:
     place = "a new repository" if upload.replaced is None else "an existing repository"
     readers = "only those with access" if upload.private else "everybody"
     work.say(f"to {request.repository}, {place}, which {readers} can read:")
-    work.say(*(f"  {name:<24} {size:>13,} bytes" for name, size in upload.sizes.items()))
+    for name, file in upload.files.items():
+        work.say(f"  {name:<24} {len(file) if isinstance(file, bytes) else file.stat().st_size:>13,} bytes")
     work.say(f"what this reveals: {' '.join(disclosure(saved))}")
     if upload.about["license"] == UNKNOWN:
         work.note("the card gives no licence, so nobody may use the model: name one with `license`")

@@ -208,11 +208,6 @@ class Upload:
         replaced = frozenset(one.rfilename for one in found.siblings or ())
         return Upload(repository, files, values, bool(found.private), replaced)
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The size of each file in bytes."""
-        return {name: len(it) if isinstance(it, bytes) else it.stat().st_size for name, it in self.files.items()}
-
     def send(self) -> str:
         """Send the files in one commit, which also removes what the model no longer has. Return the repository's URL.
 

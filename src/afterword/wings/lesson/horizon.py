@@ -81,17 +81,17 @@ def measured(model: LanguageModel, text: str, at: str | None = None) -> Measured
     """Return `text` in tokens. For a model of lines, its parts are the lines of at least the median length. Only tokens
     where the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with such a model."""
     network, tokenizer = carried_network(model), model.tokenizer  # an n-gram looks back only a few characters
+    chosen = None
     if at is not None:
         if model.lines:
             raise OptionError("only a model that reads a whole text is measured where it matches; this one reads lines")
-        ids, text = tokenizer.encode(text), tokenizer.normalise(text)
-        mask = matching(at).where(text)[last_characters(text, tokenizer)]
-        return MeasuredParts(network, tokenizer, ids, np.zeros(1, np.intp), len(ids), np.flatnonzero(mask))
+        read = tokenizer.normalise(text)
+        chosen = np.flatnonzero(matching(at).where(read)[last_characters(read, tokenizer)])
     each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if model.lines else [text])]
     lengths = np.array([*map(len, each)], np.intp)
     length = int(np.median(lengths)) if each else 0
     ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths
-    return MeasuredParts(network, tokenizer, ids, starts[lengths >= length], length)
+    return MeasuredParts(network, tokenizer, ids, starts[lengths >= length], length, chosen)
 
 
 def changes_by_replacing(
@@ -147,26 +147,24 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
         raise TextError("the text has only one distinct character: give a text with more, to replace it with another")
     K = min(settings.steps, max(1, length * 3 // 4))
     within = range(min(WARM_UP, (length - K) // 2), length - K + 1)
-    if text.chosen is None:
-        places = _spread(text.starts, within, settings.places)
-    else:
-        places = text.chosen[np.isin(text.chosen, within)]
-        if len(places) < 2:
-            matches = f"the text matches at {len(places)} places that have {K:,} characters after them"
-            raise OptionError(f"{matches}, and 2 are needed: give a longer text, or fewer steps")
-        places = places[np.linspace(0, len(places) - 1, min(settings.places, len(places))).astype(np.intp)]
+    places = _spread(text, within, settings.places)
+    if text.chosen is not None and len(places) < 2:
+        matches = f"the text matches at {len(places)} places that have {K:,} characters after them"
+        raise OptionError(f"{matches}, and 2 are needed: give a longer text, or fewer steps")
     if len(places) * K > MOST_FIGURES:
         needed = f"{len(places):,} places × {K:,} steps need too much memory"
         raise OptionError(f"{needed}: give at most {MOST_FIGURES // K:,} places, or fewer steps")
     return places, K
 
 
-def _spread(starts: NDArray[np.intp], within: range, number: int) -> NDArray[np.intp]:
+def _spread(text: MeasuredParts, within: range, number: int) -> NDArray[np.intp]:
     """Return `number` places, spread evenly over the text, or all if there are fewer.
 
-    In a single part, they are chosen from those `within` it. In several parts, at `starts`, from the first of each.
+    In a single part, they are chosen from those `within` it. In several parts, from the first of each.
     """
-    places = starts + within[0] if len(starts) > 1 else starts[0] + np.array(within)
+    places = text.starts + within[0] if len(text.starts) > 1 else text.starts[0] + np.array(within)
+    if text.chosen is not None:
+        places = text.chosen[np.isin(text.chosen, within)]
     return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
 
 
@@ -176,7 +174,7 @@ def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids,
     Each begins with the boundary token. Then come the tokens that replacing would read as warm-up, and `steps` more.
     """
     before = min(steps + WARM_UP, text.length - 1)
-    ends = _spread(text.starts, range(before, text.length), positions)
+    ends = _spread(text, range(before, text.length), positions)
     read: NDArray[np.integer[Any]] = text.ids[ends[:, None] + np.arange(-before, 1)]
     return np.concatenate([np.full((len(read), 1), text.tokenizer.end, read.dtype), read], axis=1)
 

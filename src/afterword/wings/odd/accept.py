@@ -15,18 +15,17 @@ from afterword.records import read_json
 from afterword.settings import setting, settings_class
 from afterword.text.decoding import Encoding
 from afterword.text.lines import Masks, filled_lines
-from afterword.text.tokenizer import check_text
 from afterword.text.unicode import utf_8
 from afterword.wings.odd.calibrate import writable
-from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, by_key, new_values, odd_text
+from afterword.wings.odd.detectors import DETECTORS, Placed, by_key, new_values, odd_text
 from afterword.wings.odd.good_lines import MOST_ACCEPTED as MOST
 from afterword.wings.odd.good_lines import GoodLines, Harmless
-from afterword.wings.odd.normal import calibration_of, good_lines_of, with_good_lines
+from afterword.wings.odd.normal import OddLine, calibration_of, good_lines_of, with_good_lines
 from afterword.wings.odd.odd import RATE, costs, unmask
 from afterword.wings.odd.rates import silence
 from afterword.wording import count_of
 
-UNSCORED = TextCost(0.0, 1.0, ())  # where the cost of a line does not matter
+UNSCORED = OddLine()  # where the cost of a line does not matter
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
 FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such as that of jq
@@ -98,7 +97,6 @@ def accept(request: Accept, work: Work) -> Accepted:
     if not given:
         raise OptionError("there is nothing to accept: give a LINE, or `source`")
     for line in request.lines:
-        check_text(line)
         utf_8(line)
         if not line or "\n" in line:
             raise OptionError("a LINE is one line that is not empty: give several one by one, or in a file by `source`")
@@ -129,7 +127,7 @@ def _harmless(
 ) -> Iterator[tuple[str, list[Harmless]]]:
     """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
     lines = [text for one in given if one.is_scored for text in one.texts]
-    each = (cost for part in some([lines]) for *_, cost in costs(model, part, ANY, work.still_wanted))
+    each = (cost for part in some([lines]) for cost in costs(model, part, ANY, work.still_wanted))
     for one in given:
         silent, keys = [kind for kind in good.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
         for text in one.texts:

@@ -61,9 +61,9 @@ class Costs(NamedTuple):
     """In characters, with the end."""
 
     @property
-    def excess(self) -> Floats:
-        """The bits per character above the expected ones, [n]."""
-        return (self.bits - self.expected) / self.lengths
+    def measures(self) -> tuple[Floats, Floats, Floats]:
+        """What is compared, [n] each: bits per character, those above the expected ones, and the peaks."""
+        return self.bits / self.lengths, (self.bits - self.expected) / self.lengths, self.peaks
 
 
 @dataclass(frozen=True)
@@ -118,31 +118,20 @@ class Calibration:
         """Calibrate with the costs of normal lines that were masked, and with the bits of their tokens, or of many.
 
         Raises OptionError for too few lines."""
-        bits, _, peaks, lengths = costs
-        if len(bits) < FEWEST:
-            raise OptionError(f"calibration needs at least {FEWEST} normal lines; there are {len(bits)}")
-        fitted = Calibration(
-            figures=np.empty(0, np.float32),
-            lengths=(float(lengths.min()), float(lengths.max())),
-            bits=ByLength.of(bits / lengths, lengths),
-            excess=ByLength.of(costs.excess, lengths),
-            peaks=ByLength.of(peaks, lengths),
-            odd_bits=float(np.quantile(token_bits, 1 - RARE)),
-            masks=tuple(masks),
-            using=using,
-        )
+        lengths = costs.lengths
+        if len(lengths) < FEWEST:
+            raise OptionError(f"calibration needs at least {FEWEST} normal lines; there are {len(lengths)}")
+        bits, excess, peaks = (ByLength.of(each, lengths) for each in costs.measures)
+        reach, odd_bits = (float(lengths.min()), float(lengths.max())), float(np.quantile(token_bits, 1 - RARE))
+        fitted = Calibration(np.empty(0, np.float32), reach, bits, excess, peaks, odd_bits, tuple(masks), using)
         return replace(fitted, figures=np.sort(fitted.figure(costs)).astype(np.float32))
 
     def figure(self, costs: Costs) -> Floats:
         """Return the figures [n] of lines."""
-        bits, _, peaks, lengths = costs
-        as_long = np.clip(lengths, *self.lengths)
-        more = [
-            self.bits.deviations(bits / lengths, as_long),
-            self.excess.deviations(costs.excess, as_long),
-            np.where(lengths < SHORT, -np.inf, self.peaks.deviations(peaks, as_long) - HANDICAP),
-        ]
-        found: Floats = np.max(more, axis=0).round(DECIMALS)
+        usual, as_long = (self.bits, self.excess, self.peaks), np.clip(costs.lengths, *self.lengths)
+        *whole, peaks = (one.deviations(each, as_long) for one, each in zip(usual, costs.measures, strict=True))
+        peaks = np.where(costs.lengths < SHORT, -np.inf, peaks - HANDICAP)
+        found: Floats = np.max([*whole, peaks], axis=0).round(DECIMALS)
         return found
 
     def p_values(self, figures: Floats) -> Floats:

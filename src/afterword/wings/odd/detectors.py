@@ -20,9 +20,11 @@ from msgspec import UNSET
 
 from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
 from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, Harmless
+from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import Counted
 from afterword.wording import count_of
 
+NAMED = 3  # odd pieces of a text that a finding names
 DIGITS = re.compile(r"\d+")
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
@@ -31,17 +33,6 @@ BEYOND = 1.5  # times the figure of an accepted kind of line: a text that is odd
 SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
 Pieces = Sequence[tuple[int, int]]
-
-
-class TextCost(NamedTuple):
-    """A model's verdict on the text of a line."""
-
-    figure: float
-    p_value: float
-    words: Sequence[str]
-    """Its costliest parts."""
-    pieces: Pieces = ()
-    """Where they are in the line."""
 
 
 class Verdict(NamedTuple):
@@ -115,7 +106,7 @@ class Log:
 class Detector:
     """A way to find what is odd."""
 
-    of_line: Callable[[GoodLines, str, TextCost], list[Verdict]] | None = None
+    of_line: Callable[[GoodLines, str, OddLine], list[Verdict]] | None = None
     """Return the verdicts on a masked line, the oddest first; none if nothing is odd."""
     of_log: Callable[[Log], Iterator[Oddity]] | None = None
     """Yield the findings of a log. It needs the whole log, so no line has it as soon as it is read."""
@@ -125,17 +116,17 @@ class Detector:
     """Learn from good lines what JSON can hold: in `GoodLines.learned`, by the name of the detector."""
 
 
-def new_kind(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
+def new_kind(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on a line of a new kind, which is at least as odd as its text."""
     kind = split(text).kind
     if kind in good.places or not good.places:
         return []
     [of_text] = odd_text(good, text, cost)
     p_value = min(good.p_new(cost.figure), of_text.p_value)
-    return [Verdict("template", f"new kind of line{_words(cost)}", kind, cost.figure, p_value, "", cost.pieces)]
+    return [Verdict("template", f"new kind of line{_words(cost)}", kind, cost.figure, p_value, "", cost.odd_pieces)]
 
 
-def new_values(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
+def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
@@ -155,7 +146,7 @@ def new_values(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
     return verdicts
 
 
-def odd_text(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
+def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
     text is odd only if its figure is well above the accepted one."""
     words, kind, hidden = _words(cost), split(text).kind, good.hide(text)
@@ -163,12 +154,13 @@ def odd_text(good: GoodLines, text: str, cost: TextCost) -> list[Verdict]:
     enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
     known = good.has_text(hidden) or not good.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
-    return [Verdict("text", f"odd text{words}", key, cost.figure, p_value, "", cost.pieces)]
+    return [Verdict("text", f"odd text{words}", key, cost.figure, p_value, "", cost.odd_pieces)]
 
 
-def _words(cost: TextCost) -> str:
+def _words(cost: OddLine) -> str:
     """Return how a reason names the costliest words of a text."""
-    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in cost.words[:3])
+    each = (whole_word(cost.text, start, stop) for start, stop in cost.odd_pieces[:NAMED])
+    words = dict.fromkeys((one.strip(' ,;:"') or one)[:LONGEST_WORD] for one in each)
     return f": “{'”, “'.join(words)}”" if words else ""
 
 
@@ -241,7 +233,7 @@ DETECTORS = {
 """By name. Of two that find the same line, the first one says why."""
 
 
-def by_key(good: GoodLines, text: str, cost: TextCost, names: Sequence[str]) -> list[Harmless]:
+def by_key(good: GoodLines, text: str, cost: OddLine, names: Sequence[str]) -> list[Harmless]:
     """Return what these detectors of lines find in a masked line, by the keys of their verdicts."""
     each = ((name, DETECTORS[name].of_line) for name in names)
     return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(good, text, cost)]
@@ -253,7 +245,7 @@ def good_lines_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -
     return replace(GoodLines.of(lines, masked), learned=learned or UNSET)
 
 
-def judge(good: GoodLines, text: str, cost: TextCost, rate: float) -> list[Verdict]:
+def judge(good: GoodLines, text: str, cost: OddLine, rate: float) -> list[Verdict]:
     """Return what one detector finds odd about a masked line, the oddest first: the first one within this `rate` of
     false alarms, or else the one with the lowest p-value. The others lower the p-value."""
     learned, found, number = good.learned or {}, list[list[Verdict]](), 0

@@ -13,7 +13,7 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -209,10 +209,9 @@ class GoodLines:
         so that neither adds to its cost."""
         return replaced(text, self._hidden(text))
 
-    def hiding(self, masks: Masks) -> tuple[Callable[[str], str], Callable[[str], list[tuple[int, int]]]]:
-        """Return two functions of a line. One hides what `masks` and this object mask. The other returns, for each
-        character of the result, its span in the line."""
-        return lambda line: self.hide(masks(line)), lambda line: origins(masks.origins(line), self._hidden(masks(line)))
+    def origins(self, masks: Masks, line: str) -> list[tuple[int, int]]:
+        """Return, for each character of a line that `masks` mask and `hide` hides, its span in the line."""
+        return origins(masks.origins(line), self._hidden(masks(line)))
 
     def _hidden(self, text: str) -> Iterator[Span]:
         """Yield the spans of a line that are hidden, each with the text that replaces it."""

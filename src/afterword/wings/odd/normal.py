@@ -136,11 +136,7 @@ class OddLine(LineScore):
 
 @partial(suggests, name="odd_lines")
 def odd_lines(
-    model: LanguageModel,
-    lines: Iterable[str],
-    false_alarms: float = 0.01,
-    *,
-    on_progress: OnProgress = ignore_progress,
+    model: LanguageModel, lines: Iterable[str], false_alarms: float = 0.01, *, on_progress: OnProgress = ignore_progress
 ) -> list[OddLine]:
     """Compare each line with the costs of normal lines. Of normal lines, the fraction `false_alarms` counts as odd.
 
@@ -148,8 +144,8 @@ def odd_lines(
     with too few lines for that rate; TextError.
     """
     calibration, texts = check_calibrated(model, false_alarms), checked_lines(lines, "odd_lines")
-    hide, origins = good_lines_of(model).hiding(Masks(calibration.masks))
-    hidden = [hide(line)[:LONGEST] for line in texts]
+    good, masks = good_lines_of(model), Masks(calibration.masks)
+    hidden = [good.hide(masks(line))[:LONGEST] for line in texts]
     scores = score_lines(model.predictor, model.tokenizer, hidden, on_progress, entropies=True)
     figures = calibration.figure(_costs(scores))
     p_values = calibration.p_values(figures)
@@ -159,7 +155,7 @@ def odd_lines(
             figure=float(figure),
             p_value=float(p_value),
             odd=(odd := bool(p_value <= false_alarms and line)),
-            odd_pieces=_odd_pieces(calibration, model.tokenizer, origins(line), line, score) if odd else (),
+            odd_pieces=_odd_pieces(calibration, model.tokenizer, good.origins(masks, line), line, score) if odd else (),
         )
         for number, (line, score, figure, p_value) in enumerate(zip(texts, scores, figures, p_values, strict=True), 1)
     ]

@@ -36,7 +36,7 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import check_enough, check_false_alarms
-from afterword.wings.odd.detectors import DETECTORS, Placed, TextCost, Verdict, good_lines_in, judge, whole_word
+from afterword.wings.odd.detectors import DETECTORS, Placed, Verdict, good_lines_in, judge
 from afterword.wings.odd.fields import are_events
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.normal import (
@@ -58,7 +58,6 @@ TRIAL = 0.2  # of the time, after which a network that does not pay is given up
 EARLY = 0.05  # of the time, after which it is given up if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
-SHOWN = 3  # odd pieces of a line that its finding names
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
@@ -277,8 +276,9 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
         for file, before, some in work.lines([*dict.fromkeys(path_names(request.files))], request.decoding):
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
-            for number, (line, known, cost) in zip(kept, each, strict=True):
-                verdicts = unmask(judge(good, known, cost, rate), masks, line.text)
+            for number, line in zip(kept, each, strict=True):
+                known = masks(line.text)
+                verdicts = unmask(judge(good, known, line, rate), masks, line.text)
                 p_value = verdicts[0].p_value
                 is_odd = bool(p_value <= rate and line.text)
                 pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
@@ -287,16 +287,10 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
             on_progress(None, read)
 
 
-def costs(
-    model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress
-) -> Iterator[tuple[OddLine, str, TextCost]]:
-    """Yield the cost of each of `lines`, the line with the user's masks applied, and what its text cost there."""
-    calibration = check_calibrated(model)
-    masks = Masks(calibration.masks)
-    least = 1 / (len(calibration.figures) + 1)
-    for line in odd_lines(model, lines, max(rate, least), on_progress=on_progress):
-        words = [whole_word(line.text, start, stop) for start, stop in line.odd_pieces[:SHOWN]]
-        yield line, masks(line.text), TextCost(line.figure, line.p_value, words, line.odd_pieces)
+def costs(model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress) -> list[OddLine]:
+    """Return the costs of `lines`, with the odd pieces of those within `rate`, if the calibration knows it."""
+    least = 1 / (len(check_calibrated(model).figures) + 1)
+    return odd_lines(model, lines, max(rate, least), on_progress=on_progress)
 
 
 def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
@@ -314,10 +308,8 @@ def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageMode
     """
     if before := calibration_of(model):
         model = model.using(before.using)
-    good = good_lines_of(model)
-    calibration = check_calibrated(model) if good.places else check_calibrated(model, request.false_alarms)
-    if good.places:
-        check_enough(request.false_alarms, good.rates.lines)
+    calibration, good = check_calibrated(model), good_lines_of(model)
+    check_enough(request.false_alarms, good.rates.lines if good.places else len(calibration.figures))
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
     if doubt := calibration.holds_roughly(request.false_alarms):

@@ -23,7 +23,7 @@ from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.runs.in_words import summary
 from afterword.runs.run import Run
-from afterword.settings import named_path, setting, settings_class, settings_from
+from afterword.settings import named_path, setting, settings_class
 from afterword.storage import output
 from afterword.web.pages import document, policy, style
 from afterword.wings.series.bands import LEVELS, band
@@ -118,7 +118,7 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
-    found = forecasts(source, settings_from(ForecastSettings, vars(request)), request.levels, model, train, keep)
+    found = forecasts(source, request, request.levels, model, train, keep)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
     if out is not None:

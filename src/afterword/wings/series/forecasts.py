@@ -32,7 +32,7 @@ from afterword.text.corpus import Corpus
 from afterword.text.documents import source_name
 from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
 from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
-from afterword.wings.series.series_network import check_frequency, keep, load_kept, lstm_forecasts
+from afterword.wings.series.series_network import keep, load_kept, lstm_forecasts
 from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
 from afterword.wings.series.trials import (
     AUTO,
@@ -196,14 +196,10 @@ def forecasts(
     if horizon is None:
         raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
     table = read_table(source, settings, settings.season or (facts.season if facts else None))
-    if facts and (settings.season or facts.season) != facts.season:
-        raise OptionError(f"season {settings.season} is not this model's, which is {facts.season}: leave it out")
-    if facts:
-        check_frequency(table, facts)
-    _check_lengths(table, horizon, settings.season)
-    notes = []
-    series = [one.values for one in table.series]
-    seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(max(map(len, series)))
+    series, notes = [one.values for one in table.series], list[str]()
+    longest = max(map(len, series))
+    _check_fits(table.calendar.name, longest, horizon, settings.season, facts)
+    seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(longest)
     seasons = [season for season in seasons if season > 1]
     if not seasons and settings.season is None and (found := cycle_of(series)):
         seasons = [found]
@@ -232,8 +228,14 @@ def forecasts(
         return _futures(table, trials, bands, settings.method, notes)
 
 
-def _check_lengths(table: Table, horizon: int, season: int | None) -> None:
-    longest = max(len(one.values) for one in table.series)
+def _check_fits(frequency: str, longest: int, horizon: int, season: int | None, facts: SeriesFacts | None) -> None:
+    """Raise OptionError for a table unlike the series that a model has learned, or too short. Numbered dates suit all
+    models."""
+    if facts and season not in (None, facts.season):
+        raise OptionError(f"season {season} is not this model's, which is {facts.season}: leave it out")
+    if facts and facts.frequency != frequency and "number" not in facts.frequency + frequency:
+        learned = f"this model has learned {facts.frequency} series"
+        raise OptionError(f"the table is {frequency}, and {learned}: give a table like these")
     for name, length in (("horizon", horizon), ("season", season or 0)):
         if length >= longest:
             has = f"a {name} of {length:,} is too long: the longest series has {longest:,} values"

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.errors import ModelError, OptionError
+from afterword.errors import ModelError
 from afterword.generation.sampling import Sampling
 from afterword.language_model import LanguageModel, saved_model
 from afterword.model.arrays import Array, Ids
@@ -24,7 +24,7 @@ from afterword.model.network.network import Network, State
 from afterword.model.threads import share
 from afterword.operations.operation import ModelName
 from afterword.records import as_record
-from afterword.wings.series.table import Floats, Table
+from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import (
     BINS,
     CHARACTERS,
@@ -68,7 +68,9 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
     """
     found = np.full((len(series), horizon), np.nan)
     usable = np.flatnonzero([scale_of(values, season) > 0 for values in series])
-    bins, allowed = learned_bins(model)
+    unseen = set(model.saved.unseen_characters(CHARACTERS))
+    bins = np.flatnonzero([character not in unseen for character in CHARACTERS])  # in rising order
+    allowed = model.tokenizer.encode(CHARACTERS)[bins]
     read_as = allowed[np.abs(np.arange(BINS)[:, None] - bins).argmin(axis=1)]  # the id of the nearest learned bin
     opening = model.writer(Sampling()).prompt("").ids
     count = int(np.clip(ALL_PATHS // max(1, len(usable)), *PATHS))
@@ -85,13 +87,6 @@ def lstm_forecasts(model: LanguageModel, season: int, horizon: int, seed: int, s
         paths = [_add_up(values, season, one) for values, one in zip(group, changes, strict=True)]
         found[usable[at : at + GROUP]] = np.median(np.stack(paths), axis=1)
     return found
-
-
-def learned_bins(model: LanguageModel) -> tuple[NDArray[np.int64], Ids]:
-    """Return the bins whose characters training has seen, in rising order, and their ids. [A], [A]"""
-    unseen = set(model.saved.unseen_characters(CHARACTERS))
-    bins = [k for k, character in enumerate(CHARACTERS) if character not in unseen]
-    return np.array(bins), model.tokenizer.encode(CHARACTERS)[bins]
 
 
 def _add_up(values: Floats, season: int, changes: Floats) -> Floats:
@@ -159,10 +154,3 @@ def _read(network: Network, lines: Sequence[Ids]) -> tuple[Array, State]:
         lanes = lanes[ended:]
         logits, state = logits[ended:], network.chosen(state, range(ended, ended + len(lanes)))
     return np.concatenate([logits for logits, _ in read]), network.side_by_side(*(state for _, state in read))
-
-
-def check_frequency(table: Table, facts: SeriesFacts) -> None:
-    """Raise OptionError if the table's frequency is not the one that the model has learned. Numbered dates suit all."""
-    learned, given = facts.frequency, table.calendar.name
-    if learned != given and "number" not in learned + given:
-        raise OptionError(f"the table is {given}, and this model has learned {learned} series: give a table like these")

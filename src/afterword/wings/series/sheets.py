@@ -71,7 +71,7 @@ def read_sheet(source: Any) -> Sheet:
     name = "standard input" if source == "-" else str(source)
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
-        return _from_frame(name, "parquet", _from_parquet(name, content))
+        return _checked(Sheet(name, "parquet", _from_parquet(name, content)))
     if name.lower().endswith(".parquet"):
         raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     return _from_csv(name, content)
@@ -183,7 +183,7 @@ def _from_csv(name: str, content: bytes) -> Sheet:
             raise TableError(f"{name}, line {line:,}: {has}: correct it, or check the separator")
     comma = delimiter != "," and re.search(r'(?m)(?:^|[;\t"]) *[-+]?\d*,\d+ *(?=["\t;\r\n]|$)', text)
     frame = pandas.DataFrame([row for _, row in found[1:]], columns=header, dtype=object)
-    return _sheet(Sheet(name, "csv", frame, lambda row: f"line {found[row + 1][0]:,}", "," if comma else "."))
+    return _checked(Sheet(name, "csv", frame, lambda row: f"line {found[row + 1][0]:,}", "," if comma else "."))
 
 
 # ---- frames
@@ -216,15 +216,16 @@ def _from_library(library: Any, frame: Any) -> Sheet:
     if type(frame).__name__ != "DataFrame":
         raise TableError(f"give a DataFrame of {library}, not {type(frame).__name__}")
     if library == "polars":
-        return _from_frame("the frame", library, frame.to_pandas(), frame.schema)
+        return _checked(Sheet("the frame", library, frame.to_pandas(), types=frame.schema))
     index = frame.index
     if index.dtype.kind not in "iu" or any(name is not None for name in index.names):  # more than row numbers
         frame = frame.reset_index(names=[("ds" if name is None else str(name)) for name in index.names])
-    return _from_frame("the frame", library, frame.reset_index(drop=True))
+    return _checked(Sheet("the frame", library, frame.reset_index(drop=True)))
 
 
-def _sheet(sheet: Sheet) -> Sheet:
-    """Return the sheet without columns that have neither a name nor content. Raises TableError."""
+def _checked(sheet: Sheet) -> Sheet:
+    """Return the sheet with texts, numbers or dates in each column, and without columns that have neither a name nor
+    content. Raises TableError."""
     if (count := sheet.frame.shape[1]) > MOST_COLUMNS:
         has = f"it has {count:,} columns, and at most {MOST_COLUMNS:,} are allowed"
         raise sheet.error(f"{has}: give a long table, with the columns unique_id, ds and y")
@@ -232,14 +233,9 @@ def _sheet(sheet: Sheet) -> Sheet:
     frame = frame.iloc[:, [k for k, name in enumerate(frame) if k == 0 or name or any(frame.iloc[:, k])]]
     if (twice := frame.columns.duplicated()).any():
         raise sheet.error(f"two columns are named {frame.columns[twice.argmax()]!r}: rename one")
-    return replace(sheet, frame=frame)
-
-
-def _from_frame(name: str, kind: Kind, frame: pandas.DataFrame, types: Any = None) -> Sheet:
-    sheet = _sheet(Sheet(name, kind, frame, types=types or {}))
     if not frame.size:
         raise sheet.error("it has no rows: add one per date")
-    return replace(sheet, frame=sheet.frame.apply(_column))
+    return replace(sheet, frame=frame if sheet.kind == "csv" else frame.apply(_column))  # csv reads texts alone
 
 
 def _column(cells: pandas.Series) -> pandas.Series:
