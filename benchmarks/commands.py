@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -60,6 +61,24 @@ def run_afterword(*arguments: object) -> str:
     """Run the real command and return what it prints on standard output. Raises CalledProcessError."""
     command = [sys.executable, "-m", "afterword", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+# Run by a small process: the peak that Linux tells of a process is at least that of the one that started it.
+WATCH = """
+import os, sys
+nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+child = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=nowhere)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def watched(module: str, *arguments: object) -> tuple[float, float]:
+    """Run a module; return the seconds that it takes and its peak memory in MB. Raises CalledProcessError."""
+    command, began = [sys.executable, "-S", "-c", WATCH, "-m", module, *map(str, arguments)], time.monotonic()
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return time.monotonic() - began, int(done.stdout) * 1024 / 1e6
 
 
 def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:

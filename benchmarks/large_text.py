@@ -10,10 +10,7 @@ vocabulary and writes its ids; `train` is `afterword train --steps 20`.
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
@@ -21,7 +18,7 @@ import click
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.encoded import encode as encode_corpus
 from afterword.text.encoded import learn_tokenizer
-from benchmarks.commands import as_written, machine, topics
+from benchmarks.commands import as_written, machine, topics, watched
 
 
 @click.group(help=as_written(__doc__))
@@ -56,24 +53,11 @@ def measure(megabytes: float, command: list[str], options: list[str]) -> None:
     click.echo(machine())
     with tempfile.TemporaryDirectory() as place:
         text = Path(place, "text.txt")
-        size = write_text(text, topics(), megabytes)
-        arguments = [sys.executable, "-m", *command, str(text), "--out", f"{place}/out", *options]
-        began = time.perf_counter()
-        child = os.posix_spawn(sys.executable, arguments, os.environ)
-        _, status, usage = os.wait4(child, 0)
-        took = time.perf_counter() - began
-    if status:
-        raise click.ClickException(f"exit status {os.waitstatus_to_exitcode(status)}")
-    click.echo(f"{size:,.0f} MB in {took:.1f} s: {size / took:.0f} MB/s, peak memory {usage.ru_maxrss / 1e3:.0f} MB")
-
-
-def write_text(path: Path, text: str, megabytes: float) -> float:
-    """Repeat `text` until there are `megabytes` or a little more, and return how many."""
-    content = text.encode()
-    with open(path, "wb") as file:
-        while file.tell() < megabytes * 1e6:
-            file.write(content)
-        return file.tell() / 1e6
+        content = topics()
+        text.write_text(content * round(megabytes * 1e6 / len(content) + 1), encoding="utf-8")
+        size = text.stat().st_size / 1e6
+        took, peak = watched(*command, text, "--out", Path(place, "out"), *options)
+    click.echo(f"{size:,.0f} MB in {took:.1f} s: {size / took:.0f} MB/s, peak memory {peak:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ from benchmarks.commands import (
     shuffled,
     some,
     trained_on_lines,
+    watched,
     write_result,
 )
 from benchmarks.detection import Floats, Grams, auc
@@ -248,18 +249,6 @@ def alarms() -> None:
     echo_table(["lines", *(f"requested: {rate:.1%}" for rate in RATES)], rows)
 
 
-MEGABYTE = 10**6
-# Run by a small process: the peak that Linux tells of a process is at least that of the one that started it.
-WATCH = """
-import os, sys
-nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-child = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=nowhere)
-_, status, usage = os.wait4(child, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
 @main.command(help="Peak memory of `afterword score --lines --json` over a short and a long file.")
 def memory() -> None:
     run = trained_on_lines("memory", list(logs.lines(20_000, SEED)), 0.1, "--hidden-size", 64)
@@ -267,11 +256,8 @@ def memory() -> None:
     with tempfile.TemporaryDirectory() as place:
         for size in (9, 27):
             file = save_lines(Path(place, f"{size}.log"), logs.lines(some(size * 13_000), SEED + 1))
-            command = [sys.executable, "-S", "-c", WATCH, "-m", "afterword", "score", run, file, "--lines", "--json"]
-            began = time.monotonic()
-            done = subprocess.run([*map(str, command)], check=True, stdout=subprocess.PIPE)
-            took, peak = time.monotonic() - began, int(done.stdout) * 1024 / MEGABYTE
-            length = file.stat().st_size / MEGABYTE
+            took, peak = watched("afterword", "score", run, file, "--lines", "--json")
+            length = file.stat().st_size / 1e6
             rows.append([f"{length:.1f} MB", f"{peak:.0f} MB", f"{took:.0f} s"])
             write("memory", megabytes=length, peak=peak, seconds=took)
     echo_table(["file", "peak memory", "time"], rows)

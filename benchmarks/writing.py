@@ -25,8 +25,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -43,16 +41,7 @@ from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
 from afterword.model.network.network import log_probabilities
 from afterword.text.encoded import SPLITS
-from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword
-
-PEAK = """
-import resource, sys
-from afterword.cli.main import main
-try:
-    main(sys.argv[1:])
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
-"""
+from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword, some, watched
 
 RULED_LENGTH, ALONE, TOGETHER = 30, 60, 1024
 PATTERN = "[A-Z][a-z ]{28}[.]"
@@ -98,11 +87,11 @@ def names(names: Path, minutes: float, num: int) -> None:
 @click.argument("model")
 def memory(model: str) -> None:
     with tempfile.TemporaryDirectory() as place:
-        for num in (2_000, 20_000):
+        for num in map(some, (2_000, 20_000)):
             out = Path(place, f"{num}.txt")
-            arguments = ["generate", model, "--num", str(num), "--max-tokens", "500", "--seed", "0", "--out", str(out)]
-            done = subprocess.run([sys.executable, "-c", PEAK, *arguments], check=True, capture_output=True, text=True)
-            click.echo(f"{out.stat().st_size:,} bytes written: {done.stderr.split()[-1]} MB at the peak")
+            given = ["--num", num, "--max-tokens", 500, "--seed", 0, "--out", out]
+            _, peak = watched("afterword", "generate", model, *given)
+            click.echo(f"{out.stat().st_size:,} bytes written: {peak:.0f} MB at the peak")
 
 
 @main.command(help="Tokens per second by a pattern.")
