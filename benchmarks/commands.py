@@ -47,16 +47,6 @@ def machine(*packages: str) -> str:
     )
 
 
-def processor() -> str:
-    """Name the processor as far as the system knows it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().split("\n\n")[0].splitlines() if cpuinfo.exists() else []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    named = [facts["model name"]] if "model name" in facts else [platform.processor()]
-    named += [f"{name} {facts[name]}" for name in ("cpu family", "model") if name in facts]
-    return ", ".join(filter(None, [platform.machine(), *named]))
-
-
 def run_afterword(*arguments: object) -> str:
     """Run the real command and return what it prints on standard output. Raises CalledProcessError."""
     command = [sys.executable, "-m", "afterword", *map(str, arguments)]
@@ -218,6 +208,8 @@ def write_result(name: str, **result: Any) -> None:
 
 
 def _origin() -> dict[str, Any]:
+    from afterword.runs.environment import processor
+
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     command = ["python", "-m", spec.name, *sys.argv[1:]] if spec else sys.argv
     asked = ["git", "-C", str(PLACE), "rev-parse", "HEAD"]

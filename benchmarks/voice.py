@@ -29,7 +29,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.language_model import LanguageModel, load
+from afterword.language_model import load
 from afterword.wings.voice.own_voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
     CACHE,
@@ -86,51 +86,22 @@ def trained(author: str, place: Path) -> Path:
     return run
 
 
-def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> Likeness:
-    """Return the cost [passages, WHOLE] of each character to an author's network, or to the base; kept in `place`.
-
-    It is 0 behind the end of a passage.
-    """
-    kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npy"
+def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> list[NDArray[np.float64]]:
+    """Return the cost of each character of the passages to an author's LSTM, or to the base's; kept in `place`."""
+    kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npz"
     if not kept.exists():
-        model = load("english" if author is None else trained(author, place))
-        nats = np.zeros((len(passages), WHOLE), np.float32)
-        for length in (SHORT, WHOLE):
-            some = [k for k, one in enumerate(passages) if len(one.text) == length]
-            nats[some, :length] = read_by_torch(model, [passages[k].text for k in some])
-        np.save(kept, nats)
-    found: Likeness = np.load(kept).astype(np.float64)
-    return found
-
-
-def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
-    """Return the nats of each character of `texts`, which are equally long, read side by side in bfloat16."""
-    import torch
-
-    from afterword.learning.trainable import TrainableNetwork
-
-    network = TrainableNetwork(model.config).load(model.saved.weights).to(torch.bfloat16)
-    each = [np.concatenate([[model.tokenizer.end], model.tokenizer.encode(text)]) for text in texts]
-    rows = np.zeros((max(map(len, each)), len(each)), np.int64)  # some characters are several tokens
-    for lane, ids in enumerate(each):
-        rows[: len(ids), lane] = model.predictor.rows(ids)
-    state, nats = [(h.bfloat16(), c.bfloat16()) for h, c in network.empty_state(len(texts))], []
-    with torch.no_grad():
-        for some in torch.split(torch.from_numpy(rows), 100):
-            found, state = network(some, state)
-            nats.append(-found.float().log_softmax(-1))
-    costs = torch.cat(nats)[:-1].gather(-1, torch.from_numpy(rows[1:, :, None]))[..., 0].numpy()
-    lanes = enumerate(texts)
-    return np.array(
-        [np.bincount(model.tokenizer.starts(one), costs[: len(each[k]) - 1, k], len(one)) for k, one in lanes]
-    )
+        model = load("english" if author is None else trained(author, place), "lstm")
+        starts = [model.tokenizer.starts(one.text) for one in passages]  # some characters are several tokens
+        costs = zip(starts, model.score_lines([one.text for one in passages]), passages, strict=True)
+        np.savez(kept, *(np.bincount(at, cost.token_nats[: len(at)], len(one.text)) for at, cost, one in costs))
+    with np.load(kept) as found:
+        return [found[name] for name in found.files]
 
 
 def gains_of(author: str, place: Path, passages: Sequence[Passage]) -> list[Gains]:
     nats = (nats_of(one, place, passages) for one in (author, None))
     model, found = load(trained(author, place)), []
-    for one, *both in zip(passages, *nats, strict=True):
-        network, base = (costs[: len(one.text)] for costs in both)
+    for one, network, base in zip(passages, *nats, strict=True):
         assert model.saved.ngram is not None
         ngram = ngram_bits(one.text, model.saved.ngram, model.tokenizer, base)
         found.append(Gains.of(one.text, lstm_bits(network, base) + ngram))
