@@ -46,7 +46,6 @@ class Subject:
     held_out: str
     lines: bool
     """Whether each line is a document of its own; those held out are drawn by seed 0."""
-    seen: bool
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def subjects(names: Sequence[str]) -> Iterator[Subject]:
             continue
         training, held_out = split_lines(text, seed=0) if source["lines"] else split(text)
         training = training[: int(source["first"])] if source["first"] else training
-        yield Subject(name, training, held_out, bool(source["lines"]), bool(source["seen"]))
+        yield Subject(name, training, held_out, bool(source["lines"]))
 
 
 @click.command(help=as_written(__doc__))
