@@ -188,6 +188,7 @@ TABLES = {  # and the files whose change makes a figure stale that depends on th
 DEPENDS = {  # the results, and the tables that they depend on
     "adapting": ["plan", "bases"],
     "base": ["plan", "bases"],
+    "classic": ["plan"],
     "comparison": ["plan", "bases", "filters"],
     "expectation": ["plan"],
     "odd": ["plan", "detectors"],

@@ -1,6 +1,6 @@
 """The founding recipe in Keras itself, run by benchmarks/classic.py in an environment that has Keras and TensorFlow.
 
-python keras_classic.py TASK IN.npz OUT.npz, where TASK is steps, time or predict. Writes what it measured.
+python keras_classic.py TASK IN.npz OUT.npz, where TASK is steps, time, predict or epoch. Writes what it measured.
 """
 
 import os
@@ -44,7 +44,7 @@ def steps(given, V, H, W):
         losses.append(float(model.train_on_batch(*windows(given["ids"], starts, W, V))))
         if first is None:
             first = [np.array(weight) for weight in model.get_weights()]
-    return {"losses": losses, **{f"weight{k}": w for k, w in enumerate(first)}}
+    return {"losses": losses, "parameters": model.count_params(), **{f"weight{k}": w for k, w in enumerate(first)}}
 
 
 def timed(given, V, H, W):
@@ -71,12 +71,29 @@ def predict(given, V, H, W):
     return {"times": times[5:]}
 
 
+def epoch(given, V, H, W):
+    """One epoch, the held-out loss over full windows, and 50 characters by argmax from the window at `start`."""
+    model, ids = build(V, H, W, 0.2), given["ids"]
+    X, y = windows(ids, np.arange(len(ids) - W), W, V)
+    begin = time.perf_counter()
+    model.fit(X, y, epochs=1, batch_size=30, verbose=0)
+    took = time.perf_counter() - begin
+    held_out = given["held_out"]
+    loss = model.evaluate(*windows(held_out, np.arange(len(held_out) - W), W, V), batch_size=256, verbose=0)
+    pattern, written = list(ids[given["start"] : given["start"] + W]), []
+    for _ in range(50):
+        x = np.reshape(pattern, (1, W, 1)) / float(V)
+        written.append(int(np.argmax(model.predict(x, verbose=0))))
+        pattern = [*pattern[1:], written[-1]]
+    return {"seconds": took, "loss": loss, "written": written}
+
+
 def main():
     task, source, target = sys.argv[1:]
     keras.utils.set_random_seed(0)
     given = np.load(source)
     V, H, W = (int(n) for n in given["sizes"])
-    found = {"steps": steps, "time": timed, "predict": predict}[task](given, V, H, W)
+    found = {"steps": steps, "time": timed, "predict": predict, "epoch": epoch}[task](given, V, H, W)
     np.savez(target, keras=keras.__version__, **found)
 
 
