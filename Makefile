@@ -23,7 +23,7 @@ test: .venv/ready-dev
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m tests.without --tests
-	$(BIN)/python -m benchmarks.everywhere haswell,threads-1
+	$(BIN)/python -m tests.everywhere haswell,threads-1
 
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:
@@ -59,7 +59,7 @@ test-keras:
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
-	$(BIN)/python -m benchmarks.everywhere
+	$(BIN)/python -m tests.everywhere
 
 # Which branches of `src/` the tests take, in processes that they start too. What is killed tells nothing. A Ctrl-C that
 # comes while coverage starts is lost.
@@ -97,7 +97,7 @@ torture: .venv/ready-dev
 # 20 minutes on two idle cores.
 SEED ?= 1
 attack: .venv/ready-dev
-	$(BIN)/python -m benchmarks.attack --seed $(SEED)
+	$(BIN)/python -m tests.hostile.attack --seed $(SEED)
 
 # Make 300 small changes of the code that keeps people's data, one after the other, and list those that no test notices.
 # Appends the counts to benchmarks/results/mutants.jsonl. Takes about half an hour on an idle core.
@@ -115,17 +115,12 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.engine steps
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python -m benchmarks.gates
-	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.subjects
 	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
-	$(BIN)/python -m benchmarks.disclosure
 	$(BIN)/python -m benchmarks.labels
-	$(BIN)/python -m benchmarks.quality train $(TEXT) --seed 0
-	$(BIN)/python -m benchmarks.small_texts
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
-	$(BIN)/python -m benchmarks.classic --epoch
 	$(BIN)/python -m benchmarks.ranks train
 	$(BIN)/python -m benchmarks.ranks link
 	$(BIN)/python -m benchmarks.large_text train
@@ -143,7 +138,6 @@ compare: .venv/ready-dev
 bench-plan: .venv/ready-dev
 	$(BIN)/python -m benchmarks.plan grid
 	$(BIN)/python -m benchmarks.plan planning
-	$(BIN)/python -m benchmarks.plan busy
 	$(BIN)/python -m benchmarks.plan clock
 	$(BIN)/python -m benchmarks.plan table
 
@@ -160,9 +154,6 @@ bench-quality: .venv/ready-dev
 # that the base was trained on (python -m bases.making.texts --books DIR --out BOOKS), also what it copies from them
 # and the cost of held-out books.
 bench-base: .venv/ready-dev
-	$(BIN)/python -m benchmarks.base_subjects
-	$(BIN)/python -m benchmarks.base start
-	$(BIN)/python -m benchmarks.base untouched
 	$(BIN)/python -m benchmarks.base ppmd
 	$(BIN)/python -m benchmarks.base rows
 	$(BIN)/python -m benchmarks.base choice
@@ -174,7 +165,6 @@ bench-base: .venv/ready-dev
 # RUNS are run folders of running text, which judge the defaults.
 bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.writing names ../shared/data/names.txt
-	$(BIN)/python -m benchmarks.engine differ english
 	$(BIN)/python -m benchmarks.writing memory english
 	$(BIN)/python -m benchmarks.writing rules english
 	$(if $(RUNS),$(BIN)/python -m benchmarks.writing loops $(RUNS))
@@ -182,40 +172,33 @@ bench-writing: .venv/ready-dev
 	$(BIN)/python -m benchmarks.molecules
 
 # The figures of docs/figures.md on odd lines, and on learning while reading: finding odd lines, false alarms, speed, and what adapting brings.
-# Takes 60 minutes; needs the machine to itself. MODEL is a run of running text, to write with.
+# Takes 60 minutes; needs the machine to itself.
 bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
-	$(BIN)/python -m benchmarks.odd adfa
-	$(BIN)/python -m benchmarks.odd bgl
-	$(BIN)/python -m benchmarks.odd planted
+	$(BIN)/python -m benchmarks.odd unseen
+	$(BIN)/python -m benchmarks.odd peers
 	$(BIN)/python -m benchmarks.odd alarms
 	$(BIN)/python -m benchmarks.odd memory
 	$(BIN)/python -m benchmarks.odd throughput
-	$(BIN)/python -m benchmarks.adapting score
-	$(if $(MODEL),$(BIN)/python -m benchmarks.adapting write $(MODEL))
+	$(BIN)/python -m benchmarks.adapting
 
 # The figures of docs/figures.md in bulk. Takes 5 minutes. MODEL is a model of lines, LINES a file of lines.
 bench-bulk: .venv/ready-dev
 	@test -n "$(MODEL)" -a -n "$(LINES)" || { echo 'make bench-bulk: name both: make bench-bulk MODEL=logs LINES=today.log'; exit 2; }
 	$(BIN)/python -m benchmarks.bulk $(MODEL) $(LINES)
 
-# The figures of docs/figures.md on serving: load, clients that leave or are slow, other clients, and generated requests.
-# Takes 15 minutes; needs the machine to itself. TEXT as above.
+# The figures of docs/figures.md on serving: load, clients that leave, and floods. Takes 10 minutes; needs the machine to itself. TEXT as above.
 bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
 	$(BIN)/python -m benchmarks.serving join english
 	$(BIN)/python -m benchmarks.serving gone english
-	$(BIN)/python -m benchmarks.serving slow english
-	$(BIN)/python -m benchmarks.serving clients english $(TEXT)
-	$(BIN)/python -m benchmarks.serving page english
-	$(BIN)/python -m benchmarks.serving fuzz english
 	$(BIN)/python -m benchmarks.flood english
-	$(BIN)/python -m benchmarks.masks held
-	$(BIN)/python -m benchmarks.masks served english
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev
-	$(BIN)/python -m benchmarks.speed $(TEXT)
+	$(BIN)/python -m benchmarks.engine batch $(TEXT)
+	$(BIN)/python -m benchmarks.odd throughput
+	$(BIN)/python -m benchmarks.training_speed cpu
 
 # Forecasts of M4's hourly series and others, compared with other methods. Takes two hours; needs the machine to itself,
 # and the network for statsforecast and the peers.
@@ -247,11 +230,9 @@ bench-teach: .venv/ready-dev
 # The figures of docs/figures.md on exported models: sizes, speeds and differences. Takes 3 minutes; needs node,
 # chromium and the machine to itself. TEXT as above.
 bench-export: .venv/ready-dev
-	$(BIN)/python -m benchmarks.export formats $(TEXT)
 	$(BIN)/python -m benchmarks.export pages
 	$(BIN)/python -m benchmarks.export kernels
 	$(BIN)/python -m benchmarks.export differences $(TEXT)
-	$(BIN)/python -m benchmarks.export onnx $(TEXT)
 
 # On a GPU: speed compared with a plain script, and what is learned in 3 minutes.
 bench-gpu: .venv/ready-dev

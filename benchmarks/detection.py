@@ -21,23 +21,6 @@ def auc(odd: Floats, normal: Floats) -> float:
     return float(above / (len(odd) * len(normal)))
 
 
-def pr_auc(odd: Floats, normal: Floats) -> float:
-    """Average precision: the precision at each score, weighted by the recall that it adds."""
-    scores, places = np.unique(np.concatenate([odd, normal]), return_inverse=True)
-    found = np.bincount(places[: len(odd)], minlength=len(scores))[::-1]
-    listed = np.bincount(places, minlength=len(scores))[::-1]
-    precision = np.cumsum(found) / np.cumsum(listed)
-    return float((precision * found).sum() / len(odd))
-
-
-def precision_at(k: int, odd: Floats, normal: Floats) -> float:
-    """How many of the k highest scores are odd, as a fraction of k; where scores are equal, what is expected."""
-    threshold = np.sort(np.concatenate([odd, normal]))[-k]
-    above, above_odd = ((part > threshold).sum() for part in (np.concatenate([odd, normal]), odd))
-    equal, equal_odd = ((part == threshold).sum() for part in (np.concatenate([odd, normal]), odd))
-    return float((above_odd + (k - above) * equal_odd / equal) / k)
-
-
 class Grams:
     """An n-gram model of sequences of characters, words or numbers: interpolated Kneser-Ney with one discount.
 
@@ -65,11 +48,6 @@ class Grams:
             if gram not in self._nats:
                 self._nats[gram] = -math.log(self.probability(gram))
         return sum(map(self._nats.__getitem__, grams)) / len(grams)
-
-    def unseen(self, line: Sequence[Hashable]) -> float:
-        """What fraction of the line's n-grams the training lines never had."""
-        seen, grams = self._levels[0][0], self._grams(line)
-        return sum(gram not in seen for gram in grams) / len(grams)
 
     def probability(self, gram: Sequence[Hashable]) -> float:
         """P of the last token of an n-gram after the others."""

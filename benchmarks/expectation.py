@@ -1,8 +1,8 @@
-"""What the plan expects, against what came: where its constants were read off, and how often it is right.
+"""What the plan expects, against what came: how often it is right.
 
-    python -m benchmarks.expectation TEXT [--minutes 0.1 --minutes 0.5 …] [option of afterword train ...]
-                                          train on TEXT for each of the times, and write down what came
-    python -m benchmarks.expectation      the table, of benchmarks/results/expectation.jsonl and the plan's own runs in
+    python -m benchmarks.expectation TEXT [option of afterword train ...]
+                                          train on TEXT for 0.1, 0.5 and 2 minutes, and write down what came
+    python -m benchmarks.expectation      how often, by benchmarks/results/expectation.jsonl and the plan's own runs in
                                           benchmarks/results/plan.jsonl
 
 A model's figure is what it costs at most 100,000 characters of the held-out text. Time is no part of the table, so a
@@ -25,7 +25,7 @@ import afterword
 from afterword.learning.batches import line_ends, steps_per_pass
 from afterword.planning.expectation import GAIN, expectation
 from afterword.text.encoded import EncodedCorpus
-from benchmarks.commands import as_written, echo_table, results, write_result
+from benchmarks.commands import as_written, results, write_result
 from benchmarks.plan import HELD_OUT, PLAN, held_out_bits, train
 
 
@@ -78,48 +78,25 @@ def is_right(result: dict[str, Any]) -> bool:
     return expected is not None and expected.low <= bits["both"] <= expected.high
 
 
-def table() -> list[list[str]]:
-    """Return a row for each text."""
-    rows: dict[str, list[str]] = {}
-    for result in sorted(runs(), key=lambda result: (result["characters"], result["tokens_read"])):
-        bits, read = result["bits"], result["tokens_read"]
-        name = result["text"]
-        expected = expectation(bits["ngram"], result["characters"], read)
-        span = "-" if expected is None else f"{expected.low:.2f}–{expected.high:.2f}"
-        came = f"{bits['both']:.2f}" if is_right(result) else f"**{bits['both']:.2f}**"
-        row = rows.setdefault(name, [name, f"{result['characters']:,}", f"{bits['ngram']:.2f}", ""])
-        row[3] += f"{'; ' if row[3] else ''}{read / 1e6:.1f} M: {span}, {came}"
-    return list(rows.values())
-
-
-def fitted() -> str:
-    """The constants, anew: of each text the mean over its runs counts once."""
+@click.command(help=as_written(__doc__), context_settings={"ignore_unknown_options": True})
+@click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def main(text: Path | None, options: tuple[str, ...]) -> None:
+    for minutes in (0.1, 0.5, 2) if text else ():
+        assert text is not None
+        write_result("expectation", **trial(text, ["--minutes", str(minutes), *options]))
     gains: dict[str, list[float]] = {}
     right: dict[str, list[bool]] = {}
     for result in runs():
         gain = 1 - result["bits"]["both"] / result["bits"]["ngram"]
         gains.setdefault(result["text"], []).append(gain / math.sqrt(result["tokens_read"] / 1e6))
         right.setdefault(result["text"], []).append(is_right(result))
-    means = sorted(statistics.mean(each) for each in gains.values())
-    share = statistics.mean(statistics.mean(each) for each in right.values())
-    return (
-        f"{len(means)} texts: the gain at a million tokens is {statistics.median(means):.3f} in the middle (the plan "
-        f"takes {GAIN}) and from {means[0] / GAIN:.1f} to {means[-1] / GAIN:.1f} times that; {share:.0%} of the runs "
-        "were as expected, each text counted once"
+    middle = statistics.median(map(statistics.mean, gains.values()))
+    share = statistics.mean(map(statistics.mean, right.values()))
+    click.echo(
+        f"{len(gains)} texts: the gain at a million tokens is {middle:.3f} in the middle (the plan takes {GAIN});"
     )
-
-
-@click.command(help=as_written(__doc__), context_settings={"ignore_unknown_options": True})
-@click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--minutes", "times", multiple=True, type=float, default=(0.1, 0.5, 2))
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def main(text: Path | None, times: tuple[float, ...], options: tuple[str, ...]) -> None:
-    for minutes in times if text else ():
-        assert text is not None
-        write_result("expectation", **trial(text, ["--minutes", str(minutes), *options]))
-    last = "tokens read: bits per character expected, what came (bold: outside)"
-    echo_table(["text", "characters", "n-gram alone", last], table())
-    click.echo(f"\n{fitted()}")
+    click.echo(f"{share:.0%} of the runs were as expected, each text counted once")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import click
@@ -77,20 +76,16 @@ FLOODS: dict[str, Callable[[Serving, str, float], None]] = {
 }
 
 
-def ask(served: Serving, model: str, kind: str) -> float:
-    """Return the seconds that an answer takes."""
-    began = time.monotonic()
-    found = served.get(kind) if kind == "/v1/models" else served.post(kind, {"model": model, "prompt": f"{began}"})
-    assert found.status == 200, found.body
-    return time.monotonic() - began
-
-
 def asked(served: Serving, model: str, goes_on: Callable[[], bool]) -> dict[str, list[float]]:
     """Ask again and again, and return the seconds of each kind in rising order."""
     took: dict[str, list[float]] = {"/v1/models": [], "/v1/next": []}
     while goes_on():
         for kind, seconds in took.items():
-            seconds.append(ask(served, model, kind))
+            began = time.monotonic()
+            body = {"model": model, "prompt": f"{began}"}
+            found = served.get(kind) if kind == "/v1/models" else served.post(kind, body)
+            assert found.status == 200, found.body
+            seconds.append(time.monotonic() - began)
         time.sleep(BETWEEN)
     return {kind: sorted(seconds) for kind, seconds in took.items()}
 
@@ -102,36 +97,27 @@ def memory(served: Serving, name: str = "VmRSS") -> float:
     return int(found[1]) / 1024
 
 
-def milliseconds(seconds: list[float]) -> str:
-    return f"{1000 * seconds[len(seconds) // 2]:.0f}, {1000 * seconds[-1]:.0f}"
-
-
-def measured(served: Serving, model: str, seconds: float) -> Iterable[tuple[str, ...]]:
-    """Yield a row for each flood, after one without a flood."""
-    for name, flood in {"none": lambda *_: time.sleep(seconds), **FLOODS}.items():
-        before = memory(served)
-        Path(f"/proc/{served.process.pid}/clear_refs").write_text("5")  # the peak begins anew
-        flooding = threading.Thread(target=partial(flood, served, model, seconds))
-        flooding.start()
-        took = asked(served, model, flooding.is_alive)
-        flooding.join()
-        peak = memory(served, "VmHWM")
-        assert served.is_idle(120)
-        time.sleep(LATER)
-        sizes = (f"{mebibytes:.0f}" for mebibytes in (before, peak, memory(served)))
-        yield name, *map(milliseconds, took.values()), *sizes
-
-
 @click.command(help=as_written(__doc__))
 @click.argument("model")
 @click.option("--seconds", type=float, default=20, show_default=True, help="of each flood")
 def main(model: str, seconds: float) -> None:
-    columns = ["flood", "/v1/models, ms: median, worst", "/v1/next", "MiB before", "peak", f"{LATER:g} s later"]
-    echo_table(columns)
+    later = f"{LATER:g} s later"
+    echo_table(["flood", "/v1/models, ms: median, worst", "/v1/next", "MiB before", "peak", later])
+    name = Path(os.path.normpath(model)).name
     with serving(model, PYTHONPATH=SOURCE) as served:
-        served.complete(model=Path(os.path.normpath(model)).name, prompt="It was")
-        for row in measured(served, Path(os.path.normpath(model)).name, seconds):
-            echo_row(row)
+        served.complete(model=name, prompt="It was")
+        for title, flood in {"none": lambda *_: time.sleep(seconds), **FLOODS}.items():
+            before = memory(served)
+            Path(f"/proc/{served.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+            flooding = threading.Thread(target=flood, args=(served, name, seconds))
+            flooding.start()
+            took = asked(served, name, flooding.is_alive)
+            flooding.join()
+            peak = memory(served, "VmHWM")
+            assert served.is_idle(120)
+            time.sleep(LATER)
+            cells = [f"{1000 * each[len(each) // 2]:.0f}, {1000 * each[-1]:.0f}" for each in took.values()]
+            echo_row([title, *cells, *(f"{mebibytes:.0f}" for mebibytes in (before, peak, memory(served)))])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""MOSES: molecules written after some minutes of training, judged by rdkit and by ChemNet (alone on the machine).
+"""MOSES: molecules written after 20 minutes of training, judged by rdkit and by ChemNet (alone on the machine).
 
-    python -m benchmarks.molecules [--minutes 20] [--num 30000] [--cache .cache] [--run RUN] [OPTION...]
+    python -m benchmarks.molecules
 
 The training and test molecules are those of PyPI's `molsets` (Polykovskiy and others 2020), which `pip download`
 fetches; rdkit and fcd_torch, which judge, live in an environment of their own, .venv-molecules, made where it is
-missing. Further options go to `afterword train`; with --run, the model of that run is judged and nothing is trained.
-What MOSES publishes for its own models stands in the same table.
+missing. What MOSES publishes for its own CharRNN stands in the same table.
 """
 
 from __future__ import annotations
@@ -19,47 +18,39 @@ from pathlib import Path
 
 import click
 
-from afterword.language_model import load
 from benchmarks.base_subjects import Wheel
-from benchmarks.commands import CACHE, as_written, peer_python, run_afterword, run_peer
+from benchmarks.commands import (
+    CACHE,
+    as_written,
+    echo_row,
+    echo_table,
+    lines_of,
+    peer_python,
+    run_afterword,
+    run_peer,
+    some,
+    trained_on_lines,
+)
 
 JUDGES = ["rdkit", "torch>=2.8", "scipy"]
-COLUMNS = ("valid", "unique@10k", "novel", "diversity", "fcd")
-PUBLISHED = {  # what its README says of its own models
-    "CharRNN (MOSES)": {"valid": 0.975, "unique@10k": 0.999, "novel": 0.842, "fcd": 0.073},
-    "n-gram (MOSES)": {"valid": 0.238, "fcd": 5.51},
-    "HMM (MOSES)": {"valid": 0.076},
-}
+COLUMNS = ("valid", "novel", "fcd")
+NUM = 30_000
 
 
-@click.command(help=as_written(__doc__), context_settings={"ignore_unknown_options": True})
-@click.option("--minutes", type=float, default=20)
-@click.option("--num", type=int, default=30_000)
-@click.option("--cache", type=click.Path(path_type=Path), default=CACHE)
-@click.option("--run", type=click.Path(path_type=Path, exists=True))
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def main(minutes: float, num: int, cache: Path, run: Path | None, options: tuple[str, ...]) -> None:
-    train, test = molecules(cache / "molsets")
+@click.command(help=as_written(__doc__))
+def main() -> None:
+    train, test = molecules(CACHE / "molsets")
+    run = trained_on_lines("molecules", lines_of(train), 20)
+    echo_table([f"{some(NUM):,} molecules", *COLUMNS])
     with tempfile.TemporaryDirectory() as place:
-        if run is None:
-            run = Path(place, "run")
-            run_afterword("train", train, "--lines", "--base", "none", "--minutes", minutes, "--out", run, *options)
-        about = load(run).about
-        facts = (
-            f"{about['training']['steps']:,} steps, {about['validation']['bits_per_character']:.3f} bits per character"
-        )
-        click.echo(f"{load(run).config.network}, {facts} held out")
-        rows = {}
         for min_p in (0, 0.02):
             written, began = Path(place, f"{min_p}.txt"), time.monotonic()
-            settings = ["--temperature", 1, "--min-p", min_p]
-            run_afterword("generate", run, "--num", num, "--seed", 0, *settings, "--out", written)
-            took = time.monotonic() - began
-            name = "temperature 1" + (f", min-p {min_p}" if min_p else "")
-            rows[f"{name} ({took:.0f} s)"] = judged(written, train, test)
-    click.echo(f"{'':34}" + "".join(f"{name:>12}" for name in COLUMNS))
-    for name, row in {**rows, **PUBLISHED}.items():
-        click.echo(f"{name:34}" + "".join(f"{row[one]:12.4f}" if one in row else f"{'–':>12}" for one in COLUMNS))
+            settings = ["--seed", 0, "--temperature", 1, "--min-p", min_p]
+            run_afterword("generate", run, "--num", some(NUM), *settings, "--out", written)
+            name = f"temperature 1, min-p {min_p} ({time.monotonic() - began:.0f} s)"
+            found = judged(written, train, test)
+            echo_row([name, *(f"{found[one]:.3f}" for one in COLUMNS)])
+    echo_row(["MOSES' CharRNN, as published", "0.975", "0.842", "0.073"])
 
 
 def molecules(cache: Path) -> tuple[Path, Path]:

@@ -1,13 +1,12 @@
 """Predict tunes in ABC notation, and count the written ones whose bars are whole, with and without a rule.
 
-    python -m benchmarks.music [--minutes 3] [--num 100] [--corpus FOLDER]
+    python -m benchmarks.music
 
 The tunes are reels and jigs of three old collections: Aird's Airs (1782 to 1803), Ryan's Mammoth Collection (1883) and
 O'Neill's Music of Ireland (1903). They are in the public domain. Volunteers encoded them, and PyPI's `music21` ships
-them with their permission. It is installed into an environment of its own, .venv-music, unless --corpus names its
-folder `corpus`. Each tune becomes a line: meter, key and notes, without names, ornaments, chords and slurs. Tunes whose
-bars are not whole are left out. The model is kept in .cache/odd. Needs the machine to itself; docs/figures.md has the
-figures.
+them with their permission. It is installed into an environment of its own, .venv-music. Each tune becomes a line:
+meter, key and notes, without names, ornaments, chords and slurs. Tunes whose bars are not whole are left out. The model
+learns for three minutes and is kept in .cache/lines. Needs the machine to itself.
 """
 
 from __future__ import annotations
@@ -22,8 +21,17 @@ import click
 import numpy as np
 
 from afterword.language_model import load
-from afterword.model.ngram.mixture import USES
-from benchmarks.commands import as_written, echo_table, machine, peer_python, ppmd_lines
+from benchmarks.commands import (
+    as_written,
+    echo_row,
+    echo_table,
+    machine,
+    peer_python,
+    ppmd_lines,
+    shuffled,
+    some,
+    trained_on_lines,
+)
 
 BOOKS = ("airdsAirs", "ryansMammoth", "oneills1850")
 METERS = {"C|": "C|", "C": "C|", "4/4": "C|", "6/8": "6/8"}
@@ -36,41 +44,30 @@ BAR = re.compile(r"[|:\[\]]*[|:][|:\]]*\d*|\[\d")
 
 
 @click.command(help=as_written(__doc__))
-@click.option("--minutes", type=float, default=3, show_default=True)
-@click.option("--num", type=int, default=100, show_default=True, help="tunes written per meter and way")
-@click.option("--corpus", type=click.Path(path_type=Path, exists=True))
-def main(minutes: float, num: int, corpus: Path | None) -> None:
-    from benchmarks.odd import shuffled, trained
-
-    tunes = shuffled(dict.fromkeys(collected(corpus or installed())))
+def main() -> None:
+    tunes = shuffled(dict.fromkeys(collected(installed())))
     train, held_out = tunes[len(tunes) // 10 :], tunes[: len(tunes) // 10]
     click.echo(f"{machine()}\n\n{len(train):,} tunes, {sum(map(len, train)):,} characters; {len(held_out)} held out:\n")
-    run = trained("music", train, minutes)
+    model = load(trained_on_lines("music", train, 3))
     characters = sum(len(tune) + 1 for tune in held_out)
-    costs = {f"--with {use}": sum(one.bits for one in load(run, use).score_lines(held_out)) for use in USES}
-    costs["PPMd"] = sum(ppmd_lines(train, held_out))
-    echo_table(["model", "bits per character"], [[name, f"{bits / characters:.3f}"] for name, bits in costs.items()])
-    click.echo()
-    model, rows, shown = load(run), [], []
+    for name, bits in (
+        ("LSTM and n-gram", sum(one.bits for one in model.score_lines(held_out))),
+        ("PPMd", sum(ppmd_lines(train, held_out))),
+    ):
+        click.echo(f"{name}: {bits / characters:.3f} bits per character")
+    echo_table(["begins with", "whole bars without the rule", "with it", "tunes that the rule accepts"])
     for meter in dict.fromkeys(METERS.values()):
         prompt = f"[M:{meter}]"
-        keys = [tune.partition("[K:")[2].partition("]")[0] for tune in train if tune.startswith(prompt)]
-        key = max(sorted(set(keys)), key=keys.count)
-        bodies = [tune.partition("[K:")[2].partition("]")[2] for tune in tunes if tune.startswith(prompt)]
-        accepted = np.mean([re.fullmatch(rule(prompt), body) is not None for body in bodies])
-        click.echo(f"the rule of {prompt} accepts {accepted:.0%} of the {len(bodies):,} tunes that begin so")
+        heads, bodies = zip(
+            *(tune[len(prompt) + 3 :].split("]", 1) for tune in train if tune.startswith(prompt)), strict=True
+        )
+        begins = f"{prompt}[K:{max(sorted(set(heads)), key=heads.count)}]"
+        whole = []
         for pattern in (None, rule(prompt)):
-            prompts = f"{prompt}[K:{key}]"
-            written = [
-                prompts + sample.text
-                for sample in model.samples(prompts, num=num, seed=0, pattern=pattern, max_tokens=2000, temperature=0.8)
-            ]
-            whole = np.mean([is_whole(tune) for tune in written])
-            rows.append([prompts, "no" if pattern is None else "yes", f"{whole:.0%}"])
-            shown.append(written[0])
-    click.echo()
-    echo_table(["begins with", "rule", "all bars whole"], rows)
-    click.echo("\n" + "\n".join(shown))
+            written = model.samples(begins, num=some(100), seed=0, pattern=pattern, max_tokens=2000, temperature=0.8)
+            whole.append(np.mean([is_whole(begins + sample.text) for sample in written]))
+        accepted = np.mean([re.fullmatch(rule(prompt), body) is not None for body in bodies])
+        echo_row([begins, *(f"{share:.2f}" for share in (*whole, accepted))])
 
 
 def installed() -> Path:

@@ -1,7 +1,6 @@
 """The pictures of README and docs/, made again from the real pages in headless Chromium: `make pictures`.
 
     python -m benchmarks.pictures              writes docs/pictures/: all of them
-    python -m benchmarks.pictures --forecast   writes forecast.png alone: the forecast of docs/forecast.md
 
 forecast.png, session.png, voice.png and tune.png train a model first, for at most two minutes; others show `english`.
 """
@@ -43,17 +42,14 @@ VALUE = "document.getElementById('area').value"
 
 
 @click.command(help=as_written(__doc__))
-@click.option("--forecast", "only_forecast", is_flag=True)
-def main(only_forecast: bool) -> None:
+def main() -> None:
     PLACE.mkdir(exist_ok=True)
     forecast()
-    if only_forecast:
-        return
     with browser() as tab:
         write(tab, 60, "branches.png")
         write(tab, 240, "write.png")
-        gates(tab)
-        step(tab)
+        inspected(tab, "--html", "gates.png", 760)
+        inspected(tab, "--step", "step.png", 660)
         exported(tab)
         session(tab)
         voice(tab)
@@ -95,16 +91,6 @@ def branch(tab: Tab, word: str, row: int) -> None:
     tab.press(".", control=True)
     tab.until("document.querySelectorAll('.popup .row').length > 1")
     tab.run(f"document.querySelectorAll('.popup .row')[{row}].click()")
-
-
-def gates(tab: Tab) -> None:
-    """The page that `inspect --html` writes."""
-    inspected(tab, "--html", "gates.png", 760)
-
-
-def step(tab: Tab) -> None:
-    """The page that `inspect --step` writes."""
-    inspected(tab, "--step", "step.png", 660)
 
 
 def inspected(tab: Tab, option: str, name: str, height: int) -> None:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 
-from benchmarks.commands import DATA
+from benchmarks.commands import DATA, PLACE, lines_of
 
 EACH = 2  # plants of a kind
 BURST = 60  # equal lines
 NUMBER = re.compile(r"(?<![\w.:-])\d+(?![\w.:-])")  # that stands alone, such as no time and no address
+TEXTS = json.loads((PLACE / "plants.json").read_text(encoding="utf-8"))
 WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{4,}(?![^\W\d_])")
 
 Change = Callable[[str, random.Random], str | None]
@@ -87,33 +87,19 @@ def head(line: str) -> str:
     return line[: line.find(" ", len(line) // 3) + 1]
 
 
-NAMES = ("mallory", "intruder", "nobody2", "trudy")
-MESSAGES = (
-    "kernel: I/O error on device sda1, sector 7712",
-    "Out of memory: process killed, score 912",
-    "certificate expired for upstream host, giving up",
-    "disk quota exceeded while writing spool",
-)
-FOREIGN = (
-    "    at com.example.pool.Pool.take(Pool.java:212)",
-    "Traceback (most recent call last):",
-    "<html><head><title>502 Bad Gateway</title></head>",
-    "Segmentation fault (core dumped)",
-)
-
 KINDS: dict[str, Change] = {
     # a value, an order or a count within a known template
     "a number out of range": number_changed(lambda number: "9" * (len(number) + 1)),
     "a negative number": number_changed(lambda number: f"-{number}"),
     "a word for a number": number_changed(lambda _: "NaN"),
-    "an unknown name": of_a_word(lambda _, draw: draw.choice(NAMES)),
+    "an unknown name": of_a_word(lambda _, draw: draw.choice(TEXTS["names"])),
     "fields swapped": words_changed(lambda words, at: [*words[: at - 1], words[at], words[at - 1], *words[at + 1 :]]),
     "a field missing": words_changed(lambda words, at: [*words[:at], *words[at + 1 :]]),
     "a field twice": words_changed(lambda words, at: [*words[:at], *words[at - 1 :]]),
     "a burst": lambda line, _: line,
     # something else
-    "a message never seen": lambda line, draw: head(line) + draw.choice(MESSAGES),
-    "another format": lambda _, draw: draw.choice(FOREIGN),
+    "a message never seen": lambda line, draw: head(line) + draw.choice(TEXTS["messages"]),
+    "another format": lambda _, draw: draw.choice(TEXTS["foreign"]),
     "cut off": lambda line, draw: line[: draw.randrange(len(line) // 2, len(line) * 9 // 10)],
     "two letters changed places": of_a_word(letters_swapped),
 }
@@ -152,39 +138,8 @@ def logs(seed: int, only: Sequence[str] = ()) -> Iterator[Planted]:
     written = {"web": web, "JSON": application}
     for name in only or (*SHIPPED, *written):
         good, new = LINES.get(name, (1_000, 1_000))
-        lines = [*islice(written[name](seed), good + new)] if name in written else read(SHIPPED[name])
+        lines = [*islice(written[name](seed), good + new)] if name in written else lines_of(SHIPPED[name])
         yield planted(name, lines[:good], lines[good : good + new], seed)
-
-
-def read(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-ROUTES = (
-    ("GET /", 40, 5_000),
-    ("GET /about", 8, 3_000),
-    ("GET /static/site.css", 30, 12_000),
-    ("GET /static/app.js", 30, 80_000),
-    ("GET /images/{n}.jpg", 25, 60_000),
-    ("GET /products?page={page}", 15, 9_000),
-    ("GET /products/{n}", 30, 7_000),
-    ("GET /search?q={word}", 12, 6_000),
-    ("POST /cart", 8, 300),
-    ("POST /login", 5, 200),
-    ("GET /api/v1/orders/{n}", 10, 900),
-    ("PUT /api/v1/orders/{n}", 3, 250),
-    ("DELETE /api/v1/sessions/{n}", 2, 0),
-    ("GET /favicon.ico", 10, 1_150),
-)
-AGENTS = (
-    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148",
-    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-    "curl/8.5.0",
-    "python-requests/2.32.3",
-)
-SEARCHED = ("lamp", "chair", "table", "shelf", "rug", "sofa", "desk", "mirror", "clock", "vase", "candle", "frame")
 
 
 def web(seed: int) -> Iterator[str]:
@@ -196,12 +151,14 @@ def web(seed: int) -> Iterator[str]:
         clock += timedelta(seconds=draw.expovariate(1 / 9))
         if draw.random() < 0.1:
             visitors[draw.randrange(len(visitors))] = ".".join(str(draw.randrange(1, 255)) for _ in range(4))
-        [(route, _, size)] = draw.choices(ROUTES, [often for _, often, _ in ROUTES])
-        request = route.format(n=draw.randrange(1, 5_000), page=draw.randrange(1, 40), word=draw.choice(SEARCHED))
+        [(route, _, size)] = draw.choices(TEXTS["routes"], [often for _, often, _ in TEXTS["routes"]])
+        request = route.format(
+            n=draw.randrange(1, 5_000), page=draw.randrange(1, 40), word=draw.choice(TEXTS["searched"])
+        )
         status = draw.choices((200, 304, 301, 404, 500), (85, 8, 2, 4.5, 0.5))[0]
         length = 0 if status == 304 else round(size * math.exp(draw.gauss(0, 0.4))) if status == 200 else 162
         source = draw.choices(("-", "https://shop.example/", "https://www.google.com/"), (5, 4, 1))[0]
-        agent = draw.choices(AGENTS, (30, 40, 20, 5, 1, 2))[0]
+        agent = draw.choices(TEXTS["agents"], (30, 40, 20, 5, 1, 2))[0]
         visitor = visitors[int(len(visitors) * draw.random() ** 2)]
         request = f'{visitor} - - [{clock:%d/%b/%Y:%H:%M:%S +0000}] "{request} HTTP/1.1"'
         yield f'{request} {status} {length} "{source}" "{agent}"'
@@ -215,24 +172,17 @@ def application(seed: int) -> Iterator[str]:
         clock += timedelta(seconds=draw.expovariate(1 / 2))
         order += (kind := draw.choices(range(7), (30, 20, 20, 12, 8, 6, 4))[0]) == 1
         user, took = f"u{draw.randrange(1, 900)}", round(math.exp(draw.gauss(3.2, 0.6)))
-        kinds: list[tuple[str, str, str, dict[str, object]]] = [
-            ("info", "gateway", "request handled", {"path": draw.choice(("/cart", "/pay", "/home")), "ms": took}),
-            ("info", "orders", "order placed", {"order": order, "user": user, "items": draw.randrange(1, 9)}),
-            ("debug", "cache", "cache hit", {"key": f"product:{draw.randrange(1, 2_000)}", "ms": draw.randrange(1, 4)}),
-            (
-                "info",
-                "payments",
-                "payment accepted",
-                {"order": order, "card": draw.choice(("visa", "amex")), "ms": took},
-            ),
-            ("info", "auth", "user logged in", {"user": user, "port": draw.randrange(32_768, 61_000)}),
-            ("warn", "payments", "payment retried", {"order": order, "attempt": draw.randrange(2, 4)}),
-            ("error", "mail", "mail not delivered", {"user": user, "code": draw.choice((421, 450, 550))}),
+        kinds: list[tuple[str, dict[str, object]]] = [
+            ("info gateway request handled", {"path": draw.choice(("/cart", "/pay", "/home")), "ms": took}),
+            ("info orders order placed", {"order": order, "user": user, "items": draw.randrange(1, 9)}),
+            ("debug cache cache hit", {"key": f"product:{draw.randrange(1, 2_000)}", "ms": draw.randrange(1, 4)}),
+            ("info payments payment accepted", {"order": order, "card": draw.choice(("visa", "amex")), "ms": took}),
+            ("info auth user logged in", {"user": user, "port": draw.randrange(32_768, 61_000)}),
+            ("warn payments payment retried", {"order": order, "attempt": draw.randrange(2, 4)}),
+            ("error mail mail not delivered", {"user": user, "code": draw.choice((421, 450, 550))}),
         ]
-        level, service, message, more = kinds[kind]
-        about = {
-            "time": f"{clock:%Y-%m-%dT%H:%M:%S}.{clock.microsecond // 1000:03d}Z",
-            "level": level,
-            "service": service,
-        }
+        said, more = kinds[kind]
+        level, service, message = said.split(" ", 2)
+        time = f"{clock:%Y-%m-%dT%H:%M:%S}.{clock.microsecond // 1000:03d}Z"
+        about = {"time": time, "level": level, "service": service}
         yield json.dumps({**about, "trace": f"{draw.getrandbits(64):016x}", "msg": message, **more})

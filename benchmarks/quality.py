@@ -1,6 +1,6 @@
 """What a model learns in a given time, in bits per character on held-out text.
 
-    python -m benchmarks.quality train ROW|TEXT... [--minutes M] [--lines] [--seed S] [option of afterword train ...]
+    python -m benchmarks.quality train ROW... [option of afterword train ...]
     python -m benchmarks.quality table              the table, of benchmarks/results/quality.jsonl
 
 Alone on the machine. Everything goes through the real command, `afterword train`, with the held-out part as
@@ -20,13 +20,10 @@ is a line in benchmarks/results/quality.jsonl, whose figures are nats per charac
 from __future__ import annotations
 
 import json
-import math
-import os
 import random
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +39,7 @@ from afterword.text.tokenizer import Tokenizer
 from benchmarks.commands import (
     DATA,
     as_written,
+    bits,
     echo_table,
     results,
     run_afterword,
@@ -80,15 +78,6 @@ ROWS = {
 }
 
 
-def measure(text: Path, row: Row, seed: int, options: list[str]) -> dict[str, Any]:
-    """Train on one part of `text` and score the other."""
-    whole, _ = read_text([text])
-    training, held_out = split_lines(whole, seed) if row.lines else split(whole)
-    asked = ["--base", "none", "--minutes", str(row.minutes), "--seed", str(seed)]
-    result = {"text": text.name, "minutes": row.minutes, "seed": seed, "options": options}
-    return {**result, **learned(training, held_out, [*asked, *options], lines=row.lines)}
-
-
 def learned(
     training: str, held_out: str, options: list[str], *, lines: bool = False, keep: Path | None = None
 ) -> dict[str, Any]:
@@ -99,9 +88,7 @@ def learned(
     with tempfile.TemporaryDirectory() as place:
         first, last = write_parts(Path(place), training, held_out)
         out = Path(place, "run")
-        began = time.monotonic()
         run_afterword("train", first, "--validation", last, "--out", out, *["--lines"] * lines, *options)
-        took = time.monotonic() - began
         saved = load_model(out / "model")
         record = json.loads((out / "run.json").read_text())
         reports = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -109,16 +96,9 @@ def learned(
             shutil.copytree(out, keep, dirs_exist_ok=True)
     return {
         "figures": costs(saved, held_out, set(training.splitlines()) if lines else None),
-        "share": saved.mixture_weight,
         "training_seconds": reports[-1]["seconds"],
-        "command_seconds": round(took, 1),
         "steps": reports[-1]["step"],
-        "best_step": saved.about["training"]["steps"],
-        "parameters": saved.config.parameters,
-        "corpus": saved.about["corpus"]["training"],
-        "cores": os.cpu_count(),
         "environments": record["environments"],
-        "base": record.get("base"),
         "expected": record["expected"],
         "plan": record["plan"],
     }
@@ -171,16 +151,17 @@ def windows(network: Network, tokenizer: Tokenizer, text: str) -> float:
     return float(np.concatenate(costs).mean()) * len(ids) / len(text)
 
 
-def run(name: str, text: Path, row: Row, seeds: list[int], options: list[str]) -> None:
-    """Measure a row for each of `seeds`, print each result and write it down."""
-    for seed in seeds:
-        result = {"row": name, **measure(text, row, seed, options)}
-        write_result("quality", **result)
-        figures = ", ".join(f"{key} {value / math.log(2):.4f}" for key, value in result["figures"].items())
-        click.echo(
-            f"{name}, seed {seed}: {figures} bits per character; {result['steps']} steps in "
-            f"{result['training_seconds']:.1f} s, the best at {result['best_step']}"
-        )
+def run(name: str, row: Row, options: list[str]) -> None:
+    """Train and score a row for each seed, print each result and write it down."""
+    whole, _ = read_text([DATA / row.text])
+    for seed in range(row.seeds):
+        training, held_out = split_lines(whole, seed) if row.lines else split(whole)
+        asked = ["--base", "none", "--minutes", str(row.minutes), "--seed", str(seed), *options]
+        result = learned(training, held_out, asked, lines=row.lines)
+        about = {"row": name, "text": row.text, "minutes": row.minutes, "seed": seed, "options": options}
+        write_result("quality", **about, **result)
+        figures = ", ".join(f"{key} {bits(value):.4f}" for key, value in result["figures"].items())
+        click.echo(f"{name}, seed {seed}: {figures} bits per character; {result['steps']} steps")
 
 
 def quality_table() -> Iterator[list[str]]:
@@ -196,9 +177,7 @@ def quality_table() -> Iterator[list[str]]:
         runs = [result for result in runs if result["plan"]["hidden_size"] == units]
         head = [row.text, f"{row.minutes:g} min"]
         for kind in ("lines", "distinct") if row.lines else ("carried", "windows"):
-            both, lstm = (
-                spread([result["figures"][f"{kind} {using}"] / math.log(2) for result in runs]) for using in USED
-            )
+            both, lstm = (spread([bits(result["figures"][f"{kind} {using}"]) for result in runs]) for using in USED)
             yield [*head, kind, f"**{both}**", lstm, row.beside if head[0] else ""]
             head = ["", ""]
 
@@ -214,17 +193,14 @@ def main() -> None:
     pass
 
 
-@main.command(context_settings={"ignore_unknown_options": True}, help="Train and score rows of the table, or texts.")
-@click.argument("what", nargs=-1, required=True, metavar="ROW|TEXT... [OPTION OF TRAIN]...", type=click.UNPROCESSED)
-@click.option("--minutes", default=2.0, show_default=True, help="for a text")
-@click.option("--lines", is_flag=True, help="for a text: each line by itself")
-@click.option("--seed", "seeds", type=int, multiple=True, help="again and again; else what the row says")
-def train(what: tuple[str, ...], minutes: float, lines: bool, seeds: tuple[int, ...]) -> None:
+@main.command(context_settings={"ignore_unknown_options": True}, help="Train and score rows of the table.")
+@click.argument("what", nargs=-1, required=True, metavar="ROW... [OPTION OF TRAIN]...", type=click.UNPROCESSED)
+def train(what: tuple[str, ...]) -> None:
     first = next((k for k, word in enumerate(what) if word.startswith("-")), len(what))
     for name in what[:first]:  # the rest are options of `afterword train`
-        row = ROWS.get(name) or Row(name, minutes, lines=lines)
-        text = DATA / row.text if name in ROWS else Path(name)
-        run(name if name in ROWS else text.name, text, row, list(seeds or range(row.seeds)), list(what[first:]))
+        if name not in ROWS:
+            raise click.UsageError(f"{name} is none of the rows {', '.join(ROWS)}")
+        run(name, ROWS[name], list(what[first:]))
 
 
 @main.command(help="Print the table of what was measured.")

@@ -1,12 +1,12 @@
 """The gain from several processes, on one machine and on several.
 
-    python -m benchmarks.ranks train [TEXT] [--minutes 1] [--rounds 2]
+    python -m benchmarks.ranks train
     python -m benchmarks.ranks link [--turns 9]
     torchrun --nnodes 2 --node-rank … --master-addr … -m benchmarks.ranks link      the same command on each machine
 
-`train` trains the same network on TEXT (or the topics of Python's help) for the same minutes: one process of two
-threads, then two processes of one thread each under torchrun, in turn. A step reads the same batch either way. It
-prints the steps and the bits per character of the held-out text.
+`train` trains the same network on the topics of Python's help for half a minute: one process of two threads, then two
+processes of one thread each under torchrun, in turn. A step reads the same batch either way. It prints the steps and
+the bits per character of the held-out text.
 
 `link` prints when several machines pay off, from the bytes of a step's gradients and the rate at which the ranks sum
 them. All ranks measure that rate, in turn with steps of the first rank alone. Without torchrun, two ranks run on this
@@ -37,8 +37,7 @@ from afterword.learning.ranks import Team, meet, ranks, ranks_here
 from afterword.learning.trainable import TrainableNetwork
 from afterword.planning.machine import available_threads
 from afterword.text.characters import ClassicTokenizer
-from benchmarks.commands import as_written, echo_row, echo_table, machine
-from benchmarks.python_help import topics
+from benchmarks.commands import as_written, echo_row, echo_table, machine, topics
 from benchmarks.training_speed import V, our_step, recipe
 from tests.processes import finished
 
@@ -56,41 +55,39 @@ def main() -> None:
     pass
 
 
-@main.command("train", help="Train for the same time with one process and with two.")
-@click.argument("text", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--minutes", default=1.0, show_default=True)
-@click.option("--rounds", default=2, show_default=True)
-def train_both(text: Path | None, minutes: float, rounds: int) -> None:
-    click.echo(f"{machine('torch')}; {minutes:g} min each\n")
+@main.command(help="Train for the same time with one process and with two.")
+def train() -> None:
+    click.echo(f"{machine('torch')}; half a minute each\n")
     echo_table(["", "steps", "held-out bits per character"])
     with tempfile.TemporaryDirectory() as place:
-        if text is None:
-            text = Path(place, "topics.txt")
-            text.write_text(topics(), encoding="utf-8")
-        for number in range(rounds):
-            for k, way in enumerate(WAYS):
-                steps, bits = train(way, text, Path(place, f"{number}-{k}"), minutes)
-                echo_row([way, f"{steps:,}", f"{bits:.3f}"])
-
-
-def train(way: str, text: Path, out: Path, minutes: float) -> tuple[int, float]:
-    """Return the steps, and the held-out bits per character."""
-    launcher, threads = WAYS[way]
-    command = [sys.executable, *launcher, "-m", "afterword", "train", str(text), "--out", str(out), *NETWORK]
-    arguments = ["--minutes", str(minutes), "--threads", threads]
-    done = finished([*command, *arguments], timeout=600 + 120 * minutes, env={**os.environ, "OMP_NUM_THREADS": threads})
-    if done.returncode:
-        sys.exit(done.stderr.decode())
-    about = load(out).about
-    return about["training"]["steps"], about["validation"]["bits_per_character"]
+        text, out = Path(place, "topics.txt"), Path(place, "run")
+        text.write_text(topics(), encoding="utf-8")
+        for way, (launcher, threads) in WAYS.items():
+            command = [
+                sys.executable,
+                *launcher,
+                "-m",
+                "afterword",
+                "train",
+                str(text),
+                "--out",
+                str(out),
+                "--overwrite",
+            ]
+            arguments = [*NETWORK, "--minutes", "0.5", "--threads", threads]
+            done = finished([*command, *arguments], timeout=660, env={**os.environ, "OMP_NUM_THREADS": threads})
+            if done.returncode:
+                sys.exit(done.stderr.decode())
+            about = load(out).about
+            steps, bits = about["training"]["steps"], about["validation"]["bits_per_character"]
+            echo_row([way, f"{steps:,}", f"{bits:.3f}"])
 
 
 @main.command(help="Print when several machines pay off.")
 @click.option("--turns", default=9, show_default=True)
-@click.option("--size", "sizes", multiple=True, default=["1x256", "1x512", "2x512"], show_default=True)
-def link(turns: int, sizes: tuple[str, ...]) -> None:
+def link(turns: int) -> None:
     if ranks() == 1:
-        again = ["-m", "benchmarks.ranks", "link", "--turns", str(turns), *[f"--size={size}" for size in sizes]]
+        again = ["-m", "benchmarks.ranks", "link", "--turns", str(turns)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(available_threads())}  # torchrun would make it 1
         sys.exit(subprocess.run([sys.executable, *TORCHRUN, *again], env=environment).returncode)
     team, columns = meet(), ["", "MB a step", "ms a step", "of half the lanes", "MB/s needed", "MB/s here"]
@@ -99,7 +96,7 @@ def link(turns: int, sizes: tuple[str, ...]) -> None:
             f"{machine('torch')}; {ranks()} ranks, {ranks_here()} of them here, of {available_threads()} threads\n"
         )
         echo_table([*columns, f"{ranks()} ranks against one process"])
-    for size in sizes:
+    for size in ("1x256", "1x512", "2x512"):
         row = linked(team, size, turns)
         if team.rank == 0:
             echo_row([size, *row])
@@ -134,14 +131,8 @@ def linked(team: Team, size: str, turns: int) -> list[str]:
     needed = size_in_bytes / (whole - half) / 1e6 if whole > half else math.inf
     # n ranks send 2 (n - 1) ÷ n times the bytes: two ranks send them once
     rate = size_in_bytes * 2 * (team.size - 1) / team.size / summed / 1e6
-    figures = [
-        f"{size_in_bytes / 1e6:.2f}",
-        f"{1e3 * whole:.1f}",
-        f"{1e3 * half:.1f}",
-        f"{needed:,.0f}",
-        f"{rate:,.0f}",
-    ]
-    return [*figures, f"{ratio:.2f}"]
+    milliseconds = f"{1e3 * whole:.1f}", f"{1e3 * half:.1f}"
+    return [f"{size_in_bytes / 1e6:.2f}", *milliseconds, f"{needed:,.0f}", f"{rate:,.0f}", f"{ratio:.2f}"]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """The errors in finding the ends of sentences, compared with a reader's judgement, on five texts.
 
-    python -m benchmarks.sentences             the errors of our rule and of sentencex, which is given the language
-    python -m benchmarks.sentences --errors    and each error of our rule
+    python -m benchmarks.sentences      the errors of our rule and of sentencex, which is given the language
 
 Stops were drawn at random from each text and judged by hand: may a text end here? It may not after an abbreviation, a
-heading or a speaker's name, nor within a sentence. 200 stops of each text were judged while the rule was written, the
-others after it. benchmarks/results/sentence_ends.json has their places. sentencex gets an environment of its own.
+heading or a speaker's name, nor within a sentence. They were judged after the rule was written ("before" in
+benchmarks/results/sentence_ends.json are those judged while it was). sentencex gets an environment of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from pathlib import Path
 import click
 
 from afterword.text.sentences import sentence_ends
-from benchmarks.base_subjects import SOURCES
-from benchmarks.commands import CACHE, DATA, PLACE, as_written, echo_table, peer_python, run_peer
+from benchmarks.base_subjects import SOURCES, whole
+from benchmarks.commands import DATA, PLACE, as_written, echo_row, echo_table, peer_python, run_peer
 
 LABELS = PLACE / "results" / "sentence_ends.json"
 LONGEST = 30  # characters of a stop with the quotes that it closes
@@ -30,7 +29,7 @@ LONGEST = 30  # characters of a stop with the quotes that it closes
 def text_of(source: str) -> str:
     """Return the text of a file in the shared data, or of a source of base_subjects. Raises MissingTextError."""
     if source in SOURCES:
-        return SOURCES[source].text(CACHE)
+        return whole(source)
     file = (DATA / source).read_bytes()
     return (lzma.decompress(file) if source.endswith(".xz") else file).decode("utf-8")
 
@@ -53,26 +52,15 @@ def wrong(text: str, judged: dict[str, bool], ends: Iterable[int]) -> list[int]:
 
 
 @click.command(help=as_written(__doc__))
-@click.option("--errors", is_flag=True, help="print each error")
-def main(errors: bool) -> None:
-    rows, shown = [], []
+def main() -> None:
+    echo_table(["stops drawn at random", "errors", "errors of sentencex"])
     for name, facts in json.loads(LABELS.read_text(encoding="utf-8")).items():
-        text = text_of(facts["source"])
+        text, judged = text_of(facts["source"]), facts["after"]
         if zlib.crc32(text.encode("utf-8")) != facts["crc32"]:
             raise click.ClickException(f"{name}: this is another text than the one that was judged")
-        every = sentence_ends(text), sentencex_ends(text, facts["language"])
-        row = [name]
-        for part in ("before", "after"):
-            judged = facts[part]
-            mine, theirs = (wrong(text, judged, ends) for ends in every)
-            false = sum(not judged[str(place)] for place in mine)
-            row += [f"{len(mine)} of {len(judged)}", str(false), f"{len(theirs)} of {len(judged)}"]
-            shown += [f"{name}: {text[place - 40 : place + 1]!r} {text[place + 1 : place + 30]!r}" for place in mine]
-        rows.append(row)
-    columns = ["errors", "false ends among them", "sentencex"]
-    echo_table(["text", *(f"{column}, {part}" for part in ("before", "after") for column in columns)], rows)
-    if errors:
-        click.echo("\n".join(shown))
+        mine = wrong(text, judged, sentence_ends(text))
+        theirs = wrong(text, judged, sentencex_ends(text, facts["language"]))
+        echo_row([name, f"{len(mine)} of {len(judged)}", str(len(theirs))])
 
 
 if __name__ == "__main__":

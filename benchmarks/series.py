@@ -1,11 +1,12 @@
-"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--only NAME…] | hourly [--seed N…] | show
+"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--only NAME…] | hourly | show
 
 tables: real series from PyPI's packages and seeded ones of common kinds (`benchmarks.series_tables`). Each is one run
 of afterword forecast, as it comes: only the horizon is given. The last horizon of each table is held out. The peers are
 the seasonal naive forecast with each season that a person would try, and statsforecast's AutoETS, AutoTheta, AutoARIMA
 and Croston's method.
 
-hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/data/series, with five seeds.
+hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/data/series: with five seeds, and without
+an LSTM.
 
 show: the newest results, from results/series.jsonl, with the ratio of the MASE to that of the best peer.
 
@@ -29,7 +30,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from afterword.wings.series.trials import average, coverage, seasonal_scale, smape, weighted_quantile_loss
+from afterword.wings.series.trials import average, coverage, seasonal_scale, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -44,14 +45,13 @@ from benchmarks.commands import (
 )
 from benchmarks.series_tables import BenchTable, tables
 
-LEVELS = (20, 40, 60, 80, 95)
+LEVELS = (20, 40, 60, 80)
 DECILES = np.arange(1, 10) / 10
 PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima")
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
 LIMIT = 300  # seconds of a peer
 OURS, HOURLY, RESULTS = "afterword", "M4 hourly", "series"
 JUDGED = ("AutoETS", "AutoTheta", "AutoARIMA")  # of these and the naive forecasts, the best is the unit of ratios
-PEERS_TOO = click.option("--peers/--no-peers", default=True, help="also measure the other methods")
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
 
@@ -61,7 +61,7 @@ def column(q: float) -> str:
     return "median" if q == 0.5 else f"{'lo' if q < 0.5 else 'hi'}-{abs(200 * q - 100):g}"
 
 
-COLUMNS = [*map(column, DECILES), "lo-95", "hi-95"]
+COLUMNS = [*map(column, DECILES)]
 
 
 WITHOUT_NETWORK = """
@@ -72,8 +72,8 @@ main()
 """
 
 
-def by_afterword(table: BenchTable, *options: object, network: bool = True) -> tuple[Found, str, float]:
-    """Return the forecasts of the real command, the methods that it used, and the seconds that it took."""
+def by_afterword(table: BenchTable, *options: object, network: bool = True) -> tuple[Found, float]:
+    """Return the forecasts of the real command, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "table.csv"), Path(folder, "out.csv")
         table.write(path)
@@ -87,14 +87,7 @@ def by_afterword(table: BenchTable, *options: object, network: bool = True) -> t
         rows = [line.split(",") for line in lines]
     names = head.split(",")
     cells = np.array([row[2:-1] for row in rows], float).reshape(len(table.values), table.horizon, -1)
-    used = {row[0]: row[-1] for row in rows}.values()
-    most = max(used, key=[*used].count)
-    others = len({*used}) - 1
-    return (
-        {one: cells[:, :, names.index(one) - 2] for one in COLUMNS},
-        most + (f" and {others} others" if others else ""),
-        seconds,
-    )
+    return {one: cells[:, :, names.index(one) - 2] for one in COLUMNS}, seconds
 
 
 def naive(table: BenchTable) -> Iterator[tuple[str, Floats]]:
@@ -126,21 +119,11 @@ def by_peer(table: BenchTable, name: str, python: Path) -> tuple[Found, float] |
 
 def figures(found: Found, table: BenchTable) -> dict[str, float]:
     quantiles = np.stack([found[column(q)] for q in DECILES], axis=1)
-    low, high, after = found["lo-80"], found["hi-80"], table.after
     return {
         "MASE": error(found["median"], table),
-        "sMAPE": average(smape(found["median"], after)),
-        "quantile loss": weighted_quantile_loss(quantiles, [*DECILES], after),
-        "in 80 %": coverage(low, high, after),
-        "in 95 %": coverage(found["lo-95"], found["hi-95"], after),
-        "interval score": interval_score(low, high, after),
+        "quantile loss": weighted_quantile_loss(quantiles, [*DECILES], table.after),
+        "in 80 %": coverage(found["lo-80"], found["hi-80"], table.after),
     }
-
-
-def interval_score(low: Floats, high: Floats, after: Floats) -> float:
-    """Return the mean width of 80 % bands and ten times the distance of what lies outside (Gneiting and Raftery)."""
-    outside = np.maximum(low - after, 0) + np.maximum(after - high, 0)
-    return float((high - low + outside * 2 / 0.2).mean())
 
 
 def mase(forecast: Floats, actual: Floats, history: Sequence[Floats], season: int) -> Floats:
@@ -159,14 +142,17 @@ def keep(table: BenchTable, method: str, **found: object) -> None:
     click.echo(f"{table.name}: {method}: " + ", ".join(f"{key} {value}" for key, value in found.items()), err=True)
 
 
+def keep_ours(table: BenchTable, method: str, *options: object, network: bool = True) -> None:
+    found, seconds = by_afterword(table, *options, network=network)
+    keep(table, method, **figures(found, table), seconds=seconds)
+
+
 def keep_peers(table: BenchTable, python: Path, names: Sequence[str]) -> None:
     for name, median in naive(table):
         keep(table, name, MASE=error(median, table))
     for name in names:
-        answer = by_peer(table, name, python)
-        keep(
-            table, name, **({"seconds": None} if answer is None else figures(answer[0], table) | {"seconds": answer[1]})
-        )
+        found, seconds = by_peer(table, name, python) or (None, None)
+        keep(table, name, **({} if found is None else figures(found, table)), seconds=seconds)
 
 
 @click.group(help=as_written(__doc__))
@@ -176,26 +162,17 @@ def main() -> None:
 
 @main.command("tables")
 @click.option("--only", multiple=True, help="the tables of these names")
-@click.option("--minutes", default=1.0, show_default=True, help="of training, where it pays")
-@PEERS_TOO
-def all_tables(only: Sequence[str], minutes: float, peers: bool) -> None:
+def all_tables(only: Sequence[str]) -> None:
     """Forecast tables as they come, beside the peers."""
     python = peer_python("series", *PACKAGES)
     for table in tables(python):
         if not only or table.name in only:
-            found, used, seconds = by_afterword(table, "--minutes", minutes)
-            keep(table, OURS, used=used, **figures(found, table), seconds=seconds)
-            if peers:
-                keep_peers(table, python, PEERS)
+            keep_ours(table, OURS, "--minutes", 1)
+            keep_peers(table, python, PEERS)
 
 
 @main.command()
-@click.option("--minutes", default=3.0, show_default=True, help="of training; forecasting comes on top")
-@click.option("--seed", "seeds", multiple=True, type=int, default=range(5), show_default=True)
-@click.option("--method", default="auto", show_default=True)
-@click.option("--network/--no-network", default=True, help="train an LSTM, or measure all other candidates alone")
-@PEERS_TOO
-def hourly(minutes: float, seeds: Sequence[int], method: str, network: bool, peers: bool) -> None:
+def hourly() -> None:
     """Forecast M4's hourly series."""
     tables = [pandas.read_csv(DATA / "series" / f"hourly-{part}.csv").iloc[:, 1:] for part in ("train", "test")]
     parts = [[row[~np.isnan(row)] for row in table.to_numpy(np.float64)] for table in tables]
@@ -205,35 +182,32 @@ def hourly(minutes: float, seeds: Sequence[int], method: str, network: bool, pee
     for row, before, after in zip(values, *parts, strict=True):
         row[longest - len(before) :] = [*before, *after]
     table = BenchTable(HOURLY, "2015-01-01", "h", (24, 168), 48, values)
-    if not network:
-        found, used, seconds = by_afterword(table, network=False)
-        keep(table, f"{OURS}, {method}, no network", used=used, **figures(found, table), seconds=seconds)
-    for seed in seeds if network else ():
-        found, used, seconds = by_afterword(table, "--minutes", minutes, "--seed", seed, "--method", method)
-        keep(table, f"{OURS}, {method}, seed {seed}", used=used, **figures(found, table), seconds=seconds)
-    if peers:
-        keep_peers(table, peer_python("series", *PACKAGES), PEERS[:2])
+    keep_ours(table, f"{OURS}, auto, no network", network=False)
+    for seed in range(5):
+        keep_ours(table, f"{OURS}, auto, seed {seed}", "--minutes", 3, "--seed", seed)
+    keep_peers(table, peer_python("series", *PACKAGES), PEERS[:2])
 
 
 @main.command("show")
 def show_results() -> None:
     """Print the newest results: MASE, its ratio to that of the best peer, and the bands of 80 %."""
     newest = {(one["table"], one["method"]): one for one in results(RESULTS)}
-    columns = [OURS, *PEERS, "best naive", "÷ best", "in 80 %", "interval score ÷ best", "seconds"]
-    echo_table(["table", "values", *columns])
+    echo_table(["table", "values", "MASE", "÷ best peer", "in 80 %", "seconds"])
     ratios = dict[str, float]()
     for name in dict.fromkeys(table for table, method in newest if method == OURS):
-        rows = {method: one for (table, method), one in newest.items() if table == name}
-        errors = {method: one["MASE"] for method, one in rows.items() if "MASE" in one}
-        naive_ = min(error for method, error in errors.items() if method.startswith("naive"))
-        ratios[name] = errors[OURS] / min(naive_, *(errors[peer] for peer in JUDGED if peer in errors))
-        scores = [rows[peer]["interval score"] for peer in PEERS if peer in errors]
-        ours, shown = rows[OURS], [f"{errors[one]:.3f}" if one in errors else "–" for one in (OURS, *PEERS)]
-        cells = [f"{ratios[name]:.3f}", f"{ours['in 80 %']:.0%}", f"{ours['interval score'] / min(scores):.2f}"]
-        echo_row([name, f"{ours['values']:,}", *shown, f"{naive_:.3f}", *cells, f"{ours['seconds']:.0f}"])
+        ours = newest[name, OURS]
+        peers = [one["MASE"] for (table, way), one in newest.items() if table == name and judges(way) and "MASE" in one]
+        ratios[name] = ours["MASE"] / min(peers)
+        cells = [f"{ours['MASE']:.3f}", f"{ratios[name]:.3f}", f"{ours['in 80 %']:.0%}", f"{ours['seconds']:.0f}"]
+        echo_row([name, f"{ours['values']:,}", *cells])
     worst = max(ratios, key=lambda name: ratios[name])
     mean = average(np.array([*ratios.values()]))
     click.echo(f"\n{len(ratios)} tables: mean ratio {mean:.3f}; worst {ratios[worst]:.3f} ({worst})")
+
+
+def judges(method: str) -> bool:
+    """Whether a method is among those whose best one is the unit of ratios."""
+    return method in JUDGED or method.startswith("naive")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A client that does next to nothing: it sends requests over plain sockets and counts what comes back.
 
-    python -m benchmarks.serving_client PORT STREAMS TOKENS PROMPT_LENGTH SPREAD SEED
+    python -m benchmarks.serving_client PORT STREAMS TOKENS PROMPT_LENGTH SEED
 
-Prints one JSON object: tokens, seconds, seconds to each stream's first part, and the processor time that it took.
+Prints one JSON object: tokens, streams that are complete, seconds, and seconds to each stream's first part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import resource
 import sys
 import time
 from typing import Any
@@ -24,7 +23,6 @@ class Stream(asyncio.Protocol):
     def __init__(self, request: bytes) -> None:
         self._request = request
         self.began = self.first = self.ended = 0.0
-        self.parts = 0
         self.tail = b""
         self.done = asyncio.get_running_loop().create_future()
 
@@ -37,7 +35,6 @@ class Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.first and b"data: " in data:
             self.first = time.perf_counter()
-        self.parts += 1
         self.tail = (self.tail + data)[-2000:]
         if b"[DONE]" in self.tail:
             self.ended = time.perf_counter()
@@ -60,12 +57,10 @@ def request(port: int, body: dict[str, Any]) -> bytes:
     return f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text
 
 
-async def streams(port: int, number: int, tokens: int, prompt: int, spread: float, seed: int) -> dict[str, Any]:
-    """`number` streams that begin within `spread` seconds."""
+async def streams(port: int, number: int, tokens: int, prompt: int, seed: int) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
 
     async def one(k: int) -> Stream:
-        await asyncio.sleep(spread * k / number)
         body = {"model": "model", "prompt": "a" * prompt, "max_tokens": tokens, "stream": True, "seed": seed + k}
         _, stream = await loop.create_connection(lambda: Stream(request(port, body)), "127.0.0.1", port)
         await stream.done
@@ -74,18 +69,13 @@ async def streams(port: int, number: int, tokens: int, prompt: int, spread: floa
     began = time.perf_counter()
     found = await asyncio.gather(*[one(k) for k in range(number)])
     seconds = time.perf_counter() - began
-    used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "tokens": sum(stream.tokens for stream in found),
         "complete": sum(stream.tokens > 0 for stream in found),
         "seconds": seconds,
         "first": sorted(stream.first - stream.began for stream in found),
-        "parts": sum(stream.parts for stream in found),
-        "processor": used.ru_utime + used.ru_stime,
     }
 
 
 if __name__ == "__main__":
-    port, number, tokens, prompt, spread, seed = sys.argv[1:]
-    found = asyncio.run(streams(int(port), int(number), int(tokens), int(prompt), float(spread), int(seed)))
-    print(json.dumps(found))
+    print(json.dumps(asyncio.run(streams(*map(int, sys.argv[1:])))))

@@ -33,24 +33,21 @@ def main(runs: int) -> None:
         write = ["generate", str(model), "--seed", "1"]
         for name, arguments in (("afterword --help", ["--help"]), ("afterword generate, first byte", write)):
             first_byte(*arguments)  # fills the caches
-            seconds = statistics.median(first_byte(*arguments)[0] for _ in range(runs))
-            click.echo(f"{name:32} {seconds:.3f} s")
-        _, count, rest = first_byte(*write, "--max-tokens", "20000")
-        click.echo(f"{'afterword generate, one stream':32} {count / rest:,.0f} characters/s")
+            click.echo(f"{name:32} {statistics.median(first_byte(*arguments) for _ in range(runs)):.3f} s")
 
 
 HERE = (sys.executable, "-m", "afterword")
 
 
-def first_byte(*arguments: str, command: Sequence[str | Path] = HERE) -> tuple[float, int, float]:
-    """Return the seconds from before the start to the first byte, how many bytes follow, and the seconds they take."""
+def first_byte(*arguments: str, command: Sequence[str | Path] = HERE) -> float:
+    """Return the seconds from before the start to the first byte."""
     start = time.perf_counter()
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         process.stdout.read(1)
-        first = time.perf_counter()
-        count = len(process.stdout.read())
-        return first - start, count, time.perf_counter() - first
+        first = time.perf_counter() - start
+        process.stdout.read()
+        return first
 
 
 if __name__ == "__main__":

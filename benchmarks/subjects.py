@@ -2,7 +2,6 @@
 
     python -m benchmarks.subjects                   makes the text and trains on it, then prints docs/gates.md's figures
     python -m benchmarks.subjects --text            writes docs/subjects.txt again
-    python -m benchmarks.subjects --model MODEL     measures a model that is there already
 
 The text is made, so that the subject matters in it and nothing else does: in each line somebody likes to do something;
 then somebody, the same one in half of the lines, is or is not something; and then, in half of the lines, so is the same
@@ -69,13 +68,6 @@ def make_told() -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(model: LanguageModel) -> str:
-    """What docs/gates.md quotes."""
-    found = [str(afterword.keeps(model, text, "Divya", after=".")) for text in ASKED]
-    bits = model.about["validation"]["bits_per_character"]
-    return "\n\n".join([*found, f"{bits:.3f} bits per character on held-out text"])
-
-
 def trained(folder: Path) -> LanguageModel:
     """The model that the command of the page makes, in `folder`."""
     places = {"docs/subjects.txt": str(TEXT), "subjects": str(folder / "subjects")}
@@ -85,15 +77,15 @@ def trained(folder: Path) -> LanguageModel:
 
 @click.command(help=as_written(__doc__))
 @click.option("--text", is_flag=True)
-@click.option("--model")
-def main(text: bool, model: str | None) -> None:
+def main(text: bool) -> None:
     if text:
         TEXT.write_text(make_text(), encoding="utf-8")
-    elif model:
-        click.echo(report(load(model)))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            click.echo(report(trained(Path(folder))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        model = trained(Path(folder))
+    for asked in ASKED:
+        click.echo(f"{afterword.keeps(model, asked, 'Divya', after='.')}\n")
+    click.echo(f"{model.about['validation']['bits_per_character']:.3f} bits per character on held-out text")
 
 
 if __name__ == "__main__":

@@ -3,20 +3,13 @@
     python -m benchmarks.training_speed cpu
     python -m benchmarks.training_speed gpu
 
-`cpu`, for 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of 64 of random characters:
-
-    share   the network's matrix products (6 operations a weight and token: forward, and both gradients) in the whole
-            time of a step (data, embedding, dropout, loss, clipping, optimizer and averaging included), as a share of
-            the rate of one large matrix product in the same precision, measured in turn with it; and the same with the
-            products that Muon makes counted too
-    plain   the time of a step as a share of that of a plain script (embedding, nn.LSTM, linear, AdamW; no dropout,
-            clipping or averaging), in turn with it: 1 or less is no slower
-
-Each for the loop as it is, and with AdamW in Muon's place, which shows what the loop itself costs.
+`cpu`, for 1 × 512, 2 × 512 and 3 × 1024 units, in float32 and bfloat16, 16 lanes of 64 of random characters, with Muon
+and with AdamW in its place: a step's time; the matrix products of the network and of Muon in that time, as a share of
+the rate of one large matrix product in the same precision, measured in turn with it; and the time of a step as a share
+of that of a plain script (embedding, nn.LSTM, linear, AdamW; no dropout, clipping or averaging), in turn with it.
 
 `gpu` prints the characters per second of a training step for 2 × 512 and 3 × 1024 units, in the precision that a plan
-tries first, in turn with a plain script in the same precision and with the same batches (no scaled loss, dropout,
-clipping or averaging); then what is learned from tinyshakespeare in 3 minutes, as benchmarks/quality.py measures it.
+tries first, and of the plain script; then what is learned from tinyshakespeare in 3 minutes.
 
 Alone on the machine.
 """
@@ -47,7 +40,7 @@ from afterword.learning.ranks import ALONE, Team
 from afterword.learning.recipe import Device, Precision, Recipe
 from afterword.planning.machine import available_threads
 from afterword.text.characters import ClassicTokenizer
-from benchmarks.commands import DATA, as_written
+from benchmarks.commands import as_written, echo_row, echo_table, machine
 from benchmarks.quality import Row, run
 
 V, B, T = 66, 16, 64
@@ -55,9 +48,6 @@ SHAPES = ((1, 512), (2, 512), (3, 1024))
 SQUARE = 2048
 ROUNDS = 9
 ITERATIONS = 3  # of Muon's
-GPU_SHAPES = ((2, 512), (3, 1024))
-GPU_LANES = (16, 64, 128)
-GPU_MINUTES = 3
 
 
 def recipe(
@@ -98,23 +88,6 @@ def our_step(chosen: Recipe, adamw: bool = False, team: Team = ALONE) -> Callabl
         learner.learn(lanes.next(), 1e-3)
 
     return step
-
-
-def multiplied_weights(chosen: Recipe) -> int:
-    """The weights in matrix products."""
-    H = chosen.hidden_size
-    return 4 * H * (chosen.embedding_size + H) + 4 * H * 2 * H * (chosen.num_layers - 1) + H * V
-
-
-def share(num_layers: int, hidden_size: int, precision: Precision) -> float:
-    """The share of the machine's matrix rate that a step reaches, Muon's products counted."""
-    chosen = recipe(num_layers, hidden_size, precision)
-    torch.set_num_threads(available_threads())
-    operations = 6 * multiplied_weights(chosen) * B * T + muons_operations(
-        num_layers, chosen.embedding_size, hidden_size
-    )
-    steps, products = in_turn([our_step(chosen), product(precision)], ROUNDS)
-    return operations / statistics.median(steps) / (2 * SQUARE**3 / statistics.median(products))
 
 
 def plain_step(chosen: Recipe) -> Callable[[], None]:
@@ -170,14 +143,18 @@ def in_turn(works: list[Callable[[], None]], rounds: int) -> list[list[float]]:
     return times
 
 
-def muons_operations(num_layers: int, E: int, H: int) -> float:
-    """What Muon multiplies in a step: each gate's matrix times its root, and now and then the root's iteration."""
-    total = 0.0
-    for N in (E, *[H] * (2 * num_layers - 1)):  # the columns of each matrix [4, H, N]
+def share(chosen: Recipe, step: list[float], products: list[float], muon: bool = True) -> float:
+    """Return the share of the machine's matrix rate that a step reaches, Muon's products counted.
+
+    They are 6 operations a weight and token: forward, and both gradients. Muon multiplies each gate's matrix by its
+    root, and now and then iterates for the root.
+    """
+    E, H, L = chosen.embedding_size, chosen.hidden_size, chosen.num_layers
+    operations = 6.0 * B * T * (4 * H * (E + H) + 4 * H * 2 * H * (L - 1) + H * V)
+    for N in (E, *[H] * (2 * L - 1)) if muon else ():  # the columns of each matrix [4, H, N]
         use = 2 * 4 * H * N * N
-        renewal = (2 * ITERATIONS - 1) * use + (2 * ITERATIONS - 1) * 2 * 4 * N**3
-        total += use + renewal / RENEW
-    return total
+        operations += use + (2 * ITERATIONS - 1) * (use + 2 * 4 * N**3) / RENEW
+    return operations / statistics.median(step) / (2 * SQUARE**3 / statistics.median(products))
 
 
 @click.group(help=as_written(__doc__))
@@ -187,54 +164,36 @@ def main() -> None:
 
 @main.command(help="A step's share of what the machine can do, and of a plain script's time.")
 def cpu() -> None:
-    threads = available_threads()
-    torch.set_num_threads(threads)
-    print(f"{threads} threads, PyTorch {torch.__version__}, {B} × {T} tokens a step; medians of rounds in turn")
-    print("| layers × units | precision | optimizer | step | GFLOP/s: product | step | share | with Muon's | ÷ plain |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    torch.set_num_threads(available_threads())
+    click.echo(f"{machine('torch')}; {B} × {T} tokens a step; medians of rounds in turn")
+    echo_table(["layers × units", "precision", "optimizer", "step", "of the matrix rate", "÷ plain"])
     for precision in ("float32", "bfloat16"):
         for num_layers, hidden_size in SHAPES:
             chosen = recipe(num_layers, hidden_size, precision)
-            E, H = chosen.embedding_size, hidden_size
             works = [our_step(chosen), our_step(chosen, adamw=True), plain_step(chosen), product(precision)]
-            times = in_turn(works, ROUNDS if H <= 512 else 3)
-            best = 2 * SQUARE**3 / statistics.median(times[3])
-            for kind, optimizer in enumerate(("Muon", "AdamW")):
-                seconds = statistics.median(times[kind])
-                rate = 6 * multiplied_weights(chosen) * B * T / seconds
-                extra = muons_operations(num_layers, E, H) / seconds if optimizer == "Muon" else 0.0
-                ratio = statistics.median(a / b for a, b in zip(times[kind], times[2], strict=True))
-                print(
-                    f"| {num_layers} × {hidden_size} | {precision} | {optimizer} | {1e3 * seconds:.1f} ms | "
-                    f"{best / 1e9:.0f} | {rate / 1e9:.0f} | {rate / best:.0%} | {(rate + extra) / best:.0%} | "
-                    f"{ratio:.2f} |",
-                    flush=True,
-                )
+            *ours, plain, products = in_turn(works, ROUNDS if hidden_size <= 512 else 3)
+            for optimizer, times in zip(("Muon", "AdamW"), ours, strict=True):
+                reached = share(chosen, times, products, muon=optimizer == "Muon")
+                ratio = statistics.median(a / b for a, b in zip(times, plain, strict=True))
+                figures = f"{1e3 * statistics.median(times):.1f} ms", f"{reached:.0%}", f"{ratio:.2f}"
+                echo_row([f"{num_layers} × {hidden_size}", precision, optimizer, *figures])
 
 
 @main.command(help="What a GPU does, if there is one: its speed, and what it learns in 3 minutes.")
 def gpu() -> None:
-    why = why_unusable("cuda")
-    if why:
-        print(f"no GPU: {why}")
-        return
-    print(f"{described('cuda')}, PyTorch {torch.__version__}; medians of {ROUNDS} rounds in turn")
-    print("| layers × units | lanes | precision | characters/s | plain script | ours ÷ plain |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for num_layers, hidden_size in GPU_SHAPES:
-        for lanes in GPU_LANES:
+    if why := why_unusable("cuda"):
+        raise click.ClickException(f"no GPU: {why}")
+    click.echo(f"{described('cuda')}, PyTorch {torch.__version__}; medians of {ROUNDS} rounds in turn")
+    echo_table(["layers × units", "lanes", "precision", "characters/s", "plain script"])
+    for num_layers, hidden_size in SHAPES[1:]:
+        for lanes in (16, 64, 128):
             precision = precisions_to_try("cuda", hidden_size)[0]
             chosen = recipe(num_layers, hidden_size, precision, "cuda", lanes)
-            ours, plain = in_turn([our_step(chosen), plain_step(chosen)], ROUNDS)
-            speeds = [lanes * T / statistics.median(times) for times in (ours, plain)]
-            ratio = statistics.median(b / a for a, b in zip(ours, plain, strict=True))
-            print(
-                f"| {num_layers} × {hidden_size} | {lanes} | {precision} | {speeds[0]:,.0f} | {speeds[1]:,.0f} | "
-                f"{ratio:.2f} |",
-                flush=True,
-            )
-    row = Row("tinyshakespeare.txt", GPU_MINUTES)
-    run(f"tinyshakespeare-{GPU_MINUTES} on a GPU", DATA / row.text, row, [0], ["--device", "cuda"])
+            times = in_turn([our_step(chosen), plain_step(chosen)], ROUNDS)
+            speeds = [f"{lanes * T / statistics.median(each):,.0f}" for each in times]
+            echo_row([f"{num_layers} × {hidden_size}", f"{lanes}", precision, *speeds])
+    row = Row("tinyshakespeare.txt", 3)
+    run("tinyshakespeare-3 on a GPU", row, ["--device", "cuda"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Measure how well `voice` recognises an author, as in authorship verification: for docs/voice.md and docs/figures.md.
+"""Measure how well `voice` recognises an author, as in authorship verification: for docs/figures.md.
 
-    python -m benchmarks.voice [--models DIR] [--only AUTHOR]     alone on the machine: 30 minutes on two cores
+    python -m benchmarks.voice     alone on the machine: 30 minutes on two cores
 
 The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
 number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
@@ -8,23 +8,20 @@ and are evenly spread over each book: twenty by each author, of which ten have 4
 passages of 300, 1,000 and 3,000 characters are their beginnings. For each author:
 
     AUC    the probability that a passage by the author scores higher than one by the eleven others
-    EER    the equal error rate: as many of the author's passages are rejected as of the others' are accepted
     of 12  the fraction of passages of 4,000 characters whose highest-scoring author is the true one
-
-The networks read all passages side by side.
 
 `voice` knows the author's text and the base. The peers, in benchmarks/peers/voice_peers.py, have their own environment,
 .venv-voice-peers. The regression, Delta and the weights of the 4-grams also know the texts of the eleven others.
-To show what it is worth to know the others, `less the mean` compares the author's model with the mean of all models or
-of those that did not learn from the passage's writer. Each figure is a line in benchmarks/results/voice.jsonl.
+To show what it is worth to know the others, `less the mean` compares the author's model with the mean of the models
+that did not learn from the passage's writer. Runs and costs are kept in .cache/voice; each figure is a line in
+benchmarks/results/voice.jsonl.
 """
 
 from __future__ import annotations
 
 import json
 import lzma
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,12 +29,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.language_model import LanguageModel, load
+from afterword.language_model import load
 from afterword.wings.voice.own_voice import Gains, lstm_bits, ngram_bits
 from benchmarks.commands import (
+    CACHE,
     DATA,
     as_written,
-    echo_row,
     echo_table,
     measured_here,
     peer_python,
@@ -89,74 +86,45 @@ def trained(author: str, place: Path) -> Path:
     return run
 
 
-def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> Likeness:
-    """Return the cost [passages, WHOLE] of each character to an author's network, or to the base; kept in `place`.
-
-    It is 0 behind the end of a passage.
-    """
-    kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npy"
+def nats_of(author: str | None, place: Path, passages: Sequence[Passage]) -> list[NDArray[np.float64]]:
+    """Return the cost of each character of the passages to an author's LSTM, or to the base's; kept in `place`."""
+    kept = place / f"nats-{'base' if author is None else f'{author}-{STEPS}'}.npz"
     if not kept.exists():
-        model = load("english" if author is None else trained(author, place))
-        nats = np.zeros((len(passages), WHOLE), np.float32)
-        for length in (SHORT, WHOLE):
-            some = [k for k, one in enumerate(passages) if len(one.text) == length]
-            nats[some, :length] = read_by_torch(model, [passages[k].text for k in some])
-        np.save(kept, nats)
-    found: Likeness = np.load(kept).astype(np.float64)
-    return found
+        model = load("english" if author is None else trained(author, place), "lstm")
+        starts = [model.tokenizer.starts(one.text) for one in passages]  # some characters are several tokens
+        costs = zip(starts, model.score_lines([one.text for one in passages]), passages, strict=True)
+        np.savez(kept, *(np.bincount(at, cost.token_nats[: len(at)], len(one.text)) for at, cost, one in costs))
+    with np.load(kept) as found:
+        return [found[name] for name in found.files]
 
 
-def read_by_torch(model: LanguageModel, texts: Sequence[str]) -> Likeness:
-    """Return the nats of each character of `texts`, which are equally long, read side by side in bfloat16."""
-    import torch
-
-    from afterword.learning.trainable import TrainableNetwork
-
-    network = TrainableNetwork(model.config).load(model.saved.weights).to(torch.bfloat16)
-    each = [np.concatenate([[model.tokenizer.end], model.tokenizer.encode(text)]) for text in texts]
-    rows = np.zeros((max(map(len, each)), len(each)), np.int64)  # some characters are several tokens
-    for lane, ids in enumerate(each):
-        rows[: len(ids), lane] = model.predictor.rows(ids)
-    state, nats = [(h.bfloat16(), c.bfloat16()) for h, c in network.empty_state(len(texts))], []
-    with torch.no_grad():
-        for some in torch.split(torch.from_numpy(rows), 100):
-            found, state = network(some, state)
-            nats.append(-found.float().log_softmax(-1))
-    costs = torch.cat(nats)[:-1].gather(-1, torch.from_numpy(rows[1:, :, None]))[..., 0].numpy()
-    lanes = enumerate(texts)
-    return np.array(
-        [np.bincount(model.tokenizer.starts(one), costs[: len(each[k]) - 1, k], len(one)) for k, one in lanes]
-    )
-
-
-def gains_of(author: str, place: Path, passages: Sequence[Passage], with_ngram: bool = True) -> list[Gains]:
+def gains_of(author: str, place: Path, passages: Sequence[Passage]) -> list[Gains]:
     nats = (nats_of(one, place, passages) for one in (author, None))
     model, found = load(trained(author, place)), []
-    for one, *both in zip(passages, *nats, strict=True):
-        network, base = (costs[: len(one.text)] for costs in both)
+    for one, network, base in zip(passages, *nats, strict=True):
         assert model.saved.ngram is not None
-        ngram = ngram_bits(one.text, model.saved.ngram, model.tokenizer, base) if with_ngram else 0.0
+        ngram = ngram_bits(one.text, model.saved.ngram, model.tokenizer, base)
         found.append(Gains.of(one.text, lstm_bits(network, base) + ngram))
     return found
 
 
-def by_voice(gains: Mapping[str, Sequence[Gains]], length: int) -> Likeness:
+def by_voice(gains: Sequence[Sequence[Gains]], length: int) -> Likeness:
     """Return the gain per character of the first `length` characters of each passage that has them, by author."""
-    found = [[one for one in each if len(one.text) >= length] for each in gains.values()]
+    found = [[one for one in each if len(one.text) >= length] for each in gains]
     return np.array([[one.bits[:length].sum() / one.counted[:length].sum() for one in each] for each in found])
 
 
-def less_strangers(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passage]) -> Likeness:
+def less_strangers(likeness: Likeness, passages: Sequence[Passage]) -> Likeness:
     """Return `likeness`, less the mean of the other models but for that of the passage's writer.
 
     The models are in four groups, and the group of the writer is left out. The author's own passages get the mean of
     the four, as in the regression of the peers.
     """
-    written, number = np.array([one.author for one in passages]), np.arange(len(learned))
-    group = np.array([authors().index(one) % GROUPS for one in learned])
+    written, number = np.array([one.author for one in passages]), np.arange(len(likeness))
+    group = number % GROUPS
     theirs = np.array([authors().index(one) % GROUPS for one in written])
     found = []
-    for k, (author, row) in enumerate(zip(learned, likeness, strict=True)):
+    for k, (author, row) in enumerate(zip(authors(), likeness, strict=True)):
         each = np.array([row - likeness[(group != one) & (number != k)].mean(axis=0) for one in range(GROUPS)])
         found.append(np.where(written == author, each.mean(axis=0), np.choose(theirs, each)))
     return np.array(found)
@@ -178,54 +146,23 @@ def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str,
     return {name: np.array(each) for name, each in json.loads(kept.read_text("utf-8")).items()}
 
 
-def equal_error_rate(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Return the mean of both rates of errors at the threshold where they differ least."""
-    thresholds = np.sort(np.concatenate([own, others]))
-    refused, taken = ((own[:, None] < thresholds).mean(axis=0), (others[:, None] >= thresholds).mean(axis=0))
-    best = np.abs(refused - taken).argmin()
-    return float(refused[best] + taken[best]) / 2
-
-
-def figures(likeness: Likeness, learned: Sequence[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """Return the mean AUC and equal error rate of the `learned` authors, and how often the best one is the true one."""
-    written = np.array([one.author for one in passages])
-    each = [(row[written == author], row[written != author]) for author, row in zip(learned, likeness, strict=True)]
-    right = (np.array(learned)[likeness.argmax(axis=0)] == written)[np.isin(written, learned)]
-    return {
-        "auc": float(np.mean([auc(own, others) for own, others in each])),
-        "eer": float(np.mean([equal_error_rate(own, others) for own, others in each])),
-        "right": float(right.mean()),
-    }
-
-
 @click.command(help=as_written(__doc__))
-@click.option("--models", type=click.Path(path_type=Path), help="keep the runs here, and reuse those that exist")
-@click.option("--only", multiple=True, help="train only this author (repeatable)")
-def main(models: Path | None, only: Sequence[str]) -> None:
+def main() -> None:
+    place = (CACHE / "voice").absolute()
+    place.mkdir(parents=True, exist_ok=True)
     passages = [one for author in authors() for one in passages_of(author)]
-    learned = list(only) or authors()
-    chosen = [authors().index(author) for author in learned]
-    found: dict[str, dict[int, dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        place = (models or Path(folder)).absolute()
-        gains = {author: gains_of(author, place, passages) for author in learned}
-        alone = {author: gains_of(author, place, passages, with_ngram=False) for author in learned}
-        for length in (*LENGTHS, WHOLE):
-            some = [one for one in passages if len(one.text) >= length]
-            voice = by_voice(gains, length)
-            ways = {"voice": voice, "voice, LSTM alone": by_voice(alone, length)}
-            if not only:
-                ways["voice, less the mean of all models"] = voice - voice.mean(axis=0)
-                ways["voice, less the mean without the writer's"] = less_strangers(voice, learned, some)
-            ways |= {name: each[chosen] for name, each in by_peers(place, some, length).items()}
-            for name, likeness in ways.items():
-                found.setdefault(name, {})[length] = figures(likeness, learned, some)
-    echo_table(["", *(f"AUC {n:,}" for n in LENGTHS), *(f"EER {n:,}" for n in LENGTHS), f"of {len(learned)}"])
-    for name, each in found.items():
-        for length, row in each.items():
-            write_result("voice", **measured_here(), way=name, length=length, authors=len(learned), **row)
-        cells = [f"{each[n][figure]:.3f}" for figure in ("auc", "eer") for n in LENGTHS]
-        echo_row([name, *cells, f"{each[WHOLE]['right']:.0%}"])
+    gains = [gains_of(author, place, passages) for author in authors()]
+    found: dict[str, list[str]] = {}
+    for length in (*LENGTHS, WHOLE):
+        some = [one for one in passages if len(one.text) >= length]
+        written, voice = np.array([one.author for one in some]), by_voice(gains, length)
+        ways = {"voice": voice, "voice, less the mean": less_strangers(voice, some), **by_peers(place, some, length)}
+        for name, likeness in ways.items():
+            each = [auc(row[written == one], row[written != one]) for one, row in zip(authors(), likeness, strict=True)]
+            mean, right = float(np.mean(each)), float((np.array(authors())[likeness.argmax(axis=0)] == written).mean())
+            write_result("voice", **measured_here(), way=name, length=length, auc=mean, right=right)
+            found.setdefault(name, []).append(f"{right:.0%}" if length == WHOLE else f"{mean:.3f}")
+    echo_table(["", *(f"AUC {n:,}" for n in LENGTHS), "right of 12"], [[name, *cells] for name, cells in found.items()])
 
 
 if __name__ == "__main__":

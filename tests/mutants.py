@@ -42,7 +42,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from afterword.commands import WINGS
-from benchmarks.everywhere import TOP, copy_files
+from tests.everywhere import TOP, copy_files
 
 HOUSE = Path("src/afterword")
 KEEPING = tuple(f"wings/{name}" for name, wing in WINGS.items() if wing.attached or wing.elsewhere)  # what people keep

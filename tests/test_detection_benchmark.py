@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.detection import Floats, auc, pr_auc
+from benchmarks.detection import Floats, auc
 
 
 def drawn(seed: int) -> tuple[Floats, Floats]:
@@ -19,14 +19,3 @@ def test_auc_is_how_often_an_odd_line_scores_above_a_normal_one(seed: int) -> No
     odd, normal = drawn(seed)
     pairs = [(a > b) + (a == b) / 2 for a, b in itertools.product(odd, normal)]
     assert auc(odd, normal) == pytest.approx(np.mean(pairs))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_pr_auc_sums_precision_times_the_recall_that_each_threshold_adds(seed: int) -> None:
-    odd, normal = drawn(seed)
-    area = before = 0.0
-    for threshold in sorted({*odd, *normal}, reverse=True):
-        found, wrong = (odd >= threshold).sum(), (normal >= threshold).sum()
-        recall = found / len(odd)
-        area, before = area + (recall - before) * found / (found + wrong), recall
-    assert pr_auc(odd, normal) == pytest.approx(area)

@@ -1,7 +1,7 @@
 """Runs code of docs/lines.md, as it stands there, on a local engine: python bulk.py ray|spark CODE_FILE WORKERS.
 
 In an environment that has the engine, and in a folder that has the files which the code names. Writes result.json: the
-lines that came out and their bits, and when each worker loaded the model and scored.
+lines that came out and their bits, and when each worker scored.
 """
 
 import ast
@@ -25,11 +25,6 @@ def note(**times):
 
 def timed_class(scorer):
     class Timed(scorer):
-        def __init__(self):
-            before = time.monotonic()
-            super().__init__()
-            note(loading=time.monotonic() - before)
-
         def __call__(self, batch):
             began = time.monotonic()
             scored = super().__call__(batch)
@@ -41,11 +36,8 @@ def timed_class(scorer):
 
 def timed_function(score):
     def timed(batches):
-        before = time.monotonic()
-
         def given():  # is asked for its first batch when the model is loaded
             began = time.monotonic()
-            note(loading=began - before)
             yield from batches
             note(began=began, ended=time.monotonic())
 
@@ -65,9 +57,8 @@ def run(code, timed):
 
 def run_ray(code, workers):
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = (
-        "0"  # despite its name, this is what makes Linux listen on 127.0.0.1
-    )
+    # despite its name, this is what makes Linux listen on 127.0.0.1
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray leaves one in the home folder
     import ray

@@ -2,7 +2,7 @@
 
 python voice_peers.py TEXTS.json: the texts are {"own": {AUTHOR: TEXT}, "passages": [TEXT, …], "written": [AUTHOR, …]}.
 All passages have the same length. Prints {METHOD: [for each author, the likeness of each passage]}; a higher one is
-more alike. The regression learns each author against the eleven others, or without the writer of the passage.
+more alike. The regression does not learn from the writer of the passage.
 """
 
 import json
@@ -26,13 +26,13 @@ def bits(text):
 
 
 def compressions(own, passages):
-    """Return the negative of the bits that a passage adds to the author's text (Teahan and Harper 2003).
+    """Return the negative of the bits that a passage adds to the author's text, divided by its own size.
 
-    Then the same, divided by the passage's own size: the one-sided distance of Cilibrasi and Vitányi (2005).
+    This is the one-sided distance of Cilibrasi and Vitányi (2005).
     """
     before, alone = {author: bits(text) for author, text in own.items()}, np.array([bits(one) for one in passages])
     added = np.array([[before[author] - bits(text + one) for one in passages] for author, text in own.items()])
-    return added.tolist(), (added / alone).tolist()
+    return (added / alone).tolist()
 
 
 def cosine(own, passages):
@@ -44,32 +44,30 @@ def cosine(own, passages):
 def regressions(own, passages, written):
     """Return the scores of logistic regression on character 2- to 5-grams of pieces as long as the passages.
 
-    The first ones are against the texts of all eleven others. For the second ones, the others are in four groups, and
-    each is left out in turn: a passage is judged by what did not learn its writer's group. The author's own passages
-    get the mean of the four.
+    The other authors are in four groups, and each is left out in turn: a passage is judged by what did not learn its
+    writer's group. The author's own passages get the mean of the four.
     """
     pieces, authors = cut(own, len(passages[0]))
     counted = TfidfVectorizer(analyzer="char", ngram_range=(2, 5), sublinear_tf=True, min_df=2, max_features=100_000)
     learned, asked = counted.fit_transform(pieces), counted.transform(passages)
     authors, names = np.array(authors), np.array(list(own))
 
-    def scores(author, left_out=()):
+    def scores(author, left_out):
         judge = LogisticRegression(C=10, class_weight="balanced", max_iter=1000)
         used = ~np.isin(authors, [one for one in left_out if one != author])
         return judge.fit(learned[used], authors[used] == author).decision_function(asked)
 
     group_of = {name: k % GROUPS for k, name in enumerate(own)}
     groups = np.array([group_of[author] for author in written])
-    known, unknown = [], []
+    found = []
     for author in own:
-        known.append(scores(author).tolist())
         each = np.array([scores(author, names[k::GROUPS]) for k in range(GROUPS)])
-        unknown.append(np.where(np.array(written) == author, each.mean(axis=0), np.choose(groups, each)).tolist())
-    return known, unknown
+        found.append(np.where(np.array(written) == author, each.mean(axis=0), np.choose(groups, each)).tolist())
+    return found
 
 
-def delta(own, passages, most=150, angle=False):
-    """Return minus Burrows's Delta (2002) on the commonest words; with `angle`, its cosine (Evert et al. 2017)."""
+def delta(own, passages, most=500):
+    """Return the cosine Delta on the commonest words (Evert and others 2017)."""
     words = [word for word, _ in Counter(WORD.findall(" ".join(own.values()).lower())).most_common(most)]
 
     def rates(text):
@@ -78,11 +76,9 @@ def delta(own, passages, most=150, angle=False):
 
     pieces = np.array([rates(piece) for piece in cut(own, len(passages[0]))[0]])
     mean, spread = pieces.mean(axis=0), pieces.std(axis=0) + 1e-12
-    ours, theirs = ((np.array([rates(one) for one in some]) - mean) / spread for some in (own.values(), passages))
-    if angle:
-        ours, theirs = (some / (np.linalg.norm(some, axis=1, keepdims=True) + 1e-12) for some in (ours, theirs))
-        return (ours @ theirs.T).tolist()
-    return [(-np.abs(theirs - one).mean(axis=1)).tolist() for one in ours]
+    both = ((np.array([rates(one) for one in some]) - mean) / spread for some in (own.values(), passages))
+    ours, theirs = (some / (np.linalg.norm(some, axis=1, keepdims=True) + 1e-12) for some in both)
+    return (ours @ theirs.T).tolist()
 
 
 def cut(own, length):
@@ -96,18 +92,10 @@ def cut(own, length):
 if __name__ == "__main__":
     texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     own, passages = texts["own"], texts["passages"]
-    bits_added, distance = compressions(own, passages)
-    known, unknown = regressions(own, passages, texts["written"])
-    print(
-        json.dumps(
-            {
-                "PPMd": bits_added,
-                "PPMd, distance": distance,
-                "4-grams, cosine": cosine(own, passages),
-                "logistic regression": known,
-                "logistic regression, not knowing the writer": unknown,
-                "Burrows's Delta": delta(own, passages),
-                "cosine Delta": delta(own, passages, 500, angle=True),
-            }
-        )
-    )
+    found = {
+        "logistic regression, not knowing the writer": regressions(own, passages, texts["written"]),
+        "PPMd, distance": compressions(own, passages),
+        "cosine Delta": delta(own, passages),
+        "4-grams, cosine": cosine(own, passages),
+    }
+    print(json.dumps(found))

@@ -140,7 +140,7 @@ WINGS = {
         facts=("normal:facts",),
         files=(
             *("docs/odd.md", "docs/tutorial-odd.md", "tests/together/test_odd_*.py", "benchmarks/odd.py"),
-            *("benchmarks/events.py", "benchmarks/plants.py", "benchmarks/peers/drain.py", "benchmarks/*/odd*"),
+            *("benchmarks/events.py", "benchmarks/plants.*", "benchmarks/*/odd*"),
         ),
     ),
     "voice": Wing(
@@ -158,8 +158,8 @@ WINGS = {
             *("docs/gates.md", "docs/lstm*.md", "docs/teaching.md", "docs/subjects.txt", "docs/cell.svg"),
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),
             *("docs/notebooks/build-your-own.ipynb", "docs/notebooks/what-the-gates-do.ipynb"),
-            *("benchmarks/horizon.py", "benchmarks/step.py", "benchmarks/subjects.py", "benchmarks/tasks.py"),
-            *("benchmarks/teach.py", "benchmarks/results/teach.jsonl"),
+            *("benchmarks/horizon.py", "benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py"),
+            *("benchmarks/claims.tsv", "benchmarks/results/teach.jsonl"),
         ),
     ),
     "export": Wing(

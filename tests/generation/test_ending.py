@@ -16,7 +16,7 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.config import Config
 from afterword.text.characters import CharTokenizer
 from afterword.text.sentences import sentence_ends, stops
-from benchmarks.rules import Judge
+from tests.generation.judging import Judge
 from tests.text.test_unwrap import texts
 from tests.tiny import random_weights
 

@@ -26,7 +26,7 @@ from afterword.model.network.network import Network, State, log_probabilities
 from afterword.model.ngram.tables import Ngram
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
-from benchmarks.rules import Judge
+from tests.generation.judging import Judge
 from tests.generation.test_continuation import CHAR, SAVED, model
 
 TEXT = "aab aba\nabab abbé bab\n ab aé abaaaa"

@@ -27,7 +27,7 @@ from afterword.serving.http.failures import for_client
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from benchmarks.rules import Judge, pairs, tried
+from tests.generation.judging import Judge, pairs, tried
 from tests.generation.test_continuation import CHAR, CHAR_END, LINES, SAVED, model
 from tests.generation.test_words import counted
 

@@ -23,9 +23,9 @@ from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
 from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
-from benchmarks.attack import contents
 from tests.cases import cases
 from tests.cli.test_main import error_line
+from tests.hostile.attack import contents
 from tests.processes import finished
 from tests.runs.conftest import ended, once_ended, text_file
 from tests.tiny import killed_beside, save_tiny

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.attack import answered, exchange
-from benchmarks.grammars import http_request
+from tests.hostile.attack import answered, exchange
+from tests.hostile.grammars import http_request
 from tests.hostile.test_floods import clients, sent
 from tests.serving.conftest import models, server
 from tests.serving.server import SOURCE, Serving

@@ -9,8 +9,8 @@ from subprocess import PIPE
 
 import pytest
 
-from benchmarks.attack import PYTHON, compared, contents, execute, judged, lay_out, make_fixtures
-from benchmarks.grammars import interrupted
+from tests.hostile.attack import PYTHON, compared, contents, execute, judged, lay_out, make_fixtures
+from tests.hostile.grammars import interrupted
 from tests.hostile.test_texts import BOOK
 from tests.processes import finished, running, until
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from afterword.errors import OptionError
 from afterword.text import lines
 from afterword.text.lines import MARK, Masks
-from benchmarks.masks import FAMILIES
+from tests.text.hostile_masks import FAMILIES
 
 PATTERNS = ["[0-9]+", r"\b[a-f]{2}\b", "x", "(?=b)|c"]
 USUAL = {  # in logs, each with a text that it hides completely

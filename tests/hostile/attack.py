@@ -1,6 +1,6 @@
 """Attack the commands and the server with random cases: `make attack`, or
 
-    python -m benchmarks.attack [--seed N] [--class NAME] [--cases N] [--case N]
+    python -m tests.hostile.attack [--seed N] [--class NAME] [--cases N] [--case N]
 
 Every case runs the real command or asks a real server, in its own folder, with other files in and around it. Print a
 line per finding, then a table. Exit with 1 if a finding is critical or major, or if more than 2 in 1,000 cases have a
@@ -46,8 +46,8 @@ import click
 
 from afterword.model.folder.saved import load_model, save_model
 from benchmarks.commands import as_written
-from benchmarks.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.cases import cases
+from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
 from tests.hostile.test_texts import BOOK, SMALL
 from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
@@ -63,7 +63,7 @@ SERVER = "tiny lines --train own --request-timeout 30"
 LIMITS = {"receive_timeout": 2, "max_output": 2000}
 NEIGHBOURS = [f".{name}.{ending}/README.md" for name in ("td", "new", "run", "lines") for ending in ("new", "old")]
 NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "notes/.new", "../outside/precious.txt"]
-WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[1], Path(tempfile.gettempdir())]
+WATCHED = [Path(sysconfig.get_paths()["purelib"]), Path.home(), Path(__file__).parents[2], Path(tempfile.gettempdir())]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The grammars of `benchmarks.attack`. Each draws a case of one class and prepares it in the folder `at`."""
+"""The grammars of `tests.hostile.attack`. Each draws a case of one class and prepares it in the folder `at`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Run the tests as other machines would, as far as this machine can imitate them.
 
-    python -m benchmarks.everywhere                           every combination in DEFAULT
-    python -m benchmarks.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
+    python -m tests.everywhere                           every combination in DEFAULT
+    python -m tests.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
 
 To imitate a processor, the numerical libraries are told to use its kernels; if this processor cannot run them, the
 combination is skipped. Every run uses a copy of the files that git knows, so the tests cannot depend on anything else.
