@@ -25,3 +25,10 @@ def tab(chromium: Tab) -> Tab:
     chromium.call("Emulation.setEmulatedMedia", features=[])
     chromium.complaints.clear()
     return chromium
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest, tab: Tab) -> Iterator[str]:
+    tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": request.param}])
+    yield request.param
+    tab.call("Emulation.setEmulatedMedia", features=[])

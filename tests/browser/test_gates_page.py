@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,9 @@ def trace() -> Trace:
 
 
 @pytest.fixture
-def opened(tab: Tab, trace: Trace, tmp_path: Path) -> Tab:
-    return open_page(tab, gates_html(trace, "a model"), tmp_path)
+def opened(tab: Tab, trace: Trace, tmp_path: Path) -> Iterator[Tab]:
+    yield open_page(tab, gates_html(trace, "a model"), tmp_path)
+    assert tab.complaints == []
 
 
 def open_page(tab: Tab, content: str, folder: Path) -> Tab:
@@ -39,7 +41,15 @@ def open_page(tab: Tab, content: str, folder: Path) -> Tab:
     return tab
 
 
-def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Trace) -> None:
+def assert_same_values(tab: Tab, trace: Trace, part: str) -> None:
+    """What the page has read for all units is what the trace holds, but for the rounding of its bytes."""
+    values = f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))"
+    for layer, (found, chosen) in enumerate(zip(tab.run(values), trace.shown_units(), strict=True)):
+        assert np.abs(np.array(found) - getattr(trace, part)[:, layer, chosen].T).max() < 0.01, part
+
+
+def test_reading_the_gates(theme: str, opened: Tab, trace: Trace) -> None:
+    """Somebody reads the text, points at the map, moves through it by keys, selects, and looks for similar places."""
     assert opened.run("document.getElementById('text').textContent").replace("↵", "") == trace.text
     levels = opened.run(
         "[...document.querySelectorAll('#text b')].map(b => Number((/\\bs(\\d+)/.exec(b.className) ?? [0, 0])[1]))"
@@ -47,75 +57,19 @@ def test_the_text_stands_there_and_is_shaded_by_surprise(opened: Tab, trace: Tra
     expected = np.minimum(12, np.round(np.round(trace.bits * 256) / 256 / 8 * 12))
     assert np.abs(np.array(levels) - expected).max() <= 1  # half a level may be rounded either way
     assert (np.array(levels) == expected).mean() > 0.9
+    summary = opened.text("#summary")
+    gates = [gate for layer in openness(trace) for gate in layer.gates.values()]
+    assert all(f"{gate.mean:.2f}" in summary and f"{len(gate.open)} of 20" in summary for gate in gates)
 
-
-def test_an_address_chooses_a_part_a_unit_and_a_character_also_of_a_page_that_is_open(opened: Tab) -> None:
-    page = opened.run("location.href")
-    for address, part, paint, unit, at in (
-        ("", "forget", "surprise", None, 0),
-        ("#output:7", "output", "mean", None, 7),
-        ("#%3Cb%3E:x", "forget", "surprise", None, 0),
-        ("#cell:l1.u7:5", "cell", "unit", "l1.u7", 5),
-        ("#output:l0.u3", "output", "unit", "l0.u3", 0),
-        ("#cell:l7.u3:5", "cell", "mean", None, 5),
-        ("#forget:9-3", "forget", "mean", None, 9),
-        ("#cell:0-999999:2", "cell", "mean", None, 2),
-    ):
-        for is_open in (False, True):
-            opened.call("Page.navigate", url="about:blank")
-            opened.open(page if is_open else page + address)
-            first = opened.run("name(S.layer, S.unit)")
-            opened.run(f"location.hash = '{address}'")
-            opened.until(f"S.part === '{part}' && S.paint === '{paint}'")
-            assert opened.run("[name(S.layer, S.unit), S.at]") == [unit or first, at], address
-    assert opened.complaints == []
-
-
-def test_every_value_of_the_page_is_the_traces(opened: Tab, trace: Trace) -> None:
-    for part in GATES_AND_STATES:
-        values = f"D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('{part}', k, row))))"
-        for layer, (found, chosen) in enumerate(zip(opened.run(values), trace.shown_units(), strict=True)):
-            assert np.abs(np.array(found) - getattr(trace, part)[:, layer, chosen].T).max() < 0.01, part
-
-
-def test_the_three_bars_are_what_was_kept_and_added(opened: Tab, trace: Trace) -> None:
-    unit = int(trace.shown_units()[0][3])
-    opened.run("chooseUnit(0, 3); move(25)")
-    numbers = [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+$", opened.text(".sum"), re.MULTILINE)]
-    expected = [getattr(trace, part)[25, 0, unit] for part in ("kept", "added", "cell")]
-    np.testing.assert_allclose(numbers, expected, atol=0.016)
-    assert numbers[0] + numbers[1] == pytest.approx(numbers[2], abs=0.011)
-    held = re.search(r"held (−?[\d.]+) and dropped (−?[\d.]+)", opened.text("#bars"))
-    assert held is not None
-    assert float(held[1].replace("−", "-")) == pytest.approx(float(trace.before[25, 0, unit]), abs=0.016)
-    assert float(held[2].replace("−", "-")) == pytest.approx(float((trace.before - trace.kept)[25, 0, unit]), abs=0.016)
-
-
-def test_a_gate_and_a_layer_are_chosen_by_mouse_and_by_key(opened: Tab) -> None:
-    before = opened.run("document.getElementById('map').toDataURL()")
-    opened.click("#part button[data-value=output]")
-    assert opened.run("S.part") == "output"
-    assert opened.run("document.querySelector('#part [aria-pressed=true]').innerText") == "output"
-    assert opened.run("document.getElementById('map').toDataURL()") != before
-    opened.press("g")
-    assert opened.run("S.part") == "cell"
-    opened.press("l")
-    assert opened.run("S.layer") == 1
-    assert opened.text("#labels") == "all 20 units of l1"
-    opened.click("#layer button[data-value='0']")
-    assert opened.run("S.layer") == 0
-
-
-def test_hovering_tells_character_unit_and_values_and_what_was_expected(opened: Tab, trace: Trace) -> None:
     opened.hover("#map", 0.501, 0.5)
     t = opened.run("[...document.querySelectorAll('#text b')].findIndex(one => one.matches('.hover'))")
-    row = opened.run("sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]")
-    unit = int(trace.shown_units()[0][row])
+    unit = int(
+        trace.shown_units()[0][opened.run("sorted[Math.floor((parseFloat(map.style.height) * .5 - top0) / rowHeight)]")]
+    )
     said = opened.text("#here")
     assert f"character {t} " in said
     assert f"l0.u{unit}" in said
     assert f"{trace.forget[t, 0, unit]:.1f}"[:2] in said
-    assert opened.run("document.querySelectorAll('#text b.hover').length") == 1
     opened.hover("h1")
     assert "character 0 " in opened.text("#here")
     opened.hover("#text b:nth-child(13)")  # and over the text what was expected
@@ -124,8 +78,18 @@ def test_hovering_tells_character_unit_and_values_and_what_was_expected(opened: 
     assert f"surprise {trace.bits[12]:.1f} bits" in said
     assert f"{round(float(probabilities[12, 0]) * 100)} %" in said
 
+    drawn = opened.run("document.getElementById('map').toDataURL()")
+    opened.click("#part button[data-value=output]")
+    assert opened.run("S.part") == "output"
+    assert opened.run("document.querySelector('#part [aria-pressed=true]').innerText") == "output"
+    assert opened.run("document.getElementById('map').toDataURL()") != drawn
+    opened.press("g")
+    assert opened.run("S.part") == "cell"
+    opened.click("#layer button[data-value='1']")
+    assert opened.text("#labels") == "all 20 units of l1"
+    opened.press("l")
+    assert opened.run("S.layer") == 0
 
-def test_arrows_move_and_with_shift_they_select_until_it_is_cleared(opened: Tab) -> None:
     for _ in range(3):
         opened.press("ArrowRight")
     assert opened.run("S.at") == 3
@@ -137,20 +101,64 @@ def test_arrows_move_and_with_shift_they_select_until_it_is_cleared(opened: Tab)
     opened.press("Escape")
     assert opened.run("[S.from, S.to]") == [-1, -1]
     assert opened.run("document.getElementById('clear').disabled")
-    opened.press("ArrowRight", shift=True)
-    assert opened.text("#clear") == "clear selection"
-    opened.click("#clear")
-    assert opened.run("[S.from, S.to, document.querySelectorAll('#text b.in').length]") == [-1, -1, 0]
     opened.press("Home")
     opened.press("End", shift=True)
     opened.press("f")
     assert "leave a part out" in opened.text("#foundhead")  # there is nothing to compare all of it with
+    opened.click("#clear")
+    assert opened.run("[S.from, S.to, document.querySelectorAll('#text b.in').length]") == [-1, -1, 0]
     opened.press("End")
     assert opened.run("S.at === T - 1")
     first = opened.run("S.unit")
     opened.press("ArrowDown")
     assert opened.run("S.unit") != first
     assert "character" in opened.run("document.getElementById('live').textContent")  # what a screen reader is told
+
+    opened.run("move(20)")
+    opened.press("l")
+    opened.press("s")
+    apart = np.linalg.norm(trace.hidden[:, 1] - trace.hidden[20, 1], axis=1)
+    mean = apart.sum() / (len(apart) - 1)
+    rows = opened.run(
+        "[...document.querySelectorAll('#alike button')].map(b => b.innerText.match(/^(\\d+):.* (\\d+) %$/s).slice(1))"
+    )
+    assert len(rows) == 14
+    assert [apart[int(t)] / mean for t, _ in rows] == pytest.approx([int(near) / 100 for _, near in rows], abs=0.02)
+    assert max(apart[int(t)] for t, _ in rows) < np.sort(apart)[15] + 0.02 * mean
+    opened.click("#alike button")
+    assert opened.run("S.at") == int(rows[0][0])
+
+
+def test_the_numbers_of_the_page_are_the_traces(opened: Tab, trace: Trace) -> None:
+    for part in GATES_AND_STATES:
+        assert_same_values(opened, trace, part)
+    unit = int(trace.shown_units()[0][3])
+    opened.run("chooseUnit(0, 3); move(25)")
+    numbers = [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+$", opened.text(".sum"), re.MULTILINE)]
+    expected = [getattr(trace, part)[25, 0, unit] for part in ("kept", "added", "cell")]
+    np.testing.assert_allclose(numbers, expected, atol=0.016)
+    assert numbers[0] + numbers[1] == pytest.approx(numbers[2], abs=0.011)
+    held = [float(n.replace("−", "-")) for n in re.findall(r"(?:held|dropped) (−?[\d.]+)", opened.text("#bars"))]
+    before, kept = trace.before[25, 0, unit], trace.kept[25, 0, unit]
+    assert held == pytest.approx([before, before - kept], abs=0.016)
+
+
+def test_an_address_chooses_a_part_a_unit_and_a_character(opened: Tab) -> None:
+    page, first = opened.run("location.href"), opened.run("name(S.layer, S.unit)")
+    for address, part, paint, unit, at in (
+        ("", "forget", "surprise", None, 0),
+        ("#output:7", "output", "mean", None, 7),
+        ("#%3Cb%3E:x", "forget", "surprise", None, 0),
+        ("#cell:l1.u7:5", "cell", "unit", "l1.u7", 5),
+        ("#output:l0.u3", "output", "unit", "l0.u3", 0),
+        ("#cell:l7.u3:5", "cell", "mean", None, 5),
+        ("#forget:9-3", "forget", "mean", None, 9),
+        ("#cell:0-999999:2", "cell", "mean", None, 2),
+    ):
+        opened.call("Page.navigate", url="about:blank")
+        opened.open(page + address)
+        assert opened.run("[S.part, S.paint, S.at]") == [part, paint, at], address
+        assert opened.run("name(S.layer, S.unit)") == (unit or first), address
 
 
 def test_a_stretch_finds_the_unit_that_is_on_there_alone(tab: Tab, trace: Trace, tmp_path: Path) -> None:
@@ -187,31 +195,6 @@ def test_a_stretch_finds_the_unit_that_is_on_there_alone(tab: Tab, trace: Trace,
     assert tab.run("[S.part, S.paint, name(S.layer, S.unit), S.at]") == ["input", "unit", "l1.u4", places[0]]
 
 
-def test_similar_states_are_the_nearest_hidden_states(opened: Tab, trace: Trace) -> None:
-    opened.run("move(20)")
-    opened.press("l")
-    opened.press("s")
-    apart = np.linalg.norm(trace.hidden[:, 1] - trace.hidden[20, 1], axis=1)
-    mean = apart.sum() / (len(apart) - 1)
-    rows = opened.run(
-        "[...document.querySelectorAll('#alike button')].map(b => b.innerText.match(/^(\\d+):.* (\\d+) %$/s).slice(1))"
-    )
-    assert len(rows) == 14
-    assert [apart[int(t)] / mean for t, _ in rows] == pytest.approx([int(near) / 100 for _, near in rows], abs=0.02)
-    assert max(apart[int(t)] for t, _ in rows) < np.sort(apart)[15] + 0.02 * mean
-    opened.click("#alike button")
-    assert opened.run("S.at") == int(rows[0][0])
-    assert opened.complaints == []
-
-
-def test_the_summary_is_the_traces(opened: Tab, trace: Trace) -> None:
-    said = opened.text("#summary")
-    for layer in openness(trace):
-        for one in layer.gates.values():
-            assert f"{one.mean:.2f}" in said
-            assert f"{len(one.open)} of 20" in said
-
-
 def test_a_long_text_shows_the_moving_units_or_the_named_ones(tab: Tab, tmp_path: Path) -> None:
     trace = LONG.gates(TEXT * 15)
     open_page(tab, gates_html(trace), tmp_path)
@@ -236,9 +219,7 @@ def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
 def test_a_plain_recurrent_network_shows_its_hidden_state_alone(tab: Tab, tmp_path: Path) -> None:
     trace = made(hidden_size=20, cell="rnn").gates(TEXT * 3)
     opened = open_page(tab, gates_html(trace, "a plain network"), tmp_path)
-    found = opened.run("D.layers.map((layer, k) => layer.units.map((_, row) => Array.from(series('hidden', k, row))))")
-    for layer, units in enumerate(trace.shown_units()):
-        assert np.abs(np.array(found[layer]) - trace.hidden[:, layer, units].T).max() < 0.01
+    assert_same_values(opened, trace, "hidden")
     assert opened.text("h1") == "What the hidden state does"
     assert opened.run("[...document.querySelectorAll('#part button')].map(b => b.innerText)") == ["hidden"]
     for word in ("forget", "memory", "kept", "gate"):

@@ -54,13 +54,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["light", "dark"])
-def theme(request: pytest.FixtureRequest, tab: Tab) -> Iterator[str]:
-    tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": request.param}])
-    yield request.param
-    tab.call("Emulation.setEmulatedMedia", features=[])
-
-
 def open_file(tab: Tab, path: Path) -> Tab:
     tab.call("Page.navigate", url="about:blank")
     tab.complaints.clear()
