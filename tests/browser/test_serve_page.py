@@ -1,4 +1,4 @@
-"""The page of `afterword serve` in a real browser: write, branch, settings, score, gates, watch, train."""
+"""The page of `afterword serve` in a real browser: what a person does there, from an empty server to a phone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,9 @@ REQUESTED = """(() => { const real = fetch; window.asked = [];
 UNNAMED = """[...document.querySelectorAll("button, input, textarea, select")].filter(one => one.checkVisibility() &&
     !(one.textContent.trim() && one.tagName === "BUTTON" || one.ariaLabel || one.labels?.[0]?.textContent.trim()))
     .map(one => one.outerHTML)"""
+SHADED = "[...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0)"
+SEEN = """[...document.querySelectorAll("button, select, input, summary, [role=tab]")]
+    .filter(one => one.checkVisibility()).map(one => one.id)"""
 IS_QUIET = "!document.getElementById('stop')"
 
 
@@ -73,18 +76,22 @@ def serve_address(server: Serving) -> str:
 
 
 @pytest.fixture
-def page(tab: Tab, serve_address: str) -> Tab:
-    return open_page(tab, serve_address)
+def page(tab: Tab, serve_address: str) -> Iterator[Tab]:
+    """The page with all of its buttons, where nothing may fail in silence, and nobody but the server be asked."""
+    yield open_page(tab, serve_address)
+    assert tab.complaints == []
+    assert {address.split("/")[2] for address in tab.requests if "//" in address} == {serve_address.split("/")[2]}
 
 
 def open_page(tab: Tab, address: str, face: str = "all") -> Tab:
-    """The page as somebody finds it who was never there, but for settings that make it tell the same each time."""
+    """The page as somebody finds it who was never there, but for a face and settings that make it write the same."""
     tab.call("Page.navigate", url=address + "/health")  # of the same origin, which keeps nothing on being left
     tab.run("localStorage.clear(); sessionStorage.clear()")
     tab.run(f"localStorage['afterword.settings'] = {json.dumps(json.dumps(SETTINGS))}")
     tab.run(f"localStorage['afterword.face'] = '{face}'")
     tab.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
     tab.complaints.clear()
+    tab.requests.clear()
     tab.open(address + "/")
     tab.run("document.getElementById('area').focus()")
     return tab
@@ -192,141 +199,116 @@ def show_gates(tab: Tab) -> str:
     return f"[...{INSIDE}.querySelectorAll('#text b')].map(e => e.textContent)"
 
 
-def type_over(tab: Tab, id: str, text: str) -> None:
-    tab.run(f"document.getElementById('{id}').select()")
-    tab.type(text)
-
-
 def run_is(tab: Tab, state: str) -> None:
     tab.until(f"document.getElementById('run-state')?.innerText.startsWith('{state}')")
 
 
-# What the page is made of.
+# What a person does.
 
 
-def test_the_page_is_small_and_asks_nobody_but_its_server(tab: Tab, serve_address: str) -> None:
-    tab.complaints.clear()
-    tab.requests.clear()
-    tab.open(serve_address + "/")
-    entries = (
-        "performance.getEntries().filter(e => e.decodedBodySize && !e.name.includes('/v1/'))"
-        ".reduce((sum, e) => sum + e.decodedBodySize, 0)"
-    )
-    assert 50_000 < tab.run(entries) <= MOST_BYTES
-    assert {address.split("/")[2] for address in tab.requests} == {serve_address.split("/")[2]}
-    assert tab.complaints == []
-
-
-# The two faces.
-
-
-def test_the_simple_face_comes_first_and_the_choice_is_remembered(tab: Tab, serve_address: str) -> None:
-    seen = (
-        "[...document.querySelectorAll('button, select, input, summary, [role=tab]')]"
-        ".filter(e => e.checkVisibility()).map(e => e.id)"
-    )
-    tab.open(serve_address + "/")
-    tab.run("localStorage.clear()")
-    again(tab)
+def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -> None:
+    """Somebody opens the page for the first time, and writes with the few buttons that it shows."""
+    page.run("localStorage.removeItem('afterword.face')")
+    again(page)
+    sizes = "performance.getEntries().filter(one => !one.name.includes('/v1/')).map(one => one.decodedBodySize ?? 0)"
+    assert 50_000 < sum(page.run(sizes)) <= MOST_BYTES
     few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save-text"]
-    assert [one for one in tab.run(seen) if one] == [*few, "wildness", "roughly", "ending"]
-    tab.click("#face-all")
-    tab.until("document.getElementById('steering')?.checkVisibility() && !!document.getElementById('temperature')")
-    assert {"offer", "line", "shading", "save", "tab-score", "reset"} <= set(tab.run(seen))
-    again(tab)
-    assert tab.run("document.getElementById('steering').checkVisibility()")
-    tab.click("#tab-score")
-    tab.click("#face-simple")
-    assert tab.run("document.getElementById('area').checkVisibility()")
-    again(tab)
-    assert not tab.run("document.getElementById('steering').checkVisibility()")
-
-
-def test_calm_to_wild_is_the_temperature_and_a_length_ends_with_a_sentence(page: Tab) -> None:
-    page.click("#face-simple")
-    assert page.run("document.getElementById('wildness').value") == "0.8"
-    set_field(page, "wildness", 1.2)
-    set_field(page, "roughly", "120")
-    page.run(REQUESTED)
-    page.click("#write")
-    page.until("window.asked?.length > 0")
-    wrote(page)
-    asked = page.run("window.asked[0]")
-    assert (asked["temperature"], asked["max_tokens"], asked["finish_sentence"]) == (1.2, 120, True)
-    page.click("#face-all")
-    assert page.run("document.getElementById('temperature').value") == "1.2"
-
-
-def test_another_is_written_in_place_of_the_last_and_both_stay(page: Tab) -> None:
-    page.click("#face-simple")
+    assert [one for one in page.run(SEEN) if one] == [*few, "wildness", "roughly", "ending"]
     assert page.run("document.getElementById('another').disabled")
-    page.type("Divya ")
-    page.run("document.getElementById('write').click()")
-    page.until(f"{VALUE}.length > 20")
-    first = wrote(page)
-    for _ in range(2):
-        before = page.run(VALUE)
-        page.click("#another")
-        page.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(before)} && {VALUE}.length > 20")
-    texts = page.until(f"{SAVED}?.revisions.length === 5 && {SAVED}.revisions.map(one => one.inserted)")
-    assert texts[2] == first.removeprefix("Divya ")
-    assert len(set(texts)) == 5
-    page.type("!")  # which is not the model's
-    page.until("document.getElementById('another').disabled")
 
-
-def test_words_are_offered_at_the_cursor_and_in_place_of_a_word(page: Tab, model: LanguageModel) -> None:
-    page.click("#face-simple")
+    # The likeliest words are offered while one types, and in place of a word that stands there.
+    page.run("document.getElementById('area').focus()")
     page.type("Divya likes")
-    shown = "[...document.querySelectorAll('.words button')].map(e => e.innerText)"
     found = model.next_words("Divya likes")
     whole = ["likes" * one.text[0].isalpha() + visible(one.text.lstrip(" ")) for one in found]  # with what was typed
     expected = [f"{text} {percent(one.probability)}" for text, one in zip(whole, found, strict=True)]
-    label = "document.querySelector('.words .soft').innerText"
-    page.until(f"{shown}.join('|') === {json.dumps('|'.join(expected))}")
+    words = "[...document.querySelectorAll('.words button')].map(e => e.innerText)"
+    page.until(f"{words}.join('|') === {json.dumps('|'.join(expected))}")
     page.press("2", alt=True)
     assert page.run(VALUE) == "Divya likes" + found[1].text
     page.press("z", control=True)
     page.type(" to eat.")
     go_to(page, 8)
-    page.until(f"{label}.includes('likes')")
-    words = [one.text for one in model.next_words("Divya ", 20) if one.text.isalpha()]
-    page.until(f"{shown}[0].startsWith({json.dumps(words[0])})")
+    page.until("document.querySelector('.words .soft').innerText.includes('likes')")
+    word = next(one.text for one in model.next_words("Divya ", 20) if one.text.isalpha())
+    page.until(f"{words}[0].startsWith({json.dumps(word)})")
     page.click(".words button")
-    assert page.run(VALUE) == f"Divya {words[0]} to eat."
+    assert page.run(VALUE) == f"Divya {word} to eat."
     page.press("z", control=True)
     assert page.run(VALUE) == "Divya likes to eat."
-    assert page.complaints == []
+
+    # Somewhat wilder, about this long, and another one, and another; the earlier ones are kept.
+    assert page.run("document.getElementById('wildness').value") == "0.8"
+    set_field(page, "wildness", 1.2)
+    set_field(page, "roughly", "120")
+    go_to(page, 19)
+    page.run(REQUESTED)
+    page.click("#write")
+    page.until(f"{VALUE}.length > 40")
+    first = wrote(page).removeprefix("Divya likes to eat.")
+    asked = page.run("window.asked[0]")
+    assert (asked["temperature"], asked["max_tokens"], asked["finish_sentence"]) == (1.2, 120, True)
+    for _ in range(2):
+        before = page.run(VALUE)
+        page.click("#another")
+        page.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(before)} && {VALUE}.length > 40")
+    page.until(f"{SAVED}?.text === {VALUE}")
+    texts = [one["inserted"] for one in page.run(f"{SAVED}.revisions")[-3:]]
+    assert texts[0] == first
+    assert len(set(texts)) == 3
+    page.type("!")  # which is not the model's
+    page.until("document.getElementById('another').disabled")
+
+    # All the buttons: what was chosen with the few stays chosen, and the page remembers who wants which.
+    page.click("#face-all")
+    page.until("document.getElementById('steering')?.checkVisibility() && !!document.getElementById('temperature')")
+    assert page.run("document.getElementById('temperature').value") == "1.2"
+    assert {"offer", "line", "shading", "save", "tab-score", "reset"} <= set(page.run(SEEN))
+    again(page)
+    assert page.run("document.getElementById('steering').checkVisibility()")
+    page.click("#tab-score")
+    page.click("#face-simple")
+    assert page.run("document.getElementById('area').checkVisibility()")
+
+    # The theme is the system's until one is chosen.
+    paper = "getComputedStyle(document.body).backgroundColor"
+    own = page.run(paper)
+    page.click("#theme")
+    other = page.run(paper)
+    assert (sum(map(int, re.findall(r"\d+", own))) > sum(map(int, re.findall(r"\d+", other)))) == (theme == "light")
+    again(page)
+    assert page.run(paper) == other
+    assert not page.run("document.getElementById('steering').checkVisibility()")
 
 
-# Write.
-
-
-def test_the_model_goes_on_at_the_cursor_and_what_follows_stays(page: Tab) -> None:
-    page.type("Divya likes to eat.")
-    assert write_on(page, 30).startswith("Divya likes to eat.")
-    before = page.run(VALUE)
-    assert len(before) >= len("Divya likes to eat.") + 30
-    go_to(page, 5)
-    after = write_on(page, 12)
-    caret = page.run("document.getElementById('area').selectionEnd")
-    assert caret >= 17
-    assert after[:5] + after[caret:] == before
-    assert page.complaints == []
-
-
-def test_without_a_length_it_finishes_the_sentence_as_generate_does(page: Tab, model: LanguageModel) -> None:
+def test_writing_with_all_the_buttons(theme: str, page: Tab, model: LanguageModel) -> None:
+    """Without a length it finishes the sentence; what it wrote is shaded; it writes in the midst, offers, and stops."""
     page.type("Divya likes")
     page.press("Enter", control=True, shift=True)
     page.until(f"{VALUE}.length > 500")
-    assert wrote(page) == str(model.generate("Divya likes", seed=5))
+    text = wrote(page)
+    assert text == str(model.generate("Divya likes", seed=5))
 
+    shades = page.until(f"{SAVED}?.shades?.trim().length === {len(text) - 11} && {SAVED}.shades")
+    levels = [level(one.bits) for one in model.surprises(text)]
+    assert all(abs(ord(shade) - ord("A") - n) <= 1 for shade, n in zip(shades[11:], levels[11:], strict=True))
+    assert page.run(SHADED) > 10
+    page.click("#shade")
+    page.until(f"{SAVED}?.shades.slice(1).indexOf(' ') < 0")
+    shades = page.run(f"{SAVED}.shades")
+    assert re.fullmatch(rf"[a-m ][a-m]{{10}}[A-M]{{{len(text) - 11}}}", shades)  # whose it is stays known
+    assert all(abs(ord(shade) - ord("a") - n) <= 1 for shade, n in zip(shades[1:11], levels[1:11], strict=True))
+    page.click("#shading")
+    page.until(f"{SHADED} === 0")
 
-def test_escape_typing_and_a_button_stop_the_writing(page: Tab) -> None:
-    stops: list[Callable[[], None]]
-    stops = [lambda: page.press("Escape"), lambda: page.type("!"), lambda: page.click("#stop")]
+    go_to(page, 5)
+    inserted = write_on(page, 12)
+    caret = page.run("document.getElementById('area').selectionEnd")
+    assert caret >= 17
+    assert inserted[:5] + inserted[caret:] == text
+
     set_field(page, "length", ENDLESS)
-    for stop in stops:
+    for stop in (lambda: page.press("Escape"), lambda: page.type("!"), lambda: page.click("#stop")):
         length = len(page.run(VALUE))
         page.click("#write")
         page.until(f"{VALUE}.length > {length + 20}")
@@ -334,20 +316,19 @@ def test_escape_typing_and_a_button_stop_the_writing(page: Tab) -> None:
         text = wrote(page)
         assert page.run(f"new Promise(done => setTimeout(() => done({VALUE}), 200))") == text
         assert len(text) < ENDLESS
-    assert offered(page)  # the keys are the sheet's again
 
-
-def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> None:
-    page.type("Reena is not fat. ")
+    go_to(page, len(text))
+    page.type("\nReena is not fat. ")
+    before = page.run(VALUE)
     offers = offered(page)
     assert 2 <= len(offers) <= 3  # two of three may be the same
     page.press("Tab")
-    taken = page.run(VALUE).removeprefix("Reena is not fat. ")
+    taken = page.run(VALUE).removeprefix(before)
     assert taken
     assert offers[0].startswith(taken)
     assert plain(page.run(OFFERS)[0]) == offers[0].removeprefix(taken)
     page.press("1", alt=True)
-    assert page.run(VALUE) == "Reena is not fat. " + offers[0]
+    assert page.run(VALUE) == before + offers[0]
     first = offered(page)[0]
     page.type(first[0])  # what was offered goes along in it
     assert first[1:] in map(plain, page.run(OFFERS))
@@ -355,86 +336,12 @@ def test_several_continuations_are_offered_and_tab_takes_a_word(page: Tab) -> No
     assert page.run("document.querySelectorAll('.offer').length") == 0
     page.press("Tab")  # which then leaves the text
     assert page.run("document.activeElement.id") != "area"
-    assert page.run(VALUE) == "Reena is not fat. " + offers[0] + first[0]
+    assert page.run(VALUE) == before + offers[0] + first[0]
 
 
-def test_what_was_written_is_shaded_by_its_probability(page: Tab, model: LanguageModel) -> None:
-    page.type("Divya ")
-    text = write_on(page, 60)
-    shades = page.until(f"{SAVED}?.shades?.trim().length === {len(text) - 6} && {SAVED}.shades")
-    bits = [one.bits for one in model.surprises(text)]
-    found = [ord(shade) - ord("A") for shade in shades[6:]]
-    assert all(abs(a - level(b)) <= 1 for a, b in zip(found, bits[6:], strict=True))
-    assert page.run("[...CSS.highlights.values()].reduce((sum, h) => sum + h.size, 0)") > 10
-    page.click("#shade")
-    page.until(f"{SAVED}?.shades.slice(1).indexOf(' ') < 0")
-    shades = page.run(f"{SAVED}.shades")
-    assert re.fullmatch(rf"[a-m ][a-m]{{5}}[A-M]{{{len(text) - 6}}}", shades)  # whose it is stays known
-    assert all(abs(ord(shade) - ord("a") - level(b)) <= 1 for shade, b in zip(shades[1:6], bits[1:6], strict=True))
-    page.click("#shading")
-    page.until("[...CSS.highlights.values()].every(highlight => highlight.size === 0)")
-
-
-def test_a_character_shows_its_alternatives_and_one_that_is_picked_goes_on(page: Tab, model: LanguageModel) -> None:
-    page.type("Divya ")
-    text = write_on(page, 24).split("\n")[0]
-    found = alternatives(page, 8)
-    before = page.run(VALUE)
-    shown = page.run("[...document.querySelectorAll('.popup .row')].slice(0, 4).map(e => e.innerText.split('\\n')[1])")
-    piece = next(iter(model.stream(text[:8], max_tokens=1, log_probabilities=4)))
-    assert found[:4] == [one.text for one in piece.alternatives]
-    assert shown == [percent(math.exp(one.log_probability)) for one in piece.alternatives]
-    picked = next(k for k, one in enumerate(piece.alternatives) if one.text not in (text[8], "\n"))
-    page.click(f".popup li:nth-child({picked + 1}) button")
-    page.until(f"{VALUE}.length > 9 && {VALUE} !== {json.dumps(before)}")
-    assert wrote(page).startswith(text[:8] + found[picked])
-    page.until("document.querySelectorAll('.tree button').length >= 3")
-    page.click(".tree button:not(.on)")
-    assert page.run(VALUE) == before
-
-
-def test_alternatives_are_reached_by_keys_and_are_those_of_the_settings(page: Tab) -> None:
-    page.type("Divya likes to eat.")
-    expected = "[...document.querySelectorAll('#next .row code')].slice(0, 6).map(e => e.innerText)"
-    shown = "[...document.querySelectorAll('.popup .row code')].slice(0, 6).map(e => e.innerText)"
-    for at in (19, 4, 0):
-        go_to(page, at)
-        alternatives(page)
-        page.until(f"{shown}.join() === {expected}.join()")
-        page.until("document.activeElement.classList.contains('row')")
-        page.press("ArrowDown")
-        assert page.run("[...document.querySelectorAll('.popup .row')].indexOf(document.activeElement)") == 1
-        page.press("Escape")
-        assert page.run("document.activeElement.id") == "area"
-        assert page.run("document.querySelector('.popup')") is None
-    assert page.run(VALUE) == "Divya likes to eat."
-
-
-# Branch.
-
-
-def test_undo_and_redo_cover_both_and_stay_over_a_reload(page: Tab) -> None:
-    page.type("Divya ")
-    written = write_on(page, 20)
-    page.type("Reena")
-    assert page.run(VALUE) == written + "Reena"
-    again(page)
-    assert page.run(VALUE) == written + "Reena"
-    page.run("document.getElementById('area').focus()")
-    seen = []
-    for _ in range(3):
-        page.press("z", control=True)
-        seen.append(page.run(VALUE))
-    assert seen == [written, "Divya ", ""]
-    assert page.run("document.getElementById('undo').disabled")
-    for _ in range(2):
-        page.press("z", control=True, shift=True)
-    page.press("y", control=True)
-    assert page.run(VALUE) == written + "Reena"
-
-
-def test_the_tree_goes_anywhere(page: Tab) -> None:
-    page.type("Divya likes ")
+def test_branching(theme: str, page: Tab) -> None:
+    """Three endings are tried; the tree goes to any of them, a reload and a file keep them, and undo goes back."""
+    page.type("Divya likes\n\té. ")
     texts = []
     for seed in (1, 2, 3):
         set_field(page, "seed", seed)
@@ -447,27 +354,37 @@ def test_the_tree_goes_anywhere(page: Tab) -> None:
         page.run(f"document.querySelector('.tree [data-revision=\"{revision}\"]')?.click()")
         page.until(f"document.querySelector('.tree [aria-current=true]')?.dataset.revision === '{revision}'")
         reached.add(page.run(VALUE))
-    assert reached == {"Divya likes ", *texts}
+    assert reached == {"Divya likes\n\té. ", *texts}
     page.run("document.querySelector('.tree .fork, .tree button').click()")  # where all of them fork
-    page.until(f"{VALUE}.startsWith('Divya likes ') && {VALUE}.length < {min(map(len, texts))}")
+    page.until(f"{VALUE}.startsWith('Divya likes\\n') && {VALUE}.length < {min(map(len, texts))}")
 
+    set_field(page, "seed", 4)
+    written = write_on(page, 20)
+    page.type("Reena")
+    again(page)  # at once
+    page.run("document.getElementById('area').focus()")
+    seen = [page.run(VALUE)]
+    while not page.run("document.getElementById('undo').disabled"):
+        page.press("z", control=True)
+        seen.append(page.run(VALUE))
+    assert seen[:2] == [written + "Reena", written]
+    assert seen[-2:] == ["Divya likes\n\té. ", ""]
+    for key in ["Z"] * (len(seen) - 2):
+        page.press(key, control=True, shift=True)
+    page.press("y", control=True)
+    assert page.run(VALUE) == written + "Reena"
 
-def test_everything_is_saved_to_a_file_and_opened_from_it(page: Tab) -> None:
     page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
     page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
-    assert page.run("document.getElementById('save-text').disabled")
-    page.type("Divya likes\n\té.")
     page.click("#save-text")
-    assert page.run("window.saved.text()") == "Divya likes\n\té."
-    assert page.run("[window.saved.type, window.named]") == ["text/plain", "divya-likes-é.txt"]
-    write_on(page, 20)
-    page.press("z", control=True)
-    text = write_on(page, 20)
+    assert page.run("window.saved.text()") == written + "Reena"
+    assert page.run("window.saved.type") == "text/plain"
+    assert page.run("window.named").startswith("divya-likes-é")
     page.click("#save")
     content = page.run("window.saved.text()")
-    assert json.loads(content)["text"] == text
     page.click("#new")
     page.until(f"{VALUE} === ''")  # at once, since a file holds all of it
+    assert page.run("document.getElementById('save-text').disabled")
     page.type("something else")
     drop(page, "#view", "story.json", content)
     page.until("!!document.querySelector('dialog')")
@@ -477,59 +394,13 @@ def test_everything_is_saved_to_a_file_and_opened_from_it(page: Tab) -> None:
     drop(page, "#view", "story.json", content)
     page.until("!!document.querySelector('dialog')")
     page.run("document.querySelectorAll('dialog button')[1].click()")
-    page.until(f"{VALUE} === {json.dumps(text)}")
+    page.until(f"{VALUE} === {json.dumps(written + 'Reena')}")
     page.press("z", control=True)
-    assert page.run(VALUE) == "Divya likes\n\té."
+    assert page.run(VALUE) == written
 
 
-def test_a_plain_text_is_opened_and_a_file_that_cannot_be_changes_nothing(page: Tab) -> None:
-    drop(page, "#view", "a.txt", "one\r\ntwo")
-    page.until(f"{VALUE} === 'one\\ntwo'")
-    for name, content, says in (
-        ("a.json", '{"format": "afterword-text", "version": 1, "revisions": [1]}', "revision 0 is damaged"),
-        ("a.json", '{"format": "afterword-text", "version": 9, "revisions": [1]}', "format 9"),
-        ("a.json", '{"format": "other"}', "not a text saved by this page"),
-        ("a.bin", "a\0b", "not a text"),
-    ):
-        drop(page, "#view", name, content)
-        page.until(f"document.getElementById('said').innerText.includes('{says}')")
-        assert page.run(VALUE) == "one\ntwo"
-
-
-def test_it_warns_where_the_browser_keeps_no_more(page: Tab) -> None:
-    page.run("for (let n = 1 << 20, k = 0; n > 4;) try { localStorage[`f${k++}`] = 'x'.repeat(n); } catch { n >>= 1; }")
-    page.type("more than there is room for " * 20)
-    assert "storage is full" in page.until("document.querySelector('.notice')?.innerText")
-    page.run("Object.keys(localStorage).filter(key => /^f\\d/.test(key)).forEach(key => delete localStorage[key])")
-    page.type("!")
-    page.until("!document.querySelector('.notice')")
-    assert page.run(f"{SAVED}.text === {VALUE}")
-
-
-def test_it_warns_where_another_tab_has_changed_the_text(page: Tab) -> None:
-    page.type("mine")
-    page.until(f"{SAVED}?.text === 'mine'")
-    page.run("dispatchEvent(new StorageEvent('storage', {key: 'afterword.text', newValue: '{}'}))")
-    page.until("!!document.querySelector('.notice')")
-    page.type(" again")
-    page.run("new Promise(done => setTimeout(done, 600))")
-    assert page.run(f"{SAVED}.text") == "mine"
-    page.run("document.querySelectorAll('.notice button')[1].click()")
-    page.until(f"{SAVED}.text === 'mine again'")
-
-
-# Settings.
-
-
-def test_every_number_setting_of_sampling_has_a_control(page: Tab) -> None:
-    numbers = {field.name for field in dataclasses.fields(Sampling) if field.metadata["off"] is not None}
-    assert set(FILTERS) < numbers
-    shown = page.until("[...document.querySelectorAll('.number input[type=number]')].map(({id, title}) => [id, title])")
-    assert {name for name, _ in shown} == numbers
-    assert all(title for _, title in shown)
-
-
-def test_the_settings_are_shown_on_the_next_character(page: Tab, model: LanguageModel) -> None:
+def test_choosing_among_alternatives(theme: str, page: Tab, model: LanguageModel) -> None:
+    """What may come next is shown as the settings leave it; another character is picked, by mouse and by keys."""
     page.type("Divya likes")
     rows = "[...document.querySelectorAll('#next .row')].map(e => [e.querySelector('code').innerText, e.className])"
     piece = next(iter(model.stream("Divya likes", max_tokens=1, log_probabilities=3)))
@@ -537,60 +408,76 @@ def test_the_settings_are_shown_on_the_next_character(page: Tab, model: Language
     page.until(
         f"{rows}.length > 8 && {rows}.slice(0, 3).map(([name]) => name).join() === {json.dumps(','.join(likeliest))}"
     )
+    gone = f"{rows}.filter(([, kind]) => kind.includes('gone')).length"
     set_field(page, "top_k", 2)
-    page.until(f"{rows}.filter(([, kind]) => kind.includes('gone')).length === {rows}.length - 2")
+    page.until(f"{gone} === {rows}.length - 2")
     page.click("#reset")
-    page.until(f"{rows}.filter(([, kind]) => kind.includes('gone')).length < {rows}.length - 2")
+    page.until(f"{gone} < {rows}.length - 2")
     first = page.text("#next .row code")
     page.click("#next .row")
     assert page.run(VALUE) == "Divya likes" + plain(first)
 
-
-def test_a_hold_is_sent_and_one_that_is_refused_is_told_beside_it(page: Tab) -> None:
-    page.type("Divya ")
     page.run("document.getElementById('hold').focus()")
     page.type("forget=1, l9.u1=0")
     page.press("Enter")
-    said = page.until("document.getElementById('hold-error').innerText")
-    assert "l9" in said
+    assert "l9" in page.until("document.getElementById('hold-error').innerText")
     assert page.run("document.getElementById('hold').getAttribute('aria-invalid')") == "true"
     page.click(".chips li:nth-child(2) button")
     page.until("!document.getElementById('hold-error').innerText")
     page.until("document.querySelectorAll('#next .row').length > 8")
     assert page.run("JSON.parse(localStorage['afterword.settings']).hold") == ["forget=1"]
-    assert len(write_on(page, 10)) > len("Divya ")
+    page.complaints.clear()  # of the answer that refused l9
+    page.click(".chips li button")
+    page.run("document.getElementById('area').focus()")
+
+    expected = "[...document.querySelectorAll('#next .row code')].slice(0, 6).map(e => e.innerText)"
+    shown = "[...document.querySelectorAll('.popup .row code')].slice(0, 6).map(e => e.innerText)"
+    for at in (12, 4, 0):
+        go_to(page, at)
+        alternatives(page)
+        page.until(f"{shown}.join() === {expected}.join()")
+        page.until("document.activeElement.classList.contains('row')")
+        page.press("ArrowDown")
+        assert page.run("[...document.querySelectorAll('.popup .row')].indexOf(document.activeElement)") == 1
+        page.press("Escape")
+        assert page.run("document.activeElement.id") == "area"
+        assert page.run("document.querySelector('.popup')") is None
+    go_to(page, 12)
+    before = write_on(page, 24)
+    text = before.split("\n")[0]
+    found = alternatives(page, 8)
+    piece = next(iter(model.stream(text[:8], max_tokens=1, log_probabilities=4)))
+    assert found[:4] == [one.text for one in piece.alternatives]
+    odds = page.run("[...document.querySelectorAll('.popup .row')].slice(0, 4).map(e => e.innerText.split('\\n')[1])")
+    assert odds == [percent(math.exp(one.log_probability)) for one in piece.alternatives]
+    picked = next(k for k, one in enumerate(piece.alternatives) if one.text not in (text[8], "\n"))
+    page.click(f".popup li:nth-child({picked + 1}) button")
+    page.until(f"{VALUE}.length > 9 && {VALUE} !== {json.dumps(before)}")
+    assert wrote(page).startswith(text[:8] + found[picked])
+    page.until("document.querySelectorAll('.tree button').length >= 3")
+    page.click(".tree button:not(.on)")
+    assert page.run(VALUE) == before
 
 
-# Score, gates.
-
-
-def test_a_text_is_scored_and_its_surprises_are_shaded(page: Tab, model: LanguageModel) -> None:
-    text = TEXT * 3 + "Zebra"
+def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
+    """A text costs so many bits, its surprises are shaded and listed, and of lines the oddest come first."""
+    text = "a" + "\N{PARTY POPPER}" * 30 + TEXT * 3 + "Zebra"
     score(page, text)
     page.until("!!document.getElementById('figures')")
     assert page.text("#figures .figure") == f"{model.score(text).bits_per_character:.3f}"
     assert page.run("[...document.querySelectorAll('#shaded .line')].map(e => e.textContent).join('\\n')") == text
     worst = max((one for one in model.surprises(text) if not one.unlearned), key=lambda one: one.bits)
-    assert "listed: Z" in page.text("#panel-score [aria-label=Surprises] > :last-child")
+    assert "listed: \N{PARTY POPPER}, Z" in page.text("#panel-score [aria-label=Surprises] > :last-child")
     assert f"line {worst.line}, column {worst.column}" in page.text("#most tbody tr")
+    assert not re.search("<D[C-F]", page.text("#most"))  # half a character
     page.click("#most tbody button")
     assert f"{worst.bits:.1f} bits" in page.until("document.querySelector('#panel-score .popup')?.innerText")
     page.press("Escape")
 
-
-def test_no_character_is_shown_in_halves(page: Tab) -> None:
-    score(page, "a" + "\N{PARTY POPPER}" * 30 + TEXT)
-    page.until("!!document.getElementById('most')")
-    assert not re.search("<D[C-F]", page.text("#most"))
-
-
-def test_lines_are_listed_the_oddest_first_and_blank_ones_last(page: Tab, model: LanguageModel) -> None:
     lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
     costs = [score.bits_per_character for score in model.score_lines(lines)]
     assert max(costs[1], costs[4]) > max(costs[0], costs[5])  # so the cost alone would list them first
-    page.click("#tab-score")
-    page.until("!!document.getElementById('score-text')")
-    page.run("document.getElementById('score-text').focus()")
+    page.run("document.getElementById('score-text').select()")
     page.type("\n".join(lines))
     page.click("#score-lines")
     page.click("#score-it")
@@ -598,9 +485,6 @@ def test_lines_are_listed_the_oddest_first_and_blank_ones_last(page: Tab, model:
     found = page.run("[...document.querySelectorAll('#lines tbody tr')].map(e => Number(e.cells[0].innerText) - 1)")
     assert found[:3] == sorted((0, 2, 5), key=lambda k: -costs[k])
     assert set(found[3:]) == {1, 3, 4}
-
-
-# Watch, train.
 
 
 def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
@@ -662,12 +546,13 @@ def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(t
         assert page.complaints == []
 
 
-# All of it.
-
-
-def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> None:
-    with serving(models / "story", AFTERWORD_API_KEY=KEY) as server:
-        tab.call("Page.navigate", url=server.url + "/")
+def test_a_phone(theme: str, tab: Tab, models: Path) -> None:
+    """Somebody writes on a phone, at a server that stands behind a path and wants a key, which is asked for once."""
+    with serving(models / "story", "--root-path", "/a/w", AFTERWORD_API_KEY=KEY) as server, tab.phone(390):
+        address = f"{server.url}/a/w"
+        tab.call("Page.navigate", url="about:blank")
+        tab.requests.clear()
+        tab.call("Page.navigate", url=address)
         tab.until("!!document.querySelector('dialog input')")
         tab.type("wrong-wrong")
         tab.press("Enter")
@@ -675,30 +560,50 @@ def test_a_key_is_asked_for_once_and_kept_in_the_tab(tab: Tab, models: Path) -> 
         tab.type(KEY)
         tab.press("Enter")
         tab.until("document.documentElement.dataset.ready && !document.querySelector('dialog')")
-        assert tab.run("sessionStorage['afterword.key']") == KEY
+        assert tab.run("sessionStorage['afterword.key/a/w']") == KEY
         assert KEY not in tab.run("JSON.stringify(localStorage)")
         tab.complaints.clear()  # of two answers that a key is needed
         tab.run("localStorage['afterword.face'] = 'all'")
         again(tab)
-        assert not tab.run("document.querySelector('dialog')")
+        assert not tab.run("document.querySelector('dialog') || document.getElementById('steering').open")
         tab.run("document.getElementById('area').focus()")
-        tab.type("Divya ")
-        assert len(write_on(tab, 10)) > len("Divya ")
+        tab.type("Divya likes to eat. " * 10)
+        assert write_on(tab, 20).startswith("Divya ")
+        tab.until("localStorage['afterword.text/a/w']?.includes('Divya ')")
+        score(tab, TEXT)
+        tab.until("!!document.getElementById('most')")
+        show_gates(tab)
+        for name in ("score", "inside", "write"):
+            tab.click(f"#tab-{name}")
+            assert tab.widths[0] <= 390
+            assert tab.run(UNNAMED) == []
+        assert [one for one in tab.requests if not one.startswith((address, "about:", "data:"))] == []
+        assert tab.complaints == []
 
 
-def test_the_page_works_below_a_path(tab: Tab, models: Path) -> None:
-    with serving(models / "story", "--root-path", "/a/w") as server:
-        address = f"{server.url}/a/w"
-        page = open_page(tab, address)
-        page.requests.clear()
-        page.open(address)
-        page.run("document.getElementById('area').focus()")
-        page.type("Divya ")
-        assert write_on(page, 20).startswith("Divya ")
-        page.until("localStorage['afterword.text/a/w']?.includes('Divya ')")
-        show_gates(page)
-        assert [one for one in page.requests if not one.startswith((address, "about:", "data:"))] == []
-        assert page.complaints == []
+# What must not be lost, and what a text must not do.
+
+
+def test_it_warns_where_the_browser_keeps_no_more(page: Tab) -> None:
+    page.run("for (let n = 1 << 20, k = 0; n > 4;) try { localStorage[`f${k++}`] = 'x'.repeat(n); } catch { n >>= 1; }")
+    page.type("more than there is room for " * 20)
+    assert "storage is full" in page.until("document.querySelector('.notice')?.innerText")
+    page.run("Object.keys(localStorage).filter(key => /^f\\d/.test(key)).forEach(key => delete localStorage[key])")
+    page.type("!")
+    page.until("!document.querySelector('.notice')")
+    assert page.run(f"{SAVED}.text === {VALUE}")
+
+
+def test_it_warns_where_another_tab_has_changed_the_text(page: Tab) -> None:
+    page.type("mine")
+    page.until(f"{SAVED}?.text === 'mine'")
+    page.run("dispatchEvent(new StorageEvent('storage', {key: 'afterword.text', newValue: '{}'}))")
+    page.until("!!document.querySelector('.notice')")
+    page.type(" again")
+    page.run("new Promise(done => setTimeout(done, 600))")
+    assert page.run(f"{SAVED}.text") == "mine"
+    page.run("document.querySelectorAll('.notice button')[1].click()")
+    page.until(f"{SAVED}.text === 'mine again'")
 
 
 def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:
@@ -714,6 +619,20 @@ def test_without_the_server_the_text_stays(tab: Tab, models: Path) -> None:
         with serving(models / "story", port=server.port):
             tab.until("!document.querySelector('.notice')")
             assert len(write_on(tab, 10)) > len("Divya and on")
+
+
+def test_a_plain_text_is_opened_and_a_file_that_cannot_be_changes_nothing(page: Tab) -> None:
+    drop(page, "#view", "a.txt", "one\r\ntwo")
+    page.until(f"{VALUE} === 'one\\ntwo'")
+    for name, content, says in (
+        ("a.json", '{"format": "afterword-text", "version": 1, "revisions": [1]}', "revision 0 is damaged"),
+        ("a.json", '{"format": "afterword-text", "version": 9, "revisions": [1]}', "format 9"),
+        ("a.json", '{"format": "other"}', "not a text saved by this page"),
+        ("a.bin", "a\0b", "not a text"),
+    ):
+        drop(page, "#view", name, content)
+        page.until(f"document.getElementById('said').innerText.includes('{says}')")
+        assert page.run(VALUE) == "one\ntwo"
 
 
 def test_any_text_is_shown_as_text(page: Tab) -> None:
@@ -732,27 +651,9 @@ def test_any_text_is_shown_as_text(page: Tab) -> None:
     assert page.complaints == []
 
 
-def test_light_and_dark_are_the_systems_unless_chosen(page: Tab) -> None:
-    paper = "getComputedStyle(document.body).backgroundColor"
-    first = page.run(paper)
-    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    again(page)
-    assert page.run(paper) != first
-    page.click("#theme")
-    assert page.run(paper) == first
-    again(page)
-    assert page.run(paper) == first
-    page.call("Emulation.setEmulatedMedia", features=[])
-
-
-def test_it_can_be_read_on_a_phone(page: Tab) -> None:
-    page.type("Divya likes to eat. " * 10)
-    write_on(page, 40)
-    with page.phone(390):
-        for name in ("score", "inside", "write"):
-            page.click(f"#tab-{name}")
-            assert page.widths[0] <= 390
-            assert page.run(UNNAMED) == []
-        again(page)
-        assert not page.run("document.getElementById('steering').open")
-        assert page.widths[0] <= 390
+def test_every_number_setting_of_sampling_has_a_control(page: Tab) -> None:
+    numbers = {field.name for field in dataclasses.fields(Sampling) if field.metadata["off"] is not None}
+    assert set(FILTERS) < numbers
+    shown = page.until("[...document.querySelectorAll('.number input[type=number]')].map(({id, title}) => [id, title])")
+    assert {name for name, _ in shown} == numbers
+    assert all(title for _, title in shown)
