@@ -70,7 +70,7 @@ class Wing(NamedTuple):
     learned: Mapping[str, Learned] = {}
     """By the fact in the model's `about` that says so."""
     elsewhere: Mapping[str, str] = {}
-    """The prefix of the names of models that are elsewhere, and the function that returns the folder of such a model."""
+    """The prefix of the names of models elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
     """Sequences of endpoints of the server."""
     page: tuple[str, ...] = ()

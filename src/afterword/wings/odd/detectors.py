@@ -1,8 +1,8 @@
 """The detectors: what can be odd about a line, or about a log, and the judge that asks the detectors of lines.
 
 With each verdict, a detector says how often one of the last good lines is as odd: that is its p-value. So a detector
-with many false alarms among them has little weight. The lowest p-value of a line, times the number of detectors, decides
-whether the line is listed. A detector that is added to `DETECTORS`, and nowhere else, takes part in everything.
+with many false alarms among them has little weight. The lowest p-value of a line, times the number of detectors,
+decides whether it is listed. A detector that is added to `DETECTORS`, and nowhere else, takes part in everything.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def new_kind(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
 
 
 def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
-    """Return a verdict for each value that is new at its place. There is one for each, because a value such as a date may
-    be new in all lines. The figure of the oddest has a little of the bits of the others."""
+    """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
+    lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
     found = good.new_values(line)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):

@@ -72,9 +72,9 @@ def banded(
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
-    If the point forecasts begin at a cut-off, `without` is its number: its own errors are left out. The distances to the point are
-    multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
-    cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
+    If the point forecasts begin at a cut-off, `without` is its number: its own errors are left out. The distances to
+    the point are multiplied by `wider`. The median differs from the point only where many values are 0, because the
+    errors of a few cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
     """
     kept = [k for k in range(len(trials.cuts)) if k != without]
     at = 0 if without is None else trials.cuts[without]
