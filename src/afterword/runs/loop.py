@@ -137,6 +137,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             position = Position(step, batches.position, corrections, rollbacks, best, began, nats, tokens)
             if run.save_checkpoint(tensors, position):  # else one is due again at the next report
                 saved = time.monotonic()
+            del tensors  # as large as a checkpoint
             forecast.saved(clock.now - began)
         if stopping:
             if best is None or recipe.keep == "last":  # there is no model yet, or only an older one

@@ -400,7 +400,7 @@ def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> Lang
         mixture_weight=1.0,
         writing=WRITING,
     )
-    return LanguageModel(saved, card(saved, samples=[]), using="ngram")
+    return LanguageModel(saved, card(saved, samples=[], command="afterword odd . FILE"), using="ngram")
 
 
 def _train(
