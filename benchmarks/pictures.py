@@ -20,8 +20,6 @@ import click
 import afterword
 from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
-from benchmarks.subjects import ASKED
-from benchmarks.subjects import trained as trained_on_subjects
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
 
@@ -160,10 +158,12 @@ def voice(tab: Tab) -> None:
 
 def lesson(tab: Tab) -> None:
     """The frames of docs/lstm.md, as `make docs` fills them."""
+    from benchmarks.subjects import ASKED, trained  # of a wing, which may be off
+
     page = (PLACE.parent / "lstm.md").read_text(encoding="utf-8")
     frames = re.findall(r"\(pictures/(\S+)\)\n<!-- frame: (\S+?)(#\S+)?, (\w+)rem -->", page)
     with tempfile.TemporaryDirectory() as folder:
-        trained_on_subjects(Path(folder))
+        trained(Path(folder))
         files = ("--html", f"{folder}/divya.html", "--step", f"{folder}/step.html")
         run_afterword("inspect", f"{folder}/subjects", ASKED[1], *files)
         for name, file, shown, height in frames:

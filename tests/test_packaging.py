@@ -80,7 +80,7 @@ def test_readme_has_absolute_links_on_pypi_if_the_repository_has_an_address(tmp_
 
 def test_a_release_without_the_address_of_the_repository_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(WITHOUT_ADDRESS, encoding="utf-8")
-    done = finished(["make", "-f", ROOT / "Makefile", "release"], cwd=tmp_path)
+    done = finished(["make", "--no-print-directory", "-f", ROOT / "Makefile", "release"], cwd=tmp_path)
     (line,) = done.stdout.decode().splitlines()
     assert (done.returncode, "as Source in [project.urls]" in line) == (2, True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from afterword.commands import WINGS
 from benchmarks import commands, stale
 
 ROOT = Path(__file__).parents[1]
@@ -78,4 +79,5 @@ def test_a_result_without_a_known_commit_is_of_unknown_age(place: Path) -> None:
 
 def test_the_tables_that_figures_depend_on_exist() -> None:
     assert {table for tables in commands.DEPENDS.values() for table in tables} <= commands.TABLES.keys()
-    assert all((ROOT / path).exists() for paths in commands.TABLES.values() for path in paths)
+    paths = [Path(path) for each in commands.TABLES.values() for path in each]
+    assert all((ROOT / path).exists() for path in paths if "wings" not in path.parts or path.name in WINGS)

@@ -22,8 +22,8 @@ class Command(NamedTuple):
     help: str
     """A line."""
     place: str = ""
-    """Its operation; by default, the module and the name of the command. Its name is the function's, which has an
-    underscore if a room has the command's name."""
+    """Its operation; by default, the module and the function that have the name of the command. If a room has that name
+    already, the function's name ends with an underscore."""
 
 
 class Attached(NamedTuple):
@@ -40,10 +40,10 @@ class Attached(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What models of a wing have learned in place of text."""
+    """A kind of model that has learned something other than text."""
 
     refused: str
-    """Why commands for text refuse such a model."""
+    """The error with which commands for text refuse such a model."""
     ended: str
     """Why a run that trains such a model cannot be resumed."""
     source: str
@@ -59,10 +59,10 @@ class Learned(NamedTuple):
 
 
 class Wing(NamedTuple):
-    """What a wing brings."""
+    """All that a wing brings."""
 
     commands: Mapping[str, Command] = {}
-    """By name. A command of the core's name takes the place of the core's."""
+    """By name. A command with the name of a core command replaces it."""
     functions: tuple[str, ...] = ()
     """Other functions of the package."""
     attached: Mapping[str, Attached] = {}
@@ -70,7 +70,7 @@ class Wing(NamedTuple):
     learned: Mapping[str, Learned] = {}
     """By the fact in the model's `about` that says so."""
     elsewhere: Mapping[str, str] = {}
-    """How the names of models begin that are elsewhere, and the function that returns the folder of such a model."""
+    """The prefix of the names of models elsewhere, and the function that returns the folder of such a model."""
     routes: tuple[str, ...] = ()
     """Sequences of endpoints of the server."""
     page: tuple[str, ...] = ()

@@ -235,8 +235,8 @@ def takes(
 
 
 def suggests(function: Callable[P, Result], name: str = "") -> Callable[P, Result]:
-    """Return `function`, or a class, with a TypeError that names the keyword which was meant. `name` is what people
-    call."""
+    """Return `function`, or a class; a mistyped keyword raises a TypeError that names the one that was meant. `name` is
+    what people call."""
     own = getattr(function, "__name__", "")
 
     @functools.wraps(function, updated=())

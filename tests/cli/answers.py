@@ -13,6 +13,11 @@ def fine(finished: subprocess.CompletedProcess[AnyStr], *statuses: int) -> subpr
     return finished
 
 
+def printed(finished: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the text on standard output; check that the exit status is 0."""
+    return fine(finished).stdout.decode()
+
+
 def records(finished: subprocess.CompletedProcess[bytes], *statuses: int) -> list[dict[str, Any]]:
     """Return the objects of its JSON, one per line; check that the exit status is one of `statuses`, by default 0."""
     return [json.loads(line) for line in fine(finished, *statuses).stdout.decode().splitlines()]

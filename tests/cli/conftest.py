@@ -107,6 +107,14 @@ def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def text(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The module's `TEXT` in a file."""
+    path = tmp_path / "text.txt"
+    path.write_text(request.module.TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
 def book(tmp_path: Path) -> Path:
     """A text of numbered lines."""
     path = tmp_path / "book.txt"

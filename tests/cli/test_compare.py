@@ -30,13 +30,6 @@ def _short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def long_text(tmp_path: Path) -> Path:
     path = tmp_path / "long.txt"
     path.write_text(LONG, encoding="utf-8")
@@ -101,13 +94,6 @@ def test_the_ratio_of_a_line_is_the_difference_of_its_bits_in_runs_of_one_model(
     expected = sorted((row for row in found if row["text"].strip()), key=lambda row: -row["ratio_bits"])
     assert records(top) == expected[:4]
     assert top.stderr == finished.stderr  # all lines are counted, however few are shown
-
-
-def test_people_get_a_table_of_lines(model: Path, mixed_model: Path, run: Run, text: Path) -> None:
-    head, *rows = run("compare", model, mixed_model, "--file", text, "--lines").stdout.decode().splitlines()
-    bits = [f"bits {path}" for path in (model, mixed_model)]
-    assert re.split(" {2,}", head.strip()) == ["line", *bits, "ratio, bits", "text", "likeliest"]
-    assert {row.index(line) for row, line in zip(rows, TEXT.split("\n"), strict=False) if line} == {head.index("text")}
 
 
 def test_the_first_model_decides_how_a_file_is_read_and_the_other_kind_is_noted(

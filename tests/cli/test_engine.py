@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from afterword.language_model import load
 from tests.cli.answers import records
 from tests.cli.conftest import Run
 
@@ -23,12 +22,6 @@ def test_the_engine_is_in_every_record_and_its_time_on_standard_error(mixed_mode
     found = records(fast)
     assert [list(record) for record in found] == [[*record, "engine"] for record in records(numpy)]
     assert {record["engine"] for record in found} == {"fast"}
-
-
-def test_a_seed_writes_the_same_alone_and_side_by_side(mixed_model: Path) -> None:
-    fast = load(mixed_model, engine="fast")
-    together = [sample.text for sample in fast.samples(num=60, seed=0, max_tokens=30)]
-    assert together == [fast.generate(seed=seed, max_tokens=30).text for seed in range(60)]
 
 
 @pytest.mark.parametrize("options", [[], ["--lines"], ["--lines", "--top", "1"]])

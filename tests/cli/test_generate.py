@@ -14,27 +14,13 @@ import pytest
 from afterword.language_model import load
 from afterword.operations.train import train
 from afterword.text.encoded import SPLITS, EncodedCorpus
-from tests.cli.answers import records
+from tests.cli.answers import printed, records
 from tests.cli.conftest import Run
 from tests.processes import running, until
 
 
-def written(finished: subprocess.CompletedProcess[bytes]) -> str:
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.decode()
-
-
 def ended(text: str) -> str:
-    return text + "" if text.endswith("\n") else text + "\n"
-
-
-@pytest.mark.parametrize("prompt", ["abé", ""])
-def test_the_output_is_the_prompt_and_what_the_model_writes(prompt: str, model: Path, run: Run) -> None:
-    asked = ["--prompt", prompt] if prompt else []
-    finished = run("generate", model, *asked, "--seed", "4", "--max-tokens", "40", "--temperature", "1")
-    text = load(model).generate(prompt or None, seed=4, max_tokens=40, temperature=1).text
-    assert written(finished) == ended(prompt + text)
-    assert finished.stderr == b""
+    return text if text.endswith("\n") else text + "\n"
 
 
 def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, run: Run) -> None:
@@ -42,7 +28,7 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     note = first.stderr.decode()
     assert note.startswith("seed ")
     again = run("generate", model, "--max-tokens", "40", "--seed", note.split()[1])
-    assert (written(again), again.stderr) == (written(first), b"")
+    assert (printed(again), again.stderr) == (printed(first), b"")
     assert run("generate", model, "--max-tokens", "40", "-t", "0").stderr == b""  # which depends on no seed
 
 
@@ -52,26 +38,28 @@ def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newl
     file = tmp_path / "prompt"
     file.write_bytes("ab\r\né\n".encode())
     options = ["--seed", "4", "--max-tokens", "10"]
-    wanted = written(run("generate", model, "--prompt", "ab\né", *options))
-    assert written(run("generate", model, "--prompt-file", file, *options)) == wanted
-    assert written(run("generate", model, "--prompt-file", "-", *options, input="ab\né\n".encode())) == wanted
+    wanted = printed(run("generate", model, "--prompt", "ab\né", *options))
+    assert printed(run("generate", model, "--prompt-file", file, *options)) == wanted
+    assert printed(run("generate", model, "--prompt-file", "-", *options, input="ab\né\n".encode())) == wanted
     piped = run("generate", model, "--prompt", "-", *options, "--json", input="ab\né".encode())
-    assert json.loads(written(piped))["prompt"] == "ab\né"
+    assert json.loads(printed(piped))["prompt"] == "ab\né"
 
 
 def test_what_is_typed_most_has_a_letter(model: Path, run: Run, tmp_path: Path) -> None:
     long = ("--prompt", "ab", "--temperature", "0.5", "--num", "2", "--out", tmp_path / "long")
     short = ("-p", "ab", "-t", "0.5", "-n", "2", "-o", tmp_path / "short")
-    assert [written(run("generate", model, "--seed", "4", *options)) for options in (long, short)] == ["", ""]
+    assert [printed(run("generate", model, "--seed", "4", *options)) for options in (long, short)] == ["", ""]
     assert (tmp_path / "long").read_text("utf-8") == (tmp_path / "short").read_text("utf-8")
 
 
 def test_many_samples_are_those_of_their_seeds(mixed_model: Path, lines_model: Path, run: Run) -> None:
-    options = ["--num", "30", "--seed", "5", "--max-tokens", "20", "--temperature", "1.5", "--prompt", "ab"]
     loaded, lines = load(mixed_model), load(lines_model)
-    texts = [str(loaded.generate("ab", seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(30)]
-    assert written(run("generate", mixed_model, *options)) == "---\n".join(map(ended, texts))
-    shown = written(run("generate", lines_model, "--num", "4", "--seed", "1")).splitlines()
+    for prompt, num in (("ab", 30), ("abé", 1), (None, 1)):
+        asked = ["--num", str(num), *(["--prompt", prompt] if prompt else [])]
+        done = run("generate", mixed_model, *asked, "--seed", "5", "--max-tokens", "20", "--temperature", "1.5")
+        texts = [str(loaded.generate(prompt, seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(num)]
+        assert (printed(done), done.stderr) == ("---\n".join(map(ended, texts)), b"")
+    shown = printed(run("generate", lines_model, "--num", "4", "--seed", "1")).splitlines()
     assert shown == [lines.generate(seed=seed).text for seed in range(1, 5)]
 
 
@@ -97,7 +85,7 @@ def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: P
     loaded = train(text, out=out, lines=True, base="none", steps=30, threads=1, hidden_size=8)
     options = ["--num", "25", "--seed", "5", "--temperature", "1.5"]
     done = run("generate", out, *options, "--unique", "--novel")
-    found = written(done).splitlines()
+    found = printed(done).splitlines()
     assert re.search(rb"^wrote 25 of 25 lines, \d+ seeds tried$", done.stderr, re.MULTILINE)
     corpus = EncodedCorpus.open(out / "corpus")
     kept = {line for part in SPLITS for line in corpus.texts(part)}

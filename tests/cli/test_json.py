@@ -6,13 +6,17 @@ import json
 import math
 import shlex
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from afterword.cli.output import strict_json
+from afterword.generation.texts import Sample
 from afterword.language_model import load
+from afterword.model.folder.saved import load_model, save_model
+from afterword.scoring.costs import total
 from tests.cli.answers import fine
 from tests.cli.conftest import Run
 
@@ -25,6 +29,9 @@ SAID: dict[str, Callable[[], list[Any]]] = {
     "score mixed text --with ngram": lambda: [load("mixed", using="ngram").score(TEXT)],
     "score tiny latin --encoding latin-1": lambda: [load("tiny").score("abé\n")],
     "score tiny text --lines": lambda: load("tiny").score_lines(LINES),
+    "score lines text": lambda: [total(load("lines").score_lines([*filter(None, LINES)]))],
+    "score labelled text": lambda: [total(load("labelled").score_lines([*filter(None, LINES)]))],
+    "score labelled text --lines": lambda: load("labelled").classify(LINES),
     "surprises tiny text": lambda: [*load("tiny").surprises(TEXT)],
     "surprises mixed text --with ngram": lambda: [*load("mixed", using="ngram").surprises(TEXT)],
     "surprises mixed text --hold forget=1": lambda: [*load("mixed").hold("forget=1").surprises(TEXT)],
@@ -50,6 +57,17 @@ SAID: dict[str, Callable[[], list[Any]]] = {
         for first in (7, 11, 15)
         for each in [[load("lines").generate(seed=first + k, temperature=2) for k in range(4)]]
     ],
+    "generate lines --seed 3 --log-probabilities 3": lambda: [load("lines").generate(seed=3, log_probabilities=3)],
+    "generate tiny --seed 1 --num 3 --pattern (ab|c)+d? --max-tokens 9": lambda: [
+        load("tiny").generate(seed=seed, pattern="(ab|c)+d?", max_tokens=9) for seed in (1, 2, 3)
+    ],
+    "generate tiny --prompts prompts --num 2 --seed 4 --max-tokens 7": lambda: [
+        load("tiny").generate(prompt, seed=4 + k, max_tokens=7)
+        for k, prompt in enumerate(["ab", "ab", "cdé", "cdé", "a", "a"])
+    ],
+    "generate labelled --label d --prompt ab --seed 1 --num 3": lambda: [
+        load("labelled").generate("ab", label="d", seed=seed) for seed in (1, 2, 3)
+    ],
 }
 
 
@@ -59,6 +77,10 @@ def plain(one: Any, name: str) -> Any:
         return [{"text": text, "probability": probability} for text, probability in one.alternatives]
     if name == "log_probability":  # of many texts at once, its last digits differ
         return pytest.approx(one.log_probability, rel=1e-6)
+    if name == "label" and isinstance(one, Sample):
+        return "d"  # as was asked
+    if name == "pieces" and one.pieces:
+        return json.loads(json.dumps([asdict(piece) for piece in one.pieces]))
     return getattr(one, name) if hasattr(one, name) else one.apart[name]
 
 
@@ -77,6 +99,10 @@ def place(model: Path, mixed_model: Path, lines_model: Path, tmp_path: Path, mon
         (tmp_path / name).symlink_to(folder)
     (tmp_path / "text").write_text(TEXT, "utf-8")
     (tmp_path / "latin").write_text("abé\n", "latin-1")
+    (tmp_path / "prompts").write_text("ab\n\ncdé\na\n", "utf-8")
+    labelled = load_model(lines_model)
+    labelled.about["labels"] = {"abc": 1, "d": 1}
+    save_model(tmp_path / "labelled", labelled, "# Tiny\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -90,8 +116,9 @@ def test_each_field_is_what_the_model_says(line: str, run: Run) -> None:
 
 
 @pytest.mark.usefixtures("place")
-def test_a_model_says_of_itself_the_same(run: Run) -> None:
-    assert printed(run, "info", "tiny") == [json.loads(json.dumps(load("tiny").info()))]
+@pytest.mark.parametrize("name", ["tiny", "mixed", "labelled"])
+def test_a_model_says_of_itself_the_same(name: str, run: Run) -> None:
+    assert printed(run, "info", name) == [json.loads(json.dumps(load(name).info()))]
 
 
 @pytest.mark.usefixtures("place")

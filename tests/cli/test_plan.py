@@ -5,23 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
 
 TEXT = "".join(f"The {k}th line of this book says {k * k} and no more.\n" for k in range(900))
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Path:
-    path = tmp_path / "book.txt"
-    path.write_text(TEXT)
-    return path
-
-
-def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, run: Run) -> None:
-    done = fine(run("plan", book, "--minutes", "0.5", "--dropout", "0.25", "--threads", "1"))
+def test_it_tells_each_number_and_why_and_writes_nothing(text: Path, run: Run) -> None:
+    done = fine(run("plan", text, "--minutes", "0.5", "--dropout", "0.25", "--threads", "1"))
     out, err = done.stdout.decode(), done.stderr.decode()
     rows = {line.split()[0]: line for line in out.splitlines() if line}
     for name in ("hidden-size", "learning-rate", "batch-size", "seq-length", "steps", "precision", "threads"):
@@ -31,11 +22,11 @@ def test_it_tells_each_number_and_why_and_writes_nothing(book: Path, run: Run) -
     assert "few to learn from" in err
     said = re.findall(r"([\d.]+) passes over", out + err)  # the passes of the rule for units are others
     assert len(set(said)) == 1  # it is one number wherever it is said
-    assert list(book.parent.iterdir()) == [book]
+    assert list(text.parent.iterdir()) == [text]
 
 
-def test_json_is_all_that_stands_on_standard_output(book: Path, run: Run) -> None:
-    [found] = records(run("plan", book, "--base", "none", "--steps", "50", "--json"))
+def test_json_is_all_that_stands_on_standard_output(text: Path, run: Run) -> None:
+    [found] = records(run("plan", text, "--base", "none", "--steps", "50", "--json"))
     assert (found["plan"]["steps"], found["plan"]["minutes"]) == (50, None)
     assert 0 < found["expected"]["low"] < found["expected"]["bits_per_character"] < found["expected"]["high"] < 8
     assert set(found["reasons"]) <= set(found["plan"]) | {"base"}

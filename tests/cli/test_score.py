@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import math
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from afterword.language_model import load
 from tests.cli.answers import records
@@ -17,13 +14,6 @@ TEXT = "abé\n\ndcb☃\n"
 FIGURES = ["characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity"]
 
 
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
 def test_several_files_are_named(model: Path, run: Run, text: Path) -> None:
     packed = text.with_suffix(".gz")
     packed.write_bytes(gzip.compress(TEXT.encode()))
@@ -31,15 +21,6 @@ def test_several_files_are_named(model: Path, run: Run, text: Path) -> None:
     assert list(alone) == FIGURES
     found = records(run("score", model, text, packed, "-", "--json", input=TEXT.encode()))
     assert found == [{"file": str(name), **alone} for name in (text, packed, "-")]
-
-
-def test_a_model_of_lines_scores_each_line_afresh_with_its_end_and_no_empty_ones(
-    lines_model: Path, run: Run, text: Path
-) -> None:
-    [record] = records(run("score", lines_model, text, "--json"))
-    lines = load(lines_model).score_lines(["abé", "dcb☃"])
-    assert (record["characters"], record["tokens"]) == (4 + 5, sum(line.tokens for line in lines))
-    assert math.isclose(record["nats_per_character"] * 9, sum(line.nats for line in lines))
 
 
 def test_a_table_tells_people_the_same(model: Path, text: Path, run: Run) -> None:

@@ -26,13 +26,6 @@ TEXT = 'ab é\n\nd,"cb\x1b☃\n'
 COMMAND = [sys.executable, "-m", "afterword", "surprises"]
 
 
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
 def test_without_colours_there_is_a_row_for_each_character_and_the_sum_on_standard_error(
     model: Path, run: Run, text: Path
 ) -> None:

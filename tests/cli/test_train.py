@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pty
-import re
 import select
 import shlex
 import signal
@@ -50,16 +49,6 @@ def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
     [scored], [told] = records(run("score", "book", book, "--json")), records(run("info", "book", "--json"))
     assert (written["tokens"], scored["characters"], told["hidden_size"]) == (20, len(book.read_text()), 12)
     assert "## Samples" in (book.parent / "book" / "model" / "README.md").read_text()
-
-
-def test_lines_and_symbols_from_standard_input(run: Run, tmp_path: Path) -> None:
-    names = "".join(f"name{k % 37}é\n" for k in range(200)).encode()
-    out = tmp_path / "names"
-    asked = ("--lines", "--vocabulary", "words", "--steps", "1", *SMALL)
-    trained = fine(run("train", "-", "--out", out, *asked, input=names))
-    assert re.search(r"parameters; 1 step, \d+ × \d+ tokens per step, ", trained.stderr.decode())
-    [told] = records(run("info", out, "--json"))
-    assert (told["lines"], told["vocabulary"]) == (True, "words")
 
 
 def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, book: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +16,7 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.text.characters import CharTokenizer
 from afterword.text.tokenizer import Tokenizer
-from tests.generation.test_continuation import CHAR, SAVED, model
+from tests.generation.test_continuation import CHAR, model
 from tests.generation.test_rules import SYMBOLS
 
 
@@ -56,18 +55,6 @@ def test_nothing_longer_is_copied_alone_or_in_a_batch(tokenizer: Tokenizer) -> N
     assert sum(one != other for one, other in zip(alone, batch, strict=True)) <= 1
     copied = find_copies(["ab" + text for text in [*alone, *batch]], "|".join(learned)).longest
     assert len(copied) <= 8 < min(len(text) for text in alone)
-
-
-def test_argmax_and_top_k_1_go_round_a_copy() -> None:
-    saved = SAVED
-    network = saved.network()
-    each: list[dict[str, Any]] = [{"temperature": 0}, {"top_k": 1}]
-    for settings in each:
-        text = Writer(saved, network, Sampling(max_tokens=60, **settings)).stream("", 0).sample().text
-        writer = Writer(saved, network, Sampling(max_tokens=60, no_copy=10, **settings), Passages(text, 10))
-        other = writer.stream("", 0).sample().text
-        assert other[:10] == text[:10]
-        assert len(find_copies([other], text).longest) <= 10
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

@@ -167,8 +167,6 @@ def test_a_lower_casing_model_keeps_rules_in_capitals_and_empty_rules_ask_for_no
     )
 
 
-pytest.importorskip("llguidance")
-
 SPACED = CharTokenizer.of("abc .")
 SPACED_WORDS = SymbolTokenizer.of("abc .", texts=["abab cab abc. " * 20])
 
@@ -251,17 +249,6 @@ def test_a_word_without_a_place_is_refused_before_anything_is_written(given: dic
     with pytest.raises(OptionError, match="no place between words was found for"):
         next(writer_of(**given).stream("", 0))
 
-
-def test_a_seed_writes_what_it_writes_alone_and_temperature_0_ignores_it() -> None:
-    given = {"contains": "cab", "max_tokens": 60}
-    seeds = [writer_of(**given).stream(None, seed).sample().text for seed in (1, 2)]
-    assert [one.text for one in writer_of(**given).samples([None], 2, 1)] == seeds
-    cold = Sampling(contains=("cab",), max_tokens=60, temperature=0)
-    saved = model(SPACED, [], scale=0.3)
-    assert len({Writer(saved, saved.network(), cold).stream(None, seed).sample().text for seed in range(4)}) == 1
-
-
-pytest.importorskip("llguidance")
 
 TOKENIZER = CharTokenizer.of("\n\t .ABCabcd")
 GIVEN: dict[str, dict[str, Any]] = {

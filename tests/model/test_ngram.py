@@ -15,7 +15,6 @@ from afterword.errors import ModelError
 from afterword.model.network.config import Config
 from afterword.model.network.network import Network
 from afterword.model.ngram import growing, lookup, repeating
-from afterword.model.ngram import tables as ngram
 from afterword.model.ngram import tables as ngram_tables
 from afterword.model.ngram.blend import Adapter
 from afterword.model.ngram.growing import BOOST, DISCOUNT, GrowingNgram
@@ -121,11 +120,11 @@ def test_many_places_at_once_are_each_as_one_alone(text: list[int], order: int, 
 def test_tokens_of_many_bits_make_shorter_n_grams() -> None:
     ids = np.random.default_rng(0).integers(0, 2**20, 500)
     assert Ngram.learn(ids, 2**20, 2**20 - 1, 0).order == 3
-    assert Ngram.learn(ids % 100, 101, 100, 0).order == ngram.HIGHEST_ORDER
+    assert Ngram.learn(ids % 100, 101, 100, 0).order == ngram_tables.HIGHEST_ORDER
 
 
 def test_a_long_text_is_counted_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngram, "MOST_COUNTED", 640)
+    monkeypatch.setattr(ngram_tables, "MOST_COUNTED", 640)
     text = np.repeat(np.arange(5), 1000)
     probabilities = Ngram.learn(text, ROWS, BOUNDARY, 0, order=1).unconditional
     assert probabilities[:5].min() > 0.1
@@ -387,9 +386,9 @@ def test_when_there_is_no_room_a_match_forgets_and_goes_on(monkeypatch: pytest.M
 
 
 CONFIG = Config(vocabulary_size=6, byte_tokens=1, embedding_size=3, hidden_size=4, num_layers=2)
-RANDOM, WEIGHTS = np.random.default_rng(0), random_weights(CONFIG, 1)
-NGRAM = Ngram.learn(RANDOM.integers(0, 5, 200), 6, boundary=5, start=0, order=4)
-IDS = np.concatenate([np.full((3, 1), 5), RANDOM.integers(0, 5, (3, 20))], axis=1)
+WEIGHTS = random_weights(CONFIG, 1)
+NGRAM = Ngram.learn(np.random.default_rng(0).integers(0, 5, 200), 6, boundary=5, start=0, order=4)
+IDS = np.concatenate([np.full((3, 1), 5), np.random.default_rng(1).integers(0, 5, (3, 20))], axis=1)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

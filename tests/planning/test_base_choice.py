@@ -36,7 +36,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     monkeypatch.setitem(FOLDERS, "english", save(tmp_path / "shipped"))
     only_packages(monkeypatch, tmp_path)
     book = tmp_path / "book.txt"
-    book.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(120)))
+    book.write_text(LINES)
 
     def plan(text: dict[str, Any] | None = None, **settings: Any) -> Preview:
         return preview([book], TextSettings(**text or {}), TrainingSettings(**{"steps": 2, "threads": 1} | settings))

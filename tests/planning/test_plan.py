@@ -175,12 +175,6 @@ def test_other_runs_drop_no_weights(make_plan: MakePlan, characters: int, settin
         assert planned.recipe.learning_rate == tuning.learning_rate(planned.recipe.hidden_size)[0]
 
 
-def test_more_time_is_expected_to_bring_more(make_plan: MakePlan) -> None:
-    expected = [make_plan(800_000, minutes=minutes).expected for minutes in (1, 5, 30)]
-    first, second, third = [one.likely for one in expected if one is not None]
-    assert first > second > third > 0
-
-
 def test_nothing_is_expected_where_nothing_is_held_out_or_known(make_plan: MakePlan) -> None:
     assert make_plan(100, minutes=1).recipe.steps > 0
     assert make_plan(60_000, minutes=1, cell="rnn").expected is None

@@ -142,13 +142,6 @@ def test_an_empty_text_costs_nothing_and_an_empty_line_its_end() -> None:
     assert line.bits_per_character == line.bits > 0
 
 
-def test_without_a_boundary_token_an_empty_line_has_no_cost() -> None:
-    empty, line = score_lines(NETWORKS[CLASSIC], CLASSIC, ["", "a"])
-    assert (empty.characters, empty.tokens, empty.bits_per_character) == (0, 0, 0)
-    assert line.characters == 1
-    assert line.nats == pytest.approx(math.log(CLASSIC.rows))
-
-
 @pytest.mark.parametrize(
     ("tokenizer", "text", "says"),
     [

@@ -107,7 +107,7 @@ class Schedule:
     def follow(self, step: int, recorded: Sequence[tuple[int, int]]) -> None:
         """Make the corrections of this `step` that are `recorded` and were not made yet.
 
-        So a resumed or repeated run follows its record, also beyond an end that was moved.
+        So a resumed or repeated run follows its record, even beyond an end that was moved.
         """
         for at, steps in recorded[len(self.corrections) :]:
             if at == step:

@@ -44,7 +44,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
     With `label`, a model of labelled lines writes lines with that label, and leaves the label out. Without it, the
     model draws one of its labels too, and writes label, tab and line.
 
-    Rules apply to the new text, without the prompt, and are enforced at every token. The text ends when nothing more
+    Rules apply to the new text, not to the prompt, and are enforced at every token. The text ends when nothing more
     can match, at the end of a line, or at `max_tokens`. Without `max_tokens` or `pattern`, running text ends with a
     sentence. Rules distort the model's distribution: they can force an unlikely continuation.
 

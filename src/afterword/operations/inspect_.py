@@ -77,7 +77,7 @@ def inspect(request: Inspect, work: Work) -> Seen:
 
 
 def read_by_model(request: Inspect, work: Work, most: int | None = None) -> tuple[LanguageModel, str]:
-    """Return the model, and the text that it is to read; of `most` characters at most, if it may be longer."""
+    """Return the model, and the text that it will read: at most `most` characters, if a limit is given."""
     check_plot(request.png)
     first, last = _ends(request.stretch or ":")
     if most is not None:

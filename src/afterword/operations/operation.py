@@ -84,7 +84,7 @@ class Request(Settings):
     order: ClassVar[Sequence[str]] = ()
     """The options that --help-all shows before all others, of a command that extends another."""
     over_http: ClassVar[Mapping[str, Any]] = {}
-    """What options that are not served are over HTTP, if not their defaults."""
+    """The values over HTTP of options that are not served there, if they differ from the defaults."""
     passed: frozenset[str] = dataclasses.field(default=frozenset(), init=False, repr=False, compare=False)
     """The options that the caller gave, including those set to their defaults."""
 
@@ -180,7 +180,7 @@ class Record(msgspec.Struct, kw_only=True):
     served: ClassVar[bool] = True
     """True if it can be part of a reply over HTTP."""
     may_fail: ClassVar[str] = ""
-    """When `--fail` makes the command end with another status: for its help, "if a check fails"."""
+    """The condition for another exit status with `--fail`, as its help words it, such as "if a check fails"."""
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 

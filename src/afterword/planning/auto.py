@@ -184,7 +184,7 @@ class Planner:
             self._fixed |= candidates[self._times.fastest(self.first, [_recipe(choices | one) for one in candidates])]
 
     def _size(self) -> Choice[int]:
-        """Return the units of the run, as on a free machine: a network cannot grow when others stop."""
+        """Return the units of the run, as if nothing else ran here: a network cannot grow when other programs stop."""
         return self._fixed.get("hidden_size") or self._size_by_rule()
 
     def _size_by_rule(self) -> Choice[int]:

@@ -122,7 +122,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             run.report(progress)
             stopped_at = clock.now
             yield progress
-            clock = Clock(stopped_at)  # what the reader of a report does is not training
+            clock = Clock(stopped_at)  # the time that the reader of a report takes is not training
 
         every = recipe.checkpoint_every
         due = step % every == 0 if every else time.monotonic() - saved >= CHECKPOINT_SECONDS
@@ -137,6 +137,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             position = Position(step, batches.position, corrections, rollbacks, best, began, nats, tokens)
             if run.save_checkpoint(tensors, position):  # else one is due again at the next report
                 saved = time.monotonic()
+            del tensors  # as large as a checkpoint
             forecast.saved(clock.now - began)
         if stopping:
             if best is None or recipe.keep == "last":  # there is no model yet, or only an older one

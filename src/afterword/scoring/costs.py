@@ -46,7 +46,7 @@ class Cost:
 
     A subclass is a dataclass whose fields are figures, some of them computed here. So a table of such records, as
     `pandas.DataFrame` and polars make it, has a column per figure. What they are computed from is an `InitVar`. A field
-    with `init=False` and no default is no attribute of its class, so that the property of this class answers for it.
+    with `init=False` and no default is not an attribute of its class, so the property of this class computes it.
     """
 
     if TYPE_CHECKING:  # polars takes columns in the order of annotations

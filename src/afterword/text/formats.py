@@ -1,6 +1,6 @@
 """The table of the formats of files: how each is recognised, what reads its text, and what to do without a reader.
 
-gzip is none of them: what is in it is unpacked, and has its own format.
+gzip is not one of them: a .gz file is unpacked first, and what is in it has a format of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Format:
     """What to do with a file that has no reader, or is too large for it."""
 
     def begins(self, head: bytes) -> bool:
-        """Return whether a file that begins with `head` has this format, as far as its bytes tell."""
+        """Return whether a file that begins with `head` has this format, judged by these bytes alone."""
         is_one = bool(self.signature or self.then) and head.startswith(self.signature)
         return is_one and re.compile(self.then, re.DOTALL).match(head, len(self.signature)) is not None
 

@@ -29,11 +29,11 @@ def metadata(model: SavedModel) -> dict[str, Any]:
     return found
 
 
-def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
-    """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text)."""
+def card(model: SavedModel, samples: Sequence[tuple[float, str]], command: str = "afterword generate .") -> str:
+    """Return a model card in Markdown, with its `metadata`. `samples` are (temperature, text); it shows `command`."""
     config, about = model.config, model.about
     corpus, validation, rows = about["corpus"], about["validation"], dict[str, str]()
-    text, unit, command = "text", "character", "afterword generate ."
+    text, unit = "text", "character"
     kind = "lines" if about["lines"] else "running text"
     if labels := about.get("labels"):
         kind = f"lines with {len(labels):,} labels"
@@ -46,7 +46,6 @@ def card(model: SavedModel, samples: Sequence[tuple[float, str]]) -> str:
     origin = f"A small {config.kind.name}, trained with Afterword on its user's own {text}."
     if about["recipe"] == "ngram":
         origin = "The n-grams of its user's own text, counted by Afterword. Its network has learned nothing."
-        command = "afterword score . FILE"
     rows |= {
         "tokens": f"`{model.tokenizer.kind}`, {config.vocabulary_size} rows",
         "network": f"{config.network}, embedding {config.embedding_size}, {config.parameters:,} parameters",

@@ -139,11 +139,11 @@ class CellKind:
     blocks: Mapping[str, float]
     """The blocks of H rows in its weights, in PyTorch's order, each with the bias that training begins with."""
     parts: tuple[str, ...]
-    """Those of the LSTM's that it has: they are traced, and can be held at a value."""
+    """The LSTM's parts that it has too: they are traced, and can be held at a value."""
     arranged: type[Arranged]
     """Its layers in NumPy."""
     claimed_by: tuple[Claimant, ...] = ()
-    """Whatever else is made for this kind. All that is no `Claimant` takes any kind."""
+    """Everything else that is made for this kind alone. What is not a `Claimant` works with any kind."""
 
 
 CELLS: dict[Cell, CellKind] = {

@@ -1,8 +1,8 @@
-"""The detectors: what can be odd about a line, or about a log, and the judge that asks those of lines.
+"""The detectors: what can be odd about a line, or about a log, and the judge that asks the detectors of lines.
 
-A detector of lines says with each verdict how often a late good line is as odd, which is its p-value. So a detector
-with many false alarms there has little weight. The lowest p-value of a line, times the number of detectors, decides
-whether the line is listed. A detector that is added to `DETECTORS`, and nowhere else, takes part in everything.
+With each verdict, a detector says how often one of the last good lines is as odd: that is its p-value. So a detector
+with many false alarms among them has little weight. The lowest p-value of a line, times the number of detectors,
+decides whether it is listed. A detector that is added to `DETECTORS`, and nowhere else, takes part in everything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Findings: what the detectors say about lines, as few things as possible for somebody to read.
+"""Findings: what the detectors say about lines, in as few entries as possible.
 
 Lines with the same oddity are one finding. New kinds of line that come together are one episode.
 """

@@ -38,7 +38,7 @@ from afterword.wings.odd.fields import (
 )
 from afterword.wings.odd.rates import Count, Rates
 
-LATE = 3  # one of three lines, the last ones, tell how often something new comes
+LATE = 3  # the last third of the lines shows how often something new comes
 MOST_KINDS = 10_000
 MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
 MOST_LEVEL = 200  # of a number that is far outside

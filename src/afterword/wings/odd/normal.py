@@ -124,7 +124,7 @@ class OddLine(LineScore):
     figure: float = 0.0
     """Its bits above those of normal lines of its length, or above the expected bits, in standard deviations."""
     p_value: float = 1.0
-    """How often a normal line has at least that figure, among the lines of the calibration."""
+    """The fraction of the lines of the calibration that have at least that figure."""
     odd: bool = False
     """Whether the p-value is within the rate of false alarms."""
     odd_pieces: Sequence[tuple[int, int]] = ()
@@ -138,7 +138,7 @@ class OddLine(LineScore):
 def odd_lines(
     model: LanguageModel, lines: Iterable[str], false_alarms: float = 0.01, *, on_progress: OnProgress = ignore_progress
 ) -> list[OddLine]:
-    """Compare each line with the costs of normal lines. Of normal lines, the fraction `false_alarms` counts as odd.
+    """Compare each line with the costs of normal lines. The fraction `false_alarms` of normal lines counts as odd too.
 
     The first `LONGEST` characters of each masked line are read. Raises OptionError if the model is not calibrated, or
     with too few lines for that rate; TextError.

@@ -53,9 +53,9 @@ from afterword.wording import escaped, has_colours, printable
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
-HELD_OUT = 10  # one of ten training lines, the last ones, tells when a model is best, and whether a network pays
-TRIAL = 0.2  # of the time, after which a network that does not pay is given up
-EARLY = 0.05  # of the time, after which it is given up if it is hopeless
+HELD_OUT = 10  # the last tenth of the training lines decides which model is best, and whether a network pays
+TRIAL = 0.2  # of the time, after which a network that does not pay is abandoned
+EARLY = 0.05  # of the time, after which it is abandoned if it is hopeless
 HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
@@ -400,7 +400,7 @@ def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> Lang
         mixture_weight=1.0,
         writing=WRITING,
     )
-    return LanguageModel(saved, card(saved, samples=[]), using="ngram")
+    return LanguageModel(saved, card(saved, samples=[], command="afterword odd . FILE"), using="ngram")
 
 
 def _train(

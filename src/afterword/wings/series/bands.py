@@ -21,11 +21,11 @@ from afterword.wings.series.value_text import scale_of
 
 SHRUNK = (2.0, 0.5, 8.0)  # the mean over all series counts as this many cut-offs of one: the default, then others
 PHASE_SHRUNK = 8.0  # values of a phase that the mean over all phases counts as
-LEAST = 0.01  # of a series' usual change: no band around what is not constant has no width
-UNTESTED = 2.0  # usual changes, up to which errors are assumed at the first step where nothing was tested
+LEAST = 0.01  # of a series' usual change: no band is narrower, unless the series is constant
+UNTESTED = 2.0  # where nothing was tested, errors at the first step are assumed to be up to this many usual changes
 LEVELLED = (0.1, 10.0)  # the least and the greatest change of a level that bands follow
 LEVELS = "80 95"  # per cent
-FEW = 2.0  # bands are wider by this divided by the number of trials: few show too little of the spread
+FEW = 2.0  # bands are wider by this divided by the number of trials, because few trials show too little spread
 
 
 Levels = Sequence[float]
@@ -72,9 +72,9 @@ def banded(
 ) -> Floats:
     """Return the quantiles around the `point` forecasts [N, h], and the mean last, from the errors of the `past` ones.
 
-    A cut-off `without` which the bands are made is one where the point forecasts begin. The distances to the point are
-    multiplied by `wider`. The median differs from the point only where many values are 0, because the errors of a few
-    cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
+    If the point forecasts begin at a cut-off, `without` is its number: its own errors are left out. The distances to
+    the point are multiplied by `wider`. The median differs from the point only where many values are 0, because the
+    errors of a few cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
     """
     kept = [k for k in range(len(trials.cuts)) if k != without]
     at = 0 if without is None else trials.cuts[without]

@@ -105,7 +105,7 @@ METHODS = {  # the simplest first
     "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", library=LIBRARY),
     "arima": Method("ARIMA", of_library("AutoARIMA"), "short", library=LIBRARY, most=10_000),
     "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, library=LIBRARY),
-    "mstl": Method("exponential smoothing of what seasons leave (MSTL)", mstl, "all", library=LIBRARY, logs=True),
+    "mstl": Method("exponential smoothing after removing the seasons (MSTL)", mstl, "all", library=LIBRARY, logs=True),
 }
 
 

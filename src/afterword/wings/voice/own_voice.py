@@ -5,9 +5,9 @@ less its cost to the model, in bits per character. It is compared with the gains
 held-out text: sentences in a row that are about as long.
 
 Names and line ends do not count, because they show what a text is about and how it is laid out. One character counts
-for at most one bit, so that no rare word decides. Only the LSTM of the model reads the text. The n-gram counts a tenth,
-apart and on top of the base, which predicts what the n-gram has not seen. It knows phrases of one work by heart: if
-both predicted together, authors would be harder to recognise in their other works (benchmarks/LOG.md).
+for at most one bit, so that no rare word decides. Only the LSTM of the model reads the text. The n-gram has a gain of
+its own, which counts a tenth; the base predicts what the n-gram has not seen. It knows phrases of one work by heart: if
+it predicted with the LSTM, authors would be harder to recognise in other works (benchmarks/LOG.md).
 """
 
 from __future__ import annotations
