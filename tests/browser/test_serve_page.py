@@ -7,7 +7,7 @@ import json
 import math
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -308,7 +308,12 @@ def test_writing_with_all_the_buttons(theme: str, page: Tab, model: LanguageMode
     assert inserted[:5] + inserted[caret:] == text
 
     set_field(page, "length", ENDLESS)
-    for stop in (lambda: page.press("Escape"), lambda: page.type("!"), lambda: page.click("#stop")):
+    stops: list[Callable[[], object]] = [
+        lambda: page.press("Escape"),
+        lambda: page.type("!"),
+        lambda: page.click("#stop"),
+    ]
+    for stop in stops:
         length = len(page.run(VALUE))
         page.click("#write")
         page.until(f"{VALUE}.length > {length + 20}")
