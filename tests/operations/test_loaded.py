@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import afterword
 from afterword.commands import commands, find_operation
 from afterword.errors import AfterwordError
 from afterword.language_model import LanguageModel, load
@@ -76,3 +77,14 @@ def test_a_loaded_model_answers_as_its_folder_does(name: str, place: Path, monke
         if one.keys() == {"using"}:
             assert answer(name, load("run", **one), given) == answer(name, model.using("lstm"), given)
             assert answer(name, model.using("lstm"), given)[0] == named[0]
+
+
+def test_a_model_is_compared_with_itself_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    model = load("run")
+    changed = [model.using("lstm"), model.using("lstm").hold("forget=0.5"), load("run", using="ngram")]
+    rows = [row.to_dict() for row in afterword.compare(model, changed, file="text")]
+    assert [row["model"] for row in rows] == ["run", "run (2)", "run (3)", "run (4)"]
+    each = [one.to_dict() for model in (model, *changed) for one in afterword.score(model, "text")]
+    assert [row["bits_per_character"] for row in rows] == [one["bits_per_character"] for one in each]
+    assert len({one["bits_per_character"] for one in each}) >= 3

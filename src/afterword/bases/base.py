@@ -87,8 +87,6 @@ def load_base(base: str | os.PathLike[str]) -> Base:
     Raises OptionError; HubError if it cannot be downloaded.
     """
     name = os.fspath(base)
-    if not name:  # else it would mean the working folder
-        raise OptionError("`base` is empty: name a model, or give none")
     try:
         place = resolve(way)(name) if (way := elsewhere(name)) else by_name(name)
         model = load_model(place or model_folder(Path(base)))

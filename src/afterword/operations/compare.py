@@ -77,13 +77,14 @@ def compare(request: Compare, work: Work) -> Iterator[ComparedText | ComparedLin
     others = [request.others] if isinstance(request.others, str | os.PathLike | LanguageModel) else request.others
     given = [request.model, *others]
     names = [name_of(one) for one in given]
+    for k, one in enumerate(given):
+        if isinstance(one, LanguageModel) and names[k] in names[:k] and one not in given[:k]:
+            names[k] += f" ({k + 1})"  # such as the same model with a part held
     if len(set(names)) < len(names):
         raise OptionError("a model is named twice: name each once")
     models = [_loaded(one, request, work) for one in given]
     _check_comparable(names, models, request.lines, work)
-    facts: Facts = {}
-    for model in models:
-        facts |= work.engine_of(model)
+    facts: Facts = {name: fact for model in models for name, fact in work.engine_of(model).items()}
     yield from (_by_line if request.lines else _whole)(request, work, names, models, facts)
 
 

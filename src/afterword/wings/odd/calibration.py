@@ -62,7 +62,7 @@ class Costs(NamedTuple):
 
     @property
     def measures(self) -> tuple[Floats, Floats, Floats]:
-        """What is compared, [n] each: bits per character, those above the expected ones, and the peaks."""
+        """The figures that are compared, [n] each: bits per character, those above the expected ones, and the peaks."""
         return self.bits / self.lengths, (self.bits - self.expected) / self.lengths, self.peaks
 
 
