@@ -140,18 +140,18 @@ def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: 
     assert noisy.backtest.methods["lstm"].cut_offs == 1
     assert noisy.backtest.methods["average 12"].cut_offs == 5
     assert "average 12" in noisy.methods[0]
-    assert f"its MASE is {noisy.backtest.methods['used'].mase:.3f} over 5 cut-offs of 8 series" in noisy.reason
+    mase = noisy.backtest.methods["used"].mase
+    assert noisy.reason.startswith(f"tested at 5 cut-offs of 8 series, the error is {mase:.3f} times that of repeating")
 
 
 def test_a_method_is_used_alone_where_it_is_much_better_and_named_where_it_is_as_good(tmp_path: Path) -> None:
     walks = np.cumsum(1 + np.random.default_rng(3).normal(size=(SERIES, LENGTH)), axis=1)
     answer = found(table(tmp_path, walks), None, horizon=HORIZON)
     assert set(answer.methods) == {"last"}
-    assert answer.reason.startswith("last is used; its MASE is")
+    assert answer.reason.endswith("; last is used")
     noise = np.random.default_rng(3).normal(size=(SERIES, LENGTH))
-    assert (
-        "; average 12 is as good, within the noise; single methods: "
-        in found(table(tmp_path, noise), None, horizon=HORIZON).reason
+    assert found(table(tmp_path, noise), None, horizon=HORIZON).reason.endswith(
+        "; average 12 is as good, within the noise"
     )
     rising = np.tile(np.arange(LENGTH) % SEASON, (SERIES, 1)) + np.arange(SERIES)[:, None]
     exact = found(table(tmp_path, rising), None, horizon=HORIZON)

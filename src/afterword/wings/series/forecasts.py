@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 Train = Callable[[Run, SeriesFacts], object]
 """A function that trains a run on series of these facts to its end."""
-SHOWN = 3  # candidates named in a row or in the first line
+SHOWN = 3  # candidates named in a row
 USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
@@ -335,19 +335,17 @@ def _with_bands(
 
 
 def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:
-    """Return the first line: the methods used, their error, the errors of the next, and the size of the backtest."""
+    """Return the first line: the size of the backtest, the error of what was used, and which methods that was."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
     used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
     if math.isnan(used.mase) or used.mase == 0:
         return f"the values repeat exactly: {most} is used"
+    where = f"tested at {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
-    rests = f"over {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
-    others = [f"{name} {backtest.methods[name].mase:.3f}" for name in backtest.best if name != most]
-    next_ = f"; single methods: {', '.join(others[:SHOWN])}" if others else ""
     noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
-    return f"{which}; its MASE is {used.mase:.3f} {rests}{noise}{next_}"
+    return f"{where}, the error is {used.mase:.3f} times that of repeating the last season (MASE); {which}{noise}"
 
 
 def _shown(value: float, form: str) -> str:
