@@ -48,7 +48,7 @@ def out(finished: subprocess.CompletedProcess[bytes]) -> str:
 
 def test_the_reason_the_backtest_and_the_forecasts_are_printed(run: Run, table: Path) -> None:
     first, empty, *rest = out(run("forecast", table, *NAIVE)).splitlines()
-    assert (first.partition(" MASE")[0], empty) == ("naive 12 is used; its", "")
+    assert (first.rpartition("; ")[2], empty) == ("naive 12 is used", "")
     assert rest[0].split()[:3] == ["backtest", "cut-offs", "MASE"]
     assert [line.split()[:2] for line in rest[1:3]] == [["used", "6"], ["naive", "12"]]
     rows = [line.split() for line in rest[-1 - 3 * HORIZON :]]
