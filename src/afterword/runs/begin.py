@@ -149,8 +149,8 @@ def repeat(path: Path, out: Path, asked: Mapping[str, Any] | None = None, *, ove
     with damage_reported(original):
         record, notes = take_settings(original, record, asked or {})
         now = environment(record.plan.threads, record.plan.device)
-    if changed := differences(record.environments, now):
-        raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
+        if changed := differences(record.environments, now):
+            raise RunError(f"{changed}: the run cannot be repeated bit for bit here; train on its text again instead")
     record = replace(record, versions=versions(), environments=(Environment(0, now),))
     check_ranks(record.plan)
     check_run_place(folder, overwrite, record.asked)

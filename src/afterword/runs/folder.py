@@ -125,8 +125,8 @@ class RunFolder:
                 f"{self.path} is being trained by another process: wait for it, or choose another `out`"
             ) from None
         except OSError as error:
-            if lock.is_locked:  # then it is new, and the disk has no room for its text
-                place.unlink(missing_ok=True)
+            if place.is_file() and not place.stat().st_size:  # it is new, and has no room for its text, or no locks
+                place.unlink()
             lock.release()
             kind = StorageError if error.errno in NO_ROOM else RunError
             raise kind(f"cannot write in {self.path} or lock it: {error.strerror}") from None

@@ -64,6 +64,7 @@ def resume(
                 _check_text(run, sources)
             check_ranks(run.recipe)
             run.load_checkpoint()
+            folder.reports()  # if they cannot be read, nothing is recorded
             _compare_environment(run)
             if more_minutes is not None:
                 extend(run, more_minutes)
@@ -168,8 +169,7 @@ def extend(run: Run, more_minutes: float) -> None:
         raise RunError(f"the run in {run.folder.path} has no checkpoint yet: continue it with `resume` alone first")
     step, seconds = run.saved[1].step, run.saved[1].seconds
     corrections = [pair for pair in run.record.corrections if pair[0] <= step]  # what was decided later is abandoned
-    ended_at = Schedule(run.recipe, corrections).steps
-    pace = seconds / step
+    ended_at, pace = Schedule(run.recipe, corrections).steps, seconds / step
     steps = ended_at + max(1, round(more_minutes * 60 / pace))
     planned = None if step == ended_at else run.minutes  # one that ended may have ended early
     minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more_minutes
