@@ -118,7 +118,6 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.subjects
 	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
-	$(BIN)/python -m benchmarks.labels
 	$(BIN)/python -m benchmarks.training_speed cpu
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.ranks train

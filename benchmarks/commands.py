@@ -108,14 +108,6 @@ def ppmd(training: str, held_out: str, order: int = 6) -> float:
     return bits * math.log(2) / len(held_out)
 
 
-def ppmd_lines(training: Sequence[str], lines: Sequence[str]) -> list[float]:
-    """Return the bits that PPMd, which has read the lines of `training`, needs for each of `lines` on its own."""
-    with tempfile.TemporaryDirectory() as place:
-        files = write_parts(Path(place), *("".join(f"{line}\n" for line in part) for part in (training, lines)))
-        found: list[float] = json.loads(run_peer(peer_python("ppmd", "pyppmd==1.3.1"), "ppmd.py", "--lines", *files))
-    return found
-
-
 def write_parts(place: Path, training: str, held_out: str) -> tuple[Path, Path]:
     """Write both parts of a text as files in `place`."""
     first, last = place / "training.txt", place / "held-out.txt"

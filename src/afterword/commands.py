@@ -140,7 +140,7 @@ WINGS = {
         facts=("normal:facts",),
         files=(
             *("docs/odd.md", "docs/tutorial-odd.md", "tests/together/test_odd_*.py", "benchmarks/odd.py"),
-            *("benchmarks/events.py", "benchmarks/plants.*", "benchmarks/*/odd*"),
+            *("benchmarks/plants.*", "benchmarks/*/odd*"),
         ),
     ),
     "voice": Wing(
