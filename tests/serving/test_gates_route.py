@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from afterword.inspection.gates_page import gates_html
+from afterword.inspection.trace import named_units
 from afterword.language_model import load
 from tests.cases import cases
 from tests.serving.server import Serving
@@ -16,18 +17,17 @@ from tests.serving.server import Serving
 
 def test_the_page_is_that_of_inspect(server: Serving, models: Path) -> None:
     model = load(models / "tiny").hold("l0.u1=0")
-    found = server.post("/v1/gates", {"model": "tiny", "text": "abcd", "hold": ["l0.u1=0"]}).json
+    found = server.answer("/v1/gates", model="tiny", text="abcd", hold=["l0.u1=0"], units=["l0.u2"])
     about = f"tiny: {model.config.network}, {model.parameters:,} parameters; held: l0.u1=0"
-    assert found == {"model": "tiny", "html": gates_html(model.gates("abcd"), about)}
+    page = gates_html(model.gates("abcd"), about, named_units(["l0.u2"], model.config))
+    assert found == {"model": "tiny", "html": page}
 
 
 def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving) -> None:
     frame = server.get("/inside")
     policy = frame.headers["content-security-policy"]
-    pages = [server.post(path, {"model": "tiny", "text": "abcd"}) for path in ("/v1/gates", *cases("FRAMED"))]
-    running = re.findall(
-        r"<script>(.*?)</script>", "".join(page.json["html"] for page in pages), re.S
-    )  # others are data
+    pages = [server.answer(path, model="tiny", text="abcd")["html"] for path in ("/v1/gates", *cases("FRAMED"))]
+    running = re.findall(r"<script>(.*?)</script>", "".join(pages), re.S)  # others are data
     digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in running]
     assert re.findall(r"'sha256-([^']+)'", policy) == digests
     assert "script-src 'self' 'sha256-" in policy
@@ -37,9 +37,3 @@ def test_the_frame_lets_the_script_of_that_page_run_and_no_other(server: Serving
     assert [server.get(urljoin("/inside", one)).status for one in scripts] == [200] * len(scripts)
     assert scripts
     assert not re.search(r"<script[^>]*>[^<]", frame.body.decode())
-
-
-def test_named_units_are_shown_of_a_long_text(server: Serving, models: Path) -> None:
-    asked = {"model": "tiny", "text": "abcd", "units": ["l0.u2"]}
-    assert '"units":[2]' in server.post("/v1/gates", asked).json["html"]
-    assert server.post("/v1/gates", asked | {"units": ["u2"]}).status == 400

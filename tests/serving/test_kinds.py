@@ -1,8 +1,8 @@
-"""Every kind of model over HTTP: what generate writes and score says, as ever."""
+"""Every kind of model over HTTP: it writes what `generate` writes, and says what `score` and `next_characters` say."""
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,42 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.language_model import LanguageModel, load
-from afterword.model.folder.defaults import RUNNING_TEXT, WINDOWS
-from afterword.model.folder.saved import SavedModel, save_model
-from afterword.model.network.config import Config, weight_shapes
-from afterword.text.characters import ClassicTokenizer
+from afterword.language_model import load
+from afterword.model.network.network import log_probabilities
 from afterword.text.symbols import SymbolTokenizer
-from afterword.text.tokenizer import Tokenizer
+from tests.bases.small import base_of, classic_base, save
 from tests.serving.server import USUAL, Serving, serving
 from tests.tiny import save_tiny
 
-TEXT = "abc cab\nbacé " * 9
-
-
-def made(tokenizer: Tokenizer, **more: Any) -> SavedModel:
-    classic = isinstance(tokenizer, ClassicTokenizer)
-    shape = {"embedding_size": 1, "input": "number", "window": 5} if classic else {"embedding_size": 4}
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, hidden_size=7, num_layers=2, **shape)
-    random = np.random.default_rng(0)
-    weights = {name: random.normal(0, 0.5, size).astype(np.float32) for name, size in weight_shapes(config).items()}
-    unseen = [] if classic else [tokenizer.rows - 1]
-    saved = SavedModel(config, weights, tokenizer, unseen, {}, writing=WINDOWS if classic else RUNNING_TEXT)
-    return dataclasses.replace(saved, text=tokenizer.encode(TEXT)) if classic else saved
-
-
-MODELS = {
-    "symbols": made(SymbolTokenizer.of("abc \né", texts=[TEXT])),
-    "classic": made(ClassicTokenizer.of("\n abcé", lowercase=True)),
-}
-TINY = ["tiny", "mixed", "lines"]  # of characters, whose models are smaller
+TINY = ["tiny", "mixed", "lines"]
+NAMES = ["symbols", "classic", *TINY]
 
 
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("kinds")
-    for name, model in MODELS.items():
-        save_model(place / name, model, "")
+    save(place / "symbols", base_of(SymbolTokenizer.of("abc \né", texts=["abc cab\nbacé " * 9])))
+    save(place / "classic", classic_base())
     for name in TINY:
         save_tiny(place / name, lines=name == "lines", mixed=name == "mixed")
     return place
@@ -53,7 +33,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(kinds: Path) -> Iterator[Serving]:
-    with serving(*(kinds / name for name in [*MODELS, *TINY]), "english") as found:
+    with serving(*(kinds / name for name in NAMES), "english") as found:
         yield found
 
 
@@ -62,69 +42,96 @@ def test_a_base_saved_before_a_default_existed_is_described(server: Serving) -> 
     assert found["writing"]["max_tokens"] == load("english").writing_defaults.max_tokens
 
 
-@pytest.mark.parametrize("name", [*MODELS, *TINY])
-def test_a_seed_writes_what_generate_writes(server: Serving, kinds: Path, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_writes_what_generate_writes_also_after_what_is_remembered(
+    server: Serving, kinds: Path, name: str
+) -> None:
     model = load(kinds / name)
-    for seed in range(2):
-        for prompt in ("abcéab", None):
-            expected = [model.generate(prompt, seed=seed + k, max_tokens=30, **USUAL) for k in range(2)]
-            for remember in (False, True):
-                found = server.complete(model=name, prompt=prompt, max_tokens=30, seed=seed, n=2, remember=remember)
-                for choice, one in zip(found["choices"], expected, strict=True):
-                    assert (choice["text"], choice["finish_reason"]) == (one.text, one.finish_reason)
-                assert found["usage"]["completion_tokens"] == sum(one.tokens for one in expected)
+    long = "abba" * 60
+    for prompt in ("abbab", None, long, long + "ba", long[:-30]):
+        expected = [model.generate(prompt, seed=3 + k, max_tokens=30, **USUAL) for k in range(2)]
+        for remember in (False, True):
+            found = server.complete(model=name, prompt=prompt, max_tokens=30, seed=3, n=2, remember=remember)
+            for choice, one in zip(found["choices"], expected, strict=True):
+                assert (choice["text"], choice["finish_reason"]) == (one.text, one.finish_reason)
+            assert found["usage"]["completion_tokens"] == sum(one.tokens for one in expected)
+    assert server.gauge("remembered_bytes") > 0
+    prompts = [("bab" * k + "abab")[: k + 2] for k in range(20)]  # of symbols, most end within one
+    found = server.complete(model=name, prompt=prompts, max_tokens=8, temperature=0)["choices"]
+    cold = USUAL | {"temperature": 0}
+    assert [one["text"] for one in found] == [model.generate(one, max_tokens=8, **cold).text for one in prompts]
 
 
-def test_many_prompts_that_end_within_words_are_continued_as_each_alone(server: Serving, kinds: Path) -> None:
-    model, prompts = load(kinds / "symbols"), [("cab " * k + "abab")[: k + 2] for k in range(20)]
-    found = server.complete(model="symbols", prompt=prompts, max_tokens=8, temperature=0)["choices"]
-    settings = USUAL | {"temperature": 0}
-    assert [one["text"] for one in found] == [model.generate(one, max_tokens=8, **settings).text for one in prompts]
-
-
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_echo_says_what_score_says(server: Serving, kinds: Path, name: str) -> None:
-    model: LanguageModel = load(kinds / name)
-    text = "cab é\nabab" if name == "classic" else "cab é☃\nabab"
+    model, text = load(kinds / name), "ab\nabab" if name == "classic" else "ab é☃\nabab"
+    number = len(model.tokenizer.encode(text))
     for remember in (False, True):
-        found = server.complete(
-            model=name, prompt=text, max_tokens=8, echo=True, logprobs=3, seed=2, remember=remember
-        )["choices"][0]
+        asked = {"max_tokens": 8, "echo": True, "logprobs": 3, "seed": 2, "remember": remember}
+        reply = server.post("/v1/completions", {"model": name, "prompt": text, **asked})
+        json.loads(reply.body, parse_constant=lambda name: pytest.fail(name))  # every number is one in JSON
+        [found] = reply.json["choices"]
         logs = found["logprobs"]
-        number = len(model.tokenizer.encode(text))
-        assert -sum(logs["token_logprobs"][:number]) == pytest.approx(model.score(text).nats, abs=1e-4)
-        assert len({len(values) for values in logs.values()}) == 1
-        offsets = logs["text_offset"]
-        assert offsets == sorted(offsets)
-        assert found["text"].startswith(text)
-        assert offsets[number] == len(text)
-        if name == "symbols":  # the first token's text is without what it has in common with the prompt
-            assert text + "".join(logs["tokens"][number:]) == found["text"]
-    if name == "symbols":
-        return  # which expect characters
-    found = server.post("/v1/next", {"model": name, "prompt": text}).json["data"]
-    written = server.complete(model=name, prompt=text, max_tokens=1, temperature=0, logprobs=1)["choices"][0]
-    assert found[0]["token"] in written["logprobs"]["top_logprobs"][0]
+        assert logs["token_logprobs"][:number] == pytest.approx(-model.score(text).token_nats, abs=1e-4)
+        assert {len(values) for values in logs.values()} == {len(logs["tokens"])}
+        assert logs["text_offset"] == sorted(logs["text_offset"])
+        assert logs["text_offset"][number] == len(text)
+        assert found["text"] == text + "".join(logs["tokens"][number:])
+
+
+def test_a_character_that_the_model_does_not_know_is_named_by_its_bytes(server: Serving) -> None:
+    [found] = server.complete(model="tiny", prompt="é☃b", max_tokens=0, echo=True, logprobs=0)["choices"]
+    assert found["logprobs"]["tokens"] == ["é", "bytes:\\xe2", "bytes:\\x98", "bytes:\\x83", "b"]
+    assert found["logprobs"]["text_offset"] == [0, 1, 1, 1, 2]
+    assert found["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("name", ["symbols", *TINY])
+def test_what_comes_next_is_what_the_model_expects_and_the_settings_leave(
+    server: Serving, kinds: Path, name: str
+) -> None:
+    model = load(kinds / name)
+    rules: list[dict[str, Any]] = [{"temperature": 0.7, "top_k": 4, "top_p": 0.9, "min_p": 0.1}, {"temperature": 0}]
+    for prompt in ("", "ab", "abb", "ab" * 60, "ab" * 70, "ab" * 60 + "a"):  # a part of some is remembered
+        words = model.next_words(prompt or None, 4)
+        for rule in rules:
+            answer = server.answer("/v1/next", model=name, prompt=prompt, words=4, **rule)
+            found, own = answer["data"], model.next_characters(prompt or None, **{"min_p": 0.0, **rule})
+            assert [one["text"] for one in found] == [one.text for one in own][: len(found)]
+            for one, expected in zip(found, own, strict=False):
+                assert one["token"] == (expected.text or "<|end|>")
+                assert one["probability"] == pytest.approx(expected.probability, rel=1e-4)
+                assert one["after"] == pytest.approx(expected.after, rel=1e-4)
+            assert [one["text"] for one in answer["words"]] == [one.text for one in words]
+            assert [one["probability"] for one in answer["words"]] == pytest.approx(
+                [one.probability for one in words], rel=1e-4
+            )
+    assert "words" not in server.answer("/v1/next", model=name, prompt="ab", words=None)
+    if name in TINY:  # whose tokens are characters
+        own_row = np.exp(log_probabilities(model.read("ab").logits[0]))
+        data = server.answer("/v1/next", model=name, prompt="ab")["data"]
+        assert [one["probability"] for one in data] == pytest.approx([own_row[one["id"]] for one in data], rel=1e-4)
+
+
+def test_what_comes_next_is_told_of_a_part_of_the_model_and_of_a_held_one(server: Serving, kinds: Path) -> None:
+    [first, *_] = load(kinds / "mixed", using="lstm").hold("forget=0").next_characters("ab")
+    [found, *_] = server.answer("/v1/next", model="mixed", prompt="ab", hold=["forget=0"], **{"with": "lstm"})["data"]
+    assert (found["text"], found["probability"]) == (first.text, pytest.approx(first.probability, rel=1e-4))
+
+
+def test_what_comes_next_begins_with_what_is_written_at_temperature_0(server: Serving) -> None:
+    [found, *_] = server.answer("/v1/next", model="classic", prompt="abba")["data"]
+    assert (
+        server.complete(model="classic", prompt="abba", max_tokens=1, temperature=0)["choices"][0]["text"]
+        == found["text"]
+    )
 
 
 def test_the_engine_fast_writes_what_it_writes_in_generate(kinds: Path) -> None:
     pytest.importorskip("onnxruntime")
     model = load(kinds / "symbols", engine="fast")
     with serving(kinds / "symbols", "--engine", "fast") as found:
-        for seed in range(3):
-            written = found.complete(model="symbols", prompt="abc", max_tokens=30, seed=seed)["choices"][0]["text"]
-            assert written == model.generate("abc", seed=seed, max_tokens=30, **USUAL).text
+        written = found.complete(model="symbols", prompt="abc", max_tokens=30, seed=1)["choices"][0]["text"]
+        assert written == model.generate("abc", seed=1, max_tokens=30, **USUAL).text
         refused = found.post("/v1/completions", {"model": "symbols", "hold": ["forget=1"]})
-        assert refused.status == 400
-        assert refused.json["error"]["param"] == "hold"
-
-
-def test_symbols_are_expected_by_their_next_character(server: Serving, kinds: Path) -> None:
-    model = load(kinds / "symbols")
-    for prompt in ("", "abc ", "abc a", "éa"):
-        data = server.post("/v1/next", {"model": "symbols", "prompt": prompt, "temperature": 0.7}).json["data"]
-        own = model.next_characters(prompt or None, temperature=0.7, min_p=0)[: len(data)]
-        assert [one["text"] for one in data] == [one.text for one in own]
-        assert [one["probability"] for one in data] == pytest.approx([one.probability for one in own], rel=1e-4)
-        assert [one["after"] for one in data] == pytest.approx([one.after for one in own], rel=1e-4)
-        assert {one["token"] for one in data} == {*"abc é\n", "<|end|>"}
+        assert (refused.status, refused.json["error"]["param"]) == (400, "hold")
