@@ -53,23 +53,18 @@ def test_streams_that_join_at_random_write_what_they_write_alone(server: Serving
     number = 30
     model = load(models / "mixed")
     chance = random.Random(0)
-    asked: list[dict[str, Any]] = [
-        {
-            "prompt": "".join(chance.choices("abcd\n", k=chance.randrange(1, 300))),
-            "max_tokens": chance.randrange(1, 200),
-            "temperature": chance.choice([0.0, 0.7, 1.0]),
-            "seed": seed,
-        }
-        for seed in range(number)
-    ]
+    asked: list[dict[str, Any]] = []
+    for seed in range(number):
+        prompt = "".join(chance.choices("abcd\n", k=chance.randrange(1, 300)))
+        tokens, temperature = chance.randrange(1, 200), chance.choice([0.0, 0.7, 1.0])
+        asked.append({"prompt": prompt, "max_tokens": tokens, "temperature": temperature, "seed": seed})
+    joins = [chance.randrange(1 + seed // 2) for seed in range(number)]  # when so many have ended; for some, at once
     done, moved = 0, threading.Condition()
 
     def one(body: dict[str, Any]) -> str:
-        """Join when so many have ended, which for some is at once."""
         nonlocal done
-        joins = chance.randrange(1 + body["seed"] // 2)
         with moved:
-            moved.wait_for(lambda: done >= joins, PATIENCE)
+            moved.wait_for(lambda: done >= joins[body["seed"]], PATIENCE)
         found = server.post("/v1/completions", {"model": "mixed", "stream": True, **body}).body
         parts = [json.loads(line[6:]) for line in found.split(b"\n\n") if line.startswith(b"data: {")]
         with moved:
@@ -113,8 +108,7 @@ def test_who_leaves_frees_the_place_at_once(small: Serving) -> None:
     [
         {"prompt": "abcd" * 990_000, "max_tokens": 9},  # minutes of work
         {"prompt": "abcd" * 25_000, "max_tokens": 0, "echo": True, "logprobs": 5},  # seconds, which may be over soon
-        {"path": "/v1/score", "text": "abcd" * 990_000},
-        {"path": "/v1/score", "text": "abcd" * 990_000, "lines": True},
+        *({"path": "/v1/score", "text": "abcd" * 990_000, "lines": lines} for lines in (False, True)),
     ],
     ids=["read", "echoed", "scored", "scored by lines"],
 )

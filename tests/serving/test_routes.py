@@ -17,13 +17,7 @@ from tests.serving.server import Serving, serving
 
 NEEDS_MORE = {*cases("NEEDS_MORE")}  # than a plain model has
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
-SOUND: dict[str, Any] = {
-    "prompt": "ab",
-    "text": "ab\ncd",
-    "tokens": [1],
-    "name": "new",
-    **cases("SOUND"),
-}
+SOUND: dict[str, Any] = {"prompt": "ab", "text": "ab\ncd", "tokens": [1], "name": "new", **cases("SOUND")}
 NO_JSON = {
     b"": "the body is not valid JSON",
     b"{": "the body is not valid JSON",
@@ -92,12 +86,12 @@ def test_a_body_that_its_schema_forbids_is_refused_and_named(server: Serving, pa
     assert server.is_idle()
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_body_must_say_that_it_is_json(server: Serving, kind: str) -> None:
+def test_a_body_must_say_that_it_is_json(server: Serving) -> None:
     for path in WITH_BODY:
-        found = server.ask("POST", path, b"{}", {"Content-Type": kind})
-        assert found.status == 415
-        assert found.error == "the body must be JSON: send it with Content-Type: application/json"
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+            found = server.ask("POST", path, b"{}", {"Content-Type": kind})
+            assert found.status == 415
+            assert found.error == "the body must be JSON: send it with Content-Type: application/json"
 
 
 def test_a_path_names_the_methods_that_it_takes(server: Serving) -> None:
@@ -130,23 +124,40 @@ def test_a_request_without_a_model_means_the_only_one(server: Serving, models: P
         assert alone.get("/tokenizer_info").status == 200
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "says"),
-    [
-        ("/v1/next", {"prompt": [999]}, "unknown token 999"),
-        ("/v1/next", {"prompt": "a" * 200_001}, "at most 200,000 tokens"),
-        ("/v1/next", {"with": "ngram"}, "n-gram"),
-        ("/v1/next", {"hold": ["l9.u0=1"]}, "layer"),
-        ("/v1/score", {"text": ""}, "text is empty"),
-        ("/v1/score", {"model": "lines", "text": "\n\n"}, "has only empty lines"),
-        ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
-        ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
-        *cases("SERVED_REFUSALS"),
-        ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(server: Serving, path: str, body: dict[str, Any], says: str) -> None:
-    assert says in refusal(server, path, {"model": "tiny", **body})
+REFUSED: list[tuple[str, dict[str, Any], str]] = [  # which only a client can ask for; others are in tests/refusals.py
+    ("/v1/next", {"prompt": [999]}, "unknown token 999"),
+    ("/v1/next", {"prompt": "a" * 200_001}, "a prompt may have at most 200,000 tokens, not 200,001"),
+    ("/v1/score", {"text": ""}, "text is empty"),
+    ("/v1/score", {"model": "lines", "text": "\n\n"}, "has only empty lines"),
+    ("/v1/score", {"text": "\n" * 100_001, "lines": True}, "at most 100,000 lines"),
+    ("/v1/surprises", {"text": "a" * 50_001}, "at most 50,000 characters"),
+    ("/v1/gates", {"text": "a" * 1_000_000}, "tokens, not 1,000,000: send a part"),
+    ("/v1/gates", {"text": "a", "units": ["u2"]}, "write it as l0.u42"),
+    ("/v1/completions", {"frequency_penalty": 1}, "frequency_penalty is not supported here"),
+    ("/v1/completions", {"n": 128, "max_tokens": int("9" * 4299)}, "one request may ask for at most 16,384 tokens"),
+    ("/v1/completions", {"n": 2, "best_of": 1}, "best_of must be at least n"),
+    ("/v1/completions", {"best_of": 2, "stream": True}, "best_of must be at least n, and equal to n in a stream"),
+    ("/v1/completions", {"n": 100, "prompt": ["a", "b"]}, "one request may ask for at most 128 texts, not 200"),
+    ("/v1/completions", {"echo": True, "logprobs": 1, "n": 128, "prompt": "a" * 1000}, "echo at most 100,000 tokens"),
+    ("/v1/completions", {"seed": -1}, "seed must be from 0 to 2^64 - 1, not -1"),
+    ("/v1/completions", {"prompt": []}, "prompt is an empty list"),
+    ("/v1/completions", {"prompt": ["a", 1]}, "prompt must be a text"),
+    ("/v1/completions", {"prompt": [-1]}, "unknown token -1"),
+    ("/v1/completions", {"logit_bias": {"a": 1}}, "logit_bias must name tokens of this model by their ids, not 'a'"),
+    ("/v1/completions", {"logit_bias": {"0" * 20 + "99999": 1}}, "logit_bias must name tokens"),
+    ("/v1/completions", {"logit_bias": {"99999": 1}}, "logit_bias must name tokens"),
+    ("/v1/completions", {"stream_options": {}}, "stream_options needs a stream"),
+    *cases("SERVED_REFUSALS"),
+]
+
+
+def test_what_makes_no_sense_is_refused(server: Serving) -> None:
+    for path, body, says in REFUSED:
+        assert says in refusal(server, path, {"model": "tiny", **body})
+    large = b'{"model":"tiny","max_tokens":1e999}'
+    assert "max_tokens must be a whole number or null, not" in refusal(server, "/v1/completions", large)
+    deep = b'{"model":"tiny","prompt":' + b"[" * 900 + b"]" * 900 + b"}"
+    assert "prompt[0][0] must be a whole number" in refusal(server, "/v1/completions", deep)
     assert server.is_idle()
 
 
