@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import math
@@ -68,12 +67,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def server(places: dict[str, Path]) -> Iterator[Serving]:
     with serving(*places.values()) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving("--train", tmp_path_factory.mktemp("training") / "runs") as found:
         yield found
 
 
@@ -155,23 +148,6 @@ def test_what_is_asked_over_http_and_in_python_is_answered_as_the_command_answer
         assert same([{**dict.fromkeys(row), **one, **files} for row, one in zip(rows, served, strict=True)], rows), case
         for row in [*whole, *(row for row in printed if "perplexity" in row)]:
             assert same({one: reply.json[one] for one in row}, row), case
-
-
-BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100))
-WISHES: dict[str, tuple[dict[str, Any], str]] = {
-    "/v1/runs": ({"text": f"{BOOK}\0"}, f"new.txt contains a NUL at byte {len(BOOK)}, which is invalid in a text"),
-    "/v1/runs/plan": (
-        {"document": base64.b64encode(f"{BOOK}é".encode("latin-1")).decode(), "ending": ".md"},
-        f"new.md is not utf-8 at byte {len(BOOK)}",
-    ),
-}
-
-
-@pytest.mark.parametrize("path", WISHES)
-def test_a_text_to_train_on_is_refused_without_advice_that_a_client_cannot_take(path: str, training: Serving) -> None:
-    wish, says = WISHES[path]
-    reply = training.post(path, {"name": "new", **wish})
-    assert (reply.status, reply.error) == (400, says)
 
 
 def test_what_a_training_may_be_told_is_what_a_request_has() -> None:

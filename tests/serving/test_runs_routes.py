@@ -20,13 +20,6 @@ from tests.serving.server import Serving, serving
 BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
 
 
-def begun(place: Path, steps: int = 24) -> Any:
-    """A small run that this process holds."""
-    text = place.parent / "book.txt"
-    text.write_text(BOOK)
-    return begin([text], place, TextSettings(), TrainingSettings(steps=steps, hidden_size=12, num_layers=2, threads=1))
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs") / "watched"
@@ -34,7 +27,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def watching(place: Path, models: Path) -> Iterator[tuple[Serving, Any]]:
-    run = begun(place)
+    """A server that watches a run, and the run, which this process holds."""
+    text = place.parent / "book.txt"
+    text.write_text(BOOK)
+    settings = TrainingSettings(steps=24, hidden_size=12, num_layers=2, threads=1)
+    run = begin([text], place, TextSettings(), settings)
     with serving(models / "tiny", "--run", place) as found:
         yield found, run
 
@@ -42,11 +39,8 @@ def watching(place: Path, models: Path) -> Iterator[tuple[Serving, Any]]:
 def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, Any], place: Path) -> None:
     server, run = watching
     path = "/v1/runs/watched"
-    assert server.get("/v1/runs").json == {
-        "object": "list",
-        "trains": False,
-        "data": [{"id": "watched", "state": "training", "model": None}],
-    }
+    data = [{"id": "watched", "state": "training", "model": None}]
+    assert server.get("/v1/runs").json == {"object": "list", "trains": False, "data": data}
     before = server.get(path).json
     assert (before["step"], before["steps"], before["reports"], before["next"]) == (0, 24, [], 0)
 
@@ -54,10 +48,8 @@ def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, An
     for _ in range(3):
         step = next(progress).step
     seen = server.get(path).json
-    assert seen["state"] == "training"
-    assert seen["step"] == step
+    assert (seen["state"], seen["step"], seen["next"]) == ("training", step, 3)
     assert [report["step"] for report in seen["reports"]] == [1, 2, 3]
-    assert seen["next"] == 3
     assert seen["seconds_left"] >= 0
 
     while next(progress).validation is None:
@@ -70,34 +62,22 @@ def test_a_run_is_seen_from_its_beginning_to_its_end(watching: tuple[Serving, An
     assert server.get(path).json["state"] == "stopped"
     list(train_run(resume(place)))
     ended = server.get(f"{path}?after=22").json
-    assert ended["state"] == "ended"
-    assert ended["seconds_left"] == 0
+    assert (ended["state"], ended["seconds_left"], ended["next"]) == ("ended", 0, 24)
     assert [report["step"] for report in ended["reports"]] == [23, 24]
-    assert ended["next"] == 24
     assert server.get(f"{path}?after=999").json["reports"] == []
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "says"),
-    [
-        ("/v1/runs/none", 404, "unknown run 'none'"),
-        ("/v1/runs/..%2Fwatched", 404, "unknown r"),
-        ("/v1/runs/watched?after=-1", 400, "after must be the number of a report"),
-        ("/v1/runs/watched?after=x", 400, "after must be the number of a report"),
-        ("/v1/runs/watched?after=" + "9" * 5000, 400, "after must be the number of a report"),
-    ],
-)
-def test_what_is_not_there_is_said(watching: tuple[Serving, Any], path: str, status: int, says: str) -> None:
-    found = watching[0].get(path)
-    assert found.status == status
-    assert says in found.error
-
-
-@pytest.mark.parametrize("path", ["/v1/runs", "/v1/runs/plan", "/v1/runs/watched/stop", "/v1/runs/watched/resume"])
-def test_nothing_is_trained_unless_the_server_was_started_so(watching: tuple[Serving, Any], path: str) -> None:
-    found = watching[0].post(path, {} if "watched" in path else {"text": BOOK, "name": "more"})
-    assert found.status == 404
-    assert "start it with --train DIR" in found.error
+def test_what_is_not_there_is_said_and_nothing_is_trained(watching: tuple[Serving, Any]) -> None:
+    server, _ = watching
+    for path, says in (("none", "unknown run 'none'"), ("..%2Fwatched", "unknown r")):
+        found = server.get(f"/v1/runs/{path}")
+        assert (found.status, says in found.error) == (404, True)
+    for after in ("-1", "x", "9" * 5000):
+        found = server.get(f"/v1/runs/watched?after={after}")
+        assert (found.status, "after must be the number of a report" in found.error) == (400, True)
+    for path in ("", "/plan", "/watched/stop", "/watched/resume"):
+        found = server.post(f"/v1/runs{path}", {} if "watched" in path else {"text": BOOK, "name": "more"})
+        assert (found.status, "start it with --train DIR" in found.error) == (404, True)
 
 
 def damaged(place: Path) -> Path:
