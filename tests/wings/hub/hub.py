@@ -37,6 +37,10 @@ class Repository:
         self.refs["main"] = sha_1
         return sha_1
 
+    @property
+    def newest(self) -> Files:
+        return self.commits[self.refs["main"]]
+
 
 class Hub(ThreadingHTTPServer):
     """The hub; `requests` are those that it has answered, as (method, path)."""
@@ -48,7 +52,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.large: dict[str, bytes] = {}  # what was sent by LFS, by its SHA-256
         self.requests: list[tuple[str, str]] = []
-        self.instead: Callable[[Handler, str], bool] = lambda handler, path: False  # True if it has answered
+        self.instead: Callable[[Handler, str], object] = lambda handler, path: False  # true if it has answered
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -90,9 +94,7 @@ def problems(card: str) -> list[str]:
     languages = values.get("language", [])
     for language in [languages] if isinstance(languages, str) else languages:
         if not re.fullmatch(r"[a-z]{2,3}|code|multilingual", language):
-            wrong.append(
-                f'"language" with value "{language}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code'
-            )
+            wrong.append(f'"language" with value "{language}" is not valid. It must be an ISO 639 code')
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", values.get("base_model", "a/b")):
         wrong.append('"base_model" must be a model of the hub')
     return wrong
@@ -142,8 +144,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def json(self, value: Any, status: int = 200) -> None:
-        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def json(self, value: Any) -> None:
+        self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _is_known(self) -> bool:
         return self.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -167,12 +169,6 @@ class Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": file} for file in files]
         private = self.server.repositories[name].private
         self.json({"id": name, "sha": commit, "private": private, "siblings": siblings})
-
-    def tree(self, name: str, revision: str, _: bytes) -> None:
-        files = self._commit(name, revision)[1]
-        self.json(
-            [{"type": "file", "path": it, "size": len(file), "oid": sha(file)[:40]} for it, file in files.items()]
-        )
 
     def file(self, name: str, revision: str, path: str, _: bytes) -> None:
         commit, files = self._commit(name, revision)
@@ -204,26 +200,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def validate(self, body: bytes) -> None:
         errors = problems(json.loads(body)["content"])
-        if self.headers.get("Accept") == "text/plain":
-            self.send(400 if errors else 200, "\n".join(f"- Error: {one}" for one in errors).encode(), {})
-        else:
-            self.json({"errors": [{"message": one} for one in errors], "warnings": []}, 400 if errors else 200)
+        text, answer = "\n".join(f"- Error: {one}" for one in errors), json.dumps({"errors": errors, "warnings": []})
+        said = text if self.headers.get("Accept") == "text/plain" else answer
+        self.send(400 if errors else 200, said.encode(), {})
 
     def preupload(self, name: str, _: str, body: bytes) -> None:
         self._repository(name)
         modes = {True: "lfs", False: "regular"}
-        files = [file["path"] for file in json.loads(body)["files"]]
-        answer = [
-            {"path": path, "uploadMode": modes[path.endswith(".safetensors")], "shouldIgnore": False} for path in files
-        ]
-        self.json({"files": answer})
+        paths = [file["path"] for file in json.loads(body)["files"]]
+        self.json(
+            {
+                "files": [
+                    {"path": path, "uploadMode": modes[path.endswith(".safetensors")], "shouldIgnore": False}
+                    for path in paths
+                ]
+            }
+        )
 
     def batch(self, name: str, body: bytes) -> None:
         self._repository(name)
-        objects = [
-            {**one, "actions": {"upload": {"href": f"{self.server.large_url}/{one['oid']}"}}}
-            for one in json.loads(body)["objects"]
-        ]
+        place = self.server.large_url
+        wanted = json.loads(body)["objects"]
+        objects = [{**one, "actions": {"upload": {"href": f"{place}/{one['oid']}"}}} for one in wanted]
         self.json({"transfer": "basic", "objects": objects})
 
     def put(self, oid: str, body: bytes) -> None:
@@ -249,7 +247,6 @@ MODEL = "/api/models/([^/]+/[^/]+)"
 ROUTES: dict[str, dict[str, Any]] = {
     "GET": {
         f"{MODEL}(?:/revision/(.+))?": Handler.info,
-        f"{MODEL}/tree/([^/]+)": Handler.tree,
         "/([^/]+/[^/]+)/resolve/([^/]+)/(.+)": Handler.file,
         "/large/(.+)": Handler.large,
     },

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import are_progress_bars_disabled  # type: ignore[attr-defined]
 
 from afterword.cli import main
 from afterword.errors import OptionError
@@ -26,7 +27,6 @@ from afterword.model.folder.saved import FILES, load_model, save_model
 from afterword.serving.writing.models import short_name
 from afterword.wings.hub.push import push
 from tests.cli.answers import fine
-from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
 from tests.tiny import save_tiny_whole
 from tests.wings.hub.hub import TOKEN, Hub, Repository, problems, stand_in
@@ -73,8 +73,12 @@ def at_home(hub: Hub, place: Path) -> dict[str, str]:
 
 def published(hub: Hub, model: Path, private: bool = False) -> Repository:
     hub.repositories["me/tiny"] = repository = Repository(private)
-    repository.commit({name: (model / name).read_bytes() for name in FILES if (model / name).exists()})
+    repository.commit(files_of(model))
     return repository
+
+
+def files_of(model: Path) -> dict[str, bytes]:
+    return {name: (model / name).read_bytes() for name in FILES if (model / name).exists()}
 
 
 def error(done: subprocess.CompletedProcess[str], status: int) -> str:
@@ -87,26 +91,23 @@ def error(done: subprocess.CompletedProcess[str], status: int) -> str:
 WRITE = ("--max-tokens", "20", "--seed", "1", "--json")
 
 
-def test_what_is_pushed_comes_back(run: Run, hub: Hub, mixed_model: Path, tmp_path: Path) -> None:
-    user = at_home(hub, tmp_path)
+def test_what_is_pushed_comes_back(on_hub: Command, hub: Hub, mixed_model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(mixed_model, tmp_path / "book"))
     (folder / "diary.txt").write_text("private")
-    sent = fine(run("push", folder, "me/tiny", "--license", "mit", "--language", "en", "--yes", **user))
-    assert sent.stdout.decode() == f"{hub.url}/me/tiny\n"
-    said = sent.stderr.decode()
-    assert "a new repository, which everybody can read" in said
-    assert "`ngram.safetensors` contains nearly all of the training text" in said
+    sent = fine(on_hub("push", folder, "me/tiny", "--license", "mit", "--language", "en", "--yes"))
+    assert sent.stdout == f"{hub.url}/me/tiny\n"
+    assert "a new repository, which everybody can read" in sent.stderr
+    assert "`ngram.safetensors` contains nearly all of the training text" in sent.stderr
     repository = hub.repositories["me/tiny"]
-    *_, files = repository.commits.values()
+    files = repository.newest
     weights = {"model.safetensors", "ngram.safetensors"}
     assert {*files} == {".gitattributes", "config.json", "tokenizer.json", "README.md", *weights}
     assert not repository.private
     assert not [path for _, path in hub.requests if "agent" in path]  # the client would report which one runs
     assert problems(files["README.md"].decode()) == []
     assert b"\nlicense: mit\n" in files["README.md"]
-    here, there = run("generate", mixed_model, *WRITE), fine(run("generate", MINE, *WRITE, **user))
-    assert there.stdout == here.stdout
-    assert there.stderr == here.stderr  # no progress bars in a pipe
+    here, there = on_hub("generate", mixed_model, *WRITE), fine(on_hub("generate", MINE, *WRITE))
+    assert (there.stdout, there.stderr) == (here.stdout, here.stderr)  # no progress bars in a pipe
 
 
 def test_a_second_push_removes_what_the_model_no_longer_has(
@@ -116,34 +117,30 @@ def test_a_second_push_removes_what_the_model_no_longer_has(
     sent = on_hub("push", model, "me/tiny", "--yes")
     assert "an existing repository, which only those with access can read" in sent.stderr
     assert "note: the card gives no licence" in sent.stderr
-    *_, files = hub.repositories["me/tiny"].commits.values()
-    assert "ngram.safetensors" not in files
+    assert "ngram.safetensors" not in hub.repositories["me/tiny"].newest
     assert on_hub("generate", MINE, *WRITE).stdout == on_hub("generate", model, *WRITE).stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["me/tiny"], "push asks first"),
-        (["me"], "write USER/NAME"),
-        (["you/tiny", "--yes"], "don't have the rights"),
-        (["me/tiny", "--yes", "--license", "free"], '"license" must be one of'),
-        (["me/tiny", "--yes", "--language", "English"], "ISO 639"),
-        (["me/public", "--yes", "--private"], "me/public exists and is public"),
-    ],
-)
-def test_a_refused_push_sends_nothing(arguments: list[str], says: str, on_hub: Command, hub: Hub, model: Path) -> None:
+def test_a_refused_push_sends_nothing(on_hub: Command, hub: Hub, model: Path) -> None:
     hub.repositories["me/public"] = Repository(private=False)
-    assert says in error(on_hub("push", model, *arguments), 1 if arguments[0] == "you/tiny" else 2)
+    assert "needs an access token" in error(on_hub("push", model, "me/tiny", "--yes", HF_TOKEN=""), 2)
+    assert hub.requests == []
+    for says, status, arguments in (
+        ("push asks first", 2, ["me/tiny"]),
+        ("don't have the rights", 1, ["you/tiny", "--yes"]),
+        ('"license" must be one of', 2, ["me/tiny", "--yes", "--license", "free"]),
+        ("ISO 639", 2, ["me/tiny", "--yes", "--language", "English"]),
+        ("me/public exists and is public", 2, ["me/public", "--yes", "--private"]),
+    ):
+        assert says in error(on_hub("push", model, *arguments), status)
+    with pytest.raises(OptionError, match="there is no terminal; give yes="):
+        push(model, "me/tiny")
     assert not any("commit" in path for _, path in hub.requests)
     assert set(hub.repositories) == {"me/public"}
 
 
-def test_python_is_not_asked(on_hub: Command, hub: Hub, model: Path) -> None:
+def test_python_gets_the_address_of_what_it_sent(on_hub: Command, hub: Hub, model: Path) -> None:
     on_hub("info", model)  # sets the environment
-    with pytest.raises(OptionError, match="there is no terminal; give yes="):
-        push(model, "me/tiny")
-    assert not hub.repositories
     sent = push(model, "me/tiny", yes=True)
     assert sent is not None
     assert sent.to_dict() == {"url": f"{hub.url}/me/tiny"}
@@ -161,67 +158,65 @@ def test_a_person_is_asked_first(answer: bytes, sends: bool, hub: Hub, model: Pa
     assert status == (130 if answer == b"\x04" else 0)
 
 
-def test_push_needs_a_token(on_hub: Command, hub: Hub, model: Path) -> None:
-    assert "needs an access token" in error(on_hub("push", model, "me/tiny", "--yes", HF_TOKEN=""), 2)
-    assert hub.requests == []
-
-
 def test_a_model_in_the_cache_needs_no_hub(on_hub: Command, hub: Hub, model: Path) -> None:
     repository = published(hub, model)
     first = fine(on_hub("info", MINE))
     count = len(hub.requests)
-    offline = on_hub("info", MINE, HF_HUB_OFFLINE="1")
-    assert offline.stdout == first.stdout
+    assert on_hub("info", MINE, HF_HUB_OFFLINE="1").stdout == first.stdout
     assert len(hub.requests) == count
     unreachable = on_hub("info", f"{MINE}@{repository.refs['main']}", HF_ENDPOINT="http://127.0.0.1:9")
     assert unreachable.stdout == first.stdout
 
 
 def test_a_revision_names_an_earlier_state(on_hub: Command, hub: Hub, model: Path, lines_model: Path) -> None:
-    repository = published(hub, model)
-    earlier = repository.refs["main"]
-    repository.commit({name: (lines_model / name).read_bytes() for name in FILES if (lines_model / name).exists()})
+    earlier = published(hub, model).refs["main"]
+    hub.repositories["me/tiny"].commit(files_of(lines_model))
     facts = {name: json.loads(on_hub("info", name, "--json").stdout) for name in (MINE, f"{MINE}@{earlier}")}
     assert [fact["lines"] for fact in facts.values()] == [True, False]
 
 
 def test_only_the_files_of_a_model_are_downloaded(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     repository = published(hub, model)
-    *_, files = repository.commits.values()
+    files = repository.newest
     more = {"modeling.py": b"raise SystemExit", "model.pt": b"pickle", "deep/config.json": b"{}"}
     repository.commit({**files, **more, "calibration.safetensors": b"of another model"})
     assert on_hub("info", MINE).returncode == 0
-    names = {path.name for path in (tmp_path / "home").rglob("snapshots/*/*")}
-    assert names == {*files}
-    assert not any(path.endswith(name) for _, path in hub.requests for name in ("modeling.py", "model.pt"))
+    assert {path.name for path in (tmp_path / "home").rglob("snapshots/*/*")} == {*files}
+    assert not any(path.endswith(("modeling.py", "model.pt")) for _, path in hub.requests)
 
 
 def test_what_cannot_be_had_is_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
-    published(hub, model, private=True)
-    assert "no model at hf://me/other: the hub has no such repository" in error(on_hub("info", "hf://me/other"), 2)
-    assert "hf auth login, or set HF_TOKEN" in error(on_hub("info", MINE, HF_TOKEN=""), 2)
-    assert "has no such revision" in error(on_hub("info", f"{MINE}@v9"), 2)
-    assert "needs the hub, and HF_HUB_OFFLINE is set" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
-    assert "the hub of HF_ENDPOINT, 'http://127.0.0.1:9', did not answer for hf://me/tiny" in error(
-        on_hub("info", MINE, HF_ENDPOINT="http://127.0.0.1:9"), 1
-    )
-
-
-def test_a_model_of_another_program_is_one_line(on_hub: Command, hub: Hub, model: Path) -> None:
-    repository = published(hub, model)
-    *_, files = repository.commits.values()
-    repository.commit({**files, "config.json": b'{"model_type": "gpt2"}', "model.safetensors": b"large"})
-    count = len(hub.requests)
+    files = published(hub, model, private=True).newest
+    nowhere = "http://127.0.0.1:9"
+    no_answer = f"the hub of HF_ENDPOINT, '{nowhere}', did not answer for hf://me/tiny: [Errno {errno.ECONNREFUSED}]"
+    for says, status, name, environment in (
+        ("no model at hf://me/other: the hub has no such repository", 2, "hf://me/other", {}),
+        ("hf auth login, or set HF_TOKEN", 2, MINE, {"HF_TOKEN": ""}),
+        ("has no such revision", 2, f"{MINE}@v9", {}),
+        ("needs the hub, and HF_HUB_OFFLINE is set", 1, MINE, {"HF_HUB_OFFLINE": "1"}),
+        (no_answer, 1, MINE, {"HF_ENDPOINT": nowhere}),
+    ):
+        assert says in error(on_hub("info", name, **environment), status)
+    hub.repositories["me/tiny"].commit({**files, "config.json": b'{"model_type": "gpt2"}'})
     assert "is not a model of Afterword" in error(on_hub("info", MINE), 2)
-    assert not any(path.endswith("model.safetensors") for _, path in hub.requests[count:])
+    assert not any(path.endswith("model.safetensors") for _, path in hub.requests)  # it may be large
 
 
-def test_a_run_can_begin_from_the_hub(run: Run, hub: Hub, model: Path, tmp_path: Path) -> None:
+def test_progress_bars_are_off_where_nobody_sees_them(on_hub: Command, hub: Hub, model: Path) -> None:
+    published(hub, model)
+    off = list[bool]()
+    hub.instead = lambda handler, path: off.append(are_progress_bars_disabled())
+    for environment, expected in (({}, True), ({"HF_HUB_DISABLE_PROGRESS_BARS": "0"}, False)):
+        off.clear()
+        fine(on_hub("info", MINE, **environment))
+        assert {*off} == {expected}
+
+
+def test_a_run_can_begin_from_the_hub(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     published(hub, model)
     text = tmp_path / "text.txt"
     text.write_text("abcd dcba\n" * 60)
-    options = ("--base", MINE, "--steps", "2", "--threads", "1")
-    fine(run("train", text, *options, "--out", tmp_path / "run", **at_home(hub, tmp_path)))
+    fine(on_hub("train", text, "--base", MINE, "--steps", "2", "--threads", "1", "--out", tmp_path / "run"))
     begun = load_model(tmp_path / "run" / "model")
     assert begun.about["base"]["name"] == MINE
     assert metadata(begun)["base_model"] == "me/tiny"
@@ -256,17 +251,14 @@ def test_without_the_client_or_with_an_old_one_the_extra_is_named(monkeypatch: p
 
 
 def test_the_metadata_that_an_owner_wrote_stay(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
-    saved = load_model(model)
     own = {"license": "cc0-1.0", "language": ["de", "en"], "tags": ["letters"]}
-    save_model(tmp_path / "own", saved, card_text(own, "# Mine\n\n```\nafterword generate .\n```\n"))
+    save_model(tmp_path / "own", load_model(model), card_text(own, "# Mine\n\n```\nafterword generate .\n```\n"))
     sent = fine(on_hub("push", tmp_path / "own", "me/own", "--private", "--yes"))
     assert "note:" not in sent.stderr
     assert hub.repositories["me/own"].private
-    *_, files = hub.repositories["me/own"].commits.values()
-    said = files["README.md"].decode()
-    assert "license: cc0-1.0" in said
-    assert "- letters" in said
-    assert "library_name: afterword" in said
+    said = hub.repositories["me/own"].newest["README.md"].decode()
+    for kept in ("license: cc0-1.0", "- letters", "library_name: afterword"):
+        assert kept in said
     assert "# Mine\n\n```\nafterword generate hf://me/own\n```\n" in said
 
 
@@ -279,19 +271,19 @@ def test_the_card_of_every_kind_of_model_is_valid(model: Path) -> None:
     for base, validation in itertools.product(bases, (None, {"bits_per_character": 2.5, "nats_per_character": 1.7})):
         kind = dataclasses.replace(saved, about={**saved.about, "base": base, "validation": validation})
         assert problems(card(kind, [(0.8, "---\na: [")])) == []
+        assert ("metrics" in metadata(kind)) == (validation is not None)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "README.md"])
-def test_each_damaged_file_of_a_model_on_the_hub_is_one_line(
-    on_hub: Command, hub: Hub, tmp_path: Path, name: str
+def test_each_damaged_or_missing_file_of_a_model_on_the_hub_is_one_line(
+    on_hub: Command, hub: Hub, tmp_path: Path
 ) -> None:
-    mine, yours = (save_tiny_whole(tmp_path / f"{seed}", seed) for seed in (0, 1))
-    files = {one: (mine / one).read_bytes() for one in FILES}
-    published(hub, mine)
+    repository = published(hub, save_tiny_whole(tmp_path / "whole", seed=0))
+    files = repository.newest
     assert on_hub("info", MINE).returncode == 0
-    middle = len(files[name]) // 2
-    flipped = files[name][:middle] + bytes([files[name][middle] ^ 4]) + files[name][middle + 1 :]
-    for damaged in ({name: flipped}, {name: (yours / name).read_bytes()}, None):
+    for name in [name for name in FILES if name != "README.md"]:
+        middle = len(files[name]) // 2
+        flipped = files[name][:middle] + bytes([files[name][middle] ^ 4]) + files[name][middle + 1 :]
         left = {one: content for one, content in files.items() if one != name}
-        hub.repositories["me/tiny"].commit(left | (damaged or {}))
-        assert MINE in error(on_hub("info", MINE), 2)
+        for damaged in ({**left, name: flipped}, left):
+            repository.commit(damaged)
+            assert MINE in error(on_hub("info", MINE), 2)
