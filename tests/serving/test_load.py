@@ -31,11 +31,15 @@ def small(models: Path) -> Iterator[Serving]:
         yield found
 
 
-def begun(server: Serving, path: str = "/v1/completions", **body: Any) -> socket.socket:
-    """A request that was sent, whose answer nobody has read yet."""
+def begun(server: Serving, path: str = "/v1/completions", receives: int | None = None, **body: Any) -> socket.socket:
+    """A request that was sent, whose answer nobody has read yet, by a client that `receives` so many bytes at once."""
     sent = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
-    made = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    made = socket.socket()
+    made.settimeout(PATIENCE)
+    if receives is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+    made.connect(("127.0.0.1", server.port))
     made.sendall(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
     return made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ipaddress
-import json
 import re
 import select
 import signal
@@ -39,9 +38,8 @@ def locked(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A server with a key, and hasty with those who send slowly."""
     file = tmp_path_factory.mktemp("key") / "key"
     file.write_text(f"{KEY}\n")
-    with serving(
-        models / "tiny", "--api-key-file", file, "--root-path", "/a/w", limits={"receive_timeout": 3}
-    ) as found:
+    options = ("--api-key-file", file, "--root-path", "/a/w")
+    with serving(models / "tiny", *options, limits={"receive_timeout": 2}) as found:
         yield found
 
 
@@ -76,20 +74,21 @@ def test_a_server_answers_below_its_root_path_and_without_it(locked: Serving) ->
         assert locked.get(f"{root}/openapi.json", **key).json["servers"] == [{"url": "/a/w"}]
 
 
-def test_the_page_holds_nothing_beside_its_files(server: Serving) -> None:
-    for path in ("nothing.js", "../app.py", "%2e%2e/app.py", "/etc/passwd", "a/b/c.js", "page.html"):
-        assert server.get(f"/static/{path}").status == 404, path
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.:{port}"]
-)
-def test_a_name_that_was_pointed_at_this_machine_is_refused(server: Serving, host: str) -> None:
-    found = server.get("/v1/models", Host=host.format(port=server.port))
-    assert found.status == 403
-    assert "use its own name" in found.error
-    for own in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
-        assert server.get("/v1/models", Host=f"{own}:{server.port}").status == 200
+def test_who_means_another_name_or_comes_from_another_page_is_refused(server: Serving) -> None:
+    """So no other page reads anything, also under a name that was pointed at this machine."""
+    port = server.port
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", f"localhost.:{port}"):
+        found = server.get("/v1/models", Host=host)
+        assert (found.status, "use its own name" in found.error) == (403, True), host
+    for host in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+        assert server.get("/v1/models", Host=f"{host}:{port}").status == 200, host
+    evil = f"http://localhost:{port}.evil.example"
+    for origin in ("http://evil.example", "null", "", evil, "http://127.0.0.1"):
+        assert server.get("/v1/models", Origin=origin).status == 403, origin
+    own = server.get("/v1/models", Origin=server.url)
+    assert own.status == 200
+    assert not [name for name in own.headers if name.startswith("access-control-")]
+    assert server.ask("OPTIONS", "/v1/completions").status == 405
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
@@ -123,16 +122,6 @@ def test_the_address_that_others_type_is_printed(models: Path, monkeypatch: pyte
     assert address("0.0.0.0") == f"{socket.gethostname()}.local"
 
 
-def test_no_other_page_may_ask(server: Serving) -> None:
-    evil = f"http://localhost:{server.port}.evil.example"
-    for origin in ("http://evil.example", "null", "", evil, "http://127.0.0.1"):
-        assert server.get("/v1/models", Origin=origin).status == 403, origin
-    own = server.get("/v1/models", Origin=server.url)
-    assert own.status == 200
-    assert not [name for name in own.headers if name.startswith("access-control-")]
-    assert server.ask("OPTIONS", "/v1/completions").status == 405
-
-
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
     for path in ("/v1/models", "/nothing", "/health", "/openapi.json"):
         found = server.get(path)
@@ -144,14 +133,14 @@ def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
         assert found.headers["x-content-type-options"] == "nosniff"
 
 
-def test_unknown_routes_are_told(server: Serving) -> None:
-    for path in ("/health/", "/v1/models/", f"/static/{'a' * 5000}.js", "/v1/models/%2e%2e"):
+def test_unknown_routes_are_told_and_no_file_beside_the_pages_is_sent(server: Serving) -> None:
+    beside = ("nothing.js", "../app.py", "%2e%2e/app.py", "/etc/passwd", "a/b/c.js", "page.html", f"{'a' * 5000}.js")
+    for path in (*(f"/static/{one}" for one in beside), "/health/", "/v1/models/", "/v1/models/%2e%2e"):
         assert server.get(path).status == 404, path
     assert server.get("/v1/nothing").error == "unknown route '/v1/nothing': see /openapi.json"
     assert server.get("/models").error == "unknown route '/models': did you mean /v1/models? see /openapi.json"
     chat = server.post("/v1/chat/completions", {"model": "tiny", "messages": []})
-    assert chat.status == 404
-    assert "/v1/completions" in chat.error
+    assert (chat.status, "/v1/completions" in chat.error) == (404, True)
 
 
 def talk(port: int, *parts: bytes, pause: float = 0) -> bytes:
@@ -184,17 +173,9 @@ def test_who_sends_slowly_is_closed(locked: Serving) -> None:
 
 
 def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
-    body = json.dumps({"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}).encode()
-    head = b"POST /v1/completions HTTP/1.1\r\nContent-Type: application/json\r\n"
+    asked = {"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}
     with serving(models / "tiny", limits={"send_timeout": 1}) as found, contextlib.ExitStack() as open_ones:
-        head += f"Host: 127.0.0.1:{found.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        clients = []
-        for _ in range(3):
-            made = open_ones.enter_context(socket.socket())
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            made.connect(("127.0.0.1", found.port))
-            made.sendall(head + body)
-            clients.append(made)
+        clients = [open_ones.enter_context(begun(found, **asked, receives=4096)) for _ in range(3)]
         until(lambda: len(select.select(clients, [], [], 0)[0]) == len(clients))  # each is being answered
         found.process.send_signal(signal.SIGTERM)
         assert found.process.wait(PATIENCE) == 0
@@ -208,9 +189,8 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
         found.get("/health", Host="elsewhere")
         for name in (b"\x1b[31m", b"a\t9.9.9.9", b"\xe2\x80\xa8", b"a" * 5000):
             host = f"Host: 127.0.0.1:{found.port}\r\nConnection: close\r\n".encode()
-            assert b" 200 OK" in talk(
-                found.port, b"GET /health HTTP/1.1\r\nX-Forwarded-For: ", name, b"\r\n", host, b"\r\n"
-            )
+            request = (b"GET /health HTTP/1.1\r\nX-Forwarded-For: ", name, b"\r\n", host, b"\r\n")
+            assert b" 200 OK" in talk(found.port, *request)
         with begun(found, model="tiny", prompt="abcd", max_tokens=16_000):
             found.wait_for("places_in_use", 1)
         assert found.is_idle()
@@ -219,9 +199,8 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
         assert found.process.stderr is not None
         lines = found.process.stderr.read().decode().splitlines()
     assert "abcd" not in " ".join(lines)  # of a prompt
-    fields = [
-        re.fullmatch(r"[\d-]+T[\d:.]+\+00:00 ([!-~]+) ([A-Z]+) ([!-~]+) (\d{3}) \d+\.\d{3}", line) for line in lines
-    ]
+    form = r"[\d-]+T[\d:.]+\+00:00 ([!-~]+) ([A-Z]+) ([!-~]+) (\d{3}) \d+\.\d{3}"
+    fields = [re.fullmatch(form, line) for line in lines]
     assert all(fields), lines
     assert max(map(len, lines)) < 400
     seen = [(one[2], one[3][:10], one[4]) for one in fields if one is not None and one[3] != "/metrics"]
@@ -235,18 +214,23 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
     ]
 
 
-def test_a_stopping_server_answers_503_until_its_last_stream_ends(models: Path) -> None:
+def test_a_stopping_server_lets_what_runs_finish_and_answers_503_meanwhile(models: Path) -> None:
     with serving(models / "tiny", limits=MOST) as found:
-        with begun(found, **ENDLESS, stream=True) as made:
-            assert b" 200 OK" in made.recv(100)
+        short = {"model": "tiny", "max_tokens": 5000, "stream_options": {"include_usage": True}}
+        with begun(found, **ENDLESS, stream=True) as endless, begun(found, **short, stream=True) as made:
+            assert b" 200 OK" in endless.recv(100)
+            answer = made.recv(100)  # the beginning
             found.process.send_signal(signal.SIGTERM)
             until(lambda: found.get("/health").status == 503)  # without refused connections
             assert found.get("/health").error == "the server is stopping: try again later"
             refused = found.post("/v1/completions", {"model": "tiny"})
             assert (refused.status, refused.headers["connection"]) == (503, "close")
             assert found.get("/health", Host="elsewhere").status == 403
+            answer += everything(made)
+            assert b'"completion_tokens":5000' in answer
+            assert b"data: [DONE]" in answer
             assert found.gauge("places_in_use") == 1
-            assert made.recv(100)
+            assert endless.recv(100)
         assert found.process.wait(PATIENCE) == 0
 
 
@@ -263,28 +247,13 @@ def test_signals_are_a_servers_only_while_it_runs(monkeypatch: pytest.MonkeyPatc
     assert handlers() == before  # so that Ctrl-C ends the wait for a run that is saved
 
 
-def test_a_stop_lets_what_runs_finish(models: Path) -> None:
-    with serving(models / "tiny") as found:
-        with begun(found, model="tiny", max_tokens=5000, stream=True, stream_options={"include_usage": True}) as made:
-            answer = made.recv(100)  # the beginning
-            found.process.send_signal(signal.SIGINT)
-            answer += everything(made)
-        assert b'"completion_tokens":5000' in answer
-        assert b"data: [DONE]" in answer
-        assert found.process.wait(PATIENCE) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--port PORT", "cannot listen on 127.0.0.1:PORT: Address already in use"),
-        ("--port 0 --run tiny", "a model and a run are both named tiny: rename the folder of one of them"),
-    ],
-)
 def test_what_is_taken_ends_with_one_line(
-    server: Serving, models: Path, tmp_path: Path, arguments: str, message: str, monkeypatch: pytest.MonkeyPatch
+    server: Serving, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     damaged(tmp_path / "tiny")
-    given = arguments.replace("PORT", str(server.port)).split()
-    assert message.replace("PORT", str(server.port)) in error_line(run_here(["serve", str(models / "tiny"), *given]))
+    for given, says in (
+        (f"--port {server.port}", f"cannot listen on 127.0.0.1:{server.port}: Address already in use"),
+        ("--port 0 --run tiny", "a model and a run are both named tiny: rename the folder of one of them"),
+    ):
+        assert says in error_line(run_here(["serve", str(models / "tiny"), *given.split()]))
