@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -17,6 +16,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +36,7 @@ from tests.cli.answers import fine
 from tests.cli.conftest import run_here
 from tests.examples import BLOCK, commands, derived
 from tests.processes import finished
-from tests.serving.server import USUAL, Serving, serving
+from tests.serving.server import USUAL, serving
 from tests.tiny import save_tiny
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +58,13 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: 
 
 def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def cells(notebook: Path, kind: str = "code") -> Iterator[dict[str, Any]]:
+    """Yield the cells of code, or of another kind."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == kind:
+            yield cell
 
 
 # What the pages name
@@ -86,8 +93,18 @@ def options(command: str) -> set[str]:
     found = command_line.get_command(click.Context(command_line), command)
     assert found is not None
     options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
-    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
-    return names | {"--help", "-h"}
+    return {name for option in options for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
+
+
+def links(path: Path) -> Iterator[str]:
+    """Yield each relative link of a page that leads to no file, or to no heading, or to what Sphinx does not find."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            place, _, anchor = link.partition("#")
+            target = path.parent / place if place else path
+            inside = path.parent != DOCS or target.resolve().is_relative_to(DOCS)
+            if not (inside and target.exists() and (not anchor or anchor in anchors(target))):
+                yield link
 
 
 def anchors(path: Path) -> set[str]:
@@ -95,56 +112,48 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def links(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield each relative link of a page, and whether it leads to a file and a heading, which Sphinx finds too."""
-    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        if not link.startswith("http"):
-            place, _, anchor = link.partition("#")
-            target = path.parent / place if place else path
-            inside = path.parent != DOCS or target.resolve().is_relative_to(DOCS)
-            yield link, inside and target.exists() and (not anchor or anchor in anchors(target))
-
-
-def paths(line: str) -> Iterator[tuple[str, bool]]:
-    """Yield the path that a code span is, and whether it exists in the repository."""
+def paths(line: str) -> Iterator[str]:
+    """Yield the path that a code span is, if it is not in the repository."""
     rooms = {path.name for place in (ROOT, SOURCE) for path in place.iterdir() if path.is_dir()}
     is_path = re.fullmatch(r"[\w./-]+/([\w-]+\.(py|md|svg|tsv|txt|jsonl))?", line)
     if is_path and line.split("/")[0] in rooms and "NAME" not in line:
-        yield line, (ROOT / line).exists() or (SOURCE / line).exists()
-    if re.fullmatch(r"\w+\.py", line) and line.islower():  # NAME.py is any
-        yield line, any(next((ROOT / place).rglob(line), None) for place in CODE)
+        if not (ROOT / line).exists() and not (SOURCE / line).exists():
+            yield line
+    elif re.fullmatch(r"[a-z_]+\.py", line) and not any(next((ROOT / place).rglob(line), None) for place in CODE):
+        yield line
 
 
-def programs(line: str) -> Iterator[tuple[str, bool]]:
-    """Yield what a line runs by make or as a benchmark, and whether it exists."""
+def programs(line: str) -> Iterator[str]:
+    """Yield what a line runs by make or as a benchmark, if it does not exist."""
     given = words(line)
-    if given[:1] == ["make"]:
-        yield line, given[1] in TARGETS
-    for place, benchmark, command in re.findall(
-        r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?", line
-    ):
-        path = ROOT / place.replace(".", "/") / f"{benchmark}.py"
-        yield line, path.is_file() or path.with_suffix("").is_dir()
-        if command and "click.group" in (source := path.read_text(encoding="utf-8")):
-            yield line, bool(re.search(rf"def {command}(_way)?\(|\"{command}\"", source))
+    if given[:1] == ["make"] and given[1] not in TARGETS:
+        yield line
+    benchmark = r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?"
+    for place, name, command in re.findall(benchmark, line):
+        path = ROOT / place.replace(".", "/") / f"{name}.py"
+        if not path.is_file() and not path.with_suffix("").is_dir():
+            yield line
+        elif command and "click.group" in (source := path.read_text(encoding="utf-8")):
+            yield from [] if re.search(rf"def {command}(_way)?\(|\"{command}\"", source) else [line]
 
 
-def asked(line: str) -> Iterator[tuple[str, bool]]:
-    """Yield the command of a line, and its options, and whether they exist: of that command, or else of any."""
+def asked(line: str) -> Iterator[str]:
+    """Yield the command of a line, and each option, if it does not exist: of that command, or else of any."""
     given = words(line)
-    if match := re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line):
-        yield line, match[1] in names()
+    match = re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line)
+    if match and match[1] not in names():
+        yield line
     if "afterword" in given:
         given = given[given.index("afterword") + 1 :]
     if given and (given[0] in names() or given[0].startswith("--")):
         known = options(given[0]) if given[0] in names() else set[str]().union(*map(options, names()))
         for word in given[: given.index("|") if "|" in given else None]:
-            if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word):
-                yield f"{word} of {line}", word.split("=")[0] in known | OTHERS
+            if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word) and word.split("=")[0] not in known | OTHERS:
+                yield f"{word} of {line}"
 
 
-def calls(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield each code span that calls the package or `model`, and whether it suits the signature."""
+def calls(text: str) -> Iterator[str]:
+    """Yield each code span that calls the package or `model`, if it does not suit the signature."""
     for span in re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)):
         with contextlib.suppress(SyntaxError):
             for node in ast.walk(ast.parse(span)):
@@ -157,40 +166,25 @@ def calls(text: str) -> Iterator[tuple[str, bool]]:
                         try:
                             inspect.signature(getattr(of, name)).bind(*bound, *node.args, **given)
                         except (AttributeError, TypeError):
-                            yield span, False
-                        else:
-                            yield span, True
+                            yield span
 
 
-def missing(named: Iterator[tuple[str, bool]]) -> list[str]:
-    return [what for what, exists in named if not exists]
+@pytest.mark.parametrize("path", PAGES + HISTORY, ids=lambda path: path.name)
+def test_the_links_of_a_page_lead_somewhere(path: Path) -> None:
+    assert [*links(path)] == []
 
 
 @each_page
 def test_all_that_a_page_names_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert missing(links(path)) == []
-    assert missing(one for line in code(path) for named in (paths, programs, asked) for one in named(line)) == []
-    assert path.stem in JAVASCRIPT or missing(calls(text)) == []
+    assert [one for line in code(path) for missing in (paths, programs, asked) for one in missing(line)] == []
+    assert path.stem in JAVASCRIPT or [*calls(text)] == []
     assert not re.findall(r"^ *%.*", text, re.MULTILINE), "Sphinx leaves such lines out"
 
 
-def test_the_calls_that_notebooks_name_exist_and_a_wrong_one_is_found() -> None:
-    texts = ("".join(cell["source"]) for notebook in NOTEBOOKS for cell in cells(notebook, "markdown"))
-    assert [one for text in texts for one in missing(calls(text))] == []
-    assert len(missing(calls("`model.gate(text)` `afterword.train(text, minuts=3)` `model.gates()`"))) == 3
-
-
-@pytest.mark.parametrize("path", HISTORY, ids=lambda path: path.name)
-def test_the_links_of_the_history_lead_somewhere(path: Path) -> None:
-    assert missing(links(path)) == []
-
-
-def cells(notebook: Path, kind: str = "code") -> Iterator[dict[str, Any]]:
-    """Yield the cells of code, or of another kind."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == kind:
-            yield cell
+@each_notebook
+def test_the_calls_that_a_notebook_names_exist(notebook: Path) -> None:
+    assert [*calls("".join("".join(cell["source"]) for cell in cells(notebook, "markdown")))] == []
 
 
 QUOTED = re.compile(r"^<!-- quoted from (\S+) -->\n```\w*\n(.+?)^```$", re.MULTILINE | re.DOTALL)
@@ -205,21 +199,19 @@ def test_what_a_page_quotes_is_between_two_blank_lines_of_the_source(path: str, 
 
 
 def test_every_page_is_once_in_a_table_of_contents() -> None:
-    index = page("index")
-    contents = re.findall(r"^\*\*.+:\*\* ((?:.+\n)+)", index, re.MULTILINE)
-    listed = sorted(name for links in contents for name in re.findall(r"\]\((.+?)\.\w+\)", links))
-    pages = [path for kind in ("*.md", "notebooks/*.ipynb") for path in DOCS.glob(kind)]
-    names = {str(path.relative_to(DOCS).with_suffix("")) for path in pages}
-    assert listed == sorted(names - {"index"})
+    contents = re.findall(r"^\*\*.+:\*\* ((?:.+\n)+)", page("index"), re.MULTILINE)
+    listed = [name for links in contents for name in re.findall(r"\]\((.+?)\.\w+\)", links)]
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in (*DOCS.glob("*.md"), *NOTEBOOKS)}
+    assert sorted(listed) == sorted(pages - {"index"})
 
 
 @cache
 def generated() -> ModuleType:
     """Return docs/generated.py."""
-    at = importlib.util.spec_from_file_location("generated", DOCS / "generated.py")
+    at = spec_from_file_location("generated", DOCS / "generated.py")
     assert at is not None
     assert at.loader is not None
-    module = importlib.util.module_from_spec(at)
+    module = module_from_spec(at)
     at.loader.exec_module(module)
     return module
 
@@ -227,8 +219,7 @@ def generated() -> ModuleType:
 def test_every_file_is_listed_with_a_sentence_and_the_house_is_drawn_as_it_stands() -> None:
     assert f"```\n{generated().house()}\n```" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(.+)` \| (.+) \|$", generated().files(), re.MULTILINE))
-    names = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.stem != "__init__"}
-    assert rows.keys() == names
+    assert rows.keys() == {one.relative_to(SOURCE).as_posix() for one in SOURCE.rglob("*.py") if one.stem != "__init__"}
 
 
 def test_the_reference_has_every_command_option_route_and_name() -> None:
@@ -237,8 +228,7 @@ def test_the_reference_has_every_command_option_route_and_name() -> None:
         assert f"## {command}\n" in reference
         named = options(command) - {"--help", "-h", "--help-all"}
         assert all(re.search(rf"[` ]{name}\b", reference) for name in named), command
-    for route in ROUTES:
-        assert f"## `{route.method} {route.path.replace(':path', '')}`\n" in routes
+    assert all(f"## `{route.method} {route.path.replace(':path', '')}`\n" in routes for route in ROUTES)
     listed = re.findall(r"^   ([\w.]+)$", page("python"), re.MULTILINE)
     assert set(afterword.__all__) - {"__version__"} <= set(listed)
 
@@ -259,16 +249,15 @@ def test_the_pages_build_without_a_warning_and_load_nothing_from_elsewhere(tmp_p
         assert not [tag for tag in tags if re.search(r"(src|href)=.(https?:)?//", tag)], path
 
 
-# Examples, commands and programs
+# Commands and programs
 
 
-SCORED = r"^ +\d+ +[\d.]+ +[\d.]+  (.*\n)"  # a line of `score --lines`, with its text
 NUMBER = re.compile(r"\d+\.\d+|\d+(?=%)")
 
 
 def program(name: str) -> str:
     """Return the programs in Python of a page, one after the other."""
-    return "".join(re.findall(r"```python\n(.*?)```", page(name), re.DOTALL))
+    return "".join(map(textwrap.dedent, re.findall(r"^ *```python\n(.*?)^ *```", page(name), re.DOTALL | re.MULTILINE)))
 
 
 def ran(*arguments: str) -> str:
@@ -278,49 +267,30 @@ def ran(*arguments: str) -> str:
 
 def alike(printed: str, quoted: str) -> bool:
     """The same but for rounding, which differs from processor to processor."""
-    found, expected = (list(map(float, NUMBER.findall(line))) for line in (printed, quoted))
-    return NUMBER.sub("#", printed).split() == NUMBER.sub("#", quoted).split() and found == pytest.approx(
-        expected, rel=0.01, abs=1
-    )
+    found, expected = (list(map(float, NUMBER.findall(text))) for text in (printed, quoted))
+    same = NUMBER.sub("#", printed).split() == NUMBER.sub("#", quoted).split()
+    return same and found == pytest.approx(expected, rel=0.01, abs=1)
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with the texts that pages name."""
     monkeypatch.chdir(tmp_path)
+    text = "".join(f'Humpty Dumpty: "the {k}th line, friends, countrymen."\n' for k in range(80))
     for name in ("book", "your-book", "other"):
-        text = "".join(f'Humpty Dumpty: "the {k}th line, friends, countrymen."\n' for k in range(80))
         Path(f"{name}.txt").write_text(text, encoding="utf-8")
-    Path("lines.txt").write_text("".join(re.findall(SCORED, README, re.MULTILINE)), encoding="utf-8")
+    scored = re.findall(r"^ +\d+ +[\d.]+ +[\d.]+  (.*\n)", README, re.MULTILINE)  # by `score --lines`
+    Path("lines.txt").write_text("".join(scored), encoding="utf-8")
     return tmp_path
 
 
-# Examples with their output.
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for path in PAGES if "<!-- derived -->" in path.read_text(encoding="utf-8")],
-    ids=lambda path: path.name,
-)
-def test_every_derived_example_is_as_it_is_printed_now(path: Path) -> None:
+@each_page
+def test_every_example_with_its_output_is_marked_and_a_derived_one_is_as_it_is_printed_now(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert derived(text) == text, "make examples"
-
-
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_every_example_with_its_output_is_marked(path: Path) -> None:
-    for found in BLOCK.finditer(path.read_text(encoding="utf-8")):
+    for found in BLOCK.finditer(text if path.parent == DOCS else ""):
         begins = "" if found["language"] else commands(found["body"])
-        assert found["kind"] or not begins or begins == found["body"], found[0]
-
-
-# Commands.
-
-
-def rounded(output: str) -> list[str | float]:
-    """Return the words of an output; of its numbers, the digits that every processor computes alike."""
-    return [round(float(word), 1) if re.fullmatch(r"\d+\.\d+", word) else word for word in output.split()]
+        assert found["kind"] or begins in ("", found["body"]), found[0]
 
 
 @pytest.mark.timeout(600)
@@ -335,76 +305,53 @@ def test_the_commands_of_readme_work_one_after_the_other_and_print_what_it_shows
         if line.startswith("afterword odd"):  # of which three are shown
             assert re.findall(r"log:\d+", output) == re.findall(r"log:\d+", printed)[:3]
         elif output.strip():
-            assert rounded(output) == rounded(printed), line
+            assert alike(printed, output), line
     for line in re.findall(r"`afterword (\w+ [^`]+ --html [^`]+)`", README):
         ran(*shlex.split(line), "--overwrite")
-
-
-def test_the_server_answers_as_readme_shows() -> None:
-    (request,) = re.findall(r"^curl .* --json '(.*)'$", README, re.MULTILINE)
-    with serving("english") as server:
-        (answer,) = server.complete(**json.loads(request))["choices"]
-    assert f'"text": {json.dumps(answer["text"])}, …' in README
+    (asked,) = re.findall(r"^curl .* --json '(.*)'$", README, re.MULTILINE)
+    answer = load("english").generate(**USUAL | json.loads(asked))  # as the server does
+    assert f'"text": {json.dumps(answer.text)}, …' in README
 
 
 def test_the_commands_of_scoring_print_what_it_shows(place: Path) -> None:
     shown, summary, table = page("scoring").split("```")[3:8:2]
     (sentence,) = re.findall(r'in it, "(.*?)":', " ".join(page("scoring").split()))
     Path("letter.txt").write_text(sentence + "\n", encoding="utf-8")
-    lines = [line.split("  #")[0] for line in shown.strip().splitlines()]
-    assert len(lines) == 4
-    done = [fine(run_here(shlex.split(line)[1:])) for line in lines]
-    printed, quoted = done[0].stderr.decode().splitlines(), summary.strip().splitlines()
-    assert len(printed) == len(quoted)
-    assert all(map(alike, printed, quoted))
-    head, *rows = done[0].stdout.decode().splitlines()
-    assert all(map(alike, [head.strip(), *rows[37:40]], table.strip().splitlines()))
+    plain, _, _, of_csv = [fine(run_here(shlex.split(line.split("  #")[0])[1:])) for line in shown.strip().splitlines()]
+    assert alike(plain.stderr.decode(), summary)
+    head, *rows = plain.stdout.decode().splitlines()
+    assert alike("\n".join([head, *rows[37:40]]), table)
     assert Path("letter.html").exists()
-    assert done[3].stdout.startswith(b"line,column,text,bits,start,text_1,probability_1,")
+    assert of_csv.stdout.startswith(b"line,column,text,bits,start,text_1,probability_1,")
 
 
-# Programs.
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Path]]:
-    folder = save_tiny(tmp_path_factory.mktemp("docs") / "book")
-    with serving(folder) as server:
-        yield server, folder
-
-
-def test_the_clients_of_the_page_of_the_server_work(book: tuple[Serving, Path]) -> None:
-    server, folder = book
-    code, here = program("serving"), f"127.0.0.1:{server.port}"
-    done = finished([sys.executable, "-c", code.replace("127.0.0.1:8000", here)])
-    assert done.returncode == 0, done.stderr.decode()
-    assert float(done.stdout.split()[-1]) == pytest.approx(load(folder).score("Friends, Romans").nats, abs=1e-4)
-    (line,) = re.findall(r"```\n(curl .*?)```", page("serving"), re.DOTALL)
-    done = finished([*shlex.split(line.replace("127.0.0.1:8000", here)), "-s"])
-    expected = load(folder).generate("Brutus: ", max_tokens=100, seed=1, **USUAL)
+def test_the_clients_of_the_page_of_the_server_work(tmp_path: Path) -> None:
+    model = load(save_tiny(tmp_path / "book"))
+    with serving(tmp_path / "book") as server:
+        here = f"127.0.0.1:{server.port}"
+        done = finished([sys.executable, "-c", program("serving").replace("127.0.0.1:8000", here)])
+        assert done.returncode == 0, done.stderr.decode()
+        assert float(done.stdout.split()[-1]) == pytest.approx(model.score("Friends, Romans").nats, abs=1e-4)
+        (line,) = re.findall(r"```\n(curl .*?)```", page("serving"), re.DOTALL)
+        done = finished([*shlex.split(line.replace("127.0.0.1:8000", here)), "-s"])
+    expected = model.generate("Brutus: ", max_tokens=100, seed=1, **USUAL)
     assert f'"text":"{expected.text}"'.replace("\n", "\\n") in done.stdout.decode()
 
 
-def test_the_programs_of_the_reference_print_what_they_say(
+def test_the_programs_of_all_pages_are_python_and_the_reference_prints_what_it_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    exec(page("python").split("```")[1].removeprefix("python"), {})
+    compiled = {path.stem: compile(program(path.stem), path, "exec") for path in DOCS.glob("*.md")}
+    exec(compiled["python"], {})
     assert "NextCharacter(" in capsys.readouterr().out
-    blocks = re.findall(r"^   ```python\n(.*?)^   ```", page("classic"), re.MULTILINE | re.DOTALL)
-    founding = "".join(textwrap.dedent(block) for block in blocks)
-    compile(founding, "classic", "exec")
-    assert 30 <= len([line for line in founding.splitlines() if line]) <= 42
 
 
-# Texts that scripts of docs/ make.
+# Texts that scripts of docs/ make
 
 
 @pytest.mark.parametrize(
     ("script", "file", "name", "odd"),
-    [
-        ("make_sessions.py", "sessions.txt", "lines", (40, 110, 180, 250)),
-        *cases("SCRIPTS"),
-    ],
+    [("make_sessions.py", "sessions.txt", "lines", (40, 110, 180, 250)), *cases("SCRIPTS")],
 )
 def test_a_text_is_the_one_that_the_page_shows(
     place: Path, script: str, file: str, name: str, odd: tuple[int, ...]
@@ -416,22 +363,18 @@ def test_a_text_is_the_one_that_the_page_shows(
     assert {(int(line) - 1, text) for line, text in printed} >= {(k, made["today"][k]) for k in odd}
 
 
-METERS = {"reel.txt": "[M:C|]", "jig.txt": "[M:6/8]"}
-
-
-def test_the_rule_of_tunes_accepts_whole_bars_alone(place: Path) -> None:
-    script = runpy.run_path(str(DOCS / "make_tunes.py"), run_name="__main__")
-    tunes = Path("tunes.txt").read_text(encoding="utf-8").splitlines()
-    assert all(map(script["is_whole"], tunes))
-    for name, meter in METERS.items():
-        rule = Path(name).read_text(encoding="utf-8")
-        some = [tune.partition("]")[2].partition("]")[2] for tune in tunes if tune.startswith(meter)]
-        assert all(re.fullmatch(rule, body) for body in some)
-        for body in some[:20]:  # a bar that is longer or shorter than the others
+@pytest.mark.parametrize(("name", "meter"), [("reel.txt", "[M:C|]"), ("jig.txt", "[M:6/8]")])
+def test_the_rule_of_tunes_accepts_whole_bars_alone(place: Path, name: str, meter: str) -> None:
+    is_whole = runpy.run_path(str(DOCS / "make_tunes.py"), run_name="__main__")["is_whole"]
+    rule = Path(name).read_text(encoding="utf-8")
+    head = f"{meter}[K:G]"
+    for tune in Path("tunes.txt").read_text(encoding="utf-8").splitlines():
+        if tune.startswith(meter):
+            body = tune.removeprefix(head)
             first, second, rest = body.split("|", 2)
-            for wrong in (f"{first}|{second}a|{rest}", f"{first}|{second.split(' ')[0]}|{rest}"):
-                assert not script["is_whole"](f"{meter}[K:G]{wrong}")
-                assert not re.fullmatch(rule, wrong)
+            longer, shorter = f"{first}|{second}a|{rest}", f"{first}|{second.split(' ')[0]}|{rest}"
+            for one in (body, longer, shorter):
+                assert is_whole(head + one) == bool(re.fullmatch(rule, one)) == (one == body)
 
 
 # Notebooks
@@ -465,7 +408,7 @@ def test_the_code_of_a_notebook_runs_from_top_to_bottom(notebook: Path, notebook
     code = "\n".join(shortened("".join(cell["source"])) for cell in cells(notebook))
     assert code.count("MINUTES = 0.01") + code.count("STEPS = 10") == 1
     for library in ("pandas", "matplotlib"):
-        if f"import {library}" in code and importlib.util.find_spec(library) is None:
+        if f"import {library}" in code and find_spec(library) is None:
             pytest.skip(f"{library} is not installed")
     done = finished([sys.executable, "-c", code], cwd=notebooks, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr.decode()
@@ -483,42 +426,33 @@ def test_a_notebook_is_stored_as_it_ran(notebook: Path) -> None:
 # Figures
 
 
-COMMANDS = [
-    *("tests.everywhere", "tests.hostile.attack"),
-    *(
-        f"{place.replace('/', '.')}.{path.stem}"
-        for place in ("benchmarks", "bases/making")
-        for path in sorted((ROOT / place).glob("*.py"))
-        if "def main(" in path.read_text(encoding="utf-8")
-    ),
+COMMANDS = ["tests.everywhere", "tests.hostile.attack"]
+COMMANDS += [
+    f"{place}.{path.stem}"
+    for place in ("benchmarks", "bases.making")
+    for path in sorted((ROOT / place.replace(".", "/")).glob("*.py"))
+    if "def main(" in path.read_text(encoding="utf-8")
 ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_benchmark_is_a_command_that_explains_itself(name: str) -> None:
-    command = importlib.import_module(name).main
-    assert isinstance(command, click.Command)
-    found = CliRunner().invoke(command, ["--help"])
+    assert name in printed_by(name, "--help")
+
+
+def printed_by(name: str, *arguments: str) -> str:
+    found = CliRunner().invoke(importlib.import_module(name).main, arguments, catch_exceptions=False)
     assert found.exit_code == 0, found.output
-    assert name in found.output
-
-
-def drawn(name: str) -> str:
-    found = CliRunner().invoke(importlib.import_module(f"benchmarks.{name}").main, ["table"], catch_exceptions=False)
-    assert found.exit_code == 0
     return found.output
 
 
-def test_tables_are_drawn_from_the_results_that_are_kept() -> None:
+def test_tables_and_pictures_are_drawn_from_the_results_that_are_kept() -> None:
     figures = page("figures")
-    assert drawn("quality").strip() in figures
-    for row in drawn("plan").strip().splitlines():
+    assert printed_by("benchmarks.quality", "table").strip() in figures
+    for row in printed_by("benchmarks.plan", "table").strip().splitlines():
         if row.startswith(("| the plan |", "| plan ÷ ")):  # the page leaves out the settings by hand
             assert all(f"| {cell.strip()} |" in figures for cell in row.split("|") if cell.strip()), row
-    assert drawn("base").startswith("| ")  # its page has a choice of the columns
-
-
-def test_the_page_and_picture_of_make_compare_are_drawn_from_the_rows_that_are_kept() -> None:
+    assert printed_by("benchmarks.base", "table").startswith("| ")  # its page has a choice of the columns
     rows, text = compare.newest(), compare.PAGE.read_text(encoding="utf-8")
     assert text.partition(compare.BEGIN)[2].partition(compare.END)[0] == compare.drawn(rows)
     assert compare.PAGE.with_name(compare.PICTURE).read_text(encoding="utf-8") == compare.picture(rows)
