@@ -37,16 +37,9 @@ def page(folder: Path) -> str:
     words = [
         HeardWord(start, text[start:stop], float(heard.bits[start])) for start, stop in heard.words(Span(0, len(text)))
     ]
-    one: dict[str, Any] = {
-        "start": 0,
-        "characters": len(text),
-        "gain": 0.0,
-        "place": 0.5,
-        "says": "<i>closer",
-        "text": text,
-    }
+    one: dict[str, Any] = {"start": 0, "characters": len(text), "gain": 0.0, "place": 0.5, "says": "<i>closer"}
     kinds: tuple[Any, ...] = ("text", "paragraph", "sentence")
-    parts = [Heard(part=part, **one) for part in kinds]
+    parts = [Heard(part=part, text=text, **one) for part in kinds]
     parts[0].copies, parts[2].words = [(3, 30)], words
     return voice_html([("<i>text", parts)]).replace("<html", "<html data-ready=1")
 

@@ -8,21 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.errors import TextError
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import Score
 from afterword.settings import ignore_progress
 from afterword.text.characters import CharTokenizer
-from afterword.wings.voice.own_voice import (
-    MOST_BITS,
-    MOST_NGRAM_BITS,
-    NGRAM,
-    Gains,
-    OwnVoice,
-    Span,
-    lstm_bits,
-    ngram_bits,
-)
+from afterword.wings.voice import own_voice as module
+from afterword.wings.voice.own_voice import MOST_BITS, Gains, OwnVoice, Span, lstm_bits, ngram_bits
 
 OWN = "".join(f"We saw {'o' * (k % 7)} and {'e' * (k % 5)} there. " for k in range(40))
 
@@ -35,10 +26,7 @@ class Costing:
         self.nats, self.cheap = nats, cheap
 
     def score(self, text: str, *, on_progress: Any = None, after: Score | None = None) -> Score:
-        ids = self.tokenizer.encode(text)
-        places = self.tokenizer.starts(text)
-        costs = np.array([self.nats - 0.5 * (text[place] in self.cheap) for place in places])
-        assert len(costs) == len(ids)
+        costs = np.array([self.nats - 0.5 * (text[place] in self.cheap) for place in self.tokenizer.starts(text)])
         return Score(costs, len(text), len(text.encode()))
 
     def score_lines(self, lines: Any, *, on_progress: Any = None) -> Any:
@@ -54,6 +42,8 @@ def test_gains_are_the_bits_that_the_base_costs_beyond_the_model() -> None:
     assert heard.bits * math.log(2) == pytest.approx([0.5, 0, 0, 0, 0.5, 0.5, 0, 0, 0.5])
     assert heard.counted.tolist() == [True] * 6 + [False] + [True] * 2
     assert heard.gain == pytest.approx(2 / 8 / math.log(2))
+    bits = lstm_bits(np.array([0, 90, 1.0]), np.array([90, 0, 1.0]))
+    assert bits.tolist() == [MOST_BITS, -MOST_BITS, 0]  # no character counts for more
 
 
 def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
@@ -63,18 +53,13 @@ def test_names_within_a_sentence_do_not_count_and_others_do() -> None:
     assert names == 'Then __. ___ and I met _____ friend ___, but "Tom" stayed. Paul left. Why? He saw _. ___.'
 
 
-def test_no_character_counts_for_more_than_the_limit() -> None:
-    bits = lstm_bits(np.array([0, 90, 1.0]), np.array([90, 0, 1.0]))
-    assert bits.tolist() == [MOST_BITS, -MOST_BITS, 0]
-
-
 def test_a_phrase_of_the_writer_counts_a_little_by_its_ngram() -> None:
     tokenizer = CharTokenizer.of("abc")
     rows = np.minimum(tokenizer.encode("abcbc" * 20 + "aé"), 5)
     ngram = Ngram.learn(rows, 6, boundary=5, start=0)
     text, base = "abcbécc", np.full(7, 2 * math.log(2))
     found = ngram_bits(text, ngram, tokenizer, base)
-    assert 0 < found[0] < found[1] < found[2] < found[3] < NGRAM * MOST_NGRAM_BITS
+    assert 0 < found[0] < found[1] < found[2] < found[3] < module.NGRAM * module.MOST_NGRAM_BITS
     assert found[-1] < 0  # "cc" is not in its text
     own = "".join(f"Bcabc bcabc {'abc' * (k % 3)}. " for k in range(30))
     heard = OwnVoice(Costing(2), Costing(2), ngram, own, "", ignore_progress)
@@ -91,16 +76,11 @@ def test_sentences_are_those_of_paragraphs_and_cover_all_that_counts() -> None:
     assert lines.paragraphs == [(one, [one]) for one in (Span(0, 4), Span(5, 8))]
 
 
-def test_a_place_grows_with_the_gain_from_none_to_all() -> None:
+def test_a_place_grows_with_the_gain_from_none_to_all_among_stretches_of_like_length() -> None:
     one = voice()
     places = [one.place(bits, 30) for bits in np.linspace(-1, 60, 30)]
-    assert places[0] == 0
-    assert places[-1] == 1
+    assert (places[0], places[-1]) == (0, 1)
     assert places == sorted(places)
-
-
-def test_a_place_is_among_stretches_of_like_length() -> None:
-    one = voice()
     for length in (1, 20, 100, 500, 5000):  # the median of one's own passages of that length is in the middle
         gains = [one.place(bits, length) for bits in one.own.gain * length * np.linspace(0.5, 1.5, 101)]
         assert min(abs(place - 0.5) for place in gains) < 0.15
@@ -109,12 +89,7 @@ def test_a_place_is_among_stretches_of_like_length() -> None:
 
 def test_the_phrase_moves_a_sentence_farthest() -> None:
     one, text = voice(), "we went to look for good old oolong there"
-    heard = one.hear(text)
-    assert heard.phrase(Span(0, len(text)), usual=0.0) == "for good old oolong"
-    assert heard.phrase(Span(0, len(text)), usual=2.0) == "good old oolong there"
+    heard, whole = one.hear(text), Span(0, len(text))
+    assert heard.phrase(whole, usual=0.0) == "for good old oolong"
+    assert heard.phrase(whole, usual=2.0) == "good old oolong there"
     assert heard.phrase(Span(2, 3), usual=0.0) == ""
-
-
-def test_too_few_own_sentences_are_refused() -> None:
-    with pytest.raises(TextError, match="it has 2 sentences, and at least 20 are needed"):
-        voice("One. Two.")
