@@ -201,20 +201,25 @@ class Work:
             yield first
             yield from each
 
-    def lines(self, files: Sequence[str], decoding: Decoding) -> Iterator[tuple[str, int, list[str]]]:
+    def lines(
+        self, files: Sequence[str], decoding: Decoding, always: bool = False
+    ) -> Iterator[tuple[str, int, list[str]]]:
         """Yield the lines of `files`, and of the files in folders, some at a time, as they arrive.
 
-        Yields the file, the number of its lines before these, and the lines. Raises TextError if a file has no lines.
+        Yields the file, the number of its lines before these, and the lines. Raises TextError if a file has no lines,
+        or a line is too long; `always` notes the file instead, and cuts the line.
         """
         with self.reader(decoding) as reader:
             for file, documents in zip(files, reader.find(files), strict=True):
                 for document in documents:
                     name = document.name if os.path.isdir(file) else file
                     read = 0
-                    for lines in some(whole_lines(reader.pieces(document))):
+                    for lines in some(whole_lines(reader.pieces(document), cut=always)):
                         yield name, read, lines
                         read += len(lines)
-                    if not read:
+                    if not read and always:
+                        self.note(f"{source_name(name)} is empty")
+                    elif not read:
                         self.check_filled(name, "")
 
 

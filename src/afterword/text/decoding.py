@@ -40,14 +40,9 @@ NOT_OF_TEXTS = ("charmap", "idna", "punycode", "raw-unicode-escape", "undefined"
 
 @settings_class(kw_only=True)
 class Encoding(Settings):
-    """The encoding of a text."""
+    """The encoding of lines that are read whatever comes: bytes that are invalid in it, and NUL, become �."""
 
     encoding: str = setting("the encoding of the text files", default="utf-8", metavar="NAME")
-    encoding_errors: str = setting(
-        "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
-        default="strict",
-        choices=("strict", "replace"),
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,14 +56,19 @@ class Encoding(Settings):
 
     @property
     def decoding(self) -> Decoding:
-        """These settings, for reading documents as their text."""
-        return Decoding(encoding=self.encoding, encoding_errors=self.encoding_errors)
+        """This setting, for reading documents as their text."""
+        return Decoding(encoding=self.encoding, encoding_errors="replace")
 
 
 @settings_class(kw_only=True)
 class Decoding(Encoding):
     """Settings for decoding the bytes of a text."""
 
+    encoding_errors: str = setting(
+        "refuse bytes that are invalid in that encoding, and NUL, or replace them with �",
+        default="strict",
+        choices=("strict", "replace"),
+    )
     markup: str = setting(
         f"read {SOURCES} files as their text, or keep their source", default="text", choices=("text", "keep")
     )
@@ -203,8 +203,7 @@ class Reader:
                 self.notes.changed["read {} as plain text, which it is despite its name"].add(name)
             yield from self._plain(raw, file, name)
         elif format.reader is None:
-            what = f"{with_article(format.name)}, not plain text: {format.advice}"
-            raise NotTextError(f"{name} is {what}", format.name)
+            raise NotTextError(f"{name} is {with_article(format.name)}, not plain text: {format.advice}", format.name)
         else:
             pieces = self._plain(raw, file, name) if format.is_text else None
             content = raw + file.read(MOST + 1 - len(raw)) if pieces is None else "".join(pieces).encode()

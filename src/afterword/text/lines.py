@@ -21,10 +21,10 @@ PIECE = 1 << 20  # characters
 LONGEST = 4_000_000  # characters of a line; scoring one takes some hundred bytes for each
 
 
-def whole_lines(texts: Iterable[str]) -> Iterator[list[str]]:
+def whole_lines(texts: Iterable[str], cut: bool = False) -> Iterator[list[str]]:
     """Yield the lines of a text that comes in pieces, without their "\\n": those that each piece completes.
 
-    Raises TextError for a line that is longer than `LONGEST`.
+    Raises TextError for a line that is longer than `LONGEST`, unless such lines are `cut`.
     """
     begun: list[str] = []  # a line may be longer than many pieces
     for text in texts:
@@ -34,14 +34,16 @@ def whole_lines(texts: Iterable[str]) -> Iterator[list[str]]:
             begun = []
         begun.append(rest)
         if sum(map(len, begun)) > LONGEST:
-            raise TextError(f"a line has more than {LONGEST:,} characters: split it, or read it as running text")
+            begun = ["".join(begun)[:LONGEST]]
+            if not cut:
+                raise TextError(f"a line has more than {LONGEST:,} characters: split it, or read it as running text")
     if last := "".join(begun):
         yield [last]
 
 
-def filled_lines(texts: Iterable[str]) -> Iterator[list[str]]:
+def filled_lines(texts: Iterable[str], cut: bool = False) -> Iterator[list[str]]:
     """Yield lines as `whole_lines` does, without the empty ones."""
-    for lines in whole_lines(texts):
+    for lines in whole_lines(texts, cut):
         if filled := [line for line in lines if line]:
             yield filled
 

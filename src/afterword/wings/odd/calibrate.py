@@ -100,8 +100,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         number = len(lines) - len(lines) // CHECKED
         if number < FEWEST:
             fewest = CHECKED * (FEWEST - 1) // (CHECKED - 1) + 1  # of which the others are for the check
-            source = source_name(files[0])
-            raise TextError(f"calibration needs at least {fewest} lines; {source} has {len(lines)}")
+            raise TextError(f"calibration needs at least {fewest} lines; {source_name(files[0])} has {len(lines)}")
         old, known = calibration_of(loaded), good_lines_of(loaded)
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
@@ -117,8 +116,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     calibration = check_calibrated(new)
     if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
-    smallest = 1 / (number + 1)  # the lowest rate for which there are enough normal costs
-    flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate >= smallest}
+    flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate * (number + 1) >= 1}
     return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
 
 
@@ -127,7 +125,7 @@ def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[s
     read = 0
     lines: deque[str] = deque(maxlen=MOST)
     with work.reader(decoding) as reader:
-        for block in filled_lines(reader.read(files)):
+        for block in filled_lines(reader.read(files), cut=True):
             lines.extend(block)
             read += len(block)
     if not lines:

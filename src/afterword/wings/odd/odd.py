@@ -30,7 +30,7 @@ from afterword.runs.folder import RunFolder, check_run_place
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
-from afterword.text.decoding import Encoding, Reader
+from afterword.text.decoding import Encoding
 from afterword.text.documents import source_name
 from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
@@ -48,7 +48,7 @@ from afterword.wings.odd.normal import (
     odd_lines,
     with_late_kinds,
 )
-from afterword.wording import escaped, has_colours, printable
+from afterword.wording import escaped, has_colours, listed_names, printable
 
 RATE = 0.01  # of false alarms, by default
 MINUTES = 2.0  # of training on lines without fields, by default
@@ -201,7 +201,9 @@ def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], reques
             first = one.lines[0]
             numbers = [line.line for line in one.lines if line.file == first.file]
             why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else printable(one.why)
-            times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,})" if one.count > 1 else ""
+            others = {printable(line.file) for line in one.lines} - {printable(first.file)}
+            more = f"; also in {listed_names(others)}" if others else ""
+            times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,}{more})" if one.count > 1 else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
             text = printable(around(first.text, one.odd_pieces))
             print(f"{printable(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
@@ -273,7 +275,9 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
     good, masks, rate = good_lines_of(model), Masks(check_calibrated(model).masks), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read = 0
-        for file, before, some in work.lines([*dict.fromkeys(path_names(request.files))], request.decoding):
+        for file, before, some in work.lines(
+            [*dict.fromkeys(path_names(request.files))], request.decoding, always=True
+        ):
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, line in zip(kept, each, strict=True):
@@ -289,8 +293,7 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
 
 def costs(model: LanguageModel, lines: Sequence[str], rate: float, on_progress: OnProgress) -> list[OddLine]:
     """Return the costs of `lines`, with the odd pieces of those within `rate`, if the calibration knows it."""
-    least = 1 / (len(check_calibrated(model).figures) + 1)
-    return odd_lines(model, lines, max(rate, least), on_progress=on_progress)
+    return odd_lines(model, lines, max(rate, 1 / (len(check_calibrated(model).figures) + 1)), on_progress=on_progress)
 
 
 def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
@@ -302,7 +305,7 @@ def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict
 
 
 def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
-    """Return `model` as it was calibrated; note if the rate holds only roughly.
+    """Return `model` as it was calibrated.
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
@@ -312,22 +315,15 @@ def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageMode
     check_enough(request.false_alarms, good.rates.lines if good.places else len(calibration.figures))
     if request.mask and request.mask != calibration.masks:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
-    if doubt := calibration.holds_roughly(request.false_alarms):
-        work.note(doubt)
     return model
 
 
 def _learn(request: Odd, work: Work) -> LanguageModel:
-    """Return a model that has learned from the first good lines, and was calibrated on the last ones."""
     source, files = name_of(request.good), path_names(request.files)
-    sources = [source, *files]
-    kinds = dict(zip(sources, work.check(sources), strict=True))
+    work.check([source, *files])
     rate, hide = request.false_alarms, Masks(request.mask)
     with work.progress(f"reading {source}"):
         lines = normal_lines([source], request.decoding, work)
-        for file in files:  # before minutes of training, not after them
-            if kinds[file] in ("file", "folder"):  # which can be read again
-                work.check_filled(file, [piece[:1] for piece in Reader(request.decoding).read([file])])
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
         has = f"{source_name(source)} has {len(lines):,}"
