@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,12 +64,6 @@ def keep_first(logits: Logits, count: int) -> Logits:
     """Return logits [..., R] with all but the first `count` tokens at -inf."""
     return np.where(np.arange(logits.shape[-1]) < count, logits, -np.inf)
 '''
-OPTION = '    loudness: int | None = setting("how loud", default=None, minimum=1, needs="lines", served=True)\n'
-LOUD = """    if request.loudness is not None:
-        from afterword.errors import OptionError
-
-        raise OptionError(f"loudness is {request.loudness}")
-"""
 OPERATION = '''"""Count the letters of a text."""
 
 from collections.abc import Iterator
@@ -92,6 +85,7 @@ class Count(Request):
     files: Annotated[Sources, argument("texts", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     letter: str = setting("the letter", default="a", served=True)
+    most: int | None = setting("how many", default=None, minimum=1, needs="letter", served=True)
 
 
 class Counted(Record, kw_only=True):
@@ -105,29 +99,22 @@ def count(request: Count, work: Work) -> Iterator[Counted]:
     yield Counted(number=work.text(request.files[0]).count(request.letter))
 '''
 ASK = """
-import json, sys
-import afterword
+import inspect, json, sys
+sys.path.insert(0, {docs!r})
+import afterword, generated
 from afterword.errors import AfterwordError
 from afterword.serving.app import ROUTES
 from afterword.serving.http.openapi import api_document
-sys.path.insert(0, {docs!r})
-import inspect
-import generated
-name, model, *arguments = sys.argv[1:3] + [json.loads(one) for one in sys.argv[3:]]
-asked = getattr(afterword, name)
 said = []
-for options in arguments:
+for options in ({{"letter": "T"}}, {{"letter": 3}}, {{"letter": "T", "most": 0}}, {{"most": 1}}):
     try:
-        said.append([one.to_dict() for one in asked(model, model + "/README.md", **options)])
+        said.append([one.to_dict() for one in afterword.count({model!r}, {model!r} + "/README.md", **options)])
     except AfterwordError as error:
         said.append(str(error))
 schemas = api_document(ROUTES, "0")["components"]["schemas"]
-print(json.dumps({{
-    "signature": str(inspect.signature(asked)),
-    "said": said,
-    "body": schemas[name.title() + "Request"]["properties"],
-    "reference": generated.commands(),
-}}))
+controls = [schemas[name]["properties"]["first"] for name in ("CompletionRequest", "NextRequest")]
+found = said, str(inspect.signature(afterword.count)), schemas["CountRequest"]["properties"], controls
+print(json.dumps([*found, generated.commands()]))
 """
 
 
@@ -185,13 +172,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.add_line(filters, "Filter = ", FILTER)
     field = '    first: int = setting("draw from the first tokens", default=0, minimum=0, filter=keep_first, off=0)'
     house.add_line(filters, '"""The settings of the next token', field)
-    score = house.source / "afterword" / "operations" / "score.py"
-    lines = score.read_text("utf-8").splitlines(keepends=True)
-    for begins, new in (("    adapt: ", OPTION), ("    work.check(", LOUD)):
-        at = next(k for k, line in enumerate(lines) if line.startswith(begins))
-        lines.insert(at, new)
-    score.write_text("".join(lines), "utf-8")
-    (score.parent / "count.py").write_text(OPERATION, "utf-8")
+    house.file("operation", 0, "count").write_text(OPERATION, "utf-8")
     row = '    "count": Command("Judge", "Count the letters of a text."),'
     house.add_line(house.file("operation", 1), '"info": ', row)
     return house
@@ -203,70 +184,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.fixture(scope="module")
-def run(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the new vocabulary by the new optimizer."""
-    place = tmp_path_factory.mktemp("run")
-    (place / "fox.txt").write_text(TEXT)
-    small = ("--steps", "2", "--hidden-size", "8", "--embedding-size", "4", "--num-layers", "1", "--batch-size", "4")
-    asked = ("--base", "none", "--vocabulary", "shout", "--seq-length", "8", *small)
-    house.run("train", place / "fox.txt", "--out", place / "run", *asked)
-    return place / "run"
-
-
-def test_a_new_vocabulary_is_a_file_and_a_line(house: House, run: Path) -> None:
-    assert json.loads(house.run("info", run, "--json"))["vocabulary"] == "shout"
-    written = json.loads(house.run("generate", run, "--prompt", "the", "--max-tokens", "8", "--json"))
+def test_a_new_vocabulary_and_a_new_optimizer_are_a_file_or_a_function_and_a_line(house: House, tmp_path: Path) -> None:
+    (tmp_path / "fox.txt").write_text(TEXT)
+    small = "--steps 2 --hidden-size 8 --embedding-size 4 --num-layers 1 --batch-size 4 --seq-length 8 --base none"
+    house.run("train", tmp_path / "fox.txt", "--out", tmp_path / "run", "--vocabulary", "shout", *small.split())
+    house.run("train", "--resume", tmp_path / "run", "--more-minutes", "1e-9")
+    assert '"optimizer": "plain"' in (tmp_path / "run" / "run.json").read_text(encoding="utf-8")
+    assert json.loads(house.run("info", tmp_path / "run", "--json"))["vocabulary"] == "shout"
+    written = json.loads(house.run("generate", tmp_path / "run", "--prompt", "the", "--max-tokens", "8", "--json"))
     assert written["text"] == written["text"].upper()
 
 
-def test_a_new_optimizer_is_a_function_and_a_line(house: House, run: Path) -> None:
-    house.run("train", "--resume", run, "--more-minutes", "1e-9")
-    assert '"optimizer": "plain"' in (run / "run.json").read_text(encoding="utf-8")
-
-
-def test_a_new_filter_is_a_function_and_a_field(house: House, model: Path) -> None:
-    """The first 2 tokens of the model are a newline and a."""
-    call = f"import afterword; print(repr(afterword.load({str(model)!r}).generate('ab', max_tokens=20, first=2).text))"
-    found = [eval(house.python("-c", call).stdout)]
-    asked = ("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
-    found += [json.loads(house.run(*asked))["text"]]
-    assert all(len(text) == 20 and set(text) <= set("\na") for text in found)
-    code = "import json; from afterword.serving.app import ROUTES; "
-    code += "from afterword.serving.http.openapi import api_document; "
-    served = json.loads(house.python("-c", code + "print(json.dumps(api_document(ROUTES, '0')))").stdout)
-    for request in ("CompletionRequest", "NextRequest"):  # the page makes a control of each number with a default
-        assert served["components"]["schemas"][request]["properties"]["first"]["default"] == 0
-
-
-def asked(house: House, model: Path, name: str, *options: dict[str, object]) -> dict[str, Any]:
-    found = house.python("-c", ASK.format(docs=str(ROOT / "docs")), name, str(model), *map(json.dumps, options))
-    assert found.returncode == 0, found.stderr.decode()
-    answer: dict[str, Any] = json.loads(found.stdout)
-    return answer
-
-
-def test_an_option_is_one_line_for_every_way_of_asking(house: House, model: Path) -> None:
-    found = asked(
-        house, model, "score", {"loudness": 3, "lines": True}, {"loudness": 3}, {"loudness": 0, "lines": True}
-    )
-    assert "loudness: 'int | None' = None" in found["signature"]
-    needs = "loudness= needs lines=: give lines= too"
-    assert found["said"] == ["loudness is 3", needs, "loudness= must be 1 or more, not 0"]
-    assert found["body"]["loudness"]["anyOf"][0] == {"description": "how loud", "type": "integer", "minimum": 1}
-    assert "--loudness" in found["reference"]
-    assert b"--loudness INTEGER" in house.run("score", "--help-all")
-    for options, says in (
-        (["--loudness", "3", "--lines"], "loudness is 3"),
-        (["--loudness", "3"], "--loudness needs --lines: give --lines too"),
-    ):
-        assert error_line(house.python("-m", "afterword", "score", model, model / "README.md", *options)).endswith(says)
-
-
-def test_an_operation_is_one_file_for_every_way_of_asking(house: House, model: Path) -> None:
-    found = asked(house, model, "count", {"letter": "T"}, {"letter": 3})
-    assert found["said"] == [[{"number": 1}], "letter= must be text, not 3"]  # "# Tiny"
-    assert "## count" in found["reference"]
-    assert list(found["body"]) == ["text", "model", "letter"]
+def test_a_filter_and_an_operation_are_one_function_for_every_way_of_asking(house: House, model: Path) -> None:
+    answered = house.python("-c", ASK.format(docs=str(ROOT / "docs"), model=str(model)))
+    assert answered.returncode == 0, answered.stderr.decode()
+    said, signature, body, controls, reference = json.loads(answered.stdout)
+    assert said[:2] == [[{"number": 1}], "letter= must be text, not 3"]  # "# Tiny"
+    assert said[2:] == ["most= must be 1 or more, not 0", "most= needs letter=: give letter= too"]
+    assert "most: int | None = None" in signature
+    assert list(body) == ["text", "model", "letter", "most"]
+    assert body["most"]["anyOf"][0] == {"description": "how many", "type": "integer", "minimum": 1}
+    assert [one["default"] for one in controls] == [0, 0]  # the page makes a control of each number with a default
+    assert "## count" in reference
     assert b"count" in house.run("--help")
     assert house.run("count", model, model / "README.md", "--letter", "T", "--json") == b'{"number": 1}\n'
+    refused = house.python("-m", "afterword", "count", model, model / "README.md", "--most", "1")
+    assert error_line(refused).endswith("--most needs --letter: give --letter too")
+    written = house.run("generate", model, "--prompt", "ab", "--max-tokens", "20", "--first", "2", "--json")
+    assert set(json.loads(written)["text"]) <= set("\na")

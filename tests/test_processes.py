@@ -1,4 +1,4 @@
-"""The law of what tests start: it is gone when the test is, however that ended."""
+"""What tests start is gone when the test is, however that ended, and gets Ctrl-C as on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of shapes in signatures: a call that does not fit fails, in the tests alone."""
+"""A call that does not fit the shapes in a signature fails, in the tests alone."""
 
 from __future__ import annotations
 
@@ -12,27 +12,20 @@ import pytest
 from afterword.generation.sampling import keep_known
 from afterword.model.network.config import Config, weight_shapes
 from afterword.model.network.network import Network, log_probabilities
-from afterword.model.ngram.mixture import mixed
 from tests.shapes import ShapeError
 
 CONFIG = Config(5, 1, 4, 3, 2)
 NETWORK = Network(CONFIG, {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(CONFIG).items()})
-ONES = np.ones((2, 3))
 
 
 @pytest.mark.parametrize(
     ("function", "given", "why"),
     [
-        (
-            NETWORK.step,
-            [np.zeros((2, 1), np.int32), NETWORK.start(2)],
-            r"step: ids has the shape \[2, 1\], not",
-        ),
+        (NETWORK.step, [np.zeros((2, 1), np.int32), NETWORK.start(2)], r"step: ids has the shape \[2, 1\], not"),
         (NETWORK.step, [np.zeros(2, np.int32), NETWORK.start(3)], r"state.hidden has the shape .*, not \[L B _\]"),
         (NETWORK.step, [np.zeros(2), NETWORK.start(2)], "ids has float64, not integer"),
         (NETWORK.holding, [np.zeros((2, 5, 3), np.float32)], r"held has the shape \[2, 5, 3\], not \[L 6 H\]"),
-        (keep_known, [ONES, np.ones(2, bool), 0.5], r"known has the shape \[2\], not \[... R\]"),
-        (mixed, [ONES, np.ones(6), 0.5], r"ngram has the shape \[6\], not \[...\]"),
+        (keep_known, [np.ones((2, 3)), np.ones(2, bool), 0.5], r"known has the shape \[2\], not \[... R\]"),
         (log_probabilities, [np.float64(1)], r"logits has the shape \[\], not"),
     ],
 )
@@ -48,6 +41,5 @@ def test_a_result_that_does_not_fit_fails(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_program_checks_nothing() -> None:
-    code = "from afterword.model.ngram.mixture import mixed; import sys; print(hasattr(mixed, '__wrapped__'))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
+    code = "from afterword.model.ngram.mixture import mixed; print(hasattr(mixed, '__wrapped__'))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
