@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,7 +174,7 @@ def test_who_sends_slowly_is_closed(locked: Serving) -> None:
 
 
 def test_who_reads_nothing_is_closed_and_holds_up_no_stop(models: Path) -> None:
-    asked = {"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}
+    asked: dict[str, Any] = {"model": "tiny", "prompt": "abcd" * 20_000, "n": 12, "echo": True, "max_tokens": 0}
     with serving(models / "tiny", limits={"send_timeout": 1}) as found, contextlib.ExitStack() as open_ones:
         clients = [open_ones.enter_context(begun(found, **asked, receives=4096)) for _ in range(3)]
         until(lambda: len(select.select(clients, [], [], 0)[0]) == len(clients))  # each is being answered
@@ -216,7 +217,7 @@ def test_the_access_log_has_a_line_per_request_and_no_text_of_a_client_breaks_it
 
 def test_a_stopping_server_lets_what_runs_finish_and_answers_503_meanwhile(models: Path) -> None:
     with serving(models / "tiny", limits=MOST) as found:
-        short = {"model": "tiny", "max_tokens": 5000, "stream_options": {"include_usage": True}}
+        short: dict[str, Any] = {"model": "tiny", "max_tokens": 5000, "stream_options": {"include_usage": True}}
         with begun(found, **ENDLESS, stream=True) as endless, begun(found, **short, stream=True) as made:
             assert b" 200 OK" in endless.recv(100)
             answer = made.recv(100)  # the beginning

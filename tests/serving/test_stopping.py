@@ -17,7 +17,7 @@ from subprocess import PIPE
 import pytest
 
 from tests.hostile.test_heavy_documents import CASES, attacked
-from tests.processes import PATIENCE, Process, running, until
+from tests.processes import PATIENCE, Command, running, until
 from tests.serving.server import ENVIRONMENT, Serving, serving
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks for processes in /proc")
@@ -72,14 +72,9 @@ def document(ending: str, attack: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize(
-    ("path", "longest"), [("/v1/runs", 1.0), pytest.param("/v1/runs/plan", 20.0, marks=pytest.mark.slow)]
-)
-def test_while_a_document_is_parsed_it_answers_and_a_signal_ends_all(
-    tmp_path: Path, path: str, longest: float, number: int
-) -> None:
-    with hasty(tmp_path / "runs", longest) as server:
-        post(server, path, **document(".rtf", "links"))
+def test_while_a_document_is_parsed_it_answers_and_a_signal_ends_all(tmp_path: Path, number: int) -> None:
+    with hasty(tmp_path / "runs") as server:
+        post(server, "/v1/runs", **document(".rtf", "links"))
         until(lambda: started(tmp_path / "runs", PARSER))
         assert server.get("/health").status == 200
         server.process.send_signal(number)
@@ -130,21 +125,14 @@ def test_an_upload_holds_up_no_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_a_command_and_its_parser(tmp_path: Path, number: int) -> None:
     (tmp_path / "a.rtf").write_bytes(attacked(".rtf", "links"))
-    with running(
-        [sys.executable, "-m", "afterword", "plan", tmp_path / "a.rtf"],
-        stderr=PIPE,
-        env={**ENVIRONMENT, "AFTERWORD_DEBUG": "", "MARK": str(tmp_path)},
-    ) as process:
+    command: Command = [sys.executable, "-m", "afterword", "plan", tmp_path / "a.rtf"]
+    with running(command, stderr=PIPE, env={**ENVIRONMENT, "AFTERWORD_DEBUG": "", "MARK": str(tmp_path)}) as process:
         until(lambda: started(tmp_path, PARSER))
         process.send_signal(number)
         assert process.wait(PATIENCE) == (-number if number == signal.SIGKILL else 128 + number)
-        assert told(process) in ("", "interrupted")
+        assert process.stderr is not None
+        assert process.stderr.read().decode().strip() in ("", "interrupted")
         until(lambda: not started(tmp_path, PARSER), 3)
-
-
-def told(process: Process) -> str:
-    assert process.stderr is not None
-    return process.stderr.read().decode().strip()
 
 
 @pytest.mark.slow
