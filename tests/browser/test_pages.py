@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from afterword.inspection.gates_page import gates_html as gates_page
+from afterword.inspection.gates_page import gates_html
 from afterword.scoring.surprises import Summary, Surprise
-from afterword.scoring.surprises_page import surprises_html as surprises_page
+from afterword.scoring.surprises_page import surprises_html
 from tests.browser.chromium import Tab
 from tests.cases import cases
 from tests.inspection.test_gates import TEXT, made
@@ -20,35 +20,30 @@ UNNAMED = """[...document.querySelectorAll("button, input, textarea, [role=dialo
     !(one.textContent.trim() || one.ariaLabel || one.labels?.[0]?.textContent.trim())).map(one => one.outerHTML)"""
 # Pages, and what of them is written on a shade: elements, and their classes, or null for those that they have.
 SHADED = {
-    "gates": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
-    "long": "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']",
-    "plain": "'#text b:first-child', ['s12', 'p12', 'n12', 's6', 'n6', '']",
+    **dict.fromkeys(("gates", "long", "plain"), "'#text b:first-child', ['s12', 'p12', 'n12', 'g12', 's6', 'n6', '']"),
     "surprises": "'li b, mark, td, th, .soft', null",
     **cases("SHADED"),
 }
 
 
 def surprises() -> Iterator[Surprise]:
-    line, begun = 1, 0
     for at, text in enumerate(SURPRISING):
-        yield Surprise(text, at, line, at - begun + 1, at % 41 / 4, (("<b>", 0.5), ("\n", 0.3), (" ", 0.004)))
-        if text == "\n":
-            line, begun = line + 1, at + 1
+        line, begun = SURPRISING.count("\n", 0, at), SURPRISING.rfind("\n", 0, at) + 1
+        yield Surprise(text, at, line + 1, at - begun + 1, at % 41 / 4, (("<b>", 0.5), ("\n", 0.3), (" ", 0.004)))
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, model = tmp_path_factory.mktemp("pages"), made(hidden_size=20)
-    about = "book: 2 × 20 LSTM, 5,341 parameters; held: l0.forget=0.5"
     text = Summary("<i>text", 10**6)
     list(text.watch(surprises()))
     pages = {
-        "gates": gates_page(model.gates(TEXT * 3), about),
-        "long": gates_page(model.gates(TEXT * 20), about),
-        "plain": gates_page(made(hidden_size=20, cell="rnn").gates(TEXT * 3), about),
-        "surprises": surprises_page([text], "a model").replace("<html", "<html data-ready=1"),
+        "gates": gates_html(model.gates(TEXT * 3), "book: 2 × 20 LSTM, 5,341 parameters; held: l0.forget=0.5"),
+        "long": gates_html(model.gates(TEXT * 20)),
+        "plain": gates_html(made(hidden_size=20, cell="rnn").gates(TEXT * 3)),
+        "surprises": surprises_html([text], "a model").replace("<html", "<html data-ready=1"),
+        **{name: page(folder) for name, page in cases("PAGES").items()},
     }
-    pages |= {name: page(folder) for name, page in cases("PAGES").items()}
     for name, content in pages.items():
         (folder / f"{name}.html").write_text(content, encoding="utf-8")
     return folder
@@ -82,42 +77,28 @@ def test_a_page_asks_for_nothing_can_be_read_in_both_themes_and_fits_a_phone(
     assert tab.complaints == []
 
 
-# The page of surprises: shades, and what was expected under the pointer and by the keyboard.
-
-AFTER = "getComputedStyle(document.querySelector({!r}), '::after').content"
-
-
-def test_the_page_shows_all_of_the_text_as_text_and_runs_no_script(tab: Tab, files: Path) -> None:
+def test_the_page_of_surprises_shades_each_character_and_shows_what_was_expected(tab: Tab, files: Path) -> None:
     opened = open_file(tab, files / "surprises.html")
     shown = SURPRISING.replace("\n", "↵").replace("\t", "→\t").replace("\u202e", "<202E>")
     assert opened.run("[...document.querySelectorAll('li b')].map(b => b.textContent).join('')") == shown
     assert opened.text("h2") == "<i>text"
     assert opened.run("document.scripts.length") == 0
 
-
-def test_the_more_bits_the_stronger_the_shade(tab: Tab, files: Path) -> None:
-    opened = open_file(tab, files / "surprises.html")
     strength = "getComputedStyle(document.querySelectorAll('li b')[{}]).backgroundColor"
-    shades = [opened.run(strength.format(at)) for at in range(41)]
+    shades = [opened.run(strength.format(at)) for at in range(41)]  # the more bits, the stronger
     assert shades[0] == shades[1] == "rgba(0, 0, 0, 0)"
     assert len(set(shades)) == 13
     assert len(set(shades[32:])) == 1  # 8 bits and more
 
-
-def test_what_was_expected_stands_by_the_character_under_the_pointer(tab: Tab, files: Path) -> None:
-    opened = open_file(tab, files / "surprises.html")
+    after = "getComputedStyle(document.querySelector({!r}), '::after').content"
     place = "li:nth-child(2) b:nth-child(7)"
-    assert opened.run(AFTER.format(place)) == "none"
+    assert opened.run(after.format(place)) == "none"
     opened.hover(place)
-    assert opened.run(AFTER.format(place)) == r'"5.8 bits; expected\a <b> 50%\a ↵ 30%"'
-
-
-def test_a_link_of_the_table_leads_to_its_character_by_the_keyboard(tab: Tab, files: Path) -> None:
-    opened = open_file(tab, files / "surprises.html")
+    assert opened.run(after.format(place)) == r'"5.8 bits; expected\a <b> 50%\a ↵ 30%"'
     opened.mouse("mouseMoved", (1, 1))
-    opened.run("document.querySelector('tr:last-child a').focus()")
+    opened.run("document.querySelector('tr:last-child a').focus()")  # a link of the table leads to its character
     opened.press("Enter")
-    opened.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert "10.0 bits" in opened.run(AFTER.format("b:target"))
-    box = opened.run("document.querySelector('b:target').getBoundingClientRect().toJSON()")
-    assert 0 < box["top"] < opened.run("innerHeight")
+    opened.until(f"{after.format('b:target')}.includes('10.0 bits')")
+    opened.until(
+        "(box => 0 < box.top && box.top < innerHeight)(document.querySelector('b:target').getBoundingClientRect())"
+    )
