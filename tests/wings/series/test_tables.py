@@ -35,8 +35,14 @@ def forecast_rows(names: Sequence[str], dates: Any, values: dict[str, Any], meth
     return stacked(names, dates, {**values, "method": each})
 
 
-def written(folder: Path, text: str | bytes, name: str = "sales.csv") -> Path:
-    path = folder / name
+def answer_of(form: Any, name: str, dates: Any) -> Any:
+    """Return an answer in the `form` of a table: one series with the mean 1, 2 and so on."""
+    rows = forecast_rows([name], [dates], {"mean": [np.arange(1.0, len(dates) + 1)]}, ["naive"])
+    return as_frame(form, rows)
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "sales.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
@@ -66,7 +72,7 @@ FRAMES = {
     "pandas, long": PANDAS_LONG.reset_index(drop=True),
     "pandas, long, categories": PANDAS_LONG.astype({"unique_id": "category"}),
     "pandas, long, indexed": PANDAS_LONG.set_index(["unique_id", "ds"]),
-    "pandas, long, shuffled": PANDAS_LONG.iloc[[*range(0, 80, 2), *range(1, 80, 2)]],
+    "pandas, shuffled": PANDAS_LONG.iloc[[*range(0, 80, 2), *range(1, 80, 2)]],
     "pandas, wide": pandas.DataFrame({"date": DATES, **VALUES}),
     "pandas, wide, indexed": pandas.DataFrame(VALUES, index=pandas.DatetimeIndex(DATES)),
     "pandas, periods": pandas.DataFrame(VALUES, index=pandas.PeriodIndex(DATES, freq="D")),
@@ -105,9 +111,8 @@ def test_a_parquet_file_is_the_same_table_and_is_answered_as_csv(name: str, tmp_
     frame.to_parquet(path) if name.startswith("pandas") else frame.write_parquet(path)
     table = read_table(path)
     assert same(table)
-    rows = forecast_rows(["north"], [DATES[:2]], {"mean": [np.array([1.0, 2.5])]}, ["naive"])
-    expected = f"unique_id,{table.form.time},mean,method\nnorth,2024-01-30,1.0,naive\nnorth,2024-01-31,2.5,naive\n"
-    assert as_frame(table.form, rows) == expected
+    expected = f"unique_id,{table.form.time},mean,method\nnorth,2024-01-30,1.0,naive\nnorth,2024-01-31,2.0,naive\n"
+    assert answer_of(table.form, "north", DATES[:2]) == expected
 
 
 PATTERNS = "%Y-%m-%d,%Y/%m/%d,%d.%m.%Y,%m/%d/%Y,%d/%m/%Y,%d-%m-%Y,%Y-%m-%dT%H:%M:%SZ,%Y-%m-%d %H:%M+01:00"
@@ -115,9 +120,9 @@ PATTERNS += ",%m/%d/%Y %I:%M %p,%Y-%m-%d %H:%M:%S.000"
 
 
 @pytest.mark.parametrize("pattern", PATTERNS.split(","))
-@pytest.mark.parametrize(("delimiter", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", ","), ("\t", ".")])
-def test_text_in_any_form_is_the_same_table(pattern: str, delimiter: str, decimal: str, tmp_path: Path) -> None:
-    assert same(read_table(written(tmp_path, long_text(pattern, delimiter, decimal))))
+def test_text_in_any_form_is_the_same_table(pattern: str, tmp_path: Path) -> None:
+    for delimiter, decimal in ((",", "."), (";", "."), (";", ","), ("\t", ","), ("\t", ".")):
+        assert same(read_table(written(tmp_path, long_text(pattern, delimiter, decimal))))
 
 
 FILES: dict[str, str | bytes] = {
@@ -159,8 +164,7 @@ def test_columns_are_named_by_options(tmp_path: Path) -> None:
     table = read_table(path, Columns(id_column="shop", time_column="day", value_column="eur"))
     assert same(table)
     assert table.notes == ("not used: rain",)
-    rows = forecast_rows(["north"], [DATES[:1]], {"mean": [np.array([1.0])]}, ["naive"])
-    assert as_frame(table.form, rows).startswith("shop,day,mean,method\nnorth,2024-01-30,")
+    assert answer_of(table.form, "north", DATES[:1]).startswith("shop,day,mean,method\nnorth,2024-01-30,")
 
 
 WRITTEN = [
@@ -184,10 +188,8 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     table = read_table(written(tmp_path, "ds,y\n" + "".join(f"{date},{k}\n" for k, date in enumerate(dates))))
     (one,) = table.series
     assert len(one.values) == len(dates)
-    rows = forecast_rows(["y"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
-    path = tmp_path / "forecast.csv"
-    write_rows(path, table.form, rows)
-    assert path.read_text() == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
+    answer = answer_of(table.form, "y", table.calendar.following(one.dates[-1], 1))
+    assert answer == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
@@ -196,7 +198,7 @@ def test_hours_in_a_zone_return_in_that_zone(kind: str) -> None:
     frame = pandas.DataFrame({"ds": hours[:50], "y": np.arange(50.0)})
     table = read_table(frame if kind == "pandas" else polars.from_pandas(frame))
     following = table.calendar.following(table.series[0].dates[-1], 10)
-    answer = as_frame(table.form, forecast_rows(["y"], [following], {"mean": [np.zeros(10)]}, ["naive"]))
+    answer = answer_of(table.form, "y", following)
     assert answer["ds"].to_list() == [one.to_pydatetime() for one in hours[50:]]
     assert table.form.dates.write(following) == [str(one) for one in hours[50:]]
 
@@ -207,15 +209,14 @@ def test_years_and_ids_that_came_as_whole_numbers_return_as_such(library: Any) -
     table = read_table(frame)
     (one,) = table.series
     assert (one.name, table.calendar.name) == ("7", "yearly")
-    rows = forecast_rows(["7"], [table.calendar.following(one.dates[-1], 1)], {"mean": [np.array([1.0])]}, ["naive"])
-    answer = as_frame(table.form, rows)
+    answer = answer_of(table.form, "7", table.calendar.following(one.dates[-1], 1))
     assert (answer["unique_id"].to_list(), answer["ds"].to_list()) == ([7], [2024])
 
 
 values = st.lists(st.floats(-1e12, 1e12), min_size=3, max_size=9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(values, min_size=1, max_size=4), st.sampled_from("hDM"))
 def test_reading_what_was_written_gives_the_same_values(series: list[list[float]], unit: str) -> None:
     start = np.datetime64("2024-02", "M").astype(f"datetime64[{unit}]")
@@ -236,10 +237,8 @@ def test_reading_what_was_written_gives_the_same_values(series: list[list[float]
 
 
 def test_missing_values_come_from_the_season_before_or_from_their_neighbours(tmp_path: Path) -> None:
-    lines = [f"{date},{k}" for k, date in enumerate(DATES.astype("datetime64[D]"))]
-    lines[3] = f"{DATES[3].astype('datetime64[D]')},NA"  # in the first season
-    lines[12] = f"{DATES[12].astype('datetime64[D]')},"
-    lines[19] = f"{DATES[19].astype('datetime64[D]')}, null "  # a season later
+    missing = {3: "NA", 12: "", 19: " null "}  # in the first season, later, and a season after that
+    lines = [f"{date},{missing.get(k, k)}" for k, date in enumerate(DATES.astype("datetime64[D]"))]
     del lines[30]
     table = read_table(written(tmp_path, "ds,y\n" + "\n".join(lines)))
     (one,) = table.series
@@ -287,70 +286,49 @@ LINE = "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 LONG = "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,1\nb,2024-01-02,3\n"
 DAYS = LONG + "".join(f"a,2024-01-{k:02},1\n" for k in range(3, 30))
 IRREGULAR = ": the dates are irregular: their most common gaps are"
-WRONG: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("", " is empty: give a table with a line of column names, such as unique_id,ds,y"),
-    "no rows": ("ds,y\n", ": it has only column names: add a row per date"),
-    "only separators": (",,\n,,\n", ": it has only one column: separate a date and a value on each line"),
-    "prose": ("It was a dark night.\nIt rained.\n", ": it has only one column: separate a date and a value on each"),
-    "prose with commas": ("Well, it was dark.\nIt rained, and poured, on us.\n", ", line 2: this line has 3 cells"),
-    "no names": ("2024-01-01,1\n2024-01-02,2\n", ", line 1 looks like data: add a line of column names"),
-    "binary": (b"\x7fELF\0\0\1", " is binary, not a table: give a CSV or Parquet file"),
-    "packed binary": (gzip.compress(b"\x7fELF\0\0\1"), " is binary, not a table: give a CSV or Parquet file"),
-    "Excel": (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
-    "damaged gzip": (gzip.compress(LINE.encode())[:20], ": Compressed file ended before"),
-    "damaged Parquet": (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
-    "not Parquet": (LINE, " is not a Parquet file: make it again, or give a CSV file a "),
-    "half seconds": ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01T00:00:00.5 is finer than a second: "),
-    "not UTF-8": (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
-    "an open quote": (LINE + '"' + "x" * 200_000, ", line 5: this is not CSV (field larger than field limit (131072))"),
-    "a short line": (LINE + "2024-01-04\n", ", line 5: this line has 1 cells, and the first has 2: correct it"),
-    "lines in a cell": ('ds,y\n2024-01-01,"1\n"\n\n2024-01-02,x\n', ", line 5: y is 'x', not a number"),
-    "two equal names": ("ds,y,y\n2024-01-01,1,2\n", ": two columns are named 'y': rename one"),
-    "text for a number": (LINE + "2024-01-04,many\n", ", line 5: y is 'many', not a number: correct it, or leave"),
-    "thousands": (LINE + '2024-01-04,"1,234.5"\n', ", line 5: y is '1,234.5', not a number: correct it, or leave it"),
-    "points": ("ds;y\n2024-01-01;1,5\n2024-01-02;1.234,5\n", ", line 3: y is '1.234,5', not a number: correct it,"),
-    "underscores": (LINE + "2024-01-04,1_000\n", ", line 5: y is '1_000', not a number: correct it, or leave it"),
-    "infinity": (LINE + "2024-01-04,-inf\n", ", line 5: y is infinite: correct that value, or leave it empty"),
-    "too large": (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, and at most 1e+100 is allowed: correct that"),
-    "no date": (LINE + "soon,4\n", ", line 5: ds: 'soon' is not a date: write ISO dates, such as 2024-01-31 or"),
-    "an empty date": (LINE + ",4\n", ", line 5: ds: an empty cell is not a date: write ISO dates"),
-    "an impossible date": (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct the date"),
-    "a fifth quarter": ("ds,y\n2024Q4,1\n2024Q5,2\n", ", line 3: ds: 2024Q5 does not exist: correct the date"),
-    "two ways": (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
-    "a number and a date": ("ds,y\n1,1\n2024-01-01,2\n", ", line 3: ds: 2024-01-01 is written differently from 1:"),
-    "ambiguous": ("ds,y\n01/02/2024,1\n02/02/2024,2\n", ", line 2: ds: 01/02/2024 is ambiguous, day or month first:"),
-    "both orders": ("ds,y\n01/13/2024,1\n14/01/2024,2\n", ", line 3: ds: 14/01/2024 is written differently from 01/13"),
-    "some zones": (
-        "ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n",
-        ", line 3: ds: only some dates have a zone, such",
-    ),
-    "a long number": (LINE + "1.2.3.4.5.6.7.8.9,4\n", ", line 5: ds: '1.2.3.4.5.6.7.8.9' is not a date: write ISO"),
-    "no dates": ("a,b\nx,1\ny,2\n", ": no column holds dates among a, b: name one with time_column=, or add one named"),
-    "two dates": ("a,b,y\n2024-01-01,2024-01-02,1\n", ": several columns hold dates, a, b: choose one with time_col"),
-    "no values": ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ", line 2: series 'b' has no values: at least two are"),
-    "only dates": ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
-    "text": ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' does not hold numbers: if it names the series, give"),
-    "values": ("unique_id,ds,a,b\nx,2024-01-01,1,2\n", ": besides 'unique_id', several columns hold numbers, a, b: n"),
-    "no name": ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
-    "duplicates": (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
-    "of one": (LONG + "a,2024-01-01,4\n", ", line 6: the date 2024-01-01 of 'a' is already in line 2: keep one of the"),
-    "one point": ("ds,y\n2024-01-01,1\n", ", line 2: series 'y' has one value: at least two are needed; add some or"),
-    "no point": (LONG + "c,2024-01-01,\n", ", line 6: series 'c' has no values: at least two are needed; add some"),
-    "irregular": (
-        LINE + "2024-01-05 04:00,4\n2024-01-09 05:00,4\n",
-        f"{IRREGULAR} 1 day (50%) and 52 hours (25%); give",
-    ),
-    "too close": (DAYS + "b,2024-01-02 05:00,1\n", ", line 33: 2024-01-02 and 2024-01-02 05:00:00 of 'b' do not"),
-    "mostly missing": (LINE + "2024-03-01,3\n", ": series 'y' has 4 of 61 daily values, and at least half are need"),
-    "a typo of centuries": (LINE + "2224-03-01,3\n", ": series 'y' has 4 of 73,109 daily values, and at least half"),
-    "irregular one": (DAYS + "b,2024-01-04 06:00,1\n", ", line 33: 2024-01-02 and 2024-01-04 06:00:00 of 'b' do not"),
-}
+WRONG: list[tuple[str | bytes, str]] = [
+    ("", " is empty: give a table with a line of column names, such as unique_id,ds,y"),
+    ("ds,y\n", ": it has only column names: add a row per date"),
+    ("It was a dark night.\nIt rained.\n", ": it has only one column: separate a date and a value on each"),
+    ("2024-01-01,1\n2024-01-02,2\n", ", line 1 looks like data: add a line of column names"),
+    (b"\x7fELF\0\0\1", " is binary, not a table: give a CSV or Parquet file"),
+    (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
+    (gzip.compress(LINE.encode())[:20], ": Compressed file ended before"),
+    (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
+    ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01T00:00:00.5 is finer than a second: "),
+    (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
+    (LINE + '"' + "x" * 200_000, ", line 5: this is not CSV (field larger than field limit (131072))"),
+    (LINE + "2024-01-04\n", ", line 5: this line has 1 cells, and the first has 2: correct it"),
+    ('ds,y\n2024-01-01,"1\n"\n\n2024-01-02,x\n', ", line 5: y is 'x', not a number"),
+    ("ds,y,y\n2024-01-01,1,2\n", ": two columns are named 'y': rename one"),
+    (LINE + '2024-01-04,"1,234.5"\n', ", line 5: y is '1,234.5', not a number: correct it, or leave it"),
+    (LINE + "2024-01-04,1_000\n", ", line 5: y is '1_000', not a number: correct it, or leave it"),
+    (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, and at most 1e+100 is allowed: correct that"),
+    (LINE + "soon,4\n", ", line 5: ds: 'soon' is not a date: write ISO dates, such as 2024-01-31 or"),
+    (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct the date"),
+    (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
+    ("ds,y\n1,1\n2024-01-01,2\n", ", line 3: ds: 2024-01-01 is written differently from 1:"),
+    ("ds,y\n01/02/2024,1\n02/02/2024,2\n", ", line 2: ds: 01/02/2024 is ambiguous, day or month first:"),
+    ("ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n", ", line 3: ds: only some dates have a zone"),
+    ("a,b\nx,1\ny,2\n", ": no column holds dates among a, b: name one with time_column=, or add one named"),
+    ("a,b,y\n2024-01-01,2024-01-02,1\n", ": several columns hold dates, a, b: choose one with time_col"),
+    ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ", line 2: series 'b' has no values: at least two are"),
+    ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
+    ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' does not hold numbers: if it names the series, give"),
+    ("unique_id,ds,a,b\nx,2024-01-01,1,2\n", ": besides 'unique_id', several columns hold numbers, a, b: n"),
+    ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
+    (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
+    (LONG + "a,2024-01-01,4\n", ", line 6: the date 2024-01-01 of 'a' is already in line 2: keep one of the"),
+    ("ds,y\n2024-01-01,1\n", ", line 2: series 'y' has one value: at least two are needed; add some or"),
+    (LINE + "2024-01-05 04:00,4\n2024-01-09 05:00,4\n", f"{IRREGULAR} 1 day (50%) and 52 hours (25%)"),
+    (LINE + "2024-03-01,3\n", ": series 'y' has 4 of 61 daily values, and at least half are need"),
+    (DAYS + "b,2024-01-04 06:00,1\n", ", line 33: 2024-01-02 and 2024-01-04 06:00:00 of 'b' do not"),
+]
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_is_one_line_with_its_place(name: str, tmp_path: Path) -> None:
-    content, says = WRONG[name]
-    path = written(tmp_path, content, "sales.parquet" if name == "not Parquet" else "sales.csv")
+@pytest.mark.parametrize(("content", "says"), WRONG)
+def test_wrong_input_is_one_line_with_its_place(content: str | bytes, says: str, tmp_path: Path) -> None:
+    path = written(tmp_path, content)
     with pytest.raises(TableError) as refused:
         read_table(path)
     assert f"{path}{says}" in str(refused.value)
@@ -368,19 +346,15 @@ UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
         (Path("gone.csv"), "gone.csv does not exist: give a CSV or Parquet file"),
         ([1, 2], "give a path, or a frame of pandas or polars, not list"),
         (pandas.Timestamp("2024-01-01"), "give a DataFrame of pandas, not Timestamp"),
-        (polars.Series([1]), "give a DataFrame of polars, not Series"),
         (polars.DataFrame({"ds": [1e300, 2], "y": [1, 2]}), "the frame, row 1: ds: '1e+300' is not a date: write ISO"),
         (pandas.DataFrame({"ds": [], "y": []}), "the frame: it has no rows: add one per date"),
-        (polars.DataFrame(), "the frame: it has no rows: add one per date"),
         (pandas.DataFrame({"ds": [DATES[0], None], "y": [1, 2]}), "the frame, row 2: ds is missing: give every row a"),
-        (polars.DataFrame({"ds": [1.5, 2], "y": [1, 2]}), "the frame, row 1: ds: '1.5' is not a date: write ISO"),
         (polars.DataFrame({"ds": [1, None], "y": [1, 2]}), "the frame, row 2: ds: 'nan' is not a date: write ISO"),
         (UNNAMED, "the frame, row 2: unique_id is empty: name the series of every row"),
-        (pandas.DataFrame({"ds": [1, 2], "y": [1, np.inf]}), "the frame, row 2: y is infinite: correct that value"),
         (pandas.DataFrame({"ds": [1, 2], "y": ["1", "x"]}), "the frame, row 2: y is 'x', not a number: correct it"),
         (
-            pandas.DataFrame({"ds": DATES + np.timedelta64(500, "ms"), "y": 1}),
-            "the frame, row 1: ds: 2024-01-30 00:00:00.500000 is",
+            pandas.DataFrame({"ds": DATES + np.timedelta64(1, "ms"), "y": 1}),
+            "the frame, row 1: ds: 2024-01-30 00:00:00.",
         ),
         (pandas.DataFrame({"ds": [1, 2], "y": DATES[:2]}), "the frame: y holds dates, not numbers"),
         (WIDE, "the frame: it has 20,001 columns, and at most 20,000 are allowed: give a long table"),
@@ -412,21 +386,21 @@ def test_any_cells_are_regular_series_or_one_line(names: str, rows: list[list[st
         assert all((table.calendar.steps(one.dates)[0] == 1).all() for one in table.series)
 
 
-@pytest.mark.parametrize("option", ["id_column", "time_column", "value_column"])
-def test_a_column_that_does_not_exist_is_refused_with_those_that_do(option: str, tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"no column is named 'x': choose one of ds, y$"):
-        read_table(path := written(tmp_path, LINE), Columns(**{option: "x"}))
+def test_a_column_that_does_not_exist_or_has_two_roles_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, LINE)
+    for option in ("id_column", "time_column", "value_column"):
+        with pytest.raises(TableError, match=r"no column is named 'x': choose one of ds, y$"):
+            read_table(path, Columns(**{option: "x"}))
     with pytest.raises(TableError, match="column 'y' is given twice: names, dates and values need different columns"):
         read_table(path, Columns(time_column="y", value_column="y"))
 
 
-def test_what_grows_when_it_is_unpacked_is_refused_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_that_grows_when_it_is_unpacked_or_is_text_is_refused_or_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = {"unique_id": ["a"] * 3, "ds": [1, 2, 3], "y": [1.0, 2.0, 4.0]}
-    large = {
-        "list": [[1] * 1000] * 3,
-        "record": [{"x": [1]}] * 3,
-        "bytes": pyarrow.array([b"x" * 1000] * 3, pyarrow.binary(1000)),
-    }
+    large = {"list": [[1] * 1000] * 3, "record": [{"x": [1]}] * 3}
+    large["bytes"] = pyarrow.array([b"x" * 1000] * 3, pyarrow.binary(1000))
     parquet.write_table(pyarrow.table({**plain, **large}), tmp_path / "sales.parquet")
     table = read_table(tmp_path / "sales.parquet")
     assert [(one.name, one.values.tolist()) for one in table.series] == [("a", [1.0, 2.0, 4.0])]
@@ -436,21 +410,20 @@ def test_what_grows_when_it_is_unpacked_is_refused_or_left_out(tmp_path: Path, m
     parquet.write_table(long, tmp_path / "long.parquet")
     with pytest.raises(TableError, match=r"long.parquet has more than 3,000 bytes: give fewer series or shorter ones"):
         read_table(tmp_path / "long.parquet")
+    written(tmp_path, LINE).rename(tmp_path / "text.parquet")
+    with pytest.raises(TableError, match="is not a Parquet file: make it again, or give a CSV file a name"):
+        read_table(tmp_path / "text.parquet")
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    FRAMES["polars, wide"].write_parquet(tmp_path / "sales.parquet")
+def test_what_is_missing_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, csv = tmp_path / "sales.parquet", written(tmp_path, long_text())
+    FRAMES["polars, wide"].write_parquet(path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(
-        OptionError, match=r"sales.parquet is Parquet, which needs pyarrow: pip install 'afterword\[series"
-    ):
-        read_table(tmp_path / "sales.parquet")
-
-
-def test_without_pandas_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionError, match=r"t is Parquet, which needs pyarrow: pip install 'afterword\[series"):
+        read_table(path)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(OptionError, match=r"^tables need pandas: pip install 'afterword\[series\]'$"):
-        afterword.forecast(written(tmp_path, long_text()), horizon=2)
+        afterword.forecast(csv, horizon=2)
 
 
 def test_forecasts_that_are_written_as_parquet_keep_the_kinds_of_names_and_dates(tmp_path: Path) -> None:
@@ -510,30 +483,20 @@ CALENDARS = [
 
 
 @pytest.mark.parametrize(("dates", "name", "season"), CALENDARS)
-def test_the_frequency_and_its_season_come_from_the_dates(dates: Any, name: str, season: int) -> None:
+def test_the_frequency_and_its_season_come_from_the_dates_and_following_ones_continue_them(
+    dates: Any, name: str, season: int
+) -> None:
     calendar = infer(dates)
     assert (calendar.name, calendar.season_for(len(dates))) == (name, season)
     counts, fits = calendar.steps(dates)
     assert (counts == 1).all()
     assert fits.all()
+    for known in (4, 9):
+        np.testing.assert_array_equal(calendar.following(dates[known], 5), dates[known + 1 : known + 6])
     gone = np.random.default_rng(0).choice(np.arange(1, len(dates) - 1), len(dates) // 10, replace=False)
     assert infer(np.delete(dates, gone)).name == name  # a few missing dates do not change it
-
-
-@pytest.mark.parametrize("dates", [dates for dates, _, _ in CALENDARS])
-@pytest.mark.parametrize("known", [4, 9])
-def test_following_dates_continue_the_calendar(dates: Any, known: int) -> None:
-    calendar = infer(dates)
-    np.testing.assert_array_equal(calendar.following(dates[known], 5), dates[known + 1 : known + 6])
 
 
 def test_a_step_between_two_series_does_not_count() -> None:
     dates = np.concatenate([every("2024-01", 12, 1, "M"), every("2020-01", 12, 1, "M")])
     assert Calendar.infer(dates, np.repeat([0, 1], 12)).name == "monthly"
-
-
-def test_irregular_dates_are_refused_with_their_most_common_gaps() -> None:
-    hours = np.cumsum([0, 24, 24, 84, 24, 84, 53, 233, 27])
-    dates = np.datetime64("2024-01-01", "s") + hours.astype("timedelta64[h]")
-    with pytest.raises(TableError, match=r"gaps are 1 day \(38%\) and 84 hours \(25%\); give one row per hour, day"):
-        infer(dates)
