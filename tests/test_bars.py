@@ -18,31 +18,24 @@ from tests.processes import until
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What is seen, by somebody who looks."""
+    """What is seen at once, by somebody who looks."""
     screen = io.StringIO()
+    monkeypatch.setattr(bars, "DELAY", 0.0)
     monkeypatch.setattr(bars, "is_seen", lambda: True)
     monkeypatch.setattr("rich.console.Console", lambda stderr: Console(file=screen, force_terminal=True, width=80))
     return screen
 
 
-def test_a_work_that_takes_its_time_gets_a_bar_that_is_gone_at_its_end(
-    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+def test_a_work_that_takes_its_time_gets_a_bar_with_how_many_are_done_that_is_gone_at_its_end(
+    screen: io.StringIO,
 ) -> None:
-    monkeypatch.setattr(bars, "DELAY", 0.0)
     before = threading.active_count()
-    with contextlib.suppress(KeyError), bars.waiting("counting") as on_progress:
-        on_progress(0.5)
-        until(lambda: "counting" in screen.getvalue())
+    with contextlib.suppress(KeyError), bars.waiting("counting", "lines") as on_progress:
+        on_progress(None, 1234)
+        until(lambda: "counting: 1,234 lines, " in screen.getvalue())
         raise KeyError
     assert screen.getvalue().endswith("\x1b[2K")  # the line is empty again
     until(lambda: threading.active_count() <= before)  # rich's own thread ends a moment later
-
-
-def test_a_bar_shows_how_many_are_done(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "DELAY", 0.0)
-    with bars.waiting("counting", "lines") as on_progress:
-        on_progress(None, 1234)
-        until(lambda: "counting: 1,234 lines, " in screen.getvalue())
 
 
 def test_json_has_a_line_at_the_beginning_and_at_the_end(
@@ -59,10 +52,8 @@ def test_json_has_a_line_at_the_beginning_and_at_the_end(
 
 def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    monkeypatch.setattr(bars, "DELAY", 0.0)
     before = threading.active_count()
-    with bars.waiting("counting") as on_progress:
-        on_progress(0.5)
+    with bars.waiting("counting"):
         assert threading.active_count() <= before
     assert not bars.is_seen()
 
@@ -77,40 +68,28 @@ class Output:
         return code
 
     def display(self, code: str, display_id: bool) -> Output:
-        assert display_id
         return self
 
     def update(self, code: str) -> None:
         self.states.append(code)
 
 
-@pytest.fixture
-def output(monkeypatch: pytest.MonkeyPatch) -> Output:
-    """The output of a cell in a notebook."""
-    output = Output()
+def test_a_notebook_gets_bars_with_the_last_state_and_not_every_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    output, waited = Output(), Output()
     monkeypatch.setattr(bars, "_in_notebook", lambda: True)
+    monkeypatch.setattr(bars, "DELAY", 0.0)
     monkeypatch.setitem(sys.modules, "IPython", output)
     monkeypatch.setitem(sys.modules, "IPython.display", output)
-    return output
-
-
-def test_a_notebook_gets_the_last_state_and_not_every_one(output: Output) -> None:
     with bars.training_bar() as show:
         for step in range(1, 1001):
             show(Progress(step, 1000, 0.1, 1e-3, 100.0, 1.0, 0.0, None, None, None, False))
     assert 2 <= len(output.states) < 1000
     assert output.states[0].startswith('<progress value="0.0010">')
     assert output.states[-1].startswith('<progress value="1.0000"></progress> 0:00 left, training 0.144')
-
-
-def test_a_work_in_a_notebook_gets_a_bar_that_is_gone_at_its_end(
-    output: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bars, "DELAY", 0.0)
-    monkeypatch.setattr(bars, "OFTEN", 0.0)
+    monkeypatch.setitem(sys.modules, "IPython.display", waited)
     with bars.waiting("a < b"):
-        until(lambda: "<progress></progress> a &lt; b" in output.states)
-    assert output.states[-1] == ""
+        until(lambda: "<progress></progress> a &lt; b" in waited.states)
+    assert waited.states[-1] == ""  # a work is gone at its end
 
 
 def test_of_several_ranks_the_first_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

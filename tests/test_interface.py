@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_docs import ROOT, generated
 
-RELEASED = Path(__file__).with_name("interface.txt")
+RELEASED = Path(__file__).with_name("interface.txt").read_text(encoding="utf-8")
 GIVEN, ANSWERED = "Commands, and functions of the package", "Fields of JSON on standard output"
 OVER_HTTP = "HTTP"
 
@@ -28,10 +28,8 @@ def sections(text: str) -> dict[str, set[str]]:
 class Named(NamedTuple):
     """What a line says of its name."""
 
-    kinds: frozenset[str]
-    """The alternatives of its type; a choice is one for each value."""
-    default: str | None
-    """The default, as it is written; None if it must be given."""
+    kinds: frozenset[str]  # the alternatives of its type; a choice is one for each value
+    default: str | None  # as it is written; None if it must be given
 
 
 def split(text: str, by: str) -> list[str]:
@@ -126,9 +124,9 @@ def broken(heading: str, released: set[str], now: set[str]) -> set[str]:
     return gone | (must if heading == GIVEN else set())
 
 
-@pytest.mark.parametrize("heading", sections(RELEASED.read_text(encoding="utf-8")))
+@pytest.mark.parametrize("heading", sections(RELEASED))
 def test_programs_can_rely_on_what_the_last_release_had(heading: str) -> None:
-    released = sections(RELEASED.read_text(encoding="utf-8"))[heading]
+    released = sections(RELEASED)[heading]
     assert len(released) > 10
     now = sections(generated().stability())[heading]
     assert broken(heading, released, now) == set(), "keep these for a release, with a warning: docs/files.md"
@@ -137,26 +135,20 @@ def test_programs_can_rely_on_what_the_last_release_had(heading: str) -> None:
 HTTP = ("POST /v1/score Asked → Reply", "Asked.part: Part", "Reply.rows: array[Row]", "Reply.part: Part")
 CHANGES = [  # heading, a line, what became of it, and whether a program still runs
     (GIVEN, "score top: int", "score most: int = 1", False),
-    (GIVEN, "score top: int", "score top: int | None", True),
-    (GIVEN, "score top: int = 5", "score top: float = 5", True),
+    (GIVEN, "score top: int = 5", "score top: float | None = 5", True),
     (GIVEN, "score top: float = 5", "score top: int = 5", False),
     (GIVEN, "score top: int = 5", "score top: int = 6", False),
-    (GIVEN, "score top: int", "score top: int = 6", True),
+    (GIVEN, "score top: int", "score top: int = 6\nscore new: int = 1\nadd new: int", True),
     (GIVEN, "train by: Literal['a', 'b'] = 'a'", "train by: Literal['a', 'c', 'b'] | None = 'a'", True),
     (GIVEN, "train by: Literal['a', 'b'] = 'a'", "train by: Literal['a', 'c'] = 'a'", False),
     (GIVEN, "score top: int", "score top: int\nscore new: int", False),
-    (GIVEN, "score top: int", "score top: int\nscore new: int = 1\nadd new: int", True),
-    (ANSWERED, "score bits: float", "score bits: float\nscore more: int", True),
-    (ANSWERED, "score bits: float", "score more: int", False),
-    (ANSWERED, "score bits: float | None", "score bits: float", True),
+    (ANSWERED, "score bits: float | None", "score bits: float\nscore more: int", True),
     (ANSWERED, "score bits: float", "score bits: float | None", False),
     (ANSWERED, "odd by: Literal['a', 'b']", "odd by: Literal['a', 'b', 'c']", False),
     (ANSWERED, "odd line: int", "odd line: int\nodd line: str", False),
     (OVER_HTTP, "Asked.by: 'a' | 'b' | null", "Asked.by: 'a' | 'b' | 'c' | null", True),
-    (OVER_HTTP, "Asked.by: 'a' | 'b' | null", "Asked.by: 'a' | null", False),
     (OVER_HTTP, "Asked.ids: array[integer]", "Asked.ids: array[string | integer]", True),
     (OVER_HTTP, "Row.ids: array[integer]", "Row.ids: array[string | integer]", False),
-    (OVER_HTTP, "Row.by: 'a'", "Row.by: 'a' | 'b'", False),
     (OVER_HTTP, "Part.by: 'a'", "Part.by: 'a' | 'b'", False),  # which is asked for and answered
     (OVER_HTTP, "Part.by: 'a' | 'b'", "Part.by: 'a'", False),
     (OVER_HTTP, "GET /health → Health", "GET /health → Healthy", False),

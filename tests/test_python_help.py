@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import pydoc
 import random
-from collections.abc import Callable
+import re
 from typing import Any
 
 import pytest
@@ -29,38 +29,25 @@ PUBLIC |= {f"model.{name}": method for name, method in METHODS.items()}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_a_signature_has_types_and_defaults_and_nothing_of_how_they_are_declared(name: str) -> None:
-    shown = str(inspect.signature(PUBLIC[name]))
-    assert not [word for word in ("setting(", "argument(", "Annotated[", "<factory>", "<object") if word in shown]
-    for parameter in inspect.signature(PUBLIC[name]).parameters.values():
-        assert parameter.name == "self" or parameter.annotation != parameter.empty
+def test_a_signature_has_types_and_nothing_of_how_they_are_declared(name: str) -> None:
+    signature = inspect.signature(PUBLIC[name])
+    assert not re.search(r"setting\(|argument\(|Annotated\[|<factory>|<object", str(signature))
+    assert all(one.name == "self" or one.annotation != one.empty for one in signature.parameters.values())
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_default_in_a_signature_is_the_one_that_the_command_has(name: str) -> None:
-    request = find_operation(name).request
-    shown = inspect.signature(FUNCTIONS[name]).parameters
-    assert {field.name: field.default for field, _ in kinds_of(request)} == {
-        field.name: shown[field.name].default for field, _ in kinds_of(request)
-    }
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_help_says_of_each_argument_what_it_is_for(name: str) -> None:
+def test_help_has_the_default_and_the_meaning_of_each_argument(name: str) -> None:
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
     shown = pydoc.render_doc(FUNCTIONS[name], renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     request = find_operation(name).request
-    found = {field.name: field.metadata["help"] for field, _ in kinds_of(request)}
-    found |= {one: argument.help for one, (argument, _) in arguments_of(request).items()}
+    meanings = {one: argument.help for one, (argument, _) in arguments_of(request).items()}
+    for field, _ in kinds_of(request):
+        assert parameters[field.name].default == field.default
+        meanings[field.name] = field.metadata["help"]
     assert "setting(" not in shown
-    for one, help in found.items():
-        lines = shown.split(f"\n        {one}: ")
-        assert len(lines) == 2, one
-        assert help.partition("`")[0] in lines[1].split("\n")[1]
-
-
-def keywords(function: Callable[..., object]) -> list[str]:
-    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one.name for one in inspect.signature(function).parameters.values() if one.kind in kinds]
+    for one, meaning in meanings.items():
+        (_, lines) = shown.split(f"\n        {one}: ")
+        assert meaning.partition("`")[0] in lines.split("\n")[1]
 
 
 def mistyped(name: str, known: list[str], draw: random.Random) -> str:
@@ -73,19 +60,16 @@ def mistyped(name: str, known: list[str], draw: random.Random) -> str:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_mistyped_keyword_is_told_the_one_that_was_meant(name: str) -> None:
     draw, function = random.Random(name), PUBLIC[name]
-    known = keywords(function)
-    for meant in known:
-        if len(meant) < 4 or meant == "self":
-            continue
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    known = [one.name for one in inspect.signature(function).parameters.values() if one.kind in kinds]
+    for meant in (one for one in known if len(one) > 3 and one != "self"):
         wrong = mistyped(meant, known, draw)
         with pytest.raises(TypeError) as refused:
             function(**{wrong: 1})
-        said = str(refused.value)
-        assert said.startswith(
-            f"{name.rpartition('.')[2]}() got an unexpected keyword argument {wrong!r}; did you mean "
-        )
-        assert "\n" not in said
-        assert said.removesuffix("?").removesuffix(", which are paths").rpartition(" ")[2] in known
+        said = f"{name.rpartition('.')[2]}() got an unexpected keyword argument {wrong!r}; did you mean "
+        assert str(refused.value).startswith(said)
+        guess = str(refused.value).removeprefix(said).removesuffix("?").removesuffix(", which are paths")
+        assert guess.rpartition(" ")[2] in known
     with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'zzzzzz'$"):
         function(zzzzzz=1)
 
@@ -101,6 +85,5 @@ def test_a_type_error_with_right_keywords_stays_what_it_was() -> None:
 def test_the_signature_names_every_option_with_its_type_and_default(name: str) -> None:
     parameters = inspect.signature(getattr(afterword.LanguageModel, name)).parameters
     for field in dataclasses.fields(Sampling):
-        found = parameters[field.name]
-        assert (found.default, found.annotation) == (field.default, field.type), field.name
+        assert (parameters[field.name].default, parameters[field.name].annotation) == (field.default, field.type)
     assert all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in parameters.values())

@@ -45,15 +45,12 @@ def test_a_record_comes_back_from_its_json_with_and_without_what_has_a_default()
     ("change", "says"),
     [
         ({"format": True}, "format must be a whole number, not true or false"),
-        ({"format": "1"}, "format must be a whole number, not text"),
         ({"format": 1.0}, "format must be a whole number, not a number"),
         ({"format": 0}, "format must be a whole number >= 1"),
         ({"name": None}, "name must be text, not null"),
-        ({"ready": 1}, "ready must be true or false, not a whole number"),
         ({"parts": {"a": {}}}, "parts[...].tokens is missing"),
         ({"parts": {"a": {"tokens": 1, "share": "x"}}}, "parts[...].share must be a number or null, not text"),
         ({"parts": []}, "parts must be an object, not a list"),
-        ({"parts": {"a": 3}}, "parts[...] must be an object, not a whole number"),
         ({"pairs": [[1], [2, None]]}, "pairs[1][1] must be a whole number, not null"),
         ({"kind": "c\nd" * 50}, "kind: invalid enum value 'c\\nd"),
     ],
@@ -65,13 +62,11 @@ def test_a_field_of_another_type_is_named(change: dict[str, Any], says: str) -> 
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("value", [None, [], "x", 3])
-def test_what_is_not_an_object_is_no_record(value: Any) -> None:
-    with pytest.raises(ValueError, match="it must be an object"):
-        as_record(Part, value)
-
-
 @pytest.mark.parametrize("content", [b"", b"\xe9", b"{", b"[" * 100_000, b"[1]"])
-def test_what_is_not_json_is_refused_by_one_line(content: bytes) -> None:
+def test_what_is_not_json_or_no_object_is_refused_by_one_line(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         read_json(dict[str, Any], content)
+    values: list[Any] = [None, [], "x", 3]
+    for value in values:
+        with pytest.raises(ValueError, match="it must be an object"):
+            as_record(Part, value)
