@@ -12,6 +12,7 @@ from pathlib import Path
 
 from afterword.commands import commands, learned_kinds
 from afterword.model.folder.saved import load_model, save_model
+from afterword.operations.train import train
 from tests.bases.small import SYMBOLS, base_of, classic_base, save
 from tests.cases import cases
 from tests.tiny import save_tiny
@@ -56,6 +57,7 @@ def make_place(place: Path) -> None:
         save(place / name, base)
     cut = save(place / "cut") / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-1])
+    train(place / "book", out=place / "ran", base="none", steps=2, hidden_size=4, threads=1)
     (place / "folder").mkdir()
     os.mkfifo(place / "pipe")
     for name, make in cases("MODELS").items():
@@ -98,6 +100,11 @@ REFUSED = [
     ("compare tiny no/such --file text", "no model at no/such"),
     ("compare tiny tiny --file text", "a model is named twice: name each once"),
     ("compare tiny mixed", "name one with `file`"),
+    ("compare lines labelled --file text --lines", "labelled knows labels that lines does not: name labelled first"),
+    *[
+        (f"compare {names} --file text", "classic is classic, so it does not predict where a line ends, as ")
+        for names in ("lines classic", "tiny classic --lines", "classic tiny --lines")
+    ],
     ("info", "info needs one of the two: `model` or `system`"),
     ("info english --system", "info needs one of the two: `model` or `system`"),
     ("score tiny nothing", "cannot read nothing"),
@@ -111,6 +118,7 @@ REFUSED = [
     *[(f"compare tiny mixed --file -{more}", "standard input is empty: there is") for more in ("", " --lines")],
     *[(f"surprises tiny empty{more}", "empty is empty: there is") for more in ("", " --html x.html")],
     ("novelty tiny empty", "is not available: give the folder of its run"),
+    ("novelty ran empty", "the text to look for copies in is empty"),
     ("novelty tiny text -n 3", "`num` and `file` exclude each other"),
     # outputs
     ("inspect tiny ab --html /", "/ is a folder: name a file"),
@@ -220,6 +228,15 @@ REFUSED = [
     ("train --resume tiny", "tiny holds no run: run.json is missing"),
     ("train --resume book", "book holds no run: it is a file"),
     ("train --repeat run --out new", "run holds no run: there is no such folder"),
+    ("train book --out ran", "replace it with `overwrite`"),
+    ("train --resume ran --steps 9", "`steps` is 2 in the run ran, not 9: leave it out"),
+    ("train --resume ran --overwrite", "leave out `out` and `overwrite`"),
+    ("train --resume ran --base chars", "the run ran began from scratch, not from chars: leave `base` out"),
+    ("train --repeat ran --out ran --overwrite", "is the run to repeat: give `out` another folder"),
+    ("train --repeat ran --out new book", "`repeat` takes the text from the run ran: leave out `texts`"),
+    ("train --repeat ran --out new --steps 5", "`steps` is 2 in the run ran, not 5"),
+    ("train --repeat ran --out new --lines", "`lines` is false in the run"),
+    ("train --repeat ran --out new --threads 2", "threads was 1 and is 2: the run cannot be repeated bit for bit here"),
     (
         "plan book --hidden-size 16384 --num-layers 16 --steps 1",
         "16 layers of 16384 units in batches of 8 × 64 need about 625 GiB and this machine has ",

@@ -17,9 +17,14 @@ import pytest
 import afterword
 from afterword import bars
 from afterword.cli.main import main
+from afterword.model.folder.saved import load_model, save_model
+from afterword.text.characters import CharTokenizer
 from tests.processes import finished
+from tests.refusals import make_place
 from tests.tiny import save_tiny
 
+HARD = 'ab é\n\nd,"cb\x1b☃\n'.encode()
+VALIDATION = {"nats_per_character": 1.5, "bits_per_character": 2.164, "lstm": 2.0, "ngram": 1.5}
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
@@ -104,6 +109,29 @@ def mixed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lines_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of lines that knows a, b, c, d and é."""
     return save_tiny(tmp_path_factory.mktemp("models") / "lines", lines=True)
+
+
+@pytest.fixture(scope="session")
+def named_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the requests of tests/refusals.py name, and models that read a text in another way."""
+    folder = tmp_path_factory.mktemp("named")
+    make_place(folder)
+    (folder / "hard").write_bytes(HARD)
+    (folder / "prompts").write_bytes("ab\n\ncdé\na\n".encode())
+    for name, key, value in (("joined", "unwrapped", 3), ("told", "validation", VALIDATION)):
+        saved = load_model(folder / "mixed")
+        saved.about[key] = value
+        save_model(folder / name, saved, "# Tiny\n")
+    saved.tokenizer = CharTokenizer.of("\nabcdé", lowercase=True)
+    save_model(folder / "lower", saved, "# Tiny\n")
+    return folder
+
+
+@pytest.fixture
+def place(named_models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`named_models`, where the test begins."""
+    monkeypatch.chdir(named_models)
+    return named_models
 
 
 @pytest.fixture

@@ -3,72 +3,74 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from afterword.cli.output import strict_json
 from afterword.generation.texts import Sample
 from afterword.language_model import load
-from afterword.model.folder.saved import load_model, save_model
 from afterword.scoring.costs import total
-from tests.cli.answers import fine
-from tests.cli.conftest import Run
+from tests.cli.answers import fine, records
+from tests.cli.conftest import HARD, Run
+from tests.refusals import FILES
 
-TEXT = 'ab é\n\nd,"cb\x1b☃\n'
+TEXT = HARD.decode()
 LINES = TEXT.split("\n")[:-1]
+FULL = [*filter(None, LINES)]
+ENGINE_TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to build\n")
 SAID: dict[str, Callable[[], list[Any]]] = {
-    "score tiny text": lambda: [load("tiny").score(TEXT)],
-    "score mixed text": lambda: [load("mixed").score(TEXT)],
-    "score mixed text --with lstm": lambda: [load("mixed", using="lstm").score(TEXT)],
-    "score mixed text --with ngram": lambda: [load("mixed", using="ngram").score(TEXT)],
-    "score tiny latin --encoding latin-1": lambda: [load("tiny").score("abé\n")],
-    "score tiny text --lines": lambda: load("tiny").score_lines(LINES),
-    "score lines text": lambda: [total(load("lines").score_lines([*filter(None, LINES)]))],
-    "score labelled text": lambda: [total(load("labelled").score_lines([*filter(None, LINES)]))],
-    "score labelled text --lines": lambda: load("labelled").classify(LINES),
-    "surprises tiny text": lambda: [*load("tiny").surprises(TEXT)],
-    "surprises mixed text --with ngram": lambda: [*load("mixed", using="ngram").surprises(TEXT)],
-    "surprises mixed text --hold forget=1": lambda: [*load("mixed").hold("forget=1").surprises(TEXT)],
-    "surprises lines text": lambda: [*load("lines").surprises(TEXT)],
+    "score tiny hard": lambda: [load("tiny").score(TEXT)],
+    "score mixed hard": lambda: [load("mixed").score(TEXT)],
+    "score mixed hard --with lstm": lambda: [load("mixed", using="lstm").score(TEXT)],
+    "score mixed hard --with ngram": lambda: [load("mixed", using="ngram").score(TEXT)],
+    "score tiny latin --encoding latin-1": lambda: [load("tiny").score(FILES["latin"].decode("latin-1"))],
+    "score tiny hard --lines": lambda: load("tiny").score_lines(LINES),
+    "score lines hard": lambda: [total(load("lines").score_lines(FULL))],
+    "score labelled hard": lambda: [total(load("labelled").score_lines(FULL))],
+    "score labelled hard --lines": lambda: load("labelled").classify(LINES),
+    "surprises tiny hard": lambda: [*load("tiny").surprises(TEXT)],
+    "surprises mixed hard --with ngram": lambda: [*load("mixed", using="ngram").surprises(TEXT)],
+    "surprises mixed hard --hold forget=1": lambda: [*load("mixed").hold("forget=1").surprises(TEXT)],
+    "surprises lines hard": lambda: [*load("lines").surprises(TEXT)],
     "generate tiny --seed 4": lambda: [load("tiny").generate(seed=4)],
-    "generate tiny --seed 4 --sentences 2 --max-tokens 40": lambda: [
-        load("tiny").generate(seed=4, sentences=2, max_tokens=40)
-    ],
-    "generate tiny --seed 4 --finish-sentence --max-tokens 30": lambda: [
-        load("tiny").generate(seed=4, finish_sentence=True, max_tokens=30)
-    ],
+    "generate tiny --seed 4 --sentences 2 --max-tokens 40": lambda: written("tiny", [4], sentences=2, max_tokens=40),
+    "generate tiny --seed 4 --finish-sentence --max-tokens 30": lambda: written(
+        "tiny", [4], finish_sentence=True, max_tokens=30
+    ),
     "generate tiny --seed 1 --hold output=0 --hold l0.u1=1": lambda: [
         load("tiny").hold("output=0", "l0.u1=1").generate(seed=1)
     ],
-    f"generate tiny --seed {2**64 - 2} --num 3 --prompt é": lambda: [
-        load("tiny").generate("é", seed=seed) for seed in (2**64 - 2, 2**64 - 1, 0)
-    ],
-    "generate mixed --seed 5 --num 30 --max-tokens 20 --temperature 1.5 --prompt ab": lambda: [
-        load("mixed").generate("ab", seed=5 + k, max_tokens=20, temperature=1.5) for k in range(30)
-    ],
+    f"generate tiny --seed {2**64 - 2} --num 3 --prompt é": lambda: written("tiny", [2**64 - 2, 2**64 - 1, 0], "é"),
+    "generate mixed --seed 5 --num 30 --max-tokens 20 --temperature 1.5 --prompt ab": lambda: written(
+        "mixed", range(5, 35), "ab", max_tokens=20, temperature=1.5
+    ),
     "generate lines --seed 7 --temperature 2 --num 3 --best-of 4": lambda: [
-        max(each, key=lambda one: one.log_probability / one.tokens)
+        max(written("lines", range(first, first + 4), temperature=2), key=lambda one: one.log_probability / one.tokens)
         for first in (7, 11, 15)
-        for each in [[load("lines").generate(seed=first + k, temperature=2) for k in range(4)]]
     ],
-    "generate lines --seed 3 --log-probabilities 3": lambda: [load("lines").generate(seed=3, log_probabilities=3)],
-    "generate tiny --seed 1 --num 3 --pattern (ab|c)+d? --max-tokens 9": lambda: [
-        load("tiny").generate(seed=seed, pattern="(ab|c)+d?", max_tokens=9) for seed in (1, 2, 3)
-    ],
+    "generate lines --seed 3 --log-probabilities 3": lambda: written("lines", [3], log_probabilities=3),
+    "generate tiny --seed 1 --num 3 --pattern (ab|c)+d? --max-tokens 9": lambda: written(
+        "tiny", [1, 2, 3], pattern="(ab|c)+d?", max_tokens=9
+    ),
     "generate tiny --prompts prompts --num 2 --seed 4 --max-tokens 7": lambda: [
         load("tiny").generate(prompt, seed=4 + k, max_tokens=7)
         for k, prompt in enumerate(["ab", "ab", "cdé", "cdé", "a", "a"])
     ],
-    "generate labelled --label d --prompt ab --seed 1 --num 3": lambda: [
-        load("labelled").generate("ab", label="d", seed=seed) for seed in (1, 2, 3)
-    ],
+    "generate labelled --label vowel --prompt ab --seed 1 --num 3": lambda: written(
+        "labelled", [1, 2, 3], "ab", label="vowel"
+    ),
 }
+
+
+def written(name: str, seeds: Iterable[int], prompt: str | None = None, **options: Any) -> list[Any]:
+    return [load(name).generate(prompt, seed=seed, **options) for seed in seeds]
 
 
 def plain(one: Any, name: str) -> Any:
@@ -78,7 +80,7 @@ def plain(one: Any, name: str) -> Any:
     if name == "log_probability":  # of many texts at once, its last digits differ
         return pytest.approx(one.log_probability, rel=1e-6)
     if name == "label" and isinstance(one, Sample):
-        return "d"  # as was asked
+        return "vowel"  # as was asked
     if name == "pieces" and one.pieces:
         return json.loads(json.dumps([asdict(piece) for piece in one.pieces]))
     return getattr(one, name) if hasattr(one, name) else one.apart[name]
@@ -93,32 +95,36 @@ def printed(run: Run, *words: str) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refused) for line in lines]
 
 
-@pytest.fixture
-def place(model: Path, mixed_model: Path, lines_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, folder in (("tiny", model), ("mixed", mixed_model), ("lines", lines_model)):
-        (tmp_path / name).symlink_to(folder)
-    (tmp_path / "text").write_text(TEXT, "utf-8")
-    (tmp_path / "latin").write_text("abé\n", "latin-1")
-    (tmp_path / "prompts").write_text("ab\n\ncdé\na\n", "utf-8")
-    labelled = load_model(lines_model)
-    labelled.about["labels"] = {"abc": 1, "d": 1}
-    save_model(tmp_path / "labelled", labelled, "# Tiny\n")
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("line", SAID)
 def test_each_field_is_what_the_model_says(line: str, run: Run) -> None:
-    found, said = printed(run, *shlex.split(line)), SAID[line]()
-    assert len(found) == len(said)
-    for record, one in zip(found, said, strict=True):
+    for record, one in zip(printed(run, *shlex.split(line)), SAID[line](), strict=True):
         assert record == {name: plain(one, name) for name in record}
 
 
 @pytest.mark.usefixtures("place")
-@pytest.mark.parametrize("name", ["tiny", "mixed", "labelled"])
-def test_a_model_says_of_itself_the_same(name: str, run: Run) -> None:
-    assert printed(run, "info", name) == [json.loads(json.dumps(load(name).info()))]
+def test_a_model_says_of_itself_the_same(run: Run) -> None:
+    for name in ("tiny", "mixed", "labelled"):
+        assert printed(run, "info", name) == [json.loads(json.dumps(load(name).info()))]
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"score mixed hard{more}" for more in ("", " --lines", " --lines --top 1")),
+        *(f"generate mixed --seed 4 --max-tokens 9 --num {num}" for num in (2, 20)),
+    ],
+)
+def test_the_engine_is_in_every_record_alone_and_its_time_on_standard_error(line: str, run: Run) -> None:
+    words = line.split()
+    fast, numpy = run(*words, "--engine", "fast", "--json"), run(*words, "--json")
+    assert ENGINE_TOLD.fullmatch(fast.stderr), fast.stderr
+    assert numpy.stderr == b""
+    for record, expected in zip(records(fast), records(numpy), strict=True):
+        assert [*record.items()][-1] == ("engine", "fast")
+        assert [*record] == [*expected, "engine"]
+    assert b"engine" not in run(*words, "--engine", "fast").stdout
 
 
 @pytest.mark.usefixtures("place")
@@ -127,14 +133,15 @@ def test_every_line_is_read_by_a_strict_parser(command: str, run: Run) -> None:
     assert printed(run, *command.split(), "--hold", "cell=1e38")  # where NaN comes from
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        ({"a": [1.5, math.nan, (math.inf, -math.inf)], "é": "NaN"}, {"a": [1.5, None, [None, None]], "é": "NaN"}),
-        ([{"deep": {"deeper": math.nan}}], [{"deep": {"deeper": None}}]),
-        (math.nan, None),
-        ({"a": [0.1, True, None, 3]}, {"a": [0.1, True, None, 3]}),
-    ],
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=9,
 )
-def test_what_is_no_finite_number_is_null_and_all_else_stays(value: Any, written: Any) -> None:
-    assert json.loads(strict_json(value), parse_constant=refused) == written
+
+
+@given(VALUES)
+def test_what_is_no_finite_number_is_null_and_all_else_stays(value: Any) -> None:
+    line = strict_json(value)
+    assert json.loads(line, parse_constant=refused) == json.loads(json.dumps(value), parse_constant=lambda _: None)
+    assert not set(line) & set("\n\r\x1b\x07\x7f\x9b")

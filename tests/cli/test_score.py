@@ -1,82 +1,70 @@
-"""`afterword score` through the real command."""
+"""`afterword score` through the real command; its figures are tested in tests/cli/test_json.py."""
 
 from __future__ import annotations
 
 import gzip
+import importlib.util
+import os
 from pathlib import Path
-from typing import Any
 
-from afterword.language_model import load
+import pytest
+
 from tests.cli.answers import records
 from tests.cli.conftest import Run
+from tests.cli.test_main import error_line
 
-TEXT = "abé\n\ndcb☃\n"
+TEXT = "abcdé dcbaé abcdc\n" * 20
 FIGURES = ["characters", "tokens", "nats_per_character", "bits_per_character", "bits_per_byte", "perplexity"]
 
 
-def test_several_files_are_named(model: Path, run: Run, text: Path) -> None:
-    packed = text.with_suffix(".gz")
+def test_each_of_several_files_is_scored_as_alone_and_named(model: Path, run: Run, text: Path) -> None:
+    packed, no_text = text.with_suffix(".gz"), os.fsencode(text.parent) + b"/\xff.txt"
     packed.write_bytes(gzip.compress(TEXT.encode()))
+    with open(no_text, "w", encoding="utf-8") as file:
+        file.write(TEXT)
     [alone] = records(run("score", model, text, "--json"))
     assert list(alone) == FIGURES
-    found = records(run("score", model, text, packed, "-", "--json", input=TEXT.encode()))
-    assert found == [{"file": str(name), **alone} for name in (text, packed, "-")]
+    found = records(run("score", model, text, packed, no_text, "-", "--json", input=TEXT.encode()))
+    assert found == [{"file": name, **alone} for name in (str(text), str(packed), os.fsdecode(no_text), "-")]
 
 
-def test_a_table_tells_people_the_same(model: Path, text: Path, run: Run) -> None:
-    for options, bits in (
-        ([], load(model).score(TEXT).bits_per_character),
-        (["--lines"], load(model).score_lines(["abé"])[0].bits_per_character),
-    ):
-        head, first, *_ = run("score", model, text, *options).stdout.decode().splitlines()
-        assert "bits per character" in head
-        assert not set("_/") & set(head)
-        assert "nats" not in head
-        assert f"{bits:.4f}" in first
-
-
-def test_a_file_name_that_is_no_text_leaves_the_json_valid(model: Path, run: Run, tmp_path: Path) -> None:
-    path = bytes(tmp_path) + b"/\xff.txt"
-    with open(path, "w") as file:
-        file.write("ab")
-    found = records(run("score", model, path, path, "--json"))
-    assert [record["file"] for record in found] == [path.decode(errors="surrogateescape")] * 2
-
-
-def test_the_lines_that_cost_most_come_first_as_far_as_is_asked(
-    model: Path, run: Run, text: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.txt"
-    other.write_text("aaaa\n" * 1500 + "ddddddbé\n" + "ébébébé\n", encoding="utf-8")
-    every = records(run("score", model, text, other, "--lines", "--json"))
-    assert [row["line"] for row in every] == [1, 2, 3, *range(1, 1503)]
-
-    def cost(row: dict[str, Any]) -> float:
-        return -float(row["bits_per_character"])
-
-    wanted = sorted((row for row in every if row["text"]), key=cost)  # of equals the first one stays the first
-    for top in (4, 10000):
-        assert records(run("score", model, text, other, "--lines", "--json", "--top", str(top))) == wanted[:top]
-
-
-def test_blank_lines_are_left_out_of_an_order_unless_a_model_of_lines_reads_their_spaces(
+def test_the_lines_that_cost_most_come_first_as_far_as_is_asked_and_blank_ones_are_left_out(
     model: Path, lines_model: Path, run: Run, tmp_path: Path
 ) -> None:
-    path = tmp_path / "play.txt"
-    path.write_text("abc\n\n \t\n\ndcb\n\n")
-    for some, options, wanted in (
-        (model, ["--top", "5"], {"abc", "dcb"}),
-        (lines_model, ["--top", "5"], {"abc", "dcb", " \t"}),
-    ):
-        found = records(run("score", some, path, "--lines", "--json", *options))
-        assert {row["text"] for row in found} == wanted
-    assert len(records(run("score", model, path, "--lines", "--json"))) == 6
-
-
-def test_the_lines_of_a_folder_are_numbered_in_each_file(model: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    for name in ("one.txt", "below/two.txt"):
-        (tmp_path / name).write_text("a\nb\n")
-    found = records(run("score", model, tmp_path, "--lines", "--json"))
-    places = [(str(tmp_path / name), line) for name in ("below/two.txt", "one.txt") for line in (1, 2)]
-    assert [(row["file"], row["line"]) for row in found] == places
+    (tmp_path / "below" / "long.txt").write_text("aaaa\n" * 1500 + "ddddddbé\nébébébé\n", encoding="utf-8")
+    (tmp_path / "short.txt").write_text("abc\n\n \t\n\ndcb☃\n", encoding="utf-8")
+    places = [("long.txt", number) for number in range(1, 1503)] + [("short.txt", number) for number in range(1, 6)]
+    for one, blanks in ((model, 3), (lines_model, 2)):  # a model of lines reads the spaces of " \t"
+        every = records(run("score", one, tmp_path, "--lines", "--json"))
+        assert [(Path(row["file"]).name, row["line"]) for row in every] == places
+        read = [row for row in every if row["text"].strip() or (one == lines_model and row["text"])]
+        assert len(read) == len(every) - blanks
+        wanted = sorted(read, key=lambda row: -float(row["bits_per_character"]))  # of equals the first stays the first
+        for top in (4, 10_000):
+            assert records(run("score", one, tmp_path, "--lines", "--json", "--top", str(top))) == wanted[:top]
+
+
+def test_files_are_learned_from_one_after_the_other_and_the_model_stays_as_it_was(
+    mixed_model: Path, run: Run, text: Path
+) -> None:
+    before = {path.name: path.read_bytes() for path in mixed_model.iterdir()}
+    [plain] = records(run("score", mixed_model, text, "--json"))
+    first, second = records(run("score", mixed_model, text, text, "--adapt", "--json"))
+    assert all(first[part] < plain[part] for part in ("both", "lstm", "ngram"))
+    assert second["bits_per_character"] < 0.95 * first["bits_per_character"]
+    assert {path.name: path.read_bytes() for path in mixed_model.iterdir()} == before
+
+
+def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(
+    mixed_model: Path, run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "torch" else find(name, *more))
+    asked = ("score", mixed_model, text, "--adapt", "--json", "--with")
+    both, ngram, lstm = (run(*asked, using) for using in ("both", "ngram", "lstm"))
+    [of_both], [of_ngram] = records(both), records(ngram)
+    assert of_both["ngram"] == of_ngram["ngram"]
+    assert b"only the n-gram adapts" in both.stderr
+    assert not ngram.stderr
+    assert "pip install" in error_line(lstm)

@@ -42,13 +42,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _nothing_is_left(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(place)
-    before = contents(place)
+    before = states(place)
     yield
-    assert contents(place) == before
+    assert states(place) == before
 
 
-def contents(place: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() if path.is_file() else b"" for path in place.rglob("*")}
+def states(place: Path) -> dict[Path, tuple[int, ...]]:
+    """Return what changes with any write, of each file and folder."""
+    found = {path: path.lstat() for path in place.rglob("*")}
+    return {path: (one.st_ino, one.st_mode, one.st_size, one.st_mtime_ns) for path, one in found.items()}
 
 
 def each(rows: list[tuple[str, str]]) -> pytest.MarkDecorator:
