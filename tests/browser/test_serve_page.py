@@ -7,9 +7,10 @@ import json
 import math
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from afterword.generation.sampling import FILTERS, Sampling
@@ -18,7 +19,7 @@ from afterword.operations.train import train
 from afterword.text.unicode import visible
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
-from tests.processes import PATIENCE, free_port, until
+from tests.processes import free_port
 from tests.serving.server import Serving, serving
 
 KEY = "a-key-that-is-long-enough"
@@ -122,20 +123,15 @@ def write_on(tab: Tab, tokens: int) -> str:
     return wrote(tab)
 
 
-def point_of(tab: Tab, at: int) -> tuple[float, float]:
-    """Where the character at `at` is on the screen, which stands in the first line of the sheet."""
-    script = (
+def click_character(tab: Tab, at: int) -> None:
+    """Click on the character at `at`, which stands in the first line of the sheet."""
+    x, y = tab.run(
         "(() => { const range = document.createRange(), text = document.querySelector('#layer .line').firstChild; "
         f"range.setStart(text, {at}); range.setEnd(text, {at + 1}); const r = range.getBoundingClientRect(); "
         "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
     )
-    x, y = tab.run(script)
-    return x, y
-
-
-def click_character(tab: Tab, at: int) -> None:
     for kind, buttons in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
-        tab.mouse(kind, point_of(tab, at), buttons)
+        tab.mouse(kind, (x, y), buttons)
 
 
 def drop(tab: Tab, selector: str, name: str, content: str) -> None:
@@ -158,10 +154,6 @@ def set_field(tab: Tab, id: str, value: object) -> None:
 
 def percent(p: float) -> str:
     return f"{100 * p:.0f} %" if p >= 0.0995 else f"{100 * p:.1f} %"
-
-
-def level(bits: float) -> int:
-    return max(0, min(12, round(bits / 8 * 12)))
 
 
 def plain(shown: str) -> str:
@@ -197,10 +189,6 @@ def show_gates(tab: Tab) -> str:
     tab.click("#tab-inside")
     tab.until(f"{INSIDE}?.documentElement?.dataset.ready")
     return f"[...{INSIDE}.querySelectorAll('#text b')].map(e => e.textContent)"
-
-
-def run_is(tab: Tab, state: str) -> None:
-    tab.until(f"document.getElementById('run-state')?.innerText.startsWith('{state}')")
 
 
 # What a person does.
@@ -281,7 +269,7 @@ def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -
     assert not page.run("document.getElementById('steering').checkVisibility()")
 
 
-def test_writing_with_all_the_buttons(theme: str, page: Tab, model: LanguageModel) -> None:
+def test_writing_with_all_the_buttons(page: Tab, model: LanguageModel) -> None:
     """Without a length it finishes the sentence; what it wrote is shaded; it writes in the midst, offers, and stops."""
     page.type("Divya likes")
     page.press("Enter", control=True, shift=True)
@@ -289,15 +277,15 @@ def test_writing_with_all_the_buttons(theme: str, page: Tab, model: LanguageMode
     text = wrote(page)
     assert text == str(model.generate("Divya likes", seed=5))
 
+    levels = np.array([max(0, min(12, round(one.bits / 8 * 12))) for one in model.surprises(text)])
     shades = page.until(f"{SAVED}?.shades?.trim().length === {len(text) - 11} && {SAVED}.shades")
-    levels = [level(one.bits) for one in model.surprises(text)]
-    assert all(abs(ord(shade) - ord("A") - n) <= 1 for shade, n in zip(shades[11:], levels[11:], strict=True))
+    assert np.abs([ord(one) - ord("A") for one in shades[11:]] - levels[11:]).max() <= 1
     assert page.run(SHADED) > 10
     page.click("#shade")
     page.until(f"{SAVED}?.shades.slice(1).indexOf(' ') < 0")
     shades = page.run(f"{SAVED}.shades")
     assert re.fullmatch(rf"[a-m ][a-m]{{10}}[A-M]{{{len(text) - 11}}}", shades)  # whose it is stays known
-    assert all(abs(ord(shade) - ord("a") - n) <= 1 for shade, n in zip(shades[1:11], levels[1:11], strict=True))
+    assert np.abs([ord(one) - ord("a") for one in shades[1:11]] - levels[1:11]).max() <= 1
     page.click("#shading")
     page.until(f"{SHADED} === 0")
 
@@ -308,16 +296,11 @@ def test_writing_with_all_the_buttons(theme: str, page: Tab, model: LanguageMode
     assert inserted[:5] + inserted[caret:] == text
 
     set_field(page, "length", ENDLESS)
-    stops: list[Callable[[], object]] = [
-        lambda: page.press("Escape"),
-        lambda: page.type("!"),
-        lambda: page.click("#stop"),
-    ]
-    for stop in stops:
+    for stop, given in ((page.press, "Escape"), (page.type, "!"), (page.click, "#stop")):
         length = len(page.run(VALUE))
         page.click("#write")
         page.until(f"{VALUE}.length > {length + 20}")
-        stop()
+        stop(given)
         text = wrote(page)
         assert page.run(f"new Promise(done => setTimeout(() => done({VALUE}), 200))") == text
         assert len(text) < ENDLESS
@@ -492,10 +475,37 @@ def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
     assert set(found[3:]) == {1, 3, 4}
 
 
+def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
+    """From an empty server to a text of a model of one's own there are four clicks; training stops and goes on."""
+    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
+    with serving("--train", tmp_path) as server:
+        page = open_page(tab, server.url, "simple")
+        assert [one for one in page.run(SEEN) if one][-1] == "train-file"
+        assert not page.run("document.getElementById('area').checkVisibility()")
+        assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
+        drop(page, "#train", "Größe (2).tar.md", f"# The *book*\n\n{content}")  # 1, or 2 with "Choose a file"
+        page.until("document.getElementById('plan')?.innerText.includes('note: read the text of Grosse-2-tar.md')")
+        page.click("#train-start")  # 3
+        page.until("document.getElementById('progress')?.innerText.includes('Training')")
+        page.click("#train-stop")
+        page.until("document.getElementById('progress').innerText.includes('Stopped')")
+        page.until("document.getElementById('area').checkVisibility()")  # the page makes room for the first model
+        assert page.run("document.querySelector('#model b').innerText") == "Grosse-2-tar"
+        page.click("#write")  # 4
+        page.until(f"{VALUE}.length > 20")
+        page.press("Escape")
+        page.click("#train-again")
+        page.until("document.getElementById('train')?.checkVisibility()")
+        page.click("#face-all")
+        page.click("#tab-watch")
+        page.until("document.getElementById('run-state')?.innerText.startsWith('Stopped')")
+        assert page.run("document.getElementById('run-resume').checkVisibility()")
+        assert page.complaints == []
+
+
 def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
-    text = tmp_path / "book.txt"
-    text.write_text("".join(f"The {k}th line of this book, and no more.\n" for k in range(400)))
-    train(text, out=tmp_path / "book", steps=30, hidden_size=12, num_layers=1, on_progress=lambda progress: None)
+    text = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
+    train(text=text, out=tmp_path / "book", steps=30, hidden_size=12, num_layers=1, on_progress=lambda progress: None)
     with serving("--run", tmp_path / "book") as server:
         open_page(tab, server.url)
         tab.click("#tab-watch")
@@ -507,48 +517,6 @@ def test_a_run_is_watched(tab: Tab, tmp_path: Path) -> None:
         assert len(tab.until("document.querySelector('figure .sample')?.innerText")) > 20
         assert not tab.run("document.getElementById('train')")
         assert tab.complaints == []
-
-
-def test_a_model_is_trained_from_the_page(tab: Tab, tmp_path: Path) -> None:
-    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
-    with serving("--train", tmp_path) as server:
-        open_page(tab, server.url)
-        tab.click("#tab-watch")
-        tab.until("!!document.getElementById('train')")
-        drop(tab, "#train", "Größe (2).tar.txt", content)
-        assert "characters" in tab.until("document.getElementById('plan')?.innerText")
-        assert tab.run("document.getElementById('train-name').value") == "Grosse-2-tar"
-        tab.click("#train-start")
-        run_is(tab, "Training")
-        tab.click("#run-stop")
-        run_is(tab, "Stopped")
-        tab.until("document.querySelector('#model b')?.innerText")  # the first model: the page makes room for it
-        assert tab.run("document.getElementById('run-resume').checkVisibility()")
-        assert tab.complaints == []
-
-
-def test_from_a_server_that_trains_to_a_text_of_ones_own_there_are_four_clicks(tab: Tab, tmp_path: Path) -> None:
-    content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(300))
-    with serving("--train", tmp_path) as server:
-        page = open_page(tab, server.url, "simple")
-        visible = "[...document.querySelectorAll('button')].filter(e => e.checkVisibility()).at(-1).id"
-        assert page.run(visible) == "train-file"
-        assert not page.run("document.getElementById('area').checkVisibility()")
-        assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
-        drop(page, "#train", "book.md", f"# The *book*\n\n{content}")  # 1, or 2 with "Choose a file"
-        page.until("document.getElementById('plan')?.innerText.includes('note: read the text of book.md')")
-        page.run("document.getElementById('train-minutes').select()")
-        page.type("0.03")  # so that the test ends; nobody has to
-        page.click("#train-start")  # 3: the field loses the focus, and Start neither moves nor pauses
-        until(lambda: page.run("document.getElementById('area').checkVisibility()"), 2 * PATIENCE)
-        assert page.run("document.querySelector('#model b').innerText") == "book"
-        page.click("#write")  # 4
-        page.until(f"{VALUE}.length > 20")
-        page.press("Escape")
-        page.until("document.getElementById('progress').innerText.includes('Finished')")
-        page.click("#train-again")
-        page.until("document.getElementById('train')?.checkVisibility()")
-        assert page.complaints == []
 
 
 def test_a_phone(theme: str, tab: Tab, models: Path) -> None:
