@@ -35,15 +35,13 @@ def loaded(code: str, *arguments: str) -> set[str]:
     return set(process.stderr.decode().split())
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("model") / "tiny")
-
-
-def test_importing_the_package_loads_neither_numpy_nor_any_room() -> None:
+def test_the_package_and_its_help_load_no_room_no_command_and_no_numpy() -> None:
     modules = loaded("import sys, afterword; print(*sys.modules, file=sys.stderr)")
     assert "numpy" not in modules
     assert {name for name in modules if name.startswith("afterword")} == {"afterword"}
+    modules = loaded(RUN, "--help")
+    assert not modules & {"torch", "numpy", "rich", "importlib.metadata"}  # the last looks through all packages
+    assert not modules & {f"afterword.{one.place.partition(':')[0]}" for one in commands().values()}
 
 
 def test_no_private_module_of_pytorch_is_imported() -> None:
@@ -52,19 +50,10 @@ def test_no_private_module_of_pytorch_is_imported() -> None:
         assert not private.search(path.read_text(encoding="utf-8")), path
 
 
-def test_help_loads_no_command_and_no_numpy() -> None:
-    modules = loaded(RUN, "--help")
-    assert not modules & {"torch", "numpy", "rich", "importlib.metadata"}  # the last looks through all packages
-    assert not modules & {f"afterword.{one.place.partition(':')[0]}" for one in commands().values()}
-
-
-def test_a_server_that_trains_loads_no_torch() -> None:
+def test_a_server_that_trains_loads_no_torch_and_training_none_of_its_compilers(tmp_path: Path) -> None:
     modules = loaded("import sys, afterword.serving.server; print(*sys.modules, file=sys.stderr)")
     assert "afterword.serving.runs.trainer" in modules
     assert not modules & {"torch", "filelock", "rich", "onnx", "onnxruntime"}
-
-
-def test_training_loads_no_compiler_of_pytorch(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("abab abba\n" * 50)
     modules = loaded(RUN, "train", str(text), "--steps", "2", "--hidden-size", "4", "--out", str(tmp_path / "run"))
@@ -72,20 +61,14 @@ def test_training_loads_no_compiler_of_pytorch(tmp_path: Path) -> None:
     assert not modules & {"torch._dynamo", "torch._inductor", "pandas"}  # the first take a second
 
 
-def test_using_a_model_loads_no_torch_and_no_server(model: Path, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
+def test_using_a_model_loads_no_torch_and_no_server(tmp_path: Path) -> None:
+    model, text = str(save_tiny(tmp_path / "tiny")), tmp_path / "text.txt"
     text.write_text("abab\n")
-    modules = loaded(RUN, "generate", str(model))
+    modules = loaded(RUN, "generate", model)
     assert not modules & {"afterword.planning", "afterword.learning.recipe"}  # a delay
-    lines = [["generate", model], ["score", model, text], ["info", model], ["inspect", model, "ab", "--json"]]
-    code = "import contextlib\n" + RUN.replace(
-        "try:\n    main(sys.argv[1:])",
-        f"""try:
-    for line in {[[*map(str, line)] for line in lines]}:
-        with contextlib.suppress(SystemExit):
-            main(line)""",
-    )
-    modules |= loaded(code)
+    lines = [["score", model, str(text)], ["info", model], ["inspect", model, "ab", "--json"]]
+    several = f"    for line in {lines}:\n        with contextlib.suppress(SystemExit):\n            main(line)"
+    modules |= loaded("import contextlib\n" + RUN.replace("    main(sys.argv[1:])", several))
     assert "afterword.language_model" in modules
     assert not modules & {"torch", "rich", "onnx", "onnxruntime", "huggingface_hub", "pandas", "starlette", "uvicorn"}
 
@@ -105,7 +88,6 @@ sys.platform = "win32"
 
 def test_what_uses_models_needs_nothing_that_windows_lacks(tmp_path: Path) -> None:
     code = f"""{ON_WINDOWS}
-from importlib import import_module
 from afterword.commands import commands, resolve
 for one in commands().values():
     resolve(one.place)
@@ -118,18 +100,11 @@ afterword.load(sys.argv[1]).save(sys.argv[2])
     assert (tmp_path / "copy" / "config.json").exists()
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "generate MODEL --prompt 'a↯b' --max-tokens 9 --out -",
-        "score MODEL text.txt",
-        "surprises MODEL text.txt --html -",
-        "inspect MODEL abab --html gates.html",
-        *cases("OF_MODEL"),
-        "info MODEL",
-        "info --system",
-    ],
-)
+COMMANDS = ["generate MODEL --prompt 'a↯b' --max-tokens 9 --out -", "score MODEL text.txt", "info MODEL"]
+COMMANDS += ["surprises MODEL text.txt --html -", "inspect MODEL abab --html gates.html", "info --system"]
+
+
+@pytest.mark.parametrize("line", [*COMMANDS, *cases("OF_MODEL")])
 def test_commands_that_use_a_model_run_where_windows_prints_in_its_own_encoding(line: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes("abab\r\nba\r\n".encode("utf-16"))
     arguments = shlex.split(line.replace("MODEL", str(save_tiny(tmp_path / "tiny"))))
