@@ -46,11 +46,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def opened(tab: Tab, files: Path) -> Tab:
-    return open_page(tab, files / "book.html")
-
-
 def open_page(tab: Tab, path: Path, face: str = "all", **settings: object) -> Tab:
     """A page as somebody finds it who was never there, but for a face and settings."""
     tab.call("Page.navigate", url="about:blank")
@@ -65,44 +60,65 @@ def open_page(tab: Tab, path: Path, face: str = "all", **settings: object) -> Ta
     return tab
 
 
-def written(tab: Tab) -> str:
+def written(tab: Tab, button: str = "#write") -> str:
     before = tab.run(VALUE)
-    tab.click("#write")
-    tab.until(f"{IS_QUIET} && {VALUE} !== {json.dumps(before)}")
+    tab.click(button)
+    tab.until(f"{IS_QUIET} && {VALUE} && {VALUE} !== {json.dumps(before)}")
     return str(tab.run(VALUE))
 
 
-def test_a_page_from_a_disk_writes_in_a_worker_and_asks_for_nothing(opened: Tab) -> None:
-    text = written(opened)
-    assert text.startswith(opened.run("afterword.generate({ seed: 5, maxTokens: 60 }).then(({ text }) => text)"))
-    assert not text[60:] or text[60:].isalpha()  # it ends with a word
-    assert opened.run("afterword.kernel") == "wasm"
-    assert {address.partition(":")[0] for address in opened.requests} == {"file", "blob"}  # the page and its worker
-    assert opened.complaints == []
-    policy = opened.run("document.querySelector('[http-equiv]').content")
+def generated(tab: Tab, prompt: str = "") -> str:
+    """What the engine of the page writes."""
+    asked = {"prompt": prompt, "seed": 5, "maxTokens": 60}
+    return str(tab.run(f"afterword.generate({json.dumps(asked)}).then(({{ text }}) => text)"))
+
+
+def test_an_exported_page(theme: str, tab: Tab, files: Path) -> None:
+    """Somebody opens a page from a disk, which asks for nothing; writes, shades, stops, copies, and comes again."""
+    page = open_page(tab, files / "book.html")
+    first = written(page)
+    assert first.startswith(generated(page))
+    assert not first[60:] or first[60:].isalpha()  # it ends with a word
+    assert page.run("afterword.kernel") == "wasm"
+    assert {address.partition(":")[0] for address in page.requests} == {"file", "blob"}  # the page and its worker
+    policy = page.run("document.querySelector('[http-equiv]').content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-inline" not in policy
     assert "http" not in policy
 
+    page.press("z", control=True)
+    assert page.run(VALUE) == ""
+    page.click("#redo")
+    assert page.run(VALUE) == first
+    page.click("#shade")
+    page.until(f"{IS_QUIET} && [...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0) > 10")
+    page.click("#copy")
+    assert page.until("document.getElementById('told').innerText") == "Copied"
 
-def test_what_was_written_can_be_undone_shaded_stopped_and_copied(opened: Tab) -> None:
-    text = written(opened)
-    opened.press("z", control=True)
-    assert opened.run(VALUE) == ""
-    opened.click("#redo")
-    assert opened.run(VALUE) == text
-    opened.click("#shade")
-    opened.until(IS_QUIET)
-    opened.until("[...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0) > 10")
-    opened.click("#copy")
-    assert opened.until("document.getElementById('told').innerText") == "Copied"
-    set_field(opened, "length", 100_000)
-    opened.press("Enter", control=True, shift=True)
-    opened.until(f"{VALUE}.length > {len(text) + 20}")
-    opened.press("Escape")
-    opened.until(IS_QUIET)
-    assert opened.run(VALUE).startswith(text)
-    assert opened.complaints == []
+    set_field(page, "seed", 6)
+    second = written(page, "#another")
+    page.until("localStorage[`afterword.text${location.pathname}`]?.includes('revisions')")
+    page.open(page.run("location.href"))
+    assert page.run(VALUE) == second
+    page.until("document.querySelectorAll('.tree button').length >= 2")
+    page.run("document.querySelector('.tree button:not(.on)').click()")
+    assert page.run(VALUE) == first
+    set_field(page, "length", 100_000)
+    page.run("document.getElementById('area').focus()")
+    page.press("Enter", control=True, shift=True)
+    page.until(f"{VALUE}.length > {len(first) + 20}")
+    page.press("Escape")
+    page.until(IS_QUIET)
+
+    assert "stored only in this browser" in page.text("#kept")
+    page.click("#clear")
+    page.until("!!document.querySelector('dialog')")
+    page.run("document.querySelectorAll('dialog button')[1].click()")
+    page.until(f"{VALUE} === ''")
+    page.open(page.run("location.href"))
+    assert page.run(VALUE) == ""
+    assert page.run("localStorage['afterword.text']") is None  # of the server's page
+    assert page.complaints == []
 
 
 def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) -> None:
@@ -115,60 +131,30 @@ def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) ->
     assert tab.run(VALUE) == "ab cab" + words[0]
 
 
-def test_a_text_and_its_branches_stay_over_a_reload_until_they_are_cleared(opened: Tab) -> None:
-    first = written(opened)
-    set_field(opened, "seed", 6)
-    opened.click("#another")
-    opened.until(f"{IS_QUIET} && {VALUE} && {VALUE} !== {json.dumps(first)}")
-    second = opened.run(VALUE)
-    opened.until("localStorage[`afterword.text${location.pathname}`]?.includes('revisions')")
-    opened.open(opened.run("location.href"))
-    assert opened.run(VALUE) == second
-    opened.until("document.querySelectorAll('.tree button').length >= 2")
-    opened.run("document.querySelector('.tree button:not(.on)').click()")
-    assert opened.run(VALUE) == first
-    assert "stored only in this browser" in opened.text("#kept")
-    opened.click("#clear")
-    opened.until("!!document.querySelector('dialog')")
-    opened.run("document.querySelectorAll('dialog button')[1].click()")
-    opened.until(f"{VALUE} === ''")
-    opened.open(opened.run("location.href"))
-    assert opened.run(VALUE) == ""
-    assert opened.run("localStorage['afterword.text']") is None  # of the server's page
-    assert opened.complaints == []
-
-
-def test_without_workers_the_page_itself_runs_the_model(opened: Tab, files: Path) -> None:
-    text = written(opened)
-    script = opened.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")["identifier"]
+def test_without_workers_the_page_itself_runs_the_model(tab: Tab, files: Path) -> None:
+    text = written(open_page(tab, files / "book.html"))
+    script = tab.call("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.Worker")["identifier"]
     try:
-        open_page(opened, files / "book.html")
-        assert written(opened) == text
-        assert not any(address.startswith("blob") for address in opened.requests)
+        assert written(open_page(tab, files / "book.html")) == text
+        assert not any(address.startswith("blob") for address in tab.requests)
     finally:
-        opened.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+        tab.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
-def test_a_model_of_lines_writes_line_after_line(tab: Tab, files: Path) -> None:
-    open_page(tab, files / "names.html")
-    first = written(tab)
+def test_a_model_of_lines_writes_line_after_line_and_one_of_labels_what_follows_a_label(tab: Tab, files: Path) -> None:
+    first = written(open_page(tab, files / "names.html"))
     assert first.endswith("\n")
     assert written(tab) == first * 2
-
-
-def test_a_model_of_labels_writes_what_follows_the_chosen_label(tab: Tab, files: Path) -> None:
     open_page(tab, files / "labels.html")
     assert tab.run("[document.title, document.querySelector('h1').textContent]") == ["<b>Labels"] * 2
     assert tab.run("[...document.querySelectorAll('#label option')].map(one => one.value)") == ["", "good", "bad"]
-    texts: dict[str, str] = {}
+    texts = []
     for label in ("good", "bad"):
         set_field(tab, "label", label)
-        if texts:
-            tab.click("#undo")
-        texts[label] = written(tab)
-        asked = f"afterword.generate({{ prompt: '{label}\\t', seed: 5, maxTokens: 60 }})"
-        assert texts[label].startswith(tab.run(f"{asked}.then(({{ text }}) => text)"))
-    assert texts["good"] != texts["bad"]
+        texts.append(written(tab))
+        assert texts[-1].startswith(generated(tab, f"{label}\t"))
+        tab.click("#undo")
+    assert texts[0] != texts[1]
 
 
 def test_a_page_works_in_a_sandboxed_frame(tab: Tab, files: Path) -> None:
