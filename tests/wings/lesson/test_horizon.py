@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 import afterword
-from afterword.language_model import LanguageModel
 from afterword.model.arrays import Array, Ids
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.wings.lesson import horizon as horizon_module
@@ -25,10 +25,6 @@ from tests.inspection.test_gates import TEXT, made, textbook
 
 NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
-
-
-def network(model: LanguageModel) -> Network:
-    return model.saved.network()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
@@ -98,19 +94,15 @@ def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyP
 
 def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
     ids = np.random.default_rng(2).choice(6, 300, p=[0.5, 0.2, 0.1, 0.1, 0.05, 0.05]).astype(np.int32)
-    places = np.arange(0, 300, 3)
     random = np.random.default_rng(4)
-    obvious = [int(random.choice(ids[ids != ids[place]])) for place in places]
-    assert replacements(ids, ids[places], np.random.default_rng(4)).tolist() == obvious
+    obvious = [int(random.choice(ids[ids != id])) for id in ids[::3]]
+    assert replacements(ids, ids[::3], np.random.default_rng(4)).tolist() == obvious
 
 
 def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
-    held = made(hidden_size=8).hold("forget=0", "l0.forget=0")
-    weights = {name: w.copy() for name, w in held.saved.weights.items()}
+    model = made(hidden_size=8).hold("forget=0", "l0.forget=0")
     for layer in range(2):
-        weights[f"lstm.weight_hh_l{layer}"][:] = 0
-    held.saved.weights = weights
-    model = LanguageModel(held.saved, holds=held._holds)
+        model.saved.weights[f"lstm.weight_hh_l{layer}"][:] = 0
     found = afterword.horizon(model, LONG, steps=5, places=6, gradient=False)
     assert found.changes[:, 0].min() > 1e-6
     assert found.changes[:, 1:].max() < NOTHING
@@ -127,53 +119,40 @@ def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residu
     rows = np.random.default_rng(1).integers(0, config.vocabulary_size, (3, 9))
     [(_, found)] = input_gradients(config, model.saved.weights, rows, 8)
     assert found.shape == (3, 8)
-    for lane in range(3):
-        inputs, target = embedding[rows[lane, :-1]], rows[lane, -1]
-        for back in (1, 3, 8):
-            slopes = []
-            for e in range(config.embedding_size):
-                ends = []
-                for step in (1e-5, -1e-5):
-                    changed = inputs.copy()
-                    changed[-back, e] += step
-                    ends.append(textbook(model, changed)["log_probabilities"][-1, target])
-                slopes.append((ends[0] - ends[1]) / 2e-5)
-            assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
+    for lane, back in itertools.product(range(3), (1, 3, 8)):
+        slopes = []
+        for e in range(config.embedding_size):
+            ends = []
+            for step in (1e-5, -1e-5):
+                changed = embedding[rows[lane, :-1]]
+                changed[-back, e] += step
+                ends.append(textbook(model, changed)["log_probabilities"][-1, rows[lane, -1]])
+            slopes.append((ends[0] - ends[1]) / 2e-5)
+        assert found[lane, back - 1] == pytest.approx(np.linalg.norm(slopes), rel=2e-3, abs=1e-7)
 
 
-def test_the_gradient_is_of_the_reading_that_the_model_does() -> None:
-    pytest.importorskip("torch")
-    from afterword.learning.gradients import input_gradients
-
-    model = made(hidden_size=8)
-    found = afterword.horizon(model, LONG, steps=20, places=4).gradients
-    ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
-    rows = network(model).rows(np.concatenate([[model.tokenizer.end], ids]))[None]
-    assert found is not None
-    [(_, [alone])] = input_gradients(model.config, model.saved.weights, rows, 20)
-    np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
-
-
-def test_the_gradient_over_a_long_reading_takes_few_lanes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gradient_is_of_the_reading_that_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     from afterword.learning import gradients
 
-    model = made(hidden_size=8)
-    rows = np.random.default_rng(1).integers(0, model.config.vocabulary_size, (7, 30))
-    [(_, whole)] = gradients.input_gradients(model.config, model.saved.weights, rows, 20)
-    monkeypatch.setattr(gradients, "MOST_STATES", 3 * 30 * 2 * 8)
-    cut = list(gradients.input_gradients(model.config, model.saved.weights, rows, 20))
-    assert [lanes for lanes, _ in cut] == [slice(0, 3), slice(3, 6), slice(6, 7)]
-    np.testing.assert_allclose(np.concatenate([part for _, part in cut]), whole, rtol=1e-4)
-
-
-def test_the_same_seed_measures_the_same_and_the_gradient_stands_beside_it() -> None:
-    pytest.importorskip("torch")
     model = made(hidden_size=8)
     one, two = (afterword.horizon(model, LONG, steps=20, places=4, seed=7) for _ in range(2))
     assert np.array_equal(one.changes, two.changes)
     assert "gradient" in str(one)
     assert set(one.to_dict()["steps"][0]) == {"k", "bits", "error", "gradient", "gradient_error"}
+    ids = model.tokenizer.encode(LONG)[: 20 + 200 + 1]  # the first place: as much before it as is read of a long text
+    rows = model.saved.network().rows(np.concatenate([[model.tokenizer.end], ids]))[None]
+    found = one.gradients
+    assert found is not None
+    [(_, [alone])] = gradients.input_gradients(model.config, model.saved.weights, rows, 20)
+    np.testing.assert_allclose(found[0], alone, rtol=1e-4, atol=1e-8)
+
+    rows = np.random.default_rng(1).integers(0, model.config.vocabulary_size, (7, 30))  # a long reading: few lanes
+    [(_, whole)] = gradients.input_gradients(model.config, model.saved.weights, rows, 20)
+    monkeypatch.setattr(gradients, "MOST_STATES", 3 * 30 * 2 * 8)
+    cut = list(gradients.input_gradients(model.config, model.saved.weights, rows, 20))
+    assert [lanes for lanes, _ in cut] == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    np.testing.assert_allclose(np.concatenate([part for _, part in cut]), whole, rtol=1e-4)
 
 
 def test_means_and_errors_are_those_of_the_places() -> None:

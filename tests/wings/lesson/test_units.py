@@ -17,14 +17,14 @@ from afterword.model.folder.saved import SavedModel
 from afterword.model.network.cell import GATES
 from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
-from afterword.wings.lesson.units import Mask, Question, areas, matching, midranks
-from benchmarks.tasks import TASKS, drawn
+from afterword.wings.lesson.units import Question, areas, matching, midranks
+from benchmarks.tasks import TASKS
 from benchmarks.teach import findings
 from tests.inspection.test_gates import made
-from tests.test_language_model import MODEL
 
 LETTERS = "abcdefgh ()\n"
 COUNTER = 17  # the unit that counts brackets
+INSIDE = r"\(([^()]+)\)"
 
 
 def random_text(length: int = 3000, seed: int = 0) -> str:
@@ -72,11 +72,24 @@ def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
     np.testing.assert_allclose(trace.cell[:, 0, COUNTER], depth, atol=1e-3)  # it does count
     units = afterword.units(model, text)
     nested = units.ask(Question("inside brackets", lambda text: depth > 0))
-    for answer in (nested, units.matching(r"\(([^()]+)\)")):
+    for answer in (nested, units.matching(INSIDE)):
         best = answer.units[0]
         assert (best.layer, best.unit, best.above) == (0, COUNTER, True)
         assert best.area > answer.units[1].area
     assert nested.units[0].area == pytest.approx(1, abs=1e-3)
+
+    within = r"(?<=\()[^()]+"  # among what is inside, it tells deep from shallow
+    answer = units.matching(INSIDE, 40, within)
+    assert answer.part == "part"
+    assert "of the part" in answer.caption
+    assert f"within {within!r}" in answer.question
+    mask, places = (matching(one).where(text) for one in (INSIDE, within))
+    assert answer.fraction == pytest.approx(mask[places].mean())
+    best = next(one for one in answer.units if one.unit == COUNTER)
+    states = getattr(trace, best.state)[:, 0, COUNTER]
+    half = np.arange(len(text)) >= len(text) // 2
+    area = areas(midranks(states[half & places, None]), mask[half & places])[0]
+    assert best.area == pytest.approx(area if best.above else 1 - area, abs=1e-6)
 
 
 def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
@@ -121,15 +134,6 @@ def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> N
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
-def test_an_answer_has_as_many_units_as_are_asked_for() -> None:
-    units = afterword.units(made(CharTokenizer.of(LETTERS)), random_text(300))
-    answer = units.matching("[abc]<?", 3)
-    assert len(units.matching("^.{1,5}").units) == 5
-    assert len(answer.units) == 3
-    assert answer.units[0].name in str(answer)
-    assert "[abc]&lt;?" in answer._repr_html_()
-
-
 def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_found() -> None:
     """Short: `python -m benchmarks.teach units` asks 200 questions about a trained network."""
     units = afterword.units(made(CharTokenizer.of(LETTERS), hidden_size=20), random_text(3000))
@@ -138,29 +142,8 @@ def test_a_random_question_has_seldom_a_unit_above_chance_and_a_planted_one_is_f
     assert found >= 36
 
 
-def test_within_a_part_only_its_places_are_compared() -> None:
-    """A unit that counts tells inside from outside; among what is inside, it tells deep from shallow."""
-    units, pattern = afterword.units(counting(), balanced()), r"\(([^()]+)\)"
-    within = r"(?<=\()[^()]+"
-    answer = units.matching(pattern, within=within)
-    assert answer.part == "part"
-    assert "of the part" in answer.caption
-    assert f"within {within!r}" in answer.question
-    mask, places = (matching(one).where(units.text) for one in (pattern, within))
-    assert answer.fraction == pytest.approx(mask[places].mean())
-    values = counting().gates(units.text).cell[:, 0, COUNTER]
-    half = slice(len(mask) // 2, None)
-    area = areas(midranks(values[half][places[half], None]), mask[half][places[half]])[0]
-    best = next(one for one in units.matching(pattern, 40, within).units if one.unit == COUNTER)
-    if best.state == "cell":
-        assert best.area == pytest.approx(area if best.above else 1 - area, abs=1e-6)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    values=st.lists(st.integers(-3, 3), min_size=2, max_size=40),
-    seed=st.integers(0, 99),
-)
+@settings(max_examples=40)
+@given(values=st.lists(st.integers(-3, 3), min_size=2, max_size=40), seed=st.integers(0, 99))
 def test_the_area_is_the_fraction_of_pairs_in_the_right_order(values: list[int], seed: int) -> None:
     mask = np.random.default_rng(seed).random(len(values)) < 0.5
     mask[:2] = True, False
@@ -170,36 +153,27 @@ def test_the_area_is_the_fraction_of_pairs_in_the_right_order(values: list[int],
     assert areas(midranks(column), mask)[0] == pytest.approx(np.mean(pairs))
 
 
-def matches(pattern: str, text: str, seconds: float = 10.0) -> Mask:
-    return matching(pattern, seconds).where(text)
-
-
 def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
-    assert matches("b+", "abba").tolist() == [False, True, True, False]
-    assert matches("a(b)", "abba").tolist() == [False, True, False, False]
-    assert matches("^a", "a\na").tolist() == [True, False, True]
-    assert matches("(x)|b", "ab").tolist() == [False, False]
-    assert matches("", "ab").tolist() == [False, False]
+    marked = {
+        ("b+", "abba"): "_bb_",
+        ("a(b)", "abba"): "_b__",
+        ("^a", "a\na"): "a_a",
+        ("(x)|b", "ab"): "__",
+        ("", "ab"): "__",
+    }
+    for (pattern, text), expected in marked.items():
+        assert matching(pattern).where(text).tolist() == [one != "_" for one in expected], pattern
 
 
-@pytest.mark.parametrize(
-    ("pattern", "says"),
-    [
-        *((pattern, "is not a regular expression") for pattern in ("(", "[a", "(?P<n>", "a{2,1}", "\\", "*")),
-        *((large, "is too large") for large in ("(" * 5000 + ")" * 5000, "a{99999999999999999999}")),
-    ],
-)
-def test_what_is_no_expression_is_said(pattern: str, says: str) -> None:
-    with pytest.raises(OptionError, match=says):
-        matches(pattern, "aa")
+def test_an_expression_that_is_too_large_or_would_take_for_ever_is_refused() -> None:
+    for large in ("(" * 5000 + ")" * 5000, "a{99999999999999999999}"):
+        with pytest.raises(OptionError, match="is too large"):
+            matching(large)
+    with pytest.raises(OptionError, match=r"takes more than 0\.1 s on this text"):
+        matching("(a|aa)+$", seconds=0.1).where("a" * 100 + "b")
 
 
-def test_an_expression_that_would_take_for_ever_is_stopped() -> None:
-    with pytest.raises(OptionError, match=r"takes more than 0\.5 s on this text"):
-        matches("(a|aa)+$", "a" * 100 + "b", seconds=0.5)
-
-
-LAWS = {
+FORMS = {
     "brackets": r"(?:[ab ]+(?:<[ab ]+>|\[[ab ]+\]))+",
     "anbn": r"(?:(a+)b+\n)+",
     "copy": r"(?:([ab]{3})\.{2,50}\|\1\n)+",
@@ -207,36 +181,28 @@ LAWS = {
 }
 
 
+def has_form(name: str, text: str) -> bool:
+    balanced = all(line.count("a") == line.count("b") for line in text.split())
+    return bool(re.fullmatch(FORMS[name], text)) and (name != "anbn" or balanced)
+
+
 @pytest.mark.parametrize("name", TASKS)
-def test_what_has_to_be_remembered_matters(name: str) -> None:
+def test_what_has_to_be_remembered_in_a_task_matters_and_its_question_is_answered_both_ways(name: str) -> None:
     task = TASKS[name]
     text = task.text(3, 5000)
-    assert text == task.text(3, 5000)
-    assert text != task.text(4, 5000)
-    assert re.fullmatch(LAWS[name], text)
-    pairs = [(line.count("a"), line.count("b")) for line in text.split()]
-    assert name != "anbn" or all(one == other for one, other in pairs)
-    without = task.text(3, 5000, matters=False)
-    if name == "anbn":
-        assert any(line.count("a") != line.count("b") for line in without.split())
-    else:
-        assert not re.fullmatch(LAWS[name], without)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_the_question_of_a_task_is_answered_both_ways_within_its_part(name: str) -> None:
-    task, text = TASKS[name], TASKS[name].text(0, 5000)
+    assert text == task.text(3, 5000) != task.text(4, 5000)
+    assert has_form(name, text)
+    assert not has_form(name, task.text(3, 5000, matters=False))
     true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
     assert not (true & ~within).any()
     assert 0.02 < true[within].mean() < 0.98
     assert due.any()
 
 
-def test_the_highest_value_has_the_highest_block() -> None:
-    assert drawn("ab\n", np.array([0.0, 1.0, 0.5, 9.0])) == "ab↵\n▁█▅"
-
-
-def test_what_a_notebook_prints_is_short_or_the_table() -> None:
-    assert repr(afterword.units(MODEL, "abé" * 200)).endswith("12 units)")
-    for table in (afterword.ablate(MODEL, "abé"), afterword.horizon(MODEL, "abcd" * 9, gradient=False)):
-        assert repr(table) == str(table)
+def test_what_is_printed_is_short_or_the_table() -> None:
+    units = afterword.units(made(CharTokenizer.of(LETTERS)), random_text(300))
+    assert repr(units).endswith(" units)")
+    answer = units.matching("[abc]<?", 3)
+    assert (len(answer.units), len(units.matching("^.{1,5}").units)) == (3, 5)
+    assert answer.units[0].name in str(answer) == repr(answer)
+    assert "[abc]&lt;?" in answer._repr_html_()
