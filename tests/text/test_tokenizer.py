@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from afterword.text import tokenizer as tokenizing
 from afterword.text.characters import CharTokenizer, ClassicTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Decoder, Encoder, Tokenizer
-from afterword.text.vocabularies import RemovedVocabularyError, from_json
+from afterword.text.vocabularies import from_json
 
 SAMPLE = "Straße ΑΣ,\r\n\0\té İ 日本 👩‍👩‍👧 e\u0301 שלום <|end|> <0x41>"
 WORDS = "the  other \tthen, and thence the 1999th; <|end|> <|end|> <0x41> <0x41>\n\n    there\u2028हिन्दी हिन्दी"
@@ -40,6 +40,8 @@ any_text = (
     | st.text(st.sampled_from(SAMPLE + "xyzΩ"))
     | st.lists(st.sampled_from([*WORDS.split(" "), *NAMES])).map(" ".join)
 )
+CHARS, CLASSIC_ABC = CharTokenizer.of("abc"), ClassicTokenizer.of("abc", lowercase=True)
+AB = SymbolTokenizer.of("ab", texts=["ab"])
 cut_anywhere = st.sampled_from([tokenizer for tokenizer in TOKENIZERS if not tokenizer.several])
 
 
@@ -107,24 +109,21 @@ def test_a_decoder_shows_each_character_with_its_last_token_and_no_half_one(toke
 
 
 def test_half_a_character_ends_as_a_replacement_character() -> None:
-    tokenizer = CharTokenizer.of("é")
-    half = tokenizer.encode("日")[:2].tolist()
-    decoder = Decoder(tokenizer)
-    assert [decoder.push(id) for id in half] == ["", ""]
-    assert tokenizer.decode(half) == "�"
-    assert tokenizer.decode([*half, *tokenizer.encode("é").tolist()]) == "�é"
+    half = CHARS.encode("日")[:2].tolist()
+    assert CHARS.decode(half) == "�"
+    assert CHARS.decode([*half, *CHARS.encode("a").tolist()]) == "�a"
 
 
-SYMBOLS = SymbolTokenizer.of("\n 1abx", texts=["ab", " x ab x\nx 1"])
-LAYOUTS: list[tuple[Tokenizer, list[str], tuple[int | None, ...], dict[str, list[int]]]] = [
+Layout = tuple[Tokenizer, list[str], tuple[int | None, ...], dict[str, list[int]]]
+LAYOUTS: list[Layout] = [  # the first tokens; the boundary, the size, the rows and the tokens of the shared row; ids
     (CharTokenizer.of("bcaab"), ["a", "b", "c"], (3, 260, 5, 256), {"abc": [0, 1, 2], "\xff": [4 + 0xC3, 4 + 0xBF]}),
     (
-        SYMBOLS,  # its characters, then its symbols by frequency; it spells what it does not know
+        SymbolTokenizer.of("\n 1abx", texts=["ab", " x ab x\nx 1"]),  # characters, then symbols by frequency
         ["\n", " ", "1", "a", "b", "x", " x", " 1", " ab", "ab", "<|end|>"],
         (10, 267, 12, 256),
         {
             "ab x ab\nx 1 1": [9, 6, 8, 0, 5, 7, 7],
-            "  x ba  \n": [1, 6, 1, 4, 3, 1, 1, 0],  # " ba", and spaces that nothing follows
+            "  x ba  \n": [1, 6, 1, 4, 3, 1, 1, 0],  # it spells " ba", and spaces that nothing follows
             " é": [1, 11 + 0xC3, 11 + 0xA9],
         },
     ),
@@ -132,11 +131,11 @@ LAYOUTS: list[tuple[Tokenizer, list[str], tuple[int | None, ...], dict[str, list
 ]
 
 
-@pytest.mark.parametrize(("tokenizer", "tokens", "numbers", "encoded"), LAYOUTS, ids=lambda one: str(one)[:20])
-def test_the_layout_of_each_kind(tokenizer: Tokenizer, tokens: Any, numbers: Any, encoded: dict[str, Any]) -> None:
-    assert tokenizer.tokens()[: len(tokens)] == tokens
-    assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == numbers
-    assert {text: tokenizer.encode(text).tolist() for text in encoded} == encoded
+def test_the_layout_of_each_kind() -> None:
+    for tokenizer, tokens, numbers, encoded in LAYOUTS:
+        assert tokenizer.tokens()[: len(tokens)] == tokens
+        assert (tokenizer.end, tokenizer.size, tokenizer.rows, tokenizer.shared_row_tokens) == numbers
+        assert {text: tokenizer.encode(text).tolist() for text in encoded} == encoded
 
 
 def test_a_symbol_tokenizer_leaves_out_the_rarest_and_the_longest_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,98 +170,66 @@ def test_a_text_with_many_symbols_that_occur_once_is_remarked_on_as_prose() -> N
             assert remark.startswith("vocabulary words found 99 different symbols, 99 of which occur once: ")
 
 
-def test_a_classic_tokenizer_refuses_what_it_does_not_know_and_says_where() -> None:
+def test_what_a_tokenizer_does_not_know_is_refused_with_its_place() -> None:
     message = "^the classic recipe knows only the 3 characters of its text; 'é' at character 4 is not one of them$"
     with pytest.raises(TextError, match=message):
-        ClassicTokenizer.of("abc", lowercase=True).encode("abcaÉb")
-    encoder = Encoder(ClassicTokenizer.of("abc", lowercase=True))
+        CLASSIC_ABC.encode("abcaÉb")
+    encoder = Encoder(CLASSIC_ABC)
     encoder.push("abc")
     with pytest.raises(TextError, match=message):
         encoder.push("aé")
+    for tokenizer in (*TOKENIZERS, CLASSIC_ABC):
+        with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
+            tokenizer.encode("ab\ud800")
+    for id in (-1, 260):
+        with pytest.raises(TextError, match=f"unknown token {id}: .* 0 to 259"):
+            CHARS.decode([0, id])
+        with pytest.raises(TextError, match=f"unknown token {id}: "):
+            Decoder(CHARS).push(id)
 
 
-@pytest.mark.parametrize("tokenizer", [*TOKENIZERS, ClassicTokenizer.of("ab", lowercase=True)])
-def test_a_lone_surrogate_is_refused_with_its_position(tokenizer: Tokenizer) -> None:
-    with pytest.raises(TextError, match=r"^character 2 of the text is a lone surrogate \(U\+D800\)"):
-        tokenizer.encode("ab\ud800")
+def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it() -> None:
+    for tokenizer, library in LIBRARY.items():
+        again = from_json(tokenizer.to_json())
+        assert again == tokenizer == from_json(library.to_str())
+        assert again.to_json() == tokenizer.to_json()
 
 
-@pytest.mark.parametrize("id", [-1, 260])
-def test_an_id_outside_the_vocabulary_is_refused(id: int) -> None:
-    tokenizer = CharTokenizer.of("abc")
-    with pytest.raises(TextError, match=f"unknown token {id}: .* 0 to 259"):
-        tokenizer.decode([0, id])
-    with pytest.raises(TextError, match=f"unknown token {id}: "):
-        Decoder(tokenizer).push(id)
-
-
-@pytest.mark.parametrize("tokenizer", LIBRARY, ids=lambda one: one.kind)
-def test_json_gives_back_the_tokenizer_also_after_the_library_saved_it(tokenizer: Tokenizer) -> None:
-    again = from_json(tokenizer.to_json())
-    assert again == tokenizer == from_json(LIBRARY[tokenizer].to_str())
-    assert again.to_json() == tokenizer.to_json()
-
-
-CHARS, AB, CLASSIC_ABC = (
-    CharTokenizer.of("abc"),
-    SymbolTokenizer.of("ab", texts=["ab"]),
-    ClassicTokenizer.of("abc", lowercase=True),
-)
-MISSING, IDS = ("<|end|>", "<0x7F>", "b"), (0, "1", True, 1.0, -1)
-TOKENS: tuple[dict[str, Any], ...] = ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})
-MODEL: tuple[dict[str, Any], ...] = (
-    {"type": "WordPiece"},
-    {"byte_fallback": False},
-    {"vocab": ["a"]},
-    {"vocab": {}},
-)
-FILE: list[dict[str, Any]] = [
-    {"model": ...},
-    {"model": "BPE"},
-    {"normalizer": {"type": "NFC"}},
-    {"pre_tokenizer": {"type": "Whitespace"}},
-    {"added_tokens": [{"id": 3, "content": "<|end|>"}]},
-]
-MERGES: tuple[Any, ...] = ({"a": "b"}, ["a b"], [[1, 2]], [[["a"], ["b"]]], [["a", "b", "c"]])
 DAMAGE: list[tuple[Tokenizer, str, dict[str, Any]]] = [
-    *((CHARS, "tokens", {token: ...}) for token in MISSING),
-    *((CHARS, "tokens", {"b": id}) for id in IDS),
-    *((CHARS, "tokens", change) for change in TOKENS),
-    *((CHARS, "model", change) for change in MODEL),
-    *((CHARS, "file", change) for change in FILE),
-    *((CHARS, "model", {"merges": merges}) for merges in MERGES),
+    *((CHARS, "tokens", {token: ...}) for token in ("<|end|>", "<0x7F>", "b")),
+    *((CHARS, "tokens", {"b": id}) for id in (0, "1", True, 1.0, -1)),
+    *((CHARS, "tokens", change) for change in ({"a": 1, "b": 0}, {"c": 400}, {"ab": 260}, {"\ud800": 260})),
+    *((CHARS, "model", change) for change in ({"type": "WordPiece"}, {"byte_fallback": False})),
+    *((CHARS, "model", change) for change in ({"vocab": ["a"]}, {"vocab": {}})),
+    *((CHARS, "file", change) for change in ({"model": ...}, {"model": "BPE"}, {"normalizer": {"type": "NFC"}})),
+    (CHARS, "file", {"pre_tokenizer": {"type": "Whitespace"}}),
+    (CHARS, "file", {"added_tokens": [{"id": 3, "content": "<|end|>"}]}),
+    *((CHARS, "model", {"merges": merges}) for merges in ({"a": "b"}, ["a b"], [[1, 2]])),
+    *((CHARS, "model", {"merges": merges}) for merges in ([[["a"], ["b"]]], [["a", "b", "c"]])),
     *((AB, "tokens", {"ab": ..., wrong: 2}) for wrong in ("ab cd", "ab\n", "\ud800a", "<0x4a>", "x" * 300)),
     (CLASSIC_ABC, "file", {"normalizer": None}),
     (CLASSIC_ABC, "tokens", {"ab": 3}),
 ]
-KEPT = Path(__file__).parents[1] / "model" / "kept"
 
 
-@pytest.mark.parametrize(("tokenizer", "part", "changes"), DAMAGE)
-def test_a_damaged_file_is_refused_in_one_line(tokenizer: Tokenizer, part: str, changes: dict[str, Any]) -> None:
-    file = json.loads(tokenizer.to_json())
-    place = {"file": file, "model": file["model"], "tokens": file["model"]["vocab"]}[part]
-    for name, value in changes.items():
-        if value is ...:
+def damaged() -> Iterator[str]:
+    """Yield files of tokenizers of which something was changed, that were cut, or that are not JSON."""
+    for tokenizer, part, changes in DAMAGE:
+        file = json.loads(tokenizer.to_json())
+        place = {"file": file, "model": file["model"], "tokens": file["model"]["vocab"]}[part]
+        place.update(changes)
+        for name in [name for name, value in changes.items() if value is ...]:
             del place[name]
-        else:
-            place[name] = value
-    with pytest.raises(ModelError, match=r"^invalid tokenizer\.json: [^\n]+$"):
-        from_json(json.dumps(file))
+        yield json.dumps(file)
+    yield from ("[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000, "[{}]", "{}")
+    whole = CHARS.to_json()
+    yield from (whole[:at] for at in range(0, len(whole) - 2, 7))
 
 
-def test_a_file_cut_anywhere_and_what_is_no_json_are_refused_in_one_line() -> None:
-    whole = CharTokenizer.of("abc").to_json()
-    other = ["[" * 100_000, '{"model": 1, "model": 2}', "\0", "9" * 5000, "[{}]", "{}"]
-    for text in (*other, *(whole[:at] for at in range(0, len(whole) - 2, 7))):
+def test_a_damaged_file_is_refused_in_one_line() -> None:
+    for file in damaged():
         with pytest.raises(ModelError, match=r"^invalid tokenizer\.json: [^\n]+$"):
-            from_json(text)
-
-
-@pytest.mark.parametrize("name", ["bpe", "byte"])
-def test_a_vocabulary_of_an_earlier_version_is_told_from_a_damaged_one(name: str) -> None:
-    with pytest.raises(RemovedVocabularyError, match=rf"^its vocabulary is {name}: .* reads it is 0\.3$"):
-        from_json((KEPT / "0.3" / name / "tokenizer.json").read_bytes())
+            from_json(file)
 
 
 @given(st.text(st.sampled_from(SAMPLE.replace("\0", "")), max_size=20), st.sampled_from([*TOKENIZERS, CLASSIC]))
