@@ -45,10 +45,7 @@ REFUSED = [
             ("--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
             ("--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
             ("--method median", "`method` median is for values of which more than 30% are 0: give another"),
-            (
-                "--method naive",
-                "above 1, and 12 values are too few to show one (`season` gives it): give",
-            ),
+            ("--method naive", "above 1, and 12 values are too few to show one (`season` gives it): give"),
             ("--method lstm --season 1", "an LSTM needs 500 values to learn from"),
         )
     ],

@@ -49,17 +49,8 @@ def learned_from(table: Path) -> Corpus:
 
 
 def begin_small(corpus: Corpus, out: Path, steps: int = 24) -> Run:
-    settings = replace(
-        OnValues.of(corpus, minutes=1, seed=0),
-        minutes=None,
-        steps=steps,
-        hidden_size=12,
-        embedding_size=8,
-        num_layers=1,
-        dropout=0.2,
-        threads=1,
-        checkpoint_every=5,
-    )
+    sizes: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "num_layers": 1, "dropout": 0.2, "threads": 1}
+    settings = replace(OnValues.of(corpus, minutes=1, seed=0), minutes=None, steps=steps, checkpoint_every=5, **sizes)
     return begin(corpus.sources, out, TableText(corpus), settings)
 
 

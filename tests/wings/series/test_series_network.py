@@ -35,15 +35,6 @@ def alone(network: Network, line: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-def test_the_same_seed_draws_the_same_paths_and_another_seed_others(network: Network) -> None:
-    given = lines(network, 5, 9)
-    one, again, other = (sample_paths(network, given, ALLOWED, 20, 30, seed) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
-    assert one.shape == (2, 30, 20)
-    assert set(np.unique(one)) <= set(range(len(ALLOWED)))
-
-
 def test_tokens_are_drawn_as_often_as_the_network_says_given_the_earlier_ones_of_their_path(network: Network) -> None:
     given = lines(network, 3, 70, 0, 70, 129, 64)  # shorter and longer than what is read at once
     for line, drawn in zip(given, sample_paths(network, given, ALLOWED, 2, 5000, seed=0), strict=True):
@@ -54,13 +45,17 @@ def test_tokens_are_drawn_as_often_as_the_network_says_given_the_earlier_ones_of
         np.testing.assert_allclose(later, alone(network, np.append(line, ALLOWED[often])), atol=0.05)
 
 
-def test_the_numbers_of_threads_and_lanes_and_other_lines_change_no_draw(
+def test_the_seed_decides_each_draw_and_threads_lanes_and_other_lines_do_not(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = lines(network, 8, 5, 30, 2, 17)
     monkeypatch.setattr(module, "PATHS_AT_ONCE", 60)  # two lines at a time
     monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)
-    one = sample_paths(network, given, ALLOWED, 12, 30, seed=0)
+    one, other = (sample_paths(network, given, ALLOWED, 12, 30, seed) for seed in (0, 1))
+    assert one.shape == other.shape == (5, 30, 12)
+    assert set(np.unique(one)) <= set(range(len(ALLOWED)))
+    assert (one != other).any()
+    np.testing.assert_array_equal(sample_paths(network, given, ALLOWED, 12, 30, seed=0), one)
     monkeypatch.setattr(type(network), "threads", property(lambda self: 3), raising=False)
     np.testing.assert_array_equal(sample_paths(network, given, ALLOWED, 12, 30, seed=0), one)
     monkeypatch.setattr(module, "PATHS_AT_ONCE", 1024)

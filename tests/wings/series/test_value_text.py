@@ -37,9 +37,8 @@ def test_a_change_is_read_back_from_within_its_bin(given: np.ndarray, within: fl
 
 def test_the_place_within_a_bin_goes_from_its_one_edge_to_the_other() -> None:
     bins = np.arange(BINS)
-    np.testing.assert_allclose(changes_of(bins, np.zeros(BINS)), bounds[:-1], atol=1e-9)
-    np.testing.assert_allclose(changes_of(bins, np.ones(BINS)), bounds[1:], atol=1e-9)
-    np.testing.assert_array_equal(bins_of(changes_of(bins, np.full(BINS, 0.5))), bins)
+    for within, edge in ((np.zeros(BINS), bounds[:-1]), (np.ones(BINS), bounds[1:])):
+        np.testing.assert_allclose(changes_of(bins, within), edge, atol=1e-9)
 
 
 def test_bins_are_narrow_near_zero_and_hold_everything() -> None:
@@ -51,18 +50,14 @@ def test_bins_are_narrow_near_zero_and_hold_everything() -> None:
     assert bins_of(ends).tolist() == [0, 0, BINS // 2, BINS - 1, BINS - 1]
 
 
-@given(values, st.integers(1, 8))
-def test_a_line_has_a_character_per_value_after_the_first_season(given: np.ndarray, season: int) -> None:
-    text = to_text(given, season, scale_of(given, season) or 1.0)
-    assert len(text) == max(0, len(given) - season)
-    assert set(text) <= set(CHARACTERS)
-
-
-@given(values, st.integers(1, 4), st.floats(0.001, 1000), st.floats(-1e5, 1e5))
-def test_a_series_in_other_units_has_the_same_changes(
+@given(values, st.integers(1, 8), st.floats(0.001, 1000), st.floats(-1e5, 1e5))
+def test_a_line_has_a_character_per_value_after_the_first_season_and_the_same_changes_in_other_units(
     given: np.ndarray, season: int, factor: float, offset: float
 ) -> None:
     scale = scale_of(given, season)
+    text = to_text(given, season, scale or 1.0)
+    assert len(text) == max(0, len(given) - season)
+    assert set(text) <= set(CHARACTERS)
     if scale < 1e-3:
         return
     other = given * factor + offset
@@ -77,18 +72,17 @@ def test_the_scale_is_the_mean_distance_between_seasons_and_zero_without_one() -
     assert scale_of(np.array([1.0, 2]), 2) == scale_of(np.array([]), 1) == 0
 
 
-@pytest.mark.parametrize(("season", "horizon", "held"), [(12, 6, 12), (4, 6, 6), (1, 1, 1)])
-def test_the_last_horizon_is_held_out_or_the_last_season_if_it_is_longer(season: int, horizon: int, held: int) -> None:
+def test_the_last_horizon_or_season_is_held_out_and_decides_nothing_not_even_the_scale() -> None:
     random = np.random.default_rng(0)
     series = [random.normal(size=n) for n in (40, 60)]
-    facts = SeriesFacts(season, horizon, "monthly")
-    lines = lines_of(series, facts)
-    assert facts.held_out == held
-    assert [len(line) for line in lines["training"]] == [40 - season - held, 60 - season - held]
-    assert [len(line) for line in lines["validation"]] == [held, held]
-    changed = [np.concatenate([one[:-held], random.normal(size=held)]) for one in series]
-    # what is held out decides nothing, not even the scale
-    assert lines_of(changed, facts)["training"] == lines["training"]
+    for season, horizon, held in ((12, 6, 12), (4, 6, 6), (1, 1, 1)):
+        facts = SeriesFacts(season, horizon, "monthly")
+        lines = lines_of(series, facts)
+        assert facts.held_out == held
+        assert [len(line) for line in lines["training"]] == [40 - season - held, 60 - season - held]
+        assert [len(line) for line in lines["validation"]] == [held, held]
+        changed = [np.concatenate([one[:-held], random.normal(size=held)]) for one in series]
+        assert lines_of(changed, facts)["training"] == lines["training"]
 
 
 def test_series_that_are_short_or_constant_are_left_out() -> None:
