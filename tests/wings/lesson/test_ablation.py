@@ -11,7 +11,7 @@ from afterword.text.characters import ClassicTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 
-def test_each_figure_is_the_score_with_that_gate_held() -> None:
+def test_each_figure_is_the_score_with_that_gate_held_and_stands_in_the_table() -> None:
     model = made()
     found, trace = afterword.ablate(model, TEXT), model.gates(TEXT)
     assert found.bits_per_character == pytest.approx(made().score(TEXT).bits_per_character)
@@ -23,23 +23,17 @@ def test_each_figure_is_the_score_with_that_gate_held() -> None:
     means = trace.input[:, 0].mean(axis=0)
     held = made().hold(*(f"l0.u{unit}.input={mean:.9f}" for unit, mean in enumerate(means)))
     assert bits[0, "input", "mean"] == pytest.approx(held.score(TEXT).bits_per_character, abs=1e-5)
+    assert str(found).startswith(f"all gates at work: {found.bits_per_character:.3f} bits per character")
+    [row] = [row for row in found.rows() if row[:2] == ("l1", "candidate")]
+    assert row[2:4] == ("–", "–")
+    assert float(row[5]) == pytest.approx(float(row[4]) - found.bits_per_character, abs=1e-3)
+    assert found._repr_html_().count("\n") == 1 + len(found.rows())
 
 
 def test_a_gate_that_is_held_anyway_stays_so() -> None:
     held = afterword.ablate(made().hold("forget=0.5"), TEXT)
     bits = [one.bits_per_character for one in held.each if one.gate == "forget"]
     np.testing.assert_allclose(bits, held.bits_per_character, atol=1e-6)
-
-
-def test_the_table_tells_bits_and_what_the_gate_is_worth() -> None:
-    found = afterword.ablate(made(), TEXT)
-    text = str(found)
-    assert text.startswith(f"all gates at work: {found.bits_per_character:.3f} bits per character")
-    [row] = [row for row in found.rows() if row[:2] == ("l1", "candidate")]
-    assert row[2:4] == ("–", "–")
-    assert float(row[5]) == pytest.approx(float(row[4]) - found.bits_per_character, abs=1e-3)
-    assert found._repr_html_().count("\n") == 1 + len(found.rows())
-    assert np.isfinite([one.bits_per_character for one in found.each]).all()
 
 
 def test_a_plain_recurrent_network_keeps_words_but_has_no_gate_to_hold() -> None:

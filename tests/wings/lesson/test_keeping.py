@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import afterword
 from afterword.errors import InputError
+from afterword.language_model import LanguageModel
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.wings.lesson.keeping import next_words
@@ -16,20 +19,19 @@ MODEL = made()
 TEXT = "Divya likes to eat. Reena is not fat."
 
 
-@pytest.mark.parametrize(
-    ("after", "stretches"),
-    [
-        (None, [" likes", " to", " eat", ".", " Reena", " is", " not", " fat", "."]),
-        (".", [" likes to eat", ".", " ", "R", "eena", " is not fat", "."]),
-        ("eat", [" likes to ", "eat", ". Reena is not fat."]),
-    ],
-)
-def test_the_stretches_are_the_rest_of_the_text(after: str | None, stretches: list[str]) -> None:
-    assert [
-        one.text for one in afterword.keeps(MODEL, TEXT, "Divya", after=after, instead=["Reena"]).stretches
-    ] == stretches
-    of_bytes = afterword.keeps(made(CharTokenizer.of("Zo ßt.")), "Zoë ißt.", "Zoë", instead="Jörg")
-    assert [one.text for one in of_bytes.stretches] == [" ißt", "."]
+def stretches(text: str, word: str, model: LanguageModel = MODEL, **options: Any) -> list[str]:
+    return [one.text for one in afterword.keeps(model, text, word, **options).stretches]
+
+
+def test_the_stretches_are_the_rest_of_the_text() -> None:
+    for after, expected in {
+        None: [" likes", " to", " eat", ".", " Reena", " is", " not", " fat", "."],
+        ".": [" likes to eat", ".", " ", "R", "eena", " is not fat", "."],
+        "eat": [" likes to ", "eat", ". Reena is not fat."],
+    }.items():
+        assert stretches(TEXT, "Divya", after=after, instead=["Reena"]) == expected
+    of_bytes = made(CharTokenizer.of("Zo ßt."))
+    assert stretches("Zoë ißt.", "Zoë", of_bytes, instead="Jörg") == [" ißt", "."]
 
 
 def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
@@ -38,23 +40,15 @@ def test_a_token_longer_than_a_stretch_loses_no_character() -> None:
     model = made(tokenizer)
     assert any(token.startswith(" I") for token in model.gates(text).tokens)
     for after in (None, "."):
-        stretches = afterword.keeps(model, text, "the", after=after, instead=["the "]).stretches
-        assert "".join(one.text for one in stretches) == text.removeprefix("the")
+        assert "".join(stretches(text, "the", model, after=after, instead=["the "])) == text.removeprefix("the")
 
 
 def test_the_end_of_its_line_is_nothing_to_a_model_of_lines() -> None:
     model = made(lines=True)
-    assert afterword.keeps(model, TEXT + "\n", "Divya", instead=["Reena"]) == afterword.keeps(
-        model, TEXT, "Divya", instead=["Reena"]
-    )
+    whole, without = (afterword.keeps(model, text, "Divya", instead=["Reena"]) for text in (TEXT + "\n", TEXT))
+    assert whole == without
     with pytest.raises(InputError, match="the text ends with 'Divya'"):
         afterword.keeps(model, "Divya\n", "Divya", instead=["Reena"])
-
-
-def test_the_words_put_instead_are_as_long_and_none_of_the_text() -> None:
-    instead = afterword.keeps(MODEL, "eat to eat.", "to").instead
-    assert 1 <= len(instead) <= 5
-    assert all(len(one) == 2 and one.isalnum() and one != "to" for one in instead)
 
 
 def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> None:
@@ -95,7 +89,10 @@ def test_the_gates_are_weighted_by_what_their_cells_hold_of_the_word() -> None:
     assert {"at_word", "stretches"} <= set(found.to_dict())
 
 
-def test_a_bracket_is_a_word_too() -> None:
+def test_the_words_put_instead_are_as_long_and_none_of_the_text_and_a_bracket_is_a_word_too() -> None:
+    instead = afterword.keeps(MODEL, "eat to eat.", "to").instead
+    assert 1 <= len(instead) <= 5
+    assert all(len(one) == 2 and one.isalnum() and one != "to" for one in instead)
     model = made(CharTokenizer.of("ab <[>]"))
     found = afterword.keeps(model, "ab<ab ab> a", "<")
     assert found.at_word.text == "<"
