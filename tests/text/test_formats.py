@@ -20,7 +20,7 @@ from afterword.text.formats import FORMATS, Format
 from afterword.wording import listed_names, with_article
 from tests.processes import finished
 from tests.reading import read_text
-from tests.test_docs import ROOT, generated
+from tests.test_docs import ROOT
 
 docx = pytest.importorskip("docx")
 pytest.importorskip("striprtf")
@@ -102,6 +102,7 @@ def word(path: Path) -> Path:
     return path
 
 
+REPLACE = Decoding(encoding_errors="replace")
 HOUSE = "The House\n\nOne bold word, and another."
 READ: dict[str, tuple[Any, str, str]] = {  # what a document has in it, its text, and what is left out
     "Word document": (word, "Chapter I\nIt was a dark night.\tAnd\nlate.\n\nThe end.\n", "1 table"),
@@ -126,7 +127,6 @@ REFUSED: dict[str, Any] = {  # others are their signature and something
     "tar archive": b"name".ljust(257, b"\0") + b"ustar\0",
 }
 each_read = pytest.mark.parametrize("kind", [one for one in FORMATS if one.reader], ids=lambda kind: kind.name)
-each_refused = pytest.mark.parametrize("kind", [one for one in FORMATS if not one.reader], ids=lambda kind: kind.name)
 
 
 def sample(kind: Format, place: Path) -> bytes:
@@ -179,29 +179,16 @@ def test_half_of_a_document_gets_one_line(kind: Format, tmp_path: Path) -> None:
         assert refusal(path).startswith(f"is a damaged {kind.name} (")
 
 
-@pytest.mark.parametrize(
-    "how", [{}, {"encoding_errors": "replace"}, {"encoding": "latin-1"}, {"markup": "keep"}], ids=str
-)
-@each_refused
-def test_another_file_is_refused_with_what_to_do_whatever_its_name(
-    kind: Format, how: dict[str, str], tmp_path: Path
-) -> None:
-    content = sample(kind, tmp_path)
-    for name in ("a", "a.md", "a.docx", "a.txt.gz"):
-        (path := tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        says = f"is {with_article(kind.name)}, not plain text: {kind.advice}"
-        assert refusal(path, Decoding(**how)) == says
-        assert refusal(tmp_path, Decoding(**how)).endswith(
-            f"is a folder without text files: it has only {name} ({kind.name})"
-        )
-        path.unlink()
-
-
-def test_documentation_lists_every_format() -> None:
-    table = generated().formats()
-    for kind in FORMATS:
-        assert f"\n| {kind.name} | " in table
-        assert all(f"`{ending}`" in table for ending in kind.endings)
+def test_another_file_is_refused_with_what_to_do_whatever_its_name(tmp_path: Path) -> None:
+    for kind in [one for one in FORMATS if not one.reader]:
+        content, says = sample(kind, tmp_path), f"is {with_article(kind.name)}, not plain text: {kind.advice}"
+        for name in ("a", "a.md", "a.docx", "a.txt.gz"):
+            (path := tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+            for how in (Decoding(), REPLACE, Decoding(encoding="latin-1"), Decoding(markup="keep")):
+                assert refusal(path, how) == says
+            only = f"is a folder without text files: it has only {name} ({kind.name})"
+            assert refusal(tmp_path, REPLACE).endswith(only)
+            path.unlink()
 
 
 ADDED = """
@@ -235,10 +222,10 @@ def test_a_format_is_added_in_one_place(tmp_path: Path) -> None:
     assert ".poem" in over_http["anyOf"][0]["enum"]
 
 
-@pytest.mark.parametrize(("name", "source"), [("a.html", PAGE), ("a.md", MARKDOWN)])
-def test_the_source_of_pages_and_markdown_is_kept_if_asked_for(tmp_path: Path, name: str, source: str) -> None:
-    (path := tmp_path / name).write_text(source, encoding="utf-8")
-    assert read_text([path], Decoding(markup="keep")) == (source, [])
+def test_the_source_of_pages_and_markdown_is_kept_if_asked_for(tmp_path: Path) -> None:
+    for name, source in (("a.html", PAGE), ("a.md", MARKDOWN)):
+        (tmp_path / name).write_text(source, encoding="utf-8")
+        assert read_text([tmp_path / name], Decoding(markup="keep")) == (source, [])
 
 
 def test_a_plain_text_with_the_name_of_a_document_is_read_and_noted(tmp_path: Path) -> None:
@@ -262,17 +249,14 @@ def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest
     for name in ("lxml", "striprtf", "markdown_it"):
         (tmp_path / "none" / f"{name}.py").write_text(f"raise ModuleNotFoundError(name={name!r})", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path / "none")
-    (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
-    (tmp_path / "novel.rtf").write_bytes(RTF)
-    (tmp_path / "a.html").write_text(PAGE, encoding="utf-8")
-    zipped(tmp_path / "book.epub", BOOK)
-    kinds = {
-        "a.md": "a Markdown text",
-        "a.html": "an HTML page",
-        "novel.rtf": "a rich text",
-        "book.epub": "an EPUB book",
+    contents = {
+        "a Markdown text": ("a.md", MARKDOWN.encode()),
+        "an HTML page": ("a.html", PAGE.encode()),
+        "a rich text": ("novel.rtf", RTF),
+        "an EPUB book": ("book.epub", zipped(tmp_path / "book", BOOK).read_bytes()),
     }
-    for name, kind in kinds.items():
+    for kind, (name, content) in contents.items():
+        (tmp_path / name).write_bytes(content)
         with pytest.raises(TextError, match=rf"is {kind}.*pip install 'afterword\[documents\]'"):
             read_text([tmp_path / name])
     word(tmp_path / "novel.docx")
@@ -286,29 +270,23 @@ def test_text_around_comments_and_instructions_is_kept(tmp_path: Path) -> None:
     assert "It was a dark night." in read_text([path])[0]
 
 
-def test_one_process_parses_all_documents_of_a_reader_and_ends_with_it(tmp_path: Path) -> None:
+def test_one_process_parses_all_documents_of_a_reader_and_ends_with_it_or_is_replaced(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.md").write_text(MARKDOWN, encoding="utf-8")
     (tmp_path / "c.txt").write_text("text\n", encoding="utf-8")
     reader = Reader(Decoding())
     list(reader.read([tmp_path / "c.txt"]))
     assert reader._parser._process is None  # a text needs none
-    list(reader.read([tmp_path]))
+    found = list(reader.read([tmp_path]))
     process = reader._parser._process
     assert process is not None
     assert process.poll() is None
-    list(reader.read([tmp_path / "a.md"]))
+    assert list(reader.read([tmp_path])) == found
     assert reader._parser._process is process
-    del reader
-    assert process.returncode is not None
-
-
-def test_another_process_parses_after_one_was_killed(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text(MARKDOWN, encoding="utf-8")
-    reader = Reader(Decoding())
-    found = list(reader.read([tmp_path / "a.md"]))
-    process = reader._parser._process
-    assert process is not None
     process.kill()
     process.wait()
-    assert list(reader.read([tmp_path / "a.md"])) == found
+    assert list(reader.read([tmp_path])) == found
+    another = reader._parser._process
+    assert another is not None
+    del reader
+    assert another.returncode is not None
