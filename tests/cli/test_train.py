@@ -11,7 +11,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ import pytest
 from afterword.cli.signals import Stop
 from tests.cli.answers import fine, records
 from tests.cli.conftest import Run
-from tests.cli.test_main import error_line
 from tests.processes import finished, from_terminal, running, until
 from tests.terminals import on_a_terminal
 from tests.torture.runs import start
@@ -37,18 +35,30 @@ Learner.learn = learn_or_end
 main()"""
 
 
-def test_a_text_becomes_a_model_that_writes_scores_and_tells_of_itself(
+def test_a_text_becomes_a_model_that_goes_on_and_is_repeated_without_its_text(
     run: Run, book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(book.parent)
-    trained = fine(run("train", book, "--steps", "30", *SMALL))
+    trained = fine(run("train", book, "--steps", "20", *SMALL))
     assert trained.stdout == b""
     assert trained.stderr.startswith(f"read {book}; measuring".encode())  # before the machine is measured
     assert b"bits per character on held-out text; the model is in book" in trained.stderr
     [written] = records(run("generate", "book", "--max-tokens", "20", "--seed", "1", "--json"))
     [scored], [told] = records(run("score", "book", book, "--json")), records(run("info", "book", "--json"))
     assert (written["tokens"], scored["characters"], told["hidden_size"]) == (20, len(book.read_text()), 12)
-    assert "## Samples" in (book.parent / "book" / "model" / "README.md").read_text()
+    assert "## Samples" in Path("book/model/README.md").read_text()
+
+    fine(run("train", "--resume", "book", book, "--steps", "20", "--threads", "1"))  # what it knows may be said again
+    book.unlink()
+    for again in (["--steps", "20", "--threads", "1"], ["--overwrite"]):
+        fine(run("train", "--repeat", "book", "--out", "again", *again))
+        for name in ("model.safetensors", "ngram.safetensors", "config.json", "tokenizer.json", "README.md"):
+            assert Path("again/model", name).read_bytes() == Path("book/model", name).read_bytes()
+
+    more = fine(run("train", "--resume", "book", "--more-minutes", "1e-9"))
+    assert b"the run continues from step 20 to step 21 instead of 20: a new schedule starts" in more.stderr
+    [plan] = [line for line in more.stderr.splitlines() if line.startswith(b"plan: ")]
+    assert b" min, " in plan
 
 
 def test_ctrl_c_saves_and_resume_ends_as_an_uninterrupted_run_does(run: Run, book: Path, tmp_path: Path) -> None:
@@ -85,57 +95,14 @@ def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: P
     assert not [line for line in said if line.startswith(("{", "read ", "step "))]
 
 
-def test_a_folder_that_holds_a_run_or_a_file_in_its_place_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    asked = ("train", book, "--out", out, *SMALL)
-    fine(run(*asked, "--steps", "1"))
-    assert "--overwrite" in error_line(run(*asked, "--steps", "1"))
-    fine(run(*asked, "--steps", "2", "--overwrite"))
-    told = error_line(run("train", "--resume", out, "--steps", "9"))
-    assert f"steps is 2 in the run {out}, not 9: leave it out" in told
-    assert "leave out --out and --overwrite" in error_line(run("train", "--resume", out, "--overwrite"))
-    fine(run("train", "--resume", out, book, "--steps", "2", "--threads", "1"))
-
-
-def test_a_finished_run_gets_more_time(run: Run, book: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    fine(run("train", book, "--out", out, "--steps", "5", *SMALL))
-    more = fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
-    assert b"the run continues from step 5 to step 6 instead of 5: a new schedule starts" in more.stderr
-    (plan,) = [line for line in more.stderr.splitlines() if line.startswith(b"plan: ")]
-    assert b" min, " in plan
-
-
-def test_a_run_is_repeated_without_its_text_and_refused_in_one_line(run: Run, book: Path, tmp_path: Path) -> None:
-    out, again = tmp_path / "run", tmp_path / "again"
-    fine(run("train", book, "--out", out, "--minutes", "0.005", *SMALL))
-    book.unlink()
-    fine(run("train", "--repeat", out, "--out", again))
-    for name in ("model.safetensors", "ngram.safetensors", "config.json", "tokenizer.json", "README.md"):
-        assert (again / "model" / name).read_bytes() == (out / "model" / name).read_bytes()
-
-    new = tmp_path / "new"
-    for arguments, says in [
-        (["--out", out, "--overwrite"], "is the run to repeat: give --out another folder"),
-        (["--out", again], "replace it with --overwrite"),
-        (["--out", new, __file__], f"--repeat takes the text from the run {out}: leave out TEXT"),
-        (["--out", new, "--steps", "5"], "steps is"),
-        (["--out", new, "--lines"], "lines is false in the run"),
-        (["--out", new, "--threads", "2"], "threads was 1 and is 2: the run cannot be repeated bit for bit here"),
-    ]:
-        assert says in error_line(run("train", "--repeat", out, *arguments))
-    assert not new.exists()
-    fine(run("train", "--repeat", out, "--out", again, "--overwrite", "--threads", "1", "--minutes", "0.005"))
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_to_end_ends_the_step_and_saves(book: Path, tmp_path: Path, number: int, status: int) -> None:
+def test_a_signal_to_end_ends_the_step_and_saves(book: Path, tmp_path: Path) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     process = start(["train", book, "--out", out, "--steps", "100000", *SMALL], log)
     until((out / "metrics.jsonl").exists)
-    assert "another process" in refused(["train", "--resume", out], tmp_path / "second")
-    process.send_signal(number)
-    assert process.wait(60) == status
+    assert start(["train", "--resume", out], tmp_path / "second").wait(60) == 2
+    assert "another process" in (tmp_path / "second").read_text()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
     go_on = f"stopped and saved; continue with: afterword train --resume {shlex.quote(str(out))}"
     assert go_on in log.read_text().replace("python -m ", "")
     assert [*(out / "checkpoints").iterdir()]
@@ -168,35 +135,22 @@ def test_a_run_that_nohup_started_goes_on_when_the_terminal_is_closed(book: Path
         assert process.returncode == 0, told.decode()
 
 
-def refused(arguments: list[object], log: Path) -> str:
-    """What the command says that refuses its input."""
-    assert start(arguments, log).wait(60) == 2
-    return log.read_text()
-
-
-@pytest.fixture
-def unblocked() -> Iterator[None]:
-    with from_terminal():
-        yield
-
-
-@pytest.mark.usefixtures("unblocked")
 def test_a_second_signal_leaves_at_once_and_among_ranks_only_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Stop() as stop:
-        signal.raise_signal(signal.SIGINT)
+    def send(*numbers: int) -> None:
+        for number in numbers:
+            signal.raise_signal(number)
+
+    with from_terminal():
+        with Stop() as stop, pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT, signal.SIGINT)
         assert stop.signal == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    with Stop() as stop:
-        for _ in range(3):  # of a terminal that is closed: by the shell, and once more when that has gone
-            signal.raise_signal(signal.SIGHUP)
+        with Stop() as stop:
+            send(*[signal.SIGHUP] * 3)  # of a terminal that is closed: by the shell, and once more when that has gone
         assert stop.signal == signal.SIGHUP
-    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with Stop():
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)  # the same, passed on by torchrun
-        monkeypatch.setattr("afterword.cli.signals.SAME_SIGNAL_SECONDS", -1.0)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        for name, value in {"RANK": "1", "MASTER_ADDR": "1", "MASTER_PORT": "1", "WORLD_SIZE": "2"}.items():
+            monkeypatch.setenv(name, value)
+        with Stop():
+            send(signal.SIGINT, signal.SIGINT)  # the same, passed on by torchrun
+            monkeypatch.setattr("afterword.cli.signals.SAME_SIGNAL_SECONDS", -1.0)
+            with pytest.raises(KeyboardInterrupt):
+                send(signal.SIGINT)
