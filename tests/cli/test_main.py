@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 
+import afterword
 from afterword.commands import commands
+from tests.cli.answers import printed
 from tests.cli.conftest import Run
 from tests.processes import finished, running
 
@@ -30,39 +32,12 @@ def error_line(finished: subprocess.CompletedProcess[bytes], status: int = 2) ->
     return lines[0].removeprefix("error: ")
 
 
-def test_help_names_every_command_and_no_arguments_are_help(run: Run) -> None:
-    finished = run("--help")
-    assert (finished.returncode, finished.stderr) == (0, b"")
+def test_no_arguments_are_help_and_the_version_is_told(run: Run) -> None:
+    shown = printed(run("--help"))
+    assert run().stdout.decode() == shown
     for name, one in commands().items():
-        assert f"  {name} " in finished.stdout.decode()
-        assert one.help.split()[0] in finished.stdout.decode()
-    assert run().stdout == finished.stdout
-    assert run("--version").stdout.startswith(b"afterword 0.")
-
-
-@pytest.fixture
-def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
-    """Let every model that is loaded fail with an error."""
-
-    def fails(error: BaseException) -> None:
-        def fail(*asked: object, **options: object) -> None:
-            raise error
-
-        monkeypatch.setattr("afterword.language_model.load", fail)
-
-    return fails
-
-
-def test_an_error_that_nobody_thought_of_is_one_line_and_status_1_and_its_traceback_can_be_had(
-    fails: Callable[[BaseException], None], run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fails(RuntimeError("first\nsecond"))
-    said = "RuntimeError: first second (set AFTERWORD_DEBUG=1 to see where)"
-    assert error_line(run("inspect", "m", "text"), 1) == said
-    monkeypatch.setenv("AFTERWORD_DEBUG", "1")
-    err = run("inspect", "m", "text").stderr.decode()
-    assert err.startswith("Traceback")
-    assert err.endswith(f"error: {said}\n")
+        assert re.search(rf"(?m)^  {name} +{one.help.split()[0]}", shown)
+    assert printed(run("--version")) == f"afterword {afterword.__version__}\n"
 
 
 class PanicException(BaseException):
@@ -70,6 +45,7 @@ class PanicException(BaseException):
 
 
 NO_MEMORY = "error: not enough memory: close other programs, or give a smaller text or model\n"
+SEE = " (set AFTERWORD_DEBUG=1 to see where)\n"
 
 
 @pytest.mark.parametrize(
@@ -79,18 +55,26 @@ NO_MEMORY = "error: not enough memory: close other programs, or give a smaller t
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), 1, NO_MEMORY),
         (OSError(12, "Cannot allocate memory"), 1, NO_MEMORY),
         (RuntimeError("can't start new thread"), 1, NO_MEMORY),
-        (PanicException("no\nroom"), 1, "error: PanicException: no room (set AFTERWORD_DEBUG=1 to see where)\n"),
+        (RuntimeError("first\nsecond"), 1, "error: RuntimeError: first second" + SEE),
+        (PanicException("no\nroom"), 1, "error: PanicException: no room" + SEE),
         (KeyboardInterrupt(), 130, "\ninterrupted\n"),
         (BrokenPipeError(), 0, ""),
         (PermissionError(13, "Permission denied", "book"), 1, "error: Permission denied: book\n"),
     ],
 )
-def test_what_ends_the_work_has_its_status(
-    error: BaseException, status: int, says: str, fails: Callable[[BaseException], None], run: Run
+def test_what_ends_the_work_has_its_status_and_a_traceback_only_where_asked_for(
+    error: BaseException, status: int, says: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fails(error)
+    def fail(*asked: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("afterword.language_model.load", fail)
     done = run("inspect", "m", "text")
-    assert (done.returncode, done.stderr.decode()) == (status, says)
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (status, b"", says)
+    monkeypatch.setenv("AFTERWORD_DEBUG", "1")
+    told = run("inspect", "m", "text").stderr.decode()
+    assert told.endswith(says)
+    assert told.startswith("Traceback") == bool(says)
 
 
 def test_a_reader_that_leaves_ends_the_command_in_silence(model: Path) -> None:
