@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,13 +62,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made | {name: place / name for name in ("RUN", "LABELS")}
 
 
-def columns(printed: str) -> list[str]:
-    return next(csv.reader(io.StringIO(printed)))
+def table_of(run: Run, *words: str) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Return the names of the columns in CSV, and the rows."""
+    read = csv.DictReader(io.StringIO(fine(run(*words, "--csv")).stdout.decode(), newline=""), restkey="more")
+    rows = list(read)
+    assert not any("more" in row or None in row.values() for row in rows)  # each row has a cell for each column
+    return tuple(read.fieldnames or ()), rows
 
 
-def title(printed: str) -> str:
-    """Return the head of a table without its widths, which depend on the values."""
-    return " ".join(printed.split("\n")[0].split())
+def rows_of(run: Run, *words: str) -> list[dict[str, Any]]:
+    return [row for row in records(run(*words, "--json")) if "perplexity" not in row]  # without that of the whole
 
 
 def test_every_command_that_prints_rows_is_among_the_cases() -> None:
@@ -85,59 +87,47 @@ def test_the_columns_are_the_same_whatever_row_is_the_first_and_without_any(
     file, other = tmp_path / "file", tmp_path / "other"
     other.write_text("ab\n", "utf-8")
     words = [str({**models, "FILE": file, "OTHER": other}.get(word, word)) for word in case.command.split()]
+    operation = find_operation(words[0])
+    has_titles = operation.show is None and not all(one.has_text() for one in operation.records)
     heads, keys, titles = set[tuple[str, ...]](), set[tuple[str, ...]](), set[str]()
-    turned = [(*case.lines[k:], *case.lines[:k]) for k in range(len(case.lines))]  # each line is the first one once
-    for lines in [*turned, *case.lines]:
-        file.write_text("\n".join([*lines, ""]) if isinstance(lines, tuple) else f"{lines}\n", "utf-8")
-        table = fine(run(*words, "--csv")).stdout.decode()
-        heads.add(tuple(columns(table)))
-        assert {len(row) for row in csv.reader(io.StringIO(table))} == {len(columns(table))}
-        rows = [row for row in records(run(*words, "--json")) if "perplexity" not in row]  # not the whole
+
+    def add_title() -> None:
+        if has_titles:  # without its widths, which depend on the values
+            titles.add(" ".join(fine(run(*words)).stdout.decode().split("\n")[0].split()))
+
+    turned = ["\n".join([*case.lines[k:], *case.lines[:k], ""]) for k in range(len(case.lines))]
+    for text in [*turned, *(f"{line}\n" for line in case.lines)]:  # each line is the first one once, and the only one
+        file.write_text(text, "utf-8")
+        (head, table), rows = table_of(run, *words), rows_of(run, *words)
+        heads.add(head)
         keys |= {tuple(row) for row in rows}
-        for row, cells in zip(rows, csv.DictReader(io.StringIO(table, newline="")), strict=True):
+        for row, cells in zip(rows, table, strict=True):
             values = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
             for k, each in enumerate(row.get("alternatives", []), 1):
                 values |= {f"{key}_{k}": value for key, value in each.items()}
             assert {key: cells[key] for key in values} == {key: str(value) for key, value in values.items()}
-        if find_operation(words[0]).show is None and not all(
-            one.has_text() for one in find_operation(words[0]).records
-        ):
-            titles.add(title(fine(run(*words)).stdout.decode()))
-    assert len(heads) == len(keys) == 1
-    assert len(titles) <= 1
+        add_title()
     if case.none is not None:
         file.write_text(case.none, "utf-8")
-        table = fine(run(*words, "--csv")).stdout.decode()
-        assert {tuple(columns(table))} == heads
-        assert len(table.splitlines()) == 1
-        assert [row for row in records(run(*words, "--json")) if "perplexity" not in row] == []
-        assert not titles or {title(fine(run(*words)).stdout.decode())} == titles
+        head, table = table_of(run, *words)
+        heads.add(head)
+        assert table == rows_of(run, *words) == []
+        add_title()
+    assert len(heads) == len(keys) == 1
+    assert len(titles) == has_titles
 
 
-def test_models_with_and_without_an_n_gram_have_the_same_columns_in_any_order(
-    models: dict[str, Path], tmp_path: Path, run: Run
+def test_each_of_several_texts_has_a_row_of_each_model_in_every_form_with_the_same_columns(
+    models: dict[str, Path], run: Run, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("abc\ncab\n", "utf-8")
-    found = set[tuple[str, ...]]()
-    for first, second in permutations(["LINES", "MIXED"]):
-        words = ["compare", models[first], models[second], "--file", tmp_path / "file"]
-        rows = records(run(*words, "--json"))
-        table = list(csv.DictReader(io.StringIO(fine(run(*words, "--csv")).stdout.decode())))
-        found |= {tuple(sorted(row)) for row in [*rows, *table]}
-        assert [bool(row["ngram"]) for row in table] == [name == "MIXED" for name in (first, second)]
-    assert len(found) == 1
-
-
-@pytest.mark.parametrize("command", ["score", "compare"])
-def test_each_of_several_texts_has_a_row_in_every_form(
-    models: dict[str, Path], run: Run, tmp_path: Path, command: str
-) -> None:
-    files = [tmp_path / name for name in ("one.txt", "two.txt", "three.txt")]
+    files = [str(tmp_path / name) for name in ("one.txt", "two.txt", "three.txt")]
     for file in files:
-        file.write_text("abcd", encoding="utf-8")
-    given = [models["MIXED"], *files] if command == "score" else [models["MIXED"], models["LINES"], "--file", files[0]]
-    given += [] if command == "score" else ["--file", files[1], "--file", files[2]]
-    for form in ([], ["--csv"], ["--json"]):
-        out = fine(run(command, *given, *form)).stdout.decode().splitlines()
-        each = 1 if command == "score" else 2
-        assert len(out) == each * len(files) + (form != ["--json"]), form
+        Path(file).write_text("abc\ncab\n", "utf-8")
+    named = [part for file in files for part in ("--file", file)]
+    lines, mixed = str(models["LINES"]), str(models["MIXED"])  # one has no n-gram
+    for words in (["score", mixed, *files], ["compare", lines, mixed, *named], ["compare", mixed, lines, *named]):
+        rows, (head, table) = records(run(*words, "--json")), table_of(run, *words)
+        shown = fine(run(*words)).stdout.decode().splitlines()
+        assert len(rows) == len(table) == len(shown) - 1 == len(files) * (2 if words[0] == "compare" else 1)
+        assert {frozenset(row) for row in rows} == {frozenset(head)}
+        assert all(bool(cells["ngram"]) == (row["ngram"] is not None) for row, cells in zip(rows, table, strict=True))

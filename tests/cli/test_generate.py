@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -14,13 +13,9 @@ import pytest
 from afterword.language_model import load
 from afterword.operations.train import train
 from afterword.text.encoded import SPLITS, EncodedCorpus
-from tests.cli.answers import printed, records
+from tests.cli.answers import printed
 from tests.cli.conftest import Run
 from tests.processes import running, until
-
-
-def ended(text: str) -> str:
-    return text if text.endswith("\n") else text + "\n"
 
 
 def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, run: Run) -> None:
@@ -32,35 +27,31 @@ def test_a_seed_that_nobody_gave_is_told_and_writes_the_text_again(model: Path, 
     assert run("generate", model, "--max-tokens", "40", "-t", "0").stderr == b""  # which depends on no seed
 
 
-def test_a_prompt_comes_from_a_file_or_from_standard_input_without_its_last_newline(
+def test_a_prompt_comes_from_a_file_or_from_standard_input_and_what_is_typed_most_has_a_letter(
     model: Path, run: Run, tmp_path: Path
 ) -> None:
-    file = tmp_path / "prompt"
-    file.write_bytes("ab\r\né\n".encode())
-    options = ["--seed", "4", "--max-tokens", "10"]
+    file, out = tmp_path / "prompt", tmp_path / "out"
+    file.write_bytes("ab\r\né\n".encode())  # without its last newline
+    options = ["--seed", "4", "--max-tokens", "10", "--temperature", "0.5", "--num", "2"]
     wanted = printed(run("generate", model, "--prompt", "ab\né", *options))
     assert printed(run("generate", model, "--prompt-file", file, *options)) == wanted
     assert printed(run("generate", model, "--prompt-file", "-", *options, input="ab\né\n".encode())) == wanted
-    piped = run("generate", model, "--prompt", "-", *options, "--json", input="ab\né".encode())
-    assert json.loads(printed(piped))["prompt"] == "ab\né"
-
-
-def test_what_is_typed_most_has_a_letter(model: Path, run: Run, tmp_path: Path) -> None:
-    long = ("--prompt", "ab", "--temperature", "0.5", "--num", "2", "--out", tmp_path / "long")
-    short = ("-p", "ab", "-t", "0.5", "-n", "2", "-o", tmp_path / "short")
-    assert [printed(run("generate", model, "--seed", "4", *options)) for options in (long, short)] == ["", ""]
-    assert (tmp_path / "long").read_text("utf-8") == (tmp_path / "short").read_text("utf-8")
+    assert printed(run("generate", model, "--prompt", "-", *options, input="ab\né".encode())) == wanted
+    letters = ["-p", "ab\né", "-t", "0.5", "-n", "2", "-o", out]
+    assert printed(run("generate", model, *letters, "--seed", "4", "--max-tokens", "10")) == ""
+    assert out.read_text("utf-8") == wanted
 
 
 def test_many_samples_are_those_of_their_seeds(mixed_model: Path, lines_model: Path, run: Run) -> None:
-    loaded, lines = load(mixed_model), load(lines_model)
-    for prompt, num in (("ab", 30), ("abé", 1), (None, 1)):
-        asked = ["--num", str(num), *(["--prompt", prompt] if prompt else [])]
-        done = run("generate", mixed_model, *asked, "--seed", "5", "--max-tokens", "20", "--temperature", "1.5")
-        texts = [str(loaded.generate(prompt, seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(num)]
-        assert (printed(done), done.stderr) == ("---\n".join(map(ended, texts)), b"")
+    asked = ("--prompt", "ab", "--seed", "5", "--max-tokens", "20", "--temperature", "1.5")
+    model = load(mixed_model)
+    for num in (30, 1):
+        done = run("generate", mixed_model, "--num", str(num), *asked)
+        texts = [str(model.generate("ab", seed=5 + k, max_tokens=20, temperature=1.5)) for k in range(num)]
+        texts = [text if text.endswith("\n") else text + "\n" for text in texts]
+        assert (printed(done), done.stderr) == ("---\n".join(texts), b"")
     shown = printed(run("generate", lines_model, "--num", "4", "--seed", "1")).splitlines()
-    assert shown == [lines.generate(seed=seed).text for seed in range(1, 5)]
+    assert shown == [load(lines_model).generate(seed=seed).text for seed in range(1, 5)]
 
 
 def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run, tmp_path: Path) -> None:
@@ -79,24 +70,19 @@ def test_ctrl_c_keeps_the_samples_that_are_complete(lines_model: Path, run: Run,
 
 
 def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: Path) -> None:
-    text = tmp_path / "names.txt"
-    text.write_text("".join(f"{a}{b}{c}\n" for a in "abcd" for b in ["", *"abcd"] for c in ["", *"abcd"]))
+    lines = [f"{a}{b}{c}" for a in "abcd" for b in ["", *"abcd"] for c in ["", *"abcd"]]
     out = tmp_path / "run"
-    loaded = train(text, out=out, lines=True, base="none", steps=30, threads=1, hidden_size=8)
+    loaded = train(text=lines, out=out, lines=True, base="none", steps=20, threads=1, hidden_size=8)
     options = ["--num", "25", "--seed", "5", "--temperature", "1.5"]
     done = run("generate", out, *options, "--unique", "--novel")
-    found = printed(done).splitlines()
     assert re.search(rb"^wrote 25 of 25 lines, \d+ seeds tried$", done.stderr, re.MULTILINE)
-    corpus = EncodedCorpus.open(out / "corpus")
-    kept = {line for part in SPLITS for line in corpus.texts(part)}
-    assert kept == set(text.read_text().split())
-    assert len(found) == len(set(found)) == 25
-    assert not kept & set(found)
-    lines = dict.fromkeys(str(loaded.generate(seed=seed, temperature=1.5)) for seed in range(5, 305))
-    assert "" in lines  # an empty line is not a new one
-    assert found == [line for line in lines if line and line not in kept][:25]
-    again = records(run("generate", out, *options, "--novel", "--json"))
-    assert all(record["text"] not in kept for record in again)
+    kept = {line for part in SPLITS for line in EncodedCorpus.open(out / "corpus").texts(part)}
+    assert kept == set(lines)
+    written = [str(one) for one in loaded.samples(num=300, seed=5, temperature=1.5)]
+    assert "" in written  # an empty line is not a new one
+    new = [line for line in written if line and line not in kept]
+    assert printed(done).splitlines() == [*dict.fromkeys(new)][:25]
+    assert printed(run("generate", out, *options, "--novel")).splitlines() == new[:25]
 
 
 def test_what_was_found_is_kept_where_no_more_new_lines_come(

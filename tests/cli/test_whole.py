@@ -23,7 +23,8 @@ from tests.serving.server import serving
 from tests.tiny import save_tiny_whole
 
 PARTS = [name for name in FILES if name != CARD]
-DAMAGES = ("flipped", "missing", "another's")
+LOG = "a b 3 é\n" * 200
+OF_A_RUN = {"run.json": "{}", "metrics.jsonl": '{"step": 1}\n', "lock": "An Afterword run. While"}
 
 
 @pytest.fixture
@@ -31,73 +32,42 @@ def folder(tmp_path: Path) -> Path:
     return save_tiny_whole(tmp_path / "mine", seed=0)
 
 
-@pytest.fixture
-def other(tmp_path: Path) -> Path:
-    return save_tiny_whole(tmp_path / "yours", seed=1)
-
-
-def damage(file: Path, how: str, other: Path) -> None:
-    """Replace `file` by a damaged one, as another program would."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 4
-    file.unlink()
-    if how != "missing":
-        file.write_bytes(content if how == "flipped" else (other / file.name).read_bytes())
-
-
-@pytest.mark.parametrize("name", PARTS)
-def test_a_damaged_file_is_one_line_of_each_command(name: str, folder: Path, other: Path, run: Run) -> None:
-    (folder.parent / "log").write_text("a b 3 é\n")
-    for how in DAMAGES:
-        copied = Path(shutil.copytree(folder, folder.parent / how))
-        damage(copied / name, how, other)
-        for command in (["info", copied], ["score", copied, folder.parent / "log"]):
-            assert str(copied) in error_line(run(*command))
-
-
-def test_a_damaged_file_of_a_model_that_is_served_is_one_line_of_the_answer(folder: Path, other: Path) -> None:
-    sound = Path(shutil.copytree(folder, folder.parent / "sound"))
+def test_a_damaged_file_of_a_model_that_is_served_is_one_line_of_the_answer(folder: Path, tmp_path: Path) -> None:
+    other = save_tiny_whole(tmp_path / "yours", seed=1)
     with serving(folder) as server:
         assert server.post("/v1/score", {"text": "a b"}).status == 200
-        for name in PARTS[1:]:
-            for how in DAMAGES:
-                damage(folder / name, how, other)
-                said = server.post("/v1/score", {"text": "a b"})
-                if not (name == "model.safetensors" and how == "missing"):  # as while the folder is being replaced
-                    assert said.status == 500, (name, how)
-                    assert "the model mine cannot be read: " in said.error
-                    assert "\n" not in said.error
-                (folder / name).unlink(missing_ok=True)
-                shutil.copy(sound / name, folder / name)
-                assert server.post("/v1/score", {"text": "a b"}).status == 200, (name, how)
+        for k, name in enumerate(PARTS[1:], 1):  # missing weights are those of a folder that is being replaced
+            file, sound = folder / name, (folder / name).read_bytes()
+            file.unlink()
+            if k % 3:  # one is of another model, one is cut short, and one is missing
+                file.write_bytes((other / name).read_bytes() if k % 3 == 1 else sound[:-1])
+            said = server.post("/v1/score", {"text": "a b"})
+            assert said.status == 500, name
+            assert "the model mine cannot be read: " in said.error
+            assert "\n" not in said.error
+            file.unlink(missing_ok=True)
+            file.write_bytes(sound)
+            assert server.post("/v1/score", {"text": "a b"}).status == 200, name
 
 
 def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_path: Path, run: Run) -> None:
-    log, places = tmp_path / "log", [folder]
-    log.write_text("a b 3 é\n" * 200)
-    for name in FILES:
-        places.append(alone := tmp_path / f"only {name}")
-        alone.mkdir()
-        shutil.copy(folder / name, alone)
-        places.append(Path(shutil.copytree(folder, tmp_path / f"not {name}")))
-        (places[-1] / name).unlink()
-    run_folder = tmp_path / "run"
-    shutil.copytree(tmp_path / "not config.json", run_folder / "model")
-    for name, content in (("run.json", "{}"), ("metrics.jsonl", '{"step": 1}\n'), ("lock", "An Afterword run. While")):
-        places.append(alone := tmp_path / f"only {name}")
-        alone.mkdir()
-        for at in (alone, run_folder):
-            (at / name).write_text(content)
-    for place in [*places, run_folder]:
-        if place.name == f"only {CARD}":  # a text, which people may have written
+    (tmp_path / "log").write_text(LOG)
+    contents = {**OF_A_RUN, **{name: (folder / name).read_bytes() for name in FILES}}
+    held = {"run": OF_A_RUN, **{f"only {name}": {name: content} for name, content in contents.items()}}
+    held |= {f"not {name}": {other: contents[other] for other in FILES if other != name} for name in (None, *FILES)}
+    for name, files in held.items():
+        place = tmp_path / "texts" / name
+        for file, content in {**files, "notes.txt": LOG}.items():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+        if name == f"only {CARD}":  # a text, which people may have written
             assert not is_ours(place)
+            shutil.rmtree(place)
             continue
-        (place / "notes.txt").write_text("a b 3 é\n" * 200)
         with pytest.raises(TextError, match="is not a text: it has files of a model or a run of Afterword"):
             Reader(Decoding()).find([place])
-        if place not in (folder, tmp_path / f"not {CARD}"):
-            assert place.name in error_line(run("score", place, log))
-        shutil.move(place, tmp_path / "texts" / place.name)
+        if name not in ("not None", f"not {CARD}"):  # which are whole models
+            assert name in error_line(run("score", place, tmp_path / "log"))
     assert "skipped" not in error_line(run("train", tmp_path / "texts" / "run", "--out", tmp_path / "new"))
     (tmp_path / "texts" / "book.txt").write_text("abc\n")
     reader = Reader(Decoding())
