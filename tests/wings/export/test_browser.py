@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 import shutil
 import subprocess
@@ -19,15 +18,13 @@ from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
 from afterword.model.folder.saved import SavedModel, load_model
-from afterword.model.network.network import log_probabilities
-from afterword.model.ngram.mixture import Mixture
-from afterword.model.ngram.tables import Level, Ngram, start_row
+from afterword.model.ngram.tables import Ngram, start_row
 from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
 from afterword.wings.export.browser import PageSettings, model_html, pack, write_html
-from afterword.wings.export.pruning import OCTAVES, Tree, tree_of
+from afterword.wings.export.pruning import _prune, tree_of
 from tests.bases.small import base_of, classic_base
 from tests.tiny import save_tiny
 
@@ -50,44 +47,19 @@ def run(folder: Path, script: str, script_of_model: str) -> Any:
 
 
 def made(tokenizer: Tokenizer, mixed: bool = True, lines: bool = False, **sizes: Any) -> SavedModel:
-    """Return a model with random weights; if `mixed`, with an n-gram of TEXT, rounded as in a page."""
+    """Return a model with random weights; if `mixed`, with an n-gram of TEXT."""
     model = base_of(tokenizer, lines, **sizes).model
     if mixed:
         ids = np.minimum(tokenizer.encode(TEXT), tokenizer.rows - 1)
         assert tokenizer.end is not None
-        exact = Ngram.learn(ids, tokenizer.rows, tokenizer.end, start_row(tokenizer, lines))
-        model = dataclasses.replace(model, ngram=ngram_of(tree_of(exact, 1e9), exact), mixture_weight=0.4)
+        ngram = Ngram.learn(ids, tokenizer.rows, tokenizer.end, start_row(tokenizer, lines))
+        model = dataclasses.replace(model, ngram=ngram, mixture_weight=0.4)
     return model
 
 
-def ngram_of(tree: Tree, exact: Ngram, parts: int = 1) -> Ngram:
-    """Return the n-gram that a page reads from `tree`, which was made of `exact`."""
-    place = 0
-
-    def take(kind: str, count: int) -> np.ndarray:
-        nonlocal place
-        found = np.frombuffer(tree.data, kind, count, place)
-        place += found.nbytes
-        return found
-
-    levels = list[Level]()
-    above: Any = np.zeros(0, np.uint64)  # the contexts of the level above, in the order of the tree
-    row, code = "<u1" if exact.rows < 256 else "<u2", f"<u{parts}"
-    for n, (contexts, grams) in enumerate(tree.levels):
-        children, older, counts, tokens = (take(row, k) for k in (len(above), contexts, contexts, grams))
-        left, shares = (2.0 ** (take(code, k) * -(OCTAVES / 256**parts)) for k in (contexts, grams))
-        left[counts == 0] = 1
-        context = np.repeat(np.arange(contexts), counts)
-        shares *= ((1 - left) / np.maximum(np.bincount(context, shares, contexts), 1e-300))[context]
-        longest = older.astype(np.uint64) << np.uint64(exact.bits * max(n - 1, 0))
-        above = (np.repeat(above, children) if n > 1 else 0) | longest
-        order = np.argsort(above)
-        grams_in_order = np.argsort(np.argsort(order)[context], kind="stable")
-        firsts = np.append(0, counts[order].astype(np.int64).cumsum())
-        share, rest = shares[grams_in_order].astype(np.float32), left[order].astype(np.float32)
-        levels.append(Level(above[order], firsts, tokens[grams_in_order].astype(np.int32), share, rest))
-    assert place == len(tree.data)
-    return Ngram(exact.rows, exact.boundary, exact.start, levels)
+def pruned(ngram: Ngram, most: float, parts: int) -> Ngram:
+    """Return the part of `ngram` of which a page makes a tree of at most `most` bytes."""
+    return Ngram(ngram.rows, ngram.boundary, ngram.start, _prune(ngram, most, parts))
 
 
 def written(model: SavedModel, **options: Any) -> str:
@@ -105,15 +77,18 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels(name: str, tmp_path: Path) -> None:
+def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels_and_with_a_part_of_the_ngram(
+    name: str, tmp_path: Path
+) -> None:
     model = MODELS[name]
     script = f"""const found = [];
         {BOTH} found.push(Array.from(await (await load({{ wasm }})).score({json.dumps(TEXT + UNKNOWN)})));
         return found;"""
-    expected = LanguageModel(model).score(TEXT + UNKNOWN).token_nats
-    for parts, within in ((1, 0.2), (2, 1e-3)):  # random weights are larger than trained ones
-        fast, plain = run(tmp_path, script, written(model, weight_bytes=parts))
+    for parts, most, within in ((1, 1e6, 0.2), (2, 1e6, 1e-3), (2, 900, 1e-3)):  # random weights are large
+        ngram = None if model.ngram is None else pruned(model.ngram, most, parts)
+        fast, plain = run(tmp_path, script, written(model, weight_bytes=parts, ngram_megabytes=most / 1e6))
         assert fast == plain
+        expected = LanguageModel(dataclasses.replace(model, ngram=ngram)).score(TEXT + UNKNOWN).token_nats
         np.testing.assert_allclose(fast, expected, atol=within)
 
 
@@ -129,16 +104,13 @@ def test_a_drawn_label_is_one_that_the_model_knows(tokenizer: Tokenizer, tmp_pat
         for (const prompt of ["", "that", "rat\t"]) ways.push([await model.next(prompt), await model.words(prompt)]);
         return [found, ways];"""
     texts, ways = run(tmp_path, script, written(model))
-    ((characters, words), (after, longer), (free, _)) = [
-        [{one["text"] for one in each} for each in way] for way in ways
-    ]
-    assert (characters, after) == ({"t", "r"}, {"\t", " "})
+    (first, words), (after, longer), (free, _) = [[{one["text"] for one in each} for each in way] for way in ways]
+    assert (first, after) == ({"t", "r"}, {"\t", " "})
     assert words <= {"that", "rat"}
     assert {one[0] for one in longer} <= {"\t", " "}
     assert len(free) > 3
-    found = [text.partition("\t") for text in texts]
-    assert {label for label, tab, _ in found if tab} == {*labels}
-    assert all(tab for _, tab, _ in found)
+    assert {text.partition("\t")[0] for text in texts if "\t" in text} == {*labels}
+    assert all("\t" in text for text in texts)
 
 
 @pytest.mark.parametrize("name", ["characters", "lower case, one layer", "symbols"])
@@ -232,16 +204,13 @@ def test_an_unknown_option_and_a_value_beyond_its_limit_are_refused_with_what_is
             said(() => model.generate({ maxTokens: NaN })),
             said(() => model.generate({ temperature: 100, minP: undefined, maxTokens: 0, seed: undefined })),
         ]);"""
-    found = run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny"))))
-    assert found[:5] == [
-        "TypeError: unknown option maxToken: did you mean maxTokens?",
-        found[1],
+    unknown, every, *others = run(tmp_path, script, written(load_model(save_tiny(tmp_path / "tiny"))))
+    assert unknown == "TypeError: unknown option maxToken: did you mean maxTokens?"
+    assert every.startswith("TypeError: unknown option noCopy: generate has prompt, maxTokens, temperature, ")
+    assert others == [
         "TypeError: unknown option Signal: did you mean signal?",
         "TypeError: unknown option seed: next has signal",
         "TypeError: unknown option wasn: did you mean wasm?",
-    ]
-    assert found[1].startswith("TypeError: unknown option noCopy: generate has prompt, maxTokens, temperature, ")
-    assert found[5:] == [
         *["RangeError: temperature must be from 0 to 100"] * 3,
         "RangeError: minP must be from 0 to below 1",
         "RangeError: maxTokens must be 0 or more",
@@ -275,11 +244,9 @@ def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_pa
 
 
 def test_a_model_that_relies_on_its_words_gets_a_min_p_that_suffices_without_them(tmp_path: Path) -> None:
-    found = []
+    script, found = "const { facts } = await load(); return facts.writing.minP;", []
     for writing in (RUNNING_TEXT, RECURRING_WORDS, LINES):
-        model = dataclasses.replace(MODELS["characters"], writing=writing)
-        script = "const { facts } = await load(); return facts.writing.minP;"
-        found.append(run(tmp_path, script, written(model)))
+        found.append(run(tmp_path, script, written(dataclasses.replace(MODELS["characters"], writing=writing))))
     assert found == [0.05, 0.05, 0]
 
 
@@ -303,75 +270,23 @@ def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
 ROWS = 30
 
 
-@pytest.fixture(scope="module")
-def ngram() -> Ngram:
+def test_the_less_of_an_ngram_is_kept_the_smaller_its_tree_and_the_costlier_its_text() -> None:
     random = np.random.default_rng(0)
     words = [random.integers(0, ROWS - 2, 5) for _ in range(60)]
     text = np.concatenate([words[int(k)] for k in np.minimum(random.zipf(1.3, 3000), len(words)) - 1])
-    return Ngram.learn(text, ROWS, ROWS - 2, 0)
-
-
-def contexts() -> np.ndarray:
-    return np.random.default_rng(1).integers(0, ROWS - 2, (20, 9))
-
-
-def half(ngram: Ngram) -> SavedModel:
-    model = base_of("".join(map(chr, range(97, 97 + ROWS - 2)))).model
-    return dataclasses.replace(model, ngram=ngram, mixture_weight=0.5)
-
-
-SAMPLE_TEXTS, SAMPLE_LENGTH = 64, 24  # of the texts that are written to measure the cost
-
-
-def divergence(model: SavedModel, ngram: Ngram, seed: int = 0) -> float:
-    """Return the bits per character by which `ngram` in place of the model's own makes its text costlier.
-
-    It is the mean divergence of the predictions, over some 1,500 tokens that the model writes.
-    """
-    assert model.ngram is not None
-    network = Mixture(model.config, model.weights, model.ngram, model.mixture_weight)
-    random = np.random.default_rng(seed)
-    ids = np.full((SAMPLE_TEXTS, SAMPLE_LENGTH + 1), model.ngram.boundary)
-    state = network.start(SAMPLE_TEXTS)
-    for t in range(SAMPLE_LENGTH):
-        logits, state = network.step(ids[:, t], state)
-        reached = np.exp(log_probabilities(logits)).cumsum(axis=1)
-        ids[:, t + 1] = np.argmax(reached > random.random((SAMPLE_TEXTS, 1)) * reached[:, -1:], axis=1)
-    logits, own, _ = network.read_apart(ids[:, :-1], network.start(SAMPLE_TEXTS))
-    both = [network.join(logits, found).astype(np.float64) for found in (own, ngram.probabilities(ids[:, :-1], 0))]
-    nats = float((np.exp(both[0]) * (both[0] - both[1])).sum())
-    characters = sum(len(model.tokenizer.texts[row]) or 1 for row in ids[:, 1:].ravel().tolist())
-    return float(max(0.0, nats / math.log(2) / characters))
-
-
-def test_a_tree_without_a_limit_keeps_all_and_hardly_changes_a_probability(ngram: Ngram) -> None:
-    tree = tree_of(ngram, 1e9)
-    rounded = ngram_of(tree, ngram)
-    assert tree.share == 1
-    assert tree.levels == [(len(level.contexts), len(level.tokens)) for level in ngram.levels]
-    np.testing.assert_allclose(rounded.probabilities(contexts(), 0), ngram.probabilities(contexts(), 0), rtol=0.2)
-    assert divergence(half(ngram), rounded) < 1e-3
-    again = tree_of(rounded, 1e9)
-    assert again.data == tree.data  # rounding what is rounded changes nothing
-
-
-def test_two_bytes_are_finer_than_one(ngram: Ngram) -> None:
-    rounded = ngram_of(tree_of(ngram, 1e9, parts=2), ngram, parts=2)
-    np.testing.assert_allclose(rounded.probabilities(contexts(), 0), ngram.probabilities(contexts(), 0), rtol=1e-3)
-    assert divergence(half(ngram), rounded) < 1e-7
-
-
-@pytest.mark.parametrize("most", [20_000, 5_000, 1_000, 0])
-def test_a_tree_fits_its_limit_and_its_probabilities_sum_to_one(ngram: Ngram, most: int) -> None:
-    tree = tree_of(ngram, most)
-    rounded = ngram_of(tree, ngram)
-    assert len(tree.data) <= max(most, 3 * ROWS)  # single tokens always stay
-    assert 0 < tree.share < 1
-    np.testing.assert_allclose(rounded.probabilities(contexts(), 0).sum(axis=2), 1, rtol=1e-5)
-    assert len(rounded.levels[0].tokens) == len(ngram.levels[0].tokens)
-
-
-def test_the_less_is_kept_the_more_it_costs(ngram: Ngram) -> None:
-    costs = [divergence(half(ngram), ngram_of(tree_of(ngram, most), ngram)) for most in (1e9, 5_000, 1_000)]
+    ngram = Ngram.learn(text, ROWS, ROWS - 2, 0)
+    costs, shares = list[float](), list[float]()
+    for most in (1e9, 20_000, 5_000, 1_000, 0):
+        tree, left = tree_of(ngram, most), pruned(ngram, most, 1)
+        assert tree.levels == [(len(level.contexts), len(level.tokens)) for level in left.levels]
+        assert len(tree.data) <= max(most, 3 * ROWS)
+        assert len(left.levels[0].tokens) == len(ngram.levels[0].tokens)  # single tokens always stay
+        found = left.probabilities(text[None, :-1], 0)[0]
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+        costs.append(-np.log(found[np.arange(len(found)), text[1:]]).mean())
+        shares.append(tree.share)
     assert costs == sorted(costs)
     assert costs[0] < costs[-1]
+    assert shares[0] == 1 > shares[1]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] > 0
