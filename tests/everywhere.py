@@ -4,7 +4,7 @@
     python -m tests.everywhere haswell,threads-1 home    two runs: Haswell's kernels with one thread, and no home
 
 To imitate a processor, the numerical libraries are told to use its kernels; if this processor cannot run them, the
-combination is skipped. Every run uses a copy of the files that git knows, so the tests cannot depend on anything else.
+combination is skipped. Every run uses a copy of the project's files, so the tests cannot depend on anything else.
 A combination that changes only arithmetic runs only the tests of numbers.
 """
 
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,24 +28,13 @@ import click
 from benchmarks.commands import as_written
 
 TOP = Path(__file__).parents[1]
-NUMBERS = [f"tests/{room}" for room in ("model", "generation", "scoring", "inspection", "learning", "planning", "runs")]
 NUMPY_ALONE = [f"tests/{room}" for room in ("text", "model", "generation", "scoring", "inspection")]
+NUMBERS = [*NUMPY_ALONE[1:], *(f"tests/{room}" for room in ("learning", "planning", "runs"))]
 PACKAGES = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "matplotlib"]  # for NUMPY_ALONE
-DEFAULT = [
-    "folder,home,no-chromium,background",
-    "user",
-    "prescott,threads-1",
-    "nehalem,threads-2",
-    "haswell,threads-1",
-    "haswell,threads-4",
-    "zen,threads-2",
-    "skylakex,threads-1",
-    "skylakex,threads-4",
-    "python3.11",
-    "python3.12",
-    "python3.13",
-    "python3.14",
-]
+KERNELS = ["prescott,threads-1", "nehalem,threads-2", "haswell,threads-1", "haswell,threads-4", "zen,threads-2"]
+KERNELS += ["skylakex,threads-1", "skylakex,threads-4"]
+PYTHONS = [f"python3.{minor}" for minor in range(11, 15)]
+DEFAULT = ["folder,home,no-chromium,background", "user", *KERNELS, *PYTHONS]
 
 
 class Unavailable(Exception):
@@ -63,8 +53,6 @@ class Machine:
     ignored: tuple[signal.Signals, ...] = ()
 
 
-# --- processors ------------------------------------------------------------------------------------------------------
-
 # kernels of OpenBLAS: the flags of /proc/cpuinfo that they need, and the settings of the other libraries
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 SSE = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
@@ -77,17 +65,13 @@ PROCESSORS = {
 }
 
 
-def processor(name: str) -> Callable[[Machine], None]:
+def processor(name: str, machine: Machine) -> None:
     _, libraries = PROCESSORS[name]
-
-    def play(machine: Machine) -> None:
-        if lacks(name):
-            raise Unavailable(f"this processor cannot run {name}'s kernels")
-        machine.environment |= {"OPENBLAS_CORETYPE": name, **libraries}
-        machine.environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(_beyond(libraries))
-        machine.tests = NUMBERS
-
-    return play
+    if lacks(name):
+        raise Unavailable(f"this processor cannot run {name}'s kernels")
+    machine.environment |= {"OPENBLAS_CORETYPE": name, **libraries}
+    machine.environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(_beyond(libraries))
+    machine.tests = NUMBERS
 
 
 def lacks(name: str) -> set[str]:
@@ -107,15 +91,9 @@ def _beyond(libraries: dict[str, str]) -> list[str]:
     return [name for name in found if "512" in name or name == "X86_V4"] if libraries is AVX2 else []
 
 
-def threads(number: int) -> Callable[[Machine], None]:
-    def play(machine: Machine) -> None:
-        machine.environment |= {"OMP_NUM_THREADS": str(number), "OPENBLAS_NUM_THREADS": str(number)}
-        machine.tests = NUMBERS
-
-    return play
-
-
-# --- places and people -----------------------------------------------------------------------------------------------
+def threads(number: int, machine: Machine) -> None:
+    machine.environment |= {"OMP_NUM_THREADS": str(number), "OPENBLAS_NUM_THREADS": str(number)}
+    machine.tests = NUMBERS
 
 
 def folder(machine: Machine) -> None:
@@ -152,27 +130,23 @@ def background(machine: Machine) -> None:
     machine.ignored = (signal.SIGINT, signal.SIGHUP)
 
 
-def python(name: str) -> Callable[[Machine], None]:
+def python(name: str, machine: Machine) -> None:
     """Use another Python without PyTorch, as people have it who only use a model."""
-
-    def play(machine: Machine) -> None:
-        found = shutil.which(name)
-        if found is None or subprocess.run([found, "-c", "import ensurepip"], capture_output=True).returncode:
-            raise Unavailable(f"there is no {name} here that can make an environment")
-        place = machine.folder.parent / "environment"
-        subprocess.run([found, "-m", "venv", place], check=True)
-        machine.python = place / "bin" / "python"
-        install = [str(machine.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, *PACKAGES, str(TOP)], check=True)
-        machine.tests = NUMPY_ALONE
-
-    return play
+    found = shutil.which(name)
+    if found is None or subprocess.run([found, "-c", "import ensurepip"], capture_output=True).returncode:
+        raise Unavailable(f"there is no {name} here that can make an environment")
+    place = machine.folder.parent / "environment"
+    subprocess.run([found, "-m", "venv", place], check=True)
+    machine.python = place / "bin" / "python"
+    install = [str(machine.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *PACKAGES, str(TOP)], check=True)
+    machine.tests = NUMPY_ALONE
 
 
 SETTINGS: dict[str, Callable[[Machine], None]] = {
-    **{name.lower(): processor(name) for name in PROCESSORS},
-    **{f"threads-{number}": threads(number) for number in (1, 2, 4)},
-    **{f"python3.{minor}": python(f"python3.{minor}") for minor in range(11, 15)},
+    **{name.lower(): partial(processor, name) for name in PROCESSORS},
+    **{f"threads-{number}": partial(threads, number) for number in (1, 2, 4)},
+    **{name: partial(python, name) for name in PYTHONS},
     "folder": folder,
     "home": home,
     "user": user,
@@ -181,22 +155,22 @@ SETTINGS: dict[str, Callable[[Machine], None]] = {
 }
 
 
-def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
-    """Run the tests under the settings `names`; return whether they passed, None if they cannot run, and the output."""
+def run(names: str, tests: list[str]) -> tuple[str, str]:
+    """Run the tests under the settings `names`; return "pass", "FAIL" or "skipped", and the output."""
     with tempfile.TemporaryDirectory() as place:
         machine = Machine(Path(place, "project"))
         try:
             for name in names.split(","):
                 SETTINGS[name](machine)
         except Unavailable as why:
-            return None, str(why)
+            return "skipped", str(why)
         copy_files(machine.folder)
         machine.environment["PYTHONPATH"] = os.pathsep.join(str(machine.folder / part) for part in ("src", "."))
-        pytest = [str(machine.python), "-m", "pytest", "-p", "no:cacheprovider"]
+        pytest = [str(machine.python), "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "worksteal"]
         before = {number: signal.signal(number, signal.SIG_IGN) for number in machine.ignored}
         try:
             done = subprocess.run(
-                [*machine.before, *pytest, "-n", "2", "--dist", "worksteal", *(tests or machine.tests)],
+                [*machine.before, *pytest, *(tests or machine.tests)],
                 cwd=machine.folder,
                 env=machine.environment,
                 stdout=subprocess.PIPE,
@@ -205,16 +179,16 @@ def run(names: str, tests: list[str]) -> tuple[bool | None, str]:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return done.returncode == 0, done.stdout.decode(errors="replace")
+        return "FAIL" if done.returncode else "pass", done.stdout.decode(errors="replace")
 
 
 def copy_files(place: Path) -> None:
-    """Copy the project's files, as they are now, into a new folder."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True, capture_output=True).stdout
-    for name in listed.decode().split("\0")[:-1]:
-        if (TOP / name).exists():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(TOP / name, place / name)
+    """Copy the project's files, as they are now, into a new folder: those that git knows or does not ignore."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=TOP, check=True, capture_output=True).stdout.decode().split("\0")
+    for name in (name for name in names if (TOP / name).is_file()):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TOP / name, place / name)
 
 
 @click.command(help=as_written(__doc__))
@@ -224,11 +198,10 @@ def main(combinations: tuple[str, ...], tests: tuple[str, ...]) -> None:
     failed = False
     for names in combinations or DEFAULT:
         began = time.monotonic()
-        passed, said = run(names, [*tests])
+        verdict, said = run(names, [*tests])
         *_, last = ["", *said.strip().splitlines()]
-        verdict = {True: "pass", False: "FAIL", None: "skipped"}[passed]
         print(f"{names}: {verdict} in {time.monotonic() - began:.0f} s: {last}", flush=True)
-        if passed is False:
+        if verdict == "FAIL":
             failed = True
             print(said, flush=True)
     sys.exit(failed)

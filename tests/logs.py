@@ -18,18 +18,14 @@ def lines(count: int, seed: int, start: float = 0.0) -> Iterator[str]:
     seconds = start
     for _ in range(count):
         seconds += draw.expovariate(5)
-        yield f"{_clock(seconds)} {_message(draw)}"
+        (message,) = draw.choices(MESSAGES, WEIGHTS)
+        yield f"{_clock(seconds)} {message(draw)}"
 
 
 def _clock(seconds: float) -> str:
     whole = int(seconds)
     day, hour, minute, second = 1 + whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60
     return f"2026-03-{day:02d} {hour:02d}:{minute:02d}:{second:02d}.{int(seconds % 1 * 1000):03d}"
-
-
-def _message(draw: random.Random) -> str:
-    kind = draw.choices(range(len(MESSAGES)), WEIGHTS)[0]
-    return MESSAGES[kind](draw)
 
 
 def _ip(draw: random.Random) -> str:
@@ -65,8 +61,7 @@ MESSAGES: tuple[Callable[[random.Random], str], ...] = (
 WEIGHTS = (30, 5, 4, 4, 2, 15, 6, 15, 3, 4, 4, 1, 5, 2)
 
 
-def new_message(line: str, draw: random.Random) -> str:
-    return f"{line[:CLOCK]} ERROR db-1 disk: I/O error on sda{draw.randrange(1, 5)}, sector {draw.randrange(10**7)}"
+Change = Callable[[str, random.Random], str]
 
 
 def misspelt(line: str, draw: random.Random) -> str:
@@ -80,8 +75,7 @@ def word_for_number(line: str, draw: random.Random) -> str:
     """Replace the last number by a word."""
     words = line.split(" ")
     at = max(k for k in range(2, len(words)) if any(c.isdigit() for c in words[k]))
-    words[at] = draw.choice(("null", "NaN", "undefined"))
-    return " ".join(words)
+    return " ".join([*words[:at], draw.choice(("null", "NaN", "undefined")), *words[at + 1 :]])
 
 
 def huge_number(line: str, draw: random.Random) -> str:
@@ -90,25 +84,13 @@ def huge_number(line: str, draw: random.Random) -> str:
 
 
 def field_missing(line: str, draw: random.Random) -> str:
-    words = line.split(" ")
-    del words[draw.randrange(2, 5)]
-    return " ".join(words)
+    words, at = line.split(" "), draw.randrange(2, 5)
+    return " ".join(words[:at] + words[at + 1 :])
 
 
 def fields_swapped(line: str, draw: random.Random) -> str:
-    words = line.split(" ")
-    at = draw.randrange(2, 4)
-    words[at], words[at + 1] = words[at + 1], words[at]
-    return " ".join(words)
-
-
-def cut_off(line: str, draw: random.Random) -> str:
-    return line[: draw.randrange(30, max(31, len(line) - 8))]
-
-
-def run_together(line: str, draw: random.Random) -> str:
-    at = draw.randrange(40, max(41, len(line)))
-    return line[:at] + line[CLOCK + 1 :]
+    words, at = line.split(" "), draw.randrange(2, 4)
+    return " ".join([*words[:at], words[at + 1], words[at], *words[at + 2 :]])
 
 
 def garbage(line: str, draw: random.Random) -> str:
@@ -116,29 +98,29 @@ def garbage(line: str, draw: random.Random) -> str:
     return line[:at] + "".join(chr(draw.randrange(0xA1, 0x17F)) for _ in range(6)) + line[at:]
 
 
-def parts_that_do_not_go_together(line: str, draw: random.Random) -> str:
-    return f"{line[:CLOCK]} WARN cache-1 auth: user {draw.choice(USERS)} logged out"
-
-
-KINDS: tuple[Callable[[str, random.Random], str], ...] = (
-    new_message,
-    misspelt,
-    word_for_number,
-    huge_number,
-    field_missing,
-    fields_swapped,
-    cut_off,
-    run_together,
-    garbage,
-    parts_that_do_not_go_together,
-)
+KINDS: dict[str, Change] = {
+    "new_message": lambda line, d: (
+        f"{line[:CLOCK]} ERROR db-1 disk: I/O error on sda{d.randrange(1, 5)}, sector {d.randrange(10**7)}"
+    ),
+    "misspelt": misspelt,
+    "word_for_number": word_for_number,
+    "huge_number": huge_number,
+    "field_missing": field_missing,
+    "fields_swapped": fields_swapped,
+    "cut_off": lambda line, d: line[: d.randrange(30, max(31, len(line) - 8))],
+    "run_together": lambda line, d: line[: d.randrange(40, max(41, len(line)))] + line[CLOCK + 1 :],
+    "garbage": garbage,
+    "parts_that_do_not_go_together": lambda line, d: (
+        f"{line[:CLOCK]} WARN cache-1 auth: user {d.choice(USERS)} logged out"
+    ),
+}
 
 
 def planted(count: int, seed: int, of_each: int, start: float = 0.0) -> tuple[list[str], dict[int, str]]:
     """Return `lines` with `of_each` of each kind among them, and the kinds by their indices, from 0."""
     made, draw = list(lines(count, seed, start)), random.Random(seed + 1)
     places = draw.sample(range(count), of_each * len(KINDS))
-    kinds = {place: KINDS[k % len(KINDS)] for k, place in enumerate(places)}
-    for place, change in kinds.items():
-        made[place] = change(made[place], draw)
-    return made, {place: change.__name__ for place, change in sorted(kinds.items())}
+    kinds = {place: [*KINDS][k % len(KINDS)] for k, place in enumerate(places)}
+    for place, kind in kinds.items():
+        made[place] = KINDS[kind](made[place], draw)
+    return made, dict(sorted(kinds.items()))

@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -62,21 +62,18 @@ class Forked:
         ends = [_ends(number, stream) for number, stream in enumerate((stdin, stdout, stderr))]
         program = [os.fsdecode(word) for word in command[1:]]
         environment = dict(os.environ if env is None else env)
-        streams: Any = [_Passed(theirs) for theirs, _ in ends]
+        streams = [Connection(theirs) for theirs, _ in ends]  # which can be sent to another process
         given = (program, environment, os.fspath(cwd or Path.cwd()), streams)
         started = fork_server().Process(target=_become, args=given)
         started.start()
         assert started.pid is not None
         self._process: BaseProcess = started
         self.pid = started.pid
-        for theirs, _ in ends:
-            os.close(theirs)
-        ours = [
+        for stream in streams:
+            stream.close()
+        self.stdin, self.stdout, self.stderr = (
             None if end is None else os.fdopen(end, mode, bufsize) for (_, end), mode in zip(ends, MODES, strict=True)
-        ]
-        self.stdin: IO[bytes] | None = ours[0]
-        self.stdout: IO[bytes] | None = ours[1]
-        self.stderr: IO[bytes] | None = ours[2]
+        )
 
     @property
     def returncode(self) -> int | None:
@@ -98,7 +95,7 @@ class Forked:
 
     def communicate(self, input: bytes = b"", timeout: float | None = None) -> tuple[bytes, bytes]:
         """Write `input`, read both outputs to their ends and wait. Raises TimeoutExpired."""
-        read: dict[int, bytes] = {}
+        read = {1: b"", 2: b""}
 
         def write() -> None:
             if self.stdin is not None:
@@ -145,21 +142,6 @@ def free_port() -> int:
             return port
 
 
-class _Passed:
-    """A file descriptor to pass to a forked process."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _detach, (DupFd(self._descriptor),)
-
-
-def _detach(passed: Any) -> int:
-    descriptor: int = passed.detach()
-    return descriptor
-
-
 def _ends(number: int, stream: int | IO[Any] | None) -> tuple[int, int | None]:
     """Return the program's end of a standard stream and, for a pipe, the test's end."""
     if stream == subprocess.PIPE:
@@ -172,12 +154,12 @@ def _ends(number: int, stream: int | IO[Any] | None) -> tuple[int, int | None]:
     return os.dup(stream if isinstance(stream, int) else stream.fileno()), None
 
 
-def _become(program: list[str], environment: dict[str, str], folder: str, streams: list[int]) -> None:
+def _become(program: list[str], environment: dict[str, str], folder: str, streams: list[Connection]) -> None:
     """Turn this process, just forked, into `python PROGRAM`."""
     os.setsid()
     for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+        os.dup2(stream.fileno(), number)
+        stream.close()
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", 1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115

@@ -50,23 +50,22 @@ def lines_of_python(source: str) -> int:
     return len(lines)
 
 
-def lines_of_others(source: str, comment: str) -> int:
-    """Return how many lines of `source` have more than comments, each of which matches the expression `comment`.
-
-    A comment is recognised where it begins a line, so that a string or a pattern may contain the same characters.
-    """
-    text = re.sub(rf"^[^\S\n]*(?:(?:{comment})[^\S\n]*)+", "", source, flags=re.MULTILINE | re.DOTALL)
-    return sum(1 for line in text.splitlines() if line.strip())
-
-
 def size(path: PurePosixPath, content: bytes) -> int:
-    """Return the lines of the file at `path` that count."""
+    """Return the lines of the file at `path` that count.
+
+    A comment of other languages is recognised where it begins a line, so that a string or a pattern may contain the
+    same characters.
+    """
     data = path.suffix == ".json" and path.is_relative_to(HOUSE / "bases")
     if data or "vendor" in path.parts:
         return 0
     if path.suffix == ".py":
         return lines_of_python(content.decode())
-    return lines_of_others(content.decode(), COMMENTS[path.suffix]) if path.suffix in COMMENTS else 0
+    if path.suffix not in COMMENTS:
+        return 0
+    comments = rf"^[^\S\n]*(?:(?:{COMMENTS[path.suffix]})[^\S\n]*)+"
+    text = re.sub(comments, "", content.decode(), flags=re.MULTILINE | re.DOTALL)
+    return sum(1 for line in text.splitlines() if line.strip())
 
 
 def by_room(files: Iterable[tuple[PurePosixPath, bytes]]) -> dict[str, Counter[str]]:
@@ -79,13 +78,6 @@ def by_room(files: Iterable[tuple[PurePosixPath, bytes]]) -> dict[str, Counter[s
     return {language: +rooms for language, rooms in sizes.items()}
 
 
-def table(sizes: Counter[str], before: Counter[str] | None) -> Iterator[str]:
-    """Yield a row for each room and for all of them, with the change since `before`."""
-    rows = [(room, sizes[room], before[room] if before else 0) for room in sorted(sizes | (before or Counter()))]
-    for room, lines, earlier in [*rows, ("total", sizes.total(), before.total() if before else 0)]:
-        yield f"{room:17}{lines:8,}" + ("" if before is None else f"{lines - earlier:+8,}")
-
-
 def excess(sizes: dict[str, Counter[str]], budget: dict[str, int]) -> Iterator[str]:
     """Yield an error for each language that has more lines than its budget."""
     for language, most in budget.items():
@@ -94,17 +86,15 @@ def excess(sizes: dict[str, Counter[str]], budget: dict[str, int]) -> Iterator[s
 
 
 def now() -> Iterator[tuple[PurePosixPath, bytes]]:
-    for path in sorted((ROOT / HOUSE).rglob("*")):
-        if path.is_file():
-            yield PurePosixPath(path.relative_to(ROOT)), path.read_bytes()
+    for path in (path for path in (ROOT / HOUSE).rglob("*") if path.is_file()):
+        yield PurePosixPath(path.relative_to(ROOT)), path.read_bytes()
 
 
 def at(revision: str) -> Iterator[tuple[PurePosixPath, bytes]]:
     archive = subprocess.run(["git", "-C", ROOT, "archive", revision, HOUSE], check=True, stdout=subprocess.PIPE)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as opened:
         for member in opened:
-            file = opened.extractfile(member)
-            if file is not None:
+            if (file := opened.extractfile(member)) is not None:
                 yield PurePosixPath(member.name), file.read()
 
 
@@ -113,9 +103,13 @@ def main() -> None:
     options.add_argument("--since", metavar="REV", help="print the change against this git revision")
     since = options.parse_args().since
     sizes = by_room(now())
-    before = by_room(at(since)) if since else None
+    before = by_room(at(since)) if since else sizes
     for language, rooms in sizes.items():
-        print(f"{language}:", *table(rooms, before[language] if before else None), sep="\n")
+        print(f"{language}:")
+        earlier = before[language]
+        rows = [(room, rooms[room], earlier[room]) for room in sorted(rooms | earlier)]
+        for room, lines, past in [*rows, ("total", rooms.total(), earlier.total())]:
+            print(f"{room:17}{lines:8,}" + (f"{lines - past:+8,}" if since else ""))
     budget = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["afterword"]["size"]
     sys.exit("\n".join(excess(sizes, budget)) or None)
 

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from afterword.commands import CORE, WINGS
+from tests.everywhere import copy_files
 
-ROOT = Path(__file__).parents[1]
 TABLE, PACKAGE = "src/afterword/commands.py", "src/afterword/__init__.py"
 IMPORTS = """
 from afterword.commands import WINGS, attached_files, elsewhere, places, public_names, resolve
@@ -47,14 +47,11 @@ OTHERS = ("browser", "hostile", "wings", "test_docs.py", "test_interface.py")
 
 def copied(place: Path, wings: Sequence[str]) -> None:
     """Copy the house to `place`, without `wings`."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")
-    gone = [one for wing in wings for one in (f"src/afterword/wings/{wing}", f"tests/wings/{wing}", *WINGS[wing].files)]
-    for path in (Path(name) for name in names if name and (ROOT / name).is_file()):
-        if not any(path.match(one) or path.is_relative_to(one) for one in gone):
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, place / path)
+    copy_files(place)
     for wing in wings:
+        for gone in (f"src/afterword/wings/{wing}", f"tests/wings/{wing}", *WINGS[wing].files):
+            for path in [*place.glob(gone)]:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name, without in ((TABLE, without_row), (PACKAGE, without_imports)):
             (place / name).write_text(without((place / name).read_text("utf-8"), wing), "utf-8")
 
