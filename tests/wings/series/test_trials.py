@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pandas
 import pytest
 from numpy.typing import NDArray
 
 from afterword.wings.series.bands import offsets
 from afterword.wings.series.dates import Calendar
-from afterword.wings.series.methods import METHODS, Candidate, seasonal
+from afterword.wings.series.methods import METHODS, Candidate
 from afterword.wings.series.trials import (
     NOISE,
     SURE,
@@ -169,9 +167,6 @@ def test_bands_are_wide_where_the_phase_of_the_season_has_large_errors(random: n
     assert (width[[3, 10]] > 4 * width[[2, 9]]).all()
 
 
-M4 = Path(__file__).parents[3] / "shared" / "data" / "series"
-
-
 def test_mase_divides_by_the_seasonal_error_of_each_history_and_averages_skip_it_without_one() -> None:
     histories = [np.array([1.0, 2, 3, 6]), np.array([0.0, 10, 0, 10, 5])]
     forecast, actual = np.array([[1.0, 1], [2, 2]]), np.array([[2.0, 3], [2, 7]])
@@ -199,14 +194,3 @@ def test_the_quantile_loss_of_a_level_is_steeper_on_one_side_and_coverage_counts
     assert loss([8.0, 12.0], [0.9, 0.9], 10.0) == pytest.approx(0.2)
     assert np.isnan(loss([1.0], [0.9], 0.0))
     assert coverage(np.zeros(4), np.ones(4), np.array([0.0, 1, 2, -1])) == 0.5
-
-
-@pytest.mark.skipif(not M4.exists(), reason="needs the files of M4")
-def test_seasonal_naive_on_m4_hourly_has_the_published_error() -> None:
-    past, actual = (
-        pandas.read_csv(M4 / f"hourly-{part}.csv").iloc[:, 1:].to_numpy(float) for part in ("train", "test")
-    )
-    histories = [row[~np.isnan(row)] for row in past]
-    forecast = np.array([seasonal(24, 1, values, 48) for values in histories])
-    assert average(mase(forecast, actual, histories, 24)) == pytest.approx(1.193, abs=0.001)  # of M4's organisers
-    assert average(smape(forecast, actual)) == pytest.approx(13.912, abs=0.01)
