@@ -14,12 +14,10 @@ from typing import IO
 
 import pytest
 
-import afterword
 from afterword import bars
 from afterword.cli.main import main
 from afterword.model.folder.saved import load_model, save_model
 from afterword.text.characters import CharTokenizer
-from tests.processes import finished
 from tests.refusals import make_place
 from tests.tiny import save_tiny
 
@@ -30,21 +28,8 @@ Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run `afterword ARGUMENTS` in this process; return its output as bytes.
-
-    With `fresh`, or in an environment of its own, it is `python -m afterword ARGUMENTS` in another process.
-    """
-    source = str(Path(afterword.__file__).parents[1])
-
-    def run(
-        *arguments: str | bytes | Path, input: bytes = b"", fresh: bool = False, **environment: str
-    ) -> subprocess.CompletedProcess[bytes]:
-        if not fresh and not environment:
-            return run_here([os.fsdecode(argument) for argument in arguments], input)
-        command = [sys.executable, "-m", "afterword", *arguments]
-        return finished(command, input, fresh=fresh, env={**os.environ, "PYTHONPATH": source, **environment})
-
-    return run
+    """Run `afterword ARGUMENTS` in this process, with `input` in a pipe; return its output as bytes."""
+    return lambda *arguments, input=b"": run_here([os.fsdecode(argument) for argument in arguments], input)
 
 
 def run_here(arguments: list[str], input: bytes = b"") -> subprocess.CompletedProcess[bytes]:

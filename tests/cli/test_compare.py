@@ -42,14 +42,6 @@ def test_each_model_has_the_row_of_its_own_score_and_the_difference(run: Run, lo
     assert found[1]["difference"] != 0 < found[1]["margin_of_error"]
 
 
-def test_a_short_text_alone_has_no_margin_of_error(run: Run, long: str) -> None:
-    finished = run("compare", "tiny", "mixed", "--file", "hard", "--file", long, "--json")
-    found = records(finished)
-    assert [row["file"] for row in found] == ["hard", "hard", long, long]
-    assert [(row["margin_of_error"] is None, row["blocks"]) for row in found] == [(True, 1)] * 2 + [(False, 21)] * 2
-    assert finished.stderr == b"note: a margin of error needs 20 blocks of 50 characters, and this text has 1\n"
-
-
 @pytest.mark.parametrize("options", [[], ["--with", "lstm"], ["--mask", "[ab]+"]])
 def test_the_ratio_of_a_line_is_the_difference_of_its_bits_in_runs_of_one_model(
     run: Run, long: str, options: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 import subprocess
@@ -83,6 +84,19 @@ def test_unique_and_novel_lines_are_those_of_further_seeds(run: Run, tmp_path: P
     new = [line for line in written if line and line not in kept]
     assert printed(done).splitlines() == [*dict.fromkeys(new)][:25]
     assert printed(run("generate", out, *options, "--novel")).splitlines() == new[:25]
+
+
+def test_new_lines_of_a_label_are_compared_with_that_labels_lines_alone(run: Run, tmp_path: Path) -> None:
+    words = ["".join(word) for word in itertools.product("ab", repeat=6)]
+    out = tmp_path / "run"
+    lines = [f"{'x' if k % 2 else 'y'}\t{word}" for k, word in enumerate(words)]
+    train(text=lines, out=out, labels=True, base="none", steps=1, threads=1, hidden_size=8)
+    options = ["--label", "x", "--num", "10", "--seed", "1", "--unique", "--pattern", "[ab]{6}"]
+    every, new = (printed(run("generate", out, *options, *more)).splitlines() for more in ([], ["--novel"]))
+    assert len({*new}) == 10
+    assert not {f"x\t{line}" for line in new} & {*lines}
+    assert {f"y\t{line}" for line in new} & {*lines}
+    assert {f"x\t{line}" for line in every} & {*lines}
 
 
 def test_what_was_found_is_kept_where_no_more_new_lines_come(

@@ -28,7 +28,6 @@ ENGINE_TOLD = re.compile(rb"engine fast: its graph took \d+\.\d\d s to build\n")
 SAID: dict[str, Callable[[], list[Any]]] = {
     "score tiny hard": lambda: [load("tiny").score(TEXT)],
     "score mixed hard": lambda: [load("mixed").score(TEXT)],
-    "score mixed hard --with lstm": lambda: [load("mixed", using="lstm").score(TEXT)],
     "score mixed hard --with ngram": lambda: [load("mixed", using="ngram").score(TEXT)],
     "score tiny latin --encoding latin-1": lambda: [load("tiny").score(FILES["latin"].decode("latin-1"))],
     "score tiny hard --lines": lambda: load("tiny").score_lines(LINES),
@@ -38,12 +37,7 @@ SAID: dict[str, Callable[[], list[Any]]] = {
     "surprises tiny hard": lambda: [*load("tiny").surprises(TEXT)],
     "surprises mixed hard --with ngram": lambda: [*load("mixed", using="ngram").surprises(TEXT)],
     "surprises mixed hard --hold forget=1": lambda: [*load("mixed").hold("forget=1").surprises(TEXT)],
-    "surprises lines hard": lambda: [*load("lines").surprises(TEXT)],
-    "generate tiny --seed 4": lambda: [load("tiny").generate(seed=4)],
     "generate tiny --seed 4 --sentences 2 --max-tokens 40": lambda: written("tiny", [4], sentences=2, max_tokens=40),
-    "generate tiny --seed 4 --finish-sentence --max-tokens 30": lambda: written(
-        "tiny", [4], finish_sentence=True, max_tokens=30
-    ),
     "generate tiny --seed 1 --hold output=0 --hold l0.u1=1": lambda: [
         load("tiny").hold("output=0", "l0.u1=1").generate(seed=1)
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from afterword.language_model import load
 from tests.cli.answers import records
 from tests.cli.conftest import Run
 from tests.cli.test_main import error_line
@@ -68,3 +69,24 @@ def test_without_pytorch_the_n_gram_alone_adapts_and_that_is_said(
     assert b"only the n-gram adapts" in both.stderr
     assert not ngram.stderr
     assert "pip install" in error_line(lstm)
+
+
+@pytest.mark.usefixtures("place")
+def test_how_often_the_likeliest_label_is_right_is_told_where_each_line_has_one(run: Run) -> None:
+    given = ["vowel", "vowel", "b d"]
+    lines = "".join(f"{label}\tab{k}\n" for k, label in enumerate(given)).encode()
+    done = run("score", "labelled", "-", "--lines", "--json", input=lines)
+    found = records(done)
+    assert [row["given_label"] for row in found] == given
+    right = sum(row["label"] == row["given_label"] for row in found)
+    baseline = "always 'vowel' would be right for 66.7%"
+    assert done.stderr.decode().endswith(f"the label is right for {right / 3:.1%} of 3 lines; {baseline}\n")
+    assert b"right" not in run("score", "labelled", "-", "--lines", input=lines + b"ab\n").stderr
+
+
+def test_parts_that_are_held_are_scored_beside_free_ones(model: Path, run: Run, text: Path) -> None:
+    [held] = records(run("score", model, text, "--hold", "forget=1", "--json"))
+    assert held["bits_per_character"] == load(model).hold("forget=1").score(TEXT).bits_per_character
+    assert held["free_bits_per_character"] == load(model).score(TEXT).bits_per_character
+    [line, *_] = records(run("score", model, text, "--hold", "forget=1", "--json", "--lines"))
+    assert "free_bits_per_character" in line

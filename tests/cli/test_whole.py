@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,10 @@ def test_a_damaged_file_of_a_model_that_is_served_is_one_line_of_the_answer(fold
 def test_what_holds_a_file_of_ours_is_never_taken_for_a_text(folder: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "log").write_text(LOG)
     contents = {**OF_A_RUN, **{name: (folder / name).read_bytes() for name in FILES}}
-    held = {"run": OF_A_RUN, **{f"only {name}": {name: content} for name, content in contents.items()}}
+    held: dict[str, dict[str, Any]] = {
+        "run": {**OF_A_RUN},
+        **{f"only {name}": {name: content} for name, content in contents.items()},
+    }
     held |= {f"not {name}": {other: contents[other] for other in FILES if other != name} for name in (None, *FILES)}
     for name, files in held.items():
         place = tmp_path / "texts" / name
