@@ -293,7 +293,9 @@ def test_what_is_no_text_to_learn_from_is_refused(tmp_path: Path, piece: int) ->
         assert refused([path], **chosen).startswith(f"{path} {says}")
 
 
-def test_an_empty_validation_and_equal_lines_are_refused_and_a_text_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+def test_an_empty_validation_and_equal_lines_are_refused_and_a_text_that_is_named_twice_is_read_once(
+    tmp_path: Path,
+) -> None:
     path, empty = write(tmp_path / "text", "ab " * 21 + "\n"), write(tmp_path / "empty", "")  # the shortest text
     says = f"{empty} is empty: name a file with text to validate on"
     assert refused([path], validation=str(empty)) == says
