@@ -50,7 +50,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.repositories: dict[str, Repository] = {}
-        self.large: dict[str, bytes] = {}  # what was sent by LFS, by its SHA-256
+        self.large: dict[str, bytes] = {}  # what is downloaded from another host, by its SHA-256
         self.requests: list[tuple[str, str]] = []
         self.instead: Callable[[Handler, str], object] = lambda handler, path: False  # true if it has answered
 
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Code": refused.code} if refused.code else {}
             self.send(refused.status, json.dumps({"error": refused.message}).encode(), headers)
 
-    do_HEAD = do_POST = do_PUT = do_GET
+    do_HEAD = do_POST = do_GET
 
     def send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -206,28 +206,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def preupload(self, name: str, _: str, body: bytes) -> None:
         self._repository(name)
-        modes = {True: "lfs", False: "regular"}
         paths = [file["path"] for file in json.loads(body)["files"]]
-        self.json(
-            {
-                "files": [
-                    {"path": path, "uploadMode": modes[path.endswith(".safetensors")], "shouldIgnore": False}
-                    for path in paths
-                ]
-            }
-        )
-
-    def batch(self, name: str, body: bytes) -> None:
-        self._repository(name)
-        place = self.server.large_url
-        wanted = json.loads(body)["objects"]
-        objects = [{**one, "actions": {"upload": {"href": f"{place}/{one['oid']}"}}} for one in wanted]
-        self.json({"transfer": "basic", "objects": objects})
-
-    def put(self, oid: str, body: bytes) -> None:
-        assert sha(body) == oid
-        self.server.large[oid] = body
-        self.send(200, b"", {})
+        self.json({"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]})
 
     def commit(self, name: str, revision: str, body: bytes) -> None:
         files = dict(self._commit(name, revision)[1])
@@ -235,8 +215,6 @@ class Handler(BaseHTTPRequestHandler):
             kind, value = json.loads(line).values()
             if kind == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
-            elif kind == "lfsFile":
-                files[value["path"]] = self.server.large[value["oid"]]
             elif kind == "deletedFile":
                 del files[value["path"]]
         oid = self.server.repositories[name].commit(files)
@@ -254,9 +232,7 @@ ROUTES: dict[str, dict[str, Any]] = {
         "/api/repos/create": Handler.create,
         "/api/validate-yaml": Handler.validate,
         f"{MODEL}/preupload/(.+)": Handler.preupload,
-        r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch": Handler.batch,
         f"{MODEL}/commit/(.+)": Handler.commit,
     },
-    "PUT": {"/large/(.+)": Handler.put},
 }
 ROUTES["HEAD"] = ROUTES["GET"]

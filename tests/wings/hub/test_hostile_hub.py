@@ -159,18 +159,6 @@ def test_no_other_host_gets_the_token(on_hub: Command, hub: Hub, model: Path) ->
     assert sent == {here: {True}, there: {False}}
 
 
-def test_a_mirror_may_lead_to_another_hub(on_hub: Command, hub: Hub, model: Path) -> None:
-    published(hub, model)
-
-    def instead(handler: Handler, path: str) -> bool:
-        if away := path.startswith("/mirror"):
-            handler.send(308, b"", {"Location": path.removeprefix("/mirror")})
-        return away
-
-    hub.instead = instead
-    assert on_hub("info", MINE, HF_ENDPOINT=f"{hub.url}/mirror").returncode == 0
-
-
 def in_the_cache(place: Path) -> Path:
     """Return the folder of COMMIT, the commit of main, in the cache of a user at `place`."""
     storage = place / "home" / "hub" / "models--me--tiny"

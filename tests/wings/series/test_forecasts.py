@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 from functools import partial
 from itertools import pairwise
@@ -19,7 +18,6 @@ import pytest
 import afterword
 from afterword.errors import InputError, ModelError, OptionError, RunError
 from afterword.language_model import load
-from afterword.model.folder.saved import load_model
 from afterword.runs.loop import train_run
 from afterword.runs.resume import resume
 from afterword.runs.run import Run
@@ -100,14 +98,7 @@ def test_bands_lie_around_the_median_in_order_and_not_below_zero_without_need(
     assert found(table(tmp_path, sales - 1), model, method=method).rows["lo-95"].min() < -1
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(model: Path, tmp_path: Path) -> None:
-    path = table(tmp_path, seasonal())
-    one, again, other = (found(path, model, method="lstm", seed=seed) for seed in (1, 1, 2))
-    assert same_bits(one, again)
-    assert not same_bits(one, other)
-
-
-def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
+def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains_and_another_seed_otherwise(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def begin(sources: Any, out: Path, text: Any, training: Any) -> Run:
@@ -125,6 +116,7 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains(
     trained = forecasts(path, settings, LEVELS, None, to_its_end, kept)
     assert same_bits(trained, found(path, model, method="lstm"))
     assert same_bits(trained, found(path, kept, method="lstm"))
+    assert not same_bits(trained, found(path, kept, method="lstm", seed=1))
 
 
 def test_the_best_few_of_the_backtest_are_used_and_named(model: Path, tmp_path: Path) -> None:
@@ -161,16 +153,13 @@ def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp
 
     def run(values: Any) -> Trials:
         network = partial(drawn.lstm_forecasts, load_kept(model)[0], SEASON, HORIZON, 0)
-        answer = Trials.run(list(values), [SEASON], HORIZON, network=network)
-        assert answer is not None
-        return answer
+        return Trials.run(list(values), [SEASON], HORIZON, network=network)
 
     one, other = run(values), run(changed)
     np.testing.assert_array_equal(one.past, other.past)
     assert not np.isnan(one.past[-1, :, 0]).any()
     assert np.isnan(one.past[-1, :, 1:]).all()  # the model has learned from these values
-    for name in ("last", "lstm"):
-        k = one.names.index(name)
+    for k in (0, -1):  # the last value, and the network
         assert not np.array_equal(one.future[k], other.future[k])
 
 
@@ -267,12 +256,10 @@ def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"levels": ["wide"]}, "levels must be numbers above 0 and below 100"),
-        ({"levels": [float("nan")]}, "a level must be above 0 and below 100 per cent, not nan"),
-        ({"stride": 2}, "stride"),
         ({"model": "damaged"}, "the model at damaged is damaged: config.json"),
         ({"source": DAYS}, "the table is daily, and this model has learned monthly series"),
-        *(({"source": one}, "give a path, or a frame") for one in (None, ["a.csv"], {"y": [1, 2]}, np.ones(9))),
+        ({"source": None}, "give a path, or a frame"),
+        ({"source": np.ones(9)}, "give a path, or a frame"),
     ],
 )
 def test_what_cannot_be_forecast_is_refused_in_one_line(
@@ -281,29 +268,25 @@ def test_what_cannot_be_forecast_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     config = Path(shutil.copytree(model, "damaged")) / "config.json"
     config.write_text(config.read_text().replace('"season": 12', '"season": 0'))
-    with pytest.raises((InputError, TypeError)) as caught:
+    with pytest.raises(InputError) as caught:
         afterword.forecast(**{"source": table(tmp_path, seasonal()), "model": model} | options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(tmp_path: Path) -> None:
-    kept = train_small(tmp_path, steps=2)
-    assert load_model(kept, of_text=False).about["series"]
+def test_a_kept_network_knows_what_it_has_learned_and_is_a_forecast_alone(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="learned series of numbers, not text: use afterword forecast"):
-        load(kept)
+        load(model)
     with pytest.raises(OptionError, match="base: this model has learned series of numbers, not text"):
-        begin_in(tmp_path, "text", base=str(kept))
-    network, facts = load_kept(kept)
+        begin_in(tmp_path, "text", base=str(model))
+    network, facts = load_kept(model)
     assert facts == FACTS == SeriesFacts(SEASON, HORIZON, "monthly")
-    assert network.info()["ngram"] is None
-    assert network.about["base"] is None
+    assert (network.info()["ngram"], network.about["base"]) == (None, None)
     characters = [network.about["corpus"][part]["characters"] for part in ("training", "validation")]
     assert characters == [SERIES * (LENGTH - 2 * SEASON) + SERIES, SERIES * SEASON + SERIES]  # with the ends of lines
-    card = (kept / "README.md").read_text("utf-8")
+    card = (model / "README.md").read_text("utf-8")
     assert 'pipeline_tag: "time-series-forecasting"' in card
     assert f"table.csv: monthly series, season 12, to forecast {HORIZON} values, " in card
-    assert re.search(r"values to learn from, [\d,]+ held out .*bits per value .*forecast \. FILE", card, re.DOTALL)
 
 
 def test_a_run_on_values_has_no_expectation_and_at_most_16_passes(tmp_path: Path) -> None:
@@ -328,10 +311,6 @@ def test_a_run_of_an_older_version_on_a_table_is_refused_in_one_line(tmp_path: P
 
 
 def test_few_values_are_learned_in_more_and_smaller_steps() -> None:
-    for tokens, length, sizes in (
-        (286_000, 700, (8, 256)),
-        (9_000, 850, (2, 128)),
-        (40_000, 1000, (8, 128)),
-        (100_000, 100, (16, 256)),
-    ):
-        assert values_per_step(tokens, length) == sizes
+    given = [(286_000, 700), (9_000, 850), (40_000, 1000), (100_000, 100)]
+    for one, sizes in zip(given, [(8, 256), (2, 128), (8, 128), (16, 256)], strict=True):
+        assert values_per_step(*one) == sizes

@@ -122,6 +122,7 @@ FILES: list[str | bytes] = [
     FRAMES["pandas, wide"].to_csv(),
     long_text().replace("\n", "\r\n"),
     long_text() + ",,\n\n",
+    long_text().replace(",y\n", ",sold\n"),
     re.sub("([^,\n]+)", r'"\1"', long_text()),
     b"\xef\xbb\xbf" + long_text().encode(),
     long_text().encode("utf-16"),
