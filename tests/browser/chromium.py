@@ -19,32 +19,12 @@ from tests.processes import PATIENCE, Process, running, until
 
 NAMES = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else ["chromium", "chromium-browser", "google-chrome"]
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--process-per-site",  # a new process for each load may read stored values before the old one has stored them
-    "--remote-debugging-port=0",
-    "--window-size=1280,1600",
-]
-KEY_CODES = {
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Home": 36,
-    "End": 35,
-    "Escape": 27,
-    "Tab": 9,
-    "Enter": 13,
-    "Backspace": 8,
-}
+UNUSED = ("gpu", "quic", "background-networking", "component-update", "sync", "dev-shm-usage")
+OPTIONS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{one}" for one in UNUSED)]
+OPTIONS += ["--remote-debugging-port=0", "--window-size=1280,1600"]
+OPTIONS += ["--process-per-site"]  # a new process for each load may read stored values before the old has stored them
+KEY_CODES = dict(zip(("End", "Home", "ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"), range(35, 41), strict=True))
+KEY_CODES |= {"Backspace": 8, "Tab": 9, "Enter": 13, "Escape": 27}
 ALT, CONTROL, SHIFT = 1, 2, 8  # as the protocol counts modifiers
 
 
@@ -152,16 +132,9 @@ class Tab:
             text = {"text": "\r"}
         modifiers = ALT * alt + CONTROL * control + SHIFT * shift
         physical = {"code": f"Digit{key}"} if key.isdigit() else {}
+        about = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers, **physical, **text}
         for kind in ("keyDown", "keyUp"):
-            self.call(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                windowsVirtualKeyCode=code,
-                modifiers=modifiers,
-                **physical,
-                **text,
-            )
+            self.call("Input.dispatchKeyEvent", type=kind, **about)
 
     def type(self, text: str) -> None:
         """Insert `text` at the caret, as a keyboard does."""

@@ -46,14 +46,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def open_page(tab: Tab, path: Path, face: str = "all", **settings: object) -> Tab:
-    """A page as somebody finds it who was never there, but for a face and settings."""
+def open_page(tab: Tab, path: Path) -> Tab:
+    """A page as somebody finds it who was never there, but for settings."""
     tab.call("Page.navigate", url="about:blank")
     tab.complaints.clear()
     tab.open(f"file://{path}")
     tab.run("localStorage.clear()")
-    tab.run(f"localStorage['afterword.settings{path}'] = {json.dumps(json.dumps({**SETTINGS, **settings}))}")
-    tab.run(f"localStorage['afterword.face'] = '{face}'")
+    tab.run(f"localStorage['afterword.settings{path}'] = {json.dumps(json.dumps(SETTINGS))}")
+    tab.run("localStorage['afterword.face'] = 'all'")
     tab.requests.clear()
     tab.open(f"file://{path}")
     tab.run("document.getElementById('area').focus()")
@@ -86,10 +86,6 @@ def test_an_exported_page(theme: str, tab: Tab, files: Path) -> None:
     assert "unsafe-inline" not in policy
     assert "http" not in policy
 
-    page.press("z", control=True)
-    assert page.run(VALUE) == ""
-    page.click("#redo")
-    assert page.run(VALUE) == first
     page.click("#shade")
     page.until(f"{IS_QUIET} && [...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0) > 10")
     page.click("#copy")
@@ -119,16 +115,6 @@ def test_an_exported_page(theme: str, tab: Tab, files: Path) -> None:
     assert page.run(VALUE) == ""
     assert page.run("localStorage['afterword.text']") is None  # of the server's page
     assert page.complaints == []
-
-
-def test_words_are_the_likeliest_that_the_engine_finds(tab: Tab, files: Path) -> None:
-    open_page(tab, files / "book.html", unit="words")
-    tab.type("ab cab")
-    words = tab.run("afterword.words('ab cab').then(found => found.map(({ text }) => text))")
-    shown = "[...document.querySelectorAll('#next .row code')].map(e => e.innerText).join('').replaceAll('␣', ' ')"
-    tab.until(f"{shown}.replaceAll('↵', '\\n') === {json.dumps(''.join(words))}")
-    tab.click("#next .row")
-    assert tab.run(VALUE) == "ab cab" + words[0]
 
 
 def test_without_workers_the_page_itself_runs_the_model(tab: Tab, files: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Tab
-from tests.browser.test_serve_page import INSIDE, model, models, page, serve_address, server, show_gates
+from tests.browser.test_serve_page import INSIDE, model, models, page, server, show_gates
 
 VIEWS = "[...document.querySelectorAll('[aria-label=Page] button')].map(e => [e.innerText, e.ariaPressed])"
-__all__ = ["model", "models", "page", "serve_address", "server"]
+__all__ = ["model", "models", "page", "server"]
 
 
 def test_the_page_of_one_step_is_a_view_of_the_end_of_the_text(page: Tab) -> None:

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 import afterword
-from afterword.text.characters import CharTokenizer
 from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=20)
-HOSTILE = "</script><b>&amp;\"'\u2028<!-- ☃"
 CELLS = "now.map(({state}) => Array.from(state.cell[%d]))"
 
 
@@ -153,13 +151,4 @@ def test_an_address_chooses_a_unit_and_a_stretch(tab: Tab, tmp_path: Path) -> No
     cells = np.array(page.run("Array.from(series('cell', S.layer, S.unit))"))
     here, elsewhere = cells[:10], cells[10:]
     assert found == pytest.approx(abs(here.mean() - elsewhere.mean()) / (here.std() + elsewhere.std()), abs=1e-3)
-    assert page.complaints == []
-
-
-def test_any_text_is_shown_as_text(tab: Tab, tmp_path: Path) -> None:
-    model = made(CharTokenizer.of(HOSTILE))
-    page = open_page(tab, afterword.step_page(model, HOSTILE, "<i>model</i>"), tmp_path)
-    assert page.run("$('own').value") == HOSTILE
-    assert page.text("#about") == "<i>model</i>"
-    assert page.run("document.querySelectorAll('#text b').length") == len(HOSTILE)
     assert page.complaints == []
