@@ -46,12 +46,9 @@ class Left:
     status: int
     out: str
     err: str
-    sent: list[str]
-    """Each look-up, connection and datagram, such as "lookup example.org" and "tcp 203.0.113.7:443"."""
-    files: list[str]
-    """What is new in the watched folders, such as "cache/matplotlib/fontlist.json"."""
-    listening: list[str]
-    """The sockets on which a server waited, such as "tcp 8000"."""
+    sent: list[str]  # each look-up, connection and datagram, such as "lookup example.org" and "tcp 203.0.113.7:443"
+    files: list[str]  # what is new in the watched folders, such as "cache/matplotlib/fontlist.json"
+    listening: list[str]  # the sockets on which a server waited, such as "tcp 8000"
 
 
 @functools.cache
@@ -82,14 +79,8 @@ def alone(
     asked = {"words": [*map(str, words)], "serving": serving, "requests": list(requests), "lasting": lasting}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "HF_", "XDG_"))}
     environment |= {"PYTHONPATH": f"{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(
-        [*NAMESPACE, sys.executable, __file__],
-        input=json.dumps(asked).encode(),
-        capture_output=True,
-        cwd=folder,
-        env=environment,
-        timeout=250,
-    )
+    command, given = [*NAMESPACE, sys.executable, __file__], json.dumps(asked).encode()
+    ran = subprocess.run(command, input=given, capture_output=True, cwd=folder, env=environment, timeout=250)
     assert ran.returncode == 0, ran.stderr.decode(errors="replace")
     return Left(**json.loads(ran.stdout))
 
@@ -111,13 +102,8 @@ def _inside() -> Left:
                 subprocess.run(["mount", "--bind", watched / name, f"/etc/{name}"], check=True)
         threading.Thread(target=_resolve, daemon=True).start()
         environment = {**os.environ, **{variable: f"{watched / name}" for variable, name in WATCHED.items()}}
-        listening = list[str]()
-        with (
-            _sniffed() as sent,
-            subprocess.Popen(
-                [sys.executable, *asked["words"]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            ) as process,
-        ):
+        words, listening, pipe = [sys.executable, *asked["words"]], list[str](), subprocess.PIPE
+        with _sniffed() as sent, subprocess.Popen(words, env=environment, stdout=pipe, stderr=pipe) as process:
             if asked["serving"]:
                 end = time.monotonic() + asked["lasting"]
                 while time.monotonic() < end:
@@ -125,14 +111,13 @@ def _inside() -> Left:
                         _ask(process, asked["serving"], *body)
                 listening = _listening()
                 process.terminate()
-            out, err = process.communicate()
+            printed = process.communicate()
         files = [f"{path.relative_to(watched)}" for name in WATCHED.values() for path in (watched / name).rglob("*")]
     files += [f"{path}" for place in SHARED for path in Path(place).rglob("*")]
     own = f"tcp 127.0.0.1:{asked['serving']}"  # our requests
     sent = [one for one in sent if one != own]
-    return Left(
-        process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), sent, files, listening
-    )
+    out, err = (one.decode("utf-8", "replace") for one in printed)
+    return Left(process.returncode, out, err, sent, files, listening)
 
 
 def _ask(server: subprocess.Popen[bytes], port: int, path: str, body: Any) -> None:

@@ -1,7 +1,4 @@
-"""Derive the examples in docs/ whose output is printed there: `make examples`.
-
-    python -m tests.examples            write what each prints now into its page
-    python -m tests.examples --check    name those that are stale, and exit with 1
+"""Write what the examples in docs/ print now into their pages, and name those that change: `make examples`.
 
 A block below `<!-- derived -->` shows commands and what they print; if it has no command, those of the block before it
 print it. They run in an empty folder. A block below `<!-- printed once: REASON -->` depends on something that differs
@@ -10,7 +7,6 @@ from run to run or from machine to machine, and stays as it was printed.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -34,13 +30,8 @@ def commands(body: str) -> str:
 
 def printed(lines: str, folder: Path) -> str:
     """Return what commands print in `folder`, on standard output and standard error."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "src"),
-        "OMP_NUM_THREADS": "1",
-        "NO_COLOR": "1",
-        "COLUMNS": "80",
-    }
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    environment |= {"NO_COLOR": "1", "COLUMNS": "80"}
     out = ""
     for line in lines.replace("\\\n", "").splitlines():
         if given := shlex.split(line, comments=True):
@@ -67,17 +58,11 @@ def derived(page: str) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--check", action="store_true", help="write nothing")
-    check, stale = options.parse_args().check, []
     for path in PAGES:
         page = path.read_text(encoding="utf-8")
         if (now := derived(page)) != page:
-            stale.append(str(path.relative_to(ROOT)))
-            if not check:
-                path.write_text(now, encoding="utf-8")
-    print(*stale or ["every example is as it is printed now"], sep="\n")
-    sys.exit(bool(stale and check))
+            print(path.relative_to(ROOT))
+            path.write_text(now, encoding="utf-8")
 
 
 if __name__ == "__main__":
