@@ -21,7 +21,6 @@ from tests.processes import PATIENCE, Process, running, until
 SOURCE = str(Path(afterword.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1", "AFTERWORD_DEBUG": "1"}
 ENVIRONMENT.pop("AFTERWORD_API_KEY", None)
-# The program, with other limits than the fixed ones.
 WITH_LIMITS = """
 from afterword.cli.main import main
 from afterword.serving.http.limits import Limits

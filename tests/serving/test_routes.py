@@ -19,9 +19,7 @@ NEEDS_MORE = {*cases("NEEDS_MORE")}  # than a plain model has
 WITH_BODY = sorted(route.path for route in ROUTES if route.body is not None)
 SOUND: dict[str, Any] = {"prompt": "ab", "text": "ab\ncd", "tokens": [1], "name": "new", **cases("SOUND")}
 NO_JSON = {
-    b"": "the body is not valid JSON",
-    b"{": "the body is not valid JSON",
-    b'{"prompt":"\xff"}': "the body is not valid JSON",
+    **dict.fromkeys([b"", b"{", b'{"prompt":"\xff"}'], "the body is not valid JSON"),
     b'{"model":"tiny","model":"tiny"}': "the body has 'model' twice",
     b'{"model":NaN}': "NaN is not a number",
     b"[" * 100_000: "nested too deeply",
@@ -167,13 +165,12 @@ def test_line_ends_and_a_mark_are_read_as_in_a_file(server: Serving) -> None:
 
 
 def test_labels_are_told_of_a_model_that_knows_them(models: Path, tmp_path: Path) -> None:
-    saved, labelled = load_model(models / "lines"), tmp_path / "labelled"
+    saved = load_model(models / "lines")
     saved.about["labels"] = {"a": 2, "b": 2}
-    save_model(labelled, saved, "")
-    with serving(labelled) as server:
+    save_model(tmp_path / "labelled", saved, "")
+    with serving(tmp_path / "labelled") as server:
         found = server.answer("/v1/score", model="labelled", text="abcd\na\tcd", lines=True)["lines"]
-    expected = load(labelled).classify(["abcd", "a\tcd"])
-    for line, one in zip(found, expected, strict=True):
+    for line, one in zip(found, load(tmp_path / "labelled").classify(["abcd", "a\tcd"]), strict=True):
         assert (line["text"], line["label"], line["given_label"]) == (one.text, one.label, one.given_label)
-        assert line["label_probability"] == pytest.approx(one.label_probability)
-        assert line["bits"] == pytest.approx(one.bits)
+        figures = [line["label_probability"], line["bits"]]
+        assert figures == pytest.approx([one.label_probability, one.bits])
