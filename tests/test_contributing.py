@@ -23,13 +23,8 @@ TABLE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("**Wher
 ROWS = {cells[0]: cells[1:] for line in TABLE.splitlines() if len(cells := line.strip("| ").split(" | ")) == 3}
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 
-VOCABULARY = '''
-"""Characters of the text in upper case, in the opposite order."""
-
-import numpy as np
-
+VOCABULARY = """
 from afterword.text.characters import CharTokenizer, single_characters
-from afterword.text.tokenizer import BYTES, END
 
 
 class ShoutTokenizer(CharTokenizer):
@@ -42,18 +37,11 @@ class ShoutTokenizer(CharTokenizer):
     @classmethod
     def recognise(cls, tokens, found, lowercase):
         known = single_characters(tokens)
-        return cls.of(known, lowercase) if tokens[known[0]] > tokens[known[-1]] else None
+        return cls.of(known, lowercase) if "".join(known).isupper() else None
 
     def normalise(self, text):
         return text.upper()
-
-    def tokens(self):
-        return [*reversed(self.characters), END, *BYTES]
-
-    def _encode(self, text, at):
-        ids, last = super()._encode(text, at), len(self.characters) - 1
-        return np.where(ids <= last, last - ids, ids).astype(np.int32)
-'''
+"""
 OPTIMIZER = '''
 def plain(network, recipe):
     """Plain gradient descent."""
@@ -132,10 +120,9 @@ class House:
     def add_line(self, file: Path, below: str, line: str, imported: str = "") -> None:
         """Add `line` below the first one that begins with `below`, and an import."""
         text = file.read_text(encoding="utf-8")
-        text, count = re.subn(
-            rf"^ *{re.escape(below)}.*\n", lambda found: found[0] + line + "\n", text, count=1, flags=re.M
-        )
-        assert count, f"{file.name} has no line that begins with {below}"
+        before = re.search(rf"^ *{re.escape(below)}.*\n", text, re.MULTILINE)
+        assert before, f"{file.name} has no line that begins with {below}"
+        text = text[: before.end()] + line + "\n" + text[before.end() :]
         future = "from __future__ import annotations\n"
         file.write_text(text.replace(future, f"{future}{imported}\n", 1), encoding="utf-8")
 
