@@ -28,6 +28,9 @@ from afterword.text.symbols import SymbolTokenizer
 from tests.bases.small import SYMBOLS, base_of, knowing, only_packages, register, save
 
 Planned = Callable[..., Preview]
+LINES = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
+OF_TEXT = "\n ,.0123456789Tabdefhiklmnorst"
+BASES = [base_of(OF_TEXT, name="characters"), base_of(SYMBOLS.for_text(OF_TEXT, False), name="symbols")]
 
 
 @pytest.fixture
@@ -44,41 +47,27 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     return plan
 
 
-@pytest.mark.parametrize(
-    ("text", "settings", "why"),
-    [
+def test_what_excludes_the_base_that_ships_is_said(planned: Planned) -> None:
+    for text, settings, why in (
         ({}, {"base": "none"}, "as you asked"),
         ({}, {"hidden_size": 12}, "english has 6 as its hidden size, not 12"),
         ({}, {"cell": "rnn"}, "english is made of lstm cells"),
-        (
-            {"vocabulary": "words"},
-            {},
-            "english has its own vocabulary (char), not words",
-        ),
+        ({"vocabulary": "words"}, {}, "english has its own vocabulary (char), not words"),
         ({}, {"recipe": "classic"}, "as in the founding recipe"),
         ({}, {"recipe": "classic", "base": "none"}, "as you asked"),
-    ],
-)
-def test_what_excludes_the_base_that_ships_is_said(
-    planned: Planned, text: dict[str, Any], settings: dict[str, Any], why: str
-) -> None:
-    found = planned(text, **settings)
-    assert found.plan.base is None
-    assert found.plan.reasons["base"] == why
-    rows = [line.split(maxsplit=2) for line in record_of(found).printed]
-    assert ["base", "none", why] in rows
-    assert record_of(found).base is None
+    ):
+        found = planned(text, **settings)
+        assert (found.plan.base, record_of(found).base, found.plan.reasons["base"]) == (None, None, why)
+        assert ["base", "none", why] in [line.split(maxsplit=2) for line in record_of(found).printed]
 
 
 @pytest.mark.parametrize("name", ["english", "friend"])
 def test_the_one_that_is_asked_for_is_taken_and_told(planned: Planned, tmp_path: Path, name: str) -> None:
-    base = base_of("\n ,.0123456789Tabdefhiklmnorst", seed=name == "friend")
+    base = base_of(OF_TEXT, seed=name == "friend")
     friend = save(tmp_path / "friend", base)
     found = planned(base=name if name == "english" else str(friend))
-    assert found.plan.reasons["base"] == "as you asked"
-    assert (found.plan.recipe.hidden_size, found.plan.recipe.num_layers, found.plan.recipe.embedding_size) == (6, 2, 4)
-    assert found.plan.recipe.residual
-    lines = record_of(found).printed
+    recipe, lines = found.plan.recipe, record_of(found).printed
+    assert (recipe.hidden_size, recipe.num_layers, recipe.embedding_size, recipe.residual) == (6, 2, 4, True)
     assert f"from {name}: 2 × 6 LSTM" in "\n".join(lines)
     assert ["base", name, "as", "you", "asked"] in [line.split() for line in lines]
     assert record_of(found).base == {"name": name, "fingerprint": base.fingerprint}
@@ -149,11 +138,17 @@ def test_a_broken_one_is_left_out_with_a_note_unless_it_is_named(planned: Planne
         planned(base="latin")
 
 
-def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_once_and_without_one_nothing_teaches(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """What every base saves."""
     saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
     monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
+    return saving
+
+
+def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_once_and_without_one_nothing_teaches(
+    planned: Planned, saving: Measured
+) -> None:
     for epochs in (1.0, 2.0):
         found = planned(steps=None, epochs=epochs)
         assert found.plan.recipe.distillation == tuning.distillation(saving.gain, epochs)[0]
@@ -165,20 +160,23 @@ def test_a_base_teaches_by_what_it_saves_unless_the_text_is_read_once_and_withou
     assert "distillation" not in alone.plan.reasons
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.1, 1.0, 10.0])
+@pytest.mark.usefixtures("saving")
 def test_a_run_that_has_time_for_two_passes_at_most_has_no_teacher_and_is_faster(
-    planned: Planned, monkeypatch: pytest.MonkeyPatch, seconds: float
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saving = Measured(cost=0.8, lstm=0.9, ngram=1.0, weight=0.5)
-    monkeypatch.setattr("afterword.planning.untrained.Untrained.with_ngram", lambda *_: saving)
-    monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_: StepTime(seconds, seconds))
-    found = planned(steps=None, minutes=0.1)
-    recipe = found.plan.recipe
-    assert recipe.most_steps is not None
-    least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
-    a_pass = len(found.encoded.training) / (recipe.batch_size * recipe.seq_length)
-    assert recipe.distillation > 0 if least / TAUGHT > 2 * a_pass + 1 else recipe.distillation == 0
-    assert recipe.steps == max(1, int(min(recipe.most_steps, least / (TAUGHT if recipe.distillation else 1))))
+    taught = set[bool]()
+    for seconds in (0.01, 0.1, 1.0, 10.0):
+        step = StepTime(seconds, seconds)
+        monkeypatch.setattr("afterword.planning.machine.step_time", lambda *_, step=step: step)
+        found = planned(steps=None, minutes=0.1)
+        recipe = found.plan.recipe
+        assert recipe.most_steps is not None
+        least = 0.1 * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
+        a_pass = len(found.encoded.training) / (recipe.batch_size * recipe.seq_length)
+        assert recipe.distillation > 0 if least / TAUGHT > 2 * a_pass + 1 else recipe.distillation == 0
+        assert recipe.steps == max(1, int(min(recipe.most_steps, least / (TAUGHT if recipe.distillation else 1))))
+        taught.add(recipe.distillation > 0)
+    assert taught == {True, False}
 
 
 def test_the_one_that_suits_best_is_the_one_that_adds_most_to_the_n_gram(planned: Planned, tmp_path: Path) -> None:
@@ -194,11 +192,6 @@ def test_the_one_that_suits_best_is_the_one_that_adds_most_to_the_n_gram(planned
     assert "and it suits the text better than german" in reason
 
 
-LINES = "".join(f"The {k}th line of this book, and no more.\n" for k in range(120))
-OF_TEXT = "\n ,.0123456789Tabdefhiklmnorst"
-BASES = [base_of(OF_TEXT, name="characters"), base_of(SYMBOLS.for_text(OF_TEXT, False), name="symbols")]
-
-
 def corpus(place: Path, lines: bool, text: str = LINES, validation: str = "0.3") -> EncodedCorpus:
     (place / "text").write_text(text)
     (place / "corpus").mkdir(exist_ok=True)
@@ -207,31 +200,23 @@ def corpus(place: Path, lines: bool, text: str = LINES, validation: str = "0.3")
 
 
 @pytest.mark.parametrize("lines", [False, True])
-@pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
-def test_it_costs_what_scoring_its_texts_costs_and_mixed_no_more_than_either(
-    tmp_path: Path, base: Base, lines: bool
-) -> None:
-    encoded = corpus(tmp_path, lines)
-    read = Untrained.read(base, encoded, 500)
-    assert read is not None
-    characters = sum(map(len, read.texts)) + lines * len(read.texts)
-    assert 300 < characters < 600
-    measured = read.with_ngram(learn_ngram(encoded, HIGHEST_ORDER), encoded.tokenizer)
-    scores = score_lines(base.model.network(), base.model.tokenizer, read.texts)
-    if not lines:
-        nats = sum(score.token_nats[:-1].sum() for score in scores)  # without the end
-        assert measured.lstm == pytest.approx(nats / characters, rel=1e-4)
-    assert measured.ngram is not None
-    assert measured.cost <= min(measured.lstm, measured.ngram) + 1e-6
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_what_the_n_gram_costs_does_not_depend_on_the_tokens_of_the_base(tmp_path: Path, lines: bool) -> None:
-    encoded = corpus(tmp_path, lines)
-    read = [Untrained.read(base, encoded, 500) for base in BASES]
+def test_it_costs_what_scoring_its_texts_costs_and_mixed_no_more_than_either(tmp_path: Path, lines: bool) -> None:
+    encoded, of_ngram = corpus(tmp_path, lines), list[float | None]()
     ngram = learn_ngram(encoded, HIGHEST_ORDER)
-    costs = [one.with_ngram(ngram, encoded.tokenizer).ngram for one in read if one is not None]
-    assert costs == pytest.approx([costs[0]] * 2)
+    for base in BASES:
+        read = Untrained.read(base, encoded, 500)
+        assert read is not None
+        characters = sum(map(len, read.texts)) + lines * len(read.texts)
+        assert 300 < characters < 600
+        measured = read.with_ngram(ngram, encoded.tokenizer)
+        scores = score_lines(base.model.network(), base.model.tokenizer, read.texts)
+        if not lines:
+            nats = sum(score.token_nats[:-1].sum() for score in scores)  # without the end
+            assert measured.lstm == pytest.approx(nats / characters, rel=1e-4)
+        assert measured.ngram is not None
+        assert measured.cost <= min(measured.lstm, measured.ngram) + 1e-6
+        of_ngram.append(measured.ngram)
+    assert of_ngram == pytest.approx([of_ngram[0]] * 2)  # whatever the tokens of the base are
 
 
 def test_nothing_held_out_and_characters_that_only_the_held_out_text_has_are_not_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,43 +14,35 @@ from afterword.planning import tuning
 from afterword.planning.expectation import FEWEST_CHARACTERS, MOST_READ, expectation
 from benchmarks.expectation import is_right, runs
 
-TOKENS = st.integers(2, 10**10)
-
-
-PASSES, SIZE = st.floats(0.1, 1e6), st.integers(1, 4096)
+TOKENS, PASSES, SIZE, LANES = st.integers(2, 10**10), st.floats(0.1, 1e6), st.integers(1, 4096), st.integers(1, 512)
+PER_TOKEN, DROPOUT, READ = st.floats(0.25, 8), st.floats(0, 0.99), st.floats(1, MOST_READ)
 RATE = tuning.learning_rate_from_base
+LIMITS = {"a base of a long text": tuning.LONG_FROM_BASE, "a base": tuning.FROM_BASE, "nothing": tuning.OF_TEXT}
+
+
+def rate(per_token: float, size: int, tokens: int, lanes: int = 8) -> float:
+    return RATE(size, tokens, round(tokens * per_token), lanes)[0]
+
+
+def size_in_time(time: float, tokens: int) -> int:
+    return tuning.size_in_time(tokens, lambda size: time / size, 1)[0]
+
+
 # By name: what rises; of what, beside it, and what is fixed; and its bounds.
 RISING: dict[str, tuple[Callable[..., float], Any, list[Any], float, float]] = {
     "a network's size with its text": (tuning.largest_size, TOKENS, [], 1, 1e9),
+    "a network's size with time": (size_in_time, st.floats(1, 1e12), [TOKENS], 1, 1e9),
     "lanes with the text": (lambda n: tuning.lanes(n, 64)[0], TOKENS, [], 1, 1e9),
-    "steps with a pass": (lambda n: tuning.most_steps(n, tuning.OF_TEXT), PASSES, [], 1, 1e12),
-    "steps from a base": (lambda n: tuning.most_steps(n, tuning.FROM_BASE), PASSES, [], 1, 1e12),
-    "steps from a base of a long text": (lambda n: tuning.most_steps(n, tuning.LONG_FROM_BASE), PASSES, [], 1, 1e12),
-    "the rate with the length of tokens": (
-        lambda per_token, size, tokens: RATE(size, tokens, round(tokens * per_token))[0],
-        st.floats(0.25, 8),
-        [SIZE, TOKENS],
-        0.001,
-        0.005,
-    ),
-    "the rate with lanes": (
-        lambda lanes, size, tokens: RATE(size, tokens, tokens, lanes)[0],
-        st.integers(1, 512),
-        [SIZE, TOKENS],
-        0.001,
-        0.005,
-    ),
-    "a network's size with time": (
-        lambda time, tokens: tuning.size_in_time(tokens, lambda size: time / size, 1)[0],
-        st.floats(1, 1e12),
-        [TOKENS],
-        1,
-        1e9,
-    ),
+    **{
+        f"steps from {name} with a pass": (partial(tuning.most_steps, limit=limit), PASSES, [], 1, 1e12)
+        for name, limit in LIMITS.items()
+    },
+    "the rate with the length of tokens": (rate, PER_TOKEN, [SIZE, TOKENS], 0.001, 0.005),
+    "the rate with lanes": (lambda n, size, tokens: rate(1, size, tokens, n), LANES, [SIZE, TOKENS], 0.001, 0.005),
     "dropout with passes": (lambda n: tuning.dropout(n)[0], st.floats(0, 1e6), [], 0, 0.6),
     "dropout of weights with that of units": (
         lambda dropout, per_token: tuning.weight_dropout(dropout, 500, per_token)[0],
-        st.floats(0, 0.99),
+        DROPOUT,
         [st.floats(4, 1000)],
         0,
         0.99,
@@ -73,11 +66,11 @@ def test_it_rises_within_its_bounds(name: str, data: st.DataObject) -> None:
     assert least <= rule(less, *fixed) <= rule(more, *fixed) <= most
 
 
-@given(PASSES, SIZE, TOKENS, st.floats(0, 0.99), st.floats(0, 16))
+@given(PASSES, SIZE, TOKENS, DROPOUT, st.floats(0, 16))
 def test_where_rules_are_equal_or_nothing(a_pass: float, size: int, tokens: int, dropout: float, passes: float) -> None:
-    limits = (tuning.LONG_FROM_BASE, tuning.FROM_BASE, tuning.OF_TEXT)
-    steps = [tuning.most_steps(a_pass, limit) for limit in limits]
+    steps = [tuning.most_steps(a_pass, limit) for limit in LIMITS.values()]
     assert steps == sorted(steps)
+    assert tuning.of_steps(size, 512, tokens)["evaluate_every"][0] <= size
     assert RATE(size, tokens, tokens // 2) == RATE(size, tokens, tokens)  # bytes alone
     assert RATE(size, tokens, tokens, 1)[0] == RATE(size, tokens, tokens, 8)[0]
     assert tuning.size_in_time(tokens, lambda size: 1e12 / size, 1)[0] <= tuning.largest_size(tokens)
@@ -95,19 +88,6 @@ def test_a_pass_from_a_base_has_enough_steps_unless_the_text_is_too_short(tokens
     assert lanes == 1 or tokens / (lanes * seq_length) >= tuning.STEPS_PER_PASS_FROM_BASE
 
 
-@pytest.mark.parametrize(
-    ("steps", "held_out", "counted"),
-    [(10, 5_000, 2_000), (60, 5_000, 5_000), (300, 50_000, 20_000), (3_000, 50_000, 46_080), (60, 900, 900)],
-)
-def test_a_run_of_seconds_counts_all_of_a_short_held_out_text(steps: int, held_out: int, counted: int) -> None:
-    found = tuning.of_steps(steps, 512, held_out)
-    assert found["validation_tokens"][0] == counted
-    assert found["evaluate_every"][0] <= steps
-
-
-READ = st.floats(1, MOST_READ)
-
-
 @given(READ, READ)
 def test_more_reading_is_expected_to_bring_more_and_nothing_to_be_worse_than_the_n_gram(
     one: float, other: float
@@ -123,6 +103,12 @@ def test_more_reading_is_expected_to_bring_more_and_nothing_to_be_worse_than_the
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
+        # A run of seconds counts all of a short held-out text.
+        *((tuning.of_steps(steps, 512, 5_000)["validation_tokens"][0], k) for steps, k in ((10, 2_000), (60, 5_000))),
+        *(
+            (tuning.of_steps(steps, 512, 50_000)["validation_tokens"][0], k)
+            for steps, k in ((300, 20_000), (3_000, 46_080))
+        ),
         # A long running text is read less often from a base,
         *((tuning.limit_from_base(tokens, False).passes, k) for tokens, k in ((299_999, 4), (300_000, 2), (10**9, 2))),
         (tuning.limit_from_base(10**6, True).passes, 4),
