@@ -31,9 +31,7 @@ MOST_BYTES = 210_000  # of what is fetched before the page can be used
 VALUE = "document.getElementById('area').value"
 SAVED = "JSON.parse(localStorage.getItem('afterword.text'))"
 OFFERS = "[...document.querySelectorAll('.offer .all')].map(e => e.innerText)"
-IS_OFFERED = (
-    "document.querySelectorAll('.offer').length && document.querySelector('.offers').ariaBusy === 'false' && " + OFFERS
-)
+IS_OFFERED = f"document.querySelector('.offers')?.ariaBusy === 'false' && {OFFERS}.length && {OFFERS}"
 INSIDE = "document.getElementById('inside')?.contentDocument"
 REQUESTED = """(() => { const real = fetch; window.asked = []; window.fetch = (path, options) => {
     if (path.endsWith("/v1/completions")) asked.push(JSON.parse(options.body));
@@ -572,7 +570,7 @@ def test_it_warns_where_another_tab_has_changed_the_text(page: Tab) -> None:
     page.run("dispatchEvent(new StorageEvent('storage', {key: 'afterword.text', newValue: '{}'}))")
     page.until("!!document.querySelector('.notice')")
     page.type(" again")
-    page.run("new Promise(done => setTimeout(done, 600))")
+    page.run("new Promise(done => setTimeout(done, 600))")  # in which it would have been saved
     assert page.run(f"{SAVED}.text") == "mine"
     page.run("document.querySelectorAll('.notice button')[1].click()")
     page.until(f"{SAVED}.text === 'mine again'")

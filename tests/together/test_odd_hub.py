@@ -7,7 +7,7 @@ from pathlib import Path
 
 import afterword
 from afterword.commands import attached_files
-from afterword.model.folder.saved import FILES, load_model
+from afterword.model.folder.saved import FILES
 from tests.tiny import save_tiny, save_tiny_whole
 from tests.wings.hub.hub import Hub
 from tests.wings.hub.test_push import MINE, Command, error, hub, on_hub, pytestmark
@@ -32,7 +32,6 @@ def test_a_calibrated_model_finds_on_the_hub_what_it_finds_here(on_hub: Command,
     *_, files = hub.repositories["me/tiny"].commits.values()
     assert {*files} == {*FILES, ".gitattributes"}
     assert on_hub("odd", MINE, log, "--json", "--false-alarms", "0.1").stdout == here.stdout
-    load_model(save_tiny(tmp_path / "plain"))
-    on_hub("push", tmp_path / "plain", "me/tiny", "--yes")
+    on_hub("push", save_tiny(tmp_path / "plain"), "me/tiny", "--yes")
     *_, files = hub.repositories["me/tiny"].commits.values()
     assert {*files} == {*FILES, ".gitattributes"} - {"ngram.safetensors", *attached_files()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,11 +69,10 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
     np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert max(lanes for lanes, _ in shapes) == 12
     assert max(lanes * steps for lanes, steps in shapes) <= 60
-    fractions: list[float] = []
-    afterword.horizon(model, LONG, steps=20, places=20, on_progress=fractions.append)
-    assert fractions == sorted(fractions)
-    assert len(fractions) > 3
-    assert fractions[-1] == 1
+    told: list[float] = []
+    afterword.horizon(model, LONG, steps=20, places=20, on_progress=told.append)
+    assert told == sorted(told)
+    assert (len(told) > 3, told[-1]) == (True, 1)
 
 
 def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,16 +80,13 @@ def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyP
     other = model.tokenizer.encode(LONG[41])[0]
     monkeypatch.setattr(horizon_module, "replacements", lambda ids, places, random: np.full(len(places), other))
     whole = afterword.horizon(model, "\n".join([line] * 20), steps=1000, places=5)
-    mixed = afterword.horizon(
-        model, "\n\n".join(f"{line}\n{LONG[k : k + 10]}" for k in range(20)) + f"\n{line}", places=5
-    )
+    others = "\n\n".join(f"{line}\n{LONG[k : k + 10]}" for k in range(20))
+    mixed = afterword.horizon(model, f"{others}\n{line}", places=5)
     single = afterword.horizon(model, f"{LONG[:9]}\n{line}\n{line}", places=5)
     assert whole.changes.shape == (5, 30)
     np.testing.assert_allclose(mixed.changes, whole.changes, atol=1e-6)
     np.testing.assert_allclose(single.changes, whole.changes[:2], atol=1e-6)
-    assert whole.gradients is not None
-    assert mixed.gradients is not None
-    np.testing.assert_allclose(mixed.gradients, whole.gradients, atol=1e-6)
+    np.testing.assert_allclose(np.array(mixed.gradients), np.array(whole.gradients), atol=1e-6)
 
 
 def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
@@ -176,15 +173,13 @@ def test_means_and_errors_are_those_of_the_places() -> None:
 
 def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:
     text = "eat to Divya. " * 60
+    asked: dict[str, Any] = {"steps": 20, "places": 9}
     model = made(hidden_size=8)
-    settings = HorizonSettings(steps=20, places=9, at="[Dt]")
-    parts = measured(model, text, at=settings.at)
-    places, K = choose_places(parts, settings)
+    places, K = choose_places(measured(model, text, at="[Dt]"), HorizonSettings(**asked, at="[Dt]"))
     assert (len(places), K) == (9, 20)
     assert {text[place] for place in places} <= {"D", "t"}
-    found = afterword.horizon(model, text, steps=20, places=9, at="[Dt]")
+    found = afterword.horizon(model, text, **asked, at="[Dt]")
     assert found.changes.shape == (9, 20)
     assert found.gradients is None
     assert "a character that matches '[Dt]' changes 1 % of its largest effect up to" in found.caption
-    whole = afterword.horizon(model, text, steps=20, places=9, gradient=False)
-    assert not np.array_equal(found.changes, whole.changes)
+    assert not np.array_equal(found.changes, afterword.horizon(model, text, **asked, gradient=False).changes)

@@ -94,12 +94,9 @@ def test_the_text_and_the_command_are_those_of_the_script() -> None:
 def read(printed: str) -> tuple[list[list[float]], list[str], dict[str, float]]:
     """What `inspect --keeps` prints: the figures of each row, the characters of each row, and what is expected."""
     *rows, foot = printed.strip().splitlines()[2:]
+    split = [row.split(maxsplit=7) for row in rows]
     expected = {name: float(figure) for name, figure in re.findall(r"(\w+) (\d\.\d\d)", foot)}
-    return (
-        [[*map(float, row.split()[:7])] for row in rows],
-        [row.split(maxsplit=7)[7] for row in rows],
-        expected,
-    )
+    return [[*map(float, row[:7])] for row in split], [row[7] for row in split], expected
 
 
 @pytest.mark.slow
@@ -118,10 +115,8 @@ def test_the_figures_of_the_page_of_gates_are_what_its_command_gives(subjects: L
 
 def without_figures(printed: str) -> list[list[str]]:
     """The words of each line, without numbers and what is said of a unit."""
-    return [
-        re.sub(r"[+-]?\d+\.\d+|l0\.u\d+|cell|hidden|high|low", "…", line).split()
-        for line in printed.strip().splitlines()
-    ]
+    unit = r"[+-]?\d+\.\d+|l0\.u\d+|cell|hidden|high|low"
+    return [re.sub(unit, "…", line).split() for line in printed.strip().splitlines()]
 
 
 @pytest.mark.slow
@@ -152,9 +147,7 @@ LAB = "Divya likes to eat. Reena is not fat. So "
 
 def best_unit(cells: np.ndarray) -> int:
     """The unit that the page finds for #4-19, of Divya after her name begins, by its cell states [T, H]."""
-    inside = np.zeros(len(cells), bool)
-    inside[4:20] = True
-    here, elsewhere = cells[inside], cells[~inside]
+    here, elsewhere = cells[4:20], np.delete(cells, slice(4, 20), axis=0)
     apart = np.abs(here.mean(axis=0) - elsewhere.mean(axis=0)) / (here.std(axis=0) + elsewhere.std(axis=0))
     return int(apart.argmax())
 
@@ -175,10 +168,10 @@ def test_the_answers_of_the_lab_are_those_of_a_trained_network(subjects: Languag
     assert input_gate[[4, 24]].min() > 0.8  # at the ends of the names
     assert output[4] < 0.5
     assert output[[space, len(LAB) - 1]].min() > 0.9  # where a name is due
-    expected = {one.text: one.probability for one in model.next_characters(LAB)}
-    assert expected["R"] > 0.9
+
+    def probability(of: LanguageModel, character: str, prompt: str) -> float:
+        return next(one.probability for one in of.next_characters(prompt) if one.text == character)
+
+    assert probability(model, "R", LAB) > 0.9
     held = model.hold(f"l0.u{unit}.output=0")
-    hidden, shown = (
-        {one.text: one.probability for one in some.next_characters(LAB[: space + 1])} for some in (held, model)
-    )
-    assert hidden["D"] < shown["D"]
+    assert probability(held, "D", LAB[: space + 1]) < probability(model, "D", LAB[: space + 1])

@@ -53,6 +53,5 @@ def test_a_new_inspection_is_a_file_a_line_of_the_table_and_an_option(model: Pat
         text = text.replace(place, f"{new}{place}", 1)
     inspecting.write_text(text.replace("MEASURED = (", 'MEASURED = ("surprising", '), "utf-8")
     assert json.loads(house.run("inspect", model, "abca", "--surprising", "--json"))["token"] in "abc"
-    assert b"find the most surprising token" in b" ".join(house.run("inspect", "--help-all").split())
     call = f"import afterword; print(afterword.surprising(afterword.load({str(model)!r}), 'abca'))"
     assert house.python("-c", call).stdout.startswith(b"most surprising\n")
