@@ -470,7 +470,7 @@ def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
 
 
 def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
-    """From an empty server to a text of a model of one's own there are four clicks, also after a training that was stopped."""
+    """From an empty server to a text of a model of one's own there are four clicks, also if its training is stopped."""
     content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
     with serving("--train", tmp_path) as server:
         page = open_page(tab, server.url, "simple")
