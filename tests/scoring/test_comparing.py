@@ -18,13 +18,12 @@ from tests.comparison import compare
 from tests.scoring.test_costs import CHAR, LOWER, MODELS, SYMBOLS
 
 MODEL = MODELS[CHAR]
+BLOCK = 50  # characters, ten times fewer than for users
+KINDS = pytest.mark.parametrize("other", [MODELS[one] for one in (CHAR, LOWER, SYMBOLS)], ids=lambda one: str(one)[:40])
 
 
 def some_text(length: int, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list("abcß ☃\n"), length))
-
-
-BLOCK = 50  # characters, ten times fewer than for users
 
 
 @pytest.fixture(autouse=True)
@@ -41,18 +40,17 @@ def test_every_character_is_in_one_block_and_blocks_have_the_same_length_but_for
     assert len(sizes) == 1 or sizes.min() >= BLOCK
 
 
-KINDS = pytest.mark.parametrize("other", [MODELS[one] for one in (CHAR, LOWER, SYMBOLS)], ids=lambda one: str(one)[:40])
-
-
 @KINDS
 def test_the_blocks_of_any_two_models_are_the_same_and_sum_to_their_scores(other: LanguageModel) -> None:
-    text = some_text(6 * BLOCK)
-    for found, one in zip(compare([MODEL, other], text), [MODEL, other], strict=True):
+    text, told = some_text(6 * BLOCK), list[float]()
+    for found, one in zip(compare([MODEL, other], text, told.append), [MODEL, other], strict=True):
         assert found.score.token_nats.tolist() == one.score(text).token_nats.tolist()
         more = found.score.bits - MODEL.score(text).bits
         assert math.fsum(found.difference.bits) == pytest.approx(more, abs=1e-6)
         assert found.difference.bits_per_character == pytest.approx(more / len(text), abs=1e-9)
         assert found.difference.characters.tolist() == [BLOCK] * 6
+    assert told == sorted(told)
+    assert {0.5, 1} <= {*told}
 
 
 @KINDS
@@ -70,26 +68,29 @@ def test_blocks_of_lines_are_whole_lines_and_sum_to_their_scores(other: Language
     assert found.difference.blocks == np.count_nonzero(found.difference.characters) < 9
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=lambda one: str(one)[:40])
-def test_a_model_differs_from_itself_by_nothing_for_sure(model: LanguageModel) -> None:
+def test_a_model_differs_from_itself_by_nothing_and_swapping_two_turns_the_sign_alone() -> None:
     text = some_text(FEWEST * BLOCK).replace("☃", "ß")
-    for found in [*compare([model, model], text), *compare([model, model], text.split("\n"))]:
-        assert found.difference.bits_per_character == 0
-        assert found.difference.standard_error in (0, None)
+    for model in MODELS.values():
+        for found in [*compare([model, model], text), *compare([model, model], text.split("\n"))]:
+            assert found.difference.bits_per_character == 0
+            assert found.difference.standard_error in (0, None)
+    models = [MODEL, MODELS[SYMBOLS]]
+    there, back = (compare(some, text)[1].difference for some in (models, models[::-1]))
+    assert there.bits_per_character == -back.bits_per_character != 0
+    assert there.standard_error == back.standard_error
 
 
-@KINDS
 @pytest.mark.parametrize("places", [comparing.PLACES, 64])
-def test_parts_are_compared_as_the_whole(other: LanguageModel, places: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = some_text(600)
+def test_parts_are_compared_as_the_whole(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, text = [MODEL, MODELS[LOWER], MODELS[SYMBOLS]], some_text(600)
     lines = [line for line in text.split("\n") if line]
-    expected = [compare([MODEL, other], text), compare([MODEL, other], lines)]
+    expected = [compare(models, text), compare(models, lines)]
     monkeypatch.setattr(comparing, "PLACES", places)
     monkeypatch.setattr(tokenizing, "PART", 99)
     monkeypatch.setattr(tokenizing, "LONGEST_LINE", 33)
     pieces: list[Iterable[Any]] = [parts([text]), [lines[at : at + 9] for at in range(0, len(lines), 9)]]
     for some, wholes in zip(pieces, expected, strict=True):
-        comparison = Comparison([MODEL, other])
+        comparison = Comparison(models)
         for part in some:
             comparison.read(part)
         for one, whole in zip(comparison.result(), wholes, strict=True):
@@ -104,21 +105,12 @@ def test_parts_are_compared_as_the_whole(other: LanguageModel, places: int, monk
 
 
 @given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(0, 900)), min_size=1, max_size=MOST_BLOCKS), st.randoms())
-def test_the_order_of_blocks_changes_nothing(blocks: list[tuple[float, int]], random: object) -> None:
-    def figures(some: list[tuple[float, int]]) -> list[float | None]:
-        found = Difference(*np.array(some, np.float64).T)
-        return [found.bits_per_character, found.standard_error, found.margin_of_error]
-
+def test_the_order_of_blocks_changes_nothing(blocks: list[tuple[float, int]], random: Any) -> None:
     shuffled = list(blocks)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert figures(shuffled) == figures(blocks)
-
-
-def test_swapping_two_models_turns_the_sign_alone() -> None:
-    text, models = some_text(FEWEST * BLOCK), [MODEL, MODELS[SYMBOLS]]
-    there, back = (compare(some, text)[1].difference for some in (models, models[::-1]))
-    assert there.bits_per_character == -back.bits_per_character != 0
-    assert there.standard_error == back.standard_error
+    random.shuffle(shuffled)
+    one, other = (Difference(*np.array(some, np.float64).T) for some in (blocks, shuffled))
+    for figure in ("bits_per_character", "standard_error", "margin_of_error"):
+        assert getattr(one, figure) == getattr(other, figure)
 
 
 def test_a_text_of_too_few_blocks_has_a_difference_and_no_uncertainty() -> None:
@@ -129,14 +121,13 @@ def test_a_text_of_too_few_blocks_has_a_difference_and_no_uncertainty() -> None:
         assert (found.standard_error is not None) == (found.margin_of_error is not None) == told
 
 
-@pytest.mark.parametrize(("blocks", "quantile"), [(20, 2.0930), (30, 2.0452), (50, 2.0096)])
-def test_the_margin_of_error_is_students(blocks: int, quantile: float) -> None:
-    found = Difference(np.random.default_rng(0).normal(size=blocks), np.full(blocks, 500.0))
-    assert found.standard_error
-    assert found.margin_of_error
-    assert found.margin_of_error / found.standard_error == pytest.approx(quantile, rel=5e-3)
-    mean_of_blocks = float(found.bits.std(ddof=1)) / math.sqrt(blocks) / 500
-    assert found.standard_error == pytest.approx(mean_of_blocks, rel=1e-12)
+def test_the_margin_of_error_is_students() -> None:
+    for blocks, quantile in ((20, 2.0930), (30, 2.0452), (50, 2.0096)):
+        found = Difference(np.random.default_rng(0).normal(size=blocks), np.full(blocks, 500.0))
+        assert found.standard_error
+        assert found.margin_of_error == pytest.approx(quantile * found.standard_error, rel=5e-3)
+        mean_of_blocks = float(found.bits.std(ddof=1)) / math.sqrt(blocks) / 500
+        assert found.standard_error == pytest.approx(mean_of_blocks, rel=1e-12)
 
 
 def test_the_interval_holds_the_truth_for_95_of_100_texts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +145,3 @@ def test_the_interval_holds_the_truth_for_95_of_100_texts(monkeypatch: pytest.Mo
         assert found.margin_of_error is not None
         held += abs(found.bits_per_character - truth) <= found.margin_of_error
     assert 0.93 <= held / texts <= 0.97
-
-
-def test_progress_goes_from_model_to_model_to_its_end() -> None:
-    for text in (some_text(300), some_text(300).split("\n")):
-        seen: list[float] = []
-        compare([MODEL, MODELS[SYMBOLS]], text, seen.append)
-        assert seen == sorted(seen)
-        assert 0.5 in seen
-        assert seen[-1] == 1
