@@ -77,9 +77,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_text_costs_what_it_costs_in_numpy_by_both_kernels_and_with_a_part_of_the_ngram(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_text_costs_what_it_costs_in_numpy(name: str, tmp_path: Path) -> None:
     model = MODELS[name]
     script = f"""const found = [];
         {BOTH} found.push(Array.from(await (await load({{ wasm }})).score({json.dumps(TEXT + UNKNOWN)})));

@@ -1,4 +1,4 @@
-"""The files for ONNX Runtime, Keras and JavaScript: each, in its own tool, computes what NumPy computes."""
+"""`afterword export`: each file, in its own tool, computes what NumPy computes, or one line says why there is none."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from afterword.wings.export.exports import EXPORTS, ExportFormat
 from afterword.wings.export.lstm_files import write_keras, write_onnx
 from tests.bases.small import SYMBOLS, base_of, classic_base, random_weights
 from tests.browser.chromium import Tab
+from tests.cli.answers import fine
+from tests.cli.conftest import Run
 from tests.processes import finished
 from tests.tiny import save_tiny
 from tests.wings.export.test_browser import run
@@ -191,9 +193,7 @@ def rows(model: SavedModel) -> Any:
 
 
 @each
-def test_a_file_predicts_as_its_model_does_and_a_note_names_what_it_lacks(
-    one: ExportFormat, tmp_path: Path, tab: Tab
-) -> None:
+def test_a_file_predicts_as_its_model_does(one: ExportFormat, tmp_path: Path, tab: Tab) -> None:
     model, file = load_model(save_tiny(tmp_path / "tiny", mixed=True)), tmp_path / f"a{one.endings[0]}"
     notes = one.export(model, file, MIXED)
     assert ("without the n-gram" in notes[0]) != one.has_ngram
@@ -223,9 +223,7 @@ def test_equal_models_make_equal_files(one: ExportFormat, tmp_path: Path) -> Non
 
 
 @each
-def test_what_a_format_cannot_hold_is_refused_in_one_line(
-    one: ExportFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_it_cannot_hold_is_refused(one: ExportFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, path = base_of("\nab").model, tmp_path / "x"
     plain = dataclasses.replace(model.config, cell="rnn")
     with pytest.raises(OptionError, match="an export is only for cell= lstm, not rnn"):
@@ -286,6 +284,34 @@ def test_a_format_that_is_added_to_the_table_and_nowhere_else_works(tmp_path: Pa
     for said, says in zip(done.stderr.decode().split("---\n"), [*expected.values(), ""], strict=True):
         assert says in said
     assert (tmp_path / "python.size").read_text() == load(tmp_path / "tiny").config.network
+
+
+def test_several_formats_are_written_at_once(mixed_model: Path, tmp_path: Path, run: Run) -> None:
+    done = fine(run("export", mixed_model, "--onnx", tmp_path / "book.onnx", "--keras", tmp_path / "book.keras"))
+    lines = done.stderr.decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["wrote", "note:", "wrote", "note:"]
+    assert "without the n-gram" in lines[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.keras", "book.onnx"]
+
+
+def test_an_option_is_for_the_formats_that_take_it(mixed_model: Path, tmp_path: Path, run: Run) -> None:
+    both = ("--js", tmp_path / "book.js", "--html", tmp_path / "book.html")
+    done = fine(run("export", mixed_model, *both, "--title", "A <book>", "--ngram-megabytes", "0"))
+    assert "<h1>A &lt;book&gt;</h1>" in (tmp_path / "book.html").read_text(encoding="utf-8")
+    assert done.stderr.count(b"the file reveals the tokens of") == 2
+    notes = fine(run("export", mixed_model, "--js", tmp_path / "mixed.js")).stderr.decode()
+    assert "all n-grams are kept" in notes
+    assert "the file reveals nearly all of the training text, 8 tokens at a time" in notes
+
+
+def test_types_are_written_but_never_over_a_file_of_the_users(model: Path, tmp_path: Path, run: Run) -> None:
+    asked = ("export", model, "--js", tmp_path / "book.mjs", "--overwrite")
+    for _ in range(2):
+        fine(run(*asked))
+        assert "export interface Model" in (tmp_path / "book.d.mts").read_text(encoding="utf-8")
+    (tmp_path / "book.d.mts").write_text("mine")
+    assert b"book.d.mts exists and is not from export" in fine(run(*asked)).stderr
+    assert (tmp_path / "book.d.mts").read_text() == "mine"
 
 
 MODULES = Path(__file__).parents[2] / "npm" / "node_modules"

@@ -39,12 +39,6 @@ def endless(handler: Handler, status: int, headers: dict[str, str]) -> bool:
     return True
 
 
-@pytest.fixture
-def outside(tmp_path: Path) -> Path:
-    (tmp_path / "outside").mkdir()
-    return tmp_path / "outside"
-
-
 def refused(done: subprocess.CompletedProcess[str], place: Path) -> str:
     """Return the one line of error of a command, after checking that it left only a small cache in `place`."""
     said = error(done, 1 if done.returncode == 1 else 2)
@@ -84,9 +78,9 @@ ANSWERS: list[tuple[int, bytes, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("status", "content", "headers"), ANSWERS)
 def test_no_answer_is_trusted(
-    status: int, content: bytes, headers: dict[str, str], on_hub: Command, hub: Hub, outside: Path, tmp_path: Path
+    status: int, content: bytes, headers: dict[str, str], on_hub: Command, hub: Hub, tmp_path: Path
 ) -> None:
-    said = {name: value.replace("OUTSIDE", str(outside)) for name, value in headers.items()}
+    said = {name: value.replace("OUTSIDE", str(tmp_path / "outside")) for name, value in headers.items()}
 
     def instead(handler: Handler, path: str) -> bool:
         handler.close_connection = True
@@ -102,14 +96,7 @@ def test_no_answer_is_trusted(
     ("status", "file"), [*((status, "config.json") for status in (200, 302, 404, 500)), (200, "model.safetensors")]
 )
 def test_no_download_is_endless(
-    status: int,
-    file: str,
-    on_hub: Command,
-    hub: Hub,
-    model: Path,
-    outside: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    status: int, file: str, on_hub: Command, hub: Hub, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit in ("LARGEST_JSON", "LARGEST_ANSWER"):
         monkeypatch.setattr(client, limit, 2**19)
@@ -130,7 +117,7 @@ def test_no_answer_to_push_is_endless(
     assert "the hub answered with more than" in error(on_hub("push", model, "me/tiny", "--yes"), 1)
 
 
-def test_two_answers_make_no_model(on_hub: Command, hub: Hub, model: Path, outside: Path, tmp_path: Path) -> None:
+def test_two_answers_make_no_model(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     def instead(handler: Handler, path: str) -> bool:
         handler.send(200, (model / Path(path).name).read_bytes(), {"X-Repo-Commit": f"{len(hub.requests):040x}"})
         return True
@@ -197,7 +184,7 @@ def test_a_cache_that_leads_elsewhere_is_refused(link: str, on_hub: Command, mod
     assert "leads out of the hub's cache" in error(on_hub("info", MINE, HF_HUB_OFFLINE="1"), 1)
 
 
-def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path, tmp_path: Path) -> None:
+def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, tmp_path: Path) -> None:
     def instead(handler: Handler, path: str) -> bool:
         handler.close_connection = True
         handler.send(200, b"{", {"X-Repo-Commit": COMMIT, "Content-Length": "20"})
@@ -209,7 +196,7 @@ def test_a_hub_that_stalls_is_one_line(on_hub: Command, hub: Hub, outside: Path,
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:1", "ftp://localhost", "http://", "http://127.0.0.1:99999", "://"])
-def test_an_invalid_address_of_a_hub_is_one_line(endpoint: str, on_hub: Command, outside: Path, tmp_path: Path) -> None:
+def test_an_invalid_address_of_a_hub_is_one_line(endpoint: str, on_hub: Command, tmp_path: Path) -> None:
     refused(on_hub("info", MINE, HF_ENDPOINT=endpoint), tmp_path)
 
 
@@ -242,9 +229,7 @@ def test_a_name_is_one_that_the_hub_allows() -> None:
             assert (client.REMOTE_NAME.fullmatch(f"hf://{repository}@v1--x") is not None) == allowed, repository
 
 
-def test_a_cache_that_lost_the_name_of_its_commit_is_used(
-    on_hub: Command, hub: Hub, model: Path, tmp_path: Path
-) -> None:
+def test_a_cache_that_lost_its_ref_is_used(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     commit = published(hub, model).refs["main"]
     for _ in range(2):
         assert on_hub("info", MINE).returncode == 0

@@ -58,6 +58,7 @@ def on_hub(
         assert isinstance(left.value.code, int)
         return subprocess.CompletedProcess(arguments, left.value.code, *capfd.readouterr())
 
+    (tmp_path / "outside").mkdir()  # where nothing may be written
     yield command
     monkeypatch.undo()
     importlib.reload(constants)
@@ -110,9 +111,7 @@ def test_what_is_pushed_comes_back(on_hub: Command, hub: Hub, mixed_model: Path,
     assert (there.stdout, there.stderr) == (here.stdout, here.stderr)  # no progress bars in a pipe
 
 
-def test_a_second_push_removes_what_the_model_no_longer_has(
-    on_hub: Command, hub: Hub, model: Path, mixed_model: Path
-) -> None:
+def test_a_second_push_removes_what_is_gone(on_hub: Command, hub: Hub, model: Path, mixed_model: Path) -> None:
     published(hub, mixed_model, private=True)
     sent = on_hub("push", model, "me/tiny", "--yes")
     assert "an existing repository, which only those with access can read" in sent.stderr
@@ -219,9 +218,7 @@ def test_a_run_can_begin_from_the_hub(on_hub: Command, hub: Hub, model: Path, tm
     assert problems((tmp_path / "run" / "model" / "README.md").read_text()) == []
 
 
-def test_a_full_disk_is_not_the_hubs_fault(
-    on_hub: Command, hub: Hub, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_named(on_hub: Command, hub: Hub, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -270,9 +267,7 @@ def test_the_card_of_every_kind_of_model_is_valid(model: Path) -> None:
         assert ("metrics" in metadata(kind)) == (validation is not None)
 
 
-def test_each_damaged_or_missing_file_of_a_model_on_the_hub_is_one_line(
-    on_hub: Command, hub: Hub, tmp_path: Path
-) -> None:
+def test_each_damaged_or_missing_file_is_one_line(on_hub: Command, hub: Hub, tmp_path: Path) -> None:
     repository = published(hub, save_tiny_whole(tmp_path / "whole", seed=0))
     files = repository.newest
     assert on_hub("info", MINE).returncode == 0

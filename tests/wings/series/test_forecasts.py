@@ -84,9 +84,7 @@ def test_forecasts_return_as_the_kind_of_table_that_came(model: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("method", ["lstm", "naive"])
-def test_bands_lie_around_the_median_in_order_and_not_below_zero_without_need(
-    method: str, model: Path, tmp_path: Path
-) -> None:
+def test_bands_are_in_order_and_not_below_zero_without_need(method: str, model: Path, tmp_path: Path) -> None:
     rows = found(pandas.read_csv(io.StringIO(long_csv(seasonal()))), model, method=method).rows
     assert {name.split()[0] for name in rows["method"]} == {method}
     for one, other in pairwise(["lo-95", "lo-80", "lo-1", "median", "hi-1", "hi-80", "hi-95"]):
@@ -163,9 +161,7 @@ def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp
         assert not np.array_equal(one.future[k], other.future[k])
 
 
-def test_many_series_are_tested_by_a_spread_of_them_and_all_are_forecast(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_series_are_tested_by_some_of_them(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "TESTED", 3)
     monkeypatch.setattr(trials, "MOST_FITTED", 0)
     monkeypatch.setattr(drawn, "GROUP", 2)
@@ -242,9 +238,7 @@ def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: 
         found(path, None, horizon=HORIZON, method="lstm")
 
 
-def test_another_horizon_than_the_model_has_learned_is_forecast_and_a_longer_one_has_a_note(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_longer_horizon_than_the_model_has_learned_has_a_note(model: Path, tmp_path: Path) -> None:
     path = table(tmp_path, seasonal())
     short, long = found(path, model, horizon=2), found(path, model, horizon=20)
     assert (len(short.rows["mean"]), len(long.rows["mean"]), short.notes) == (2 * SERIES, 20 * SERIES, [])

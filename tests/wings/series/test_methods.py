@@ -109,9 +109,7 @@ def test_a_method_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -
             assert method.lacks([WAVE], most + 1) == says
 
 
-def test_a_method_that_is_added_to_the_table_and_nowhere_else_is_tried_with_the_others(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_method_that_is_added_is_tried_with_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     new = Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()))
     if importlib.util.find_spec(LIBRARY):
         new = Method("Theta, with the best of its parameters", of_library("OptimizedTheta"), "short", library=LIBRARY)

@@ -45,9 +45,7 @@ def test_tokens_are_drawn_as_often_as_the_network_says_given_the_earlier_ones_of
         np.testing.assert_allclose(later, alone(network, np.append(line, ALLOWED[often])), atol=0.05)
 
 
-def test_the_seed_decides_each_draw_and_threads_lanes_and_other_lines_do_not(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_seed_decides_a_draw(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     given = lines(network, 8, 5, 30, 2, 17)
     monkeypatch.setattr(module, "PATHS_AT_ONCE", 60)  # two lines at a time
     monkeypatch.setattr(type(network), "threads", property(lambda self: 1), raising=False)

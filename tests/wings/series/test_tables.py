@@ -131,9 +131,7 @@ FILES: list[str | bytes] = [
 
 
 @pytest.mark.parametrize("content", FILES)
-def test_a_file_in_any_form_is_the_same_table_also_on_standard_input(
-    content: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_file_is_the_same_table(content: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, content)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     assert same(read_table(path))
@@ -141,9 +139,7 @@ def test_a_file_in_any_form_is_the_same_table_also_on_standard_input(
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [("\t", "y"), (";", "flow, m³, daily"), ("\t", "a;b;c")])
-def test_the_separator_is_found_beside_a_date_without_a_name_and_a_name_in_quotes(
-    delimiter: str, name: str, tmp_path: Path
-) -> None:
+def test_the_separator_is_found_beside_a_name_in_quotes(delimiter: str, name: str, tmp_path: Path) -> None:
     rows = [f"{date:%Y-%m-%d}{delimiter}{k}" for k, date in enumerate(DATES.tolist())]
     [series] = read_table(written(tmp_path, "\n".join([f'{delimiter}"{name}"', *rows]))).series
     assert series.name == name
@@ -181,17 +177,6 @@ def test_dates_are_written_as_they_came(dates: list[str], following: str, tmp_pa
     assert len(one.values) == len(dates)
     answer = answer_of(table.form, "y", table.calendar.following(one.dates[-1], 1))
     assert answer == f"unique_id,ds,mean,method\ny,{following},1.0,naive\n"
-
-
-@pytest.mark.parametrize("kind", ["pandas", "polars"])
-def test_hours_in_a_zone_return_in_that_zone(kind: str) -> None:
-    hours = pandas.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")  # the clock changes inside
-    frame = pandas.DataFrame({"ds": hours[:50], "y": np.arange(50.0)})
-    table = read_table(frame if kind == "pandas" else polars.from_pandas(frame))
-    following = table.calendar.following(table.series[0].dates[-1], 10)
-    answer = answer_of(table.form, "y", following)
-    assert answer["ds"].to_list() == [one.to_pydatetime() for one in hours[50:]]
-    assert table.form.dates.write(following) == [str(one) for one in hours[50:]]
 
 
 @pytest.mark.parametrize("library", [pandas, polars])
@@ -389,7 +374,7 @@ def test_a_column_that_does_not_exist_or_has_two_roles_is_refused(tmp_path: Path
         read_table(path, Columns(time_column="y", value_column="y"))
 
 
-def test_parquet_that_grows_when_it_is_unpacked_or_is_text_is_refused_or_left_out(
+def test_parquet_that_grows_when_it_is_read_or_is_text_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = {"unique_id": ["a"] * 3, "ds": [1, 2, 3], "y": [1.0, 2.0, 4.0]}
@@ -452,9 +437,7 @@ CALENDARS = [
 
 
 @pytest.mark.parametrize(("dates", "name", "season"), CALENDARS)
-def test_the_frequency_and_its_season_come_from_the_dates_and_following_ones_continue_them(
-    dates: Any, name: str, season: int
-) -> None:
+def test_the_frequency_and_its_season_come_from_the_dates(dates: Any, name: str, season: int) -> None:
     calendar = infer(dates)
     assert (calendar.name, calendar.season_for(len(dates))) == (name, season)
     counts, fits = calendar.steps(dates)

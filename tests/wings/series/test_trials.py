@@ -92,9 +92,7 @@ def test_the_weights_of_a_cut_off_do_not_come_from_its_own_values(random: np.ran
     np.testing.assert_allclose(trials.backtested(rule=USUAL)[:, 0], other.backtested(rule=USUAL)[:, 0])
 
 
-def test_shares_follow_a_series_itself_where_series_differ_and_the_table_where_they_do_not(
-    random: np.random.Generator,
-) -> None:
+def test_shares_follow_a_series_itself_where_series_differ(random: np.random.Generator) -> None:
     seasonal = [np.resize(random.normal(size=4), 80) + 0.3 * random.normal(size=80) for _ in range(60)]
     walks = [np.cumsum(random.normal(size=80)) for _ in range(20)]
     mixed = run([*seasonal, *walks], [4], 4)

@@ -51,9 +51,7 @@ def test_bins_are_narrow_near_zero_and_hold_everything() -> None:
 
 
 @given(values, st.integers(1, 8), st.floats(0.001, 1000), st.floats(-1e5, 1e5))
-def test_a_line_has_a_character_per_value_after_the_first_season_and_the_same_changes_in_other_units(
-    given: np.ndarray, season: int, factor: float, offset: float
-) -> None:
+def test_a_character_is_a_value_in_any_unit(given: np.ndarray, season: int, factor: float, offset: float) -> None:
     scale = scale_of(given, season)
     text = to_text(given, season, scale or 1.0)
     assert len(text) == max(0, len(given) - season)
