@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import partial
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -166,14 +168,13 @@ def test_lines_cost_the_same_however_many_threads_share_them(monkeypatch: pytest
 
 
 def test_progress_goes_up_to_all_of_it() -> None:
-    lines, [labelled, _] = ["abc" * k for k in range(99)], OF_LABELS[WITH_LABELS[0]]
-    for call in (
-        *(lambda tell, one=one: score(NETWORKS[one], one, "abc" * 300, tell) for one in TOKENIZERS),
-        *(lambda tell, one=one: score_lines(NETWORKS[one], one, lines, tell) for one in TOKENIZERS),
-        lambda tell: classify(labelled, WITH_LABELS[0], LABELS, lines[:9], tell),
-    ):
+    lines, labelled = ["abc" * k for k in range(99)], WITH_LABELS[0]
+    calls: list[Callable[..., object]] = [partial(classify, OF_LABELS[labelled][0], labelled, LABELS, lines[:9])]
+    for one, network in NETWORKS.items():
+        calls += [partial(score, network, one, "abc" * 300), partial(score_lines, network, one, lines)]
+    for call in calls:
         told: list[float] = []
-        call(told.append)  # type: ignore[no-untyped-call]
+        call(on_progress=told.append)
         assert told == sorted(told)
         assert told[-1] == 1
 
