@@ -13,10 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -50,25 +49,18 @@ class Forked:
     """
 
     def __init__(
-        self,
-        command: Command,
-        stdin: int | IO[Any] | None = None,
-        stdout: int | IO[Any] | None = None,
-        stderr: int | IO[Any] | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str | Path | None = None,
-        bufsize: int = -1,
+        self, command: Command, env: Any = None, cwd: Any = None, bufsize: int = -1, **standard: int | IO[Any] | None
     ) -> None:
-        ends = [_ends(number, stream) for number, stream in enumerate((stdin, stdout, stderr))]
-        program = [os.fsdecode(word) for word in command[1:]]
-        environment = dict(os.environ if env is None else env)
+        ends = [_ends(number, standard.pop(name, None)) for number, name in enumerate(("stdin", "stdout", "stderr"))]
+        assert not standard
         streams = [Connection(theirs) for theirs, _ in ends]  # which can be sent to another process
-        given = (program, environment, os.fspath(cwd or Path.cwd()), streams)
-        started = fork_server().Process(target=_become, args=given)
-        started.start()
-        assert started.pid is not None
-        self._process: BaseProcess = started
-        self.pid = started.pid
+        program, environment = [os.fsdecode(word) for word in command[1:]], dict(os.environ if env is None else env)
+        self._process = fork_server().Process(
+            target=_become, args=(program, environment, os.fspath(cwd or Path.cwd()), streams)
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
         for stream in streams:
             stream.close()
         self.stdin, self.stdout, self.stderr = (

@@ -41,13 +41,12 @@ def test_a_change_replaces_its_code_and_nothing_else_and_no_message_hint_or_defa
         assert before != after == before.replace(mutant.original, mutant.replacement)
 
 
-def test_a_change_is_found_again_after_its_file_has_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_is_found_again_after_its_file_has_moved_and_those_that_are_kept_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len({mutant[:6] for mutant in kept()}) == len(kept()) == 300
     monkeypatch.setattr(mutants, "TOP", tmp_path)
     every = [mutant for mutant, _ in candidates("a.py", ast.parse(CODE))]
     (tmp_path / mutants.HOUSE / "room").mkdir(parents=True)
     (tmp_path / mutants.HOUSE / "room" / "b.py").write_text("x = 1\n" + CODE.replace("x * 2", "x * 9"), "utf-8")
     assert [every[number].original for number in found(every)] == [before for _, before, _ in CHANGES[:6]]
-
-
-def test_the_changes_that_are_kept_differ() -> None:
-    assert len({mutant[:6] for mutant in kept()}) == len(kept()) == 300
