@@ -6,7 +6,7 @@ import csv
 import lzma
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -65,85 +65,69 @@ def documents(name: str, count: int, kinds: Sequence[str] = ("novel",)) -> list[
     return [*train, *(("held-out", kind, f"{name} {kind}", sentences(f"{name} {kind}")) for kind in kinds)]
 
 
-Make = Callable[..., Path]
+def make(out: Path, *arguments: str | Path) -> Path:
+    """Run the command with `arguments`; return the folder that it wrote."""
+    found = CliRunner().invoke(main, [*map(str, arguments), "--out", str(out)], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return out
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Run the command with `arguments`, and return the folder that it wrote."""
-
-    def make(*arguments: str | Path) -> Path:
-        out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
-        found = CliRunner().invoke(main, [*map(str, arguments), "--out", str(out)], catch_exceptions=False)
-        assert found.exit_code == 0, found.output
-        return out
-
-    return make
+def plain(path: Path) -> str:
+    return " ".join(path.read_text(encoding="utf-8").split())
 
 
-def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The options that name two folders: old, with twenty texts, and new, with four."""
+    place = tmp_path_factory.mktemp("books")
+    old = folder(place / "old", documents("old", 20))
+    new = folder(place / "new", documents("new", 4, kinds=("guide, blog", "speech")))
+    return ["--books", str(old), "--books", str(new)]
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    return folder(tmp_path / "old", documents("old", 20))
-
-
-@pytest.fixture
-def new(tmp_path: Path) -> Path:
-    return folder(tmp_path / "new", documents("new", 4, kinds=("guide, blog", "speech")))
-
-
-def test_the_same_texts_and_seed_give_the_same_bytes(make: Make, old: Path, new: Path) -> None:
-    asked = ["--books", old, "--books", new, "--share", "new=0.4", "--seed"]
-    first, again, other = (make(*asked, seed) for seed in ("1", "1", "2"))
+def test_the_same_texts_and_seed_give_the_same_bytes(books: list[str], tmp_path: Path) -> None:
+    asked = [*books, "--share", "new=0.4", "--seed"]
+    first, again, other = (make(tmp_path / str(k), *asked, seed) for k, seed in enumerate(("1", "1", "2")))
     for path in (path for path in first.rglob("*") if path.is_file()):
         assert path.read_bytes() == (again / path.relative_to(first)).read_bytes()
     assert (first / "train.txt").read_bytes() != (other / "train.txt").read_bytes()
 
 
 @pytest.mark.parametrize("share", [0.05, 0.4, 0.8])
-def test_a_folder_has_its_share_of_the_text(make: Make, old: Path, new: Path, share: float) -> None:
-    out = make("--books", old, "--books", new, "--share", f"new={share}")
-    text = plain((out / "train.txt").read_text(encoding="utf-8"))
-    times = {}
-    for name, count in (("old", 20), ("new", 4)):
-        parts = [plain(sentences(f"{name} {k}")).split(". ")[5] for k in range(count)]
-        times[name] = [text.count(part) for part in parts]
-    assert set(times["old"]) == {1}
-    assert max(times["new"]) - min(times["new"]) <= 1
-    assert sum(times["new"]) / (20 + sum(times["new"])) == pytest.approx(share, abs=0.05)
+def test_a_folder_has_its_share_of_the_text(books: list[str], tmp_path: Path, share: float) -> None:
+    text = plain(make(tmp_path / "out", *books, "--share", f"new={share}") / "train.txt")
+    old, new = (
+        [text.count(sentences(f"{name} {k}").split(".\n\n")[5]) for k in range(count)]
+        for name, count in (("old", 20), ("new", 4))
+    )
+    assert set(old) == {1}
+    assert max(new) - min(new) <= 1
+    assert sum(new) / (20 + sum(new)) == pytest.approx(share, abs=0.05)
 
 
-def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(make: Make, old: Path, new: Path) -> None:
-    out = make("--books", old, "--books", new)
-    held_out = out / "held-out"
-    found = sorted(path.relative_to(held_out).as_posix() for path in held_out.rglob("*.txt"))
+def test_held_out_kinds_are_written_apart_and_a_little_is_left_for_validation(books: list[str], tmp_path: Path) -> None:
+    out = make(tmp_path / "out", *books)
+    files = sorted((out / "held-out").rglob("*.txt"))
+    found = [path.relative_to(out / "held-out").as_posix() for path in files]
     assert found == ["new/guide-blog.txt", "new/speech.txt", "novel.txt"]
-    trained = plain((out / "train.txt").read_text(encoding="utf-8"))
-    looked_at = plain((out / "held-out.txt").read_text(encoding="utf-8"))
-    measured = plain("".join(path.read_text(encoding="utf-8") for path in held_out.rglob("*.txt")))
+    trained, looked_at, measured = plain(out / "train.txt"), plain(out / "held-out.txt"), "".join(map(plain, files))
     for kind in ("new guide, blog", "new speech", "old novel"):
-        sentence, last = (plain(sentences(kind)).split(". ")[k] for k in (0, -1))
-        assert sentence in measured
-        assert last in looked_at
-        assert last not in measured
-        assert sentence not in trained
-        assert last not in trained
+        first, *_, last = sentences(kind).split("\n\n")
+        assert [first in text for text in (trained, measured)] == [False, True]
+        assert [last in text for text in (trained, measured, looked_at)] == [False, False, True]
 
 
-def test_texts_that_may_only_be_measured_are_not_learned_from(make: Make, tmp_path: Path) -> None:
+def test_texts_that_may_only_be_measured_are_not_learned_from(tmp_path: Path) -> None:
     rows = [*documents("free", 3), *documents("court", 3, kinds=("court argument",)), *documents("game", 1)]
     rows = [(*row[:2], "fate-core", row[3]) if row[2] == "game 0" else row for row in rows]
-    out = make("--books", folder(tmp_path / "all", rows))
+    out = make(tmp_path / "out", "--books", folder(tmp_path / "all", rows))
     with (out / "books.tsv").open(encoding="utf-8") as file:
         read = {row["title"] for row in csv.DictReader(file, delimiter="\t") if row["part"] == "training"}
     assert read == {"free 0", "free 1", "free 2"}
     assert (out / "held-out" / "court-argument.txt").exists()
 
 
-def test_paragraphs_with_eight_words_of_a_judged_text_are_left_out(make: Make, tmp_path: Path) -> None:
+def test_paragraphs_with_eight_words_of_a_judged_text_are_left_out(tmp_path: Path) -> None:
     judged = tmp_path / "judged"
     judged.mkdir()
     (judged / "play.txt").write_text(
@@ -152,8 +136,8 @@ def test_paragraphs_with_eight_words_of_a_judged_text_are_left_out(make: Make, t
     eight = "He said: friends romans COUNTRYMEN lend me your ears; I beg!"
     seven = "He said: friends romans countrymen lend me your ears! You beg!"
     rows = [*documents("old", 2), ("train", "novel", "shares", f"{sentences(1)}\n\n{eight}\n\n{seven}")]
-    out = make("--books", folder(tmp_path / "old", rows), "--without", judged)
-    text = plain((out / "train.txt").read_text(encoding="utf-8"))
+    out = make(tmp_path / "out", "--books", folder(tmp_path / "old", rows), "--without", judged)
+    text = plain(out / "train.txt")
     assert seven in text
     assert "COUNTRYMEN" not in text
 
