@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from afterword.wings.odd.odd import OddFinding
 
 def example(number: int) -> str:
     """Return a good line of a log, by its number."""
+    if number % 20 == 0:
+        return "heart beats"
     user, way = ("ann", "bob", "carl")[number * number % 3], ("key over lan", "token over wan")[number % 2]
     return f"login 0x{number:x} of {user} from 10.0.0.{number % 5} by {way}"
 
 
-GOOD, NEW = [example(k) for k in range(900)], [example(k) for k in range(900, 1100)]
+GOOD, NEW = [example(k) for k in range(900)], [example(k) for k in range(900, 1300)]
+QUIET = [line for line in NEW if "heart" not in line]
 
 
 def loudest(lines: Sequence[str]) -> int:
@@ -49,34 +52,43 @@ ODD = {  # the lines that each finds among good ones
 }
 
 
-@pytest.fixture(params=[*DETECTORS, "capitals"])
-def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a detector, which may be one that is in the table alone."""
-    if request.param not in DETECTORS:
-        monkeypatch.setitem(DETECTORS, request.param, CAPITALS)
-    return str(request.param)
-
-
-def written(path: Path, lines: Sequence[str]) -> Path:
-    path.write_text("\n".join([*lines, ""]), "utf-8")
+def written(path: Path, lines: Iterable[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return path
 
 
-def findings(good: Path, new: Path, **options: Any) -> list[OddFinding]:
-    """Return what is listed."""
-    return [one for one in afterword.odd(good, new, **options) if isinstance(one, OddFinding) and one.odd]
+def listed(good: Path, new: Path, **options: Any) -> dict[str, OddFinding]:
+    """Return the findings that are listed, by how their reasons begin."""
+    found = [one for one in afterword.odd(good, new, **options) if isinstance(one, OddFinding) and one.odd]
+    return {one.why.partition(":")[0]: one for one in found}
 
 
-def test_each_finds_its_example_and_is_silent_on_good_lines_and_on_what_was_accepted(name: str, tmp_path: Path) -> None:
-    good, quiet, out = written(tmp_path / "good", GOOD), written(tmp_path / "quiet", NEW), tmp_path / "out"
-    new = written(tmp_path / "new", [*NEW[:100], *ODD[name], *NEW[100:]])
-    [found] = findings(good, new, out=str(out))
-    assert found.detector == name
-    assert Counter(line.text for line in found.lines) >= Counter(ODD[name])
-    assert not findings(out, quiet)
-    afterword.accept(out, source=str(written(tmp_path / "listed", [json.dumps(found.to_dict())])))
-    assert not findings(out, new)
-    [other] = findings(out, written(new, [*NEW[:100], f"{NEW[0]} (again)", *NEW[100:]]))
+@pytest.fixture
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model of the good lines, with a detector that is in the table alone."""
+    monkeypatch.setitem(DETECTORS, "capitals", CAPITALS)
+    quiet = written(tmp_path / "quiet", NEW)
+    assert not listed(written(tmp_path / "good", GOOD), quiet, out=str(tmp_path / "out"))
+    assert not listed(tmp_path / "out", quiet)
+    return tmp_path / "out"
+
+
+def test_each_finds_its_example_which_is_silent_once_accepted_and_no_other_one(out: Path, tmp_path: Path) -> None:
+    both, row = tmp_path / "both", tmp_path / "row"
+    examples = [[*each, *NEW[30 * k : 30 * k + 30]] for k, each in enumerate(ODD.values())]
+    written(both, [*NEW[:100], *(line for each in examples for line in each), *QUIET[:250]])
+    found = listed(out, both)
+    assert sorted(one.detector for one in found.values()) == sorted([*DETECTORS, "rate"])  # a burst and a silence
+    for name, one in found.items():
+        if name != "silence":  # which has the line before it
+            assert Counter(line.text for line in one.lines) >= Counter(ODD[one.detector])
+        source = str(written(row, [json.dumps(one.to_dict())]))
+        assert [afterword.accept(out, source=source).changed > 0 for _ in range(2)] == [True, False]
+        assert listed(out, both).keys() == found.keys() - {name}
+        assert afterword.accept(out, source=source, remove=True).accepted == 0
+    afterword.accept(out, source=str(written(row, [json.dumps(one.to_dict()) for one in found.values()])))
+    assert not listed(out, both)
+    [other] = listed(out, written(both, [*NEW[:100], f"{NEW[1]} (again)", *NEW[100:]])).values()
     assert other.detector == "template"
 
 

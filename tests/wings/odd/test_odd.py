@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,10 @@ import afterword
 from afterword import storage
 from afterword.errors import ModelError, OptionError, RunError, StorageError
 from afterword.language_model import LanguageModel, load
-from afterword.model.arrays import Ids
 from afterword.model.folder.saved import CARD
 from afterword.runs.folder import RunFolder
-from afterword.scoring import costs
-from afterword.scoring.costs import line_ids
-from afterword.text.tokenizer import Tokenizer
 from afterword.wings.odd.calibrate import writable
-from afterword.wings.odd.normal import LINES_FILE, OddLine, calibration_of, check_calibrated, good_lines_of, odd_lines
+from afterword.wings.odd.normal import LINES_FILE, OddLine, check_calibrated, good_lines_of, odd_lines
 from tests.bases.test_installed import german, site
 from tests.cli.answers import fine, printed, records
 from tests.cli.conftest import Run
@@ -37,6 +32,7 @@ from tests.processes import finished, running
 from tests.scoring.test_costs import LINE, check_columns
 from tests.test_characters import LINES as KNOWN
 from tests.test_characters import VOCABULARIES, models
+from tests.wings.odd.test_detectors import GOOD, NEW, ODD, written
 
 __all__ = ["german", "models", "site"]
 
@@ -45,11 +41,6 @@ def draw(count: int, seed: int) -> list[str]:
     """Lines of a to d, as long as words are."""
     chosen = random.Random(seed)
     return ["".join(chosen.choices("abcd", k=chosen.randrange(3, 12))) for _ in range(count)]
-
-
-def written(path: Path, lines: Iterable[str]) -> Path:
-    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    return path
 
 
 @pytest.fixture
@@ -74,10 +65,8 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
     assert text.startswith("calibrated with 400 normal lines\nat a rate of 0.01 it flags ")
     assert "of 100 other normal lines" in text
     assert b"1,600" in finished.stderr
-    calibration = calibration_of(load(mine))
-    assert calibration is not None
-    assert len(calibration.figures) == 400
-    record = json.loads(run("calibrate", mine, normal, "--json").stdout)
+    assert len(check_calibrated(load(mine), 0.5).figures) == 400
+    [record] = records(run("calibrate", mine, normal, "--json"))
     assert (record["lines"], record["checked"], list(record["flagged"])) == (400, 100, ["0.01"])
 
 
@@ -156,27 +145,18 @@ def test_masks_are_kept_until_others_are_given(mine: Path, tmp_path: Path, run: 
         assert "calibrated with other masks" in error_line(other)
 
 
-def test_lines_that_are_equal_once_masked_are_read_once(
-    mine: Path, normal: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run("calibrate", mine, normal, "--mask", "[0-9]+").returncode == 0
-    read: list[str] = []
-
-    def watched(tokenizer: Tokenizer, lines: list[str]) -> list[Ids]:
-        read.extend(lines)
-        return line_ids(tokenizer, lines)
-
-    monkeypatch.setattr(costs, "line_ids", watched)
-    found = odd_lines(load(mine), ["ab 1", "cd", "ab 22", "", "cd"])
-    assert read == ["ab <*>", "cd", ""]
-    assert [(line.line, line.text) for line in found] == [(1, "ab 1"), (2, "cd"), (3, "ab 22"), (4, ""), (5, "cd")]
-    assert found[0].bits == found[2].bits
+def test_lines_are_judged_together_as_each_alone(mine: Path, normal: Path, run: Run) -> None:
+    some = ["ab 1", "cd", "ab 22", "", "cd"]  # some are equal once they are masked
+    fine(run("calibrate", mine, normal, "--mask", "[0-9]+"))
+    model = load(mine)
+    found = odd_lines(model, some)
+    assert [(line.line, line.text) for line in found] == [*enumerate(some, 1)]
+    assert [line.bits for line in found] == pytest.approx([odd_lines(model, [line])[0].bits for line in some])
 
 
 def test_without_a_calibration_masks_hide_in_plain_scoring(mine: Path, run: Run) -> None:
-    rows = records(run("score", mine, "-", "--lines", "--mask", "[0-9]+", "--json", input=b"ab 1\nab 77\n"))
-    assert rows[0]["bits"] == rows[1]["bits"]
-    assert rows[1]["text"] == "ab 77"
+    one, other = records(run("score", mine, "-", "--lines", "--mask", "[0-9]+", "--json", input=b"ab 1\nab 77\n"))
+    assert (one["bits"], other["text"]) == (other["bits"], "ab 77")
 
 
 def test_another_use_than_the_calibrated_one_is_refused(
@@ -193,17 +173,14 @@ def test_a_model_is_not_calibrated_from_inside_its_folder_or_while_it_is_trained
     mine: Path, normal: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    folder.mkdir()
     shutil.copytree(mine, folder / "model")
     (folder / "run.json").write_text(json.dumps({"format": 3}))
     held = RunFolder(folder)
     monkeypatch.setattr(RunFolder, "is_run", True)
     held.lock()
-    try:
-        with pytest.raises(RunError, match="trained by another process"), writable(folder / "model"):
-            pass
-    finally:
-        held.unlock()
+    with pytest.raises(RunError, match="trained by another process"), writable(folder / "model"):
+        pass
+    held.unlock()
     with writable(folder) as place:
         assert place == folder / "model"
     monkeypatch.chdir(mine)
@@ -223,7 +200,6 @@ def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path:
     assert [row["p_value"] for row in odd] == sorted(row["p_value"] for row in odd)
     assert all(row["p_value"] > 0.01 for row in following)
     assert len({kinds[line["line"] - 1] for row in odd for line in row["lines"] if line["line"] - 1 in kinds}) >= 8
-    assert {row["detector"] for row in odd} >= {"template", "value", "rate"}
     for row in rows:
         assert row["count"] == len(row["lines"])
         assert all(made[line["line"] - 1] == line["text"] for line in row["lines"])
@@ -285,151 +261,84 @@ def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_
         assert load(kept).tokenizer.kind == kind
 
 
-def test_what_was_accepted_is_silent_until_it_is_forgotten(mine: Path, tmp_path: Path, run: Run) -> None:
-    good = written(tmp_path / "good", (f"GET /{'abc'[k % 3]} 200 user{k % 7}" for k in range(600)))
-    some = [f"GET /a 200 user{k % 7}" for k in range(50)]
-    odd = ["GET /new/route 200 user2"] * 6 + ["DELETE everything now, please"]
-    new = written(tmp_path / "new", [*some, *odd])
-    fine(run("calibrate", mine, good))
-    findings = run("odd", mine, new, "--json", "--fail").stdout
-    rows = [json.loads(row) for row in findings.decode().splitlines()]
-    assert {row["detector"] for row in rows} == {"value", "template"}
-    (tmp_path / "next").write_bytes(findings.replace(b'"odd": true', b'"odd": false'))
-    assert b"there is nothing to accept" in run("accept", mine, "--from", tmp_path / "next").stderr
-    [value] = [row for row in rows if row["detector"] == "value"]
-    assert (value["why"], value["count"]) == ("/new/route: seen /a, /b, /c", 6)
-    (tmp_path / "findings").write_bytes(findings)
-    before = {name: (mine / name).read_bytes() for name in ("model.safetensors", "calibration.safetensors")}
-    assert records(run("accept", mine, "GET /new/route 200 user3", "--json")) == [{"changed": 1, "accepted": 1}]
-    assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
-    fine(run("accept", mine, "--from", tmp_path / "findings"))
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the good lines of a log."""
+    place = tmp_path_factory.mktemp("kept")
+    list(afterword.odd(written(place / "good", GOOD), written(place / "new", NEW), out=str(place / "model")))
+    return place / "model"
+
+
+STRANGE = [*ODD["template"], *ODD["value"], *ODD["text"], '{"file": "a log of JSON"}']
+
+
+def test_what_is_accepted_is_silent_until_it_is_forgotten(kept: Path, tmp_path: Path, run: Run) -> None:
+    mine, findings = shutil.copytree(kept, tmp_path / "mine"), tmp_path / "findings"
+    new, weights = written(tmp_path / "new", [*NEW[:90], *STRANGE]), (mine / "model.safetensors").read_bytes()
+    found = fine(run("odd", mine, new, "--json")).stdout
+    findings.write_bytes(found.replace(b'"odd": true', b'"odd": false'))
+    assert "there is nothing to accept" in error_line(run("accept", mine, "--from", findings))
+    findings.write_bytes(found)
+    assert records(run("accept", mine, STRANGE[1], "--json")) == [{"changed": 1, "accepted": 1}]
+    assert {row["detector"] for row in records(run("odd", mine, new, "--json")) if row["odd"]} == {"template", "text"}
+    assert printed(run("accept", mine, "--from", findings)) == "4 accepted lines, 3 more\n"
     silent = run("odd", mine, new, "--fail")
     assert printed(silent) == ""
     assert silent.stderr.endswith(b"nothing is odd at a false-alarm rate of 0.01\n")
+    fine(run("calibrate", mine, written(tmp_path / "good", GOOD)))  # newer lines; what was accepted stays
     listed = printed(run("odd", mine, "--accepted")).splitlines()
-    assert listed[0] == "GET /new/route 200 user3"
-    assert {*listed[1:]} == {"GET /new/route 200 user2", "DELETE everything now, please"}
-    fine(run("calibrate", mine, good))  # newer lines; what was accepted stays
-    assert run("accept", mine, "--remove", "--from", tmp_path / "findings").stdout.startswith(b"1 accepted line, ")
-    assert run("accept", mine, "--remove", "unknown").stdout == b"1 accepted line, as before\n"
-    assert {name: (mine / name).read_bytes() for name in before}["model.safetensors"] == before["model.safetensors"]
-    assert [row["detector"] for row in records(run("odd", mine, new, "--json"))] == ["template"]
-
-
-def clock(second: int, text: str) -> str:
-    return f"2026-03-02 {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02} {text}"
-
-
-def service(count: int, seed: int) -> list[str]:
-    """Lines of a service, with a heartbeat in every tenth."""
-    draw = random.Random(seed)
-    texts = (
-        "heart: beat"
-        if k % 10 == 0
-        else f"auth: login user={draw.choice(USERS)} from 10.0.0.{draw.randrange(1, 9)} ok"
-        if k % 2
-        else f"db: select from {draw.choice(('orders', 'items', 'users'))} took {draw.randrange(1, 80)} ms"
-        for k in range(count)
-    )
-    return [clock(100_000 // 90 * seed + k, text) for k, text in enumerate(texts)]
-
-
-USERS = ("ann", "carl", "dora", "emil")
-PLANTED = {
-    "bob": "auth: login user=bob from 10.0.0.3 ok",
-    "eve": "auth: login user=eve from 66.6.6.6 ok",
-    "okk": "auth: login user=ann from 10.0.0.3 okk",
-    "new kind of line": "disk: I/O error (sda1), giving up",
-}
-
-
-def night(seed: int) -> list[str]:
-    """Another log with something odd for each detector that needs no trained model."""
-    lines, shape = service(700, seed), [*PLANTED.values()]
-    for k, text in enumerate(shape):
-        lines[105 + 50 * k] = clock(seed, text)
-    burst = [clock(seed, "db: select from items took 7 ms")] * 50
-    boot = [clock(seed, f"kernel {'x ' * k}[{'y' * (k % 2)}] begins") for k in range(1, 9)]
-    quiet = [line for line in lines[400:] if "heart" not in line]
-    return [*lines[:400], *burst, *quiet[:200], *boot, *quiet[200:]]
-
-
-@pytest.fixture(scope="module")
-def calibrated_service(lines_model: Path, tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
-    place = tmp_path_factory.mktemp("service")
-    fine(run("calibrate", shutil.copytree(lines_model, place / "model"), written(place / "good", service(900, 0))))
-    return place
-
-
-@pytest.fixture
-def watching(calibrated_service: Path, tmp_path: Path) -> Path:
-    """A model that was calibrated with the lines of a service."""
-    return Path(shutil.copytree(calibrated_service / "model", tmp_path / "watching"))
-
-
-def test_each_accepted_finding_is_silent_the_next_night_and_no_other_one(
-    watching: Path, calibrated_service: Path, tmp_path: Path, run: Run
-) -> None:
-    first, second = (written(tmp_path / f"night {seed}", night(seed)) for seed in (1, 2))
-    path = tmp_path / "findings"
-
-    def listed(file: Path) -> dict[str, dict[str, object]]:
-        rows = records(run("odd", watching, file, "--json"))
-        return {str(row["why"]).split(":")[0]: row for row in rows if row["odd"]}
-
-    rows, before = listed(first), listed(second)
-    assert rows.keys() == before.keys() >= {*PLANTED, "burst", "silence", "episode"}
-    for name, row in rows.items():
-        written(path, [json.dumps(row)])
-        fine(run("accept", watching, "--from", path))
-        assert run("accept", watching, "--from", path).stdout.endswith(b"as before\n")
-        assert listed(second).keys() == before.keys() - {name}
-        assert printed(run("accept", watching, "--remove", "--from", path)).startswith("0 accepted lines")
-    fine(run("accept", watching, "--from", written(path, map(json.dumps, rows.values()))))
-    fine(run("calibrate", watching, calibrated_service / "good"))
-    assert listed(first).keys() == listed(second).keys() == set()
+    assert listed[0] == STRANGE[1]
+    assert {*listed} == {*STRANGE}
+    assert printed(run("accept", mine, "--remove", "--from", findings)) == "0 accepted lines, 4 fewer\n"
+    assert printed(run("accept", mine, "--remove", "unknown")) == "0 accepted lines, as before\n"
+    assert (mine / "model.safetensors").read_bytes() == weights
+    assert printed(run("odd", mine, "--accepted", "--csv")) == "text\n"
 
 
 def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
-    watching: Path, tmp_path: Path, run: Run
+    kept: Path, tmp_path: Path, run: Run
 ) -> None:
-    odd = [*PLANTED.values(), '{"file": "a log of JSON"}']
-    new, rows = written(tmp_path / "new", [*service(90, 1), *odd]), tmp_path / "rows"
-    rows.write_bytes(fine(run("odd", watching, new, "--as-read", "--all", "--json")).stdout)
-    assert printed(run("accept", watching, "--from", rows)) == "5 accepted lines, 5 more\n"
-    fine(run("odd", watching, new, "--as-read", "--fail"))
-    assert printed(run("odd", watching, "--accepted")).splitlines() == odd
-    assert printed(run("accept", watching, "--remove", "--from", new)) == "0 accepted lines, 5 fewer\n"
-    fine(run("accept", watching, "--from", new))  # a text of lines, one of which is JSON
-    fine(run("odd", watching, new, "--as-read", "--fail"))
+    mine, rows = shutil.copytree(kept, tmp_path / "mine"), tmp_path / "rows"
+    new = written(tmp_path / "new", [*NEW[:90], *STRANGE])
+    rows.write_bytes(fine(run("odd", mine, new, "--as-read", "--all", "--json")).stdout)
+    assert printed(run("accept", mine, "--from", rows)) == "4 accepted lines, 4 more\n"
+    assert printed(run("odd", mine, new, "--as-read", "--fail")) == ""
+    assert printed(run("odd", mine, "--accepted")).splitlines() == STRANGE
+    assert printed(run("accept", mine, "--remove", "--from", new)) == "0 accepted lines, 4 fewer\n"
+    fine(run("accept", mine, "--from", new))  # a text of lines, one of which is JSON
+    assert printed(run("odd", mine, new, "--as-read", "--fail")) == ""
 
 
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that a model reads to judge them."""
-    seen = list[str]()
-
-    def watched(model: LanguageModel, lines: list[str], *more: float, **options: Any) -> list[OddLine]:
-        seen.extend(lines)
-        return odd_lines(model, lines, *more, **options)
-
-    monkeypatch.setattr("afterword.wings.odd.odd.odd_lines", watched)
-    return seen
+def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lines(
+    kept: Path, tmp_path: Path, run: Run
+) -> None:
+    new, rows = written(tmp_path / "new", [*NEW[:90], *STRANGE]), tmp_path / "rows"
+    for form in ([], ["--as-read"]):
+        found = records(run("odd", kept, new, "--json", *form))
+        for options in ({"separators": (",", ":")}, {"sort_keys": True}):
+            mine = shutil.copytree(kept, tmp_path / "mine", dirs_exist_ok=True)
+            fine(run("accept", mine, "--from", written(rows, (json.dumps(one, **options) for one in found))))
+            assert printed(run("odd", mine, new, "--as-read", "--fail")) == ""
+        empty = {**found[0], "text": "", "lines": []}
+        broken = {**found[0], "text": "a\nb", "lines": [{"file": "a", "line": 1, "text": "a\nb"}]}
+        outside = {**found[0], "odd_pieces": [[0, 99_999]]}
+        wrong = [json.dumps(found), json.dumps(found, indent=2), "\n".join(json.dumps(one, indent=1) for one in found)]
+        for text in [*wrong, *map(json.dumps, (empty, broken, outside))]:
+            rows.write_text(text, encoding="utf-8")
+            assert "finding" in error_line(run("accept", kept, "--from", rows))
+    assert printed(run("odd", kept, "--accepted")) == ""
 
 
 @pytest.mark.parametrize("options", [[], ["--as-read"]])
-def test_empty_lines_change_nothing_but_the_numbers_of_others_and_are_not_read(
-    calibrated: Path, read: list[str], tmp_path: Path, run: Run, options: list[str]
+def test_empty_lines_change_nothing_but_the_numbers_of_others_and_a_file_is_read_once(
+    calibrated: Path, tmp_path: Path, run: Run, options: list[str]
 ) -> None:
     lines, gaps, found = [*draw(20, 1), "☃☃☃"], 3, []
     for between in (0, gaps):
         new = written(tmp_path / "new", [each for line in lines for each in (line, *[""] * between)])
-        found.append([*map(placed, records(run("odd", calibrated, new, *options, "--json")))])
-        assert read == lines
-        read.clear()
-        once = run("odd", calibrated, new, *options, "--json").stdout
-        assert run("odd", calibrated, new, new, *options, "--json").stdout == once  # it is read once
-        read.clear()
+        rows = records(run("odd", calibrated, new, *options, "--json"))
+        assert records(run("odd", calibrated, new, new, *options, "--json")) == rows
+        found.append([*map(placed, rows)])
     assert [[(1 + (line - 1) * (gaps + 1), one) for line, one in part] for part in found[0]] == found[1] != []
 
 
@@ -437,39 +346,6 @@ def placed(record: dict[str, Any]) -> list[tuple[int, object]]:
     """The lines of a finding or of a row, each with all that is said of it."""
     said = {name: value for name, value in record.items() if name not in ("line", "lines")}
     return [(one["line"], {**said, "text": one["text"]}) for one in record.get("lines", [record])]
-
-
-def test_only_lines_whose_cost_decides_what_is_harmless_are_read_to_accept_them(
-    watching: Path, read: list[str], tmp_path: Path, run: Run
-) -> None:
-    new = written(tmp_path / "new", night(1))
-    listed = [one for one in records(run("odd", watching, new, "--json")) if one["odd"]]
-    assert {one["detector"] for one in listed} > {"value", "rate"}
-    read.clear()
-    fine(run("accept", watching, "--from", written(tmp_path / "findings", map(json.dumps, listed))))
-    judged = [one for one in listed if one["detector"] not in ("value", "rate")]
-    assert read == [line["text"] for one in judged for line in one["lines"]] != []
-
-
-def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lines(
-    watching: Path, calibrated_service: Path, tmp_path: Path, run: Run
-) -> None:
-    new, rows = written(tmp_path / "new", [*service(90, 1), *PLANTED.values()]), tmp_path / "rows"
-    for form in ([], ["--as-read"]):
-        found = records(run("odd", watching, new, "--json", *form))
-        for options in ({"separators": (",", ":")}, {"sort_keys": True}):
-            model = shutil.copytree(calibrated_service / "model", tmp_path / "model", dirs_exist_ok=True)
-            written(rows, (json.dumps(one, **options) for one in found))
-            fine(run("accept", model, "--from", rows))
-            fine(run("odd", model, new, "--as-read", "--fail"))
-        empty = {**found[0], "text": "", "lines": []}
-        broken = {**found[0], "text": "a\nb", "lines": [{"file": "a", "line": 1, "text": "a\nb"}]}
-        outside = {**found[0], "odd_pieces": [[0, 99_999]]}
-        wrong = [json.dumps(found), json.dumps(found, indent=2), "\n".join(json.dumps(one, indent=1) for one in found)]
-        for text in [*wrong, *map(json.dumps, (empty, broken, outside))]:
-            rows.write_text(text, encoding="utf-8")
-            assert "finding" in error_line(run("accept", watching, "--from", rows))
-    assert printed(run("odd", watching, "--accepted")) == ""
 
 
 def test_a_long_line_is_cut_around_what_is_odd_but_not_in_json(tmp_path: Path, run: Run) -> None:
@@ -562,10 +438,6 @@ def test_a_check_whose_output_is_cut_off_has_not_passed(run: Run, monkeypatch: p
 
     monkeypatch.setattr("afterword.language_model.load", fail)
     assert run("odd", "english", "-", "--fail").returncode == 1
-
-
-def test_accepted_lines_have_a_head_even_if_there_are_none(calibrated: Path, run: Run) -> None:
-    assert fine(run("odd", calibrated, "--accepted", "--csv")).stdout == b"text\n"
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)
