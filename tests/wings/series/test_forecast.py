@@ -43,23 +43,31 @@ def numbered(folder: Path, *values: int) -> Path:
     return path
 
 
-def test_the_reason_the_backtest_and_the_forecasts_are_printed_and_in_json(run: Run, table: Path) -> None:
-    first, empty, *rest = printed(run("forecast", table, *NAIVE)).splitlines()
+def test_what_is_printed_is_in_json_too(run: Run, table: Path) -> None:
+    values = seasonal(series=3, length=60)
+    values[1, -3] = 400
+    table.write_text(long_csv(values))
+    shown = printed(run("forecast", table, *NAIVE))
+    first, empty, *rest = shown.splitlines()
     assert (first.rpartition("; ")[2], empty) == ("naive 12 is used", "")
     assert rest[0].split()[:3] == ["backtest", "cut-offs", "MASE"]
     assert [line.split()[:2] for line in rest[1:3]] == [["used", "6"], ["naive", "12"]]
+    assert re.search(r"\n\nunusual: \d of the last 18 values are outside their 99 % band\n\n", shown)
     rows = [line.split() for line in rest[-1 - 3 * HORIZON :]]
     assert (rows[0], rows[1][:2], len(rows)) == (COLUMNS, ["s0", "2015-01-01"], 1 + 3 * HORIZON)
     long = printed(run("forecast", table, *NAIVE[:3], "20")).splitlines()
     assert long[-1] == "… 36 more rows: --out FILE.csv writes all"
+
     found = json.loads(printed(run("forecast", table, *NAIVE, "--json")))
     assert (found["horizon"], found["season"], found["frequency"]) == (6, 12, "monthly")
-    assert found["backtest"]["series"] == 3
     figures = found["backtest"]["methods"]["used"]
     assert (set(figures), set(figures["coverage"])) == (MEASURES, {"80", "95"})
     assert figures["mase"] == found["backtest"]["methods"]["naive 12"]["mase"]
-    rows = found["forecasts"]
-    assert (list(rows[0]), len(rows), rows[0]["ds"]) == (COLUMNS, 3 * HORIZON, "2015-01-01")
+    [odd] = [one for one in found["unusual"] if one["unique_id"] == "s1" and one["y"] == 400]
+    assert (odd["ds"], [*odd][3:]) == ("2014-10-01", ["lo-99", "hi-99"])
+    assert odd["lo-99"] < odd["hi-99"] < 400
+    given = found["forecasts"]
+    assert (list(given[0]), len(given), given[0]["ds"]) == (COLUMNS, 3 * HORIZON, "2015-01-01")
 
 
 def test_figures_that_are_no_numbers_are_null_in_json(run: Run, tmp_path: Path) -> None:
@@ -125,18 +133,6 @@ def test_a_network_is_kept_and_what_is_said_is_of_values_and_series(run: Run, ta
     assert "series frequency" in printed(run("info", kept))
 
 
-def test_unusual_values_of_the_last_horizon_are_listed(run: Run, table: Path) -> None:
-    values = seasonal(series=3, length=60)
-    values[1, -3] = 400
-    table.write_text(long_csv(values))
-    shown = printed(run("forecast", table, *NAIVE))
-    assert re.search(r"\n\nunusual: \d of the last 18 values are outside their 99 % band\n\n", shown)
-    unusual = json.loads(printed(run("forecast", table, *NAIVE, "--json")))["unusual"]
-    [row] = [one for one in unusual if one["unique_id"] == "s1" and one["y"] == 400]
-    assert (row["ds"], [*row][3:]) == ("2014-10-01", ["lo-99", "hi-99"])
-    assert row["lo-99"] < row["hi-99"] < 400
-
-
 def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     table, temporary = tmp_path / "many.csv", tmp_path / "temporary"
     table.write_text(long_csv(seasonal()))
@@ -149,18 +145,6 @@ def test_ctrl_c_while_training_ends_in_one_line_and_leaves_nothing(tmp_path: Pat
     assert ended.stderr.decode().splitlines()[-1] == "interrupted"
     assert "Traceback" not in ended.stderr.decode()
     assert list(temporary.iterdir()) == []
-
-
-ADDED = """import sys
-from afterword.wings.series.methods import METHODS
-METHODS["first"] = METHODS["last"]._replace(forecast=lambda values, h, _: values[:1].repeat(h))
-from afterword.cli.main import main
-main(sys.argv[1:])"""
-
-
-def test_a_method_that_is_added_to_the_table_is_a_choice_of_the_command(table: Path) -> None:
-    command = [sys.executable, "-c", ADDED, "forecast", str(table), "--horizon", "6", "--method", "first"]
-    assert printed(finished(command, fresh=True)).splitlines()[0].endswith("(MASE); first is used")
 
 
 def test_numbered_rows_that_repeat_are_noted(run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import OptionError
+from afterword.settings import kinds_of
 from afterword.wings.series.forecasts import ForecastSettings, forecasts
 from afterword.wings.series.methods import (
     LIBRARY,
@@ -29,7 +30,7 @@ from afterword.wings.series.methods import (
     seasonal,
 )
 from afterword.wings.series.table import Floats
-from afterword.wings.series.trials import Trials, smape
+from afterword.wings.series.trials import AUTO, LSTM, Trials, smape
 from benchmarks.series import mase
 from tests.wings.series import seasons
 
@@ -121,13 +122,15 @@ def test_a_method_that_is_added_is_tried_with_the_others(monkeypatch: pytest.Mon
     assert {"last", "naive", "average", "new"} <= {name.split()[0] for name in found.backtest.methods}
 
 
-def test_the_page_says_what_each_method_is_and_needs() -> None:
+def test_each_method_is_a_choice_and_the_page_says_what_it_is_and_needs() -> None:
+    [method] = [field.metadata for field, _ in kinds_of(ForecastSettings) if field.name == "method"]
+    assert method["choices"] == (AUTO, LSTM, *METHODS)
     page = (Path(__file__).parents[3] / "docs" / "forecast.md").read_text(encoding="utf-8")
     rows = []
-    for name, method in METHODS.items():
-        needs = [method.library, "a season" * (method.tried in ("each", "all")), "many zeros" * method.zeros]
-        needs.append(f"at most {method.most:,} values to fit" if method.most else "")
-        rows.append(f"| `{name}` | {method.about} | {', '.join(filter(None, needs))} |".replace("|  |", "| |"))
+    for name, one in METHODS.items():
+        needs = [one.library, "a season" * (one.tried in ("each", "all")), "many zeros" * one.zeros]
+        needs.append(f"at most {one.most:,} values to fit" if one.most else "")
+        rows.append(f"| `{name}` | {one.about} | {', '.join(filter(None, needs))} |".replace("|  |", "| |"))
     assert re.findall(r"(?m)^\| `[\w-]+` \|.*$", page.partition("## Methods")[2].partition("\n## ")[0]) == rows
 
 
