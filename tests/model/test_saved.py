@@ -384,7 +384,7 @@ def test_a_model_without_an_n_gram_predicts_by_its_network(tmp_path: Path) -> No
     save_model(tmp_path / "plain", dataclasses.replace(model(), ngram=None, mixture_weight=0.0), "")
     assert NGRAM not in names(tmp_path / "plain")
     plain = load_model(tmp_path / "plain")
-    assert type(plain.predictor()) is Network
+    assert (type(plain.predictor()), plain.mixture_weight) == (Network, 0)
     for using, says in (("ngram", "no n-gram"), ("all", "lstm, ngram, both")):
         with pytest.raises(OptionError, match=says):
             plain.predictor(using)
@@ -410,6 +410,7 @@ def windowed(model: SavedModel, text: Any) -> dict[str, Any]:
         (lambda model: {"writing": WINDOWS}, "belongs only to a model that reads windows"),
         (lambda model: {"ngram": Ngram.learn(np.arange(9), 9, 8, 8)}, "its n-gram has 9 rows and its tokenizer"),
         (lambda model: {"about": {**model.about, "labels": {}}}, "labels must be null, or count"),
+        (lambda model: {"about": {**model.about, "labels": {"a": 0}}}, "labels must be null, or count"),
         (lambda model: windowed(model, np.zeros(3, np.int32)), "must be 4 or more rows from 0"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterword.errors import ModelError, OptionError
-from afterword.wings.odd.calibration import FEWEST, TAIL, Calibration, Costs, check_enough
+from afterword.wings.odd.calibration import FEWEST, TAIL, ByLength, Calibration, Costs, check_enough
 
 
 def costs(seed: int, count: int) -> Costs:
@@ -37,6 +37,14 @@ def test_as_many_normal_lines_are_flagged_as_is_asked_whatever_their_length() ->
         assert (p_values <= rate).mean() == pytest.approx(rate, rel=0.5)
     short, long = lengths < 20, lengths > 40
     assert (p_values[short] <= 0.1).mean() == pytest.approx((p_values[long] <= 0.1).mean(), abs=0.06)
+
+
+def test_what_grows_with_the_length_is_as_usual_at_every_length() -> None:
+    lengths = np.arange(1.0, 201)
+    each = 3 + 2 * lengths + (-1) ** np.arange(200)
+    found = ByLength.of(each, lengths).deviations(each, lengths)
+    for some in (found[:50], found[-50:]):
+        assert some.std() == pytest.approx(1, rel=0.1)
 
 
 @given(st.integers(FEWEST, 60), st.floats(-20, 20))
