@@ -64,22 +64,21 @@ def ended(trainer: Trainer) -> list[str]:
     return left(trainer)
 
 
-@pytest.mark.parametrize(
-    ("program", "message"),
-    [
-        ("import sys; sys.exit('note: a\\nerror: first\\nerror: last\\nbye')", "last"),
-        ("import sys; sys.exit(9)", "its process ended with status 9"),
-        ("import os; os.kill(os.getpid(), 9)", "its process was killed by signal 9"),
-        ("import sys; print('x' * 10**6, file=sys.stderr); sys.exit('error: late')", "late"),
-    ],
-)
-def test_the_last_error_is_why_it_failed(trainer: Trainer, play: Play, program: str, message: str) -> None:
+FAILURES = {
+    "import sys; sys.exit('note: a\\nerror: first\\nerror: last\\nbye')": "last",
+    "import sys; sys.exit(9)": "its process ended with status 9",
+    "import os; os.kill(os.getpid(), 9)": "its process was killed by signal 9",
+    "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('error: late')": "late",
+}
+
+
+@pytest.mark.parametrize("program", FAILURES)
+def test_the_last_error_is_why_it_failed(trainer: Trainer, play: Play, program: str) -> None:
     play(program)
     assert ended(trainer) == []
-    assert trainer.failures() == {"book": message}
-    runs = Runs((), trainer)
-    assert runs.names() == ["book"]
-    assert (runs.see("book").state, runs.see("book").message) == ("failed", message)
+    assert trainer.failures() == {"book": FAILURES[program]}
+    seen = Runs((), trainer).see("book")
+    assert (seen.state, seen.message) == ("failed", FAILURES[program])
     trainer.begin(WISH)  # the name is free again
 
 

@@ -24,7 +24,6 @@ from afterword.wings.lesson.horizon import (
 )
 from tests.inspection.test_gates import TEXT, made, textbook
 
-NOTHING = 1e-12  # bits: more than float32's rounding makes of the same tokens in two lanes, on any processor
 LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
 
 
@@ -96,16 +95,6 @@ def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
     assert replacements(ids, ids[::3], np.random.default_rng(4)).tolist() == obvious
 
 
-def test_a_network_that_forgets_everything_at_once_has_a_horizon_of_one() -> None:
-    model = made(hidden_size=8).hold("forget=0", "l0.forget=0")
-    for layer in range(2):
-        model.saved.weights[f"lstm.weight_hh_l{layer}"][:] = 0
-    found = afterword.horizon(model, LONG, steps=5, places=6, gradient=False)
-    assert found.changes[:, 0].min() > 1e-6
-    assert found.changes[:, 1:].max() < NOTHING
-    assert found.reach == 1
-
-
 @pytest.mark.parametrize(("cell", "residual"), [("lstm", True), ("rnn", True), ("lstm", False)])
 def test_the_gradient_is_what_a_small_change_of_the_input_does(cell: str, residual: bool) -> None:
     pytest.importorskip("torch")
@@ -156,19 +145,15 @@ def test_means_and_errors_are_those_of_the_places() -> None:
     changes = np.tile(np.array([[4.0], [2.0]]), (1, 100))
     changes[:, 49:] = 0.01
     found = Horizon("x", changes)
-    assert found.at(10) == (3.0, 1.0)
+    assert [*found.at(10), *found.at(100)] == pytest.approx([3.0, 1.0, 0.01, 0.0])
     assert found.steps == [1, 2, 3, 5, 10, 20, 30, 50, 100]
-    assert found.at(100) == pytest.approx((0.01, 0.0))
     assert 45 <= found.reach <= 54
     assert [row[0] for row in found.rows()] == [f"{k:,}" for k in found.steps]
-    assert found._repr_html_().startswith("<pre")
     changes = np.concatenate([np.full((2, 10), 1e-6), np.ones((2, 30)), np.full((2, 60), 1e-4)], axis=1)
     assert Horizon("x", changes, where="a").reach == pytest.approx(43, abs=3)  # from the largest change on
     assert Horizon("x", changes).reach == 100
     alone = Horizon("x", np.full((3, 1), 0.5), gradients=np.full((1, 1), 0.25))
-    assert alone.at(1, alone.gradients)[0] == 0.25
-    assert math.isnan(alone.at(1, alone.gradients)[1])
-    assert str(alone).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]
+    assert str(alone).splitlines()[2].split()[:5] == ["1", "0.5", "0", "0.25", "–"]  # one place has no error
 
 
 def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None:
