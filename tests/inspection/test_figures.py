@@ -18,17 +18,16 @@ from rich.console import Console
 from afterword.errors import OptionError, TextError
 from afterword.inspection.figures import check_plot, gates_figure, write_figure
 from afterword.inspection.terminal import _let_go, show
-from afterword.inspection.trace import named_units
+from afterword.inspection.trace import Trace, named_units
 from afterword.text.characters import CharTokenizer
 from tests.inspection.test_gates import TEXT, made
 
 MODEL = made(hidden_size=30)
-SHORT = MODEL.gates("Divya eats.\n")
 
 
 def test_the_same_figure_is_the_same_bytes_and_the_svg_keeps_its_letters(tmp_path: Path) -> None:
     for k in (1, 2):
-        write_figure(gates_figure(SHORT), str(tmp_path / f"{k}.png"), str(tmp_path / f"{k}.svg"))
+        write_figure(gates_figure(MODEL.gates("Divya\n")), str(tmp_path / f"{k}.png"), str(tmp_path / f"{k}.svg"))
     for kind in ("png", "svg"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
     assert (tmp_path / "1.png").read_bytes().startswith(b"\x89PNG")
@@ -38,35 +37,32 @@ def test_the_same_figure_is_the_same_bytes_and_the_svg_keeps_its_letters(tmp_pat
     assert letters.count("D") == 4  # below each of the four parts
 
 
-def test_the_figure_shows_the_traces_numbers() -> None:
+def test_the_figure_shows_the_traces_numbers_up_to_the_letters_that_can_be_read() -> None:
     trace = MODEL.gates(TEXT)
     figure: Any = gates_figure(trace, named_units(["l1.u3"], MODEL.config))
     bars, means, upper = figure.axes[:3]
     np.testing.assert_allclose([bar.get_height() for bar in bars.patches], trace.bits)
     np.testing.assert_allclose(means.lines[0].get_ydata(), trace.means("forget")[:, 0])
     np.testing.assert_allclose(upper.images[0].get_array(), np.tanh(trace.cell[:, 1, [3]].T))
+    with pytest.raises(TextError, match=r"room for 120 characters, not 152: give a stretch="):
+        gates_figure(MODEL.gates(TEXT * 4))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_the_names_of_units_have_room(cell: str) -> None:
     figure: Any = gates_figure(made(hidden_size=30, cell=cell).gates(TEXT[:12]))
+    figure.draw_without_rendering()
     for axis in (axis for axis in figure.axes if axis.images):
-        figure.draw_without_rendering()
-        lowest, *_, highest = sorted(label.get_window_extent().y0 for label in axis.get_yticklabels())
-        height = axis.get_yticklabels()[0].get_window_extent().height
-        assert height <= (highest - lowest) / (len(axis.get_yticklabels()) - 1)
+        extents = [label.get_window_extent() for label in axis.get_yticklabels()]
+        lowest, *_, highest = sorted(one.y0 for one in extents)
+        assert extents[0].height <= (highest - lowest) / (len(extents) - 1)
 
 
 def test_letters_that_no_font_has_and_dollars_are_no_trouble(tmp_path: Path) -> None:
-    figure = gates_figure(MODEL.gates("$a$日\t\x00 \n"))
+    figure = gates_figure(MODEL.gates("$a日\t\x00 \n"))
     write_figure(figure, str(tmp_path / "x.png"), None)
     letters = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert letters == ["\\$", "a", "\\$", "<0xE6>", "<0x97>", "<0xA5>", "→", "<0>", "␣", "↵"]
-
-
-def test_a_text_whose_letters_could_not_be_read_is_refused() -> None:
-    with pytest.raises(TextError, match=r"room for 120 characters, not 152: give a stretch="):
-        gates_figure(MODEL.gates(TEXT * 4))
+    assert letters == ["\\$", "a", "<0xE6>", "<0x97>", "<0xA5>", "→", "<0>", "␣", "↵"]
 
 
 def test_without_matplotlib_a_picture_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,26 +72,22 @@ def test_without_matplotlib_a_picture_is_refused_in_one_line(monkeypatch: pytest
         check_plot("x.png", None)
 
 
-def printed(text: str, width: int, units: list[str] | None = None, colour: bool = False, cell: str = "lstm") -> str:
+SMALL = made(hidden_size=12)
+
+
+def printed(trace: Trace, width: int, units: list[str] | None = None) -> str:
+    """What is printed at a width; with the names of units, in colour."""
     out = io.StringIO()
-    model = made(hidden_size=12, cell=cell)
-    named = named_units(units, model.config) if units else None
-    console = Console(
-        file=out,
-        width=width,
-        highlight=False,
-        markup=False,
-        force_terminal=colour,
-        color_system="256" if colour else None,
-    )
-    show(model.gates(text), named, console)
+    plain: Any = {"highlight": False, "markup": False, "color_system": "256" if units else None}
+    console = Console(file=out, width=width, force_terminal=bool(units), **plain)
+    show(trace, named_units(units, SMALL.config) if units else None, console)
     return out.getvalue()
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("text", [TEXT, "日本語 [red]x[/red]\t☃" * 4, "a" * 900])
 def test_no_line_is_wider_than_the_terminal_and_all_of_the_text_is_there(width: int, text: str) -> None:
-    lines = printed(text, width).splitlines()
+    lines = printed(SMALL.gates(text), width).splitlines()
     assert max(cell_len(line.rstrip()) for line in lines) <= width
     margin = next(k for k in range(4, 60) if lines[0][k] != " ")
     shown = "".join(line[margin:].rstrip("\n") for line in lines if line.startswith("text "))
@@ -105,30 +97,26 @@ def test_no_line_is_wider_than_the_terminal_and_all_of_the_text_is_there(width: 
         assert any(line.startswith("l1") and "forget" in line for line in lines)
 
 
-def test_each_strip_has_a_block_a_character() -> None:
-    lines = printed(TEXT, 120).splitlines()
+def test_each_strip_has_a_block_a_character_and_a_plain_network_has_units_alone() -> None:
+    lines = printed(SMALL.gates(TEXT), 120).splitlines()
     for name in ("forget l0", "output l1", "l0.u", "l1.u"):
         strip = next(line for line in lines if line.startswith(name))
         assert len([character for character in strip if "▁" <= character <= "█"]) == len(TEXT)
-    named = printed(TEXT, 120, ["l1.u7"], colour=True)
+    named = printed(SMALL.gates(TEXT), 120, ["l1.u7"])
     assert "\x1b[" in named
-    assert {found for line in named.splitlines() for found in re.findall(r"l\d\.u\d+", line)} == {"l1.u7"}
-    long = printed(TEXT * 20, 100)
+    assert {*re.findall(r"l\d\.u\d+", named)} == {"l1.u7"}
+    long = printed(SMALL.gates(TEXT * 20), 100)
     assert "--html" in long
     assert "forget l0 " not in long
     assert "\x1b[" not in long
-
-
-def test_a_plain_recurrent_network_shows_its_units_alone() -> None:
-    lines = printed(TEXT, 120, cell="rnn").splitlines()
-    assert [line.split()[0][:4] for line in lines if line][:-1] == ["text", *["l0.u"] * 3, *["l1.u"] * 3]
-    assert lines[-1].startswith("surprise: ")
+    plain = printed(made(hidden_size=12, cell="rnn").gates(TEXT), 120).splitlines()
+    assert [line.split()[0][:4] for line in plain if line][:-1] == ["text", *["l0.u"] * 3, *["l1.u"] * 3]
+    assert plain[-1].startswith("surprise: ")
 
 
 def test_the_cost_is_per_character_also_where_a_character_has_several_tokens() -> None:
-    trace, out = made(CharTokenizer.of("a")).gates("日本語"), io.StringIO()
-    show(trace, console=Console(file=out, width=200))
-    assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in out.getvalue()
+    trace = made(CharTokenizer.of("a")).gates("日本語")
+    assert f"surprise: {trace.bits.sum() / 3:.2f} bits per character" in printed(trace, 200)
     assert f"{trace.bits.sum() / 3:.3f} bits per character" in repr(trace)
 
 
