@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afterword.errors import OptionError
 from afterword.generation.sampling import FILTERS, Sampling
 from afterword.language_model import LanguageModel
 from afterword.model.folder.defaults import LINES, RECURRING_WORDS, RUNNING_TEXT
@@ -23,9 +22,9 @@ from afterword.settings import LIMITS, kinds_of
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import Tokenizer
-from afterword.wings.export.browser import PageSettings, model_html, pack, write_html
+from afterword.wings.export.browser import PageSettings, model_html, pack
 from afterword.wings.export.pruning import _prune, tree_of
-from tests.bases.small import base_of, classic_base
+from tests.bases.small import base_of
 from tests.tiny import save_tiny
 
 NODE = shutil.which("node")
@@ -242,16 +241,10 @@ def test_a_text_that_begins_alike_is_not_read_again_and_predicts_the_same(tmp_pa
 
 
 def test_a_model_that_relies_on_its_words_gets_a_min_p_that_suffices_without_them(tmp_path: Path) -> None:
-    script, found = "const { facts } = await load(); return facts.writing.minP;", []
-    for writing in (RUNNING_TEXT, RECURRING_WORDS, LINES):
-        found.append(run(tmp_path, script, written(dataclasses.replace(MODELS["characters"], writing=writing))))
-    assert found == [0.05, 0.05, 0]
-
-
-def test_what_a_page_cannot_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="a classic model, which reads windows"):
-        write_html(classic_base().model, tmp_path / "x", PageSettings())
-    assert list(tmp_path.iterdir()) == []
+    script = "const { facts } = await load(); return facts.writing.minP;"
+    for writing, least in ((RUNNING_TEXT, 0.05), (RECURRING_WORDS, 0.05), (LINES, 0)):
+        model = dataclasses.replace(MODELS["characters"], writing=writing)
+        assert run(tmp_path, script, written(model)) == least
 
 
 def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
@@ -265,19 +258,16 @@ def test_no_text_of_a_model_or_its_user_can_leave_its_place() -> None:
     assert re.search(r"<h1>&lt;/script&gt;.*@@SCRIPT@@&quot;", whole)
 
 
-ROWS = 30
-
-
 def test_the_less_of_an_ngram_is_kept_the_smaller_its_tree_and_the_costlier_its_text() -> None:
-    random = np.random.default_rng(0)
-    words = [random.integers(0, ROWS - 2, 5) for _ in range(60)]
+    random, rows = np.random.default_rng(0), 30
+    words = [random.integers(0, rows - 2, 5) for _ in range(60)]
     text = np.concatenate([words[int(k)] for k in np.minimum(random.zipf(1.3, 3000), len(words)) - 1])
-    ngram = Ngram.learn(text, ROWS, ROWS - 2, 0)
+    ngram = Ngram.learn(text, rows, rows - 2, 0)
     costs, shares = list[float](), list[float]()
     for most in (1e9, 20_000, 5_000, 1_000, 0):
         tree, left = tree_of(ngram, most), pruned(ngram, most, 1)
         assert tree.levels == [(len(level.contexts), len(level.tokens)) for level in left.levels]
-        assert len(tree.data) <= max(most, 3 * ROWS)
+        assert len(tree.data) <= max(most, 3 * rows)
         assert len(left.levels[0].tokens) == len(ngram.levels[0].tokens)  # single tokens always stay
         found = left.probabilities(text[None, :-1], 0)[0]
         np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)

@@ -133,16 +133,12 @@ def test_onnx_of_a_classic_model_has_no_boundary_and_names_its_window(tmp_path: 
     assert json.loads(metadata["config"])["window"] == 5
 
 
-@pytest.fixture
-def keras(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
-    return pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Keras' own
 @pytest.mark.parametrize("sizes", SIZES)
-def test_keras_computes_the_same(sizes: dict[str, Any], tmp_path: Path, keras: Any) -> None:
+def test_keras_computes_the_same(sizes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
     model = base_of("\nabcdé", **sizes).model
     write_keras(model, tmp_path / "model.keras")
     found, network = keras.models.load_model(tmp_path / "model.keras").predict(IDS, verbose=0), model.network()
@@ -228,6 +224,9 @@ def test_what_it_cannot_hold_is_refused(one: ExportFormat, tmp_path: Path, monke
     plain = dataclasses.replace(model.config, cell="rnn")
     with pytest.raises(OptionError, match="an export is only for cell= lstm, not rnn"):
         one.export(dataclasses.replace(model, config=plain, weights=random_weights(plain)), path, MIXED)
+    if one.has_ngram:
+        with pytest.raises(OptionError, match="a classic model, which reads windows"):
+            one.export(classic_base().model, path, MIXED)
     if one.name == "onnx":
         large = dataclasses.replace(model.config, hidden_size=2**15)
         with pytest.raises(OptionError, match="at most 2 GiB"):
@@ -336,13 +335,22 @@ def printed(code: str) -> str:
 each_model = pytest.mark.parametrize("model", [base_of(CHARACTERS).model, base_of(SYMBOLS).model])
 
 
+of_keras = (pytest.mark.slow, pytest.mark.filterwarnings("default"))  # its own warnings
+
+
 @each_model
-def test_the_program_for_onnx_runtime_writes(
-    model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("package", "write", "name"),
+    [("onnxruntime", write_onnx, "book.onnx"), pytest.param("keras", write_keras, "book.keras", marks=of_keras)],
+)
+def test_the_program_for_its_package_writes(
+    package: str, write: Any, name: str, model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    pytest.importorskip(package, reason=f"{package} is not installed: make test-keras")
     monkeypatch.chdir(tmp_path)
-    write_onnx(model, tmp_path / "book.onnx")
-    check(printed(program("python", "onnxruntime")), model)
+    write(model, tmp_path / name)
+    check(printed(program("python", f"import {package}")), model)
 
 
 @pytest.mark.parametrize("sizes", [{"num_layers": 1}, {"num_layers": 3, "residual": True}])
@@ -355,17 +363,6 @@ def test_the_program_for_pytorch_scores_as_the_model_does_and_writes(
     assert float(bits) == pytest.approx(load("book", "lstm").score(PROMPT).bits_per_character, rel=1e-5)
     assert text.startswith(PROMPT)
     assert len(text) >= len(PROMPT) + 50
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Keras' own
-@each_model
-def test_the_program_for_keras_writes(
-    model: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_keras(model, tmp_path / "book.keras")
-    check(printed(program("python", "keras.models")), model)
 
 
 @pytest.mark.slow
