@@ -66,7 +66,6 @@ def make_place(place: Path) -> None:
 
 OF_THE_COMMAND = [  # which no other way of asking has
     ("genrate", "no such command 'genrate'; did you mean generate? (see afterword --help)"),
-    ("xyzzy", "no such command 'xyzzy' (see afterword --help)"),
     ("--verison", "--version"),
     ("generate tiny --sede 1", "did you mean '--seed'? (see afterword generate --help)"),
     ("train", "missing TEXT: name a text file, as in: afterword train book.txt"),
@@ -95,8 +94,7 @@ UNSERVED = [  # whose fields have other limits or another form over HTTP
 ]
 REFUSED = [
     # models and files
-    *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate", "novelty")],
-    *[(f"{name} no/such text", "no model at no/such: no such folder") for name in ("score", "surprises")],
+    *[(f"{name} no/such", "no model at no/such: no such folder") for name in ("info", "generate")],
     ("compare tiny no/such --file text", "no model at no/such"),
     ("compare tiny tiny --file text", "a model is named twice: name each once"),
     ("compare tiny mixed", "name one with `file`"),
@@ -106,17 +104,13 @@ REFUSED = [
         for names in ("lines classic", "tiny classic --lines", "classic tiny --lines")
     ],
     ("info", "info needs one of the two: `model` or `system`"),
-    ("info english --system", "info needs one of the two: `model` or `system`"),
     ("score tiny nothing", "cannot read nothing"),
-    (
-        "score tiny latin",
-        "latin is not utf-8 at byte 6: try `encoding` cp1252, common on Windows, or give the file's own",
-    ),
+    ("score tiny latin", "latin is not utf-8 at byte 6: try `encoding` cp1252, common on Windows, or give the"),
     ("score tiny text --encoding klingon", "unknown encoding 'klingon'"),
     *[(f"score {name} -", "standard input is empty: there is nothing to score") for name in ("tiny", "lines")],
     ("score lines blank", "blank is empty: there is nothing to score"),
     *[(f"compare tiny mixed --file -{more}", "standard input is empty: there is") for more in ("", " --lines")],
-    *[(f"surprises tiny empty{more}", "empty is empty: there is") for more in ("", " --html x.html")],
+    ("surprises tiny empty --html x.html", "empty is empty: there is"),
     ("novelty tiny empty", "is not available: give the folder of its run"),
     ("novelty ran empty", "the text to look for copies in is empty"),
     ("novelty tiny text -n 3", "`num` and `file` exclude each other"),
@@ -128,22 +122,17 @@ REFUSED = [
     ("inspect tiny ab --html text.txt", "text.txt: this file will be HTML, so its name must end in .html or .htm"),
     ("surprises tiny text --html there.html", "there.html exists already"),
     # what a model can do
-    *[(f"{command} --with ngram", "this model has no n-gram") for command in ("generate tiny", "score tiny text")],
     ("compare mixed tiny --file text --with ngram", "tiny: this model has no n-gram"),
     ("generate tiny --new-word-p 0.3", "`new_word_p` needs an n-gram"),
     ("score mixed text --adapt --hold forget=1", "a held model does not adapt"),
-    *[
-        (f"{command} --hold forget=1 --engine fast", "`engine` fast cannot hold a part of the network at a value")
-        for command in ("generate tiny", "score tiny text")
-    ],
-    *[(f"{command} --hold l7.u0=1", "unknown layer l7") for command in ("generate tiny", "score tiny text")],
+    ("score tiny text --hold forget=1 --engine fast", "`engine` fast cannot hold a part of the network at a value"),
+    ("generate tiny --hold l7.u0=1", "unknown layer l7"),
     ("generate tiny --unique", "`unique` and `novel` are for models of lines"),
     ("generate lines --novel", "is not available: give the folder of its run"),
     ("generate tiny --no-copy 20", "is not available: give the folder of its run"),
     ("generate tiny --label x", "knows no labels"),
     ("generate labelled --label vowl", "unknown label 'vowl': did you mean 'vowel'? the model knows '"),
     ("generate labelled --label klingon", "unknown label 'klingon': the model knows '"),
-    ("generate labelled --label ''", "unknown label ''"),
     # what is written
     ("generate tiny --stop ''", "stop must be text of at least one character"),
     ("generate tiny --prompt ab\ud800", "character 2 of the text is a lone surrogate (U+D800)"),
@@ -151,7 +140,6 @@ REFUSED = [
     ("generate tiny --prompts no/such", "cannot read no/such"),
     ("generate tiny --prompts blank", "has no line to continue"),
     ("generate tiny --pattern (a", "pattern is invalid: unclosed group"),
-    ("generate tiny --pattern 'a/ | /(b'", "pattern is invalid: unclosed group"),
     ("generate tiny --pattern (?=a)b", "look-around"),
     (r"generate tiny --pattern '(a)\1'", "backreferences are not supported"),
     (r"generate tiny --pattern 'a\'", "ends in a single backslash"),
@@ -160,13 +148,7 @@ REFUSED = [
     ("generate tiny --pattern a --starts-with b", "can match pattern and starts-with"),
     ("generate tiny --only a --contains b", "can match only and contains"),
     ("generate tiny --pattern a{9} --max-tokens 5", "no text of up to 5 characters (max-tokens) can match pattern"),
-    *[
-        (
-            f"generate tiny --pattern {pattern} --max-tokens 500",
-            "no text of up to 500 characters (max-tokens) can match pattern",
-        )
-        for pattern in ("a{600}", "a{1000000}", "((a{1000}){1000}){1000}")
-    ],
+    ("generate tiny --pattern ((a{1000}){1000}){1000} --max-tokens 500", "no text of up to 500 characters"),
     ("generate tiny --pattern a --stop b", "`stop` and `pattern` exclude each other"),
     ("generate tiny --pattern a --no-copy 20", "`no_copy` and `pattern` exclude each other"),
     # what is inspected
@@ -176,58 +158,42 @@ REFUSED = [
     ("inspect lines 'a\nb'", "give it one line"),
     ("inspect tiny ab --stretch 7:9", "the stretch 7:9 is empty: the text ends before it"),
     ("inspect tiny ab --stretch 7", "write it as 1000:3000"),
-    *[
-        (f"inspect tiny {'ab' * 500} --stretch {part}", f"the stretch {part} is empty: LAST must be greater")
-        for part in ("500:100", "100:100", ":0")
-    ],
+    *[(f"inspect tiny abab --stretch {part}", f"the stretch {part} is empty: LAST must be") for part in ("3:1", ":0")],
     ("inspect tiny ab --units l0.u6", "unknown unit u6: a layer of this model has u0 to u5"),
     ("inspect tiny ab --units l2.u0", "unknown layer l2: the model has the layers l0 to l1"),
     *[(f"inspect tiny ab --units '{unit}'", "write it as l0.u42") for unit in ("u3", "l0", "l0.u-1", "unit", "l0.u١")],
-    *[
-        (f"inspect tiny ab --hold '{part}'", f"'{part}' is invalid")
-        for part in ("", "forget", "=1", "u3=1", "l0.u1.u2=1")
-    ],
+    *[(f"inspect tiny ab --hold '{part}'", f"'{part}' is invalid") for part in ("", "forget", "l0.u1.u2=1")],
     ("inspect tiny ab --hold l0=1", "names no part"),
     ("inspect tiny ab --hold gate=1", "unknown part 'gate'"),
     ("inspect tiny ab --hold forget=wide", "is not a number"),
     *[(f"inspect tiny ab --hold forget={value}", "forget must be from 0 to 1") for value in (1.5, "nan")],
     ("inspect tiny ab --hold l0.u0.hidden=-2", "from -1 to 1"),
     ("inspect tiny ab --hold cell=inf", "a finite number"),
-    ("inspect tiny ab --hold l2.forget=1", "unknown layer l2: the model has the layers l0 to l1"),
     ("inspect tiny ab --hold l0.u6=1", "unknown unit u6: a layer of this model has u0 to u5"),
     ("inspect tiny ab\ud800", "lone surrogate"),
     *cases("REFUSED"),
     # what is trained
-    *[
-        (f"{name} https://a.org/b.txt", "cannot read https://a.org/b.txt: download it first, then name")
-        for name in ("train", "plan")
-    ],
+    ("train https://a.org/b.txt", "cannot read https://a.org/b.txt: download it first, then name"),
     ("plan nothing", "cannot read nothing: "),
     ("train short --out run", "5 characters; at least 64 are needed"),
     ("train same --out run", "same has only one distinct character to train on: give a text with more"),
     ("train nul --out run", "contains a NUL at byte 14, which is invalid in a text: "),
-    *[
-        (f"train book --out run --encoding '{name}'", f"unknown encoding '{name}'")
-        for name in ("klingon", "hex", "rot13", "")
-    ],
+    *[(f"train book --out run --encoding '{name}'", f"unknown encoding '{name}'") for name in ("hex", "")],
     *[
         (f"train book --out run --validation {share}", "`validation` must be a fraction above 0 and below 1")
-        for share in ("0", "1", "1.5", "-0.1", "nan", "inf")
+        for share in ("0", "1", "-0.1", "nan")
     ],
     ("train book --out run --validation nowhere.txt", "cannot read nowhere.txt: "),
     *[
         (f"train book --out run --vocabulary '{name}'", f"`vocabulary` must be char or words, not {name}")
-        for name in ("word", "char:", "byte", "bpe:1000", "classic:1", "Char")
+        for name in ("word", "char:", "Char")
     ],
     ("train text --out run --labels", "text:1 has no tab: with `labels` every line is a label, a tab and a text"),
-    ("train book --out run --seq-length 60000", "`seq_length` 60000"),
     ("train book --out run --batch-size 60000", "`batch_size` 60000"),
     ("train book --out book", "book is a file: give `out` a folder"),
     ("train book --out book/deeper", "cannot write in book/deeper: choose another `out`"),
     ("train --resume run", "run holds no run: there is no such folder"),
     ("train --resume tiny", "tiny holds no run: run.json is missing"),
-    ("train --resume book", "book holds no run: it is a file"),
-    ("train --repeat run --out new", "run holds no run: there is no such folder"),
     ("train book --out ran", "replace it with `overwrite`"),
     ("train --resume ran --steps 9", "`steps` is 2 in the run ran, not 9: leave it out"),
     ("train --resume ran --overwrite", "leave out `out` and `overwrite`"),
@@ -282,19 +248,14 @@ REFUSED = [
     ("serve tiny --host 0.0.0.0 --port 0", "can be reached from other machines: give a key"),
     ("serve tiny --host no.such.host --port 0 --api-key-file key", "cannot listen on no.such.host:"),
     ("serve tiny --port 0 --api-key-file no/such", "cannot read the key from no/such"),
-    *[
-        (f"serve tiny --port 0 --api-key-file {file}", f"cannot read the key from {file}: it is not a regular file")
-        for file in ("/dev/zero", "pipe")
-    ],
+    ("serve tiny --port 0 --api-key-file /dev/zero", "cannot read the key from /dev/zero: it is not a regular file"),
+    ("serve tiny --port 0 --api-key-file pipe", "cannot read the key from pipe: it is not a regular file"),
     *[
         (f"serve tiny --port 0 --root-path {path}", "`root_path` must be a path like /aw")
-        for path in ("aw", "/aw/", "/a/../b")
+        for path in ("/aw/", "/a/../b")
     ],
     ("serve tiny --port 0 --root-path /v1/aw", "root-path must not begin with the server's own path /v1"),
-    *[
-        (f"serve tiny --port 0 --allow-host {name}", "`allow_host` must be a name as")
-        for name in ("http://a.org", "a.org/", "ü.de")
-    ],
+    *[(f"serve tiny --port 0 --allow-host {name}", "`allow_host` must be a name as") for name in ("a.org/", "ü.de")],
     ("serve --port 0 --run no/such", "no/such is not a run: `run` takes a folder that afterword train made"),
     ("serve --port 0 --train text", "train cannot make the folder text"),
     # of wings
