@@ -101,9 +101,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "book"
 
 
-def left(place: Path) -> dict[str, str]:
-    """Return the content of each file below a folder."""
-    return {path.relative_to(place).as_posix(): path.read_text() for path in place.rglob("*") if path.is_file()}
+def left(place: Path) -> dict[str, str | None]:
+    """Return the content of each file below a folder, and None for each folder."""
+    return {
+        path.relative_to(place).as_posix(): path.read_text() if path.is_file() else None for path in place.rglob("*")
+    }
 
 
 def test_of_two_who_replace_a_folder_at_once_each_leaves_the_others_work_alone(folder: Path) -> None:
@@ -113,7 +115,7 @@ def test_of_two_who_replace_a_folder_at_once_each_leaves_the_others_work_alone(f
             (fast / "text").write_text("fast")
         assert (folder / "text").read_text() == "fast"
         assert (slow / "text").read_text() == "slow"
-    assert left(folder.parent) == {"book/text": "slow", "book/notes.txt": "mine"}
+    assert left(folder.parent) == {"book": None, "book/text": "slow", "book/notes.txt": "mine"}
 
 
 def test_what_waits_for_its_lock_is_not_taken_for_that_of_a_killed_process(
@@ -129,7 +131,7 @@ def test_what_waits_for_its_lock_is_not_taken_for_that_of_a_killed_process(
     monkeypatch.setattr(storage, "_lock", late)
     with replacing_folder(folder) as new:
         (new / "text").write_text("new")
-    assert left(folder.parent) == {"book/text": "new", "book/notes.txt": "mine"}
+    assert left(folder.parent) == {"book": None, "book/text": "new", "book/notes.txt": "mine"}
 
 
 def test_a_folder_that_another_process_put_there_first_is_not_overwritten(
@@ -146,7 +148,7 @@ def test_a_folder_that_another_process_put_there_first_is_not_overwritten(
     monkeypatch.setattr(Path, "rename", late)
     with pytest.raises(StorageError, match="cannot write"), replacing_folder(tmp_path / "book") as slow:
         (slow / "text").write_text("slow")
-    assert left(tmp_path) == {"book/text": "fast"}
+    assert left(tmp_path) == {"book": None, "book/text": "fast"}
 
 
 def test_a_mark_for_which_there_is_no_room_is_removed(tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_a_folder_is_replaced_also_where_files_cannot_be_locked(folder: Path, mo
     monkeypatch.setattr(fcntl, "flock", refuse)
     with replacing_folder(folder) as new:
         (new / "text").write_text("new")
-    assert left(folder.parent) == {"book/text": "new", "book/notes.txt": "mine"}
+    assert left(folder.parent) == {"book": None, "book/text": "new", "book/notes.txt": "mine"}
 
 
 def test_a_folder_to_hold_is_waited_for_between_two_renames_only(
