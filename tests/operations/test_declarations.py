@@ -94,7 +94,9 @@ def mistakes(name: str) -> Iterator[tuple[list[str], str]]:
     known = options(name)
     for one, option in known.items():
         kind, about, values = option[1], option[0].metadata, given(name, one)
+        assert {*about["excludes"]} <= known.keys()
         if about["needs"]:
+            assert {*about["needs"].split(" or ")} <= known.keys()
             needed = [other for other in about["needs"].split(" or ") if other in known]
             listed = " or ".join(flag(known[other]) for other in needed)
             yield typed(name, {one: values[one]}), f"{flag(option)} needs {listed}: give {listed} too"
@@ -171,11 +173,3 @@ def test_an_option_has_the_same_value_by_hand_in_python_and_in_a_file_of_train(
         assert all(each == found[0] for each in found), one
         assert found[0][one][0] != option[0].default
         found.clear()
-
-
-@EACH
-def test_an_option_needs_and_excludes_options_of_the_same_operation(name: str) -> None:
-    fields = options(name)
-    for field, _ in fields.values():
-        needed = field.metadata["needs"].split(" or ") if field.metadata["needs"] else []
-        assert {*needed, *field.metadata["excludes"]} <= fields.keys()
