@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,6 @@ from hypothesis import strategies as st
 import afterword
 from afterword.errors import OptionError
 from afterword.inspection import gates
-from afterword.language_model import LanguageModel
-from afterword.model.folder.saved import SavedModel
-from afterword.model.network.cell import GATES
-from afterword.model.network.config import Config, weight_shapes
 from afterword.text.characters import CharTokenizer
 from afterword.wings.lesson.units import Question, areas, matching, midranks
 from benchmarks.tasks import TASKS
@@ -21,73 +19,33 @@ from benchmarks.teach import findings
 from tests.inspection.test_gates import made
 
 LETTERS = "abcdefgh ()\n"
-COUNTER = 17  # the unit that counts brackets
-INSIDE = r"\(([^()]+)\)"
 
 
 def random_text(length: int = 3000, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list(LETTERS), length))
 
 
-def counting() -> LanguageModel:
-    """A network of random weights, but for one unit: it adds 1 at every "(", takes 1 away at every ")", and keeps."""
-    tokenizer = CharTokenizer.of(LETTERS)
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, len(LETTERS) + 2, hidden_size=40, num_layers=1)
-    random = np.random.default_rng(1)
-    weights = {name: random.normal(0, 0.6, s).astype(np.float32) for name, s in weight_shapes(config).items()}
-    weights["embedding.weight"] = np.eye(config.vocabulary_size, dtype=np.float32)
-    shut, open = -30.0, 30.0
-    opening, closing = tokenizer.encode("()").tolist()
-    for gate, rest in (("input", shut), ("forget", open), ("candidate", 0.0), ("output", open)):
-        row = GATES.index(gate) * config.hidden_size + COUNTER
-        for name in ("weight_ih_l0", "weight_hh_l0"):
-            weights[f"lstm.{name}"][row] = 0
-        weights["lstm.bias_ih_l0"][row], weights["lstm.bias_hh_l0"][row] = rest, 0
-        if gate == "input":
-            weights["lstm.weight_ih_l0"][row, [opening, closing]] = open - shut
-        if gate == "candidate":
-            weights["lstm.weight_ih_l0"][row, [opening, closing]] = open, shut
-    return LanguageModel(SavedModel(config, weights, tokenizer, [], {}))
-
-
-def balanced(length: int = 4000, seed: int = 3) -> str:
-    """Random letters with brackets that are nested up to three deep and always closed."""
-    random = np.random.default_rng(seed)
-    depth, text = 0, []
-    for one in random.choice(list("abcdefgh   ()"), length):
-        depth += (one == "(") - (one == ")")
-        if 0 <= depth <= 3:
-            text.append(one)
-        else:
-            depth = min(max(depth, 0), 3)
-    return "".join(text)
-
-
-def test_a_planted_unit_that_counts_brackets_is_found_first() -> None:
-    model, text = counting(), balanced()
-    trace = model.gates(text)
-    depth = np.cumsum([(one == "(") - (one == ")") for one in text])
-    np.testing.assert_allclose(trace.cell[:, 0, COUNTER], depth, atol=1e-3)  # it does count
-    units = afterword.units(model, text)
-    nested = units.ask(Question("inside brackets", lambda text: depth > 0))
-    for answer in (nested, units.matching(INSIDE)):
-        best = answer.units[0]
-        assert (best.layer, best.unit, best.above) == (0, COUNTER, True)
-        assert best.area > answer.units[1].area
-    assert nested.units[0].area == pytest.approx(1, abs=1e-3)
-
-    within = r"(?<=\()[^()]+"  # among what is inside, it tells deep from shallow
-    answer = units.matching(INSIDE, 40, within)
-    assert answer.part == "part"
-    assert "of the part" in answer.caption
-    assert f"within {within!r}" in answer.question
-    mask, places = (matching(one).where(text) for one in (INSIDE, within))
+@pytest.mark.parametrize("within", [None, r"(?<=\()[^()]+"])
+def test_the_units_are_those_that_tell_best_in_one_half_judged_by_the_other(within: str | None) -> None:
+    """Within a part, only its places are compared."""
+    model, text, pattern = made(CharTokenizer.of(LETTERS), hidden_size=8), random_text(600), r"\(([^()]+)\)"
+    trace, answer = model.gates(text), afterword.units(model, text).matching(pattern, 16, within)
+    mask = matching(pattern).where(text)
+    places = np.full(len(text), True) if within is None else matching(within).where(text)
     assert answer.fraction == pytest.approx(mask[places].mean())
-    best = next(one for one in answer.units if one.unit == COUNTER)
-    states = getattr(trace, best.state)[:, 0, COUNTER]
-    half = np.arange(len(text)) >= len(text) // 2
-    area = areas(midranks(states[half & places, None]), mask[half & places])[0]
-    assert best.area == pytest.approx(area if best.above else 1 - area, abs=1e-6)
+    first = np.arange(len(text)) < len(text) // 2
+    best: dict[tuple[int, int], float] = {}
+    for state, layer, unit in itertools.product(("cell", "hidden"), range(2), range(8)):
+        values = getattr(trace, state)[:, layer, unit, None]
+        found, judged = (areas(midranks(values[part]), mask[part])[0] for part in (first & places, ~first & places))
+        best[layer, unit] = max(best.get((layer, unit), 0), found, 1 - found)
+        for one in answer.units:
+            if (one.layer, one.unit, one.state) == (layer, unit, state):
+                assert one.above == (found >= 0.5)
+                assert (one.found, one.area) == pytest.approx((found, judged) if one.above else (1 - found, 1 - judged))
+    assert [one.found for one in answer.units] == pytest.approx(sorted(best.values(), reverse=True))
+    assert (answer.part, "of the part" in answer.caption) == (("part", True) if within else ("text", False))
+    assert (f"within {within!r}" in answer.question) == (within is not None)
 
 
 def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
