@@ -104,7 +104,6 @@ def test_actionlint_finds_nothing_in_the_workflows() -> None:
 
 def test_the_container_copies_what_a_wheel_needs_and_installs_extras_that_exist_without_pytorch() -> None:
     copied = {name for kind, rest in DOCKERFILE if kind == "COPY" for name in rest.split()[:-1]}
-    assert all((ROOT / name).exists() for name in copied)
     assert {"pyproject.toml", "src", "README.md", *PROJECT["project"]["license-files"]} == copied
     (extras,) = [found for kind, rest in DOCKERFILE if kind == "RUN" for found in re.findall(r"/src\[(.*?)\]", rest)]
     installed = [package for extra in extras.split(",") for package in EXTRAS[extra]]
