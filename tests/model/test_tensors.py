@@ -97,18 +97,17 @@ HEADERS = [(2**63, b"{}"), (2**64 - 1, b"{}"), (2, b"{}"), (2, b"[]"), (5000, b"
 RECORDS = ["", "[]", "{}", "null", "[" * 9999, json.dumps({"record_crc32": 0, "crc32": {}})]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
+def test_what_is_missing_or_of_another_kind_or_record_is_refused(tmp_path: Path) -> None:
+    for content in (
         *KINDS,
         *(struct.pack("<Q", length) + header for length, header in HEADERS),
         *(safetensors.numpy.save({"a": TENSORS["a"]}, {"afterword": record}) for record in RECORDS),
         safetensors.numpy.save({"a": TENSORS["a"]}),
-    ],
-)
-def test_a_file_of_another_kind_or_record_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(content)
-    refused(tmp_path / "x")
+    ):
+        (tmp_path / "x").write_bytes(content)
+        refused(tmp_path / "x")
+    for name in ("nowhere", "", "n" * 3000):
+        refused(tmp_path / name)
 
 
 def test_tensors_that_are_not_the_records_are_refused(file: Path) -> None:
@@ -116,11 +115,6 @@ def test_tensors_that_are_not_the_records_are_refused(file: Path) -> None:
     for changed in ({**TENSORS, "b": TENSORS["a"]}, {**TENSORS, "a": TENSORS["a"].T}, {"a": TENSORS["a"]}):
         file.write_bytes(safetensors.numpy.save({k: np.asarray(v, order="C") for k, v in changed.items()}, record))
         assert "checksum" in refused(file)
-
-
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for name in ("nowhere", "", "n" * 3000):
-        refused(tmp_path / name)
 
 
 def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
