@@ -48,7 +48,8 @@ from afterword.model.folder.saved import load_model, save_model
 from benchmarks.commands import as_written
 from tests.cases import cases
 from tests.hostile.grammars import GRAMMARS, JSON, Case, calibration, http_request, masked
-from tests.hostile.test_texts import BOOK, SMALL
+from tests.hostile.test_found import BOOK
+from tests.hostile.test_texts import SMALL
 from tests.processes import free_port, from_terminal
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.tiny import save_tiny

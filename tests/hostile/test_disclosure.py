@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.hostile.test_texts import BOOK, SMALL
+from tests.hostile.test_found import BOOK
+from tests.hostile.test_texts import SMALL
 
 
 @pytest.mark.parametrize("options", [[], ["--ngram", "0"], ["--recipe", "classic"]], ids=["n-gram", "LSTM", "classic"])

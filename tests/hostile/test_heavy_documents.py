@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from afterword.errors import TextError
-from afterword.text import parser
+from afterword.text import markup, parser
 from tests.reading import read_text
+from tests.text.test_formats import BOOK, zipped
 
 pytest.importorskip("lxml")
 pytest.importorskip("striprtf")
@@ -144,19 +145,60 @@ def test_it_gets_its_text_or_one_line_within_the_limits(
     read_or_refused(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", "<html><body>text" + "<b> </b>" * 100_000),
+        ("a.html", "<html><body>" + "<div>" * 100 + "text" + "<div>" * 100_000),
+        ("a.rtf", "{\\rtf1 text" + "\\trowd " * 100_000 + "}"),
+        ("a.docx", "<w:p>" * 100_000 + "text" + "</w:p>" * 100_000),
+    ],
+    ids=range(4),
+)
+@pytest.mark.timeout(30)
+def test_long_and_deep_ones_are_read_in_linear_time(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    if name.endswith(".docx"):
+        zipped(path, word_with(content))
+    else:
+        path.write_text(content, encoding="utf-8")
+    assert read_text([path])[0].strip() == "text"
+
+
+@pytest.mark.parametrize("entity", ['SYSTEM "file:///etc/hostname"', '"&b;&b;&b;"', '"text"'])
+def test_no_entity_is_expanded(tmp_path: Path, entity: str) -> None:
+    head = f'<!DOCTYPE x [<!ENTITY a {entity}><!ENTITY b "bbbb">]>'
+    assert read_text([zipped(tmp_path / "a.docx", word_with("x&a;y", head))])[0] == "xy\n"
+
+
+def word_with(body: str, head: str = "") -> dict[str, str]:
+    paragraph = f'<w:document xmlns:w="w"><w:body><w:p><w:r><w:t>{body}</w:t></w:r></w:p></w:body></w:document>'
+    return {"[Content_Types].xml": "", "word/document.xml": head + paragraph}
+
+
+def test_what_is_unpacked_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markup, "MOST", 100_000)
+    pages = {f"OEBPS/text/{name}.xhtml": "<html><body><p>" + "a" * 60_000 for name in ("one", "two b")}
+    for reader, content, what in (
+        ("word", zipped(tmp_path / "a.docx", word_with("a" * 10**7)).read_bytes(), "it unpacks to more than"),
+        ("epub", zipped(tmp_path / "a.epub", BOOK | pages).read_bytes(), "it unpacks to more than"),
+        ("page", b"<p>a" * 50_000, "more than"),
+    ):
+        found = markup.text_of(f"afterword.text.markup:{reader}", content)
+        assert found == {"fault": "damaged", "why": f"{what} 100,000 bytes"}
+
+
 TOO_MUCH = "that needs more than {} s or {} GiB of memory to be read: save it as plain text (.txt) first"
 
 
-def test_its_time_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser, "SECONDS", 0)
-    (path := tmp_path / "a.rtf").write_bytes(attacked(".rtf", "links"))
-    assert read_or_refused(path) == f"is a rich text document (RTF) {TOO_MUCH.format(0, 1)}"
-
-
-def test_its_memory_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_time_and_its_memory_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rich := tmp_path / "a.rtf").write_bytes(attacked(".rtf", "links"))
+    (book := tmp_path / "a.epub").write_bytes(attacked(".epub", "package", 20_000_000))
+    with monkeypatch.context() as less:
+        less.setattr(parser, "SECONDS", 0)
+        assert read_or_refused(rich) == f"is a rich text document (RTF) {TOO_MUCH.format(0, 1)}"
     monkeypatch.setattr(parser, "MEMORY", 2**28)
-    (path := tmp_path / "a.epub").write_bytes(attacked(".epub", "package"))
-    assert read_or_refused(path) == f"is an EPUB book {TOO_MUCH.format(10, 0)}"
+    assert read_or_refused(book) == f"is an EPUB book {TOO_MUCH.format(10, 0)}"
 
 
 def test_its_time_is_limited_where_the_processor_time_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,5 +208,5 @@ def test_its_time_is_limited_where_the_processor_time_is_not(tmp_path: Path, mon
     monkeypatch.setattr(parser, "PATIENCE", 1.0)
     (path := tmp_path / "a.rtf").write_bytes(attacked(".rtf", "links"))
     assert read_or_refused(path) == f"is a rich text document (RTF) {TOO_MUCH.format(10, 1)}"
-    (path := tmp_path / "a.rtf").write_bytes(b"{\\rtf1 text}")
+    path.write_bytes(b"{\\rtf1 text}")
     assert read_or_refused(path) == "text\n"

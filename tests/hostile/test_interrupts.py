@@ -11,7 +11,7 @@ import pytest
 
 from tests.hostile.attack import PYTHON, compared, contents, execute, judged, lay_out, make_fixtures
 from tests.hostile.grammars import interrupted
-from tests.hostile.test_texts import BOOK
+from tests.hostile.test_found import BOOK
 from tests.processes import finished, running, until
 
 # Prints each module outside the package that is imported while Python's own handler would print a traceback.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.test_texts import BOOK
+from tests.hostile.test_found import BOOK
 from tests.processes import finished
 from tests.tiny import save_tiny
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile.test_texts import BOOK, SMALL
+from tests.hostile.test_found import BOOK
+from tests.hostile.test_texts import SMALL
 from tests.processes import finished
 from tests.serving.server import Reply, Serving, serving
 from tests.tiny import save_tiny
