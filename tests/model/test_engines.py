@@ -11,6 +11,7 @@ import pytest
 
 from afterword.errors import OptionError
 from afterword.model.folder.saved import SavedModel
+from afterword.model.network import engines
 from afterword.model.network.config import Config
 from afterword.model.network.engines import CACHE_BYTES, LANES_PER_THREAD, FastEngine
 from afterword.model.network.network import Network, log_probabilities
@@ -19,7 +20,6 @@ from afterword.model.ngram.mixture import Mixture
 from afterword.model.ngram.tables import Ngram
 from afterword.scoring.costs import score
 from afterword.text.characters import CharTokenizer
-from afterword.text.tokenizer import Tokenizer
 from tests.tiny import random_weights
 
 TEXT = "The quick brown fox jumps over the lazy dog.\n" * 8
@@ -32,7 +32,7 @@ CONFIGS = [
     dataclasses.replace(CONFIG, num_layers=2, embedding_size=1, input="number"),
 ]
 MIXED, WINDOWS = dataclasses.replace(CONFIG, byte_tokens=1), dataclasses.replace(CONFIGS[3], window=7)
-NEAR = 0.02  # nats, or of a state; what a wrong gate, layer or bias moves is ten times that, as a test below shows
+NEAR = 0.02  # nats, or of a state; what a wrong gate, layer or bias moves is ten times that
 
 
 def pair(config: Config) -> tuple[Network, Network]:
@@ -98,9 +98,7 @@ def test_a_lane_is_the_same_alone_among_others_in_steps_and_by_any_number_of_thr
 ) -> None:
     """Bytes are added without rounding; the tolerance is for the rest, and far below what another scale would move."""
     _, single = pair(config)
-    monkeypatch.setattr(
-        "afterword.model.network.engines.CACHE_BYTES", cache
-    )  # beyond it, threads share the work otherwise
+    monkeypatch.setattr(engines, "CACHE_BYTES", cache)  # beyond it, threads share the work otherwise
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     _, fast = pair(config)
     ids = ids_of(config, lanes, 12)
@@ -116,28 +114,18 @@ def test_a_lane_is_the_same_alone_among_others_in_steps_and_by_any_number_of_thr
             np.testing.assert_allclose(step[0], together[lane, place], rtol=0, atol=2e-6)
 
 
-def model_of(tokenizer: Tokenizer) -> SavedModel:
-    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=24, hidden_size=H, num_layers=2)
-    boundary = tokenizer.rows - 1 if tokenizer.end is None else tokenizer.end
-    ngram = Ngram.learn(tokenizer.encode(TEXT), tokenizer.rows, boundary, int(tokenizer.encode("\n")[0]))
-    return SavedModel(config, random_weights(config, 0.2), tokenizer, [], {}, ngram=ngram, mixture_weight=0.3)
-
-
 @pytest.mark.parametrize("using", ["lstm", "both"])
-def test_a_text_costs_nearly_the_same(using: str) -> None:
-    model = model_of(tokenizer := CharTokenizer.of(TEXT))
-    networks = [model.predictor(using, engine=engine) for engine in ("numpy", "fast")]
-    one, other = (score(network, tokenizer, TEXT[:200] + "\x7f").bits_per_character for network in networks)
+def test_a_text_costs_nearly_the_same_and_a_trace_is_numpys(using: str) -> None:
+    tokenizer = CharTokenizer.of(TEXT)
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=24, hidden_size=H, num_layers=2)
+    ngram = Ngram.learn(tokenizer.encode(TEXT), tokenizer.rows, tokenizer.rows - 2, int(tokenizer.encode("\n")[0]))
+    model = SavedModel(config, random_weights(config, 0.2), tokenizer, [], {}, ngram=ngram, mixture_weight=0.3)
+    numpy, fast = (model.predictor(using, engine=engine) for engine in ("numpy", "fast"))
+    one, other = (score(network, tokenizer, TEXT[:200] + "\x7f").bits_per_character for network in (numpy, fast))
     assert one != other
     assert one == pytest.approx(other, abs=0.01)
-
-
-def test_a_trace_is_numpys() -> None:
-    numpy, fast = pair(CONFIG)
-    ids = ids_of(CONFIG, 1, 9)
-    expected, _ = numpy.trace(ids, numpy.start())
-    found, _ = fast.trace(ids, fast.start())
-    assert np.array_equal(found.logits, expected.logits)
+    traces = [network.trace(ids_of(config, 1, 9), network.start())[0] for network in (numpy, fast)]
+    assert np.array_equal(traces[0].logits, traces[1].logits)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

@@ -90,21 +90,21 @@ def test_the_network_computes_what_the_cell_defines_whatever_part_is_held(
     assert_equal(after.cell, expected_after.cell)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("holds", [False, True])
-def test_reading_needs_no_more_memory_than_it_says(layers: int, holds: bool) -> None:
-    config = Config(6, 1, 8, 64, layers)
-    network, ids = Network(config, random_weights(config)), random_ids(config, 0, 20, 50)
-    if holds:
-        network = network.holding(np.full((layers, len(GATES_AND_STATES), 64), np.nan, np.float32))
-    state = network.start(20)
-    tracemalloc.start()
-    try:
-        network.read(ids, state)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak / 4 / ids.size <= 1.1 * (network.numbers_per_token + 6)
+def test_reading_needs_no_more_memory_than_it_says(holds: bool) -> None:
+    for layers in (1, 2):
+        config = Config(6, 1, 8, 64, layers)
+        network, ids = Network(config, random_weights(config)), random_ids(config, 0, 20, 50)
+        if holds:
+            network = network.holding(np.full((layers, len(GATES_AND_STATES), 64), np.nan, np.float32))
+        state = network.start(20)
+        tracemalloc.start()
+        try:
+            network.read(ids, state)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak / 4 / ids.size <= 1.1 * (network.numbers_per_token + 6)
 
 
 @settings(max_examples=30)
@@ -121,13 +121,7 @@ def test_the_probabilities_of_all_tokens_sum_to_one(config: Config, seed: int) -
     assert costs[-1] == pytest.approx(rows[-1] - np.log(config.byte_tokens), rel=1e-12)
 
 
-def test_log_probabilities_of_huge_logits_are_finite() -> None:
-    values = log_probabilities(np.array([[3e38, -3e38, 0.0], [-3e38, -3e38, -3e38]], np.float32))
-    assert np.isfinite(values).all()
-    assert_equal(values[1], -np.log(3))
-
-
-def test_the_sigmoid_is_the_logistic_function_and_neither_it_nor_the_network_overflows() -> None:
+def test_nothing_overflows_and_the_sigmoid_is_the_logistic_function() -> None:
     x, config = np.linspace(-20, 20, 1001), Config(5, 1, 4, 6, 2)
     assert_equal(cell.sigmoid(x.astype(np.float32)), 1 / (1 + np.exp(-x)), 2e-7)
     with warnings.catch_warnings():
@@ -135,9 +129,10 @@ def test_the_sigmoid_is_the_logistic_function_and_neither_it_nor_the_network_ove
         extremes = cell.sigmoid(np.array([-np.inf, -3e38, -100, 0, 100, 3e38, np.inf], np.float32))
         network = Network(config, random_weights(config, 1e4))
         logits, state = network.read(random_ids(config, 1, 2, 50), network.start(2))
+        values = log_probabilities(np.array([[3e38, -3e38, 0.0], [-3e38, -3e38, -3e38]], np.float32))
     assert extremes.tolist() == [0, 0, 0, 0.5, 1, 1, 1]
-    assert np.isfinite(logits).all()
-    assert np.isfinite(state.cell).all()
+    assert all(np.isfinite(one).all() for one in (logits, state.cell, values))
+    assert_equal(values[1], -np.log(3))
 
 
 def test_a_stream_has_the_same_bits_on_any_number_of_threads_that_it_chooses() -> None:
@@ -153,27 +148,15 @@ def test_a_stream_has_the_same_bits_on_any_number_of_threads_that_it_chooses() -
     np.testing.assert_array_equal(found[0], found[1])
 
 
-# What can be held
-
-
-@pytest.mark.parametrize(
-    ("text", "hold"),
-    [
+def test_the_notation_says_what_is_held_and_of_two_that_hold_the_same_the_later_one_counts() -> None:
+    for text, hold in (
         ("forget=1", Hold("forget", 1)),
         ("l1.output=0.5", Hold("output", 0.5, 1)),
         ("l0.u42=-1", Hold("hidden", -1, 0, 42)),
         (" l0.u3.cell = 3e1", Hold("cell", 30, 0, 3)),
-    ],
-)
-def test_the_notation_says_what_is_held(text: str, hold: Hold) -> None:
-    assert parse_hold(text) == hold
-
-
-HELD = Config(9, 1, 4, hidden_size=6, num_layers=2)
-
-
-def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free() -> None:
-    held = held_values([parse_hold("forget=1"), parse_hold("l1.forget=0")], HELD)
+    ):
+        assert parse_hold(text) == hold
+    held = held_values([parse_hold("forget=1"), parse_hold("l1.forget=0")], Config(9, 1, 4, 6, 2))
     at = GATES_AND_STATES.index("forget")
     assert held[:, at].tolist() == [[1] * 6, [0] * 6]
     assert np.isnan(np.delete(held, at, axis=1)).all()
@@ -182,87 +165,55 @@ def test_of_two_that_hold_the_same_the_later_one_counts_and_the_rest_stays_free(
 CONFIG = Config(vocabulary_size=7, byte_tokens=256, embedding_size=3, hidden_size=5, num_layers=2, residual=True)
 
 
-@pytest.mark.parametrize("value", [2**31, 2**63, 10**30, 0, -1, 1.0, "5", None, True, [5], float("nan")])
-@pytest.mark.parametrize(
-    "name", ["vocabulary_size", "byte_tokens", "embedding_size", "hidden_size", "num_layers", "cell", "residual"]
-)
-def test_a_value_no_network_can_have_is_refused_in_one_line_that_names_it(name: str, value: Any) -> None:
-    assert as_record(Config, dataclasses.asdict(CONFIG)) == CONFIG
-    if name == "residual" and value is True:
-        value = 1
-    with pytest.raises(ValueError, match=rf"^{name}:? .+$") as caught:
-        as_record(Config, {**dataclasses.asdict(CONFIG), name: value})
-    assert len(str(caught.value)) < 200
-
-
-def test_parameters_are_those_of_torch() -> None:
-    torch = pytest.importorskip("torch")
-    modules = [torch.nn.Embedding(7, 3), torch.nn.LSTM(3, 5, 2), torch.nn.Linear(5, 7)]
-    assert CONFIG.parameters == sum(weight.numel() for module in modules for weight in module.parameters())
-    lstm = {f"lstm.{name}": tuple(weight.shape) for name, weight in modules[1].named_parameters()}
-    assert {name: shape for name, shape in weight_shapes(CONFIG).items() if name.startswith("lstm.")} == lstm
-
-
-def weights() -> dict[str, Any]:
-    return {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(CONFIG).items()}
-
-
-def test_weights_of_the_right_names_shapes_and_numbers_pass_and_an_unknown_one_is_refused() -> None:
-    check_weights(CONFIG, weights())
-    with pytest.raises(ModelError, match=r"^'lstm.weight_ih_l2' is unknown$"):
-        check_weights(CONFIG, weights() | {"lstm.weight_ih_l2": np.zeros((20, 5), np.float32)})
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Config)])
+def test_a_value_no_network_can_have_is_refused_in_one_line_that_names_it(name: str) -> None:
+    values = dataclasses.asdict(CONFIG)
+    assert as_record(Config, values) == CONFIG
+    for value in (2**31, 2**63, 10**30, -1, 1.0, "5", None, [5], float("nan")):
+        with pytest.raises(ValueError, match=rf"^{name}:? .+$") as caught:
+            as_record(Config, {**values, name: value})
+        assert len(str(caught.value)) < 200
+    for number in ("vocabulary_size", "byte_tokens", "embedding_size", "hidden_size", "num_layers"):
+        for value in (0, True):
+            with pytest.raises(ValueError, match=rf"^{number}:? .+$"):
+                as_record(Config, {**values, number: value})
 
 
 def with_last(value: float) -> Any:
     return lambda weight: np.append(weight.flat[:-1], np.float32(value)).reshape(weight.shape)
 
 
-@pytest.mark.parametrize("name", list(weight_shapes(CONFIG)))
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (lambda weight: None, "is missing"),
+def test_weights_that_are_not_the_configs_are_refused_by_name() -> None:
+    weights: Any = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(CONFIG).items()}
+    check_weights(CONFIG, weights)
+    with pytest.raises(ModelError, match=r"^'lstm.weight_ih_l2' is unknown$"):
+        check_weights(CONFIG, weights | {"lstm.weight_ih_l2": np.zeros((20, 5), np.float32)})
+    wrongs: list[tuple[Any, str]] = [
         (lambda weight: np.zeros((2, 2), np.float32), "has the shape"),
         (lambda weight: weight.astype(np.float64), "holds float64"),
         (with_last(np.nan), "not finite"),
         (with_last(np.inf), "not finite"),
         (with_last(3e38), "beyond 1,000,000"),
-    ],
-)
-def test_weights_that_are_not_the_configs_are_refused(name: str, wrong: Any, message: str) -> None:
-    changed = {key: wrong(weight) if key == name else weight for key, weight in weights().items()}
-    changed = {key: weight for key, weight in changed.items() if weight is not None}
-    with pytest.raises(ModelError, match=f"^{name} {message}|{name}.*{message}"):
-        check_weights(CONFIG, changed)
+    ]
+    for name, weight in weights.items():
+        for wrong, message in wrongs:
+            with pytest.raises(ModelError, match=f"{name}.*{message}"):
+                check_weights(CONFIG, {**weights, name: wrong(weight)})
+        with pytest.raises(ModelError, match=f"{name}.*is missing"):
+            check_weights(CONFIG, {key: one for key, one in weights.items() if key != name})
 
 
-WINDOW, WINDOW_ROWS = 5, 9
-OF_WINDOWS = Config(WINDOW_ROWS, 1, embedding_size=1, hidden_size=7, num_layers=2, input="number", window=WINDOW)
+OF_WINDOWS = Config(9, 1, embedding_size=1, hidden_size=7, num_layers=2, input="number", window=5)
 WINDOW_WEIGHTS = random_weights(OF_WINDOWS, 1)
 WINDOWS, CARRIED = WindowNetwork(OF_WINDOWS, WINDOW_WEIGHTS), Network(OF_WINDOWS, WINDOW_WEIGHTS)
-WINDOW_IDS = np.random.default_rng(0).integers(0, WINDOW_ROWS, (2, 400))  # more windows than are read at once
 
 
-def anew(ids: np.ndarray) -> np.ndarray:
-    """The logits [B, T, WINDOW_ROWS] after ids [B, T], each from its own window."""
-    windows = [ids[:, max(0, t + 1 - WINDOW) : t + 1] for t in range(ids.shape[1])]
-    return np.stack([CARRIED.advance(window, CARRIED.start(len(ids)))[0] for window in windows], axis=1)
-
-
-@pytest.mark.parametrize("length", [1, 3, 7, 400])
+@pytest.mark.parametrize("length", [1, 3, 7, 400])  # the last has more windows than are read at once
 def test_each_prediction_reads_its_own_window(length: int) -> None:
-    logits, _ = WINDOWS.read(WINDOW_IDS[:, :length], WINDOWS.start(2))
-    np.testing.assert_allclose(logits, anew(WINDOW_IDS[:, :length]), atol=1e-5)
-
-
-SIZES = [(2, 48, 67), (1, 96, 67), (2, 300, 40)]  # layers, units, rows
-
-
-def drawn(layers: int, units: int, rows: int) -> tuple[Config, dict[str, NDArray[np.float32]], NDArray[np.int64]]:
-    """A network's sizes, its weights, and ids [5, 20]."""
-    config = Config(rows, 1, 32, units, layers)
-    ids = np.random.default_rng(units).integers(0, rows, (5, 20))
-    return config, random_weights(config, units**-0.5), ids
+    ids = random_ids(OF_WINDOWS, 0, 2, length)
+    windows = [ids[:, max(0, end - OF_WINDOWS.window) : end] for end in range(1, length + 1)]
+    expected = [CARRIED.advance(window, CARRIED.start(2))[0] for window in windows]
+    np.testing.assert_allclose(WINDOWS.read(ids, WINDOWS.start(2))[0], np.stack(expected, axis=1), atol=1e-5)
 
 
 def elsewhere(array: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
@@ -274,21 +225,23 @@ def elsewhere(array: NDArray[np.float32], offset: int) -> NDArray[np.float32]:
     return copy
 
 
-def bits_of(network: Network, ids: NDArray[np.int64], offset: int = 0) -> bytes:
+def bits_of(network: Network, ids: NDArray[np.int64], offset: int = 0) -> list[bytes]:
     """What five lanes read and what one lane steps through come to; the states lie at `offset`."""
-    logits, state = network.read(ids, network.start(5))
-    found = [logits.tobytes()]
-    state = network.start(1)
+    logits, _ = network.read(ids, network.start(5))
+    found, state = [logits.tobytes()], network.start(1)
     for column in ids[:1].T:
         state = State(elsewhere(state.hidden, offset), elsewhere(state.cell, offset), state.recent)
         logits, state = network.step(column, state)
         found.append(logits.tobytes())
-    return b"".join(found)
+    return found
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_same_reading_gives_the_same_bits_wherever_the_numbers_lie_in_memory(size: tuple[int, int, int]) -> None:
-    config, weights, ids = drawn(*size)
+@pytest.mark.parametrize(("layers", "units", "rows"), [(2, 48, 67), (1, 96, 67), (2, 300, 40)])
+def test_the_same_reading_gives_the_same_bits_wherever_the_numbers_lie_in_memory(
+    layers: int, units: int, rows: int
+) -> None:
+    config = Config(rows, 1, 32, units, layers)
+    weights, ids = random_weights(config, units**-0.5), random_ids(config, units, 5, 20)
     first = bits_of(Network(config, weights), ids)
     for offset in (0, 4, 16, 36):
         moved = {name: elsewhere(weight, offset) for name, weight in weights.items()}

@@ -287,15 +287,6 @@ def test_pieces_do_not_matter(read: list[int], cut: int) -> None:
         assert np.array_equal(once[k], np.concatenate([part[k] for part in parts]))
 
 
-@pytest.mark.parametrize("using", ["both", "ngram"])
-def test_what_a_text_says_again_costs_less(using: str) -> None:
-    phrase = np.random.default_rng(2).integers(0, BLENDED, 40)
-    adapter = Adapter(BLENDED, 0, using=using)
-    costs = [adapter.read(phrase, network_says(3, 40))[1].sum() for _ in range(5)]
-    assert costs[1] < 0.7 * costs[0]
-    assert costs[4] < 0.3 * costs[0]
-
-
 def test_where_nothing_returns_the_weights_turn_to_the_network() -> None:
     """Its predictions are right, and the n-gram's are noise: what both cost comes near what the network costs."""
     random = np.random.default_rng(4)

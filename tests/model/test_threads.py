@@ -119,26 +119,6 @@ def test_a_row_is_multiplied_on_as_many_threads_as_are_faster_at_the_moment() ->
         assert machine.used.count(best) > 0.97 * len(machine.used)
 
 
-@pytest.mark.parametrize("costs", [IDLE, BUSY])
-def test_waits_at_random_cost_a_stream_little_more_than_the_better_number_of_threads(costs: dict[int, float]) -> None:
-    rng = np.random.default_rng(0)
-
-    def seconds(number: int) -> float:
-        return costs[number] + 0.01 * number * (rng.random() < 0.02)  # the scheduler's interruptions
-
-    def spent(product: RowProducts, machine: Machine) -> float:
-        product.register(MATRIX)
-        for _ in range(20_000):
-            product(ROW, MATRIX)
-        return machine.now
-
-    machine, fixed = Machine(seconds), []
-    for number in (1, 2):
-        alone = Machine(lambda _, number=number: seconds(number))  # type: ignore[misc]
-        fixed.append(spent(alone.products(), alone))
-    assert spent(machine.products(), machine) < 1.1 * min(fixed)
-
-
 def test_two_threads_may_end_the_same_block() -> None:
     class Shared(RowProducts):
         def _end_block(self, now: float) -> None:
