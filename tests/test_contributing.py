@@ -165,12 +165,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return house
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """It knows, in this order: a newline, a, b, c, d and é."""
-    return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
-
-
 def test_a_new_vocabulary_and_a_new_optimizer_are_a_file_or_a_function_and_a_line(house: House, tmp_path: Path) -> None:
     (tmp_path / "fox.txt").write_text(TEXT)
     small = "--steps 2 --hidden-size 8 --embedding-size 4 --num-layers 1 --batch-size 4 --seq-length 8 --base none"
@@ -182,7 +176,8 @@ def test_a_new_vocabulary_and_a_new_optimizer_are_a_file_or_a_function_and_a_lin
     assert written["text"] == written["text"].upper()
 
 
-def test_a_filter_and_an_operation_are_one_function_for_every_way_of_asking(house: House, model: Path) -> None:
+def test_a_filter_and_an_operation_are_one_function_for_every_way_of_asking(house: House, tmp_path: Path) -> None:
+    model = save_tiny(tmp_path / "tiny")  # which knows, in this order: a newline, a, b, c, d and é
     answered = house.python("-c", ASK.format(docs=str(ROOT / "docs"), model=str(model)))
     assert answered.returncode == 0, answered.stderr.decode()
     said, signature, body, controls, reference = json.loads(answered.stdout)
