@@ -26,20 +26,18 @@ class Case(NamedTuple):
     """A text that gives no row, if there is one."""
 
 
-SOME = ("abcd", "☃☃☃ 12", "dcb\té")
-LABELLED = ("ham\tabab", "dcdc", "spam\tbbb")
+SOME, BLANK = ("abcd", "☃☃☃ 12", "dcb\té"), "\n\n\n"
 CASES = {
-    "score --lines": Case("score LINES FILE --lines", SOME),
-    "score --lines, an n-gram": Case("score MIXED FILE --lines --with ngram", SOME),
-    "score --lines, two files": Case("score LINES FILE OTHER --lines", SOME),
-    "score --lines --top": Case("score LINES FILE --lines --top 9", SOME, "\n\n\n"),
-    "score --lines, held": Case("score LINES FILE --lines --top 9 --hold forget=1", SOME, "\n\n\n"),
-    "score --lines --adapt": Case("score MIXED FILE --lines --adapt --with ngram", SOME),
-    "score --lines, labels": Case("score LABELS FILE --lines --top 9", LABELLED, "\n\n\n"),
+    "lines": Case("score LINES FILE --lines", SOME),
+    "an n-gram": Case("score MIXED FILE --lines --with ngram", SOME),
+    "two files": Case("score LINES FILE OTHER --lines", SOME),
+    "top, held": Case("score LINES FILE --lines --top 9 --hold forget=1", SOME, BLANK),
+    "adapt": Case("score MIXED FILE --lines --adapt --with ngram", SOME),
+    "labels": Case("score LABELS FILE --lines --top 9", ("ham\tabab", "dcdc", "spam\tbbb"), BLANK),
     "surprises": Case("surprises MIXED FILE", SOME),
     "surprises, two files": Case("surprises MIXED FILE OTHER --top 40", SOME),
-    "compare --lines": Case("compare LINES MIXED --file FILE --lines", SOME),
-    "compare --lines --top": Case("compare LINES MIXED --file FILE --lines --top 9", SOME, "\n\n\n"),
+    "compare": Case("compare LINES MIXED --file FILE --lines", SOME),
+    "compare, top": Case("compare LINES MIXED --file FILE --lines --top 9", SOME, BLANK),
     **{name: Case(*case) for name, case in cases("COLUMNS").items()},
 }
 
@@ -51,12 +49,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "LINES": save_tiny(place / "LINES", lines=True),
         "MIXED": save_tiny(place / "MIXED", lines=True, mixed=True),
     }
-    book, labelled = place / "book", place / "labelled"
-    book.write_text("".join(f"The {k}th ship was old. Nobody saw the sea.\n\n" for k in range(300)), "utf-8")
-    labelled.write_text("".join(f"{'ham' if k % 2 else 'spam'}\tline {k} ab\n" for k in range(200)), "utf-8")
+    book = "".join(f"The {k}th ship was old. Nobody saw the sea.\n\n" for k in range(300))
+    labelled = [f"{'ham' if k % 2 else 'spam'}\tline {k} ab" for k in range(200)]
     quick: dict[str, Any] = {"base": "none", "steps": 1, "hidden_size": 8, "threads": 1}
-    train(book, out=place / "RUN", **quick)
-    train(labelled, labels=True, out=place / "LABELS", **quick)
+    train(text=book, out=place / "RUN", **quick)
+    train(text=labelled, labels=True, out=place / "LABELS", **quick)
     for more in cases("OF_LINES_MODEL"):
         made |= more(made["LINES"], place)
     return made | {name: place / name for name in ("RUN", "LABELS")}

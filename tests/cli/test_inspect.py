@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afterword.commands import find_operation
 from afterword.language_model import load
 from afterword.operations.inspect_ import inspect
-from afterword.settings import kinds_of
-from tests.cli.answers import fine, records
+from tests.cli.answers import records
 from tests.cli.conftest import Run
 from tests.terminals import on_a_terminal
 
@@ -38,18 +36,6 @@ def test_a_text_is_given_by_itself_or_in_a_file_or_on_standard_input(model: Path
     piped = run("inspect", model, "--file", "-", "--json", input="ab☃b".encode())
     assert records(typed) == records(read) == records(piped)
     assert records(typed)[0]["tokens"] == ["a", "b", "<0xE2>", "<0x98>", "<0x83>", "b"]
-
-
-def test_what_is_written_to_a_file_is_not_drawn_too(model: Path, run: Run, tmp_path: Path) -> None:
-    fields = [field for field, _ in kinds_of(find_operation("inspect").request)]
-    endings = {field.name: field.metadata["ending"] for field in fields if field.metadata["ending"]}
-    for names in [*((name,) for name in endings), [*endings]]:
-        files = {name: tmp_path / f"{name}{endings[name][0]}" for name in names}
-        options = [one for name, file in files.items() for one in (f"--{name}", file)]
-        finished = fine(run("inspect", model, TEXT, *options, "--overwrite"))
-        assert finished.stdout == b"", names
-        assert {*finished.stderr.decode().splitlines()} == {f"wrote {file}" for file in files.values()}
-        assert all(file.stat().st_size > 1000 for file in files.values())
 
 
 def test_what_takes_long_shows_a_bar_on_a_terminal(model: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,47 +42,41 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def line(name: str, model: Path, source: Path, *options: str) -> list[str]:
-    """The command with its arguments. Without a model, there are no other files either."""
-    for file, content in cases("FILES").items() if model.exists() else ():
-        (model.parent / file).write_bytes(content)
-    return [name, *(word.format(model=model, source=source, folder=model.parent) for word in WORK[name]), *options]
-
-
 def test_all_that_write_a_file_are_known() -> None:
     assert {name for name, _, _ in outputs()} == set(WORK)
 
 
 @pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
-def test_a_file_that_is_there_is_refused_before_any_work_and_replaced_when_asked(
+def test_a_file_that_is_there_is_replaced_only_when_asked_and_streams_are_written_to(
     name: str, option: str, ending: str, model: Path, source: Path, run: Run
 ) -> None:
-    source = source.rename(source.with_suffix(ending))
-    missing = Path("no/such/model")
-    told = error_line(run(*line(name, missing, source, option, str(source))))
-    assert told == f"{source} exists already: name another file, or replace it with --overwrite"
-    error_line(run(*line(name, missing, source, "--overwrite", option, str(source))))
-    assert source.read_text("utf-8") == SOURCE  # a run that fails leaves the old file
-    copy = source.with_name("copy.txt")
-    copy.write_text(SOURCE, encoding="utf-8")
-    fine(run(*line(name, model, copy, option, str(source), "--overwrite")))
-    assert source.read_bytes() != SOURCE.encode()
-    left_over = [name for name in sorted(os.listdir(source.parent)) if not name.endswith(".ts")]  # types of a module
-    assert left_over == ["copy.txt", source.name]
+    for file, content in cases("FILES").items():
+        (model.parent / file).write_bytes(content)
 
+    def line(model: Path, *out: object) -> list[str]:
+        places = {"model": model, "source": source, "folder": model.parent}
+        return [name, *(word.format(**places) for word in WORK[name]), option, *map(str, out)]
 
-@pytest.mark.parametrize(("name", "option", "ending"), list(outputs()))
-def test_devices_pipes_and_standard_output_are_written_to(
-    name: str, option: str, ending: str, model: Path, source: Path, run: Run
-) -> None:
-    asked = line(name, model, source, option)
-    written = fine(run(*asked, "-")).stdout
+    there, missing = source.with_name(f"there{ending}"), Path("no/such/model")
+    there.write_text(SOURCE, encoding="utf-8")
+    told = error_line(run(*line(missing, there)))
+    assert told == f"{there} exists already: name another file, or replace it with --overwrite"
+    error_line(run(*line(missing, there, "--overwrite")))
+    assert there.read_text("utf-8") == SOURCE  # a run that fails leaves the old file
+    shown = fine(run(*line(model, there, "--overwrite")))
+    if name in ("generate", "inspect", "surprises"):  # what is written to a file is not shown too
+        assert shown.stdout == b""
+        assert (f"wrote {there}\n" in shown.stderr.decode()) == (name != "generate")
+    left_over = {path.name for path in source.parent.iterdir() if path.suffix != ".ts"}  # types of a module
+    assert left_over == {there.name, source.name}
+    written = fine(run(*line(model, "-"))).stdout
     assert len(written) > 4
-    fine(run(*asked, "/dev/null"))
-    assert Path("/dev/null").is_char_device()
+    assert there.read_bytes() != SOURCE.encode()
     if name == "generate":
-        assert fine(run(*asked, "/dev/stdout")).stdout == written
-        assert written in fine(run(*asked, "/dev/stderr")).stderr
+        assert fine(run(*line(model, "/dev/stdout"))).stdout == written
+        assert written in fine(run(*line(model, "/dev/stderr"))).stderr
+        fine(run(*line(model, "/dev/null")))
+        assert Path("/dev/null").is_char_device()
 
 
 def test_standard_output_that_leads_to_a_file_keeps_what_stands_in_it(model: Path, tmp_path: Path) -> None:
