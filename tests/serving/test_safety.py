@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import ipaddress
 import re
 import select
@@ -12,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,21 +97,15 @@ def test_a_server_on_all_addresses_is_reached_by_each_of_them_and_by_its_own_nam
     models: Path, tmp_path: Path, host: str
 ) -> None:
     (tmp_path / "key").write_text(KEY)
+    name = socket.gethostname()
     with serving(models / "tiny", "--host", host, "--api-key-file", tmp_path / "key") as found:
-
-        def status(address: str, named: str) -> int:
-            connection = http.client.HTTPConnection(address, found.port, timeout=PATIENCE)
-            with contextlib.closing(connection):
-                headers = {"Host": named.format(port=found.port), "Authorization": f"Bearer {KEY}"}
-                connection.request("GET", "/v1/models", headers=headers)
-                return connection.getresponse().status
-
-        name = socket.gethostname()
-        for address in {"127.0.0.1", "127.0.0.2"}:  # two of this machine's
-            for named in (f"{address}:{{port}}", f"{name}:{{port}}", f"{name.upper()}.local:{{port}}"):
-                assert status(address, named) == 200, (address, named)
-            for named in ("127.0.0.3:{port}", f"{address}:1", address, "evil.example:{port}", "0.0.0.0:{port}", name):
-                assert status(address, named) == 403, (address, named)
+        for address in ("127.0.0.1", "127.0.0.2"):  # two of this machine's
+            here = replace(found, address=address)
+            own = [f"{one}:{found.port}" for one in (address, name, f"{name.upper()}.local")]
+            others = [f"{one}:{found.port}" for one in ("127.0.0.3", "evil.example", "0.0.0.0")]
+            for named in (*own, *others, f"{address}:1", address, name):
+                status = here.get("/v1/models", Host=named, Authorization=f"Bearer {KEY}").status
+                assert status == (200 if named in own else 403), (address, named)
 
 
 def test_the_address_that_others_type_is_printed(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,10 +120,8 @@ def test_the_address_that_others_type_is_printed(models: Path, monkeypatch: pyte
 def test_no_answer_may_be_framed_or_run_anything(server: Serving) -> None:
     for path in ("/v1/models", "/nothing", "/health", "/openapi.json"):
         found = server.get(path)
-        assert found.status == (404 if path == "/nothing" else 200)
         policy = found.headers["content-security-policy"]
-        assert "default-src 'none'" in policy
-        assert "frame-ancestors 'none'" in policy
+        assert {"default-src 'none'", "frame-ancestors 'none'"} <= {*policy.split("; ")}
         assert "unsafe" not in policy
         assert found.headers["x-content-type-options"] == "nosniff"
 
