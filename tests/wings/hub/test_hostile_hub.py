@@ -157,7 +157,7 @@ def in_the_cache(place: Path) -> Path:
 
 def test_the_cache_of_the_library_is_used(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
     folder = in_the_cache(tmp_path)
-    for file in model.iterdir():
+    for file in [one for one in model.iterdir() if one.name != "README.md"]:  # no command needs the card
         shutil.copy(file, folder.parents[1] / "blobs")
         (folder / file.name).symlink_to(Path("..", "..", "blobs", file.name))
     for name in (MINE, f"{MINE}@{COMMIT}"):

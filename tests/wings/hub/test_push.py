@@ -28,7 +28,7 @@ from afterword.serving.writing.models import short_name
 from afterword.wings.hub.push import push
 from tests.cli.answers import fine
 from tests.terminals import on_a_terminal
-from tests.tiny import save_tiny_whole
+from tests.tiny import save_tiny, save_tiny_whole
 from tests.wings.hub.hub import TOKEN, Hub, Repository, problems, stand_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own
@@ -170,12 +170,15 @@ def test_a_revision_names_an_earlier_state(on_hub: Command, hub: Hub, model: Pat
     assert [fact["lines"] for fact in facts.values()] == [True, False]
 
 
-def test_only_the_files_of_a_model_are_downloaded(on_hub: Command, hub: Hub, model: Path, tmp_path: Path) -> None:
-    repository = published(hub, model)
+def test_only_the_files_of_a_model_are_downloaded(
+    on_hub: Command, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = published(hub, save_tiny(tmp_path / "large", hidden_size=60))
     files = repository.newest
     more = {"modeling.py": b"raise SystemExit", "model.pt": b"pickle", "deep/config.json": b"{}"}
     repository.commit({**files, **more, "calibration.safetensors": b"of another model"})
-    assert on_hub("info", MINE).returncode == 0
+    monkeypatch.setattr("afterword.wings.hub.repositories.LARGEST_JSON", len(files["model.safetensors"]) - 1)
+    assert on_hub("info", MINE).returncode == 0  # only tensors may be larger than that
     assert {path.name for path in (tmp_path / "home").rglob("snapshots/*/*")} == {*files}
     assert not any(path.endswith(("modeling.py", "model.pt")) for _, path in hub.requests)
 
