@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -406,6 +407,7 @@ def test_what_is_masked_is_not_stored_and_the_card_says_what_is(tmp_path: Path, 
     numbers = {float(int.from_bytes(map(int, one.split(".")))) for one in addresses}
     assert not [number for number in numbers if number % 256 and f"{number:.1f}" in stored]
     assert "usera" in stored
+    assert {len(hash) for hash in re.findall(r'"\\t(\w+)"', stored)} == {5}  # which many values share
     for card in ((out / CARD).read_text(), load(out)._card):
         assert "`lines.json` contains the words of the normal lines, such as the names of users" in card
     fine(run("accept", out, "login userz from 10.1.2.3 ok"))

@@ -123,6 +123,7 @@ def test_a_value_that_is_new_in_so_many_bits_comes_as_seldom() -> None:
     usual = GoodLines(late=1024, late_bits=late_bits)  # of 1,024 lines, 2^(10 - b) have b bits or more
     for bits in range(1, 30):
         assert 0.4 * 2**-bits <= usual.p_value(bits) <= 2.1 * 2**-bits
+    assert GoodLines.of(["a b", "a c"] * 300).late_bits == []  # nothing is new
 
 
 def test_new_values_are_not_odd_where_they_are_common() -> None:
