@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterable
@@ -127,10 +128,11 @@ def test_every_line_is_read_by_a_strict_parser(command: str, run: Run) -> None:
     assert printed(run, *command.split(), "--hold", "cell=1e38")  # where NaN comes from
 
 
+NOT_FINITE = st.sampled_from([math.nan, math.inf, -math.inf])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=9,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | NOT_FINITE,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
 )
 
 
