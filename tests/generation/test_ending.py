@@ -122,7 +122,7 @@ RULES: list[dict[str, Any]] = [
 
 
 def obeys(text: str, rule: dict[str, Any]) -> bool:
-    return not Judge("").broken(rule, "", text, draws_label=False)
+    return not Judge().broken(rule, "", text)
 
 
 @pytest.mark.parametrize("rule", RULES)

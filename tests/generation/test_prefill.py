@@ -140,7 +140,7 @@ def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) 
     writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **{rule: RULES[rule]}))
     alone = [writer.sample(prompt, seed) for seed in range(5)]
     for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
-        assert not Judge("").broken({rule: RULES[rule]}, prompt, sample.text, draws_label=False), sample
+        assert not Judge().broken({rule: RULES[rule]}, prompt, sample.text), sample
         assert sample.prompt == prompt
 
 
