@@ -19,6 +19,7 @@ def test_what_is_not_known_is_left_out_and_units_are_those_of_people(run: Run) -
         assert "versions" not in table
         assert "nats" not in table
         assert "None" not in table
+    assert load("labelled").info()["labels"] == {"vowel": 1, "b d": 1}
 
 
 def test_of_the_system_a_report_says_the_versions_and_the_machine(run: Run) -> None:
