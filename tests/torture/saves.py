@@ -23,7 +23,7 @@ from afterword.storage import MARK
 from afterword.text.characters import CharTokenizer
 from tests.learning.small import RECIPE
 from tests.processes import fork_server
-from tests.torture.disk import Disk, Operation, Watch, write_state
+from tests.torture.disk import Disk, Operation, watched, write_state
 
 FIRST, LAST = 1, 4  # saves that are watched: the first of a run, and such as remove an older one
 
@@ -85,8 +85,7 @@ def _load_model(folder: Path) -> int | None:
 
 def _save_record(folder: Path, k: int) -> None:
     corrections = tuple((step, 100) for step in range(k))
-    versions = {"afterword": "0.1.0"}
-    RunFolder(folder).write_record(RunRecord({}, RECIPE, None, {}, "", versions, (), corrections))
+    RunFolder(folder).write_record(RunRecord({}, RECIPE, None, {}, "", {"afterword": "0.1.0"}, (), corrections))
 
 
 def _load_record(folder: Path) -> int | None:
@@ -100,14 +99,13 @@ SUBJECTS = {
 }
 
 
-def recorded(subject: Subject, folder: Path, without: str = "") -> list[list[Operation]]:
-    """Return the operations of each of the saves FIRST to LAST in the empty `folder`."""
-    saves: list[list[Operation]] = []
-    with Watch(folder, lambda operation: saves[-1].append(operation), without):
-        for k in range(FIRST, LAST + 1):
-            saves.append([])
-            subject.save(folder, k)
-    return saves
+def judged(subject: Subject, folder: Path, allowed: tuple[int | None, ...]) -> str:
+    """Return "" if one of `allowed` loads from `folder`, or else what is wrong."""
+    try:
+        found = subject.load(folder)
+    except (AfterwordError, AssertionError, OSError) as error:
+        return f"{type(error).__name__} {error}"
+    return "" if found in allowed else f"found {found}, not {allowed}"
 
 
 # --- killed at every operation ---------------------------------------------------------------------------------------
@@ -126,44 +124,39 @@ def _killed_save(subject: str, folder: Path, k: int, at: int, halfway: bool) -> 
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
 
-    with Watch(folder, happens):
+    with watched(folder, happens):
         SUBJECTS[subject].save(folder, k)
     os._exit(0)
 
 
 def kill_at_every_operation(subject: Subject) -> Iterator[str]:
     """Kill a save at each operation; yield "" if the old or the new one loads and the next save tidies up."""
-    with tempfile.TemporaryDirectory() as place:
-        for k in (FIRST, LAST):
-            before, whole = Path(place, f"before-{k}"), Path(place, f"whole-{k}")
-            for folder in (before, whole):
-                folder.mkdir()
-                for earlier in range(FIRST, k):
-                    subject.save(folder, earlier)
+    for k in (FIRST, LAST):
+        with tempfile.TemporaryDirectory() as place:
+            before, whole, folder = (Path(place, name) for name in ("before", "whole", "killed"))
+            before.mkdir()
+            for earlier in range(FIRST, k):
+                subject.save(before, earlier)
+            shutil.copytree(before, whole)
             operations: list[Operation] = []
-            with Watch(whole, operations.append):
+            with watched(whole, operations.append):
                 subject.save(whole, k)
             subject.save(whole, k + 1)
             moments = [(at, False) for at in range(len(operations) + 1)]
             moments += [(at, True) for at, operation in enumerate(operations) if operation.kind == "write"]
             for at, halfway in moments:
-                folder = Path(place, "killed")
                 shutil.copytree(before, folder)
                 process = fork_server().Process(target=_killed_save, args=(subject.name, folder, k, at, halfway))
                 process.start()
                 process.join()
-                died = process.exitcode == -signal.SIGKILL
-                try:
-                    found = subject.load(folder)
-                    old = None if k == FIRST else k - 1
-                    wrong = "" if found in (old, k) and died == (at < len(operations)) else f"found {found}"
-                    RunFolder(folder).tidy()
-                    for again in (k, k + 1):
-                        subject.save(folder, again)
-                    if _names(folder) != _names(whole):
-                        wrong = f"left behind: {_names(folder) ^ _names(whole)}"
-                except (AfterwordError, AssertionError) as error:
-                    wrong = str(error)
+                wrong = judged(subject, folder, (None if k == FIRST else k - 1, k))
+                if (process.exitcode == -signal.SIGKILL) != (at < len(operations)):
+                    wrong = f"it ended with {process.exitcode}"
+                RunFolder(folder).tidy()
+                for again in (k, k + 1):
+                    subject.save(folder, again)
+                if left := _names(folder) ^ _names(whole):
+                    wrong = f"left behind: {left}"
                 yield f"save {k}, operation {at}: {wrong}" if wrong else ""
                 shutil.rmtree(folder)
 
@@ -187,20 +180,17 @@ def power_cuts(subject: Subject, seed: int = 0, without: str = "") -> Iterator[s
         folder, found_in = Path(place, "run"), Path(place, "found")
         folder.mkdir()
         disk = Disk(folder)
-        saves = recorded(subject, folder, without)
-        for k, operations in enumerate(saves, FIRST):
-            before = None if k == FIRST else k - 1
+        for k in range(FIRST, LAST + 1):
+            operations: list[Operation] = []
+            with watched(folder, operations.append, without):
+                subject.save(folder, k)
             for done, operation in enumerate(operations, 1):
                 disk.do(operation)
-                allowed = (before, k) if done < len(operations) else (k,)
+                allowed = (None if k == FIRST else k - 1, k) if done < len(operations) else (k,)
                 for state in disk.after_power_cut(draw):
                     found_in.mkdir()
                     write_state(state, found_in)
-                    try:
-                        found = subject.load(found_in)
-                        wrong = "" if found in allowed else f"found {found}, not {allowed}"
-                    except (AfterwordError, AssertionError, OSError) as error:
-                        wrong = str(error)
+                    wrong = judged(subject, found_in, allowed)
                     yield f"save {k} after {operation.kind} {operation.path}: {wrong}" if wrong else ""
                     shutil.rmtree(found_in)
 
@@ -212,26 +202,22 @@ def damages(flips: int, seed: int = 0) -> Iterator[str]:
     """Cut a small checkpoint at every length and flip `flips` single bits; yield "" if one line reports it."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+        run = RunFolder(Path(place))
         tensors = {"weight": np.arange(50, dtype=np.float32), "hidden/0": np.ones((1, 2, 3), np.float32)}
-        RunFolder(folder).save_checkpoint(tensors, Position(1, {"at": [1, 2]}, nats=2.5))
-        (path,) = (folder / "checkpoints").iterdir()
+        run.save_checkpoint(tensors, Position(1, {"at": [1, 2]}, nats=2.5))
+        (path,) = (run.path / "checkpoints").iterdir()
         whole = path.read_bytes()
+        damaged = {f"cut to {length} bytes": whole[:length] for length in range(len(whole))}
         bits = range(8 * len(whole))
-        chosen = draw.sample(bits, flips) if flips <= len(bits) else [*bits, *draw.choices(bits, k=flips - len(bits))]
-        for length in range(len(whole)):
-            yield _noticed(path, whole[:length], f"cut to {length} bytes")
-        for bit in chosen:
+        for bit in draw.sample(bits, min(flips, len(bits))):
             turned = bytearray(whole)
             turned[bit // 8] ^= 1 << bit % 8
-            yield _noticed(path, bytes(turned), f"bit {bit} turned")
-
-
-def _noticed(path: Path, content: bytes, what: str) -> str:
-    path.write_bytes(content)
-    notes: list[str] = []
-    try:
-        RunFolder(path.parent.parent).load_checkpoint(notes)
-    except AfterwordError:
-        return "" if len(notes) == 1 and "\n" not in notes[0] else f"{what}: {notes}"
-    return f"{what}: not noticed"
+            damaged[f"bit {bit} turned"] = bytes(turned)
+        for what, content in damaged.items():
+            path.write_bytes(content)
+            notes: list[str] = []
+            try:
+                run.load_checkpoint(notes)
+                yield f"{what}: not noticed"
+            except AfterwordError:
+                yield "" if len(notes) == 1 and "\n" not in notes[0] else f"{what}: {notes}"
