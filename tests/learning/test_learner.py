@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import platform
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,10 @@ from afterword.learning.batches import Batch, Lanes, Lines
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import EARLY, OPTIMIZERS
 from afterword.learning.ranks import Team
-from afterword.model.network.network import Network
 from tests.bases.small import random_weights
 from tests.learning.small import RECIPE, tokenizer_of
+from tests.processes import finished
 
-ROOT = Path(__file__).parents[2]
 BOUNDARY, ROWS = 9, 10
 CONFIG = RECIPE.config(tokenizer_of(ROWS))
 IDS = np.random.default_rng(0).integers(0, 9, 500)
@@ -35,6 +33,9 @@ def bfloat16_runs() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+HALF = pytest.mark.skipif(not bfloat16_runs(), reason="this processor's LSTM has no bfloat16")
 
 
 def lanes() -> Lanes:
@@ -65,18 +66,13 @@ def _remembering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(OPTIMIZERS, "remembering", lambda network, recipe: [Remembering(network.parameters())])
 
 
-def test_what_an_optimizer_remembers_that_no_checkpoint_can_hold_is_refused() -> None:
+@pytest.mark.parametrize("memory", [{"weight": torch.zeros(1)}, {"called": 3}])
+def test_what_an_optimizer_remembers_that_no_checkpoint_can_hold_is_refused(memory: dict[str, Any]) -> None:
     learner = learner_of(optimizer="remembering")
     learner.learn(lanes().next(), 0.01)
-    state = next(iter(learner._optimizers[0].state.values()))
-    for memory in ({"weight": torch.zeros(1)}, {"called": 3}):
-        state |= memory
-        with pytest.raises(TypeError, match="a checkpoint cannot hold"):
-            learner.tensors()
-        state.pop(next(iter(memory)))
-
-
-HALF = pytest.mark.skipif(not bfloat16_runs(), reason="this processor's LSTM has no bfloat16")
+    next(iter(learner._optimizers[0].state.values())).update(memory)
+    with pytest.raises(TypeError, match="a checkpoint cannot hold"):
+        learner.tensors()
 
 
 @pytest.mark.parametrize(
@@ -103,65 +99,30 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(changes: dict[str
     assert bits_of(learner) == bits_of(other)
 
 
-def second_training(**changes: Any) -> Learner:
-    """A learner that has taken four steps, and then began a second training from the same base."""
-    learner, source, base = learner_of(**changes), lanes(), random_weights(CONFIG)
-    learner.start_from(base)
-    for _ in range(4):
-        learner.learn(source.next(), 0.01)
-    learner.begin_again(base, 4)
-    return learner
-
-
-@pytest.mark.parametrize("changes", [{}, {"averaging": None}])
-def test_of_two_trainings_the_mean_is_kept_and_each_counts_by_its_steps(changes: dict[str, Any]) -> None:
-    learner, source, base = learner_of(**changes), lanes(), random_weights(CONFIG)
-    learner.start_from(base)
+@pytest.mark.parametrize("averaging", [RECIPE.averaging, None])
+def test_of_two_trainings_the_mean_is_kept_and_the_second_learns_as_a_first_without_teacher_and_dropout(
+    averaging: float | None,
+) -> None:
+    learner, source, base = (
+        learner_of(averaging=averaging, distillation=0.3, dropout=0.5),
+        lanes(),
+        random_weights(CONFIG),
+    )
     for _ in range(4):
         learner.learn(source.next(), 0.01)
     first = {name: weight.copy() for name, weight in learner.kept.weights().items()}
     learner.begin_again(base, 4)
-    assert all(np.array_equal(weight, first[name]) for name, weight in learner.kept.weights().items())
-    assert all(np.array_equal(weight, base[name]) for name, weight in learner.network.weights().items())
+    np.testing.assert_equal(learner.kept.weights(), first)
+    np.testing.assert_equal(learner.network.weights(), base)
+    plain = learner_of(distillation=0.0, dropout=0.0)
     for _ in range(12):
-        learner.learn(source.next(), 0.01)
+        batch = source.next()
+        batch.fresh[:] |= learner.step == 4  # as for one that begins
+        assert learner.learn(batch, 0.01) == plain.learn(batch, 0.01)
+    np.testing.assert_equal(learner.network.weights(), plain.network.weights())
     second = learner._average.weights()
     for name, weight in learner.kept.weights().items():
         np.testing.assert_allclose(weight, 0.25 * first[name] + 0.75 * second[name], atol=1e-6)
-
-
-def test_a_second_training_learns_as_a_first_one_without_distillation_and_dropout() -> None:
-    again = second_training(distillation=0.3, dropout=0.5)
-    plain = learner_of(distillation=0.0, dropout=0.0)
-    plain.start_from(random_weights(CONFIG))
-    source = lanes()
-    for _ in range(6):
-        batch = source.next()
-        assert again.learn(batch, 0.01) == plain.learn(batch, 0.01)
-    assert again.network.weights().keys() == plain.network.weights().keys()
-    for name, weight in again.network.weights().items():
-        np.testing.assert_array_equal(weight, plain.network.weights()[name])
-
-
-def test_learning_lowers_the_cost_of_a_text_that_repeats() -> None:
-    ids = np.tile(np.arange(9), 60)
-    source = Lanes(ids, dataclasses.replace(RECIPE, seq_length=9, reset_probability=0.0), boundary=BOUNDARY, newline=0)
-    learner = learner_of(dropout=0.0)
-    costs = [float(learner.learn(source.next(), 0.05)) for _ in range(60)]
-    assert costs[-1] < 0.3 * costs[0]
-
-
-def test_what_was_learned_is_what_the_numpy_network_computes() -> None:
-    learner, source = learner_of(), lanes()
-    for _ in range(10):
-        learner.learn(source.next(), 0.01)
-    inputs = np.random.default_rng(1).integers(0, ROWS, (20, 2))
-    network = learner.kept.eval()
-    with torch.no_grad():
-        expected = network(torch.from_numpy(inputs), network.empty_state(2))[0].numpy()
-        ours = Network(CONFIG, {name: weight.copy() for name, weight in network.weights().items()})
-    logits, _ = ours.read(inputs.T, ours.start(2))
-    np.testing.assert_allclose(logits, expected.transpose(1, 0, 2), atol=1e-5)
 
 
 def test_evaluation_reads_the_averaged_weights_and_changes_nothing() -> None:
@@ -191,42 +152,18 @@ def test_dropped_weights_are_zero_for_one_step_and_learn_nothing_in_it() -> None
     before, dropped = [weight.detach().clone() for weight in weights], []
     for _ in range(2):
         network.zero_grad()
-        with network.weights_dropped(0.25):
+        with contextlib.suppress(KeyboardInterrupt), network.weights_dropped(0.25):
             dropped.append([weight == 0 for weight in weights])
             for weight, whole, zero in zip(weights, before, dropped[-1], strict=True):
                 torch.testing.assert_close(weight, whole * ~zero / 0.75)
                 assert 0.15 < zero.float().mean() < 0.35
             network(torch.from_numpy(batch.inputs), network.empty_state(3))[0].square().sum().backward()
+            raise KeyboardInterrupt  # whatever happens, they return
         for weight, whole, zero in zip(weights, before, dropped[-1], strict=True):
             assert torch.equal(weight, whole)
             assert weight.grad is not None
             assert torch.equal(weight.grad == 0, zero)
     assert not torch.equal(dropped[0][0], dropped[1][0])
-
-
-def test_weights_return_after_an_error() -> None:
-    network = learner_of().network
-    before = {name: weight.copy() for name, weight in network.weights().items()}
-    with pytest.raises(KeyboardInterrupt), network.weights_dropped(0.5):
-        raise KeyboardInterrupt
-    for name, weight in network.weights().items():
-        np.testing.assert_array_equal(weight, before[name])
-
-
-def test_the_more_the_base_teaches_the_more_its_predictions_are_kept() -> None:
-    batch, distances = lanes().next(), []
-    for distillation in (0.0, 0.4, 0.8):  # with 1.0 there is no gradient, and Muon would enlarge its rounding errors
-        learner, source = learner_of(distillation=distillation, dropout=0.0), lanes()
-        base = learner_of(distillation=0.0)
-        for _ in range(20):
-            learner.learn(source.next(), 0.003)
-        with torch.no_grad():
-            ours, before = (
-                network.eval()(torch.from_numpy(batch.inputs), network.empty_state(3))[0].log_softmax(-1)
-                for network in (learner.network, base.network)
-            )
-        distances.append(float((before.exp() * (before - ours)).sum(-1).mean()))
-    assert distances[0] > distances[1] > distances[2]
 
 
 def test_the_text_and_the_base_teach_in_proportion() -> None:
@@ -257,22 +194,15 @@ def test_a_line_costs_and_teaches_the_same_whatever_stands_beside_it(distillatio
     ids = np.array([token for line in lines for token in [*line, BOUNDARY]])
     together = Lines(ids, 3, 20, boundary=BOUNDARY, seed=0).next()
     cost, teaching = gradients(together, distillation)
-    costs, sums = 0.0, {name: np.zeros_like(gradient) for name, gradient in teaching.items()}
-    for line in lines:
-        alone = Lines(np.array([*line, BOUNDARY]), 1, 20, boundary=BOUNDARY, seed=0).next()
-        one, own = gradients(dataclasses.replace(alone, weight=together.weight), distillation)
-        costs += one
-        for name, gradient in own.items():
-            sums[name] += gradient
-    assert cost == pytest.approx(costs, rel=1e-5)
+    alone = [Lines(np.array([*line, BOUNDARY]), 1, 20, boundary=BOUNDARY, seed=0).next() for line in lines]
+    each = [gradients(dataclasses.replace(one, weight=together.weight), distillation) for one in alone]
+    assert cost == pytest.approx(sum(own for own, _ in each), rel=1e-5)
     for name, gradient in teaching.items():
-        np.testing.assert_allclose(gradient, sums[name], atol=1e-6)
+        np.testing.assert_allclose(gradient, sum(own[name] for _, own in each), atol=1e-6)
 
 
 STEPS_OF_LARGE_TENSORS = """
 import dataclasses, resource
-from afterword.runs.environment import check_torch
-check_torch()
 import numpy as np, torch
 torch.set_num_threads(2)
 from afterword.learning.batches import Batch
@@ -292,7 +222,4 @@ print(min(after - before for before, after in zip(faults, faults[1:])))
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be set to keep all freed memory")
 def test_a_step_reuses_the_memory_of_the_step_before() -> None:
     """A layer's gates take 40 MiB here. By default, glibc returns such blocks, and a step has 40,000 page faults."""
-    done = subprocess.run(
-        [sys.executable, "-c", STEPS_OF_LARGE_TENSORS], check=True, capture_output=True, text=True, cwd=ROOT
-    )
-    assert int(done.stdout) < 2_000
+    assert int(finished([sys.executable, "-c", STEPS_OF_LARGE_TENSORS]).stdout) < 2_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_our_adamw_moves_the_weights_to_the_bits_of_pytorchs() -> None:
     ours, theirs = (
         [{"params": these[:1], "weight_decay": 0.1}, {"params": these[1:], "weight_decay": 0.0}] for these in weights
     )
-    optimizers = AdamW(ours, 0.01), torch.optim.AdamW(theirs, lr=0.01, betas=(0.9, 0.99), fused=True)
+    optimizers: tuple[Any, Any] = AdamW(ours, 0.01), torch.optim.AdamW(theirs, lr=0.01, betas=(0.9, 0.99), fused=True)
     for gradient in random(10, 5, 3):
         for these, optimizer in zip(weights, optimizers, strict=True):
             these[0].grad, these[1].grad = gradient.clone(), gradient.flatten()[:7].clone()

@@ -54,7 +54,8 @@ def counted(faults: Callable[[], Iterable[str]], good: str) -> Result:
     """Judge faults, each of which is "" or describes what is wrong."""
     results = list(faults())
     wrong = [result for result in results if result]
-    print(*wrong[:5], sep="\n", file=sys.stderr)
+    for result in wrong[:5]:
+        print(result, file=sys.stderr)
     return f"{len(results) - len(wrong):,} of {len(results):,} {good}", not wrong and bool(results)
 
 
