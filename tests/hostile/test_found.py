@@ -123,6 +123,7 @@ def nothing(place: Path) -> None:
     """What is wrong is in the words."""
 
 
+NO_REPEATS = r"\*\+" * 300 + "(?:a|b)" * 200
 LOCKED = "<encryption><CipherReference URI='OEBPS/text/one.xhtml'/></encryption>"
 ENCRYPTED = MANIFEST.replace("/>", "><manifest:encryption-data/></manifest:manifest>")
 OUTSIDE = PACKAGE.replace("text/one.xhtml", "../../../../etc/hostname")
@@ -140,6 +141,13 @@ FOUND: list[tuple[Make, str, str]] = [
     (pipe("book"), "score tiny book book", "can be read only once"),
     (nothing, "train - /dev/stdin --out new", "can be read only once"),
     (nothing, "score tiny - -", "can be read only once"),
+    # words
+    (
+        nothing,
+        f"generate tiny --pattern {'.*' * 3000}",
+        "pattern is too large: it may have at most 200 repeats",
+    ),
+    (nothing, rf"generate tiny --pattern '{NO_REPEATS}'", "can match pattern"),
     # texts
     (text(b""), TRAIN, "0 characters; at least 64 are needed"),
     (text(codecs.BOM_UTF8), TRAIN, "0 characters"),

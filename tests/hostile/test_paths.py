@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from tests.cli.conftest import run_here
 from tests.hostile.test_found import BOOK
 from tests.hostile.test_texts import SMALL
-from tests.processes import finished
 from tests.serving.server import Reply, Serving, serving
 from tests.tiny import save_tiny
 
@@ -33,9 +34,12 @@ def huge(file: Path) -> None:
     os.truncate(file, 2**34)  # sparse: takes no room on the disk
 
 
-DAMAGES: list[Callable[[Path], None]] = [Path.unlink, torn, turned_to_pipe, turned_to_folder, huge]
+DAMAGES: list[Callable[[Path], object]] = [Path.unlink, torn, turned_to_pipe, turned_to_folder, huge]
 MODEL = ["config.json", "tokenizer.json", "model.safetensors", "ngram.safetensors"]
 RUN = ["run.json", "metrics.jsonl", "corpus/corpus.json", "model/config.json", "model/model.safetensors"]
+FILES = [("model", file) for file in MODEL] + [(run, file) for run in ("watched", "own/trained") for file in RUN]
+CASES = [(folder, file, DAMAGES[k % len(DAMAGES)]) for k, (folder, file) in enumerate(FILES)]  # each in turn
+CASES += [(folder, "", shutil.rmtree) for folder in ("model", "watched", "own/trained")]
 KNOWN = {"prompt": "ab", "text": "ab", "word": "ab", "tokens": [1]}
 
 
@@ -56,31 +60,43 @@ def everything(server: Serving, name: str) -> list[Reply]:
     return replies
 
 
-def test_no_answer_shows_an_absolute_path(tmp_path: Path) -> None:
-    (tmp_path / "book.txt").write_bytes(BOOK)
-    command = [sys.executable, "-m", "afterword", "train", "book.txt", "--out", "watched", *SMALL]
-    assert finished(command, cwd=tmp_path).returncode == 0
-    os.mkdir(tmp_path / "own")
-    shutil.copytree(tmp_path / "watched", tmp_path / "own" / "trained")
-    save_tiny(tmp_path / "model", mixed=True)
-    folders = {tmp_path / "model": MODEL, tmp_path / "watched": RUN, tmp_path / "own" / "trained": RUN}
-    relative = Path(os.path.relpath(tmp_path))  # which ends with the absolute path
-    arguments = (relative / "model", "--run", relative / "watched", "--train", relative / "own")
-    refused = 0
-    with serving(*arguments) as server:
-        for folder, files in folders.items():
-            for k, file in enumerate((*files, "")):
-                for damage in (DAMAGES[k:] + DAMAGES[:k])[::2][:2] if file else [shutil.rmtree]:  # each two, in turn
-                    shutil.copytree(folder, tmp_path / "whole")
-                    damage(folder / file)
-                    for config in folder.rglob("config.json"):
-                        os.utime(config)  # so that the model is read again
-                    for answer in everything(server, folder.name):
-                        assert str(tmp_path) not in answer.body.decode(), (file, damage, answer.body)
-                        refused += answer.status >= 400 and folder.name in answer.error
-                    shutil.rmtree(folder, ignore_errors=True)
-                    os.rename(tmp_path / "whole", folder)
-        shutil.rmtree(tmp_path / "own")
-        found = server.post("/v1/runs", {"name": "new", "text": "ab"})
-        assert (found.status, str(tmp_path) in found.error) == (507, False)
-    assert refused > 120
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, a run that is watched, and one among a server's own."""
+    place = tmp_path_factory.mktemp("paths")
+    (place / "book.txt").write_bytes(BOOK)
+    assert run_here(["train", str(place / "book.txt"), "--out", str(place / "watched"), *SMALL]).returncode == 0
+    shutil.copytree(place / "watched", place / "own" / "trained")
+    save_tiny(place / "model", mixed=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[Serving]:
+    relative = Path(os.path.relpath(place))  # which ends with the absolute path
+    with serving(relative / "model", "--run", relative / "watched", "--train", relative / "own") as server:
+        yield server
+
+
+@pytest.mark.parametrize(("folder", "file", "damage"), CASES, ids=range(len(CASES)))
+def test_no_answer_shows_an_absolute_path(
+    server: Serving, place: Path, tmp_path: Path, folder: str, file: str, damage: Callable[[Path], object]
+) -> None:
+    shutil.copytree(place / folder, tmp_path / "whole")
+    damage(place / folder / file)
+    for config in (place / folder).rglob("config.json"):
+        os.utime(config)  # so that the model is read again
+    name, refused = Path(folder).name, 0
+    for answer in everything(server, name):
+        assert str(place) not in answer.body.decode()
+        refused += answer.status >= 400 and name in answer.error
+    shutil.rmtree(place / folder, ignore_errors=True)
+    shutil.move(tmp_path / "whole", place / folder)
+    assert refused > 2
+
+
+def test_a_place_for_runs_that_is_gone_shows_no_absolute_path(server: Serving, place: Path) -> None:
+    shutil.move(place / "own", place / "gone")
+    found = server.post("/v1/runs", {"name": "new", "text": "ab"})
+    shutil.move(place / "gone", place / "own")
+    assert (found.status, str(place) in found.error) == (507, False)
