@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 
+from afterword.commands import commands, find_operation
+from afterword.operations.operation import arguments_of
+from afterword.settings import kinds_of
 from tests.cli.conftest import Run
 from tests.runs.conftest import once_ended
 from tests.sealing import reseal
@@ -238,3 +241,24 @@ def test_what_was_found_is_refused_in_one_line_and_leaves_nothing(
     assert len(said) == 1 or "--resume" in line, said
     assert says in said[-1]
     assert contents(tmp_path) == before
+
+
+NUMBERS = ["nan", "inf", "-inf", "1e400", "-1", "0", "99999999999999999999", "0x9", "", " ", "1_0", "٣", "½", "\ud800"]
+WRITING = ["--top-k", "--temperature", "--top-p", "--no-copy"]
+
+
+@pytest.mark.parametrize("name", [*commands(), "that writes"])
+def test_an_extreme_number_of_any_option_is_one_line(run: Run, model: Path, name: str) -> None:
+    line, options = ["generate", str(model), "--max-tokens", "2"], WRITING
+    if name in commands():
+        request = find_operation(name).request
+        line = [name, *["gone"] * len(arguments_of(request))]  # without any, a command would begin its work
+        numbered = [field for field, kind in kinds_of(request) if {int, float} & {*kind.types} and len(line) > 1]
+        options = [f"--{field.name.replace('_', '-')}" for field in numbered]
+    for option in options:
+        for number in NUMBERS:
+            found = run(*line, f"{option}={number}".encode("utf-8", "surrogatepass"))
+            said = found.stderr.decode()
+            assert found.returncode in ((1, 2) if name in commands() else (0, 2)), said
+            assert "Traceback" not in said
+            assert found.returncode == 0 or said.splitlines()[-1].startswith("error: "), said

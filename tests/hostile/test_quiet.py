@@ -74,11 +74,8 @@ def check_quiet(left: Left, command: str) -> None:
     caches = re.findall(r"`~/\.(cache|config)/([\w/]+)`", FILES.read_text(encoding="utf-8"))
     known = [f"{'cache' if kind == 'cache' else 'home/.config'}/{name}" for kind, name in caches]
     assert known
-    named = [
-        file
-        for file in left.files
-        if any(f"{one}/".startswith(f"{file}/") or file.startswith(f"{one}/") for one in known)
-    ]
+    beside = [f"{one}/" for one in known]
+    named = [one for one in left.files if any(f"{one}/".startswith(way) or way.startswith(f"{one}/") for way in beside)]
     assert [*left.files] == (named if "--png" in command else [])
 
 
