@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterword.generation import next_words, prefill
-from afterword.generation.copying import Passages, find_copies
+from afterword.generation.copying import Passages
 from afterword.generation.prefill import Reading, read_prompt
 from afterword.generation.sampling import Sampling
 from afterword.generation.texts import Sample
@@ -27,7 +27,7 @@ from afterword.model.ngram.tables import Ngram
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
 from tests.generation.judging import Judge
-from tests.generation.test_continuation import CHAR, SAVED, model
+from tests.generation.test_continuation import model
 
 TEXT = "aab aba\nabab abbé bab\n ab aé abaaaa"
 SYMBOLS = SymbolTokenizer.of("\n abé", texts=[TEXT])
@@ -77,14 +77,11 @@ def test_what_follows_a_prompt_follows_its_characters_or_continues_a_symbol(kind
     assert {one.text: one.probability for one in found} == pytest.approx(expected, abs=3 * prefill.RARE)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "temperature"), [("ab\nab", 1), ("ab ", 1), (" aba", 1), ("ab ", 0.6), (" aba", 0.6), ("ab\nab", 0)]
-)
+@pytest.mark.parametrize(("prompt", "temperature"), [("ab\nab", 1), ("ab ", 1), (" aba", 0.6), ("ab\nab", 0)])
 def test_texts_begin_as_the_probabilities_say(prompt: str, temperature: float) -> None:
     writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=1, temperature=temperature))
     firsts = Counter(one.text[:1] for one in writer.samples([prompt], 1000, 0))
-    loaded = LanguageModel(RUNNING, network=NETWORKS["running"])
-    for one in loaded.next_characters(prompt, temperature=temperature):
+    for one in LanguageModel(RUNNING, network=NETWORKS["running"]).next_characters(prompt, temperature=temperature):
         assert SYMBOLS.decode([one.id]) == one.text
         assert firsts[one.text] / 1000 == pytest.approx(one.after, abs=0.05)
         assert one.after > 0 or one.text not in firsts
@@ -116,82 +113,50 @@ def test_the_pieces_cost_what_they_cost_after_the_characters_of_the_prompt(promp
     assert any(cost == pytest.approx(first.log_probability, abs=1e-5) for cost in costs)
 
 
-def test_the_ways_are_all_there_is() -> None:
-    for prompt, symbol in (("ab", "ab"), ("aba ", " "), ("aab abaa", " abaa"), ("\naba", "aba")):
-        spellings = read_prompt(RUNNING, NETWORKS["running"], prompt).spellings
-        each = [np.exp(log_probabilities(one.logits)[0]) for one in spellings]
-        assert [one.sum() for one in each] == pytest.approx([1] * len(spellings))
-        assert sum(one[:-1].sum() for one in each) == pytest.approx(1, abs=0.1)  # but for the row of all bytes
-        assert {(SYMBOLS.decode(one.tokens), one.rest) for one in spellings} == {(symbol, ""), ("", symbol)}
-
-
-RULES: dict[str, Any] = {
-    "pattern": "b?a*\n[ab]+",
-    "only": "ab",
-    "starts_with": "ba",
-    "contains": "bb",
-}
+RULES: list[dict[str, Any]] = [{"pattern": "b?a*\n[ab]+"}, {"only": "ab"}, {"starts_with": "ba"}, {"contains": "bb"}]
+RULES += [{"no_copy": 4}]
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("prompt", ["ab", "ab a", "ab ", "é"])
-def test_rules_are_for_what_is_written_after_the_prompt(prompt: str, rule: str) -> None:
-    pytest.importorskip("llguidance")
-    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **{rule: RULES[rule]}))
-    alone = [writer.sample(prompt, seed) for seed in range(5)]
-    for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
-        assert not Judge().broken({rule: RULES[rule]}, prompt, sample.text), sample
-        assert sample.prompt == prompt
-
-
-def test_stop_strings_copies_and_lengths_are_those_of_what_is_written() -> None:
-    def written(prompt: str, **settings: Any) -> list[Sample]:
-        writer = Writer(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
-        return list(writer.samples([prompt], 40, seed=0))
-
+def test_rules_are_for_what_is_written_after_the_prompt(rule: dict[str, Any]) -> None:
     source = "abab\nab ababé a\n" * 3
-    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=30, no_copy=4), Passages(source, 4))
-    for one in writer.samples([" ab", "b ab"], 20, seed=0):
-        assert len(find_copies([str(one)], source).longest) <= 4
-    assert not any("ab" in one.text for one in written("aba", stop="ab"))
-    assert any(one.text for one in written("aba", stop="ab"))
-    assert {one.tokens for one in written("aba", max_tokens=3)} == {3}
-    assert all(one.text for one in written("aba", max_tokens=1))
+    passages = Passages(source, 4) if "no_copy" in rule else None
+    writer = Writer(RUNNING, NETWORKS["running"], Sampling(max_tokens=20, **rule), passages)
+    for prompt in ("ab", "ab a", "ab ", "é"):
+        alone = [writer.sample(prompt, seed) for seed in range(5)]
+        for sample in [*writer.samples([prompt], 20, seed=0), *alone]:
+            assert not Judge(source).broken(rule, prompt, sample.text), sample
+            assert sample.prompt == prompt
 
 
-def test_prompts_of_characters_are_read_as_they_are() -> None:
-    network = SAVED.network()
-    reading = read_prompt(SAVED, network, "abab")
-    logits, _ = network.advance(np.array([[CHAR.end, *CHAR.encode("abab")]]), network.start())
-    np.testing.assert_array_equal(reading.logits, logits)
-    assert (reading.spellings, reading.tokens, reading.rest) == ((), (), "")
+def test_stop_strings_and_lengths_are_those_of_what_is_written() -> None:
+    def written(**settings: Any) -> list[Sample]:
+        writer = Writer(RUNNING, NETWORKS["running"], Sampling(**{"max_tokens": 30, "temperature": 1.5} | settings))
+        return list(writer.samples(["aba"], 40, seed=0))
+
+    texts = [one.text for one in written(stop="ab")]
+    assert any(texts)
+    assert not any("ab" in text for text in texts)
+    assert {one.tokens for one in written(max_tokens=3)} == {3}
+    assert all(one.text for one in written(max_tokens=1))
 
 
-def test_prompts_that_are_read_together_are_read_as_alone() -> None:
-    network, texts = NETWORKS["mixed"], ["ab", "b ab", "\n", " abb", "ab "]
+def test_prompts_that_are_read_together_are_read_as_alone_and_equal_ones_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, texts = MIXED.predictor(), ["ab", "b ab", "\n", " abb", "ab ", "ab"]
+    alone = [read_prompt(MIXED, network, text) for text in texts]
     together = [prefill.prompt_of(MIXED, network, text) for text in texts]
+    monkeypatch.setattr(network, "advance", advance := Mock(wraps=network.advance))
     for prompt in together:
         while prompt.read < len(prompt.ids):
-            prefill.read_on([prompt], 2)
+            prefill.read_on([one for one in together if one.read == prompt.read < len(one.ids)], 64)
         prompt.heal()
-    for text, prompt in zip(texts, together, strict=True):
-        alone, other = read_prompt(MIXED, network, text), prompt.whole()
-        assert [(one.tokens, one.rest) for one in alone.each] == [(one.tokens, one.rest) for one in other.each]
-        for one, same in zip(alone.each, other.each, strict=True):
+    assert len(advance.call_args_list[0].args[0]) < len(texts)
+    assert together[0].whole().state is together[-1].whole().state
+    for reading, prompt in zip(alone, together, strict=True):
+        other = prompt.whole()
+        assert [(one.tokens, one.rest) for one in reading.each] == [(one.tokens, one.rest) for one in other.each]
+        for one, same in zip(reading.each, other.each, strict=True):
             np.testing.assert_allclose(one.logits, same.logits, atol=1e-4)
-
-
-def test_equal_prompts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = SAVED.predictor()
-    together = [prefill.prompt_of(SAVED, network, text) for text in ("ab", "ac", "ab")]
-    alone = [network.advance(prompt.ids[None], network.start())[0] for prompt in together]
-    monkeypatch.setattr(network, "advance", advance := Mock(wraps=network.advance))
-    assert prefill.read_on(together, 64) == 6
-    assert [len(call.args[0]) for call in advance.call_args_list] == [2]
-    for prompt, expected in zip(together, alone, strict=True):
-        assert prompt.is_read
-        np.testing.assert_allclose(prompt.whole().logits, expected, atol=1e-5)
-    assert together[0].whole().state is together[2].whole().state
 
 
 def test_upper_case_is_read_in_lower_case() -> None:
