@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from afterword.errors import WorkError
@@ -50,6 +50,7 @@ any_prompt = st.text("abé☃\0", max_size=5) | st.sampled_from(["☃ nie gesehe
 
 
 @settings(max_examples=40)
+@example(1, "☃" * 30, 0.5, 5, 2)  # unknown characters are repeated
 @given(st.integers(0, 2**64 - 1), any_prompt, st.floats(0, 3), st.integers(0, 20), st.sampled_from([1, 2]))
 def test_the_same_seed_writes_the_same_pieces_to_their_length_without_an_end_or_a_byte_token(
     seed: int, prompt: str, temperature: float, length: int, penalty: float

@@ -318,15 +318,6 @@ def test_what_it_predicts_came_after_the_same_rows(read: list[int]) -> None:
             assert all(matching(read[:n], place) < SHORTEST for place in range(SHORTEST, n))
 
 
-def test_it_grows_surer_of_longer_matches_that_were_right() -> None:
-    match, odds = LongestMatch(50), []
-    for row in list(range(20)) * 10:
-        match.learn(row)
-        odds.append(match.odds())
-    assert odds[30] > 0
-    assert odds[-1] > odds[30]
-
-
 def test_no_match_reaches_back_over_a_restart() -> None:
     match, now = LongestMatch(9), []
     for row in [1, 2, 3, 4, 5, 6, 7]:
