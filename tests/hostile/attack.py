@@ -13,7 +13,6 @@ end within 60 s, or a server's /health later than 1 s; more than 2 GB of memory 
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
@@ -33,6 +32,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,8 +48,7 @@ from afterword.operations.operation import arguments_of
 from afterword.text.formats import FORMATS
 from benchmarks.commands import as_written
 from tests.cases import cases
-from tests.hostile.test_found import BOOK, contents
-from tests.hostile.test_texts import SMALL
+from tests.hostile.test_found import BOOK, SMALL, contents
 from tests.model.test_whole import WRONG, changed
 from tests.processes import running
 from tests.sealing import reseal, seal
@@ -60,25 +59,18 @@ CASES = {"texts": 300, "folders": 400, "http": 400, "options": 1200, "interrupts
 COLUMNS = ["cases", "done", "refused", "interrupted", "faults"]
 SECONDS, FREEZE, DISK, MEMORY = 60.0, 1.0, 200e6, 2e9
 AT_ONCE = 10  # cases of one worker, which share a server
-REQUESTS = [*["body"] * 6, "JSON", "raw", "raw", "target"]
+REQUESTS = [*["body"] * 6, "JSON", "raw", "raw", "raw"]
 JSON = "Content-Type: application/json\r\n"
 NEIGHBOURS = [f".{name}.{ending}/README.md" for name in ("td", "new", "run", "lines") for ending in ("new", "old")]
-NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "notes/.new", "../outside/precious.txt"]
+NEIGHBOURS += ["notes.txt", ".hidden/mine.txt", ".new/mine.txt", ".mine.part", "../outside/precious.txt"]
+NEIGHBOURS += ["../home/x", "../tmp/x"]
 
 # ---- damage
 
 words = str.split
 Draw = random.Random
-WORDS = [
-    "",
-    " ",
-    "a\nb",
-    "\udcff",
-    "x" * 5000,
-    "9" * 30,
-    *words("abc - -- é\u202e %s{0} $(id) [ (a+)+b .. / gone/x -inf"),
-]
-WORDS += words("0 -1 1 3 0.5 1e300 1e-300 nan inf 1_0 1,5 0x1 notes.txt tiny /dev/full /proc/self/mem 2024-13-45")
+WORDS = words("abc - -- é\u202e %s{0} $(id) [ (a+)+b .. / gone/x 0 -1 1 3 0.5 1e300 1e-300 nan inf 1_0 1,5 0x1 tiny")
+WORDS += ["", " ", "a\nb", "\udcff", "x" * 5000, "9" * 30, *words("/dev/full /proc/self/mem notes.txt 2024-13-45")]
 NOT_JSON = ["[" * 10**5, '{"a":' * 10**5, "9" * 5000, '"\\ud800"', "1e999", "", "'a'"]
 VALUES = [*WRONG, *WORDS, 2**63, 1e308, "\ud800", "\0", "a" * 10**5, "../../outside/evil", ["a"] * 999, [[]] * 999]
 
@@ -97,17 +89,15 @@ def misplace(draw: Draw, file: Path, *others: str) -> str:
     """Replace `file` by something else; return a description."""
     sizes = {"empty": 0, "large": 2**31 + 9, "huge": 2**40}  # sparse
     links = ["/dev/zero", "/proc/self/mem", file.name, "gone", "../outside/precious.txt"]
-    kind = draw.choice(["missing", "folder", *others, *sizes, *links])
+    kind = draw.choice(["missing", *others, *sizes, *links])
     file.unlink()
-    if kind == "folder":
-        (file / "inside").mkdir(parents=True)
-    elif kind == "pipe":
-        os.mkfifo(file)
-    elif kind in sizes:
+    if kind in sizes:
         file.touch()
         os.truncate(file, sizes[kind])
-    elif kind != "missing":
+    elif kind in links:
         file.symlink_to(kind)
+    elif kind != "missing":
+        (os.mkfifo if kind == "pipe" else os.mkdir)(file)
     return f"{file.name} is {kind}"
 
 
@@ -133,16 +123,8 @@ OF_TEXTS += ["forecast table.csv --horizon 3 --method naive"]
 OF_ALL = ["info MODEL", "push MODEL me/tiny --yes"]
 OF_MODELS = ["generate MODEL --max-tokens 9", "score MODEL book.txt", "export MODEL --html page.html"]
 OF_RUNS = ["train --resume MODEL --more-minutes 1e-9", "novelty MODEL"]
-LONG = [
-    "train long.txt --out new --hidden-size 8",
-    "plan long.txt --minutes 1",
-    "calibrate lines long.txt",
-]
-LONG += [
-    "generate tiny --max-tokens 200000 --out new",
-    "surprises tiny long.txt --html page.html",
-    "serve tiny --port 0",
-]
+LONG = ["train book.txt --out new --hidden-size 8", "plan book.txt --minutes 1", "calibrate lines long.txt"]
+LONG += ["generate tiny --max-tokens 200000 --out new", "surprises tiny long.txt --html page.html", "serve tiny"]
 
 
 def one_of(draw: Draw, lines: Sequence[str]) -> list[str]:
@@ -166,7 +148,7 @@ def texts(draw: Draw, at: Path) -> Case:
     }
     way = draw.choice([*ways, "place"])
     if way == "place":
-        way = misplace(draw, file)  # no pipe: a command would wait for its writer
+        way = misplace(draw, file, "folder")  # no pipe: a command would wait for its writer
     else:
         file.write_bytes(ways[way]())
     return Case(f"{file.name}: {way}", command, ["new", "lines"], way == "bomb")
@@ -181,7 +163,7 @@ def folders(draw: Draw, at: Path) -> Case:
     if kind == "bytes":
         file.write_bytes(damaged(draw, file.read_bytes()))
     elif kind == "place":
-        kind = misplace(draw, file, "pipe")
+        kind = misplace(draw, file, "folder", "pipe")
     elif kind == ".json":
         text = json.dumps(next(changed(json.loads(file.read_bytes()), 1, draw.randrange(10**9))))
         file.write_text(draw.choice([*[text] * 8, text[:-1], text * 2, *NOT_JSON]))
@@ -260,8 +242,6 @@ def lay_out(place: Path, fixtures: Path) -> Path:
         (at / name).parent.mkdir(parents=True, exist_ok=True)
         (at / name).write_text("mine\n")
     (at / "elsewhere").symlink_to("../outside")
-    for name in ("home", "tmp"):
-        (place / name).mkdir()
     return at
 
 
@@ -319,18 +299,10 @@ def judged(case: Case, status: int, said: str) -> Iterator[str]:
 
 # ---- the server
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "gEt", "X" * 99]
-TARGETS = ["/", "/v1/models/{}", "/v1/runs/{}", "/static/{}", "/tokenizer_info?model={}", "/v1/runs/{}?after={}", "/{}"]
-IDS = ["a" * 9000, "9" * 30, *words("%00 ..%2f..%2fetc/passwd ../../outside %ff tiny -1 %0d%0aX:y é ? *")]
 PIECES = [b"\r", b"\n", b"\0", b" ", b"\xff\xfe", b"\r\n\r\n", b"a" * 20_000, b"{" * 5000, b"../" * 9, b"\r\n folded"]
 PIECES += b"GET PRI CONNECT HTTP/9.9 HTTP/1.0 * http://evil/ -1 1e3 0x9 99999999999999999999 1,1 1e999 NaN %00".split()
 PIECES += [b"\r\nTransfer-Encoding: chunked", b"\r\nExpect: 100-continue", b"\r\nUpgrade: websocket"]
-STRINGS = [
-    "",
-    "abcd cab\n" * 60,
-    "a" * 10_000,
-    *words("tiny lines ab (a+)+b [a-z]{1,9000} é\0 ../x forget=1 a{9}{9}"),
-]
+STRINGS = ["", "abcd cab\n" * 60, "a" * 10_000, *words("tiny lines ab (a+)+b [a-z]{1,9000} é\0 forget=1 a{9}{9}")]
 TYPES = [*[JSON] * 30, "", "Content-Type: text/plain\r\n", JSON + "Content-Encoding: gzip\r\n"]
 
 
@@ -348,7 +320,7 @@ def value(draw: Draw, schema: dict[str, Any], known: dict[str, Any]) -> Any:
     if kind == "array":
         return [value(draw, schema.get("items", {}), known) for _ in range(draw.choice([0, 1, 2, 9, 200]))]
     if kind in ("integer", "number"):
-        numbers = [low, high, low - 1, high + 1, *[1, 2, 5] * 3]
+        numbers = [low, high, *[1, 2, 5] * 3]
         return draw.choice(numbers + [0.5, 1e300, -0.0] * (kind == "number"))
     return draw.choice(schema.get("enum") or (STRINGS if kind == "string" else [None, True, False]))
 
@@ -356,16 +328,13 @@ def value(draw: Draw, schema: dict[str, Any], known: dict[str, Any]) -> Any:
 def http_request(draw: Draw, api: Any, port: int, kinds: Sequence[str]) -> tuple[bytes, bool, bool]:
     """Return a request, whether it must be refused, and whether it is valid HTTP."""
     head, kind = f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n", draw.choice(kinds)
-    if kind == "target":
-        target = draw.choice(TARGETS).replace("{}", draw.choice(IDS))
-        return f"{draw.choice(METHODS)} {target} HTTP/1.1\r\n{head}\r\n".encode(), False, False
     posts = {path: ways["post"] for path, ways in api["paths"].items() if "requestBody" in ways.get("post", {})}
     path, schemas = draw.choice([*posts]), api["components"]["schemas"]
     schema = schemas[posts[path]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]]
     found = value(draw, schema, schemas)
     if isinstance(found, dict) and "model" in schema["properties"]:
         found["model"] = draw.choice([*["tiny", "lines"] * 5, found.get("model")])
-        names = draw.choices([name for name in schema["properties"] if name != "model"], k=draw.randrange(4))
+        names = draw.choices([name for name in schema["properties"] if name != "model"], k=draw.choice([0, 0, 1, 2]))
         found |= {name: draw.choice(VALUES) for name in names}
     body = json.dumps(found).encode()
     if kind == "JSON":
@@ -383,17 +352,15 @@ def exchange(port: int, raw: bytes, seconds: float = SECONDS, half: bool = False
     """Return all that a server sends after `raw` until it closes, None if nothing comes; `half`: it is told the end."""
     found = b""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as made:
-            with contextlib.suppress(ConnectionError):
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as made, suppress(ConnectionError):
+            with suppress(ConnectionError):
                 made.sendall(raw)
-                if half:
-                    made.shutdown(socket.SHUT_WR)
+            if half:
+                made.shutdown(socket.SHUT_WR)
             while part := made.recv(65536):
                 found += part
     except TimeoutError:
         return None
-    except ConnectionError:
-        pass
     return found
 
 
@@ -405,17 +372,10 @@ def answered(answer: bytes | None, certain: bool, place: Path, whole: bool) -> I
         return
     status = int((re.findall(rb"^HTTP/1\.1 ([2-5]\d\d) ", answer, re.M) or [b"0"])[0])
     body = answer.rpartition(b"\r\n\r\n")[2]
-    if certain and status < 300:
-        yield f"status {status}, but a refusal was certain"
-    if status >= 500 and status not in (503, 507):
+    if (certain and status < 300) or (status >= 500 and status not in (503, 507)):
         yield f"status {status}: {body[:150]!r}"
-    if status >= 400 and body:
-        try:
-            is_one_line = len(json.loads(body)["error"]["message"].splitlines()) == 1
-        except (ValueError, LookupError, TypeError):
-            is_one_line = False
-        if not is_one_line:
-            yield f"status {status} without the API's JSON, or with several lines: {body[:80]!r}"
+    if status >= 400 and body and not re.search(rb'^\{"error": ?\{.*"message": ?"(?!.*\\n)', body):
+        yield f"status {status} without the API's JSON, or with several lines: {body[:80]!r}"
     if str(place).encode() in answer:
         yield f"the answer shows a path of the server: {answer[-200:]!r}"
 
@@ -451,7 +411,7 @@ def work(kind: str, numbers: Sequence[int], seed: int, fixtures: Path) -> Counte
     """Run some cases; print the faults, and count what became of the cases."""
     warnings.simplefilter("ignore")  # of NumPy, about drawn values
     found = Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="attack-") as folder, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="attack-") as folder, ExitStack() as stack:
         if kind == "http":
             at, limits = lay_out(Path(folder), fixtures), {"receive_timeout": 2, "max_output": 2000}
             served = (at / "tiny", at / "lines", "--train", at / "new", "--request-timeout", "30")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.hostile.test_found import BOOK
-from tests.hostile.test_texts import SMALL
+from tests.hostile.test_found import BOOK, SMALL
 
 HOLDS = {
     "": "`ngram.safetensors` contains nearly all of the training text: 8 tokens at a time",

@@ -32,6 +32,7 @@ __all__ = ["once_ended"]
 
 Make = Callable[[Path], object]
 BOOK = "".join(f"The {number}th line of this book, and no more.\n" for number in range(60)).encode()
+SMALL = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
 PACKED = gzip.compress(BOOK)
 CJK = "".join(map(chr, range(0x3400, 0x3400 + 40_000))).encode()
 WORD = {"[Content_Types].xml": "", "word/document.xml": "<x>text</x>"}

@@ -5,41 +5,35 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import run_here
-from tests.hostile.test_found import BOOK
-from tests.hostile.test_texts import SMALL
+from tests.hostile.test_found import BOOK, SMALL, Make, grown, pipe
 from tests.serving.server import Reply, Serving, serving
 from tests.tiny import save_tiny
 
 
-def torn(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-9])
+def torn(name: str) -> Make:
+    return lambda place: (place / name).write_bytes((place / name).read_bytes()[:-9])
 
 
-def turned_to_pipe(file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file)
+def turned_to_folder(name: str) -> Make:
+    def make(place: Path) -> None:
+        (place / name).unlink()
+        (place / name).mkdir()
+
+    return make
 
 
-def turned_to_folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-def huge(file: Path) -> None:
-    os.truncate(file, 2**34)  # sparse: takes no room on the disk
-
-
-DAMAGES: list[Callable[[Path], object]] = [Path.unlink, torn, turned_to_pipe, turned_to_folder, huge]
+DAMAGES: list[Callable[[str], Make]] = [torn, pipe, turned_to_folder, partial(grown, size=2**34)]
 MODEL = ["config.json", "tokenizer.json", "model.safetensors", "ngram.safetensors"]
 RUN = ["run.json", "metrics.jsonl", "corpus/corpus.json", "model/config.json", "model/model.safetensors"]
 FILES = [("model", file) for file in MODEL] + [(run, file) for run in ("watched", "own/trained") for file in RUN]
-CASES = [(folder, file, DAMAGES[k % len(DAMAGES)]) for k, (folder, file) in enumerate(FILES)]  # each in turn
-CASES += [(folder, "", shutil.rmtree) for folder in ("model", "watched", "own/trained")]
+CASES = [(folder, DAMAGES[k % len(DAMAGES)](file)) for k, (folder, file) in enumerate(FILES)]  # each in turn
+CASES += [(folder, shutil.rmtree) for folder in ("model", "watched", "own/trained", "own")]
 KNOWN = {"prompt": "ab", "text": "ab", "word": "ab", "tokens": [1]}
 
 
@@ -78,25 +72,17 @@ def server(place: Path) -> Iterator[Serving]:
         yield server
 
 
-@pytest.mark.parametrize(("folder", "file", "damage"), CASES, ids=range(len(CASES)))
+@pytest.mark.parametrize(("folder", "damage"), CASES, ids=range(len(CASES)))
 def test_no_answer_shows_an_absolute_path(
-    server: Serving, place: Path, tmp_path: Path, folder: str, file: str, damage: Callable[[Path], object]
+    server: Serving, place: Path, tmp_path: Path, folder: str, damage: Make
 ) -> None:
     shutil.copytree(place / folder, tmp_path / "whole")
-    damage(place / folder / file)
+    damage(place / folder)
     for config in (place / folder).rglob("config.json"):
         os.utime(config)  # so that the model is read again
-    name, refused = Path(folder).name, 0
-    for answer in everything(server, name):
-        assert str(place) not in answer.body.decode()
-        refused += answer.status >= 400 and name in answer.error
+    answers = [*everything(server, Path(folder).name), server.post("/v1/runs", {"name": "new", "text": "ab"})]
     shutil.rmtree(place / folder, ignore_errors=True)
     shutil.move(tmp_path / "whole", place / folder)
-    assert refused
-
-
-def test_a_place_for_runs_that_is_gone_shows_no_absolute_path(server: Serving, place: Path) -> None:
-    shutil.move(place / "own", place / "gone")
-    found = server.post("/v1/runs", {"name": "new", "text": "ab"})
-    shutil.move(place / "gone", place / "own")
-    assert (found.status, str(place) in found.error) == (507, False)
+    assert any(answer.status >= 400 for answer in answers)
+    assert [answer.body for answer in answers if str(place) in answer.body.decode()] == []
+    assert (answers[-1].status == 507) == (folder == "own")

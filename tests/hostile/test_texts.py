@@ -20,13 +20,11 @@ from afterword import language_model
 from afterword.cli.main import program
 from afterword.errors import TextError
 from afterword.language_model import load
-from afterword.operations.work import Work
 from afterword.scoring.costs import USED, End, LineScore, Score, total
 from afterword.text.corpus import TextSettings, read_corpus
-from afterword.text.decoding import Decoding
 from tests.cli.conftest import Run
+from tests.hostile.test_found import SMALL
 
-SMALL = ["--steps", "2", "--hidden-size", "8", "--threads", "1"]
 CLEAN = "Fußgänger,\nzwei Zeilen.\n\nUnd é zum Schluß\n"
 WORLD = "👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301 ọ\u0308 שלום עולם السلام עליכם हिन्दी 日本語\u2028\u200f!\n"
 
@@ -49,20 +47,13 @@ def at_most(size: float) -> Iterator[None]:
 
 
 def test_a_text_costs_the_same_in_whatever_form_it_comes(model: Path, run: Run, tmp_path: Path) -> None:
-    forms = {
-        "plain": CLEAN.encode(),
-        "marked": codecs.BOM_UTF8 + CLEAN.encode(),
-        "utf-16": CLEAN.encode("utf-16"),
-        "utf-16-be": codecs.BOM_UTF16_BE + CLEAN.encode("utf-16-be"),
-        "utf-32": CLEAN.encode("utf-32"),
-        "cr": CLEAN.replace("\n", "\r").encode(),
-        "mixed newlines": CLEAN.replace(",\n", ",\r\n").replace("Schluß\n", "Schluß\r").encode(),
-        "gzip": gzip.compress(CLEAN.encode()),
-        "gzip in two members": gzip.compress(CLEAN[:9].encode()) + gzip.compress(CLEAN[9:].encode()),
-    }
-    files = [tmp_path / name for name in forms]
-    for file in files:
-        file.write_bytes(forms[file.name])
+    forms = [CLEAN.encode(code) for code in ("utf-8", "utf-8-sig", "utf-16", "utf-32")]
+    forms += [codecs.BOM_UTF16_BE + CLEAN.encode("utf-16-be"), CLEAN.replace("\n", "\r").encode()]
+    forms += [CLEAN.replace(",\n", ",\r\n").replace("Schluß\n", "Schluß\r").encode(), gzip.compress(CLEAN.encode())]
+    forms += [gzip.compress(CLEAN[:9].encode()) + gzip.compress(CLEAN[9:].encode())]
+    files = [tmp_path / f"{number}" for number in range(len(forms))]
+    for file, form in zip(files, forms, strict=True):
+        file.write_bytes(form)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "text").write_text(CLEAN, encoding="utf-8")
     fill(tmp_path / "pipe", CLEAN.encode())
@@ -113,14 +104,6 @@ def test_a_line_that_was_packed_to_a_thousandth_is_read_in_little_memory(tmp_pat
         pass
 
 
-def test_lines_that_are_scored_as_one_text_are_read_as_they_come(tmp_path: Path) -> None:
-    file = tmp_path / "many.gz"
-    file.write_bytes(gzip.compress(b"ab\n" * 1_500_000, 1))  # 90 MB as a list
-    with at_most(60e6):
-        counts = [len(lines) for lines in Work().parts(str(file), Decoding(), lines=True)]
-    assert (sum(counts), max(counts)) == (1_500_000, 1000)
-
-
 @pytest.mark.parametrize(("kind", "against", "most"), [("model", False, 14e6), ("lines_model", True, 26e6)])
 def test_the_memory_of_scoring_does_not_grow_with_the_text(
     request: pytest.FixtureRequest,
@@ -159,5 +142,5 @@ def test_lines_some_at_a_time_cost_what_all_cost_at_once(run: Run, lines_model: 
     free = total(load(lines_model).score_lines([line for line in lines if line]))
     assert rows["free_bits_per_character"] == pytest.approx(free.bits_per_character)
     held = total(load(lines_model).hold("forget=1").score_lines([line for line in lines if line]))
-    expected = {"tokens": held.tokens, "perplexity": held.perplexity, "characters": held.characters}
-    assert {name: rows[name] for name in expected} == pytest.approx(expected)
+    for name in ("tokens", "perplexity", "characters"):
+        assert rows[name] == pytest.approx(getattr(held, name))
