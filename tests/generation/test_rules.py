@@ -8,7 +8,6 @@ import re
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,19 +130,6 @@ def test_a_rule_does_not_limit_how_many_texts_are_written(monkeypatch: pytest.Mo
             for one in (*written, written[0].fork()):
                 one.push(row)
         assert all(one.mask[CHAR_END] == 0 for one in written)
-
-
-def test_draws_under_a_rule_have_the_probabilities_of_what_is_left() -> None:
-    saved = dataclasses.replace(SAVED, unseen=[CHAR_END, CHAR.rows - 1])
-    network, free = saved.network(), Sampling(log_probabilities=100, max_tokens=1, temperature=1)
-    first = Writer(saved, network, free).sample("", 0).pieces
-    assert first is not None
-    likely = {one.text: np.exp(one.log_probability) for one in first[0].alternatives}
-    ruled = Writer(saved, network, Sampling(only="abc", max_tokens=1, temperature=1))
-    texts = [sample.text for sample in ruled.samples([""], 3000, 0)]
-    total = sum(likely[character] for character in "abc")
-    for character in "abc":
-        assert abs(texts.count(character) / 3000 - likely[character] / total) < 0.03
 
 
 def test_rules_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:

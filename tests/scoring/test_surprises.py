@@ -19,9 +19,8 @@ from afterword.scoring import costs
 from afterword.scoring.costs import score, score_lines
 from afterword.scoring.surprises import CONTEXT, LIKELIEST, NAMED, PLACES, Summary, Surprise, surprises
 from afterword.scoring.surprises_page import surprises_html
-from afterword.text.symbols import SymbolTokenizer
 from afterword.text.unicode import spaced
-from tests.scoring.test_costs import CHAR, LOWER, NETWORKS, TOKENIZERS, mixture_for, network_for, texts, tokenizers
+from tests.scoring.test_costs import CHAR, LOWER, NETWORKS, TOKENIZERS, mixture_for, texts, tokenizers
 
 HOSTILE = "</b><script>alert(1)</script>&amp;\"'\u202e\x1b[31m\t"
 
@@ -54,16 +53,6 @@ def test_they_are_the_text_or_its_lines_and_sum_to_their_score_in_pieces_of_any_
         assert one.bits > -1e-9
         assert [p for _, p in one.alternatives] == pytest.approx([p for _, p in other.alternatives], abs=1e-5)
         assert sum(p for _, p in one.alternatives) < 1 + 1e-5
-
-
-def test_a_symbol_costs_what_its_token_costs() -> None:
-    text = f"a\n{'-' * 256}\na {'-' * 200}"
-    tokenizer = SymbolTokenizer.of("-a \n", texts=[text])
-    network = network_for(tokenizer)
-    found = list(surprises(network, tokenizer, text))
-    assert [one.text for one in found] == ["a", "\n", "-" * 256, "\n", "a", f" {'-' * 200}"]
-    assert [one.bits for one in found] == pytest.approx(score(network, tokenizer, text).token_nats / math.log(2))
-    assert {text for one in found for text, _ in one.alternatives} <= {*tokenizer.names}
 
 
 @pytest.mark.parametrize("using", USES)
