@@ -45,9 +45,11 @@ def test_the_run_and_the_model_record_what_was_decided_and_are_those_of_the_text
     model = afterword.load(run)
     assert model.unwraps
     joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
-    assert model.about["unwrapped"] == joined
-    assert model.info()["unwrapped"] == joined
-    (book.parent / "plain.txt").write_text(NOVEL, encoding="utf-8")
+    assert model.about["unwrapped"] == model.info()["unwrapped"] == joined
+    for name, text, lines in (("novel", wrapped(NOVEL), joined), ("poem", f"{VERSE}\n\n" * 40, None)):
+        (place := book.with_name(f"{name}.txt")).write_text(text, encoding="utf-8")
+        assert afterword.plan([place], steps=4, base="none", threads=1).text["unwrapped"] == lines
+    book.with_name("plain.txt").write_text(NOVEL, encoding="utf-8")
     other = trained(book.with_name("plain.txt"), "plain")
     assert not afterword.load(other).unwraps
     assert RunFolder(other).read_record().fingerprint == RunFolder(run).read_record().fingerprint
@@ -71,28 +73,15 @@ def test_texts_and_prompts_are_read_as_the_models_own_text_was(run: Path, tmp_pa
 def test_it_resumes_with_its_text_and_is_repeated(run: Path, book: Path) -> None:
     again = resume.resume(run, {}, [book])
     assert again.encoded.unwrapped
-    copy = begin.repeat(run, book.parent / "again")
-    assert copy.encoded.unwrapped == again.encoded.unwrapped
+    assert begin.repeat(run, book.parent / "again").encoded.unwrapped == again.encoded.unwrapped
 
 
 def test_a_run_and_a_model_from_before_read_every_text_as_it_is(run: Path, book: Path) -> None:
     kept = trained(book, "before", TextSettings(unwrap="no"))
-    assert not afterword.load(kept).unwraps
     assert RunFolder(kept).read_record().fingerprint != RunFolder(run).read_record().fingerprint
-    record = json.loads((kept / "run.json").read_text())
-    del record["text"]["unwrap"], record["asked"]["unwrap"]
+    record, corpus = (json.loads((kept / name).read_text()) for name in ("run.json", "corpus/corpus.json"))
+    del record["text"]["unwrap"], record["asked"]["unwrap"], corpus["unwrapped"]
     (kept / "run.json").write_text(json.dumps(record))
-    corpus = json.loads((kept / "corpus" / "corpus.json").read_text())
-    del corpus["unwrapped"]
     (kept / "corpus" / "corpus.json").write_text(json.dumps(corpus))
     assert resume.resume(kept, {}, [book]).encoded.unwrapped is None
     assert not LanguageModel.load(kept).unwraps
-
-
-def test_the_plan_says_how_many_lines_were_joined(book: Path) -> None:
-    found = afterword.plan([book], steps=4, base="none", threads=1)
-    joined = wrapped(NOVEL).count("\n") - NOVEL.count("\n")
-    assert found.text["unwrapped"] == joined
-    poem = book.parent / "poem.txt"
-    poem.write_text(f"{VERSE}\n\n" * 40, encoding="utf-8")
-    assert afterword.plan([poem], steps=4, base="none", threads=1).text["unwrapped"] is None
