@@ -122,8 +122,10 @@ def test_each_filter_keeps_what_it_keeps_in_plain_python(logits: np.ndarray, sam
     weights = {id: math.exp(exact[id]) for id in sorted(range(ROWS), key=lambda id: (-exact[id], id))}
     for name, (keep, off) in FILTERS.items():
         if (value := getattr(sampling, name)) not in (None, off):
-            kept = np.flatnonzero(np.isfinite(keep(exact, value))).tolist()
-            assert kept == sorted(PLAIN[name][0](weights, value)), name
+            one, turned = keep(np.array([exact, exact[::-1]]), value)
+            assert np.flatnonzero(np.isfinite(one)).tolist() == sorted(PLAIN[name][0](weights, value)), name
+            assert np.array_equal(keep(exact, value), one)
+            assert np.array_equal(keep(exact[::-1], value), turned)
 
 
 def test_a_filter_is_skipped_while_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
