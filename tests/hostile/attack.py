@@ -55,7 +55,7 @@ from tests.sealing import reseal, seal
 from tests.serving.server import ENVIRONMENT, Serving, serving
 from tests.tiny import save_tiny
 
-CASES = {"texts": 300, "folders": 400, "http": 400, "options": 1200, "interrupts": 750}
+CASES = {"files": 700, "http": 400, "options": 1200, "interrupts": 750}
 COLUMNS = ["cases", "done", "refused", "interrupted", "faults"]
 SECONDS, FREEZE, DISK, MEMORY = 60.0, 1.0, 200e6, 2e9
 AT_ONCE = 10  # cases of one worker, which share a server
@@ -117,12 +117,11 @@ class Case:
     number: int = signal.SIGKILL
 
 
-OF_TEXTS = ["train book.txt --out new --steps 2", "plan book.txt --minutes 1", "score tiny book.txt --lines"]
-OF_TEXTS += ["odd book.txt book.txt --network 1", "calibrate lines book.txt", "forecast series table.csv --horizon 3"]
-OF_TEXTS += ["forecast table.csv --horizon 3 --method naive"]
-OF_ALL = ["info MODEL", "push MODEL me/tiny --yes"]
-OF_MODELS = ["generate MODEL --max-tokens 9", "score MODEL book.txt", "export MODEL --html page.html"]
-OF_RUNS = ["train --resume MODEL --more-minutes 1e-9", "novelty MODEL"]
+LINES = ["train book.txt --out new --steps 2", "plan book.txt --minutes 1", "score tiny book.txt --lines"]
+LINES += ["odd book.txt book.txt --network 1", "calibrate lines book.txt", "forecast series table.csv --horizon 3"]
+LINES += ["forecast table.csv --horizon 3 --method naive", "info lines", "push lines me/tiny --yes", "novelty run"]
+LINES += ["export tiny --html page.html", "train --resume run --more-minutes 1e-9"]
+LINES += ["generate tiny --max-tokens 9", "generate run --max-tokens 9"]
 LONG = ["train book.txt --out new --hidden-size 8", "plan book.txt --minutes 1", "calibrate lines long.txt"]
 LONG += ["generate tiny --max-tokens 200000 --out new", "surprises tiny long.txt --html page.html", "serve tiny"]
 
@@ -132,53 +131,43 @@ def one_of(draw: Draw, lines: Sequence[str]) -> list[str]:
     return draw.choice([line for line in lines if line.split()[0] in commands()]).split()
 
 
-def texts(draw: Draw, at: Path) -> Case:
-    command = one_of(draw, OF_TEXTS)
-    file = at / next(word for word in command if "." in word)
+def files(draw: Draw, at: Path) -> Case:
+    command = one_of(draw, LINES)
+    given = draw.choice([at / word for word in command if (at / word).exists()])
+    within = sorted(one for one in given.rglob("*") if one.is_file() and "checkpoints" not in one.parts)
+    file = draw.choice(within or [given])
     content = file.read_bytes()
-    cells = re.split(rb"([,\s]+)", content)
-    cells[2 * draw.randrange(len(cells) // 2)] = draw.choice(WORDS).encode("utf-8", "surrogateescape")
     ways: dict[str, Callable[[], bytes]] = {
         "bytes": lambda: damaged(draw, content),
-        "cell": lambda: b"".join(cells),
         "packed": lambda: damaged(draw, gzip.compress(content)),
         "bomb": lambda: gzip.compress(bytes(2**30), 1),
-        "encoded": lambda: content.decode().encode(draw.choice(words("utf-16 utf-16-le utf-32 cp037 utf-7"))),
+        "encoded": lambda: content.decode("latin-1").encode(draw.choice(words("utf-16 utf-16-le utf-32 utf-7"))),
         "document": lambda: draw.choice(FORMATS).signature + content,
     }
-    way = draw.choice([*ways, "place"])
+    way = draw.choice(["place", *["within"] * 5, *ways])
     if way == "place":
-        way = misplace(draw, file, "folder")  # no pipe: a command would wait for its writer
-    else:
+        way = misplace(draw, file, "folder", *["pipe"] * bool(within))  # for a text's pipe a command would wait
+    elif way != "within":
         file.write_bytes(ways[way]())
-    return Case(f"{file.name}: {way}", command, ["new", "lines"], way == "bomb")
-
-
-def folders(draw: Draw, at: Path) -> Case:
-    model = draw.choice(["tiny", "lines", "run", *cases("MODELS")])
-    kind = draw.choice(["bytes", "place", ".json", ".safetensors"])
-    files = sorted(file for file in (at / model).rglob("*") if file.is_file() and "checkpoints" not in file.parts)
-    file = draw.choice([one for one in files if one.suffix == kind or kind in ("bytes", "place")])
-    certain = file.suffix == ".safetensors" and kind == "bytes" and "run" not in file.parts
-    if kind == "bytes":
-        file.write_bytes(damaged(draw, file.read_bytes()))
-    elif kind == "place":
-        kind = misplace(draw, file, "folder", "pipe")
-    elif kind == ".json":
-        text = json.dumps(next(changed(json.loads(file.read_bytes()), 1, draw.randrange(10**9))))
+    elif file.suffix == ".json":
+        text = json.dumps(next(changed(json.loads(content), 1, draw.randrange(10**9))))
         file.write_text(draw.choice([*[text] * 8, text[:-1], text * 2, *NOT_JSON]))
-    else:
+    elif file.suffix == ".safetensors":
         tensors, about = read_tensors(file)
         name = draw.choice([*tensors])
         new = np.array(tensors[name], np.float32)
         wrong = [new.reshape(-1, 1, 1), new[:-1], new[:0], new.sum(), new * 0, new.astype(np.int8)]
         tensors[name] = draw.choice([*wrong, *(np.full(new.shape, one) for one in (np.nan, np.inf, -1, 1e300))])
         seal(file, tensors, about)
-        kind = f"{name} {tensors[name].dtype} {tensors[name].shape}"
-    reseal(file.parent if model == "run" else at / model)
-    lines = {"series": ["forecast MODEL table.csv"], "run": OF_MODELS + OF_RUNS}.get(model, OF_MODELS)
-    command = [model if word == "MODEL" else word for word in one_of(draw, OF_ALL + lines)]
-    return Case(f"{file.relative_to(at)}: {kind}", command, ["page.html", "run"], certain)
+    else:
+        cells = re.split(rb"([,\s]+)", content)
+        cells[draw.randrange(len(cells))] = draw.choice(WORDS).encode("utf-8", "surrogateescape")
+        file.write_bytes(b"".join(cells))
+    if within:
+        reseal(file.parent if given.name == "run" else given)
+    return Case(
+        f"{file.relative_to(at)}: {way}", command, ["new", "lines", "page.html", "run"], way == "bomb" and not within
+    )
 
 
 GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "table.csv", "lines": "abcd"}
@@ -209,7 +198,7 @@ def interrupts(draw: Draw, at: Path) -> Case:
     return Case(what, one_of(draw, LONG), ["new", "page.html", "lines"], False, moment, number)
 
 
-KINDS = {"texts": texts, "folders": folders, "options": options, "interrupts": interrupts}
+KINDS = {"files": files, "options": options, "interrupts": interrupts}
 
 
 class Done(NamedTuple):
@@ -431,7 +420,7 @@ def work(kind: str, numbers: Sequence[int], seed: int, fixtures: Path) -> Counte
 @click.command(help=as_written(__doc__))
 @click.option("--seed", default=0, help="another one draws other cases")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice([*CASES]), help="once for each kind (default: all)")
-@click.option("--cases", "count", type=int, help="cases of each kind (default: 300 to 1,200)")
+@click.option("--cases", "count", type=int, help="cases of each kind (default: 400 to 1,200)")
 @click.option("--case", "only", type=int, help="run only this case of each kind")
 @click.option("--workers", default=2)
 def main(seed: int, kinds: tuple[str, ...], count: int | None, only: int | None, workers: int) -> None:

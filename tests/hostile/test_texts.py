@@ -23,10 +23,8 @@ from afterword.language_model import load
 from afterword.scoring.costs import USED, End, LineScore, Score, total
 from afterword.text.corpus import TextSettings, read_corpus
 from tests.cli.conftest import Run
-from tests.hostile.test_found import SMALL
 
 CLEAN = "Fußgänger,\nzwei Zeilen.\n\nUnd é zum Schluß\n"
-WORLD = "👩‍👩‍👧‍👦 🏳️‍🌈 e\u0301 ọ\u0308 שלום עולם السلام עליכם हिन्दी 日本語\u2028\u200f!\n"
 
 
 def fill(pipe: Path, content: bytes) -> None:
@@ -68,24 +66,6 @@ def test_a_text_costs_the_same_in_whatever_form_it_comes(model: Path, run: Run, 
     latin.write_bytes(CLEAN.encode("latin-1"))
     [line] = run("score", model, latin, "--encoding", "latin-1", "--json").stdout.splitlines()
     assert json.loads(line).items() <= records[0].items()
-
-
-@pytest.mark.parametrize("vocabulary", ["char", "words"])
-def test_joined_emoji_combining_marks_and_right_to_left_text_come_through_whole(
-    run: Run, tmp_path: Path, vocabulary: str
-) -> None:
-    book, out = tmp_path / "world.txt", tmp_path / "run"
-    book.write_bytes((WORLD * 20).encode())
-    trained = run("train", "-", "--out", out, "--vocabulary", vocabulary, *SMALL, input=book.read_bytes())
-    assert trained.returncode == 0, trained.stderr.decode()
-    scored = json.loads(run("score", out, book, "--json").stdout)
-    assert scored["characters"] == len(WORLD) * 20
-    assert (scored["tokens"] < scored["characters"]) == (vocabulary != "char")
-    prompt = "👩‍👩‍👧 e\u0301 ש Ж 🂡"
-    written = run("generate", out, "--prompt", prompt, "--max-tokens", "30", "--seed", "3", "--json")
-    sample = json.loads(written.stdout)
-    assert (sample["prompt"], sample["tokens"]) == (prompt, 30)
-    assert set(sample["text"]) <= set(WORLD)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
