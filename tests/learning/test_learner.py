@@ -100,9 +100,7 @@ def test_a_learner_loaded_from_its_tensors_goes_on_bit_for_bit(changes: dict[str
 
 
 @pytest.mark.parametrize("averaging", [RECIPE.averaging, None])
-def test_of_two_trainings_the_mean_is_kept_and_the_second_learns_as_a_first_without_teacher_and_dropout(
-    averaging: float | None,
-) -> None:
+def test_of_two_trainings_the_mean_is_kept_and_the_second_has_no_teacher_or_dropout(averaging: float | None) -> None:
     learner, source, base = (
         learner_of(averaging=averaging, distillation=0.3, dropout=0.5),
         lanes(),

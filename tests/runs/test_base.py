@@ -54,9 +54,7 @@ def test_it_begins_with_the_weights_of_the_base(begin_run: BeginRun, tmp_path: P
     finish(resume(run.folder.path))
 
 
-def test_the_first_look_at_the_held_out_text_is_what_scoring_it_by_those_weights_gives(
-    begin_run: BeginRun, tmp_path: Path
-) -> None:
+def test_the_first_look_at_the_held_out_text_is_the_score_of_the_base(begin_run: BeginRun, tmp_path: Path) -> None:
     run = finish(begin_run(base=True, steps=1, learning_rate=1e-9, ngram=0))
     model, base = LanguageModel.load(run.folder.path), LanguageModel.load(tmp_path / "base")
     held_out = run.encoded.tokenizer.decode(run.encoded.validation)
@@ -73,9 +71,7 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_base(begin
     assert outcome(tmp_path / "killed") == outcome(whole.folder.path)
 
 
-def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_from_a_base_of_characters_goes_on_as_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.unpack_archive(EARLIER, tmp_path)
     path, again = tmp_path / "run", tmp_path / "again"
     model = LanguageModel.load(path)
@@ -90,9 +86,7 @@ def test_a_run_of_a_time_when_bases_had_characters_goes_on_and_is_repeated(
     assert costs == pytest.approx([9.38347] * 2, rel=1e-3)  # as in its own time
 
 
-def test_a_run_that_rolls_back_to_its_beginning_begins_from_the_base_as_it_was(
-    begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_rolls_back_to_the_old_base(begin_run: BeginRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begin_run(base=True)
     save(tmp_path / "base", base_of("\nab", seed=9))
     Sick(monkeypatch, 0, 1)
@@ -158,6 +152,7 @@ def test_a_new_run_takes_the_old_ones_beginning_away(begin_run: BeginRun, tmp_pa
     assert names_in(path) == ["base.safetensors", "corpus", "lock", "run.json"]
     RunFolder(path).clear()
     assert names_in(path) == ["lock"]
+    assert RunFolder(path).is_free
 
 
 def test_a_run_may_take_the_place_of_the_run_that_it_begins_from(begin_run: BeginRun, ended: Path) -> None:
@@ -177,9 +172,7 @@ def test_what_a_killed_begin_left_is_taken_over(begin_run: BeginRun) -> None:
 
 
 @pytest.mark.parametrize("begun", ["begin", "overwrite", "repeat"])
-def test_a_full_disk_while_its_beginning_is_written_leaves_things_as_they_were(
-    begin_run: BeginRun, tmp_path: Path, begun: str
-) -> None:
+def test_a_full_disk_at_its_beginning_leaves_all_as_it_was(begin_run: BeginRun, tmp_path: Path, begun: str) -> None:
     large = str(save(tmp_path / "large", base_of("\nab", hidden_size=40)))
     if begun == "repeat":
         begin_run("first", base=large).folder.unlock()
@@ -218,7 +211,7 @@ def test_notes_record_model_and_card_say_what_it_began_from(begin_run: BeginRun,
         (base_of("\nab"), {"hidden_size": 6, "num_layers": 2, "embedding_size": 4}),  # sizes that it has may be said
     ],
 )
-def test_a_run_begins_from_a_base_of_its_kind_and_lines_and_running_text_from_either(
+def test_it_begins_from_a_base_of_its_kind(
     begin_run: BeginRun, tmp_path: Path, base: Base, asked: dict[str, Any]
 ) -> None:
     run = finish(begin_run(base=str(save(tmp_path / "base", base)), steps=3, **asked))
@@ -230,7 +223,7 @@ def test_a_run_begins_from_a_base_of_its_kind_and_lines_and_running_text_from_ei
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_symbols_begin_from_a_base_of_symbols_with_its_tokens_and_the_texts_own_characters(
+def test_symbols_begin_with_those_of_the_base(
     begin_run: BeginRun, text_file: Path, tmp_path: Path, lines: bool
 ) -> None:
     text_file.write_text("é é é\n" * 9 + text_file.read_text() * 4)

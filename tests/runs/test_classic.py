@@ -126,9 +126,7 @@ def test_it_writes_fifty_characters_by_argmax_from_a_window_that_the_seed_draws(
         model.generate("é")
 
 
-def test_a_large_texts_beginning_is_enough_to_begin_writing_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_texts_beginning_is_enough_to_write_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("afterword.runs.run.OPENINGS", 60)
     model = trained(tmp_path, steps=2, seq_length=12)
     assert model.saved.text is not None

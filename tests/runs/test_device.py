@@ -33,12 +33,14 @@ from tests.processes import finished
 from tests.runs.test_run import finish, stopped
 from tests.torture.runs import outcome
 
+BeginRun = Callable[..., Run]
+Gpus = Callable[[int], None]
 # a plain layer: PyTorch's LSTM has no float16 on every processor
 HALF = dataclasses.replace(RECIPE, precision="float16", cell="rnn")
 
 
 @pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Gpus:
     """Make PyTorch say that it finds so many GPUs."""
 
     def find(number: int) -> None:
@@ -69,12 +71,12 @@ def weights_of(learner: Learner) -> dict[str, bytes]:
     ("asked", "number", "device"),
     [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 2, "cuda"), ("mps", 1, "mps")],
 )
-def test_auto_is_a_gpu_where_there_is_one(gpus: Callable[[int], None], asked: Any, number: int, device: Device) -> None:
+def test_auto_is_a_gpu_where_there_is_one(gpus: Gpus, asked: Any, number: int, device: Device) -> None:
     gpus(number)
     assert chosen_device(asked) == device
 
 
-def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_rank_of_a_machine_needs_a_gpu(gpus: Gpus, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.setenv(name, "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
@@ -89,9 +91,7 @@ def test_every_rank_of_a_machine_needs_a_gpu(gpus: Callable[[int], None], monkey
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
-    gpus: Callable[[int], None], begin_run: Callable[..., Run], tmp_path: Path, device: Device
-) -> None:
+def test_a_missing_gpu_is_refused_at_once(gpus: Gpus, begin_run: BeginRun, tmp_path: Path, device: Device) -> None:
     gpus(0)
     with pytest.raises(OptionError, match=f"^device= {device}: .*give cpu or auto"):
         begin_run(device=device)
@@ -187,9 +187,7 @@ def test_a_learner_in_float16_goes_on_from_its_tensors_bit_for_bit(scale: float)
     assert learner.tensors()["scaler"][0] != kept["scaler"][0]
 
 
-def test_a_run_of_a_gpu_goes_on_without_one_only_when_told_to_and_auto_leaves_it_there(
-    gpus: Callable[[int], None], begin_run: Callable[..., Run]
-) -> None:
+def test_a_run_of_a_gpu_goes_on_without_one_if_told(gpus: Gpus, begin_run: BeginRun) -> None:
     gpus(0)
     path = stopped(begin_run(), 1).folder.path
     record = json.loads((path / "run.json").read_text())
@@ -258,9 +256,7 @@ class TestOnAGpu:
         np.testing.assert_allclose(nats[1], nats[0], atol=1e-2)
 
     @pytest.mark.parametrize("kind", [{}, {"lines": True}, {"recipe": "classic"}, {"base": True}])
-    def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(
-        self, begin_run: Callable[..., Run], kind: dict[str, Any]
-    ) -> None:
+    def test_a_run_that_was_stopped_ends_with_the_same_bits(self, begin_run: BeginRun, kind: dict[str, Any]) -> None:
         whole, parted = begin_run("whole", **kind), stopped(begin_run("parted", **kind), 1)
         assert whole.recipe.device == "cuda"
         for run in (whole, resume(parted.folder.path)):

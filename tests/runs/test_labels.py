@@ -74,9 +74,7 @@ def test_a_stopped_and_a_repeated_run_keep_the_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"vocabulary": "words"}, {"lowercase": True}, {"base": True}, {"ngram": 4}])
-def test_every_vocabulary_has_labels_and_a_run_from_a_base_and_with_an_n_gram_too(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+def test_every_vocabulary_has_labels_and_a_run_from_a_base_too(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = begin_labelled(tmp_path, steps=3, **settings)
     assert run.recipe.ngram == settings.get("ngram", 0)  # one does not see the label, and has to be asked for
     model = finished(run)

@@ -38,9 +38,7 @@ def trained(book: Path, name: str, text: TextSettings = TextSettings()) -> Path:
     return finish(begin.begin([book], book.parent / name, text, SMALL)).folder.path
 
 
-def test_the_run_and_the_model_record_what_was_decided_and_are_those_of_the_text_without_its_wrapping(
-    run: Path, book: Path
-) -> None:
+def test_run_and_model_record_what_was_decided_and_are_those_of_the_joined_text(run: Path, book: Path) -> None:
     assert RunFolder(run).read_record().text["unwrap"] == "yes"
     model = afterword.load(run)
     assert model.unwraps
