@@ -185,6 +185,21 @@ def test_a_folder_to_hold_is_waited_for_between_two_renames_only(
             assert tried.count(tmp_path / name) == times
 
 
+def test_a_folder_that_was_missing_for_a_moment_is_held_once_it_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, failures = os.open, [FileNotFoundError()]
+
+    def late(path: Path, flags: int) -> int:
+        if failures:  # and the marks of who replaced it are gone when they are looked for
+            raise failures.pop()
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    with locked_folder(folder), pytest.raises(BlockingIOError):
+        fcntl.flock(opened(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_macos_is_asked_to_empty_the_disks_own_cache_and_where_it_cannot_to_sync_as_usual(
     works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

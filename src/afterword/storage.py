@@ -207,7 +207,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 raise StorageError(f"another process has been changing {folder} for {WAIT:g} s: try again") from None
             except OSError:
-                if not _marks(folder) or time.monotonic() > until - WAIT + MISSING:  # not between two renames
+                # between two renames it is missing; a folder that is there again needs its lock
+                if not (_marks(folder) or folder.exists()) or time.monotonic() > until - WAIT + MISSING:
                     break
         yield
 

@@ -12,7 +12,6 @@ from afterword.errors import InputError
 from afterword.language_model import LanguageModel
 from afterword.text.characters import CharTokenizer
 from afterword.text.symbols import SymbolTokenizer
-from afterword.wings.lesson.keeping import next_words
 from tests.inspection.test_gates import made
 
 MODEL = made()
@@ -49,17 +48,6 @@ def test_the_end_of_its_line_is_nothing_to_a_model_of_lines() -> None:
     assert whole == without
     with pytest.raises(InputError, match="the text ends with 'Divya'"):
         afterword.keeps(model, "Divya\n", "Divya", instead=["Reena"])
-
-
-def test_the_probability_of_a_next_word_is_that_of_its_letters_and_its_end() -> None:
-    found = next_words(MODEL, "to ")
-    assert list(found.values()) == sorted(found.values(), reverse=True)
-    assert sum(found.values()) <= 1
-    word = next(iter(found))
-    trace = MODEL.gates("to " + word)
-    letters = np.exp(-trace.nats[3:].sum())
-    ends = sum(p for row, p in zip(trace.rows, np.exp(trace.log_probabilities[-1]), strict=True) if not row.isalnum())
-    assert found[word] == pytest.approx(letters * ends, rel=1e-4)
 
 
 def test_what_is_held_is_the_distance_from_the_same_text_about_others() -> None:

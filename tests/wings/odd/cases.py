@@ -15,7 +15,7 @@ from afterword.model.ngram.mixture import Using
 from afterword.storage import temporary_folder
 from afterword.wings.odd.calibration import Calibration, Costs
 from afterword.wings.odd.good_lines import GoodLines
-from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE, calibrated, odd_lines, with_late_kinds
+from afterword.wings.odd.normal import CALIBRATION_FILE, LINES_FILE, calibrated, odd_lines, with_good_lines
 
 
 def attachments(seed: int) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def attach(model: LanguageModel, seed: int) -> LanguageModel:
     lines = [f"{letters[k % 3]} {letters[k % 2]} {k % 7} {letters[4]}" for k in range(80)]
     lines += [f"a 10.0.{random.integers(4)}.{random.integers(250)} b {random.integers(1000)} b" for _ in range(80)]
     usual = GoodLines.of(lines)
-    return with_late_kinds(calibrated(model, [*map(usual.hide, lines)], masks=[f"x{seed}"]), usual)
+    return with_good_lines(calibrated(model, [*map(usual.hide, lines)], masks=[f"x{seed}"]), usual)
 
 
 def of_lines(model: LanguageModel) -> list[Callable[[str], object]]:

@@ -74,7 +74,7 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
 def test_calibrating_says_what_to_expect_of_lines_that_drift_and_of_few(mine: Path, tmp_path: Path, run: Run) -> None:
     note = "note: the lines drift: expect a rate of up to about 0.1, not 0.01"
     for new, says in ((10, True), (1, False)):
-        drifting = written(tmp_path / "drifting", [*draw(500 - new, 0), *["☃☃☃"] * new])
+        drifting = written(tmp_path / "drifting", [*draw(500 - new, 0), *["☃" * (k + 3) for k in range(new)]])
         assert (note in printed(run("calibrate", mine, drifting))) == says
     for count, warning in ((100, "a false-alarm rate of 0.01 cannot be used"), (125, "0.01 can be off by a factor")):
         few = written(tmp_path / "few", draw(count, 0))

@@ -22,8 +22,7 @@ from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.units import last_characters
 
-BEAM = 32  # beginnings of words that are followed at once
-LONGEST_WORD = 20  # tokens
+MOST_WORDS = 32  # next words that are looked for
 MOST_INSTEAD, MOST_EXPECTED = 5, 6  # words
 LEAST_EXPECTED = 0.005
 PLAUSIBLE = 0.05  # of the probability of the likeliest word in the place
@@ -145,7 +144,7 @@ def keeps(
             stretches.append(stretch(begin, end, inside))
             begin = end
     at_word = stretch(first, last, np.arange(min(int((places < first).sum()), n - 1), n))
-    expected = next_words(model, text, words=is_word(word))
+    expected = _next(model, text, is_word(word))
     likeliest = [(one, p) for one, p in expected.items() if p >= LEAST_EXPECTED][:MOST_EXPECTED]
     return Kept(word, others, at_word, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
 
@@ -168,7 +167,7 @@ def _likely_words(model: LanguageModel, text: str, first: int, word: str) -> lis
     known = re.findall(r"\w+", text) if is_word(word) else [word]
     likely = {
         one: probability
-        for one, probability in next_words(model, text[:first], words=is_word(word)).items()
+        for one, probability in _next(model, text[:first], is_word(word)).items()
         if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
         if is_word(word) or not any(letter.isalnum() or letter.isspace() for letter in one)
     }
@@ -190,32 +189,15 @@ def is_word(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 
 
-def next_words(model: LanguageModel, text: str, words: bool = True) -> dict[str, float]:
-    """Return the probabilities of the likeliest next words after `text`, likeliest first; without `words`, of tokens.
-
-    A word consists of letters and digits, to its end. Byte tokens are not followed.
-    """
+def _next(model: LanguageModel, text: str, words: bool) -> dict[str, float]:
+    """Return the LSTM's probabilities of the likeliest next words after `text`; without `words`, of tokens."""
+    if words:
+        found = model.using("lstm").next_words(text, MOST_WORDS)
+        return {word: one.probability for one in found if (word := one.text.strip()).isalnum()}
     network, tokenizer = model.network(), model.tokenizer
     ids = np.append(np.array([tokenizer.end], np.int32), tokenizer.encode(text))
     R = network.config.vocabulary_size
     rows = [*tokenizer.names[: R - 1], "<byte>" if network.config.byte_tokens > 1 else tokenizer.names[R - 1]]
-    inside = np.array([row.isalnum() for row in rows])
-    begins = inside | np.array([row.isspace() or row.lstrip().isalnum() for row in rows])
-    logits, state = network.advance(ids[None], network.start())
-    found = {} if words else dict(zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True))
-    prefixes, nats = [""], np.zeros(1)
-    for _ in range(LONGEST_WORD if words else 0):
-        totals = nats[:, None] + log_probabilities(logits)  # [B, R]
-        for k, prefix in enumerate(prefixes):
-            if prefix.strip():
-                found[prefix.strip()] = found.get(prefix.strip(), 0.0) + float(np.exp(totals[k, ~inside]).sum())
-            totals[k, ~(inside if prefix.strip() else begins)] = -np.inf
-        best: NDArray[np.intp] = np.argsort(-totals, axis=None, kind="stable")[:BEAM]
-        best = best[np.isfinite(totals.ravel()[best])]
-        if not len(best):
-            break
-        lanes, chosen = np.divmod(best, R)
-        prefixes = [prefixes[lane] + rows[row] for lane, row in zip(lanes.tolist(), chosen.tolist(), strict=True)]
-        nats = totals.ravel()[best]
-        logits, state = network.step(chosen, network.chosen(state, lanes.tolist()))
-    return dict(sorted(found.items(), key=lambda one: -one[1]))
+    logits, _ = network.advance(ids[None], network.start())
+    each = zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True)
+    return dict(sorted(each, key=lambda one: -one[1]))

@@ -7,11 +7,9 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, replace
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated
-
-import numpy as np
 
 from afterword.bases.installed import folder_named, installed
 from afterword.commands import elsewhere
@@ -27,14 +25,14 @@ from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import source_name
 from afterword.text.lines import Masks, filled_lines
 from afterword.wings.odd.calibration import FEWEST
-from afterword.wings.odd.detectors import good_lines_in
+from afterword.wings.odd.detectors import Told, judge, usual_in
 from afterword.wings.odd.normal import (
     calibrated,
     calibration_of,
     check_calibrated,
     good_lines_of,
     odd_lines,
-    with_late_kinds,
+    with_good_lines,
 )
 from afterword.wording import count_of
 
@@ -49,8 +47,9 @@ class Calibrate(Predicting, Masking, Encoding, Request):
     """Calibrate MODEL on normal lines, so that odd can find the lines that do not belong.
 
     NORMAL_FILE contains normal lines on which the model was not trained. The last fifth of them is used to check how
-    many would be flagged; the others calibrate the model. To keep a false-alarm rate within a factor of 1.5 takes about
-    16 ÷ rate lines: 1,600 for 0.01. If there are more than 100,000 lines, the last 100,000 are used.
+    many would be flagged; the others calibrate the model. What an earlier calibration took for usual stays usual. To
+    keep a false-alarm rate within a factor of 1.5 takes about 16 ÷ rate lines: 1,600 for 0.01. If there are more than
+    100,000 lines, the last 100,000 are used.
 
     The calibration is saved in the model's folder. It is removed when the model is trained further. What always changes
     in the lines is masked, as in odd, and `mask` hides more. The masks of an earlier calibration are kept.
@@ -107,17 +106,19 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            good = good_lines_in(texts, known.masked if known.places else None)
-            good = replace(good, accepted=known.accepted, accepted_as=known.accepted_as)
-            forms = [*map(good.hide, texts)]
-            new = calibrated(loaded, forms[:number], masks=masks, on_progress=on_progress)
-            p_values = [one.p_value for one in odd_lines(new, forms[number:], 0.5)]
-            with_late_kinds(new, good).save(folder)
+            first, good = (usual_in(some, known=known) for some in (texts[:number], texts))
+            new = calibrated(loaded, map(good.hide, texts[:number]), masks=masks, on_progress=on_progress)
+            checked = odd_lines(with_good_lines(new, first), lines[number:], 0.5)
+            with_good_lines(new, good).save(folder)
     calibration = check_calibrated(new)
     if doubt := calibration.holds_roughly(RATES[0]):
         work.note(doubt)
-    flagged = {f"{rate:g}": int((np.array(p_values) <= rate).sum()) for rate in RATES if rate * (number + 1) >= 1}
-    return Calibrated(lines=number, masks=list(calibration.masks), checked=len(p_values), flagged=flagged)
+    flagged = dict[str, int]()
+    for rate in (rate for rate in RATES if rate * (number + 1) >= 1):
+        told = Told()
+        odd = (judge(first, text, cost, rate, told)[0] for text, cost in zip(texts[number:], checked, strict=True))
+        flagged[f"{rate:g}"] = sum(one.p_value <= rate for one in odd)
+    return Calibrated(lines=number, masks=list(calibration.masks), checked=len(checked), flagged=flagged)
 
 
 def normal_lines(files: Sequence[str], decoding: Decoding, work: Work) -> list[str]:

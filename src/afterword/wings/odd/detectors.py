@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +30,7 @@ DIGITS = re.compile(r"\d+")
 STRETCH = 5  # lines from one odd line to the next, at most, in an episode
 APART = 8  # median deviations from the others: a line that is odder than its episode is a finding of its own
 TOGETHER = 5  # new kinds of line, at least, in an episode
+ENOUGH, MOST_TOLD = 3, 20_000  # lines that say that something new is here to stay; oddities that are counted
 BEYOND = 1.5  # times the figure of an accepted kind of line: a text that is odder is a finding again
 SHARED, MOST_SHARED = 0.8, 2  # fraction of its lines that contain a word, and number of words to name
 
@@ -130,7 +132,7 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
-    found = good.new_values(line)
+    found = [] if good.is_plain else good.new_values(line)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
         value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
         said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
@@ -239,24 +241,35 @@ def by_key(good: GoodLines, text: str, cost: OddLine, names: Sequence[str]) -> l
     return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(good, text, cost)]
 
 
-def good_lines_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
+def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None, known: GoodLines | None = None) -> GoodLines:
     """Return what is usual in good `lines`, as `GoodLines.of`, and what detectors learn from them by themselves."""
     learned = {name: one.learn(lines) for name, one in DETECTORS.items() if one.learn}
-    return replace(GoodLines.of(lines, masked), learned=learned or UNSET)
+    return replace(GoodLines.of(lines, masked, known), learned=learned or UNSET)
 
 
-def judge(good: GoodLines, text: str, cost: OddLine, rate: float) -> list[Verdict]:
+Told = Counter[tuple[str, str]]
+"""How many lines each oddity had so far, by detector and key."""
+
+
+def judge(good: GoodLines, text: str, cost: OddLine, rate: float, told: Told) -> list[Verdict]:
     """Return what one detector finds odd about a masked line, the oddest first: the first one within this `rate` of
-    false alarms, or else the one with the lowest p-value. The others lower the p-value."""
+    false alarms, or else the one with the lowest p-value. The others lower the p-value.
+
+    What had `ENOUGH` lines is usual from then on: a line with it is odd only if it is odd in another way too.
+    """
     learned, found, number = good.learned or {}, list[list[Verdict]](), 0
     for name, one in DETECTORS.items():
         if one.of_line and (one.learn is None or name in learned):
             number += not (one.of_fields and good.is_plain)
             verdicts = one.of_line(good, text, cost)
             found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
-    found = [each for each in found if each]
-    p_value = min(each[0].p_value for each in found)
-    within = (each for each in found if each[0].p_value <= rate / number)
-    first, *others = next(within, None) or min(found, key=lambda each: each[0].p_value)
-    others = [one for one in others if one.p_value <= rate / number]
-    return [one._replace(p_value=min(1.0, number * one.p_value)) for one in (first._replace(p_value=p_value), *others)]
+    limit = rate / max(1, number - 1)  # a line has either new values or a new kind
+    within = [one for one in chain(*found) if one.p_value <= limit]
+    usual = {one.key for one in within if told[one.detector, one.key] >= ENOUGH}
+    told.update((one.detector, one.key) for one in within if len(told) < MOST_TOLD)
+    judged = [[one._replace(p_value=1.0) if one.key in usual else one for one in each] for each in found if each]
+    judged = [sorted(each, key=lambda one: one.p_value) for each in judged]
+    lowest = min(judged, key=lambda each: each[0].p_value)
+    first, *others = next((each for each in judged if each[0].p_value <= limit), lowest)
+    each = (first._replace(p_value=lowest[0].p_value), *(one for one in others if one.p_value <= limit))
+    return [one._replace(p_value=min(1.0, one.p_value * rate / limit)) for one in each]

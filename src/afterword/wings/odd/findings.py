@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-from afterword.wings.odd.detectors import DETECTORS, Log, Oddity, Placed, Verdict
+from afterword.wings.odd.detectors import DETECTORS, Log, Oddity, Placed, Told, Verdict
 from afterword.wings.odd.good_lines import GoodLines
-from afterword.wording import count_of
 
 LEAST_ODD = 0.1  # the highest p-value that is worth a look
 KEPT_ALIKE = 1000  # lines that are kept of a finding that is not listed: a log has millions
@@ -27,7 +26,8 @@ class Findings:
 
     def __init__(self, good: GoodLines, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
-        self._log, self._rate, self._others = Log(good, rate), rate, others
+        self._log, self._rate, self._others, self.told = Log(good, rate), rate, others, Told()
+        """How many lines `judge` found with each oddity. The first ones are the lines of its finding."""
         self._found: dict[tuple[bool, str, str], Oddity] = {}
         """The key says whether they are listed, what found them, and what all their lines have in common."""
 
@@ -82,6 +82,8 @@ class Findings:
                     continue
                 smallest |= {line: min(one.count, smallest.get(line, one.count)) for line in one.lines}
             ranked.append(one)
+        for key, one in self._found.items():
+            copies[one].count = max(one.count, self.told[key[1:]] if key[0] else 0)
         for one in ranked:
             within = (pieces for other, pieces in one.others if copies.get(other) in taken_in)
             one.odd_pieces = sorted({*one.odd_pieces, *chain.from_iterable(within)})
@@ -92,11 +94,8 @@ class Findings:
 
     def reason(self, listed: Sequence[Oddity]) -> str | None:
         """Return why far more lines are listed than the rate promises, or None if they are not."""
-        of_lines = [one for one in listed if DETECTORS[one.detector].of_line]
-        count = len({line for one in of_lines for line in one.lines})
+        count = len({line for one in listed if DETECTORS[one.detector].of_line for line in one.lines})
         if count <= max(OFTEN * self._rate * self._log.lines, FEW):
             return None
-        most = max(of_lines, key=lambda one: one.count)
         listed_now = f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%"
-        largest = f"the largest finding ({most.why}) has {count_of(most.count, 'line')}"
-        return f"{listed_now}: {largest}; add newer good lines, or accept what is harmless"
+        return f"{listed_now}: mask what changes, add newer good lines, or accept what is harmless"

@@ -1,9 +1,9 @@
 """The usual content of a log: its kinds of line, the values at their places, and how often something new comes.
 
-A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. The
-last third of them shows how often a place that had n values, d of them different, got another one, and how far numbers
-left the range of those before. Such a rate is the probability of a new value. It separates a place with three values in
-a thousand lines from one with nine hundred.
+A new value is odd only if places like this one hardly ever get one. So the lines are read in the order of time. All but
+the first fifth of them show how often a place that had n values, d of them different, got another one, and how far
+numbers left the range of those before. Such a rate is the probability of a new value. It separates a place with three
+values in a thousand lines from one with nine hundred. How often a new kind of line comes is shown by the last third.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from afterword.wings.odd.fields import (
 )
 from afterword.wings.odd.rates import Count, Rates
 
-LATE = 3  # the last third of the lines shows how often something new comes
+LATE = 3  # the last third of the lines shows how often a new kind of line comes, and calibrates the texts
+FIRST = 5  # the first fifth of the lines is read before new values count: at first, all are new
 MOST_KINDS = 10_000
 MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
 MOST_LEVEL = 200  # of a number that is far outside
@@ -85,6 +86,12 @@ class ValuePlace:
             if self.ordered[at : at + 1] != [number]:
                 self.ordered.insert(at, number)
                 del self.ordered[TAIL + 1 : -TAIL - 1]
+
+    @property
+    def aged(self) -> ValuePlace:
+        """The same, with half of the counts; nothing is forgotten."""
+        values = {text: (count + 1) // 2 for text, count in self.values.items()}
+        return ValuePlace((self.count + 1) // 2, values, [*self.ordered], self.records // 2)
 
     @property
     def drifts(self) -> bool:
@@ -159,11 +166,13 @@ class GoodLines:
     places: dict[str, dict[str, ValuePlace]] = field(default_factory=dict)
     """By kind of line, and by place in it."""
     levels: dict[str, Annotated[list[Count], Meta(max_length=MOST_LEVEL + 1)]] = field(default_factory=dict)
-    """For each group of similar places, the count of each level of `NewValue` in late lines; level 0 is not new."""
+    """For each group of similar places, the count of each level of `NewValue` in these lines; level 0 is not new."""
     masked: dict[str, bool] = field(default_factory=dict)
     """Whether numbers and addresses are masked, by their surroundings (see `_around`); empty if nothing is."""
     late: Count = 0
     """Late lines."""
+    judged: Count = 0
+    """Lines that were looked through for new values."""
     late_kinds: list[str] = field(default_factory=list)
     """The lines that were the first of their kind among them, until their `late_figures` are known."""
     late_figures: list[Number] = field(default_factory=list)
@@ -171,7 +180,7 @@ class GoodLines:
     late_texts: set[Checksum] = field(default_factory=set)
     """Hashes of the texts of late lines, masked, which the model has not learned."""
     late_bits: list[Number] = field(default_factory=list)
-    """The bits of late lines of which a value is new, in order."""
+    """The bits of those of them of which a value is new, in order."""
     accepted: Annotated[list[str], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=list)
     """Lines in which something is harmless."""
     accepted_as: Annotated[dict[str, list[Harmless]], Meta(max_length=MOST_ACCEPTED)] = field(default_factory=dict)
@@ -182,9 +191,16 @@ class GoodLines:
     """What detectors learned that learn by themselves, by name."""
 
     @staticmethod
-    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
-        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
-        good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None, known: GoodLines | None = None) -> GoodLines:
+        """Return what is usual in `lines`. What is masked is found, or as in `known`; in events, it is nothing.
+
+        What was `known` to be usual stays so, but its counts are halved; then all of `lines` are late."""
+        known = known or GoodLines()
+        older = {kind: {at: one.aged for at, one in of_kind.items()} for kind, of_kind in known.places.items()}
+        begin, first = (0, 0) if older else (len(lines) - len(lines) // LATE, len(lines) // FIRST)
+        if masked is None:
+            masked = known.masked if older else _masked(lines)
+        good = GoodLines(older, masked=masked, accepted=known.accepted, accepted_as=known.accepted_as)
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
             line = split(text)
@@ -194,6 +210,8 @@ class GoodLines:
                 if line.kind not in good.places:
                     good.late_kinds.append(text)
                 good.late_texts.add(_checksum(good.hide(text)))
+            if number >= first:
+                good.judged += 1
                 found.append([*good.surprises(line, good.levels)])
             good.add(line)
         good.rates = Rates.of(repeated)
@@ -260,11 +278,11 @@ class GoodLines:
         return min(1.0, (len(self.late_figures or self.late_kinds) - less + 0.5) / (self.late + 1))
 
     def p_value(self, bits: float) -> float:
-        """Return the fraction of late lines with a value that is as new. For a value that is newer than all of them, it
+        """Return the fraction of lines with a value that is as new. For a value that is newer than all of them, it
         halves with each further bit, because a value that is new in b bits comes at a rate of 2^-b."""
-        as_new = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits)
-        beyond = bits - max(self.late_bits, default=math.log2(self.late + 1))
-        return (as_new + 0.5) / (self.late + 1) * math.exp2(-max(0.0, beyond))
+        as_new, lines = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits), (self.judged or self.late) + 1
+        beyond = bits - max(self.late_bits, default=math.log2(lines))
+        return (as_new + 0.5) / lines * math.exp2(-max(0.0, beyond))
 
     def share(self, word: str) -> float:
         """Return the fraction of good lines that contain `word`; it counts twice in a line that contains it twice."""

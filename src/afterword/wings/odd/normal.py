@@ -76,8 +76,7 @@ def calibrated(
     invalid mask, TextError.
     """
     if masks is None:
-        before = calibration_of(model)
-        masks = before.masks if before else ()
+        masks = before.masks if (before := calibration_of(model)) else ()
     if model.is_held:
         raise OptionError("a held model cannot be calibrated: leave out hold")
     texts = checked_lines(lines, "calibrated")
@@ -92,14 +91,11 @@ def calibrated(
 
 
 def with_good_lines(model: LanguageModel, good: GoodLines) -> LanguageModel:
-    """Return the same calibrated model, with what else is usual in normal lines."""
+    """Return the same calibrated model, with what else is usual in normal lines. Late new kinds are measured."""
+    if good.late_kinds:
+        new = odd_lines(model, map(good.hide, good.late_kinds), 0.5)
+        good = replace(good, late_figures=sorted(line.figure for line in new), late_kinds=[])
     return model.attach({CALIBRATION_FILE: calibration_of(model), LINES_FILE: good})
-
-
-def with_late_kinds(model: LanguageModel, good: GoodLines) -> LanguageModel:
-    """Return the same, after measuring the late lines of new kinds."""
-    new = odd_lines(model, map(good.hide, good.late_kinds), 0.5)
-    return with_good_lines(model, replace(good, late_figures=sorted(line.figure for line in new), late_kinds=[]))
 
 
 def check_calibrated(model: LanguageModel, false_alarms: float = 1 - LEAST_RATE) -> Calibration:

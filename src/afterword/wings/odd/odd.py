@@ -36,7 +36,7 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import check_enough, check_false_alarms
-from afterword.wings.odd.detectors import DETECTORS, Placed, Verdict, good_lines_in, judge
+from afterword.wings.odd.detectors import DETECTORS, Placed, Told, Verdict, judge, usual_in
 from afterword.wings.odd.fields import are_events
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.normal import (
@@ -46,7 +46,7 @@ from afterword.wings.odd.normal import (
     check_calibrated,
     good_lines_of,
     odd_lines,
-    with_late_kinds,
+    with_good_lines,
 )
 from afterword.wording import escaped, has_colours, listed_names, printable
 
@@ -55,8 +55,6 @@ MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
 HELD_OUT = 10  # the last tenth of the training lines decides which model is best, and whether a network pays
 TRIAL = 0.2  # of the time, after which a network that does not pay is abandoned
-EARLY = 0.05  # of the time, after which it is abandoned if it is hopeless
-HOPELESS = 1.5  # times the n-gram's cost, of the network alone
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
@@ -248,7 +246,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
     if request.as_read:
         has_reasons = bool(good_lines_of(model).places)
         work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
-        for file, line, _, (verdict, *_) in _judged(request, work, model):
+        for file, line, _, (verdict, *_) in _judged(request, work, model, Told()):
             if request.all or line.odd:
                 reason = {"detector": verdict.detector, "why": verdict.why} if has_reasons and line.odd else {}
                 yield OddRow.of(line, file=file, **reason)
@@ -256,7 +254,7 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
     work.rows(OddFinding, {})
     most = request.top or READ
     found = Findings(good_lines_of(model), request.false_alarms, most)
-    for file, line, masked, verdicts in _judged(request, work, model):
+    for file, line, masked, verdicts in _judged(request, work, model, found.told):
         found.add(Placed(file, line.line, line.text), masked, verdicts)
     odd_ones, following = found.listed(open_episodes=request.all)
     if many := found.reason(odd_ones):
@@ -269,7 +267,10 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
         yield OddFinding.of(one, finding=number, odd=number <= len(odd_ones))
 
 
-def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[str, OddLine, str, list[Verdict]]]:
+Judged = tuple[str, OddLine, str, list[Verdict]]
+
+
+def _judged(request: Odd, work: Work, model: LanguageModel, told: Told) -> Iterator[Judged]:
     """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
     first. Empty lines are never odd: they are read only if every line is printed."""
     good, masks, rate = good_lines_of(model), Masks(check_calibrated(model).masks), request.false_alarms
@@ -282,7 +283,7 @@ def _judged(request: Odd, work: Work, model: LanguageModel) -> Iterator[tuple[st
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, line in zip(kept, each, strict=True):
                 known = masks(line.text)
-                verdicts = unmask(judge(good, known, line, rate), masks, line.text)
+                verdicts = unmask(judge(good, known, line, rate, told), masks, line.text)
                 p_value = verdicts[0].p_value
                 is_odd = bool(p_value <= rate and line.text)
                 pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
@@ -330,7 +331,7 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
     texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
-        good = good_lines_in(texts, None if request.auto_mask else {})
+        good = usual_in(texts, None if request.auto_mask else {})
     minutes = request.network or (MINUTES if good.is_plain else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)
@@ -350,7 +351,7 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
                 model = _count_ngrams(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
             model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
-        model = with_late_kinds(model, good)
+        model = with_good_lines(model, good)
         if request.out is not None:
             with writable(request.out) as place:
                 model.save(place)
@@ -410,19 +411,15 @@ def _train(
     _write(training, lines[:-held_out])
     _write(validation, lines[-held_out:])
     text = TextSettings(validation=validation, lines=True, vocabulary=vocabulary)
-    # the shipped base is for prose, and reading with it takes several times as long
-    settings = TrainingSettings(base="none", minutes=minutes)
     with work.progress("reading the text and planning"):
-        run = begin([training], out, text, settings, overwrite=request.overwrite)
+        # the shipped base is for prose, and reading with it takes several times as long
+        run = begin([training], out, text, TrainingSettings(base="none", minutes=minutes), overwrite=request.overwrite)
     run.take_notes()  # about a text that is not the user's
     began = time.monotonic()
 
     def enough() -> bool:
-        measured = run.model and run.model.about["validation"]
-        if not measured or _pays(measured):
-            return False
-        is_hopeless = measured["lstm"] > HOPELESS * measured["ngram"]
-        return time.monotonic() - began >= (EARLY if is_hopeless else TRIAL) * 60 * minutes
+        measured = run.model.about["validation"] if run.model else None
+        return not _pays(measured or {}) and time.monotonic() - began >= TRIAL * 60 * minutes
 
     work.train(run, kept=False, enough=enough)
     run.take_notes()
