@@ -119,8 +119,8 @@ class Odd(Masking, Encoding, Request):
 class OddFinding(Record, kw_only=True):
     """Lines with the same oddity: what found them, why, how odd they are, and how often a normal line is as odd.
 
-    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines`, the oddest
-    is first, and the others follow in order. `odd_pieces` are the odd parts of that first line, as places in its text.
+    `figure` is in standard deviations for a text or a new kind of line, and otherwise in bits. In `lines` are the first
+    ones of the `count` lines, the oddest in front. `odd_pieces` are the odd parts of that line, as places in its text.
     """
 
     rows: ClassVar = "findings"
