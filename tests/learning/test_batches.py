@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afterword.errors import OptionError
 from afterword.learning.batches import (
     NOT_A_TARGET,
     Lanes,
@@ -77,6 +78,12 @@ def test_resets_come_as_often_as_asked_and_half_of_them_begin_at_a_line() -> Non
     source = lanes(ids, 16, 8, reset=1.0, newline=8)
     # the boundary token takes the newline's place, so the first target is what follows it: 0
     assert 0.45 < np.mean([(source.next().targets[0] == 0).mean() for _ in range(200)]) < 0.65
+
+
+def test_a_text_shorter_than_a_step_is_refused() -> None:
+    for make in (lambda ids: lanes(ids, 1, 10), lambda ids: Windows(ids, 1, 10, seed=0)):
+        with pytest.raises(OptionError, match=r"^seq_length= 10 is too large for 10 tokens"):
+            make(np.arange(10))
 
 
 @given(lines_of_tokens, st.integers(1, 5), st.integers(1, 8))

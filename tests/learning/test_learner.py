@@ -148,6 +148,8 @@ def test_dropped_weights_are_zero_for_one_step_and_learn_nothing_in_it() -> None
     network = learner_of(dropout=0.0).network
     batch, weights = lanes().next(), [layer.get_parameter("weight_hh_l0") for layer in network.layers]
     before, dropped = [weight.detach().clone() for weight in weights], []
+    with network.weights_dropped(0.5):
+        pass  # without a gradient
     for _ in range(2):
         network.zero_grad()
         with contextlib.suppress(KeyboardInterrupt), network.weights_dropped(0.25):

@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -31,8 +32,10 @@ from afterword.runs.loop import train_run
 from afterword.runs.record import RunRecord, as_json, as_position
 from afterword.runs.resume import resume, take_settings
 from afterword.runs.run import DeferredWrites, Run
+from afterword.storage import append, sync_file
 from afterword.text.corpus import TextSettings
 from tests.runs.test_run import finish, stopped
+from tests.torture.runs import longest_file
 
 
 def test_asking_whether_a_run_is_trained_disturbs_nobody(tmp_path: Path) -> None:
@@ -69,13 +72,23 @@ def test_reports_end_where_a_line_is_not_whole(tmp_path: Path) -> None:
         assert folder.reports() == [{"step": 1}, {"step": 2}]
 
 
-def test_a_file_system_without_locks_is_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def flock(*arguments: object) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
+def test_a_file_system_without_locks_is_no_other_process(ended: Path, tmp_path: Path) -> None:
+    without = OSError(errno.ENOSYS, "Function not implemented")
+    for place in (ended, tmp_path):
+        before = sorted(place.iterdir())
+        with (
+            mock.patch.object(fcntl, "flock", side_effect=without),
+            pytest.raises(RunError, match=r"cannot write in .* or lock it: Function not implemented"),
+        ):
+            RunFolder(place).lock()
+        assert sorted(place.iterdir()) == before
 
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(RunError, match=r"cannot write in .* or lock it: Function not implemented"):
-        RunFolder(tmp_path).lock()
+
+def test_what_a_failed_write_lacks_is_said_to_the_byte(tmp_path: Path) -> None:
+    with longest_file(0), pytest.raises(StorageError, match=r"file: File too large; 1 more bytes are needed$"):
+        append(tmp_path / "file", b"x")
+    with pytest.raises(StorageError, match=r"^cannot write .*missing: No such file or directory$"):
+        sync_file(tmp_path / "missing")
 
 
 def test_a_full_disk_leaves_no_folder(tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

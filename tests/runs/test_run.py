@@ -352,7 +352,7 @@ def test_a_run_that_cannot_begin_leaves_all_as_it_was(begin_run: BeginRun, ended
     assert contents(ended) == before
 
 
-@pytest.mark.parametrize("setting", [{"hidden_size": 13}, {"dropout": 0.0}, {"lines": True}])
+@pytest.mark.parametrize("setting", [{"hidden_size": 13}, {"minutes": 0.5}, {"lines": True}])
 def test_a_resume_by_other_numbers_is_refused_and_says_what_differs(ended: Path, setting: dict[str, Any]) -> None:
     ((name, value),) = setting.items()
     with pytest.raises(OptionError, match=rf"^{name}= is .* in the run .*, not {str(value).lower()}: "):
