@@ -165,9 +165,8 @@ def files(draw: Draw, at: Path) -> Case:
         file.write_bytes(b"".join(cells))
     if within:
         reseal(file.parent if given.name == "run" else given)
-    return Case(
-        f"{file.relative_to(at)}: {way}", command, ["new", "lines", "page.html", "run"], way == "bomb" and not within
-    )
+    certain = way == "bomb" and not within
+    return Case(f"{file.relative_to(at)}: {way}", command, ["new", "lines", "page.html", "run"], certain)
 
 
 GIVEN = {"text": "abcd", "repository": "me/tiny", "others": "lines", "source": "table.csv", "lines": "abcd"}
@@ -249,7 +248,11 @@ def attack_command(kind: str, draw: Draw, place: Path, fixtures: Path) -> Done:
         except subprocess.TimeoutExpired:
             was_ended = True
             (os.kill if case.number == signal.SIGTERM else os.killpg)(process.pid, case.number)  # a terminal: to all
-            _, err = process.communicate(timeout=SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(SECONDS)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            _, err = process.communicate()
         status, said, after = process.wait(), err.decode("utf-8", "replace"), contents(place)
     faults = [*judged(case, status, said)]
     for path in sorted(path for path in before | after if before.get(path) != after.get(path)):

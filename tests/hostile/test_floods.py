@@ -35,10 +35,10 @@ def sent(port: int, path: str = "/health", body: bytes = b"", *headers: str) -> 
 
 def status(made: socket.socket) -> int:
     """Read one answer, and return its status."""
-    response = http.client.HTTPResponse(made)
-    response.begin()
-    response.read()
-    return response.status
+    with http.client.HTTPResponse(made) as response:
+        response.begin()
+        response.read()
+        return response.status
 
 
 def test_idle_connections_make_room_for_others_and_those_without_the_key_first(models: Path, tmp_path: Path) -> None:

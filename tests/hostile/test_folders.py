@@ -18,14 +18,9 @@ from afterword.model.folder.card import disclosure, metadata
 from afterword.model.folder.saved import load_model, recover_model, save_model
 from afterword.model.ngram.tables import Ngram
 from afterword.runs.folder import RunFolder
-from afterword.runs.loop import train_run
-from afterword.runs.resume import resume
 from tests.cases import cases
-from tests.runs.conftest import ended, once_ended, text_file
 from tests.sealing import reseal
 from tests.tiny import killed_beside, save_tiny
-
-__all__ = ["ended", "once_ended", "text_file"]
 
 
 @pytest.fixture
@@ -44,13 +39,6 @@ def test_an_n_gram_whose_longer_contexts_have_no_end_is_refused() -> None:
     tensors["1.rest"] = np.array([1e-45], np.float32)
     with pytest.raises(ModelError, match="do not fit together"):
         Ngram.from_tensors(tensors)
-
-
-def test_a_pipe_in_the_place_of_a_runs_reports_does_not_hold_up_a_resume(ended: Path) -> None:
-    (ended / "metrics.jsonl").unlink()
-    os.mkfifo(ended / "metrics.jsonl")
-    with pytest.raises(AfterwordError):
-        list(train_run(resume(ended, more_minutes=0.001)))
 
 
 def test_a_pipe_in_the_place_of_a_runs_lock_does_not_hold_up_who_asks_for_it(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import gzip
 import json
@@ -133,7 +132,6 @@ OUTSIDE = PACKAGE.replace("text/one.xhtml", "../../../../etc/hostname")
 TRAIN, RESUME = "train book --out new", "train --resume run --more-minutes 0.001"
 FOUND: list[tuple[Make, str, str]] = [
     # files and devices
-    (nothing, TRAIN, "No such file"),
     (nothing, "train /dev/zero --out new", "is not a file, folder or pipe"),
     (itself, TRAIN, "cannot read"),
     (without_text, TRAIN, "is a folder without text files"),
@@ -153,7 +151,6 @@ FOUND: list[tuple[Make, str, str]] = [
     (nothing, rf"generate tiny --pattern '{NO_REPEATS}'", "can match pattern"),
     # texts
     (text(b""), TRAIN, "0 characters; at least 64 are needed"),
-    (text(codecs.BOM_UTF8), TRAIN, "0 characters"),
     (text(b"\r\n\r" * 100), f"{TRAIN} --lines", "0 characters"),
     (text(BOOK + b"\xed\xa0\x80"), TRAIN, f"is not utf-8 at byte {len(BOOK)}"),
     (text(BOOK.decode().encode("utf-16-le")), TRAIN, "--encoding utf-16-le"),

@@ -39,18 +39,17 @@ KNOWN = {"prompt": "ab", "text": "ab", "word": "ab", "tokens": [1]}
 
 def everything(server: Serving, name: str) -> list[Reply]:
     """Ask everything that the API can say of the model or the run `name`."""
-    api = server.get("/openapi.json").json
-    replies = []
+    api, known = server.get("/openapi.json").json, KNOWN | {"model": name}
+    schemas, replies = api["components"]["schemas"], []
     for path, ways in api["paths"].items():
         place = path.replace("{id}", name)
         if "get" in ways and path.startswith("/v1/"):
             replies.append(server.get(place))
         if "requestBody" in ways.get("post", {}):
             schema = ways["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            fields = api["components"]["schemas"][schema.rpartition("/")[2]]["properties"]
+            fields = schemas[schema.rpartition("/")[2]]["properties"]
             if "model" in fields or place != path:
-                body = {field: value for field, value in (KNOWN | {"model": name}).items() if field in fields}
-                replies.append(server.post(place, body))
+                replies.append(server.post(place, {one: said for one, said in known.items() if one in fields}))
     return replies
 
 
