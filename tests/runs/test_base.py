@@ -245,11 +245,3 @@ def test_symbols_begin_with_those_of_the_base(
     assert math.isfinite(model.score("X&é☃").nats)
     with pytest.raises(OptionError, match=r"^vocabulary= is words in the run .*run, not char: leave it out"):
         resume(run.folder.path, {"vocabulary": "char"})
-
-
-def test_a_text_in_lower_case_has_no_token_with_a_capital(begin_run: BeginRun, tmp_path: Path) -> None:
-    run = begin_run(base=str(save(tmp_path / "base", base_of(SYMBOLS))), steps=3, lowercase=True)
-    assert "The" in SYMBOLS.tokens()
-    assert all(token.islower() or not token.isalpha() for token in run.encoded.tokenizer.tokens()[:-257])
-    assert run.encoded.tokenizer.decode(run.encoded.training).startswith("the 0th line")
-    finish(run)

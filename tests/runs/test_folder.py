@@ -23,6 +23,7 @@ import pytest
 from afterword.errors import OptionError, RunError, StorageError
 from afterword.learning.validation import Measured
 from afterword.model.folder.tensors import read_tensors, write_tensors
+from afterword.model.network.cells import Cell
 from afterword.planning.training_plan import TrainingSettings
 from afterword.records import as_record
 from afterword.runs.begin import begin
@@ -220,10 +221,12 @@ def test_the_n_gram_is_named_only_where_it_carries_the_model(begin_run: BeginRun
     for measured in (Measured(1.0, 2.0, None, 1.0), Measured(1.0, 2.0, 1.0, 0.9)):
         run.note_ngram(measured)
         assert run.take_notes() == ()
-    run.record = replace(run.record, plan=replace(run.recipe, most_steps=run.recipe.steps))
-    run.note_ngram(Measured(1.0, 2.0, 1.0, 1.0))
-    (note,) = run.take_notes()
-    assert note.endswith("the LSTM would gain from more text or a base (`base`)")
+    suggested: dict[Cell, str] = {"lstm": "more text or a base (`base`)", "rnn": "more text"}
+    for cell, help in suggested.items():
+        run.record = replace(run.record, plan=replace(run.recipe, most_steps=run.recipe.steps, cell=cell))
+        run.note_ngram(Measured(1.0, 2.0, 1.0, 1.0))
+        (note,) = run.take_notes()
+        assert note.endswith(f"; the {cell.upper()} would gain from {help}")
 
 
 def test_a_machine_without_pytorch_or_a_named_processor(monkeypatch: pytest.MonkeyPatch) -> None:

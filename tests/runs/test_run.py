@@ -483,16 +483,24 @@ def test_a_damaged_newest_checkpoint_is_passed_over(ended: Path) -> None:
         resume(ended)
 
 
-OF_RANKS = ["--hidden-size", "8", "--batch-size", "4", "--seq-length", "16", "--threads", "1", "--base", "none"]
+OF_RANKS: dict[str, Any] = {
+    "steps": 4,
+    "hidden_size": 8,
+    "batch_size": 4,
+    "seq_length": 16,
+    "threads": 1,
+    "base": "none",
+}
 
 
 def test_two_ranks_begin_and_continue_and_are_refused_as_one(tmp_path: Path) -> None:
     text, out = write_text(tmp_path / "book.txt"), tmp_path / "run"
-    begin = ["train", text, "--out", out, "--steps", "4", *OF_RANKS]
-    train(begin, tmp_path, 2)
+    begun = ["train", text, "--out", out, *(f"--{name}={of}".replace("_", "-") for name, of in OF_RANKS.items())]
+    train(begun, tmp_path, 2)
     train(["train", "--resume", out, "--more-minutes", "1e-9"], tmp_path, 2)
-    assert len(losses(out)) == 5
-    assert [process.wait(100) for process in start_ranks(begin, tmp_path, 2)] == [2, 2]
+    alone = losses(finish(begin_in(tmp_path, "alone", dropout=None, **OF_RANKS)).folder.path)
+    assert losses(out) == pytest.approx([*alone, losses(out)[4]], abs=1e-5)
+    assert [process.wait(100) for process in start_ranks(begun, tmp_path, 2)] == [2, 2]
 
 
 class Second(Team):

@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bases.small import save
 from tests.processes import Forked, free_port, running, until
 from tests.torture.runs import outcome, start, write_text
 
 STEPS = 50
-ARGUMENTS = f"--steps {STEPS} --hidden-size 16 --num-layers 2 --dropout 0.3 --seq-length 32".split()
+ARGUMENTS = f"--steps {STEPS} --dropout 0.3 --seq-length 32".split()
 ARGUMENTS += ["--batch-size", "6", "--threads", "1", "--checkpoint-every", "10"]
 KILLED = """import os, signal
 from afterword.cli.main import main
@@ -53,9 +54,9 @@ def whole() -> Path:
     """Train with one rank and twice with two; return the folder of these runs, which is removed at the end."""
     place = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    text = write_text(place / "book.txt")
+    text, base = write_text(place / "book.txt"), save(place / "base")
     for name, ranks in (("one", 1), ("two", 2), ("two again", 2)):
-        train(["train", text, "--out", place / name, *ARGUMENTS], place, ranks)
+        train(["train", text, "--out", place / name, "--base", base, *ARGUMENTS], place, ranks)
     return place
 
 
@@ -78,7 +79,7 @@ def kill_one(restarts: int) -> tuple[str, bool]:
     script.write_text(KILLED)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["--max-restarts", str(restarts), str(script)]
-    command += ["train", str(place / "book.txt"), "--out", str(folder), *ARGUMENTS]
+    command += ["train", str(place / "book.txt"), "--out", str(folder), "--base", str(place / "base"), *ARGUMENTS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (
         open(place / "torchrun", "wb") as log,
