@@ -148,15 +148,18 @@ def peers(only: tuple[str, ...], seeds: int) -> None:
                 findings = detect(log)
                 took = time.monotonic() - began
                 kinds = kinds_found(findings[:READ], log.kinds)
+                above = kinds_found([one for one in findings if one[0] != NEXT], log.kinds)
                 listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
                 ordinary = len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
-                found.setdefault(log.name, {}).setdefault(way, []).append([len(kinds), ordinary, took])
-                write("peers", log=log.name, seed=seed, detector=way, kinds=kinds, listed=ordinary, seconds=took)
+                found.setdefault(log.name, {}).setdefault(way, []).append([len(kinds), len(above), ordinary, took])
+                found_there = {"kinds": kinds, "above": above, "listed": ordinary, "seconds": took}
+                write("peers", log=log.name, seed=seed, detector=way, **found_there)
     means = {log: {way: np.mean(each, axis=0) for way, each in ways.items()} for log, ways in found.items()}
     for at, title, form in (
         (0, f"kinds of {len(KINDS)} ({EACH} plants each)", "{:.1f}"),
-        (1, "ordinary lines listed", "{:.1%}"),
-        (2, "seconds", "{:.0f}"),
+        (1, f"kinds of {len(KINDS)} in all that is listed, for odd above its rule", "{:.1f}"),
+        (2, "ordinary lines listed", "{:.1%}"),
+        (3, "seconds", "{:.0f}"),
     ):
         rows = [[log, *(form.format(ways[way][at]) for way in DETECTORS)] for log, ways in means.items()]
         mean = [form.format(np.mean([ways[way][at] for ways in means.values()])) for way in DETECTORS]
@@ -195,11 +198,24 @@ def unseen_templates(log: Planted) -> Findings:
 
 
 def sixgrams(log: Planted) -> Findings:
-    """The lines that cost a 6-gram of masked characters most, equal ones together: as many as it takes for a list."""
+    """The lines that cost a 6-gram of masked characters most."""
+    grams = Grams((ANY_NUMBER.sub("#", line) for line in log.good), 6)
+    return oddest(log, lambda lines: costs(grams, lines))
+
+
+def unseen_trigrams(log: Planted) -> Findings:
+    """The lines with most trigrams of masked characters that no good line has."""
+    known = {ANY_NUMBER.sub("#", line)[at : at + 3] for line in log.good for at in range(len(line))}
+    return oddest(
+        log, lambda lines: np.array([sum(line[k : k + 3] not in known for k in range(len(line) - 2)) for line in lines])
+    )
+
+
+def oddest(log: Planted, judge: Callable[[Sequence[str]], Floats]) -> Findings:
+    """The lines with the highest figures, equal ones together: as many as it takes for a list."""
     masked = [ANY_NUMBER.sub("#", line) for line in log.new]
-    found = costs(Grams((ANY_NUMBER.sub("#", line) for line in log.good), 6), masked)
     alike: dict[str, list[int]] = {}
-    for at in np.argsort(-found, kind="stable").tolist():
+    for at in np.argsort(-judge(masked), kind="stable").tolist():
         alike.setdefault(masked[at], []).append(at)
     return [("text", lines) for lines in islice(alike.values(), READ)]
 
@@ -221,6 +237,7 @@ DETECTORS: dict[str, Callable[[Planted], Findings]] = {
     "drain3": peer_findings("drain3"),
     "logreduce": peer_findings("logreduce"),
     "6-gram": sixgrams,
+    "unseen trigrams": unseen_trigrams,
 }
 
 
