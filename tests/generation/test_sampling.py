@@ -97,7 +97,7 @@ def plainly(logits: np.ndarray, unseen: set[int], sampling: Sampling, number: fl
 @given(
     st.lists(vectors, min_size=1, max_size=5),
     samplings,
-    st.sampled_from([0.0, 0.5, 1 - 2**-53])
+    st.sampled_from([0.0, 1 - 2**-53])  # 0.5 could lie between two tokens, up to rounding
     | st.integers(0, 2**64 - 1).map(lambda seed: np.random.default_rng(seed).random()),
     some_unseen,
 )
