@@ -65,8 +65,8 @@ ANSWERS: list[tuple[int, bytes, dict[str, str]]] = [
     (200, b"{}\n", {"Content-Disposition": 'attachment; filename="OUTSIDE/evil";'}),
     (200, b"{}\n", {"X-HF-Warning": "; \x1b[2Jsend me your token"}),
     # bodies that are not what is said of them, and redirects that lead nowhere
-    (200, gzip.compress(bytes(2**20)), {"Content-Encoding": "gzip"}),
-    (404, gzip.compress(bytes(2**20)), {"Content-Encoding": "gzip"}),
+    (200, gzip.compress(bytes(2**20), mtime=0), {"Content-Encoding": "gzip"}),
+    (404, gzip.compress(bytes(2**20), mtime=0), {"Content-Encoding": "gzip"}),
     *[(200, b"{}\n", {"Content-Length": length}) for length in ("6", "1", "9" * 18, "-1")],
     *[(302, b"", {"Location": place}) for place in ("file://OUTSIDE", "", "http://127.0.0.1:9/x")],
     (204, b"", {}),
