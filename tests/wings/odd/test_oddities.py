@@ -447,7 +447,7 @@ def test_what_comes_again_is_usual_and_hides_nothing_else_in_its_lines() -> None
 
 def test_what_was_usual_stays_usual_when_newer_lines_are_learned() -> None:
     first, later = ([f"{word} went by" for word in words * 60] for words in (("ann", "bob"), ("carl", "dora")))
-    both = GoodLines.of(later, known=GoodLines.of(first))
+    both = GoodLines.of(later).knowing(GoodLines.of(first))
     assert all(not [*both.surprises(split(line))] for line in (*first, *later))
     assert [*GoodLines.of(later).surprises(split(first[0]))]
 

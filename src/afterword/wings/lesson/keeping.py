@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from afterword.errors import OptionError, TextError
 from afterword.inspection.trace import SIGMOIDS
 from afterword.language_model import LanguageModel
-from afterword.model.network.network import log_probabilities
 from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.units import last_characters
@@ -190,14 +189,9 @@ def is_word(text: str) -> bool:
 
 
 def _next(model: LanguageModel, text: str, words: bool) -> dict[str, float]:
-    """Return the LSTM's probabilities of the likeliest next words after `text`; without `words`, of tokens."""
+    """Return the LSTM's probabilities of the likeliest next words after `text`; without `words`, of characters."""
     if words:
-        found = model.using("lstm").next_words(text, MOST_WORDS)
-        return {word: one.probability for one in found if (word := one.text.strip()).isalnum()}
-    network, tokenizer = model.network(), model.tokenizer
-    ids = np.append(np.array([tokenizer.end], np.int32), tokenizer.encode(text))
-    R = network.config.vocabulary_size
-    rows = [*tokenizer.names[: R - 1], "<byte>" if network.config.byte_tokens > 1 else tokenizer.names[R - 1]]
-    logits, _ = network.advance(ids[None], network.start())
-    each = zip(rows, np.exp(log_probabilities(logits)[0]).tolist(), strict=True)
-    return dict(sorted(each, key=lambda one: -one[1]))
+        found = [(one.text.strip(), one.probability) for one in model.using("lstm").next_words(text, MOST_WORDS)]
+        # the same word can come after one space and after two
+        return {word: sum(p for other, p in found if other == word) for word, _ in found if word.isalnum()}
+    return {one.text: one.probability for one in model.using("lstm").next_characters(text) if one.text}

@@ -106,7 +106,8 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         masks = request.mask or (old.masks if old else ())
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            first, good = (usual_in(some, known=known) for some in (texts[:number], texts))
+            masked = known.masked if known.places else None
+            first, good = (usual_in(some, masked).knowing(known) for some in (texts[:number], texts))
             new = calibrated(loaded, map(good.hide, texts[:number]), masks=masks, on_progress=on_progress)
             checked = odd_lines(with_good_lines(new, first), lines[number:], 0.5)
             with_good_lines(new, good).save(folder)

@@ -241,10 +241,10 @@ def by_key(good: GoodLines, text: str, cost: OddLine, names: Sequence[str]) -> l
     return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(good, text, cost)]
 
 
-def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None, known: GoodLines | None = None) -> GoodLines:
+def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
     """Return what is usual in good `lines`, as `GoodLines.of`, and what detectors learn from them by themselves."""
     learned = {name: one.learn(lines) for name, one in DETECTORS.items() if one.learn}
-    return replace(GoodLines.of(lines, masked, known), learned=learned or UNSET)
+    return replace(GoodLines.of(lines, masked), learned=learned or UNSET)
 
 
 Told = Counter[tuple[str, str]]

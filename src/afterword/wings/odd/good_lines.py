@@ -14,9 +14,9 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count
+from itertools import count, islice
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import UNSET, Meta, UnsetType
@@ -87,11 +87,12 @@ class ValuePlace:
                 self.ordered.insert(at, number)
                 del self.ordered[TAIL + 1 : -TAIL - 1]
 
-    @property
-    def aged(self) -> ValuePlace:
-        """The same, with half of the counts; nothing is forgotten."""
-        values = {text: (count + 1) // 2 for text, count in self.values.items()}
-        return ValuePlace((self.count + 1) // 2, values, [*self.ordered], self.records // 2)
+    def with_values(self, other: ValuePlace) -> ValuePlace:
+        """Return the same place, to which the values of another are known too."""
+        values = dict(islice((self.values | other.values).items(), MOST_VALUES))
+        ordered = sorted({*self.ordered, *other.ordered})
+        del ordered[TAIL + 1 : -TAIL - 1]
+        return ValuePlace(max(self.count, other.count), values, ordered, max(self.records, other.records))
 
     @property
     def drifts(self) -> bool:
@@ -191,16 +192,9 @@ class GoodLines:
     """What detectors learned that learn by themselves, by name."""
 
     @staticmethod
-    def of(lines: Sequence[str], masked: dict[str, bool] | None = None, known: GoodLines | None = None) -> GoodLines:
-        """Return what is usual in `lines`. What is masked is found, or as in `known`; in events, it is nothing.
-
-        What was `known` to be usual stays so, but its counts are halved; then all of `lines` are late."""
-        known = known or GoodLines()
-        older = {kind: {at: one.aged for at, one in of_kind.items()} for kind, of_kind in known.places.items()}
-        begin, first = (0, 0) if older else (len(lines) - len(lines) // LATE, len(lines) // FIRST)
-        if masked is None:
-            masked = known.masked if older else _masked(lines)
-        good = GoodLines(older, masked=masked, accepted=known.accepted, accepted_as=known.accepted_as)
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
+        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
+        good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
         for number, text in enumerate(lines):
             line = split(text)
@@ -210,13 +204,22 @@ class GoodLines:
                 if line.kind not in good.places:
                     good.late_kinds.append(text)
                 good.late_texts.add(_checksum(good.hide(text)))
-            if number >= first:
+            if number >= len(lines) // FIRST:
                 good.judged += 1
                 found.append([*good.surprises(line, good.levels)])
             good.add(line)
         good.rates = Rates.of(repeated)
         good.late_bits = sorted(filter(None, map(good.all_bits, found)))
         return good
+
+    def knowing(self, known: GoodLines) -> GoodLines:
+        """Return the same, with what was `known` to be usual before, and with what was accepted then."""
+        places = dict(self.places)
+        for kind, before in known.places.items():
+            if kind in places or len(places) < MOST_KINDS:
+                now = places.get(kind, {}).items()
+                places[kind] = before | {at: one.with_values(before[at]) if at in before else one for at, one in now}
+        return replace(self, places=places, accepted=known.accepted, accepted_as=known.accepted_as)
 
     def has_text(self, hidden: str) -> bool:
         """Return whether a late line had this text, masked."""
