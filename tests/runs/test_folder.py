@@ -75,7 +75,9 @@ def test_reports_end_where_a_line_is_not_whole(tmp_path: Path) -> None:
 
 def test_a_file_system_without_locks_is_no_other_process(ended: Path, tmp_path: Path) -> None:
     without = OSError(errno.ENOSYS, "Function not implemented")
-    for place in (ended, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    (own / "lock").touch()  # an empty file of somebody else's, perhaps
+    for place in (ended, own, tmp_path):
         before = sorted(place.iterdir())
         with (
             mock.patch.object(fcntl, "flock", side_effect=without),

@@ -115,6 +115,7 @@ class RunFolder:
             raise RunError(f"{self.path} must not have links in the place of a run's own files: {', '.join(links[:3])}")
         place = self.path / LOCK
         # the system's own lock only: it is released with the process, however that ends
+        is_new = not os.path.lexists(place)
         lock = FileLock(place, timeout=ASKED_FOR, poll_interval=ASKED_FOR / 10, fallback_to_soft=False)
         try:
             lock.acquire()
@@ -125,8 +126,8 @@ class RunFolder:
                 f"{self.path} is being trained by another process: wait for it, or choose another `out`"
             ) from None
         except OSError as error:
-            if place.is_file() and not place.stat().st_size:  # it is new, and has no room for its text, or no locks
-                place.unlink()
+            if is_new:  # and has no room for its text, or no locks
+                place.unlink(missing_ok=True)
             lock.release()
             kind = StorageError if error.errno in NO_ROOM else RunError
             raise kind(f"cannot write in {self.path} or lock it: {error.strerror}") from None

@@ -109,7 +109,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             masked = known.masked if known.places else None
             first, good = (usual_in(some, masked).knowing(known) for some in (texts[:number], texts))
             new = calibrated(loaded, map(good.hide, texts[:number]), masks=masks, on_progress=on_progress)
-            checked = odd_lines(with_good_lines(new, first), lines[number:], 0.5)
+            checked = [*zip(texts[number:], odd_lines(with_good_lines(new, first), lines[number:], 0.5), strict=True)]
             with_good_lines(new, good).save(folder)
     calibration = check_calibrated(new)
     if doubt := calibration.holds_roughly(RATES[0]):
@@ -117,8 +117,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
     flagged = dict[str, int]()
     for rate in (rate for rate in RATES if rate * (number + 1) >= 1):
         told = Told()
-        odd = (judge(first, text, cost, rate, told)[0] for text, cost in zip(texts[number:], checked, strict=True))
-        flagged[f"{rate:g}"] = sum(one.p_value <= rate for one in odd)
+        flagged[f"{rate:g}"] = sum(judge(first, *line, rate, told)[0].p_value <= rate for line in checked)
     return Calibrated(lines=number, masks=list(calibration.masks), checked=len(checked), flagged=flagged)
 
 

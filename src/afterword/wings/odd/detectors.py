@@ -265,9 +265,9 @@ def judge(good: GoodLines, text: str, cost: OddLine, rate: float, told: Told) ->
             found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
     limit = rate / max(1, number - 1)  # a line has either new values or a new kind
     within = [one for one in chain(*found) if one.p_value <= limit]
-    usual = {one.key for one in within if told[one.detector, one.key] >= ENOUGH}
+    usual = [one for one in within if told[one.detector, one.key] >= ENOUGH]
     told.update((one.detector, one.key) for one in within if len(told) < MOST_TOLD)
-    judged = [[one._replace(p_value=1.0) if one.key in usual else one for one in each] for each in found if each]
+    judged = [[one._replace(p_value=1.0) if one in usual else one for one in each] for each in found if each]
     judged = [sorted(each, key=lambda one: one.p_value) for each in judged]
     lowest = min(judged, key=lambda each: each[0].p_value)
     first, *others = next((each for each in judged if each[0].p_value <= limit), lowest)
