@@ -176,6 +176,9 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd dga
 	$(BIN)/python -m benchmarks.odd unseen
 	$(BIN)/python -m benchmarks.odd peers
+	$(BIN)/python -m benchmarks.odd labelled
+	$(BIN)/python -m benchmarks.odd nights
+	$(BIN)/python -m benchmarks.odd calibrating
 	$(BIN)/python -m benchmarks.odd alarms
 	$(BIN)/python -m benchmarks.odd memory
 	$(BIN)/python -m benchmarks.odd throughput

@@ -3,6 +3,9 @@
     python -m benchmarks.odd dga          names of malware's domain generators among much visited ones
     python -m benchmarks.odd unseen       families of such names that neither of two models has learned
     python -m benchmarks.odd peers        twelve kinds of odd lines in eight logs, beside other detectors
+    python -m benchmarks.odd labelled     AUC on labelled lines, beside the same detectors
+    python -m benchmarks.odd nights       ten nights of a log that changes, with attacks, and one model
+    python -m benchmarks.odd calibrating  ordinary lines listed after `calibrate` with newer good lines
     python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
     python -m benchmarks.odd memory       the peak memory of scoring long files
     python -m benchmarks.odd throughput   characters per second, beside what matrix products allow
@@ -10,7 +13,7 @@
 Alone on the machine. Models are trained from scratch by the real command and kept in .cache/lines, where they are found
 again: delete that to measure anew. The score of a line is its figure, as `odd_lines` tells it after calibration; its
 bits per character stand beside it, and simple detectors that learned from the same lines: n-grams of
-benchmarks/detection.py, and others in an environment of their own, .venv-odd-peers. Results go to
+benchmarks/detection.py, and others in environments of their own. Results go to
 benchmarks/results/odd.jsonl. With TRIAL=1, a twentieth of the lines is read, and nothing is written down.
 """
 
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -25,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -59,7 +63,7 @@ from benchmarks.commands import (
 )
 from benchmarks.detection import Floats, Grams, auc
 from benchmarks.molecules import molecules
-from benchmarks.plants import EACH, KINDS, SHIPPED, Planted
+from benchmarks.plants import CHANGES, EACH, KINDS, LABELLED, SHIPPED, Cluster, Planted, labelled_logs, planted, sshd
 from benchmarks.plants import logs as planted_logs
 from benchmarks.random_models import random_model
 from tests import logs
@@ -132,38 +136,49 @@ CLOCK = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
 READ = 25  # findings: what somebody reads of a list
 NEXT = "next"  # findings that are printed below the rule: not within the rate
 ANY_NUMBER = re.compile(r"\b(?:0x)?[0-9a-fA-F]*\d[0-9a-fA-F]*\b|\d+")
+Rows = list[dict[str, Any]]  # what a command printed with --json
 Findings = list[tuple[str, list[int]]]  # what found it and the places of its lines, that which is shown first in front
+Judged = Sequence[
+    tuple[Any, Hashable]
+]  # how odd each line is, and what it has in common with those of the same finding
 
 
 @main.command(help=f"Kinds of planted lines in the first {READ} findings of `afterword odd` and of other detectors.")
 @click.option("--only", multiple=True, type=click.Choice([*SHIPPED, "web", "JSON"]), help="these logs (repeatable)")
+@click.option("--detector", "ways", multiple=True, help="these detectors, such as LogDelta (repeatable)")
 @click.option("--seeds", default=3, show_default=True)
-def peers(only: tuple[str, ...], seeds: int) -> None:
+def peers(only: tuple[str, ...], ways: tuple[str, ...], seeds: int) -> None:
     click.echo(machine())
+    ways = ways or (FIGURE, *PEERS)
     found: dict[str, dict[str, list[list[float]]]] = {}
     for seed in range(1 if TRIAL else seeds):
         for log in planted_logs(seed, only):
-            for way, detect in DETECTORS.items():
+            for way in ways:
                 began = time.monotonic()
-                findings = detect(log)
+                findings = odd_findings(log) if way == FIGURE else oddest(PEERS[way][0](log), PEERS[way][1])
                 took = time.monotonic() - began
                 kinds = kinds_found(findings[:READ], log.kinds)
                 above = kinds_found([one for one in findings if one[0] != NEXT], log.kinds)
-                listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
-                ordinary = len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
+                ordinary = ordinary_listed(findings, log)
                 found.setdefault(log.name, {}).setdefault(way, []).append([len(kinds), len(above), ordinary, took])
                 found_there = {"kinds": kinds, "above": above, "listed": ordinary, "seconds": took}
                 write("peers", log=log.name, seed=seed, detector=way, **found_there)
-    means = {log: {way: np.mean(each, axis=0) for way, each in ways.items()} for log, ways in found.items()}
+    means = {log: {way: np.mean(each, axis=0) for way, each in judged.items()} for log, judged in found.items()}
     for at, title, form in (
         (0, f"kinds of {len(KINDS)} ({EACH} plants each)", "{:.1f}"),
         (1, f"kinds of {len(KINDS)} in all that is listed, for odd above its rule", "{:.1f}"),
         (2, "ordinary lines listed", "{:.1%}"),
         (3, "seconds", "{:.0f}"),
     ):
-        rows = [[log, *(form.format(ways[way][at]) for way in DETECTORS)] for log, ways in means.items()]
-        mean = [form.format(np.mean([ways[way][at] for ways in means.values()])) for way in DETECTORS]
-        echo_table([title, *DETECTORS], [*rows, ["mean", *mean]])
+        rows = [[log, *(form.format(judged[way][at]) for way in ways)] for log, judged in means.items()]
+        mean = [form.format(np.mean([judged[way][at] for judged in means.values()])) for way in ways]
+        echo_table([title, *ways], [*rows, ["mean", *mean]])
+
+
+def ordinary_listed(findings: Findings, log: Planted) -> float:
+    """The fraction of the ordinary lines that are listed, outside episodes."""
+    listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
+    return len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
 
 
 def kinds_found(findings: Findings, kinds: dict[int, str]) -> list[str]:
@@ -178,67 +193,185 @@ def kinds_found(findings: Findings, kinds: dict[int, str]) -> list[str]:
 def odd_findings(log: Planted) -> Findings:
     """What `afterword odd` prints at its defaults."""
     with tempfile.TemporaryDirectory() as place:
-        printed = run_afterword("odd", *saved(log, Path(place)), "--json")
-    rows = map(json.loads, printed.splitlines())
+        return findings_of(printed("odd", *saved(log, Path(place)), "--json"))
+
+
+def findings_of(rows: Rows) -> Findings:
     return [(row["detector"] if row["odd"] else NEXT, [line["line"] - 1 for line in row["lines"]]) for row in rows]
+
+
+def printed(*arguments: object) -> Rows:
+    return [*map(json.loads, run_afterword(*arguments).splitlines())]
 
 
 def saved(log: Planted, place: Path) -> list[Path]:
     return [save_lines(place / "good.log", log.good), save_lines(place / "new.log", log.new)]
 
 
-def unseen_templates(log: Planted) -> Findings:
-    """Templates that no good line has, in order of appearance; a template is a line without its numbers."""
-    known = {ANY_NUMBER.sub("#", line) for line in log.good}
-    found: dict[str, list[int]] = {}
-    for at, line in enumerate(log.new):
-        if (template := ANY_NUMBER.sub("#", line)) not in known:
-            found.setdefault(template, []).append(at)
-    return [("template", lines) for lines in found.values()]
+def units(line: str) -> Sequence[str]:
+    """What simple detectors read: characters without numbers, or the events of a sequence."""
+    return tuple(line.split()) if line.replace(" ", "").isdigit() else ANY_NUMBER.sub("#", line)
 
 
-def sixgrams(log: Planted) -> Findings:
-    """The lines that cost a 6-gram of masked characters most."""
-    grams = Grams((ANY_NUMBER.sub("#", line) for line in log.good), 6)
-    return oddest(log, lambda lines: costs(grams, lines))
+def odd_as_read(log: Planted) -> Judged:
+    """The order of p-values, and, where these are equal, of figures."""
+    with tempfile.TemporaryDirectory() as place:
+        rows = printed("odd", *saved(log, Path(place)), "--as-read", "--all", "--json")
+    return [((-row["p_value"], row["figure"]), row["line"]) for row in rows]
 
 
-def unseen_trigrams(log: Planted) -> Findings:
-    """The lines with most trigrams of masked characters that no good line has."""
-    known = {ANY_NUMBER.sub("#", line)[at : at + 3] for line in log.good for at in range(len(line))}
-    return oddest(
-        log, lambda lines: np.array([sum(line[k : k + 3] not in known for k in range(len(line) - 2)) for line in lines])
-    )
+def unseen_templates(log: Planted) -> Judged:
+    """Whether no good line has the template of a line, which is the line without its numbers."""
+    known = {*map(units, log.good)}
+    return [(float(one not in known), one) for one in map(units, log.new)]
 
 
-def oddest(log: Planted, judge: Callable[[Sequence[str]], Floats]) -> Findings:
-    """The lines with the highest figures, equal ones together: as many as it takes for a list."""
-    masked = [ANY_NUMBER.sub("#", line) for line in log.new]
-    alike: dict[str, list[int]] = {}
-    for at in np.argsort(-judge(masked), kind="stable").tolist():
-        alike.setdefault(masked[at], []).append(at)
-    return [("text", lines) for lines in islice(alike.values(), READ)]
+def sixgrams(log: Planted) -> Judged:
+    """The cost per character in a 6-gram of good lines."""
+    grams = Grams(map(units, log.good), 6)
+    return [(grams.cost(one), one) for one in map(units, log.new)]
 
 
-def peer_findings(way: str) -> Callable[[Planted], Findings]:
-    def findings(log: Planted) -> Findings:
+def unseen_trigrams(log: Planted) -> Judged:
+    """The number of trigrams that no good line has (arXiv 2312.01934)."""
+
+    def trigrams(one: Sequence[str]) -> list[Sequence[str]]:
+        return [one[k : k + 3] for k in range(len(one) - 2)]
+
+    known = {*chain(*(trigrams(units(line)) for line in log.good))}
+    return [(sum(each not in known for each in trigrams(one)), one) for one in map(units, log.new)]
+
+
+def peer(way: str, environment: str, *packages: str) -> Callable[[Planted], Judged]:
+    def judge(log: Planted) -> Judged:
         with tempfile.TemporaryDirectory() as place:
-            python = peer_python("odd-peers", "drain3==0.9.11", "logreduce==0.6.1")
-            return [
-                (way, lines) for lines in json.loads(run_peer(python, "odd_peers.py", way, *saved(log, Path(place))))
-            ]
+            python = peer_python(environment, *packages)
+            return json.loads(run_peer(python, "odd_peers.py", way, *saved(log, Path(place))))  # type: ignore[no-any-return]
 
-    return findings
+    return judge
 
 
-DETECTORS: dict[str, Callable[[Planted], Findings]] = {
-    FIGURE: odd_findings,
-    "unseen template": unseen_templates,
-    "drain3": peer_findings("drain3"),
-    "logreduce": peer_findings("logreduce"),
-    "6-gram": sixgrams,
-    "unseen trigrams": unseen_trigrams,
+def oddest(judged: Judged, least: float | None) -> Findings:
+    """Lines that are at least so odd, the oddest first, equal ones together; without a threshold, as many as one reads.
+
+    Equally odd ones are in order of appearance.
+    """
+    alike: dict[Hashable, list[int]] = {}
+    for at in sorted(range(len(judged)), key=lambda at: judged[at][0], reverse=True):
+        if least is None or judged[at][0] >= least:
+            alike.setdefault(judged[at][1], []).append(at)
+    return [("text", lines) for lines in islice(alike.values(), READ if least is None else None)]
+
+
+OF_PEERS = "odd-peers", "drain3==0.9.11", "logreduce==0.6.1"
+PEERS: dict[
+    str, tuple[Callable[[Planted], Judged], float | None]
+] = {  # and how odd a line is, at least, that they list
+    "unseen template": (unseen_templates, 1),
+    "drain3": (peer("drain3", *OF_PEERS), 1),
+    "logreduce": (peer("logreduce", *OF_PEERS), 0.2),  # its default threshold
+    "LogDelta": (peer("logdelta", "logdelta", "LogDelta==1.0.1"), None),
+    "6-gram": (sixgrams, None),
+    "unseen trigrams": (unseen_trigrams, None),
 }
+
+
+@main.command(help="AUC on labelled lines, of detectors that have learned normal ones.")
+@click.option("--only", multiple=True, type=click.Choice(LABELLED), help="these texts (repeatable)")
+def labelled(only: tuple[str, ...]) -> None:
+    ways = {FIGURE: odd_as_read} | {way: judge for way, (judge, _) in PEERS.items()}
+    aucs: dict[str, dict[str, float]] = {}
+    for log in labelled_logs():
+        if log.name in (only or log.name):
+            aucs[log.name] = {way: auc_of(judge(log), log.kinds) for way, judge in ways.items()}
+            counts = {"learned": len(log.good), "odd": len(log.kinds), "normal": len(log.new) - len(log.kinds)}
+            write("labelled", set=log.name, auc=aucs[log.name], **counts)
+    echo_aucs(aucs)
+
+
+def auc_of(judged: Judged, kinds: Container[int]) -> float:
+    order = {one: place for place, one in enumerate(sorted({one for one, _ in judged}))}
+    is_odd = np.array([at in kinds for at in range(len(judged))])
+    ranks = np.array([float(order[one]) for one, _ in judged])
+    return auc(ranks[is_odd], ranks[~is_odd])
+
+
+RECALIBRATED = (3, 7)  # the nights after which their good lines calibrate the model
+OF_A_NIGHT = 1_500  # lines
+ATTACKS = 3  # kinds of a night
+
+
+@main.command(help="What somebody reads in ten nights of a log that changes, and which attacks are above the rule.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--show", is_flag=True, help="print each harmless finding and each attack that is not found")
+def nights(seeds: int, show: bool) -> None:
+    click.echo(machine())
+    found: dict[str, list[list[float]]] = {}
+    for seed in range(1 if TRIAL else seeds):
+        cluster, kinds = Cluster(seed), [*KINDS]
+        random.Random(seed).shuffle(kinds)
+        with tempfile.TemporaryDirectory() as place:
+            good = save_lines(Path(place, "good.log"), [*cluster.night(OF_A_NIGHT), *cluster.night(OF_A_NIGHT)])
+            model, file, source = (Path(place, name) for name in ("model", "night.log", "harmless.json"))
+            for night, (change, happens) in enumerate(CHANGES.items(), 1):
+                happens(cluster)
+                three = [kinds[(ATTACKS * night + k) % len(kinds)] for k in range(ATTACKS)]
+                log = planted(f"night {night}", [], cluster.night(OF_A_NIGHT), seed, three)
+                if change == "a new route, accepted":
+                    ordinary = (line for at, line in enumerate(log.new) if at not in log.kinds)
+                    run_afterword("accept", model, next(line for line in ordinary if cluster.announced in line))
+                save_lines(file, log.new)
+                known = [model] if model.exists() else [good]
+                rows = printed("odd", *known, file, "--json", *([] if model.exists() else ["--out", model]))
+                rows = [row for row in rows if row["odd"]]
+                findings = findings_of(rows)
+                attacks = kinds_found(findings, log.kinds)
+                harmless = [not log.kinds.keys() & {*lines} for _, lines in findings]
+                accepted = [json.dumps(row) for row, is_harmless in zip(rows, harmless, strict=True) if is_harmless]
+                if accepted:
+                    run_afterword("accept", model, "--from", save_lines(source, accepted))
+                if night in RECALIBRATED:
+                    ordinary = (line for at, line in enumerate(log.new) if at not in log.kinds)
+                    run_afterword("calibrate", model, save_lines(file, ordinary))
+                counts = [len(rows), len(accepted), len(attacks), ordinary_listed(findings, log)]
+                found.setdefault(f"{night}: {change}", []).append(counts)
+                missed = [kind for kind in three if kind not in attacks]
+                named = {"read": len(rows), "harmless": len(accepted), "missed": missed, "ordinary": counts[3]}
+                write("nights", seed=seed, night=night, change=change, **named)
+                for row in map(json.loads, accepted if show else ()):
+                    about = f"{row['detector']}, p {row['p_value']:.2g}, {row['count']} lines: {row['why']}"
+                    click.echo(f"{seed}/{night} harmless {about} | {row['lines'][0]['text']}")
+                for at, kind in log.kinds.items():
+                    if show and kind in missed:
+                        click.echo(f"{seed}/{night} missed {kind}: {log.new[at]}")
+    table = [[night, *night_in_words(counts)] for night, counts in found.items()]
+    table.append(["all", *night_in_words([*chain(*found.values())])])
+    echo_table(["night", "findings", "of them harmless", "most", "attacks found", "ordinary lines"], table)
+
+
+def night_in_words(counts: Sequence[Sequence[float]]) -> list[str]:
+    read, harmless, attacks, ordinary = np.array(counts).T
+    found = f"{attacks.sum():.0f} of {ATTACKS * len(counts)}"
+    return [f"{read.mean():.1f}", f"{harmless.mean():.1f}", f"{read.max():.0f}", found, f"{ordinary.mean():.1%}"]
+
+
+@main.command(help="Ordinary lines listed, before and after `calibrate` with 600 later good lines.")
+def calibrating() -> None:
+    texts = {f"sshd, {seed}": [*islice(sshd(seed), 2_000)] for seed in range(1 if TRIAL else 3)}
+    rows = []
+    for name, lines in (texts | {name: lines_of(path) for name, path in SHIPPED.items()}).items():
+        log = Planted(name, lines[:1_000], lines[1_600:], {})
+        with tempfile.TemporaryDirectory() as place:
+            good, new = saved(log, Path(place))
+            model = Path(place, "model")
+            before = printed("odd", good, new, "--json", "--out", model)
+            run_afterword("calibrate", model, save_lines(Path(place, "later.log"), lines[1_000:1_600]))
+            found = [findings_of(each) for each in (before, printed("odd", model, new, "--json"))]
+        shares = [ordinary_listed(each, log) for each in found]
+        counts = [sum(how != NEXT for how, _ in each) for each in found]
+        rows.append([name, *(f"{share:.1%}" for share in shares), *map(str, counts)])
+        write("calibrating", log=name, listed=shares, findings=counts, tested=len(log.new))
+    echo_table(["lines", "ordinary lines listed", "after `calibrate`", "findings", "after `calibrate`"], rows)
 
 
 RATES = (0.01, 0.001)

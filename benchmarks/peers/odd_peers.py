@@ -1,28 +1,27 @@
-"""Findings of Drain3 or logreduce, run by benchmarks/odd.py in an environment that has both.
+"""How odd Drain3, logreduce or LogDelta find lines, run by benchmarks/odd.py in an environment that has them.
 
-python odd_peers.py drain3|logreduce GOOD NEW: a JSON list of findings, the first to be read first; each is a list of
-places in NEW. Drain3 lists each template that no good line has, in the order of appearance; logreduce lists the lines
-that are far from all good ones, the farthest first.
+python odd_peers.py drain3|logreduce|logdelta GOOD NEW: a JSON list with a pair for each line of NEW: how odd it is, and
+what it has in common with lines of the same finding. Drain3 only says whether a line has a template that no good line
+has; logreduce returns the distance from the nearest good line. LogDelta returns the scores of four detectors for each
+line (`anomaly_line_content`); their ranks are added up here, as it does for files and runs.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 
-def drain(good, new):
+def drain3(good, new):
     from drain3 import TemplateMiner
     from drain3.template_miner_config import TemplateMinerConfig
 
     miner = TemplateMiner(config=TemplateMinerConfig())
     for line in good:
         miner.add_log_message(line)
-    known, found = {cluster.cluster_id for cluster in miner.drain.clusters}, {}
-    for at, line in enumerate(new):
-        cluster = miner.add_log_message(line)["cluster_id"]
-        if cluster not in known:
-            found.setdefault(cluster, []).append(at)
-    return list(found.values())
+    known = {cluster.cluster_id for cluster in miner.drain.clusters}
+    clusters = [miner.add_log_message(line)["cluster_id"] for line in new]
+    return [(float(cluster not in known), cluster) for cluster in clusters]
 
 
 def logreduce(good, new):
@@ -32,13 +31,32 @@ def logreduce(good, new):
     good_tokens, tokens = ([Tokenizer.process(line) for line in lines] for lines in (good, new))
     model = HashingNeighbors()
     model.train([tokens for tokens in good_tokens if tokens])
-    found = {}
-    for at, (line, distance) in enumerate(zip(tokens, model.test(tokens), strict=True)):
-        if (far := float(distance[0])) >= 0.2:  # its default threshold
-            found.setdefault(line, (far, []))[1].append(at)
-    return [places for _, places in sorted(found.values(), key=lambda one: -one[0])]
+    return [(float(far[0]), line) for line, far in zip(tokens, model.test(tokens), strict=True)]
+
+
+def logdelta(good, new):
+    import numpy as np
+    import polars as pl
+    from logdelta import log_analysis_functions as functions
+    from logdelta.regex_masking import myllari_extended
+    from loglead.enhancers import EventLogEnhancer
+
+    np.random.seed(0)
+    is_masked = not all(line.replace(" ", "").isdigit() for line in good)  # numbers are all that events have
+    frames = []
+    for lines in (good, new):
+        frame = pl.DataFrame({"m_message": lines})
+        frame = EventLogEnhancer(frame).mask(regexs=myllari_extended) if is_masked else frame
+        frame, field = functions._prepare_content(frame, is_masked, "Words")
+        frames.append(frame)
+    found = functions._run_anomaly_detection(frames[1], frames[0], field, detectors=None)
+    found = functions._calculate_zscore_sum_anos(found)
+    keys = found["e_message_normalized" if is_masked else "m_message"]
+    return [*zip(found["rank_sum"], keys, strict=True)]
 
 
 way, *files = sys.argv[1:]
 good, new = (Path(name).read_text(encoding="utf-8").split("\n")[:-1] for name in files)
-print(json.dumps({"drain3": drain, "logreduce": logreduce}[way](good, new)))
+with contextlib.redirect_stdout(sys.stderr):
+    judged = {"drain3": drain3, "logreduce": logreduce, "logdelta": logdelta}[way](good, new)
+print(json.dumps(judged))
