@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tests.wings.series.seasons import HORIZON, hourly, hourly_csv, long_csv, save_tiny_series, seasonal
+from tests.wings.series.seasons import hourly, hourly_csv, save_tiny_series
 
 DATED = "ds,y\n" + "".join(f"2020-{month:02}-01,{month}\n" for month in range(1, 13))
 FILES = {
@@ -18,7 +16,7 @@ FILES = {
 }
 MODELS = {"series": save_tiny_series}
 OUTPUTS = {"forecast": ["{folder}/table.csv", "--horizon", "3", "--method", "naive"]}
-QUIET = {"forecast": ["table.csv --horizon 6 --png f.png --html f.html --out f.csv"]}
+QUIET = {"forecast": ["table.csv --horizon 6 --png f.png --out f.csv"]}
 RECORDED = {"forecast naive": ["forecast", "longer.csv", "--horizon", "24", "--method", "naive", "--json"]}
 KILLED = [("-m afterword forecast numbered.csv --horizon 9 --method lstm", "training.bin")]
 REFUSED = [
@@ -56,16 +54,3 @@ REFUSED = [
     ("forecast constant.csv --horizon 2 --method lstm", "every series is constant"),
 ]
 SCRIPTS = [("make_sales.py", "sales.csv", "forecast", ())]
-SHADED = {"forecast": "'h1, p, td, th', null"}
-
-
-def page(folder: Path) -> str:
-    """Return the page of a forecast."""
-    from afterword.wings.series.forecast import forecast
-
-    (folder / "months.csv").write_text(long_csv(seasonal()))
-    forecast(folder / "months.csv", horizon=HORIZON, method="naive", html=folder / "found.html")
-    return (folder / "found.html").read_text(encoding="utf-8").replace("<html", "<html data-ready=1")
-
-
-PAGES = {"forecast": page}

@@ -188,6 +188,26 @@ def test_a_last_value_far_from_the_others_is_unusual_and_few_others_are(model: P
     assert not len(found(table(tmp_path, np.full((3, 60), 4.0)), None, horizon=HORIZON).unusual)
 
 
+def test_the_mean_of_rare_sales_is_their_mean_and_bands_contain_mean_and_median() -> None:
+    random = np.random.default_rng(1)
+    sold = np.where(random.random((30, 300)) < 0.12, random.poisson(2, (30, 300)) + 1.0, 0.0)
+    frame = pandas.DataFrame(sold.T).assign(ds=pandas.date_range("2024-01-01", periods=300))
+    for values in (frame, DAYS):
+        answer = found(values, None, levels=(10.0, 80.0), horizon=28)
+        rows = answer.rows
+        for one in ("mean", "median"):
+            for level in (10, 80):
+                assert (rows[f"lo-{level}"] <= rows[one]).all()
+                assert (rows[one] <= rows[f"hi-{level}"]).all()
+        assert answer.backtest is not None
+        bias = answer.backtest.methods["used"].bias
+        assert abs(bias) < 0.15
+    assert found(frame, None, horizon=28).notes == [
+        "the median is 0 in 90% of the rows, because most values are 0: order by the column mean"
+    ]
+    assert found(frame, None, horizon=28).mean.sum() == pytest.approx(sold[:, -28:].sum(), rel=0.2)
+
+
 def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
     values = seasonal()
     values[1], values[2] = 7.0, np.tile(values[2, :SEASON], LENGTH // SEASON)

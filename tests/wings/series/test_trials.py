@@ -12,14 +12,15 @@ from afterword.wings.series.bands import offsets
 from afterword.wings.series.dates import Calendar
 from afterword.wings.series.methods import METHODS, Candidate
 from afterword.wings.series.trials import (
+    AUTO,
     NOISE,
     SURE,
     USUAL,
     Trials,
     average,
+    bias_of,
     combine,
     coverage,
-    smape,
     weighted_quantile_loss,
 )
 from benchmarks.series import mase
@@ -176,9 +177,26 @@ def test_mase_divides_by_the_seasonal_error_of_each_history_and_averages_skip_it
         assert np.isnan(average(values[:1]))
 
 
-def test_smape_is_in_per_cent_up_to_200() -> None:
-    found = smape(np.array([[1.0, 0.0], [3.0, 3.0]]), np.array([[-1.0, 0.0], [1.0, 3.0]]))
-    np.testing.assert_allclose(found, [100, 50])
+def test_a_mean_of_rare_sales_sums_to_what_is_sold_and_comes_from_earlier_values(random: np.random.Generator) -> None:
+    sold = [np.where(random.random(400) < rate, random.poisson(2, 400) + 1.0, 0.0) for rate in (0.1, 0.2) * 20]
+    steady = random.normal(50, 9, 400)
+    for method in (AUTO, "median"):
+        trials = run([*sold, steady], [7], 28, method)
+        assert bias_of(trials.past[trials.names.index("median"), :40], trials.actual[:40]) < -0.5
+        each = np.stack([trials.means(k) for k in range(len(trials.cuts))], axis=1)
+        assert abs(bias_of(each[:40], trials.actual[:40])) < 0.1
+        assert np.isnan(trials.means()[40]).all()  # its median says enough
+        changed = run([*[np.concatenate([one[:-28], 9 * one[:28]]) for one in sold], steady], [7], 28, method)
+        np.testing.assert_allclose(changed.means(0)[:40], each[:40, 0], rtol=0.05)
+        if method == "median":  # no other method: the mean so far
+            np.testing.assert_allclose(trials.means(0)[0], sold[0][:-28].mean())
+
+
+def test_a_bias_compares_sums_where_both_are_known() -> None:
+    actual = np.array([[1.0, 3, np.nan]])
+    assert bias_of(np.array([[2.0, 3, 9]]), actual) == 0.25
+    for values in (np.zeros(3), np.array([-1.0, 3, 4])):
+        assert np.isnan(bias_of(np.ones((1, 3)), values[None]))
 
 
 def test_the_quantile_loss_of_a_level_is_steeper_on_one_side_and_coverage_counts_both_ends() -> None:

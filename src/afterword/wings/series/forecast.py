@@ -5,8 +5,6 @@ A picture has the history of a series, the backtest of the best candidates, the 
 
 from __future__ import annotations
 
-import html
-import io
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -24,8 +22,6 @@ from afterword.operations.work import Work
 from afterword.runs.in_words import summary
 from afterword.runs.run import Run
 from afterword.settings import named_path, setting, settings_class
-from afterword.storage import output
-from afterword.web.pages import document, policy, style
 from afterword.wings.series.bands import LEVELS, band
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
 from afterword.wings.series.sheets import NEEDS_PYARROW
@@ -38,11 +34,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PRINTED = 24  # rows of forecasts
-DRAWN_IN_PNG, DRAWN_IN_PAGE = 6, 100  # series, at most, evenly spread
+DRAWN = 6  # series, at most, evenly spread
 TRIED = 3  # candidates whose backtest is drawn
 HISTORY = 3  # horizons of the history, or seasons if that is more
-STYLE = "body { max-width: 960px; } figure { margin: 16px 0; } svg { width: 100%; height: auto; }"
-STYLE += " td, th { padding: 2px 0 2px 20px; border: 0; text-align: right; }"
 
 
 @settings_class()
@@ -68,7 +62,6 @@ class Forecast(ForecastSettings, Overwriting, Request):
     out: Output | None = setting("write all rows to this file", default=None, ending=(".csv", ".parquet"), short="o")
     keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
     png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
-    html: Output | None = setting("draw them in a page, a figure per series", default=None, ending=(".html", ".htm"))
     model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
 
 
@@ -102,11 +95,11 @@ class Forecasted(Record, kw_only=True):
 @operation(Forecast, records=(Forecasted,))
 def forecast(request: Forecast, work: Work) -> Any:
     model, source = _named(request)
-    named = (request.out, request.png, request.html, request.keep)
-    out, png, page, keep = (None if one is None else Path(one) for one in named)
+    named = (request.out, request.png, request.keep)
+    out, png, keep = (None if one is None else Path(one) for one in named)
     if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
         raise OptionError(f"{source} is the table itself: name another file to write")
-    check_plot(png, page)
+    check_plot(png)
     if out and out.suffix.lower() == ".parquet":
         check_installed(NEEDS_PYARROW.format(out), "pandas", "pyarrow")
 
@@ -125,9 +118,7 @@ def forecast(request: Forecast, work: Work) -> Any:
         write_rows(out, form, rows)
         work.say(f"wrote {count_of(len(found.methods) * found.horizon, 'row')} to {out}")
     if png is not None:
-        write_figure(_figure(found, spread(len(found.methods), DRAWN_IN_PNG)), png=png)
-    if page is not None:
-        write_html(page, found)
+        write_figure(_figure(found, spread(len(found.methods), DRAWN)), png=png)
     if keep is not None and keep.is_dir():
         work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
 
@@ -182,30 +173,6 @@ def _table(rows: Rows, sides: str) -> str:
     """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
     some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
     return aligned([[*rows[0]], *some], "<<" + sides)
-
-
-def write_html(path: Path, found: Futures) -> None:
-    """Write a page with the backtest and a figure per series; it loads nothing. Raises StorageError."""
-    total = len(found.methods)
-    drawn = spread(total, DRAWN_IN_PAGE)
-    parts = [f"<h1>Forecast</h1>\n<p>{html.escape(found.reason)}.</p>\n"]
-    if found.backtest is not None:
-        head, *rows = found.backtest.table
-        cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-        parts.append(f'<div class="scroll"><table>\n<tr>{cells}</tr>\n')
-        parts += ["<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows]
-        parts.append("</table></div>\n")
-    if len(drawn) < total:
-        parts.append(f"<p>{len(drawn):,} of {total:,} series are drawn, evenly spread.</p>\n")
-    for k in drawn:
-        drawing = io.BytesIO()
-        write_figure(_figure(found, [k]), svg=drawing)
-        svg = drawing.getvalue().decode()
-        parts.append(f"<figure>{svg[svg.index('<svg') :]}</figure>\n")
-    allowed = policy(style_src="'unsafe-inline'")  # for the attributes of the figures
-    content = document("".join(parts), title="Forecast", style=style() + STYLE, policy=allowed)
-    with output(path) as file:
-        file.write(content.encode())
 
 
 def _figure(found: Futures, which: Sequence[int]) -> Figure:

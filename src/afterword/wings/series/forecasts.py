@@ -44,10 +44,10 @@ from afterword.wings.series.trials import (
     WORST,
     Trials,
     average,
+    bias_of,
     combine,
     coverage,
     seasonal_scale,
-    smape,
     weighted_quantile_loss,
 )
 from afterword.wings.series.value_text import (
@@ -68,6 +68,7 @@ Train = Callable[[Run, SeriesFacts], object]
 SHOWN = 3  # candidates named in a row
 USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
+LEAST_NONE = 0.5  # of the rows, in which the median is 0 if this is noted
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
 PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
 
@@ -93,7 +94,7 @@ class Figures:
 
     cut_offs: int
     mase: float
-    smape: float
+    bias: float  # the sum of the forecasts of the mean ÷ that of the values, less 1
     weighted_quantile_loss: float = math.nan  # this and the next only for the forecast that is used
     coverage: dict[str, float] = field(default_factory=dict)  # the fraction of values within each band, by level
 
@@ -114,12 +115,11 @@ class Backtest:
     def table(self) -> list[tuple[str, ...]]:
         """The figures as text, a row per candidate, below the names of the columns."""
         bands = next(iter(self.methods.values())).coverage
-        head = ("backtest", "cut-offs", "MASE", "sMAPE", "quantile loss", *(f"within {band}%" for band in bands))
+        head = ("backtest", "cut-offs", "MASE", "bias", *(f"within {band}%" for band in bands))
         rows: list[tuple[str, ...]] = [head]
         for name, one in self.methods.items():
-            errors = _shown(one.mase, ".3f"), f"{one.smape:.1f}%", _shown(one.weighted_quantile_loss, ".4f")
             within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
-            rows.append((name, f"{one.cut_offs}", *errors, *within))
+            rows.append((name, f"{one.cut_offs}", _shown(one.mase, ".3f"), _shown(one.bias, "+.0%"), *within))
         return rows
 
 
@@ -164,9 +164,10 @@ class Futures:
         series, calendar = self.table.series, self.table.calendar
         dates = [calendar.following(one.dates[-1], self.horizon) for one in series]
         values = {"mean": self.mean, "median": self.quantiles[0.5]}  # [N, h] each
+        least, most = np.minimum(*values.values()), np.maximum(*values.values())  # which each band contains
         for level in self.levels:
-            low, high = band(level)
-            values |= {f"lo-{level:g}": self.quantiles[low], f"hi-{level:g}": self.quantiles[high]}
+            low, high = (self.quantiles[q] for q in band(level))
+            values |= {f"lo-{level:g}": np.minimum(low, least), f"hi-{level:g}": np.maximum(high, most)}
         columns = {name: list(rounded(each)) for name, each in values.items()}
         methods = [np.full(self.horizon, method, object) for method in self.methods]
         return stacked([one.name for one in series], dates, {**columns, "method": methods})
@@ -298,7 +299,8 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
         each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
         ordered = dict(sorted(each.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
         figures = _figures(trials, past, scales)
-        tried = {one: _with_bands(figures, trials, past, quantiles, levels, one) for one in SHRUNK}
+        means = np.stack([trials.means(k) for k in range(len(trials.cuts))], axis=1)
+        tried = {one: _with_bands(figures, trials, past, means, quantiles, levels, one) for one in SHRUNK}
         losses = {one: with_bands.weighted_quantile_loss for one, with_bands in tried.items()}
         shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
         if figures.cut_offs > 1:
@@ -308,7 +310,10 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
     reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
     *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
-    by_level = dict(zip(quantiles, found, strict=True))
+    by_level, means = dict(zip(quantiles, found, strict=True)), np.where(np.isnan(fixed), trials.means(), np.nan)
+    mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
+    if (none := (by_level[0.5] == 0).mean()) > LEAST_NONE:
+        notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: order by the column mean")
     return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
 
 
@@ -316,13 +321,16 @@ def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
     """Return the figures of forecasts [N, K, h] without bands."""
     errors = np.abs(trials.actual - past).mean(axis=2)
     count = int((~np.isnan(errors)).any(axis=0).sum())
-    return Figures(count, average(errors / scales[:, None]), average(smape(past, trials.actual)))
+    return Figures(count, average(errors / scales[:, None]), bias_of(past, trials.actual))
 
 
 def _with_bands(
-    figures: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float
+    figures: Figures, trials: Trials, past: Floats, means: Floats, quantiles: Levels, levels: Levels, shrunk: float
 ) -> Figures:
-    """Add the figures of bands, which come from the errors at the other cut-offs."""
+    """Add the figures of bands and of the mean, which come from the errors at the other cut-offs.
+
+    Where `means` are NaN, the mean is that of the bands. [N, K, h] each
+    """
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
         return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
@@ -331,7 +339,9 @@ def _with_bands(
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
     ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
     within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}
-    return replace(figures, coverage=within, weighted_quantile_loss=weighted_quantile_loss(deciles, DECILES, actual))
+    bias = bias_of(np.where(np.isnan(means), found[-1], means), trials.actual)
+    loss = weighted_quantile_loss(deciles, DECILES, actual)
+    return replace(figures, coverage=within, bias=bias, weighted_quantile_loss=loss)
 
 
 def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:

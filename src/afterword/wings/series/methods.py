@@ -16,8 +16,6 @@ import numpy as np
 
 from afterword.wings.series.table import Floats
 
-AVERAGED = 4  # seasons
-USUAL = 56  # values, whose median is the usual one
 SHORT = 24  # the longest season that smoothing and ARIMA can follow; MSTL takes out longer ones
 RECENT = 1000  # values, or six seasons if that is more, from which a library's methods learn
 MANY_ZEROS = 0.3  # of the values
@@ -65,14 +63,13 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
-def of_library(name: str) -> Callable[[Floats, int, Seasons], Floats]:
-    """Return the function of a model of statsforecast, for one season or none."""
+def of_library(name: str, **given: float) -> Callable[[Floats, int, Seasons], Floats]:
+    """Return the function of a model of statsforecast with settings, for one season or none."""
 
     def forecast(values: Floats, horizon: int, seasons: Seasons) -> Floats:
         from statsforecast import models
 
-        make = getattr(models, name)
-        model = make(season_length=seasons[0]) if seasons else make()
+        model = getattr(models, name)(**given, **({"season_length": seasons[0]} if seasons else {}))
         return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
 
     return forecast
@@ -90,21 +87,16 @@ LIBRARY = "statsforecast"
 METHODS = {  # the simplest first
     "last": Method("the last value", lambda values, h, _: seasonal(1, 1, values, h)),
     "naive": Method("the last season", lambda values, h, seasons: seasonal(seasons[0], 1, values, h), "each"),
-    "average": Method(
-        f"the average of the last {AVERAGED} seasons",
-        lambda values, h, seasons: seasonal(seasons[0], AVERAGED, values, h),
-        "each",
-    ),
-    "median": Method(
-        f"the median of the last {USUAL} values",
-        lambda values, h, _: np.full(h, np.median(values[-USUAL:])),
-        zeros=True,
-    ),
+    "average": Method("the average of the last 4 seasons", lambda y, h, seasons: seasonal(seasons[0], 4, y, h), "each"),
+    "median": Method("the median of the last 56 values", lambda y, h, _: np.full(h, np.median(y[-56:])), zeros=True),
+    "mean": Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()), zeros=True),
     "ets": Method("exponential smoothing", of_library("AutoETS"), "short", library=LIBRARY, most=55_000),
     "theta": Method("Theta", of_library("AutoTheta"), "short", library=LIBRARY, most=300_000),
     "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", library=LIBRARY),
     "arima": Method("ARIMA", of_library("AutoARIMA"), "short", library=LIBRARY, most=10_000),
     "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, library=LIBRARY),
+    "tsb": Method("Croston by TSB", of_library("TSB", alpha_d=0.03, alpha_p=0.03), zeros=True, library=LIBRARY),
+    "adida": Method("smoothing of sums over longer steps (ADIDA)", of_library("ADIDA"), zeros=True, library=LIBRARY),
     "mstl": Method("exponential smoothing after removing the seasons (MSTL)", mstl, "all", library=LIBRARY, logs=True),
 }
 
@@ -161,8 +153,13 @@ def is_simple(name: str) -> bool:
     return method is not None and not method.library
 
 
+def zeros_in(series: Sequence[Floats]) -> Floats:
+    """Return the fraction of each series' values that are 0. [N]"""
+    return np.array([(values == 0).mean() for values in series])
+
+
 def has_many_zeros(series: Sequence[Floats]) -> bool:
-    return bool(np.mean([(values == 0).mean() for values in series]) > MANY_ZEROS)
+    return bool(zeros_in(series).mean() > MANY_ZEROS)
 
 
 def forecast_all(tried: Sequence[Candidate], series: Sequence[Floats], season: int, horizon: int) -> Floats:

@@ -2,7 +2,7 @@
 
     series ──cut-offs──► each candidate's forecasts ──errors──► shares of the good ones, per series ──► one forecast
 
-Then the measures of forecasts: MASE and sMAPE as the M4 competition defines them, quantile losses, coverage.
+Then the measures of forecasts: MASE as the M4 competition defines it, bias, quantile losses, coverage.
 Letters: C candidates, N series, K cut-offs, h steps ahead, Q quantile levels. A cut-off counts the values after it in
 each series.
 """
@@ -17,7 +17,15 @@ from itertools import product
 import numpy as np
 
 from afterword.errors import OptionError
-from afterword.wings.series.methods import METHODS, MOST_FITTED, candidates, forecast_all, is_simple
+from afterword.wings.series.methods import (
+    MANY_ZEROS,
+    METHODS,
+    MOST_FITTED,
+    candidates,
+    forecast_all,
+    is_simple,
+    zeros_in,
+)
 from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import scale_of
 
@@ -31,6 +39,7 @@ CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
+MEAN_POWER = 16  # of 1 / squared error, in shares of a mean
 LEAST_TRIALS = 10  # forecasts of a series from a cut-off; with fewer, the usual rule stays
 RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
@@ -136,6 +145,25 @@ class Trials:
         each = [combine(self.shares(worst, k, rule), self.past[:, :, k]) for k in range(len(self.cuts))]
         return np.stack(each, axis=1)
 
+    def means(self, place: int | None = None) -> Floats:
+        """Return forecasts of the mean for series with many zeros, whose median may be 0; NaN for others. [N, h]
+
+        They begin at the cut-off `place`, or at the end. The methods for many zeros share them by their squared errors
+        at the other cut-offs, because the mean is what has the least. Without these, it is the mean so far.
+        """
+        many, end = zeros_in(self.series) > MANY_ZEROS, None if place is None else -self.cuts[place]
+        kept = [k for k in range(len(self.cuts)) if k != place] or [0]
+        means = [k for k, name in enumerate(self.names) if name in METHODS and METHODS[name].zeros and name != "median"]
+        forecasts = self.future if place is None else self.past[:, :, place]
+        if self.cuts and means and many.any():
+            sizes = np.array([np.square(values).mean() for values in self.series])[many, None, None]
+            errors = np.nanmean(np.square(self.past[means] - self.actual)[:, many][:, :, kept] / sizes, axis=(1, 2, 3))
+            shares = (np.nanmin(errors) / errors) ** MEAN_POWER
+            found = combine(np.repeat(shares[:, None], len(many), axis=1), forecasts[means])
+        else:
+            found = np.array([[values[:end].mean()] for values in self.series])
+        return np.where(many[:, None], found, np.full(forecasts.shape[1:], np.nan))
+
     def simplest(self, past: Floats, noise: float) -> int | None:
         """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
 
@@ -186,15 +214,6 @@ def seasonal_scale(history: Many, season: int) -> Floats:
     return np.array([scale_of(values, season) or np.nan for values in history])
 
 
-def smape(forecast: Floats, actual: Floats) -> Floats:
-    """Return each series' symmetric mean absolute percentage error, 0 to 200. [N, h], [N, h] -> [N]
-
-    M4's definition: the mean of 200 |y - f| / (|y| + |f|). A step where both are 0 counts as 0.
-    """
-    sums = np.abs(forecast) + np.abs(actual)
-    return np.asarray(200 * (np.abs(forecast - actual) / np.where(sums == 0, 1, sums)).mean(axis=-1))
-
-
 def weighted_quantile_loss(quantiles: Floats, levels: Sequence[float], actual: Floats) -> float:
     """Return the mean over the levels of the weighted quantile loss. [N, Q, h] or [Q, h], [Q], [N, h] or [h]
 
@@ -211,6 +230,13 @@ def weighted_quantile_loss(quantiles: Floats, levels: Sequence[float], actual: F
 def coverage(low: Floats, high: Floats, actual: Floats) -> float:
     """Return the fraction of the actual values from `low` to `high`, both included."""
     return float(((low <= actual) & (actual <= high)).mean())
+
+
+def bias_of(forecast: Floats, actual: Floats) -> float:
+    """Return by how much the sum of forecasts exceeds that of the values, as a part of it; NaN if some are negative."""
+    known = ~np.isnan(forecast - actual)
+    total = float(actual[known].sum())
+    return float(forecast[known].sum()) / total - 1 if total > 0 and actual[known].min() >= 0 else float("nan")
 
 
 def average(measures: Floats) -> float:
