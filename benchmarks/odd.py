@@ -129,7 +129,7 @@ def unseen() -> None:
 def echo_aucs(aucs: dict[str, dict[str, float]]) -> None:
     columns = list(dict.fromkeys(chain(*aucs.values())))
     rows = [[name, *(f"{found[way]:.4f}" for way in columns)] for name, found in aucs.items()]
-    echo_table(["family", *columns], rows)
+    echo_table(["lines", *columns], rows)
 
 
 CLOCK = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"

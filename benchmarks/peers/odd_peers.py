@@ -29,6 +29,8 @@ def logreduce(good, new):
     from logreduce.tokenizer import Tokenizer
 
     good_tokens, tokens = ([Tokenizer.process(line) for line in lines] for lines in (good, new))
+    if not any(good_tokens):  # it removes numbers, and events have nothing else
+        return [(0.0, line) for line in new]
     model = HashingNeighbors()
     model.train([tokens for tokens in good_tokens if tokens])
     return [(float(far[0]), line) for line, far in zip(tokens, model.test(tokens), strict=True)]
