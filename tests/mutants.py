@@ -401,7 +401,7 @@ class Copy:
         own = [str(self._project / "src"), str(self._project)]
         sys.path[:] = own + [path for path in sys.path if Path(path).resolve() not in (TOP, TOP / "src")]
         os.environ["PYTHONPATH"] = os.pathsep.join(own)
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "__main__")]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("afterword", "tests", "__main__")]:
             del sys.modules[name]
         sys.modules["__main__"] = ModuleType("__main__")
 
