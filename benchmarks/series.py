@@ -67,7 +67,7 @@ COLUMNS = [*map(column, DECILES)]
 WITHOUT_NETWORK = """
 from afterword.cli.main import main
 from afterword.wings.series import forecasts
-forecasts.PAYS = (10**9, 10**9)
+forecasts.PAYS = (10**9, 10**9, 1)
 main()
 """
 

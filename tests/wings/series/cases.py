@@ -16,7 +16,7 @@ FILES = {
 }
 MODELS = {"series": save_tiny_series}
 OUTPUTS = {"forecast": ["{folder}/table.csv", "--horizon", "3", "--method", "naive"]}
-QUIET = {"forecast": ["table.csv --horizon 6 --png f.png --out f.csv"]}
+QUIET = {"forecast": ["table.csv --horizon 6 --out f.csv"]}
 RECORDED = {"forecast naive": ["forecast", "longer.csv", "--horizon", "24", "--method", "naive", "--json"]}
 KILLED = [("-m afterword forecast numbered.csv --horizon 9 --method lstm", "training.bin")]
 REFUSED = [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from afterword.model.folder.saved import SavedModel, load_model, save_model
@@ -17,6 +18,7 @@ from afterword.runs.loop import train_run
 from afterword.runs.run import Run
 from afterword.text.characters import CharTokenizer
 from afterword.text.corpus import Corpus
+from afterword.wings.series import trials
 from afterword.wings.series.series_network import keep
 from afterword.wings.series.table import BY_NAME, read_table
 from afterword.wings.series.value_text import CHARACTERS, OnValues, SeriesFacts, TableText, corpus_of
@@ -41,6 +43,12 @@ def long_csv(values: NDArray[np.float64]) -> str:
         f"s{k},{month}-01,{value}" for k, one in enumerate(values) for month, value in zip(MONTHS, one, strict=False)
     ]
     return "\n".join(["unique_id,ds,y", *rows]) + "\n"
+
+
+def leave_out_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no time for the methods that are not simple."""
+    for name in ("ASKED", "SECONDS", "MORE"):
+        monkeypatch.setattr(trials, name, 0)
 
 
 def learned_from(table: Path) -> Corpus:

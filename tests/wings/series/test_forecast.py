@@ -93,7 +93,8 @@ def test_all_rows_are_written_and_a_file_is_replaced_only_when_asked(run: Run, t
 
 
 def test_pictures_are_drawn_of_series_of_any_length(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    for package in ("matplotlib", "utilsforecast"):
+        pytest.importorskip(package)
     table, png = tmp_path / "t.csv", tmp_path / "a.png"
     long = np.datetime64("2024-01-01") + np.arange(90)
     dated = {f"s{length}": long[-length:] for length in (2, 7, 41, 90)}

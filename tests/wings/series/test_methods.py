@@ -27,6 +27,7 @@ from afterword.wings.series.methods import (
     cycle_of,
     fixed_phases,
     of_library,
+    regression,
     seasonal,
 )
 from afterword.wings.series.table import Floats
@@ -90,7 +91,8 @@ def test_a_method_is_tried_or_refused_for_what_it_lacks(name: str, monkeypatch: 
         lacks = {
             "statsforecast": bool(method.library) and not has_library,
             "are 0": method.zeros and not zeros,
-            "season": method.tried in ("each", "all") and (not known or length == 13),  # of which the horizon takes 8
+            "season": method.tried in ("each", "some", "all")
+            and (not known or length == 13),  # of which the horizon takes 8
         }
         if not any(lacks.values()):
             names = Trials.run([values], known, 8, name).names
@@ -104,10 +106,40 @@ def test_a_method_is_tried_or_refused_for_what_it_lacks(name: str, monkeypatch: 
 def test_a_method_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     for method in METHODS.values():
-        if most := method.most:
+        if method.cost and not method.zeros:
+            most = int(600_000 / method.cost)
             assert method.lacks([WAVE], most) == ""
-            says = f"takes too long: it would be fitted to {most + 1:,} values, and at most {most:,} are possible"
-            assert method.lacks([WAVE], most + 1) == says
+            assert method.lacks([WAVE], 9 * most).startswith("takes too long: about 90 minutes for ")
+            assert method.lacks([WAVE], most, seconds=300) != ""
+
+
+def test_the_methods_that_take_least_are_tried_while_the_time_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    tried, before = list[str](), set[str]()
+    for seconds in (0, 1, 10, 60, 200, 2000):
+        found = candidates([WAVE, RARE], [12], 80_000, seconds)
+        assert sum(one.cost for one in found.values()) * 80 <= seconds
+        assert before <= {*found}
+        before = {*found}
+        tried.append(" ".join(found))
+    assert tried[0] == "last naive 12 average 12 median mean"
+    assert ("regression 12" in tried[1], "ets 12" in tried[2], "ets 12" in tried[3], "arima 12" in tried[5]) == (
+        True,
+        False,
+        True,
+        True,
+    )
+
+
+def test_a_regression_follows_seasons_of_any_length_and_a_slope() -> None:
+    random, steps = np.random.default_rng(0), np.arange(900)
+    for season in (7, 12, 365):
+        values: Floats = 50 + 9 * np.sin(2 * np.pi * steps / season) + 0.05 * steps + random.normal(0, 1, 900)
+        truth = 50 + 9 * np.sin(2 * np.pi * (900 + np.arange(28)) / season) + 0.05 * (900 + np.arange(28))
+        assert np.abs(regression(values, 28, (season,)) - truth).mean() < 1.5
+        np.testing.assert_allclose(regression(9 * values, 28, (season,)), 9 * regression(values, 28, (season,)))
+    constant = regression(np.full(30, 7.0), 5, (12,))
+    np.testing.assert_allclose(constant, 7, rtol=0.01)
 
 
 def test_a_method_that_is_added_is_tried_with_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -128,8 +160,7 @@ def test_each_method_is_a_choice_and_the_page_says_what_it_is_and_needs() -> Non
     page = (Path(__file__).parents[3] / "docs" / "forecast.md").read_text(encoding="utf-8")
     rows = []
     for name, one in METHODS.items():
-        needs = [one.library, "a season" * (one.tried in ("each", "all")), "many zeros" * one.zeros]
-        needs.append(f"at most {one.most:,} values to fit" if one.most else "")
+        needs = [one.library, "a season" * (one.tried in ("each", "some", "all")), "many zeros" * one.zeros]
         rows.append(f"| `{name}` | {one.about} | {', '.join(filter(None, needs))} |".replace("|  |", "| |"))
     assert re.findall(r"(?m)^\| `[\w-]+` \|.*$", page.partition("## Methods")[2].partition("\n## ")[0]) == rows
 

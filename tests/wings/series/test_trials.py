@@ -13,8 +13,6 @@ from afterword.wings.series.dates import Calendar
 from afterword.wings.series.methods import METHODS, Candidate
 from afterword.wings.series.trials import (
     AUTO,
-    NOISE,
-    SURE,
     USUAL,
     Trials,
     average,
@@ -24,6 +22,7 @@ from afterword.wings.series.trials import (
     weighted_quantile_loss,
 )
 from benchmarks.series import mase
+from tests.wings.series.seasons import leave_out_slow
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +35,7 @@ def random() -> np.random.Generator:
 
 @pytest.fixture(autouse=True)
 def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("afterword.wings.series.methods.MOST_FITTED", 0)
+    leave_out_slow(monkeypatch)
 
 
 run = Trials.run
@@ -108,37 +107,35 @@ def test_shares_follow_a_series_itself_where_series_differ(random: np.random.Gen
     assert run(seasonal[:1], [4], 4).rule == USUAL
 
 
-@pytest.mark.parametrize("slow", [False, True])
 def test_more_series_are_tested_as_far_as_there_is_time_to_fit(
-    slow: bool, monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
+    monkeypatch: pytest.MonkeyPatch, random: np.random.Generator
 ) -> None:
     last = Candidate(METHODS["last"], (), 1)
     fitted: list[int] = []
 
-    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Candidate]:
+    def found(series: Sequence[Floats], seasons: Sequence[int], fits: int, seconds: float) -> dict[str, Candidate]:
         fitted.append(fits)
-        other = last._replace(method=last.method._replace(most=2 * limit or 1 if slow else None))
-        return {"last": last, "other": other}
+        return {"last": last, "other": last._replace(method=last.method._replace(cost=5.0))}
 
     monkeypatch.setattr("afterword.wings.series.trials.candidates", found)
+    monkeypatch.setattr("afterword.wings.series.trials.MOST", 10**9)
     series = [random.normal(size=length) for length in (39, 41) for _ in range(75)]
-    for limit, tested in ((0, 100), (150 * 40 + 3 * 120 * 40, 120), (10**6, 150)):
-        if not slow:
-            monkeypatch.setattr("afterword.wings.series.trials.MOST_FITTED", limit)
+    for values, tested in ((0, 100), (150 * 80 + 3 * 120 * 80, 120), (10**6, 150)):
+        monkeypatch.setattr("afterword.wings.series.trials.SECONDS", values / 1000)  # the cost is 0.2 × 5 ms per value
         assert (~np.isnan(run(series, [], 4).actual[:, 0, 0])).sum() == tested
-    assert {*fitted} == {150 * 40 + 3 * 100 * 40}  # testing more takes no candidate away
+    assert {*fitted} == {150 * 80 + 3 * 100 * 80}  # testing more takes no candidate away
 
 
-def test_the_simplest_candidate_that_is_better_by_more_than_noise_is_found(random: np.random.Generator) -> None:
-    trials = run([np.cumsum(random.normal(size=60)) for _ in range(8)], [4], 4)
-    last, actual = trials.past[0], trials.actual
-    for past, noise, found in (
-        (last + 5, -SURE, 0),
-        (last, NOISE, 0),
-        (last * 0.999 + actual * 0.001, -SURE, None),
-        (actual, NOISE, None),
-    ):
-        assert trials.simplest(past, noise) == found
+def test_a_simple_candidate_is_used_alone_if_it_is_exact_or_surely_better_in_enough_trials(
+    random: np.random.Generator,
+) -> None:
+    for series, surely in ((8, 0), (1, None)):
+        trials = run([np.cumsum(random.normal(size=60)) for _ in range(series)], [4], 4)
+        last, actual = trials.past[0], trials.actual
+        for past, found in ((last + 5, surely), (last * 0.999 + actual * 0.001, None), (actual, None)):
+            assert trials.simplest(past) == found
+    exact = run([np.full(60, 3.0)], [4], 4)
+    assert exact.simplest(exact.past[0] + 1) == 0
 
 
 def test_bands_hold_their_share_of_errors_like_those_they_come_from(random: np.random.Generator) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from afterword.errors import OptionError
-from afterword.wings.series.methods import has_many_zeros
+from afterword.wings.series.methods import MANY_ZEROS, zeros_in
 from afterword.wings.series.table import Floats
 from afterword.wings.series.trials import EXACT, Trials
 from afterword.wings.series.value_text import scale_of
@@ -85,7 +85,7 @@ def banded(
     errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
     changes = np.array([scale_of(values, 1) for values in trials.series])
     found = point + wider * offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
-    if not has_many_zeros(trials.series):
+    if zeros_in(trials.series).mean() <= MANY_ZEROS:
         found += point - found[quantiles.index(0.5)]
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
         sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5

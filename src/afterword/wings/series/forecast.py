@@ -1,6 +1,6 @@
 """Forecast the series of a table of numbers: the command, what it prints, and its pictures.
 
-A picture has the history of a series, the backtest of the best candidates, the median and the bands.
+A picture has the history of some series, the median and the bands.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from dataclasses import KW_ONLY, asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import numpy as np
-
 from afterword.errors import OptionError, check_installed
-from afterword.inspection.figures import COLOURS, check_plot, stacked_axes, write_figure
+from afterword.inspection.figures import check_plot, write_figure
 from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.runs.in_words import summary
 from afterword.runs.run import Run
 from afterword.settings import named_path, setting, settings_class
-from afterword.wings.series.bands import LEVELS, band
+from afterword.wings.series.bands import LEVELS
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
 from afterword.wings.series.sheets import NEEDS_PYARROW
-from afterword.wings.series.table import as_frame, as_records, write_rows
+from afterword.wings.series.table import as_frame, as_records, stacked, write_rows
 from afterword.wings.series.trials import spread
 from afterword.wings.series.value_text import SeriesFacts
 from afterword.wording import aligned, count_of
@@ -34,9 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PRINTED = 24  # rows of forecasts
-DRAWN = 6  # series, at most, evenly spread
-TRIED = 3  # candidates whose backtest is drawn
-HISTORY = 3  # horizons of the history, or seasons if that is more
+DRAWN, HISTORY = 6, 3  # series, at most, evenly spread; horizons before the forecast, or two seasons if that is more
 
 
 @settings_class()
@@ -100,6 +96,8 @@ def forecast(request: Forecast, work: Work) -> Any:
     if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
         raise OptionError(f"{source} is the table itself: name another file to write")
     check_plot(png)
+    if png:
+        check_installed("a picture of forecasts needs utilsforecast: pip install 'afterword[series]'", "utilsforecast")
     if out and out.suffix.lower() == ".parquet":
         check_installed(NEEDS_PYARROW.format(out), "pandas", "pyarrow")
 
@@ -176,31 +174,15 @@ def _table(rows: Rows, sides: str) -> str:
 
 
 def _figure(found: Futures, which: Sequence[int]) -> Figure:
-    figure, axes = stacked_axes(width=8.0, heights=[2.2] * len(which))
-    for axis, k in zip(axes, which, strict=True):
-        _draw(axis, found, k)
-    axes[0].legend(ncols=8, fontsize=6, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))
+    """Return a figure of some series, with the median as the column "forecast", by utilsforecast."""
+    from utilsforecast.plotting import plot_series
+
+    series = [found.table.series[k] for k in which]
+    names, length = [one.name for one in series], max(HISTORY * found.horizon, 2 * found.table.calendar.season)
+    history = stacked(names, [one.dates for one in series], {"y": [one.values for one in series]})
+    future = found.rows.drop(columns=["mean", "method"])
+    drawn = [*future.columns[:2], "forecast", *(f"forecast-{name}" for name in future.columns[3:])]
+    future = future.set_axis(drawn, axis="columns")
+    levels = [f"{level:g}" for level in found.levels]
+    figure: Figure = plot_series(history, future, names, max_insample_length=length, level=levels)
     return figure
-
-
-def _draw(axis: Any, found: Futures, k: int) -> None:
-    series = found.table.series[k]
-    length = min(len(series.values), max(HISTORY * found.horizon, 2 * found.table.calendar.season))
-    trials = found.trials
-    for number, name in enumerate(found.backtest.best[:TRIED] if found.backtest else ()):
-        past = trials.past[trials.names.index(name), k, 0]
-        then = series.dates[-trials.cuts[0] :][: len(past)]  # fewer in a short series, which was not tested
-        axis.plot(then, past[: len(then)], ":", color=COLOURS[1 + number], lw=1.1, label=name)
-    following = found.table.calendar.following(series.dates[-1], found.horizon)
-    # each line begins at the last known value, to join the history
-    last, dates = series.values[-1], np.concatenate([series.dates[-1:], following])
-    axis.plot(series.dates[-length:], series.values[-length:], color="black", lw=0.9, label="history")
-    for number, level in enumerate(found.levels):
-        low, high = (found.quantiles[q][k] for q in band(level))
-        alpha = 0.35 / (number + 1)
-        axis.fill_between(dates, [last, *low], [last, *high], color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:g} %")
-    axis.plot(dates, [last, *found.quantiles[0.5][k]], color=COLOURS[0], lw=1.3, label="median")
-    axis.set_title(series.name.replace("$", r"\$"), fontsize=9, loc="left")
-    axis.tick_params(labelsize=7)
-    axis.margins(x=0.01)
-    axis.grid(alpha=0.3)

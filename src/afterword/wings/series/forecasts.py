@@ -39,8 +39,6 @@ from afterword.wings.series.trials import (
     DECILES,
     EXACT,
     LSTM,
-    NOISE,
-    SURE,
     WORST,
     Trials,
     average,
@@ -70,7 +68,7 @@ USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
 LEAST_NONE = 0.5  # of the rows, in which the median is 0 if this is noted
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
-PAYS = (20, 100_000)  # series and values, at least, from which an LSTM is trained without being asked
+PAYS = (20, 100_000, 200)  # series, values, and values per series, from which an LSTM is trained without being asked
 
 
 @settings_class(kw_only=True)
@@ -105,11 +103,6 @@ class Backtest:
 
     series: int
     methods: dict[str, Figures]
-
-    @property
-    def best(self) -> list[str]:
-        """The names of the candidates, the best first."""
-        return [name for name in self.methods if name != USED]
 
     @property
     def table(self) -> list[tuple[str, ...]]:
@@ -214,7 +207,8 @@ def forecasts(
     why = why_not(series, facts, learned=kept is not None)
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give another `method`")
-    pays = len(series) >= PAYS[0] and sum(map(len, series)) >= PAYS[1]
+    count, total = len(series), sum(map(len, series))
+    pays = count >= PAYS[0] and total >= max(PAYS[1], PAYS[2] * count)
     if why or settings.method not in (AUTO, LSTM):
         model = None
         if folder:
@@ -272,12 +266,12 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     """Return the forecasts by the good candidates, or by `method`, and add to `notes`."""
     names, season = trials.names, table.calendar.season
     plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
-    only, alike = plain if not trials.cuts else len(names) - 1 if method == LSTM else None, None
+    only = plain if not trials.cuts else len(names) - 1 if method == LSTM else None
     if only is None:
         worst = WORST if method == AUTO else 1.0
         shares, past = trials.shares(worst), trials.backtested(worst)
         if method == AUTO:
-            only, alike = trials.simplest(past, -SURE), trials.simplest(past, NOISE)
+            only = trials.simplest(past)
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
     point, total = combine(shares, trials.future), len(trials.series)
@@ -308,7 +302,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
             last = banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
             usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
-    reason = _reason(backtest, names[plain], methods, "" if alike is None else names[alike])
+    reason = _reason(backtest, names[plain], methods, past - trials.actual)
     *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
     by_level, means = dict(zip(quantiles, found, strict=True)), np.where(np.isnan(fixed), trials.means(), np.nan)
     mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
@@ -344,18 +338,19 @@ def _with_bands(
     return replace(figures, coverage=within, bias=bias, weighted_quantile_loss=loss)
 
 
-def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], alike: str) -> str:
+def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], errors: Floats) -> str:
     """Return the first line: the size of the backtest, the error of what was used, and which methods that was."""
     if backtest is None:
         return f"there are too few values for a backtest: {plain} is used"
     used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
-    if math.isnan(used.mase) or used.mase == 0:
+    if not np.nanmax(np.abs(errors)):
         return f"the values repeat exactly: {most} is used"
     where = f"tested at {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"
-    noise = f"; {alike} is as good, within the noise" if alike not in ("", most) else ""
-    return f"{where}, the error is {used.mase:.3f} times that of repeating the last season (MASE); {which}{noise}"
+    if math.isnan(used.mase):
+        return f"{where}, which are too short to compare with repeating the last season; {which}"
+    return f"{where}, the error is {used.mase:.3f} times that of repeating the last season (MASE); {which}"
 
 
 def _shown(value: float, form: str) -> str:

@@ -10,22 +10,27 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby, product
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from afterword.wings.series.table import Floats
 
 SHORT = 24  # the longest season that smoothing and ARIMA can follow; MSTL takes out longer ones
-RECENT = 1000  # values, or six seasons if that is more, from which a library's methods learn
+RECENT = 500  # values, or six seasons if that is more, from which a library's methods learn
 MANY_ZEROS = 0.3  # of the values
 CHANCE = 0.001  # of a phase with always the same value
 EXACT = 1e-9  # of the largest value: what rounding leaves
 CYCLE = 0.3  # the least autocorrelation after a cycle
-MOST_FITTED = 2_000_000  # values to fit, at most, at all cut-offs, by all of a library: about ten minutes
-MOST_LOGS = 300_000  # the same of logarithms
+LONG = 168  # MSTL takes out seasons up to this: its time grows with the season, and a regression is as good beyond
+FIT = 40  # values that take as long as beginning to fit a series
+SECONDS, MORE, MOST, ASKED = 12.0, 0.01, 47.0, 600.0  # of all methods together: at least, per series, at most; of one
+LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level, and its slope's
+DAMPED = 0.98  # of a slope, from step to step
+HARMONICS = 3  # per cycle in the values, of a long season
 
 Seasons = tuple[int, ...]
+Many = Sequence[Floats]
 
 
 class Method(NamedTuple):
@@ -35,25 +40,25 @@ class Method(NamedTuple):
     """What it is, in a few words."""
     forecast: Callable[[Floats, int, Seasons], Floats]
     """The function from values [n], a horizon h and seasons to the forecast [h]."""
-    tried: Literal["once", "each", "short", "all"] = "once"
-    """Once without seasons, or with each season, a short one (or 1), or all together."""
+    tried: Literal["once", "each", "short", "some", "all"] = "once"
+    """Once without seasons, or with each season, a short one (or 1), those that are not `LONG`, or all together."""
     zeros: bool = False
     """Whether it is for values of which many are 0, and no others."""
     library: str = ""
     """The package that it needs."""
-    most: int | None = None
-    """The most values that it can be fitted to, if it is slower than others of a library."""
+    cost: float = 0
+    """Milliseconds per value to fit, about, with a season; 0 for those that are simple."""
     logs: bool = False
     """Whether it is tried with logarithms too."""
 
-    def lacks(self, series: Sequence[Floats], fits: int) -> str:
-        """Return why it cannot forecast `series` if it is fitted to `fits` values, or ""."""
-        most = min(MOST_FITTED, self.most or MOST_FITTED)
+    def lacks(self, series: Many, fits: int, seconds: float = ASKED) -> str:
+        """Return why it cannot forecast `series` if it is fitted to `fits` values in at most `seconds`, or ""."""
         if self.library and importlib.util.find_spec(self.library) is None:
             return f"needs {self.library} (pip install 'afterword[series]')"
-        if self.library and fits > most:
-            return f"takes too long: it would be fitted to {fits:,} values, and at most {most:,} are possible"
-        return f"is for values of which more than {MANY_ZEROS:.0%} are 0" * (self.zeros and not has_many_zeros(series))
+        if self.cost * fits > 1000 * seconds:
+            return f"takes too long: about {self.cost * fits / 60_000:,.0f} minutes for {fits:,} values to fit"
+        few = self.zeros and zeros_in(series).mean() <= MANY_ZEROS
+        return f"is for values of which more than {MANY_ZEROS:.0%} are 0" * bool(few)
 
 
 def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats:
@@ -64,40 +69,63 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
 
 
 def of_library(name: str, **given: float) -> Callable[[Floats, int, Seasons], Floats]:
-    """Return the function of a model of statsforecast with settings, for one season or none."""
+    """Return the function of a model of statsforecast with settings, for its seasons."""
 
     def forecast(values: Floats, horizon: int, seasons: Seasons) -> Floats:
         from statsforecast import models
 
-        model = getattr(models, name)(**given, **({"season_length": seasons[0]} if seasons else {}))
+        length: Any = [*seasons] if name == "MSTL" else seasons[0] if seasons else None
+        model = getattr(models, name)(**given, **({"season_length": length} if length else {}))
         return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
 
     return forecast
 
 
-def mstl(values: Floats, horizon: int, seasons: Seasons) -> Floats:
-    """Return the forecast by MSTL of statsforecast."""
-    from statsforecast import models
+def regression(values: Floats, horizon: int, seasons: Seasons) -> Floats:
+    """Return the forecast of a regression on the waves of the seasons, around a level and a slope that wander.
 
-    model = models.MSTL([*seasons], trend_forecaster=models.AutoETS(model="ZZN"))
-    return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
+    Exponential smoothing is linear: smoothing the values and each wave with the same gains leaves errors, of which a
+    ridge regression explains those of the values (Durbin and Koopman, 2012, Time Series Analysis by State Space
+    Methods, section 6.2). The gains with the smallest errors are used. A long season has few waves, so it takes no
+    longer than a short one.
+    """
+    count, steps, scale = len(values), np.arange(len(values) + horizon), values.std() or 1.0
+    most = [season if season <= SHORT else HARMONICS * count // season for season in seasons]
+    turns = [np.arange(1, min(s // 2, k) + 1) / s for s, k in zip(seasons, most, strict=True)]
+    angles = 2 * np.pi * np.outer(steps, np.concatenate(turns))
+    known = np.hstack([np.ones((len(steps), 1)), np.sin(angles), np.cos(angles)])  # [n + h, P]
+    gains = np.array([(gain, gain * slope) for gain, slope in product(LEVELS, SLOPES)])[:, :, None]  # [A, 2, 1]
+    level = slope = np.zeros((len(gains), 1 + known.shape[1]))
+    errors = np.empty((count, *level.shape))
+    for step, row in enumerate(np.column_stack([values / scale, known[:count]])):
+        errors[step] = row - level - DAMPED * slope
+        level, slope = row - (1 - gains[:, 0]) * errors[step], DAMPED * slope + gains[:, 1] * errors[step]
+    each = np.ascontiguousarray(errors.transpose(1, 2, 0))  # [A, 1 + P, n]
+    products = each @ each.transpose(0, 2, 1)
+    of, by = products[:, 1:, :1], products[:, 1:, 1:]
+    factors = np.linalg.solve(by + np.diag([1e-9] + [1.0] * 2 * angles.shape[1]), of)  # [A, P, 1]
+    left = products[:, 0, 0] + (factors * (by @ factors - 2 * of)).sum(axis=(1, 2))  # of the squared errors
+    chosen = factors[(best := int(left.argmin())), :, 0]
+    end, drift = (one[best, 0] - one[best, 1:] @ chosen for one in (level, slope))
+    return np.asarray(scale * (end + drift * np.cumsum(DAMPED ** np.arange(1, horizon + 1)) + known[count:] @ chosen))
 
 
 LIBRARY = "statsforecast"
 METHODS = {  # the simplest first
-    "last": Method("the last value", lambda values, h, _: seasonal(1, 1, values, h)),
-    "naive": Method("the last season", lambda values, h, seasons: seasonal(seasons[0], 1, values, h), "each"),
+    "last": Method("the last value", lambda y, h, _: seasonal(1, 1, y, h)),
+    "naive": Method("the last season", lambda y, h, seasons: seasonal(seasons[0], 1, y, h), "each"),
     "average": Method("the average of the last 4 seasons", lambda y, h, seasons: seasonal(seasons[0], 4, y, h), "each"),
     "median": Method("the median of the last 56 values", lambda y, h, _: np.full(h, np.median(y[-56:])), zeros=True),
-    "mean": Method("the mean of all values", lambda values, h, _: np.full(h, values.mean()), zeros=True),
-    "ets": Method("exponential smoothing", of_library("AutoETS"), "short", library=LIBRARY, most=55_000),
-    "theta": Method("Theta", of_library("AutoTheta"), "short", library=LIBRARY, most=300_000),
-    "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", library=LIBRARY),
-    "arima": Method("ARIMA", of_library("AutoARIMA"), "short", library=LIBRARY, most=10_000),
-    "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, library=LIBRARY),
-    "tsb": Method("Croston by TSB", of_library("TSB", alpha_d=0.03, alpha_p=0.03), zeros=True, library=LIBRARY),
-    "adida": Method("smoothing of sums over longer steps (ADIDA)", of_library("ADIDA"), zeros=True, library=LIBRARY),
-    "mstl": Method("exponential smoothing after removing the seasons (MSTL)", mstl, "all", library=LIBRARY, logs=True),
+    "mean": Method("the mean of all values", lambda y, h, _: np.full(h, y.mean()), zeros=True),
+    "ets": Method("exponential smoothing", of_library("AutoETS"), "short", cost=0.35, library=LIBRARY),
+    "theta": Method("Theta", of_library("DynamicOptimizedTheta"), "short", cost=0.025, library=LIBRARY),
+    "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", cost=0.03, library=LIBRARY),
+    "arima": Method("ARIMA", of_library("AutoARIMA"), "short", cost=6, library=LIBRARY),
+    "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, cost=0.02, library=LIBRARY),
+    "tsb": Method("TSB", of_library("TSB", alpha_d=0.03, alpha_p=0.03), zeros=True, cost=0.02, library=LIBRARY),
+    "adida": Method("ADIDA, by sums over longer steps", of_library("ADIDA"), zeros=True, cost=0.02, library=LIBRARY),
+    "mstl": Method("smoothing by MSTL", of_library("MSTL"), "some", logs=True, cost=0.05, library=LIBRARY),
+    "regression": Method("a regression on seasons around a level", regression, "all", logs=True, cost=0.01),
 }
 
 
@@ -109,6 +137,11 @@ class Candidate(NamedTuple):
     season: int
     """The one that is repeated if the method fails."""
     logs: bool = False
+
+    @property
+    def cost(self) -> float:
+        """Milliseconds per value to fit, about."""
+        return self.method.cost * (sum(season > 1 for season in self.seasons) or 0.2)
 
     def __call__(self, values: Floats, horizon: int) -> Floats:
         """Return the forecast of `values`, or the last season if the method fails: a library fails in many ways."""
@@ -122,47 +155,51 @@ class Candidate(NamedTuple):
         return answer if (np.abs(answer) <= reach).all() else seasonal(self.season, 1, values, horizon)
 
 
-def candidates(series: Sequence[Floats], seasons: Sequence[int], fits: int) -> dict[str, Candidate]:
+def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float = ASKED) -> dict[str, Candidate]:
     """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
 
-    Each will be fitted to `fits` values. A name has the method and its seasons.
+    Each will be fitted to `fits` values; those that take the least time are chosen while the `seconds` last. A name has
+    the method and its seasons.
     """
     short = next((season for season in seasons if season <= SHORT), 1)
     ways: dict[str, list[Seasons]] = {
         "once": [()],
         "each": [(one,) for one in seasons],
         "short": [(short,)],
+        "some": [tuple(one for one in seasons if one in (seasons[0], LONG) or one < LONG)] * bool(seasons),
         "all": [(*seasons,)] * bool(seasons),
     }
-    able = {name: method for name, method in METHODS.items() if not method.lacks(series, fits)}
-    has_logs = fits <= MOST_LOGS and all(values.min() > 0 for values in series)
+    able = {name: method for name, method in METHODS.items() if not method.lacks(series, fits, seconds)}
+    has_logs = all(values.min() > 0 for values in series)
     found = dict[str, Candidate]()
     for tried, names in groupby(able, key=lambda name: able[name].tried):
         for those, name in product(ways[tried], [*names]):
             shown = f"{name} {'/'.join(str(season) for season in those if season > 1)}".rstrip()
             found[shown] = Candidate(able[name], those, [short, *those][-1])
             if able[name].logs and has_logs:
-                of_logs = able[name]._replace(most=MOST_LOGS)
-                found[f"{shown} of logs"] = found[shown]._replace(method=of_logs, logs=True)
-    return found
+                found[f"{shown} of logs"] = found[shown]._replace(logs=True)
+    by_cost = sorted(found, key=lambda name: (found[name].cost, found[name].logs))
+    spent = np.cumsum([found[name].cost * fits / 1000 for name in by_cost])
+    return {name: found[name] for name in found if spent[by_cost.index(name)] <= seconds}
 
 
 def is_simple(name: str) -> bool:
-    """Return whether the candidate of this `name` needs no library and no network."""
+    """Return whether the candidate of this `name` is fitted to nothing."""
     method = METHODS.get(name.split()[0])
-    return method is not None and not method.library
+    return method is not None and not method.cost
 
 
-def zeros_in(series: Sequence[Floats]) -> Floats:
+def zeros_in(series: Many) -> Floats:
     """Return the fraction of each series' values that are 0. [N]"""
     return np.array([(values == 0).mean() for values in series])
 
 
-def has_many_zeros(series: Sequence[Floats]) -> bool:
-    return bool(zeros_in(series).mean() > MANY_ZEROS)
+def fitted_values(series: Many) -> int:
+    """Return as how many values a fit of each of `series` counts."""
+    return sum(min(RECENT, len(values)) + FIT for values in series)
 
 
-def forecast_all(tried: Sequence[Candidate], series: Sequence[Floats], season: int, horizon: int) -> Floats:
+def forecast_all(tried: Sequence[Candidate], series: Many, season: int, horizon: int) -> Floats:
     """Return the forecasts of N series by C candidates, with what is certain by `fixed_phases`. [C, N, horizon]"""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -186,7 +223,7 @@ def fixed_phases(values: Floats, season: int, horizon: int) -> Floats:
     return np.resize(found, horizon)
 
 
-def cycle_of(series: Sequence[Floats]) -> int:
+def cycle_of(series: Many) -> int:
     """Return the number of values after which undated series repeat, by autocorrelation of the longest; 0 if weak."""
     values = max(series, key=len)[-RECENT:]
     steps = np.arange(len(values))

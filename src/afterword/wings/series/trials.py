@@ -18,10 +18,15 @@ import numpy as np
 
 from afterword.errors import OptionError
 from afterword.wings.series.methods import (
+    ASKED,
     MANY_ZEROS,
     METHODS,
-    MOST_FITTED,
+    MORE,
+    MOST,
+    SECONDS,
+    Many,
     candidates,
+    fitted_values,
     forecast_all,
     is_simple,
     zeros_in,
@@ -30,7 +35,6 @@ from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import scale_of
 
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
-Many = Sequence[Floats]
 Network = Callable[[Many], Floats]
 """A function from N series to their forecasts [N, h]."""
 AUTO, LSTM = "auto", "lstm"
@@ -43,8 +47,7 @@ MEAN_POWER = 16  # of 1 / squared error, in shares of a mean
 LEAST_TRIALS = 10  # forecasts of a series from a cut-off; with fewer, the usual rule stays
 RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
-NOISE = 2.0  # standard errors, within which two forecasts are equally good
-SURE = 3.0  # standard errors, beyond which one forecast is better: six cut-offs differ by two too often
+NOISE, SURE = 2.0, 3.0  # standard errors, beyond which a rule is better, and a simple candidate than the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +71,13 @@ class Trials:
         """
         given = seasons
         cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
-        total, count = sum(map(len, series)), len(series)
+        total, count = fitted_values(series), len(series)
         least = spread(count, TESTED)
-        fits = total + len(cuts) * sum(len(series[k]) for k in least)
-        tried = candidates(series, seasons, fits)
-        limit = min([MOST_FITTED, *(one.method.most // 2 for one in tried.values() if one.method.most)])
-        tested = spread(count, max(len(least), count * (limit - total) // (total * max(1, len(cuts)))))
+        fits = total + len(cuts) * fitted_values([series[k] for k in least])
+        seconds = ASKED if method != AUTO or network else min(MOST, SECONDS + MORE * count)
+        tried = candidates(series, seasons, fits, seconds)
+        left = 1000 * seconds / max(1e-3, sum(one.cost for one in tried.values())) - total
+        tested = spread(count, max(len(least), int(count * left / (total * max(1, len(cuts))))))
         if method == LSTM:  # compared with simple ones; the others take minutes
             tried = {name: one for name, one in tried.items() if is_simple(name)}
         elif method != AUTO:
@@ -164,15 +168,12 @@ class Trials:
             found = np.array([[values[:end].mean()] for values in self.series])
         return np.where(many[:, None], found, np.full(forecasts.shape[1:], np.nan))
 
-    def simplest(self, past: Floats, noise: float) -> int | None:
-        """Return the first simple candidate that is worse than the forecasts `past` by at most `noise` standard errors.
-
-        `past` is [N, K, h]. If `noise` is below 0, the candidate must be better, or exact.
-        """
+    def simplest(self, past: Floats) -> int | None:
+        """Return the first simple candidate that is exact, or surely better than the forecasts `past`. [N, K, h]"""
         for k in [k for k, name in enumerate(self.names) if is_simple(name)]:
             own, others = (self.errors(one)[~np.isnan(past[..., 0])] for one in (self.past[k], past))
-            worse = own - others
-            if own.mean() <= EXACT or worse.mean() <= noise * worse.std() / np.sqrt(len(worse)):
+            gains, enough = others - own, len(own) >= LEAST_TRIALS
+            if own.mean() <= EXACT or (enough and gains.mean() >= SURE * gains.std() / np.sqrt(len(gains))):
                 return k
         return None
 
