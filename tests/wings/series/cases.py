@@ -43,14 +43,10 @@ REFUSED = [
             ("--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
             ("--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
             ("--method median", "`method` median is for values of which more than 30% are 0: give another"),
-            ("--method naive", "above 1, and 12 values are too few to show one (`season` gives it): give"),
+            ("--method naive --season 1", "needs a season above 1 (`season` gives it): give another"),
             ("--method lstm --season 1", "an LSTM needs 500 values to learn from"),
         )
     ],
-    (
-        "forecast dated.csv --horizon 6 --method naive --season 6",
-        "and 12 values are too few for one of 6 and a horizon of 6: give another",
-    ),
     ("forecast constant.csv --horizon 2 --method lstm", "every series is constant"),
 ]
 SCRIPTS = [("make_sales.py", "sales.csv", "forecast", ())]

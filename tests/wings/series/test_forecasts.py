@@ -208,6 +208,19 @@ def test_the_mean_of_rare_sales_is_their_mean_and_bands_contain_mean_and_median(
     assert found(frame, None, horizon=28).mean.sum() == pytest.approx(sold[:, -28:].sum(), rel=0.2)
 
 
+def test_a_season_that_is_known_but_too_long_to_be_tested_is_assumed() -> None:
+    days = pandas.date_range("2024-01-01", periods=40)
+    for length, horizon in ((8, 7), (13, 7), (20, 5)):
+        frame = pandas.DataFrame(
+            {"ds": days[:length], "y": 50.0 + 30 * (np.arange(length) % 7 == 5) + np.arange(length)}
+        )
+        answer = found(frame, None, horizon=horizon)
+        assert "repeat exactly" not in answer.reason
+        if length < 14:
+            assert {*answer.methods} == {"naive 7"}  # and a regression, if there is time
+            np.testing.assert_array_equal(answer.quantiles[0.5][0], frame["y"].to_numpy()[-7:])
+
+
 def test_constant_series_have_no_bands_and_others_always_have(tmp_path: Path) -> None:
     values = seasonal()
     values[1], values[2] = 7.0, np.tile(values[2, :SEASON], LENGTH // SEASON)

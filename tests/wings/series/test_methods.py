@@ -91,8 +91,7 @@ def test_a_method_is_tried_or_refused_for_what_it_lacks(name: str, monkeypatch: 
         lacks = {
             "statsforecast": bool(method.library) and not has_library,
             "are 0": method.zeros and not zeros,
-            "season": method.tried in ("each", "some", "all")
-            and (not known or length == 13),  # of which the horizon takes 8
+            "season": method.tried in ("each", "some", "all") and not known,
         }
         if not any(lacks.values()):
             names = Trials.run([values], known, 8, name).names

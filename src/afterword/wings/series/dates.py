@@ -250,10 +250,10 @@ class Calendar:
         return next((season for season in seasons if 2 * season <= length), seasons[-1])
 
     def seasons_for(self, length: int) -> list[int]:
-        """Return the seasons that a series of `length` steps may have, shortest first: for hours, 24 and a week."""
+        """Return the seasons of a series of `length` steps, shortest first. Only the second has to fit twice."""
         span = self.step * self.season if self.unit == "second" else 0
         longer = WEEK // self.step if span == DAY else 365 if (span, self.step) == (WEEK, DAY) else 0
-        return [season for season in (self.season, longer) if 1 < season <= length // 2]
+        return [one for one in (self.season * (self.season < length), longer * (2 * longer <= length)) if one > 1]
 
     def _seasons(self) -> list[int]:
         """Return the usual seasons, longest first."""

@@ -264,17 +264,23 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
 
 def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: str, notes: list[str]) -> Futures:
     """Return the forecasts by the good candidates, or by `method`, and add to `notes`."""
-    names, season = trials.names, table.calendar.season
+    names, season, total = trials.names, table.calendar.season, len(trials.series)
     plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
     only = plain if not trials.cuts else len(names) - 1 if method == LSTM else None
-    if only is None:
+    seen = max(map(len, trials.series)) - min(trials.cuts, default=0)
+    half = [k for k, name in enumerate(names) if name in (f"naive {trials.season}", f"regression {trials.season}")]
+    if method == AUTO and seen <= trials.season > 1:
+        # the season is known from the dates, but too few values can show it in a backtest: half repeats the last one
+        shares = np.repeat(np.eye(len(names))[half].mean(axis=0)[:, None], total, axis=1)
+        only, past = None, trials.past[half].mean(axis=0)
+    elif only is None:
         worst = WORST if method == AUTO else 1.0
         shares, past = trials.shares(worst), trials.backtested(worst)
         if method == AUTO:
             only = trials.simplest(past)
     if only is not None:
         shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
-    point, total = combine(shares, trials.future), len(trials.series)
+    point = combine(shares, trials.future)
     good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
     methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
@@ -302,7 +308,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
             last = banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
             usual = last[quantiles.index(band(WIDE)[0])], last[quantiles.index(band(WIDE)[1])]
         backtest = Backtest(int((~np.isnan(past)).any(axis=(1, 2)).sum()), {USED: tried[shrunk], **ordered})
-    reason = _reason(backtest, names[plain], methods, past - trials.actual)
+    reason = _reason(backtest, methods, past - trials.actual)
     *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
     by_level, means = dict(zip(quantiles, found, strict=True)), np.where(np.isnan(fixed), trials.means(), np.nan)
     mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
@@ -338,11 +344,12 @@ def _with_bands(
     return replace(figures, coverage=within, bias=bias, weighted_quantile_loss=loss)
 
 
-def _reason(backtest: Backtest | None, plain: str, methods: Sequence[str], errors: Floats) -> str:
+def _reason(backtest: Backtest | None, methods: Sequence[str], errors: Floats) -> str:
     """Return the first line: the size of the backtest, the error of what was used, and which methods that was."""
+    most = max(dict.fromkeys(methods), key=methods.count)
     if backtest is None:
-        return f"there are too few values for a backtest: {plain} is used"
-    used, most = backtest.methods[USED], max(dict.fromkeys(methods), key=methods.count)
+        return f"there are too few values for a backtest: {most} is used"
+    used = backtest.methods[USED]
     if not np.nanmax(np.abs(errors)):
         return f"the values repeat exactly: {most} is used"
     where = f"tested at {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"

@@ -33,15 +33,9 @@ MOST_NAMED = 8  # columns that an error lists
 class Columns(Settings):
     """Settings for the names of a table's columns."""
 
-    id_column: str | None = setting(
-        "the column that names the series (default: unique_id, if there is one)", default=None, metavar="NAME"
-    )
-    time_column: str | None = setting(
-        "the column of dates (default: ds, or the only one with dates)", default=None, metavar="NAME"
-    )
-    value_column: str | None = setting(
-        "the column of values (default: y, or every column of numbers as a series)", default=None, metavar="NAME"
-    )
+    id_column: str | None = setting("the series' names (default: unique_id)", default=None, metavar="COLUMN")
+    time_column: str | None = setting("dates (default: ds, or what has dates)", default=None, metavar="COLUMN")
+    value_column: str | None = setting("values (default: y, or all with numbers)", default=None, metavar="COLUMN")
 
 
 BY_NAME = Columns()

@@ -69,7 +69,6 @@ class Trials:
         """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
         before the first cut-off. Raises OptionError if no candidate can be used.
         """
-        given = seasons
         cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
         total, count = fitted_values(series), len(series)
         least = spread(count, TESTED)
@@ -83,9 +82,8 @@ class Trials:
         elif method != AUTO:
             tried = {name: one for name, one in tried.items() if name.split()[0] == method}
         if not tried:
-            of = f"for one of {given[0]:,} and a horizon of {horizon:,}" if given else "to show one (`season` gives it)"
-            few = f"needs a season above 1, and {max(map(len, series)):,} values are too few {of}"
-            raise OptionError(f"`method` {method} {METHODS[method].lacks(series, fits) or few}: give another")
+            why = METHODS[method].lacks(series, fits) or "needs a season above 1 (`season` gives it)"
+            raise OptionError(f"`method` {method} {why}: give another")
         methods = [*tried.values()]
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
         actual = np.full((len(series), len(cuts), horizon), np.nan)
@@ -188,16 +186,16 @@ def _plan_cut_offs(lengths: Sequence[int], horizon: int, seasons: Sequence[int])
     """Return the cut-offs, the latest first, and the seasons that leave room for them.
 
     Cut-offs are a horizon apart if the longest series has two of each season before all of them, and closer otherwise.
-    The shortest season needs to fit only once.
+    The shortest season needs to fit only once, or not at all: then it is not tested, but assumed.
     """
     count = int(np.clip(ALL_CUT_OFFS // len(lengths), *CUT_OFFS))
     least = [(2 * season, kept) for kept, season in enumerate(seasons, 1)][::-1]
-    for before, kept in [*least, *((season, 1) for season in seasons[:1]), (0, 0)]:
+    for before, kept in [*least, *((season, 1) for season in seasons[:1]), (0, 1)]:
         room = max(lengths) - max(before + 2, min(8, max(lengths) // 2))
         step = max(1, min(horizon, (room - horizon) // (count - 1)))
         if cuts := [*range(horizon, room + 1, step)][:count]:
             return cuts, [*seasons[:kept]]
-    return [], []
+    return [], [*seasons[:1]]
 
 
 def spread(count: int, most: int) -> list[int]:
