@@ -50,6 +50,8 @@ def test_all_that_write_a_file_are_known() -> None:
 def test_a_file_that_is_there_is_replaced_only_when_asked_and_streams_are_written_to(
     name: str, option: str, ending: str, model: Path, source: Path, run: Run
 ) -> None:
+    if package := cases("NEEDS").get(f"{name} {option}"):
+        pytest.importorskip(package)
     for file, content in cases("FILES").items():
         (model.parent / file).write_bytes(content)
 

@@ -15,6 +15,7 @@ FILES = {
     "numbered.csv": ("ds,y\n" + "".join(f"{k},{k % 7}\n" for k in range(1, 900))).encode(),
 }
 MODELS = {"series": save_tiny_series}
+NEEDS = {"forecast --png": "utilsforecast"}
 OUTPUTS = {"forecast": ["{folder}/table.csv", "--horizon", "3", "--method", "naive"]}
 QUIET = {"forecast": ["table.csv --horizon 6 --out f.csv"]}
 RECORDED = {"forecast naive": ["forecast", "longer.csv", "--horizon", "24", "--method", "naive", "--json"]}

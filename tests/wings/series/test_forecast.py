@@ -152,7 +152,7 @@ def test_numbered_rows_that_repeat_are_noted(run: Run, tmp_path: Path) -> None:
     path = numbered(tmp_path, *(k % 5 for k in range(39)))
     found, given = forecast(), forecast("--season", "5")
     assert found.stderr == b"note: the values seem to repeat after 5: if not, give --season 1\n"
-    assert found.stdout.startswith(b"the values repeat exactly: naive 5 is used")
+    assert found.stdout.startswith(b"the backtest has no errors: naive 5 is used")
     assert (given.stderr, given.stdout.splitlines()[-1]) == (b"", found.stdout.splitlines()[-1])
     numbered(tmp_path, *(k * k for k in range(39)))
     note = b"note: numbered rows do not show a season: if a pattern repeats after N values, give --season N\n"

@@ -134,6 +134,15 @@ def test_any_file_is_the_same_table(content: str | bytes, tmp_path: Path, monkey
     assert same(read_table("-"))
 
 
+def test_thousands_are_read_and_an_answer_has_the_marks_of_its_table(tmp_path: Path) -> None:
+    rows = [f"{date:%d.%m.%Y};1.225.{k:03},71" for k, date in enumerate(DATES.tolist(), 100)]
+    table = read_table(written(tmp_path, "\n".join(["ds;y", *rows, ""])))
+    assert table.series[0].values[:2].tolist() == [1225100.71, 1225101.71]
+    assert answer_of(table.form, "y", DATES[:1]) == "unique_id;ds;mean;method\ny;30.01.2024;1,0;naive\n"
+    small = [row.replace("1.225.", "").replace(",71", "") for row in rows]  # points are decimal without commas
+    assert read_table(written(tmp_path, "\n".join(["ds;y", *small, "01.04.2024;1.225"]))).series[0].values[-1] == 1.225
+
+
 @pytest.mark.parametrize(("delimiter", "name"), [("\t", "y"), (";", "flow, m³, daily"), ("\t", "a;b;c")])
 def test_the_separator_is_found_beside_a_name_in_quotes(delimiter: str, name: str, tmp_path: Path) -> None:
     rows = [f"{date:%Y-%m-%d}{delimiter}{k}" for k, date in enumerate(DATES.tolist())]
@@ -306,6 +315,10 @@ WRONG: list[tuple[str | bytes, str]] = [
     ("unique_id,ds,a,b\nx,2024-01-01,1,2\n", ": besides 'unique_id', several columns hold numbers, a, b: n"),
     ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
     (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
+    (
+        "ds,y\n2024-10-27 02:00,1\n2024-10-27 02:00,2\n",
+        ": if summer time ended then, write offsets, as in 2024-10-27 02:00",
+    ),
     (LONG + "a,2024-01-01,4\n", ", line 6: the date 2024-01-01 of 'a' is already in line 2: keep one of the"),
     ("ds,y\n2024-01-01,1\n", ", line 2: series 'y' has one value: at least two are needed; add some or"),
     (LINE + "2024-01-05 04:00,4\n2024-01-09 05:00,4\n", f"{IRREGULAR} 1 day (50%) and 52 hours (25%)"),

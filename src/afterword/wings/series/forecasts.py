@@ -351,7 +351,7 @@ def _reason(backtest: Backtest | None, methods: Sequence[str], errors: Floats) -
         return f"there are too few values for a backtest: {most} is used"
     used = backtest.methods[USED]
     if not np.nanmax(np.abs(errors)):
-        return f"the values repeat exactly: {most} is used"
+        return f"the backtest has no errors: {most} is used"
     where = f"tested at {count_of(used.cut_offs, 'cut-off')} of {backtest.series:,} series"
     shown = f"the {most} methods" if most.startswith("mean") else most
     which = f"each series has its own methods, most often {shown}" if len({*methods}) > 1 else f"{shown} is used"

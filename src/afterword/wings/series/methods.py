@@ -16,18 +16,13 @@ import numpy as np
 
 from afterword.wings.series.table import Floats
 
-SHORT = 24  # the longest season that smoothing and ARIMA can follow; MSTL takes out longer ones
-RECENT = 500  # values, or six seasons if that is more, from which a library's methods learn
-MANY_ZEROS = 0.3  # of the values
-CHANCE = 0.001  # of a phase with always the same value
-EXACT = 1e-9  # of the largest value: what rounding leaves
-CYCLE = 0.3  # the least autocorrelation after a cycle
-LONG = 168  # MSTL takes out seasons up to this: its time grows with the season, and a regression is as good beyond
-FIT = 40  # values that take as long as beginning to fit a series
+SHORT, LONG = 24, 168  # the longest season that smoothing and ARIMA can follow, and MSTL, which takes ever longer
+RECENT, FIT = 500, 40  # values, or six seasons, that a library learns from; values that take as long as a beginning
+MANY_ZEROS, CHANCE = 0.3, 0.001  # of the values; of a phase with always the same value
+EXACT, CYCLE = 1e-9, 0.3  # of the largest value: what rounding leaves; the least autocorrelation after a cycle
 SECONDS, MORE, MOST, ASKED = 12.0, 0.01, 47.0, 600.0  # of all methods together: at least, per series, at most; of one
 LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level, and its slope's
-DAMPED = 0.98  # of a slope, from step to step
-HARMONICS = 3  # per cycle in the values, of a long season
+DAMPED, HARMONICS = 0.98, 3  # of a slope, from step to step; per cycle in the values, of a long season
 
 Seasons = tuple[int, ...]
 Many = Sequence[Floats]

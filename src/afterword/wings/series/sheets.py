@@ -49,7 +49,7 @@ class Sheet:
     kind: Kind
     frame: pandas.DataFrame
     locate: Callable[[int], str] = lambda row: f"row {row + 1}"
-    decimal: str = "."
+    marks: tuple[str, str] = (",", ".")  # between the cells of CSV, and before decimals
     types: Mapping[str, Any] = field(default_factory=dict)  # of a frame of polars
 
     def error(self, message: str, row: int | None = None) -> TableError:
@@ -86,7 +86,7 @@ def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
         raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
     if cells.dtype == object:
         which, distinct = pandas.factorize(cells)
-        found = [_number(text, sheet.decimal) for text in distinct]
+        found = [_number(text, sheet.marks[1]) for text in distinct]
         if None in found:
             row = int(np.argmax(which == found.index(None)))
             what = f"{distinct[which[row]].strip()[:40]!r}, not a number"
@@ -107,7 +107,7 @@ def kind_of(sheet: Sheet, column: str) -> str:
     if cells.dtype != object:
         return "dates" if cells.dtype.kind == "M" else "numbers"
     filled = [text for text in cells.unique() if text.strip().upper() not in MISSING][:FIRST]
-    numeric = sum(_number(text, sheet.decimal) is not None for text in filled)
+    numeric = sum(_number(text, sheet.marks[1]) is not None for text in filled)
     if numeric * 2 > len(filled) or not filled:
         return "numbers"
     return "dates" if sum(map(is_date, filled)) * 2 > len(filled) else "texts"
@@ -117,6 +117,8 @@ def _number(cell: str, decimal: str) -> float | None:
     """Return the number that a cell holds, NaN if it is missing; None if it is anything else."""
     if (cell := cell.strip()).upper() in MISSING:
         return np.nan
+    if decimal == "," and re.fullmatch(r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?", cell):
+        cell = cell.replace(".", "")  # between thousands
     try:
         return None if "_" in cell or ("." in cell and decimal == ",") else float(cell.replace(decimal, "."))
     except ValueError:
@@ -181,9 +183,10 @@ def _from_csv(name: str, content: bytes) -> Sheet:
         if len(row) != len(header):
             has = f"this line has {len(row):,} cells, and the first has {len(header):,}"
             raise TableError(f"{name}, line {line:,}: {has}: correct it, or check the separator")
-    comma = delimiter != "," and re.search(r'(?m)(?:^|[;\t"]) *[-+]?\d*,\d+ *(?=["\t;\r\n]|$)', text)
+    comma = delimiter != "," and re.search(r'(?m)(?:^|[;\t"]) *[-+]?[\d.]*,\d+ *(?=["\t;\r\n]|$)', text)
     frame = pandas.DataFrame([row for _, row in found[1:]], columns=header, dtype=object)
-    return _checked(Sheet(name, "csv", frame, lambda row: f"line {found[row + 1][0]:,}", "," if comma else "."))
+    marks = delimiter, "," if comma else "."
+    return _checked(Sheet(name, "csv", frame, lambda row: f"line {found[row + 1][0]:,}", marks))
 
 
 # ---- frames

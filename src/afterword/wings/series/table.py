@@ -5,6 +5,7 @@ source ──read_sheet──► columns ──long | wide──► (name, dates
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +59,7 @@ class Form:
 
     kind: Kind
     dates: DateForm
+    marks: tuple[str, str] = (",", ".")  # as of the sheet
     id: str = ID
     time: str = TIME
     whole_ids: bool = False  # the names of a frame's series are whole numbers
@@ -134,7 +136,7 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
         value = numeric[0]
     if value is not None and (left := [name for name in others if name != value]):
         notes.append(f"not used: {_listed(left)}")
-    form, rows = Form(sheet.kind, how, identity or ID, time or TIME), np.arange(len(dates))
+    form, rows = Form(sheet.kind, how, sheet.marks, identity or ID, time or TIME), np.arange(len(dates))
     if identity and value is not None:
         ids = sheet.frame[identity]
         return _split(sheet, ids, dates, numbers(sheet, value), rows), replace(form, whole_ids=ids.dtype.kind == "i")
@@ -217,6 +219,8 @@ def _split(
         of, hint = f" of {str(names[which[k]])!r}", "keep one of the rows"
         if wide:
             of, hint = "", "keep one, or name the column of the series with `id_column`"
+        if re.search("-(10|11)-.*T0[0-3]:", str(dates[k])) and dates[k].item().weekday() == 6:
+            hint = "if summer time ended then, write offsets, as in 2024-10-27 02:00+01:00; else keep one of the rows"
         what = f"the date {_shown(dates[k])}{of} is already in {sheet.locate(int(places[k]))}"
         raise sheet.error(f"{what}: {hint}", int(places[k + 1]))
     ends = np.cumsum(np.bincount(which))[:-1]
@@ -315,7 +319,7 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
     frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID], TIME: dates})
     frame.columns = [{ID: form.id, TIME: form.time}.get(name, name) for name in frame]
     if not is_frame:
-        return frame.to_csv(index=False, lineterminator="\n")
+        return frame.to_csv(index=False, lineterminator="\n", sep=form.marks[0], decimal=form.marks[1])
     if form.kind == "pandas":
         return frame
     import polars
