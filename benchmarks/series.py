@@ -1,4 +1,4 @@
-"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--only NAME…] | hourly | show
+"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--ours] [--only NAME…] | hourly | show
 
 tables: real series from PyPI's packages and seeded ones of common kinds (`benchmarks.series_tables`). Each is one run
 of afterword forecast, as it comes: only the horizon is given. The last horizon of each table is held out. The peers are
@@ -162,13 +162,15 @@ def main() -> None:
 
 @main.command("tables")
 @click.option("--only", multiple=True, help="the tables of these names")
-def all_tables(only: Sequence[str]) -> None:
+@click.option("--ours", is_flag=True, help="leave out the peers, whose newest figures stay")
+def all_tables(only: Sequence[str], ours: bool) -> None:
     """Forecast tables as they come, beside the peers."""
     python = peer_python("series", *PACKAGES)
     for table in tables(python):
         if not only or table.name in only:
             keep_ours(table, OURS, "--minutes", 1)
-            keep_peers(table, python, PEERS)
+            if not ours:
+                keep_peers(table, python, PEERS)
 
 
 @main.command()
@@ -194,7 +196,7 @@ def show_results() -> None:
     newest = {(one["table"], one["method"]): one for one in results(RESULTS)}
     echo_table(["table", "values", "MASE", "÷ best peer", "in 80 %", "seconds"])
     ratios = dict[str, float]()
-    for name in dict.fromkeys(table for table, method in newest if method == OURS):
+    for name in dict.fromkeys(table for (table, way), one in newest.items() if way == OURS and "MASE" in one):
         ours = newest[name, OURS]
         peers = [one["MASE"] for (table, way), one in newest.items() if table == name and judges(way) and "MASE" in one]
         ratios[name] = ours["MASE"] / min(peers)

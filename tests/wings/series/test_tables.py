@@ -317,7 +317,7 @@ WRONG: list[tuple[str | bytes, str]] = [
     (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
     (
         "ds,y\n2024-10-27 02:00,1\n2024-10-27 02:00,2\n",
-        ": if summer time ended then, write offsets, as in 2024-10-27 02:00",
+        ", line 3: the date 2024-10-27 02:00:00 is already in line 2: if summer time ended",
     ),
     (LONG + "a,2024-01-01,4\n", ", line 6: the date 2024-01-01 of 'a' is already in line 2: keep one of the"),
     ("ds,y\n2024-01-01,1\n", ", line 2: series 'y' has one value: at least two are needed; add some or"),
