@@ -20,7 +20,8 @@ SHORT, LONG = 24, 168  # the longest season that smoothing and ARIMA can follow,
 RECENT, FIT = 500, 40  # values, or six seasons, that a library learns from; values that take as long as a beginning
 MANY_ZEROS, CHANCE = 0.3, 0.001  # of the values; of a phase with always the same value
 EXACT, CYCLE = 1e-9, 0.3  # of the largest value: what rounding leaves; the least autocorrelation after a cycle
-SECONDS, MORE, MOST, ASKED = 12.0, 0.01, 47.0, 600.0  # of all methods together: at least, per series, at most; of one
+SECONDS, MORE, MOST, ASKED = 12.0, 0.0003, 70.0, 600.0  # of all methods: at least, per value, at most; of one, or
+# beside a network, which takes minutes too
 LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level, and its slope's
 DAMPED, HARMONICS = 0.98, 3  # of a slope, from step to step; per cycle in the values, of a long season
 
@@ -153,8 +154,8 @@ class Candidate(NamedTuple):
 def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float = ASKED) -> dict[str, Candidate]:
     """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
 
-    Each will be fitted to `fits` values; those that take the least time are chosen while the `seconds` last. A name has
-    the method and its seasons.
+    Each will be fitted to `fits` values; those that take the least time are chosen while the `seconds` last, and then
+    logarithms. A name has the method and its seasons.
     """
     short = next((season for season in seasons if season <= SHORT), 1)
     ways: dict[str, list[Seasons]] = {
@@ -173,7 +174,7 @@ def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float =
             found[shown] = Candidate(able[name], those, [short, *those][-1])
             if able[name].logs and has_logs:
                 found[f"{shown} of logs"] = found[shown]._replace(logs=True)
-    by_cost = sorted(found, key=lambda name: (found[name].cost, found[name].logs))
+    by_cost = sorted(found, key=lambda name: (found[name].logs, found[name].cost))
     spent = np.cumsum([found[name].cost * fits / 1000 for name in by_cost])
     return {name: found[name] for name in found if spent[by_cost.index(name)] <= seconds}
 
