@@ -20,8 +20,8 @@ SHORT, LONG = 24, 168  # the longest season that smoothing and ARIMA can follow,
 RECENT, FIT = 500, 40  # values, or six seasons, that a library learns from; values that take as long as a beginning
 MANY_ZEROS, CHANCE = 0.3, 0.001  # of the values; of a phase with always the same value
 EXACT, CYCLE = 1e-9, 0.3  # of the largest value: what rounding leaves; the least autocorrelation after a cycle
-SECONDS, MORE, MOST, ASKED = 12.0, 0.0003, 70.0, 600.0  # of all methods: at least, per value, at most; of one, or
-# beside a network, which takes minutes too
+# seconds of all methods: at least, per value, and at most; beside a network, which takes minutes too; of one on request
+SECONDS, MORE, MOST, BESIDE, ASKED = 12.0, 0.0003, 70.0, 240.0, 600.0
 LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level, and its slope's
 DAMPED, HARMONICS = 0.98, 3  # of a slope, from step to step; per cycle in the values, of a long season
 

@@ -19,6 +19,7 @@ import numpy as np
 from afterword.errors import OptionError
 from afterword.wings.series.methods import (
     ASKED,
+    BESIDE,
     MANY_ZEROS,
     METHODS,
     MORE,
@@ -73,7 +74,7 @@ class Trials:
         total, count = fitted_values(series), len(series)
         least = spread(count, TESTED)
         fits = total + len(cuts) * fitted_values([series[k] for k in least])
-        seconds = ASKED if method != AUTO or network else min(MOST, SECONDS + MORE * sum(map(len, series)))
+        seconds = ASKED if method != AUTO else BESIDE if network else min(MOST, SECONDS + MORE * sum(map(len, series)))
         tried = candidates(series, seasons, fits, seconds)
         left = 1000 * seconds / max(1e-3, sum(one.cost for one in tried.values())) - total
         tested = spread(count, max(len(least), int(count * left / (total * max(1, len(cuts))))))
