@@ -40,5 +40,5 @@ def test_a_vocabulary_that_went_is_refused_with_the_last_version_that_reads_it(n
     for command in ("info", "generate"):
         refused = run(command, KEPT[-1] / name)
         assert refused.returncode == 2
-        says = f"its vocabulary is {name}: the last version of Afterword that reads it is 0.3"
+        says = f"its vocabulary is {name}, which Afterword reads up to version 0.3"
         assert refused.stderr.decode() == f"error: cannot read the model at {KEPT[-1] / name}: {says}\n"

@@ -229,7 +229,7 @@ DAMAGED: list[tuple[str, Any, str | None]] = [
     *[("corpus/training.bin", b"short", None), ("corpus/training.bin", None, None)],
     *[(f"corpus/{part}.bin", "reversed", "the text in .* is not the one") for part in ("training", "validation")],
     *[("run.json", wrong, r"is damaged: run\.json: ") for wrong in (*WRONG, {"corrections": [["7", 9]]})],
-    ("run.json", {"format": 4}, r"has the format 4, and this Afterword reads 3: upgrade Afterword$"),
+    ("run.json", {"format": 4}, r"has the format 4, and this Afterword reads 3: upgrade it$"),
 ]
 
 

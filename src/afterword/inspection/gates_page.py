@@ -112,9 +112,8 @@ def gates_html(trace: Trace, about: str = "", named: list[NDArray[np.intp]] | No
 
 def script() -> str:
     """Return the script of every page, exactly: a content security policy names it by its hash."""
-    return "\n".join(
-        ['\n"use strict";', bundle(("words", "shades")), *(web_file(f"{name}.js") for name in SCRIPTS), ""]
-    )
+    parts = ['\n"use strict";', bundle(("words", "shades")), *(web_file(f"{name}.js") for name in SCRIPTS), ""]
+    return "\n".join(parts)
 
 
 def web_file(name: str) -> str:

@@ -235,9 +235,7 @@ class Learner:
             named |= {f"{key}/{saved}": network.get_parameter(name) for key, network in self._networks.items()}
             for key, memory in self._optimizer_of[parameter].state[parameter].items():
                 if key in ("weight", "average", "first") or not isinstance(memory, Tensor):
-                    raise TypeError(
-                        f"an optimizer keeps a {key!r} per weight that a checkpoint cannot hold: {memory!r}"
-                    )
+                    raise TypeError(f"an optimizer keeps {key!r} per weight, which no checkpoint can hold: {memory!r}")
                 named[f"{key}/{saved}"] = memory.float()
         for k, (hidden, cell) in enumerate(self._state):
             named[f"hidden/{k}"], named[f"cell/{k}"] = self._of_all_lanes(hidden), self._of_all_lanes(cell)

@@ -136,9 +136,8 @@ class TrainableNetwork(nn.Module):
         if not self.training or self.dropout == 0:
             return x
         T, B, H = x.shape
-        kept = torch.empty(1 if self._locked else T, self.width or B, H).bernoulli_(
-            1 - self.dropout, generator=self._generator
-        )
+        kept = torch.empty(1 if self._locked else T, self.width or B, H)
+        kept.bernoulli_(1 - self.dropout, generator=self._generator)
         return x * moved(kept[:, self.lanes] / (1 - self.dropout), x.device).to(x.dtype)
 
     def empty_state(self, B: int) -> list[LayerState]:

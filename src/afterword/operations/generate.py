@@ -166,9 +166,7 @@ def generate(request: Generate, work: Work) -> Iterator[Written | TextPart]:
                     yield TextPart(text=one)
                     continue
                 if one.finish_reason == "rules":
-                    work.note(
-                        f"the text with seed {one.seed} ended where every continuation is a copy: raise `no_copy`"
-                    )
+                    work.note(f"the text of seed {one.seed} ended where every continuation is a copy: raise `no_copy`")
                 yield kind.of(one, **({"pieces": UNSET} if one.pieces is None else {}), **facts)
                 complete += 1
                 on_progress(complete / wanted, complete)

@@ -76,9 +76,7 @@ class Copied(Record, kw_only=True):
 @operation(Novelty)
 def novelty(request: Novelty, work: Work) -> Copied:
     if request.file is not None and request.num is not None:
-        raise OptionError(
-            "`num` and `file` exclude each other: give `file` to check that file, or `num` to check what is written"
-        )
+        raise OptionError("`num` and `file` exclude each other: give `file` to check it, or `num` to check new texts")
     model = work.model(request.model)
     with work.progress("reading the training text"):
         learned = model.learned_from()

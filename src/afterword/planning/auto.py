@@ -108,10 +108,8 @@ class Planner:
         if self._limit is tuning.OF_TEXT:
             per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
             dropped = tuning.weight_dropout(choices["dropout"][0], choices["steps"][0], per_token)
-            choices |= {
-                "weight_dropout": dropped,
-                "learning_rate": tuning.learning_rate(size, dropped[0]),
-            } | self._asked
+            rate = tuning.learning_rate(size, dropped[0])
+            choices |= {"weight_dropout": dropped, "learning_rate": rate} | self._asked
         if is_timed:
             steps, passes = choices["steps"]
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"
@@ -147,10 +145,8 @@ class Planner:
         others = {name: (getattr(self._base.model.config, name), "") for name in ("cell", "residual")}
         as_usual = not {"dropout", "schedule"} & self._asked.keys()
         if self._minutes is not None and as_usual and len(self._encoded.validation):
-            others["second_training"] = (
-                True,
-                "if time is left: from the base again; the model is the mean of both trainings",
-            )
+            why = "if time is left: from the base again; the model is the mean of both trainings"
+            others["second_training"] = True, why
         return sizes | others | {"distillation": (tuning.MOST_DISTILLATION, "")}
 
     def _of_text(self) -> Choices:

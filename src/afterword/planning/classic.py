@@ -17,17 +17,8 @@ from afterword.text.corpus import TextSettings
 from afterword.text.encoded import EncodedCorpus
 
 WINDOW = 50  # characters
-SHOWN_NUMBERS = (
-    "base",
-    "num_layers",
-    "hidden_size",
-    "batch_size",
-    "seq_length",
-    "dropout",
-    "learning_rate",
-    "steps",
-    "precision",
-)
+SHOWN_NUMBERS = ["base", "num_layers", "hidden_size", "batch_size", "seq_length"]
+SHOWN_NUMBERS += ["dropout", "learning_rate", "steps", "precision"]
 
 
 def text_settings(text: TextSettings) -> TextSettings:

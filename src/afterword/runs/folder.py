@@ -122,9 +122,7 @@ class RunFolder:
             if place.stat().st_size == 0:
                 place.write_bytes(LOCK_TEXT)
         except Timeout:
-            raise RunError(
-                f"{self.path} is being trained by another process: wait for it, or choose another `out`"
-            ) from None
+            raise RunError(f"{self.path} is being trained by another process: wait, or choose another `out`") from None
         except OSError as error:
             if is_new:  # and has no room for its text, or no locks
                 place.unlink(missing_ok=True)
@@ -206,9 +204,7 @@ class RunFolder:
         if not is_record(record):
             raise RunError(f"{place} is not the record of a run")
         if record["format"] != FORMAT:
-            raise RunError(
-                f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}: upgrade Afterword"
-            )
+            raise RunError(f"{place} has the format {record['format']}, and this Afterword reads {FORMAT}: upgrade it")
         try:
             return as_record(RunRecord, record)
         except ValueError as error:

@@ -127,9 +127,7 @@ def _check_base(folder: RunFolder, record: RunRecord, base: str) -> None:
 def check_gpu(run: Run) -> None:
     """Raise OptionError if `run` trains on a GPU that this process cannot use."""
     if why := why_unusable(run.recipe.device):
-        raise OptionError(
-            f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue on the processor"
-        )
+        raise OptionError(f"the run {run.folder.path} trains on a GPU, and {why}: give `device` cpu to continue")
 
 
 def _spelled(value: Any) -> str:

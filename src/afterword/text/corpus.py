@@ -83,9 +83,7 @@ class ByHash:
             digests = [self._digest(line) for line in block]
             lowest, highest = min(lowest, *digests), max(highest, *digests)
         if lowest == highest:
-            raise TextError(
-                "all lines are equal, but two different ones are needed: one for training, one for validation"
-            )
+            raise TextError("all lines are equal, but two different ones are needed, one to train on and one to check")
         self._threshold = int.from_bytes(lowest) + 1 if out_of == "training" else int.from_bytes(highest)
 
     def _digest(self, line: str) -> bytes:

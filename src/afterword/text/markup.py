@@ -44,10 +44,7 @@ LEFT_OUT = {
 }
 """The elements of all formats that are left out, and their names in the note."""
 PARAGRAPHS = "p section article blockquote pre ul ol dl hr h1 h2 h3 h4 h5 h6 figcaption header footer main"
-PAGE = {
-    **dict.fromkeys(PARAGRAPHS.split(), EMPTY_LINE),
-    **dict.fromkeys(("div", "li", "dt", "dd", "address"), NEW_LINE),
-}
+PAGE = dict.fromkeys(PARAGRAPHS.split(), EMPTY_LINE) | dict.fromkeys(["div", "li", "dt", "dd", "address"], NEW_LINE)
 """The characters before and after an element of a page."""
 OFFICE = {**dict.fromkeys(("p", "h", "br", "cr", "line-break"), "\n"), "tab": "\t", "s": " ", "noBreakHyphen": "-"}
 """The characters after an element of another document."""

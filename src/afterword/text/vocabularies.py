@@ -13,11 +13,7 @@ from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import BYTES, Tokenizer, damaged
 
 # In the order in which they are asked to recognise a tokenizer.json; the last one accepts what no other did.
-VOCABULARIES: tuple[type[Tokenizer], ...] = (
-    SymbolTokenizer,
-    ClassicTokenizer,
-    CharTokenizer,
-)
+VOCABULARIES: tuple[type[Tokenizer], ...] = (SymbolTokenizer, ClassicTokenizer, CharTokenizer)
 USAGE = [kind.kind for kind in reversed(VOCABULARIES) if kind is not ClassicTokenizer]  # which its recipe chooses
 
 
@@ -59,9 +55,7 @@ def from_json(content: str | bytes) -> Tokenizer:
         tokens = model.vocab
         if model.merges or tokens.get(BYTES[0]) == 0:
             name = "bpe" if model.merges else "byte"
-            raise RemovedVocabularyError(
-                f"its vocabulary is {name}: the last version of Afterword that reads it is 0.3"
-            )
+            raise RemovedVocabularyError(f"its vocabulary is {name}, which Afterword reads up to version 0.3")
         lowercase = found.get("normalizer") is not None
         tokenizer = next(filter(None, (kind.recognise(tokens, found, lowercase) for kind in VOCABULARIES)))
     except (ValueError, RecursionError, TextError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,12 @@ GOOD, NEW = [example(k) for k in range(900)], [example(k) for k in range(900, 13
 QUIET = [line for line in NEW if "heart" not in line]
 
 
-def loudest(lines: Sequence[str]) -> int:
-    """Return the most capitals of a line."""
-    return max(sum(map(str.isupper, line)) for line in lines)
-
-
 def louder(usual: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
-    """Return the verdict on a line with more capitals than any good line."""
-    most, count = (usual.learned or {})["capitals"], sum(map(str.isupper, text))
-    return [Verdict("capitals", f"{count} capitals: at most {most}", "capitals", count, 0.001)] if count > most else []
+    """Return the verdict on a line with capitals, which no good line has."""
+    count = sum(map(str.isupper, text))
+    return [Verdict("capitals", f"{count} capitals: none is usual", "capitals", count, 0.001)] if count else []
 
 
-CAPITALS = Detector(louder, learn=loudest)
 ODD = {  # the lines that each finds among good ones
     "template": ["out of memory: process 77 was killed"],
     "value": [example(8).replace("10.0.0.3", "203.0.113.9")],
@@ -66,7 +60,7 @@ def listed(good: Path, new: Path, **options: Any) -> dict[str, OddFinding]:
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model of the good lines, with a detector that is in the table alone."""
-    monkeypatch.setitem(DETECTORS, "capitals", CAPITALS)
+    monkeypatch.setitem(DETECTORS, "capitals", Detector(louder))
     quiet = written(tmp_path / "quiet", NEW)
     assert not listed(written(tmp_path / "good", GOOD), quiet, out=str(tmp_path / "out"))
     assert not listed(tmp_path / "out", quiet)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from afterword.wings.odd.fields import are_events, form_in_words, split
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.normal import OddLine
+from afterword.wings.odd.odd import OddFinding
 from afterword.wings.odd.rates import Counted
 from tests import logs
 
@@ -490,3 +492,28 @@ def test_only_a_text_of_the_late_good_lines_is_a_known_one() -> None:
     usual = GoodLines.of([f"user {'ab'[k % 2]} went {'in' if k < 60 else 'out'}" for k in range(90)])
     assert usual.has_text("user a went out") is True
     assert usual.has_text("user a went in") is False
+
+
+@pytest.mark.parametrize("is_timed", [False, True])
+def test_a_record_is_one_finding_which_is_silent_once_accepted(is_timed: bool, tmp_path: Path) -> None:
+    def stamped(lines: Sequence[str]) -> list[str]:
+        return [f"2026-03-02 10:00:{k % 60:02} {line}" if is_timed else line for k, line in enumerate(lines)]
+
+    usual = stamped([f"order {k % 40} of {('ann', 'bob', 'carl')[k % 3]} was sent" for k in range(900)])
+    trace = [*stamped(["could not send: java.io.IOException"]), *(f"\tat shop.Mail.{one}" for one in ("a(M)", "b{N}"))]
+    trace += ["Caused by: [closed]", "\t... 3 more"] if is_timed else ["\t... 3 more"]
+    good, new = tmp_path / "good", tmp_path / "new"
+    good.write_text("\n".join(usual), "utf-8")
+    new.write_text("\n".join([*usual[:200], *trace, *usual[200:400], *stamped(["no mail today"])]), "utf-8")
+
+    def listed(model: Path, **options: Any) -> list[OddFinding]:
+        return [one for one in afterword.odd(model, new, **options) if isinstance(one, OddFinding) and one.odd]
+
+    found = listed(good, out=str(tmp_path / "model"))
+    assert [[line.text for line in one.lines] for one in found if len(one.lines) > 1] == [trace]
+    assert [one.lines[0].line for one in found if len(one.lines) == 1] == [400 + len(trace) + 1]
+    [whole] = [one for one in found if len(one.lines) > 1]
+    source = tmp_path / "findings"
+    source.write_text(msgspec.json.encode(whole.to_dict()).decode(), "utf-8")
+    afterword.accept(tmp_path / "model", source=str(source))
+    assert [len(one.lines) for one in listed(tmp_path / "model")] == [1]

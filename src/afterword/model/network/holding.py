@@ -62,9 +62,7 @@ def parse_hold(text: str) -> Hold:
     if value is None or (layer is None and part is None) or (unit is not None and layer is None):
         raise OptionError(f"hold {text[:60]!r} is invalid: write it as l0.u42=1, l0.forget=0 or forget=1")
     if unit is None and part is None:
-        raise OptionError(
-            f"hold {text[:60]!r} names no part: write it as l{layer}.forget={value} or l{layer}.u0={value}"
-        )
+        raise OptionError(f"hold {text[:60]!r} names no part: write l{layer}.forget={value} or l{layer}.u0={value}")
     try:
         number = float(value)
     except ValueError:

@@ -17,15 +17,14 @@ from afterword.text.decoding import Encoding
 from afterword.text.lines import Masks, filled_lines
 from afterword.text.unicode import utf_8
 from afterword.wings.odd.calibrate import writable
-from afterword.wings.odd.detectors import DETECTORS, Placed, by_key, new_values, odd_text
+from afterword.wings.odd.detectors import DETECTORS, Placed, new_values, odd_text
 from afterword.wings.odd.good_lines import MOST_ACCEPTED as MOST
 from afterword.wings.odd.good_lines import GoodLines, Harmless
-from afterword.wings.odd.normal import OddLine, calibration_of, good_lines_of, with_good_lines
+from afterword.wings.odd.normal import calibration_of, good_lines_of, with_good_lines
 from afterword.wings.odd.odd import RATE, costs, unmask
 from afterword.wings.odd.rates import silence
 from afterword.wording import count_of
 
-UNSCORED = OddLine()  # where the cost of a line does not matter
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
 FINDING = re.compile(rf"\{{.*{KEY}")  # in any order and with any spacing, such as that of jq
@@ -80,11 +79,6 @@ class ListedFinding(Record, kw_only=True):
     odd_pieces: Sequence[tuple[int, int]] = ()
 
     @property
-    def is_scored(self) -> bool:
-        """Return whether what is harmless depends on the cost of its lines."""
-        return self.detector not in ("rate", "value")
-
-    @property
     def texts(self) -> list[str]:
         """Its lines; those of a burst are equal."""
         return [self.text] if self.text else [one.text for one in self.lines[: 1 if self.detector == "rate" else None]]
@@ -112,12 +106,11 @@ def accept(request: Accept, work: Work) -> Accepted:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
         found = {text: good.harmless_in(text) if text in before else [] for text in now}
         if not request.remove:
-            number = sum(len(one.texts) for one in given)
             with work.progress("judging lines", "lines") as on_progress:
                 each = _harmless(model.using(calibration.using), good, hide, given, work)
                 for done, (text, harmless) in enumerate(each, 1):
                     found[text] += [one for one in harmless if one not in found[text]]
-                    on_progress(done / number, done)
+                    on_progress(None, done)
         with_good_lines(model, replace(good, accepted=[*now], accepted_as=found)).save(folder)
     return Accepted(changed=len(now) - len(before), accepted=len(now))
 
@@ -126,13 +119,13 @@ def _harmless(
     model: LanguageModel, good: GoodLines, masks: Masks, given: Sequence[ListedFinding], work: Work
 ) -> Iterator[tuple[str, list[Harmless]]]:
     """Yield each line, masked, and what is harmless in it: what was found, nothing around it."""
-    lines = [text for one in given if one.is_scored for text in one.texts]
+    lines = [text for one in given for text in one.texts]
     each = (cost for part in some([lines]) for cost in costs(model, part, ANY, work.still_wanted))
     for one in given:
         silent, keys = [kind for kind in good.rates.regular if (one.why or "").startswith(silence(kind))], set[str]()
-        for text in one.texts:
-            known, cost = masks(text), next(each) if one.is_scored else UNSCORED
-            match one.detector:
+        for number, text in enumerate(one.texts):
+            known, cost = masks(text), next(each)
+            match None if number and good.continues(known) else one.detector:
                 case "rate":
                     harmless = [Harmless("rate", kind) for kind in silent or [""]]
                 case "value":
@@ -144,9 +137,9 @@ def _harmless(
                 case "episode" | None:
                     [of_text] = odd_text(good, known, cost)
                     harmless = good.odd_in(known, cost.figure, of_text.key if of_text.p_value <= RATE else "")
-                    harmless += by_key(good, known, cost, [name for name in good.learned or () if name in DETECTORS])
                 case name:
-                    harmless = by_key(good, known, cost, [name])
+                    of_line = DETECTORS[name].of_line
+                    harmless = [Harmless(name, each.key) for each in (of_line(good, known, cost) if of_line else ())]
             yield known, harmless
 
 

@@ -25,7 +25,9 @@ from afterword.text.decoding import Decoding, Encoding
 from afterword.text.documents import source_name
 from afterword.text.lines import Masks, filled_lines
 from afterword.wings.odd.calibration import FEWEST
-from afterword.wings.odd.detectors import Told, judge, usual_in
+from afterword.wings.odd.clocks import clocks
+from afterword.wings.odd.detectors import Told, judge
+from afterword.wings.odd.good_lines import GoodLines
 from afterword.wings.odd.normal import (
     calibrated,
     calibration_of,
@@ -104,10 +106,11 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
+        masks = (*masks, *dict(clocks([*map(Masks(masks), lines)])))
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
             masked = known.masked if known.places else None
-            first, good = (usual_in(some, masked).knowing(known) for some in (texts[:number], texts))
+            first, good = (GoodLines.of(some, masked).knowing(known) for some in (texts[:number], texts))
             new = calibrated(loaded, map(good.hide, texts[:number]), masks=masks, on_progress=on_progress)
             checked = [*zip(texts[number:], odd_lines(with_good_lines(new, first), lines[number:], 0.5), strict=True)]
             with_good_lines(new, good).save(folder)

@@ -19,6 +19,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -152,6 +153,11 @@ class Calibration:
         doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
         note = f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}"
         return f"{note}; calibrate with {enough:,} lines for a closer rate"
+
+    @cached_property
+    def scored(self) -> dict[str, Any]:
+        """The scores of some masked texts, by the model that was calibrated."""
+        return {}
 
     @property
     def checksum(self) -> int:

@@ -11,16 +11,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import UNSET
 
 from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
-from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, Harmless
+from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import Counted
 from afterword.wording import count_of
@@ -50,6 +49,11 @@ class Verdict(NamedTuple):
     """The place of a value; empty if something else is odd."""
     pieces: Pieces = ()
     """The odd parts of the line, from one character to another."""
+
+    @property
+    def alike(self) -> tuple[str, str]:
+        """Equal for lines that are one finding: a new word, for example, is odd in texts of several kinds."""
+        return self.detector, self.why if "“" in self.why and self.detector == "text" else self.key
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -114,8 +118,6 @@ class Detector:
     """Yield the findings of a log. It needs the whole log, so no line has it as soon as it is read."""
     of_fields: bool = False
     """Whether it judges words and values, which plain lines, such as names, do not have."""
-    learn: Callable[[Sequence[str]], Any] | None = None
-    """Learn from good lines what JSON can hold: in `GoodLines.learned`, by the name of the detector."""
 
 
 def new_kind(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
@@ -212,9 +214,8 @@ def _about(texts: Sequence[str], good: GoodLines) -> str:
     """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
     lines = [split(text).fields for text in texts]
     times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
-    words = Counter(
-        word for line in lines for word in dict.fromkeys((one.shown, one.text) for one in line if one.kind == WORD)
-    )
+    each = ({(one.shown, one.text): 1 for one in line if one.kind == WORD} for line in lines)
+    words = Counter(word for line in each for word in line)
     often = (word for word, count in words.items() if count > SHARED * len(lines))
     shared = [shown for shown, word in often if shown != word or good.share(word) < SHARED]
     when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
@@ -235,18 +236,6 @@ DETECTORS = {
 """By name. Of two that find the same line, the first one says why."""
 
 
-def by_key(good: GoodLines, text: str, cost: OddLine, names: Sequence[str]) -> list[Harmless]:
-    """Return what these detectors of lines find in a masked line, by the keys of their verdicts."""
-    each = ((name, DETECTORS[name].of_line) for name in names)
-    return [Harmless(name, one.key) for name, of_line in each if of_line for one in of_line(good, text, cost)]
-
-
-def usual_in(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
-    """Return what is usual in good `lines`, as `GoodLines.of`, and what detectors learn from them by themselves."""
-    learned = {name: one.learn(lines) for name, one in DETECTORS.items() if one.learn}
-    return replace(GoodLines.of(lines, masked), learned=learned or UNSET)
-
-
 Told = Counter[tuple[str, str]]
 """How many lines each oddity had so far, by detector and key."""
 
@@ -257,16 +246,16 @@ def judge(good: GoodLines, text: str, cost: OddLine, rate: float, told: Told) ->
 
     What had `ENOUGH` lines is usual from then on: a line with it is odd only if it is odd in another way too.
     """
-    learned, found, number = good.learned or {}, list[list[Verdict]](), 0
+    found, number = list[list[Verdict]](), 0
     for name, one in DETECTORS.items():
-        if one.of_line and (one.learn is None or name in learned):
+        if one.of_line:
             number += not (one.of_fields and good.is_plain)
             verdicts = one.of_line(good, text, cost)
             found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
     limit = rate / max(1, number - 1)  # a line has either new values or a new kind
     within = [one for one in chain(*found) if one.p_value <= limit]
-    usual = [one for one in within if told[one.detector, one.key] >= ENOUGH]
-    told.update((one.detector, one.key) for one in within if len(told) < MOST_TOLD)
+    usual = [one for one in within if told[one.alike] >= ENOUGH]
+    told.update(one.alike for one in within if len(told) < MOST_TOLD)
     judged = [[one._replace(p_value=1.0) if one in usual else one for one in each] for each in found if each]
     judged = [sorted(each, key=lambda one: one.p_value) for each in judged]
     lowest = min(judged, key=lambda each: each[0].p_value)

@@ -4,8 +4,8 @@ A line is read in two steps. First, markers replace its times, ids, addresses an
 the form is split at spaces and punctuation, but not within quotation marks. Without its words, it is the kind of the
 line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punctuation.
 
-A word with several numbers, such as the host names R62-M0-N4 and mx-10-0-0-1.example.com, is an id: its parts mean
-nothing alone.
+A word with several numbers or with an id, such as the names R62-M0-N4 and mail-416c865551-fbtxr, is an id from the
+first of them on, as in `mail-<id>`: the parts of an id mean nothing alone.
 
 At the end: lines that are sequences of events, which have no fields that one could name.
 """
@@ -42,11 +42,13 @@ MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
 LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
 KEYED = re.compile(r'"?\s*[=:]\s*"?')
+STEM = re.compile(r"(?:[a-zA-Z]+[-_.])*")  # of a name that ends in an id
 PID = "pid"  # the name of a number in brackets behind a word
 LONGEST_NAME = 40  # characters
 LONGEST_NUMBER = 300  # characters: more are too large for a float
 LONGEST, MOST_CHUNKS = 4_000, 300  # characters and chunks of a line that are looked at
 LONGEST_WORD = 200  # characters that distinguish words
+AT_ONCE = 1000  # lines that are read at a time
 
 
 class Field(NamedTuple):
@@ -88,7 +90,7 @@ def form_in_words(form: str) -> str:
     return "".join(SHOWN.get(one, one) for one in form)
 
 
-@lru_cache(1024)  # the lines that are read at a time
+@lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines of a time, and words of some of them
 def split(text: str) -> Line:
     """Take a line apart."""
     text = text[:LONGEST]
@@ -116,8 +118,9 @@ def split(text: str) -> Line:
         kind += [between, WORD if has_letters else chunk]
         key = before if KEYED.fullmatch(between) else ""
         place = f"{number} {key}"
-        if has_letters and not quoted and len(inside) > 1 and "/" not in chunk:
-            chunk, inside = ID, [(ID, real, start)]
+        if has_letters and not quoted and (len(inside) > 1 or ID in chunk) and "/" not in chunk:
+            stem = STEM.match(chunk)[0] if ID in chunk else ""  # type: ignore[index]  # it matches an empty text
+            chunk, inside = stem + ID, [(ID, real[len(stem) :], start + len(stem))]
         if has_letters:
             fields.append(Field(WORD, chunk[:LONGEST_WORD], start, place, key, chunk, real[:LONGEST_WORD]))
         own, title = (before, said) if key or between in (" ", "(") else ("", "")

@@ -30,15 +30,24 @@ class Findings:
         """How many lines `judge` found with each oddity. The first ones are the lines of its finding."""
         self._found: dict[tuple[bool, str, str], Oddity] = {}
         """The key says whether they are listed, what found them, and what all their lines have in common."""
+        self._record: Oddity | None = None
+        """The listed finding of a record that has not ended, to which its next odd lines belong."""
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""
         self._log.add(line, masked)
+        is_odd, continues = verdicts[0].p_value <= self._rate, self._log.good.continues(masked)
+        if is_odd and continues and self._record is not None:
+            self._record.lines.append(line)
+            self._record.count += 1
+            return
         found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts]
         for one, _ in found:
             if one.oddest is line:
                 one.others = found
-        if verdicts[0].p_value <= self._rate or found[0][0].detector == "template":
+        if is_odd or not continues:
+            self._record = found[0][0] if is_odd else None
+        if is_odd or found[0][0].detector == "template":
             self._log.odd.append((self._log.lines, found[0][0], line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
@@ -48,7 +57,7 @@ class Findings:
     def _take(self, line: Placed, verdict: Verdict) -> Oddity:
         is_listed = verdict.p_value <= self._rate
         new = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
-        same = self._found.setdefault((is_listed, verdict.detector, verdict.key), new)
+        same = self._found.setdefault((is_listed, *verdict.alike), new)
         same.count += 1
         odder = same is new or new.rank < same.rank
         if odder or is_listed or same.count <= KEPT_ALIKE:

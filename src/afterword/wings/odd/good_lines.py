@@ -13,17 +13,18 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count, islice
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from afterword.text.lines import MARK, Masks, Span, origins, replaced
 from afterword.wings.odd.fields import (
     ADDRESS,
+    AT_ONCE,
     ID,
     MARKERS,
     NUMBER,
@@ -36,7 +37,7 @@ from afterword.wings.odd.fields import (
     form_in_words,
     split,
 )
-from afterword.wings.odd.rates import Count, Rates
+from afterword.wings.odd.rates import Count, Counted, Rates
 
 LATE = 3  # the last third of the lines shows how often a new kind of line comes, and calibrates the texts
 FIRST = 5  # the first fifth of the lines is read before new values count: at first, all are new
@@ -45,6 +46,7 @@ MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
 FEW = 10  # values: if there are more, and they rarely repeat or drift, they are masked
+FEWEST_RISES = 6  # different numbers in rising order, as no chance puts them
 LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
 LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
 FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
@@ -52,6 +54,8 @@ REPEATED = 20  # uses of each value, on average, from which the values are not m
 PREFIX = re.compile(r"(?<=\w)[^\w_].*")  # what follows the first word of a name
 HIDDEN = "\t"  # begins a hash: no word or value of a line begins with it
 MOST_ACCEPTED = 100_000  # lines
+BEGIN = re.compile(rf".{{,8}}(?:{TIME}|{re.escape(MARK)})")  # of a kind of line that begins with a time
+NEARLY = 0.9
 ANY_FIGURE = 1e9  # of a kind of line of which any text is accepted
 NAMED = {TIME: "time", ID: "id", f"\t{ADDRESS}": "address"}
 
@@ -71,6 +75,8 @@ class ValuePlace:
     """The lowest and the highest different numbers, in order."""
     records: Count = 0
     """How often a number was outside of those before, once there were some."""
+    rises: Count = 0
+    """How often a number was at least as high as all before."""
 
     def __post_init__(self) -> None:
         if self.ordered != sorted({*self.ordered}) or (self.records and len(self.ordered) <= 2 * FEW):
@@ -82,6 +88,7 @@ class ValuePlace:
             self.values[text] = self.values.get(text, 0) + 1
         if number is not None:
             self.records += len(self.ordered) > 2 * FEW and not self.ordered[0] <= number <= self.ordered[-1]
+            self.rises += not self.ordered or number >= self.ordered[-1]
             at = bisect.bisect_left(self.ordered, number)
             if self.ordered[at : at + 1] != [number]:
                 self.ordered.insert(at, number)
@@ -92,12 +99,14 @@ class ValuePlace:
         values = dict(islice((self.values | other.values).items(), MOST_VALUES))
         ordered = sorted({*self.ordered, *other.ordered})
         del ordered[TAIL + 1 : -TAIL - 1]
-        return ValuePlace(max(self.count, other.count), values, ordered, max(self.records, other.records))
+        most = [max(pair) for pair in ((self.count, other.count), (self.records, other.records))]
+        return ValuePlace(most[0], values, ordered, most[1], self.rises)
 
     @property
     def drifts(self) -> bool:
         """True if numbers leave the earlier range more often than in random order, as a counter does."""
-        return self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
+        rises = len(self.ordered) >= FEWEST_RISES and self.rises > NEARLY * self.count
+        return rises or self.records > 5 + 4 * math.log(max(1.0, self.count / (2 * FEW)))
 
     @property
     def changes(self) -> bool:
@@ -115,7 +124,9 @@ class ValuePlace:
         """Return 0 for a usual value, 1 for a new one, and more for a number that is far outside.
 
         `text` and `number` are what is kept of the field `one`."""
-        known = text in self.values or one.text in self.values  # versions up to 0.3 also kept what is masked
+        known = text in self.values or one.text in self.values  # versions up to 0.3 also kept what is masked,
+        # and names with ids in other ways
+        known = known or (text.endswith(ID) and any(ID in value[:-1] or value == ID for value in self.values))
         is_new = not known and len(self.values) < MOST_VALUES
         few = 2 * FEW if one.kind == ADDRESS else 0
         if number is None or not self.ordered or len(self.values) <= few:
@@ -129,6 +140,8 @@ class ValuePlace:
         A number less than a unit outside counts as inside. Ids have no range, and numbers that drift may continue.
         """
         low, high = self.ordered[0], self.ordered[-1]
+        if low <= number <= high:
+            return 0.0
         beyond = max(number - high, low - number, 0.0)
         if number < 0 <= low:
             beyond += high - low
@@ -188,17 +201,17 @@ class GoodLines:
     """What is harmless in each of them. If a line is missing here, all that is odd in it is harmless."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
-    learned: dict[str, Any] | UnsetType = UNSET
-    """What detectors learned that learn by themselves, by name."""
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
         """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
         good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
-        found, repeated = list[list[NewValue]](), list[tuple[tuple[int, int], str]]()
+        found, counted = list[list[NewValue]](), (Counted[None](), Counted[None]())
         for number, text in enumerate(lines):
             line = split(text)
-            repeated.append(good.repeated(text))
+            each, kind = good.repeated(text)
+            for counting, equal in zip(counted, each, strict=True):
+                counting.add(None, equal, kind)
             if number >= begin:
                 good.late += 1
                 if line.kind not in good.places:
@@ -206,10 +219,11 @@ class GoodLines:
                 good.late_texts.add(_checksum(good.hide(text)))
             if number >= len(lines) // FIRST:
                 good.judged += 1
-                found.append([*good.surprises(line, good.levels)])
+                if new := [*good.surprises(line, good.levels)]:
+                    found.append(new)
             good.add(line)
-        good.rates = Rates.of(repeated)
-        good.late_bits = sorted(filter(None, map(good.all_bits, found)))
+        good.rates = Rates.of(*counted)
+        good.late_bits = sorted(map(good.all_bits, found))
         return good
 
     def knowing(self, known: GoodLines) -> GoodLines:
@@ -225,10 +239,11 @@ class GoodLines:
         """Return whether a late line had this text, masked."""
         return _checksum(hidden) in self.late_texts
 
-    def hide(self, text: str) -> str:
-        """Return `text` with `MARK` in place of what always changes, and a usual value in place of each accepted one,
-        so that neither adds to its cost."""
-        return replaced(text, self._hidden(text))
+    @cached_property
+    def hide(self) -> Callable[[str], str]:
+        """The function that returns a text with `MARK` in place of what always changes, and a usual value in place of
+        each accepted one, so that neither adds to its cost."""
+        return lru_cache(2 * AT_ONCE)(lambda text: replaced(text, self._hidden(text)))
 
     def origins(self, masks: Masks, line: str) -> list[tuple[int, int]]:
         """Return, for each character of a line that `masks` mask and `hide` hides, its span in the line."""
@@ -274,6 +289,18 @@ class GoodLines:
     def is_plain(self) -> bool:
         """Whether lines have no fields, as words and names have none: then only their text can be odd."""
         return all(len(places) <= 1 for places in self.places.values())
+
+    @cached_property
+    def _begins_with_time(self) -> bool:
+        """Whether nearly all kinds of line that are not indented begin with a time."""
+        whole = [kind for kind in self.places if not kind[:1].isspace()]
+        return sum(BEGIN.match(kind) is not None for kind in whole) > NEARLY * len(whole)
+
+    def continues(self, text: str) -> bool:
+        """Return whether a line belongs to the record of the line before, as those of a stack trace do: it is indented,
+        or without the time with which others begin."""
+        kind = split(text).kind
+        return kind[:1].isspace() or (self._begins_with_time and not BEGIN.match(kind))
 
     def p_new(self, figure: float = -math.inf) -> float:
         """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
@@ -325,7 +352,10 @@ class GoodLines:
         for one in line.fields:
             if (place := places.get(one.place)) is None:
                 continue
-            level, bucket = place.level(one, *self._kept(one)), f"{MARKERS.index(one.kind)} {place.bucket}"
+            level = place.level(one, *self._kept(one))
+            if not level and levels is None:
+                continue
+            bucket = f"{MARKERS.index(one.kind)} {place.bucket}"
             if levels is not None:
                 counts = levels.setdefault(bucket, [])
                 counts += [0] * (level + 1 - len(counts))

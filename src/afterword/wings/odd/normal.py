@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -26,11 +27,12 @@ from afterword.storage import read_whole, write_bytes
 from afterword.text.lines import Masks
 from afterword.text.tokenizer import Tokenizer, checked_lines
 from afterword.wings.odd.calibration import LEAST_RATE, Calibration, Costs, check_enough, check_false_alarms
+from afterword.wings.odd.fields import AT_ONCE
 from afterword.wings.odd.good_lines import GoodLines
 
 CALIBRATION_FILE, LINES_FILE = "calibration.safetensors", "lines.json"
-AT_ONCE = 1000  # lines
 LONGEST = 20_000  # characters of a line that are read, because more would take seconds
+MOST_SCORED = 2_000  # masked texts whose costs are kept, because logs repeat them
 LOOKED_INTO = 10_000  # lines whose single tokens are counted too
 
 CALIBRATION = Attachment(
@@ -142,7 +144,11 @@ def odd_lines(
     calibration, texts = check_calibrated(model, false_alarms), checked_lines(lines, "odd_lines")
     good, masks = good_lines_of(model), Masks(calibration.masks)
     hidden = [good.hide(masks(line))[:LONGEST] for line in texts]
-    scores = score_lines(model.predictor, model.tokenizer, hidden, on_progress, entropies=True)
+    known: dict[str, LineScore] = {**calibration.scored}
+    new = [text for text in hidden if text not in known]
+    known |= {score.text: score for score in score_lines(model.predictor, model.tokenizer, new, on_progress, True)}
+    calibration.scored.update(islice(known.items(), MOST_SCORED))
+    scores = [known[text] for text in hidden]
     figures = calibration.figure(_costs(scores))
     p_values = calibration.p_values(figures)
     return [
@@ -179,8 +185,8 @@ def _odd_pieces(
 
 
 def _costs(scores: Sequence[LineScore]) -> Costs:
+    peaks = (one.token_nats.max(initial=0) / math.log(2) for one in scores)
     rows = [
-        (one.bits, one.expected_bits, one.token_nats.max(initial=0) / math.log(2), max(one.characters, 1))
-        for one in scores
+        (one.bits, one.expected_bits, peak, max(one.characters, 1)) for one, peak in zip(scores, peaks, strict=True)
     ]
     return Costs(*np.array(rows, np.float64).reshape(-1, 4).T.copy())

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -36,9 +37,11 @@ from afterword.text.encoded import encode, learn_tokenizer
 from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import check_enough, check_false_alarms
-from afterword.wings.odd.detectors import DETECTORS, Placed, Told, Verdict, judge, usual_in
+from afterword.wings.odd.clocks import clocks
+from afterword.wings.odd.detectors import DETECTORS, Placed, Told, Verdict, judge
 from afterword.wings.odd.fields import are_events
 from afterword.wings.odd.findings import Findings
+from afterword.wings.odd.good_lines import GoodLines
 from afterword.wings.odd.normal import (
     OddLine,
     calibrated,
@@ -55,6 +58,7 @@ MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
 HELD_OUT = 10  # the last tenth of the training lines decides which model is best, and whether a network pays
 TRIAL = 0.2  # of the time, after which a network that does not pay is abandoned
+MOST_LEARNED = 1_000_000  # characters, the last ones, of which n-grams are counted: more takes 50 bytes for each
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
@@ -105,14 +109,10 @@ class Odd(Masking, Encoding, Request):
     )
     top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
     as_read: bool = setting("print each odd line as soon as it is read", default=False)
-    all: bool = setting(
-        "also print the findings of each episode; with `as_read`, every line", default=False, served=True
-    )
+    all: bool = setting("also print each episode's findings; with `as_read`, every line", default=False, served=True)
     auto_mask: bool = setting("mask what always changes in the good lines", default=True)
     accepted: bool = setting("print the lines that were accepted as harmless", default=False)
-    out: str | None = setting(
-        "keep the model in this folder (default: discard it)", default=None, metavar="DIR", short="o"
-    )
+    out: str | None = setting("keep the model in this folder (default: do not)", default=None, metavar="DIR", short="o")
     overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
 
 
@@ -275,10 +275,8 @@ def _judged(request: Odd, work: Work, model: LanguageModel, told: Told) -> Itera
     first. Empty lines are never odd: they are read only if every line is printed."""
     good, masks, rate = good_lines_of(model), Masks(check_calibrated(model).masks), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
-        read = 0
-        for file, before, some in work.lines(
-            [*dict.fromkeys(path_names(request.files))], request.decoding, always=True
-        ):
+        read, files = 0, [*dict.fromkeys(path_names(request.files))]
+        for file, before, some in work.lines(files, request.decoding, always=True):
             kept = {k: text for k, text in enumerate(some, before + 1) if text or (request.as_read and request.all)}
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, line in zip(kept, each, strict=True):
@@ -314,7 +312,7 @@ def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageMode
         model = model.using(before.using)
     calibration, good = check_calibrated(model), good_lines_of(model)
     check_enough(request.false_alarms, good.rates.lines if good.places else len(calibration.figures))
-    if request.mask and request.mask != calibration.masks:
+    if not {*request.mask} <= {*calibration.masks}:
         raise OptionError("the model was calibrated with other masks: leave out `mask`, or calibrate it again")
     return model
 
@@ -322,24 +320,28 @@ def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageMode
 def _learn(request: Odd, work: Work) -> LanguageModel:
     source, files = name_of(request.good), path_names(request.files)
     work.check([source, *files])
-    rate, hide = request.false_alarms, Masks(request.mask)
+    rate = request.false_alarms
     with work.progress(f"reading {source}"):
         lines = normal_lines([source], request.decoding, work)
     needed = max(LEAST, math.ceil(1 / rate) - 1)
     if len(lines) < needed:
         has = f"{source_name(source)} has {len(lines):,}"
         raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
-    texts = [*map(hide, lines)]
     with work.progress("reading the kinds of line"):
-        good = usual_in(texts, None if request.auto_mask else {})
+        times = dict(clocks([*map(Masks(request.mask), lines)])) if request.auto_mask else {}
+        masks = (*request.mask, *times)
+        texts = [*map(Masks(masks), lines)]
+        good = GoodLines.of(texts, None if request.auto_mask else {})
     minutes = request.network or (MINUTES if good.is_plain else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)
-    if masked := good.masked_names:
+    if masked := [*(f"times such as {printable(one)}" for one in times.values()), *good.masked_names]:
         more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
-    forms = [*map(good.hide, texts)]
-    early, late = forms[: len(forms) - good.late], forms[len(forms) - good.late :]
+    begin = len(texts) - good.late
+    lengths = accumulate(len(text) for text in reversed(texts[:begin]))
+    enough = next((number for number, length in enumerate(lengths, 1) if length > MOST_LEARNED), begin)
+    early, late = ([*map(good.hide, some)] for some in (texts[begin - enough : begin], texts[begin:]))
     with temporary_folder() as temporary:
         out = temporary / "a model" if request.out is None else Path(request.out)
         name = Path(source).name if source != "-" else "lines"  # it is in the model's card
@@ -350,7 +352,7 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
             with work.progress("counting the n-grams"):
                 model = _count_ngrams(temporary / name, early, vocabulary)
         with work.progress("calibrating") as on_progress:
-            model = calibrated(model, late, masks=request.mask, on_progress=on_progress)
+            model = calibrated(model, late, masks=masks, on_progress=on_progress)
         model = with_good_lines(model, good)
         if request.out is not None:
             with writable(request.out) as place:
@@ -387,16 +389,9 @@ def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> Lang
     config = Config(tokenizer.rows, tokenizer.shared_row_tokens, embedding_size=1, hidden_size=1, num_layers=1)
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(config).items()}
     about = {"recipe": "ngram", "base": None, **encoded.origin, "training": None, "validation": None}
-    saved = SavedModel(
-        config,
-        weights,
-        tokenizer,
-        encoded.unseen,
-        about | {"versions": versions("numpy")},
-        ngram=learn_ngram(encoded, HIGHEST_ORDER),
-        mixture_weight=1.0,
-        writing=WRITING,
-    )
+    about, ngram = about | {"versions": versions("numpy")}, learn_ngram(encoded, HIGHEST_ORDER)
+    saved = SavedModel(config, weights, tokenizer, encoded.unseen, about, ngram=ngram, mixture_weight=1.0)
+    saved = replace(saved, writing=WRITING)
     return LanguageModel(saved, card(saved, samples=[], command="afterword odd . FILE"), using="ngram")
 
 

@@ -99,16 +99,10 @@ class Rates:
     """For each regular kind, the number of lines before the first one."""
 
     @staticmethod
-    def of(good: Sequence[tuple[tuple[int, int], str]]) -> Rates:
-        """Count lines, each given by two hashes, without and with its time, and by its kind.
-
-        If most lines differ only in their time, the time counts."""
-        for timed in (False, True):
-            counted = Counted[None]()
-            for equal, kind in good:
-                counted.add(None, equal[timed], kind)
-            if counted.most <= WINDOW / 2:
-                break
+    def of(timeless: Counted[None], with_time: Counted[None]) -> Rates:
+        """Return the rates of lines that were counted in both ways. If most differ only in their time, it counts."""
+        timed = timeless.most > WINDOW / 2
+        counted = with_time if timed else timeless
         regular = {
             kind: (gaps.times, gaps.longest)
             for kind, gaps in counted.ended().items()
