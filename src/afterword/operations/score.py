@@ -138,9 +138,7 @@ def _by_line(
     more = dict.fromkeys(("label", "label_probability", "given_label") if labelled else ())
     work.rows(ScoredLine, {**more, **_free([TextScore()] * len(scorers)), **several(files), **facts})
     each = scored_lines(files, request, work, judged, streams=request.top is None)
-    found: Iterator[ScoredLine] = (
-        ScoredLine.of(scores[0], **_free(scores), **place, **facts) for place, scores in each
-    )
+    found: Iterator[ScoredLine] = (ScoredLine.of(one[0], **_free(one), **place, **facts) for place, one in each)
     if labelled:
         found = _with_accuracy(found, work)
     yield from found if request.top is None else ranking(found, "bits_per_character", request.top, model.lines)

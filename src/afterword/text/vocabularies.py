@@ -13,7 +13,11 @@ from afterword.text.symbols import SymbolTokenizer
 from afterword.text.tokenizer import BYTES, Tokenizer, damaged
 
 # In the order in which they are asked to recognise a tokenizer.json; the last one accepts what no other did.
-VOCABULARIES: tuple[type[Tokenizer], ...] = (SymbolTokenizer, ClassicTokenizer, CharTokenizer)
+VOCABULARIES: tuple[type[Tokenizer], ...] = (
+    SymbolTokenizer,
+    ClassicTokenizer,
+    CharTokenizer,
+)
 USAGE = [kind.kind for kind in reversed(VOCABULARIES) if kind is not ClassicTokenizer]  # which its recipe chooses
 
 

@@ -53,9 +53,8 @@ def write_onnx(model: SavedModel, path: Path, _: object = None) -> None:
 
     graph = float_graph(model.config, model.weights)
     graph.producer_name, graph.doc_string = "afterword", SAYS
-    helper.set_model_props(
-        graph, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts_of(model).items()}
-    )
+    facts = {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts_of(model).items()}
+    helper.set_model_props(graph, facts)
     checker.check_model(graph, full_check=True)
     with output(path) as file:
         file.write(graph.SerializeToString(deterministic=True))

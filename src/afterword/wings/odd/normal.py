@@ -186,7 +186,6 @@ def _odd_pieces(
 
 def _costs(scores: Sequence[LineScore]) -> Costs:
     peaks = (one.token_nats.max(initial=0) / math.log(2) for one in scores)
-    rows = [
-        (one.bits, one.expected_bits, peak, max(one.characters, 1)) for one, peak in zip(scores, peaks, strict=True)
-    ]
+    each = zip(scores, peaks, strict=True)
+    rows = [(one.bits, one.expected_bits, peak, max(one.characters, 1)) for one, peak in each]
     return Costs(*np.array(rows, np.float64).reshape(-1, 4).T.copy())
