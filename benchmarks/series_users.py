@@ -187,7 +187,7 @@ def seconds(only: tuple[str, ...]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path, out = Path(folder, "table.csv"), Path(folder, "out.csv")
             frame_of(values, step).to_csv(path, index=False)
-            command = [sys.executable, "-m", "afterword", "forecast", path, "--horizon", str(horizon), "--out", out]
+            command = [sys.executable, "-m", "afterword", "forecast", str(path), f"--horizon={horizon}", f"--out={out}"]
             before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
