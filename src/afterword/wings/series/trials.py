@@ -73,7 +73,8 @@ class Trials:
         cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
         total, count = fitted_values(series), len(series)
         least = spread(count, TESTED)
-        fits = total + len(cuts) * fitted_values([series[k] for k in least])
+        # with a network, testing all series gains more than slower methods: M4 hourly has 0.817, not 0.936
+        fits = total + len(cuts) * (total if network else fitted_values([series[k] for k in least]))
         seconds = ASKED if method != AUTO else BESIDE if network else min(MOST, SECONDS + MORE * sum(map(len, series)))
         tried = candidates(series, seasons, fits, seconds)
         left = 1000 * seconds / max(1e-3, sum(one.cost for one in tried.values())) - total
