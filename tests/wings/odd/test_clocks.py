@@ -56,3 +56,13 @@ def test_numbers_that_are_no_time_are_not_hidden() -> None:
     assert not [
         *clocks([f"version 1.{k // 200}.0 at {draw.randrange(9)}-{draw.randrange(9)}-7 runs" for k in range(900)])
     ]
+
+
+def test_nothing_is_hidden_in_sequences_of_events() -> None:
+    assert not [*clocks([" ".join(f"{k}:{j % 9}:{k % 7}" for j in range(20)) for k in range(400)])]
+
+
+def test_a_model_that_hides_nothing_is_calibrated_without_hiding_times(tmp_path: Path) -> None:
+    good = written(tmp_path / "good", told(SPELLINGS[0], range(4, 8), 1))
+    list(afterword.odd(good, good, auto_mask=False, out=str(tmp_path / "model")))
+    assert afterword.calibrate(tmp_path / "model", good).masks == []

@@ -517,3 +517,10 @@ def test_a_record_is_one_finding_which_is_silent_once_accepted(is_timed: bool, t
     source.write_text(msgspec.json.encode(whole.to_dict()).decode(), "utf-8")
     afterword.accept(tmp_path / "model", source=str(source))
     assert [len(one.lines) for one in listed(tmp_path / "model")] == [1]
+
+
+def test_long_lines_are_hidden_like_short_ones_and_not_kept() -> None:
+    good, line = good_lines(900), server(900)[7]
+    for length in (4, 100_000):
+        rest = " and so on" * length
+        assert good.hide(line + rest) == good.hide(line) + rest

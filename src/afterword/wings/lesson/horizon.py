@@ -52,9 +52,7 @@ class HorizonSettings(Settings):
     steps: int = setting("measure up to this many characters back", default=1000, minimum=1, maximum=10_000)
     places: int = setting("measure at this many places of the text", default=64, minimum=2, maximum=10_000)
     seed: int = setting("seed of the replacement characters", default=0, minimum=0, maximum=LAST_SEED)
-    gradient: bool | None = setting(
-        "also measure the gradient, which needs PyTorch (default: if installed)", default=None
-    )
+    gradient: bool | None = setting("also measure the gradient, with PyTorch (default: if installed)", default=None)
     at: str | None = setting(
         "replace only characters that this expression, or its first group, matches; by other matches",
         default=None,

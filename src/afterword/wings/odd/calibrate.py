@@ -106,7 +106,8 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
-        masks = (*masks, *dict(clocks([*map(Masks(masks), lines)])))
+        if not known.places:  # else it is decided what is masked
+            masks = (*masks, *dict(clocks([*map(Masks(masks), lines)])))
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
             masked = known.masked if known.places else None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from afterword.wings.odd.fields import MARKER_OF, OF_A_KIND, TIME
+from afterword.wings.odd.fields import MARKER_OF, OF_A_KIND, TIME, are_events
 
 START, END = r"(?<![\w.:/-])", r"(?![\w:/-])"
 JOINED = re.compile(rf"{START}\d+(?:[-/.:_T]\d+){{2,}}{END}")
@@ -23,7 +23,7 @@ BEFORE = re.compile(rf"[ T,]*{TIME}")
 def clocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield a regular expression for each spelling of times in `lines`, and one of the times."""
     found: dict[tuple[str, bool], list[str]] = {}
-    for line in lines:
+    for line in () if are_events(lines) else lines:
         form = OF_A_KIND.sub(lambda one: one[0] if one["number"] else MARKER_OF[str(one.lastgroup)], line)
         for one in JOINED.finditer(form):
             is_before = BEFORE.match(form, one.end()) is not None

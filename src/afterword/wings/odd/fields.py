@@ -90,10 +90,13 @@ def form_in_words(form: str) -> str:
     return "".join(SHOWN.get(one, one) for one in form)
 
 
-@lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines of a time, and words of some of them
 def split(text: str) -> Line:
     """Take a line apart."""
-    text = text[:LONGEST]
+    return _split(text[:LONGEST])  # so that no line of millions of characters is kept
+
+
+@lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines of a time, and words of some of them
+def _split(text: str) -> Line:
     if not text.isascii():
         text = re.sub(f"[{MARKERS}]", "?", text)
     values: list[tuple[str, str, int]] = []

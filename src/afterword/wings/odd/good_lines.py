@@ -26,6 +26,7 @@ from afterword.wings.odd.fields import (
     ADDRESS,
     AT_ONCE,
     ID,
+    LONGEST,
     MARKERS,
     NUMBER,
     PID,
@@ -239,10 +240,13 @@ class GoodLines:
         """Return whether a late line had this text, masked."""
         return _checksum(hidden) in self.late_texts
 
+    def hide(self, text: str) -> str:
+        """Return `text` with `MARK` in place of what always changes, and a usual value in place of each accepted one,
+        so that neither adds to its cost."""
+        return self._hide(text[:LONGEST]) + text[LONGEST:]
+
     @cached_property
-    def hide(self) -> Callable[[str], str]:
-        """The function that returns a text with `MARK` in place of what always changes, and a usual value in place of
-        each accepted one, so that neither adds to its cost."""
+    def _hide(self) -> Callable[[str], str]:
         return lru_cache(2 * AT_ONCE)(lambda text: replaced(text, self._hidden(text)))
 
     def origins(self, masks: Masks, line: str) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ from afterword.wings.odd.good_lines import GoodLines
 
 CALIBRATION_FILE, LINES_FILE = "calibration.safetensors", "lines.json"
 LONGEST = 20_000  # characters of a line that are read, because more would take seconds
-MOST_SCORED = 2_000  # masked texts whose costs are kept, because logs repeat them
+MOST_SCORED = 1_000  # masked texts whose costs are kept, because logs repeat them, and characters of each
 LOOKED_INTO = 10_000  # lines whose single tokens are counted too
 
 CALIBRATION = Attachment(
@@ -147,7 +147,7 @@ def odd_lines(
     known: dict[str, LineScore] = {**calibration.scored}
     new = [text for text in hidden if text not in known]
     known |= {score.text: score for score in score_lines(model.predictor, model.tokenizer, new, on_progress, True)}
-    calibration.scored.update(islice(known.items(), MOST_SCORED))
+    calibration.scored.update(islice((one for one in known.items() if len(one[0]) <= MOST_SCORED), MOST_SCORED))
     scores = [known[text] for text in hidden]
     figures = calibration.figure(_costs(scores))
     p_values = calibration.p_values(figures)

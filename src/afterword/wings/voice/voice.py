@@ -63,9 +63,7 @@ class Voice(Engine, Overwriting, Decoding, Request):
     model: Annotated[ModelLike, argument("the folder of a run on the writer's text")]
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, served="text", most_served=MOST_HEARD)]
     _: KW_ONLY
-    own: Source | None = setting(
-        "other text by the writer, which the model has not learned", default=None, metavar="FILE"
-    )
+    own: Source | None = setting("other text by the writer, which the model never read", default=None, metavar="FILE")
     against: ModelLike | None = setting(
         "the model to compare with (default: the base, or english)", default=None, metavar="MODEL"
     )
