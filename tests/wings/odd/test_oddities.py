@@ -524,3 +524,9 @@ def test_long_lines_are_hidden_like_short_ones_and_not_kept() -> None:
     for length in (4, 100_000):
         rest = " and so on" * length
         assert good.hide(line + rest) == good.hide(line) + rest
+
+
+def test_texts_with_the_same_odd_words_are_one_finding_whatever_numbers_are_in_them() -> None:
+    verdicts = [Verdict("text", f"odd text: “job{k}”", f"{kind} job#", 9.0, 1e-4) for k, kind in enumerate("abc")]
+    assert len({one.alike for one in verdicts}) == 1
+    assert len({one._replace(why="odd text", key=f"line {k}").alike for k, one in enumerate(verdicts)}) == 3

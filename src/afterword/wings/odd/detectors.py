@@ -53,7 +53,7 @@ class Verdict(NamedTuple):
     @property
     def alike(self) -> tuple[str, str]:
         """Equal for lines that are one finding: a new word, for example, is odd in texts of several kinds."""
-        return self.detector, self.why if "“" in self.why and self.detector == "text" else self.key
+        return self.detector, DIGITS.sub("#", self.why) if "“" in self.why and self.detector == "text" else self.key
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -170,7 +170,7 @@ def _words(cost: OddLine) -> str:
 
 def whole_word(text: str, start: int, stop: int) -> str:
     """Return the words of `text` that overlap the piece from `start` to `stop`; for its end, the last word."""
-    text = text[: max(LONGEST, stop)].rstrip()
+    text = text[: max(LONGEST, stop)].replace("|", " ").rstrip()
     first = max(text.rfind(" ", 0, min(start + 1, len(text))), 0)
     last = text.find(" ", max(stop - 1, first + 1))
     return text[first : len(text) if last < 0 else last].strip()
