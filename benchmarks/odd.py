@@ -3,9 +3,9 @@
     python -m benchmarks.odd dga          names of malware's domain generators among much visited ones
     python -m benchmarks.odd unseen       families of such names that neither of two models has learned
     python -m benchmarks.odd peers        twelve kinds of odd lines in eight logs, beside other detectors
-    python -m benchmarks.odd labelled     AUC on labelled lines, beside the same detectors
-    python -m benchmarks.odd nights       ten nights of a log that changes, with attacks, and one model
-    python -m benchmarks.odd calibrating  ordinary lines listed after `calibrate` with newer good lines
+    python -m benchmarks.odd labelled     AUC on labelled lines, of `odd` and the same detectors
+    python -m benchmarks.odd nights       one model on ten nights of a log that changes, with attacks
+    python -m benchmarks.odd calibrating  ordinary lines listed before and after `calibrate` with later good lines
     python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
     python -m benchmarks.odd memory       the peak memory of scoring long files
     python -m benchmarks.odd throughput   characters per second, beside what matrix products allow
@@ -176,7 +176,7 @@ def peers(only: tuple[str, ...], ways: tuple[str, ...], seeds: int) -> None:
 
 
 def ordinary_listed(findings: Findings, log: Planted) -> float:
-    """The fraction of the ordinary lines that are listed, outside episodes."""
+    """Return the fraction of the ordinary lines that are listed, without those in episodes."""
     listed = {at for how, lines in findings for at in lines if how not in ("episode", NEXT)}
     return len(listed - log.kinds.keys()) / (len(log.new) - len(log.kinds))
 
@@ -209,31 +209,31 @@ def saved(log: Planted, place: Path) -> list[Path]:
 
 
 def units(line: str) -> Sequence[str]:
-    """What simple detectors read: characters without numbers, or the events of a sequence."""
+    """Return what simple detectors read: characters with numbers masked, or the events of a sequence."""
     return tuple(line.split()) if line.replace(" ", "").isdigit() else ANY_NUMBER.sub("#", line)
 
 
 def odd_as_read(log: Planted) -> Judged:
-    """The order of p-values, and, where these are equal, of figures."""
+    """Rank lines by p-value, and those with the same p-value by figure."""
     with tempfile.TemporaryDirectory() as place:
         rows = printed("odd", *saved(log, Path(place)), "--as-read", "--all", "--json")
     return [((-row["p_value"], row["figure"]), row["line"]) for row in rows]
 
 
 def unseen_templates(log: Planted) -> Judged:
-    """Whether no good line has the template of a line, which is the line without its numbers."""
+    """Return 1 for lines whose template no good line has, else 0; a template is a line without its numbers."""
     known = {*map(units, log.good)}
     return [(float(one not in known), one) for one in map(units, log.new)]
 
 
 def sixgrams(log: Planted) -> Judged:
-    """The cost per character in a 6-gram of good lines."""
+    """Return the cost per character of each line in a 6-gram of good lines."""
     grams = Grams(map(units, log.good), 6)
     return [(grams.cost(one), one) for one in map(units, log.new)]
 
 
 def unseen_trigrams(log: Planted) -> Judged:
-    """The number of trigrams that no good line has (arXiv 2312.01934)."""
+    """Return the number of trigrams in each line that no good line has (arXiv 2312.01934)."""
 
     def trigrams(one: Sequence[str]) -> list[Sequence[str]]:
         return [one[k : k + 3] for k in range(len(one) - 2)]
@@ -252,9 +252,9 @@ def peer(way: str, environment: str, *packages: str) -> Callable[[Planted], Judg
 
 
 def oddest(judged: Judged, least: float | None) -> Findings:
-    """Lines that are at least so odd, the oddest first, equal ones together; without a threshold, as many as one reads.
+    """Return the lines that are at least as odd as `least`, the oddest first; without it, the first findings.
 
-    Equally odd ones are in order of appearance.
+    Lines that have the same in common are one finding. Equally odd ones are in the order in which they appear.
     """
     alike: dict[Hashable, list[int]] = {}
     for at in sorted(range(len(judged)), key=lambda at: judged[at][0], reverse=True):
@@ -266,7 +266,7 @@ def oddest(judged: Judged, least: float | None) -> Findings:
 OF_PEERS = "odd-peers", "drain3==0.9.11", "logreduce==0.6.1"
 PEERS: dict[
     str, tuple[Callable[[Planted], Judged], float | None]
-] = {  # and how odd a line is, at least, that they list
+] = {  # each, and the least oddness of the lines that it lists
     "unseen template": (unseen_templates, 1),
     "drain3": (peer("drain3", *OF_PEERS), 1),
     "logreduce": (peer("logreduce", *OF_PEERS), 0.2),  # its default threshold
@@ -301,7 +301,7 @@ OF_A_NIGHT = 1_500  # lines
 ATTACKS = 3  # kinds of a night
 
 
-@main.command(help="What somebody reads in ten nights of a log that changes, and which attacks are above the rule.")
+@main.command(help="Findings to read in ten nights of a log that changes, and the attacks among those above the rule.")
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--show", is_flag=True, help="print each harmless finding and each attack that is not found")
 def nights(seeds: int, show: bool) -> None:

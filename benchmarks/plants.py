@@ -192,7 +192,7 @@ LABELLED = ("BGL", "adfa-ld", "names")
 
 
 def labelled_logs() -> Iterator[Planted]:
-    """Yield the labelled texts: normal lines to learn from, later or other lines, and the labels of the odd ones."""
+    """Yield the labelled texts: normal lines to learn from, lines to judge, and the labels of odd ones."""
     lines = [line.partition(" ") for line in lines_of(DATA / "BGL_2k.log")]  # the first word is the label
     half = len(lines) // 2
     labels = {at: label for at, (label, _, _) in enumerate(lines[half:]) if label != "-"}
@@ -302,11 +302,11 @@ CHANGES: dict[str, Callable[[Cluster], object]] = {
     "more load": lambda one: setattr(one, "load", 2.0),
     "another machine": lambda one: one.nodes.append("node-7"),
 }
-"""What happens before a night, and stays."""
+"""What changes before each night, and stays so."""
 
 
 def sshd(seed: int) -> Iterator[str]:
-    """Yield lines of a server's sshd, at which strangers try names, from addresses that come for a while."""
+    """Yield lines of a server's sshd: strangers try names, each from one address for a while."""
     draw = random.Random(f"sshd {seed}")
     clock, names = datetime(2026, 3, 2, tzinfo=UTC), lines_of(DATA / "names.txt")
     staff, number = [name.lower() for name in draw.sample(names, 8)], 20_000

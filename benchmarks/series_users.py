@@ -1,18 +1,18 @@
 """Forecasts as their users need them: python -m benchmarks.series_users stock | shops | time | known
 
-stock: tables with many zeros, by seed. The sum of the column `mean` ÷ that of the truth, and its RMSE ÷ that of the
-best of Croston's method, TSB, ADIDA and the mean of the training values. The sets "renewals" and "months" are held
+stock: tables with many zeros, by seed. Prints the sum of the column `mean` ÷ that of the truth, and its RMSE ÷ that of
+the best of Croston's method, TSB, ADIDA and the mean of the training values. The sets "renewals" and "months" are held
 back: no method was chosen on them.
 
-shops: 100 new shops by seed with 8 to 40 days, a table each, 7 days ahead. The error ÷ that of the last week, over all
-and as the mean of the logarithms. The seeds from 1000 on are held back.
+shops: 100 new shops with 8 to 40 days, by seed, each in its own table, 7 days ahead. Prints the error ÷ that of
+repeating the last week, over all shops and as a geometric mean. The seeds from 1000 on are held back.
 
-time: seconds, of the processor and on the clock, for one daily series of six years, 500 × 72 and 5,000 × 30 months.
+time: seconds of CPU time and on the clock, for one daily series of six years, 500 × 72 and 5,000 × 30 months.
 
-known: tables by seed in which a price or a holiday matters, and the table knows both for the future. The error without
-the columns ÷ with them.
+known: tables by seed with columns for prices and holidays, also in the future, which change what is sold. Prints the
+error without these columns ÷ with them.
 
-The generators and the seeds came before the methods. Results are appended to results/series.jsonl.
+Generators and seeds were fixed before the methods. Results are appended to results/series.jsonl.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HELD_BACK = 1000  # added to the seeds of sets on which nothing was chosen
 
 
 def sold_by_chance(seed: int, count: int = 60, length: int = 448) -> Floats:
-    """Return whole numbers sold per day, 0 on about 83 % of the days, with rates that wander. [N, n]"""
+    """Return whole numbers sold per day, 0 on about 83 % of the days, with rates that drift. [N, n]"""
     random = np.random.default_rng([17, seed])
     rate = random.uniform(0.05, 0.3, (count, 1)) * np.exp(0.4 * correlated(random, count, length, 0.99))
     weekly = 1 + random.uniform(0, 0.6, (count, 1)) * (np.arange(length) % 7 >= 5)
@@ -47,7 +47,7 @@ def sold_by_chance(seed: int, count: int = 60, length: int = 448) -> Floats:
 
 
 def renewed(seed: int, count: int = 60, length: int = 448) -> Floats:
-    """Return sales in lumps, after gaps of gamma distributions; every third item sells less and less. [N, n]"""
+    """Return sales of several at once, after gaps of gamma distributions; every third item sells ever less. [N, n]"""
     random, found = np.random.default_rng([19, seed]), np.zeros((count, length))
     for k in range(count):
         shape, gap, at = random.uniform(0.5, 3), random.uniform(3, 14), 0.0
@@ -83,7 +83,7 @@ def frame_of(values: Floats, step: str, first: str = "2021-01-04") -> pandas.Dat
 
 
 def of_peers(before: Floats, horizon: int) -> dict[str, Floats]:
-    """Return the forecasts of the means by methods for many zeros. [N, h] each"""
+    """Return forecasts of the mean by each method for many zeros. [N, h] each"""
     from statsforecast import models
 
     made = {"Croston": models.CrostonClassic(), "TSB": models.TSB(0.1, 0.1), "ADIDA": models.ADIDA()}
@@ -174,7 +174,7 @@ def months(seed: int, count: int, length: int) -> Floats:
 @main.command("time")
 @click.option("--only", multiple=True, help="the tables of these names")
 def seconds(only: tuple[str, ...]) -> None:
-    """How long the command takes, as it comes."""
+    """How long the command takes at its defaults."""
     tables = {
         "daily, six years": (daily(1, 2192), "D", 28),
         "500 x 72 months": (months(0, 500, 72), "MS", 12),

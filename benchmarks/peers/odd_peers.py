@@ -1,9 +1,9 @@
-"""How odd Drain3, logreduce or LogDelta find lines, run by benchmarks/odd.py in an environment that has them.
+"""Judge lines by Drain3, logreduce or LogDelta; benchmarks/odd.py runs this in an environment that has them.
 
-python odd_peers.py drain3|logreduce|logdelta GOOD NEW: a JSON list with a pair for each line of NEW: how odd it is, and
-what it has in common with lines of the same finding. Drain3 only says whether a line has a template that no good line
-has; logreduce returns the distance from the nearest good line. LogDelta returns the scores of four detectors for each
-line (`anomaly_line_content`); their ranks are added up here, as it does for files and runs.
+python odd_peers.py drain3|logreduce|logdelta GOOD NEW prints a JSON list with a pair for each line of NEW: how odd it
+is, and what it has in common with the other lines of the same finding. Drain3 only says whether a line has a template
+that no good line has; logreduce returns the distance from the nearest good line. LogDelta returns the scores of four
+detectors for each line (`anomaly_line_content`); their ranks are added up here, as LogDelta does for files and runs.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def logreduce(good, new):
     from logreduce.tokenizer import Tokenizer
 
     good_tokens, tokens = ([Tokenizer.process(line) for line in lines] for lines in (good, new))
-    if not any(good_tokens):  # it removes numbers, and events have nothing else
+    if not any(good_tokens):  # it removes numbers, and events are numbers only
         return [(0.0, line) for line in new]
     model = HashingNeighbors()
     model.train([tokens for tokens in good_tokens if tokens])
@@ -44,7 +44,7 @@ def logdelta(good, new):
     from loglead.enhancers import EventLogEnhancer
 
     np.random.seed(0)
-    is_masked = not all(line.replace(" ", "").isdigit() for line in good)  # numbers are all that events have
+    is_masked = not all(line.replace(" ", "").isdigit() for line in good)  # events are numbers only
     frames = []
     for lines in (good, new):
         frame = pl.DataFrame({"m_message": lines})

@@ -1,4 +1,4 @@
-"""Times that are found by what they do, in whatever spelling."""
+"""Times in any spelling, found because they hardly ever decrease."""
 
 from __future__ import annotations
 

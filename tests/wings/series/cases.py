@@ -44,7 +44,7 @@ REFUSED = [
             ("--levels 80,101", "a level must be above 0 and below 100 per cent, not 101"),
             ("--levels most", 'levels must be numbers above 0 and below 100, as in "80 95", not most'),
             ("--method median", "`method` median is for values of which more than 30% are 0: give another"),
-            ("--method naive --season 1", "needs a season above 1 (`season` gives it): give another"),
+            ("--method naive --season 1", "needs a season above 1 (set `season`): give another"),
             ("--method lstm --season 1", "an LSTM needs 500 values to learn from"),
         )
     ],

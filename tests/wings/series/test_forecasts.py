@@ -203,7 +203,7 @@ def test_the_mean_of_rare_sales_is_their_mean_and_bands_contain_mean_and_median(
         bias = answer.backtest.methods["used"].bias
         assert abs(bias) < 0.15
     assert found(frame, None, horizon=28).notes == [
-        "the median is 0 in 90% of the rows, because most values are 0: order by the column mean"
+        "the median is 0 in 90% of the rows, because most values are 0: use the column mean"
     ]
     assert found(frame, None, horizon=28).mean.sum() == pytest.approx(sold[:, -28:].sum(), rel=0.2)
 

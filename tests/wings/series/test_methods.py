@@ -108,7 +108,7 @@ def test_a_method_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -
         if method.cost and not method.zeros:
             most = int(600_000 / method.cost)
             assert method.lacks([WAVE], most) == ""
-            assert method.lacks([WAVE], 9 * most).startswith("takes too long: about 90 minutes for ")
+            assert method.lacks([WAVE], 9 * most).startswith("takes too long: about 90 minutes to fit ")
             assert method.lacks([WAVE], most, seconds=300) != ""
 
 

@@ -106,7 +106,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())
-        if not known.places:  # else it is decided what is masked
+        if not known.places:  # else the good lines have decided what is masked
             masks = (*masks, *dict(clocks([*map(Masks(masks), lines)])))
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:

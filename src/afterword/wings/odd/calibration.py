@@ -156,7 +156,7 @@ class Calibration:
 
     @cached_property
     def scored(self) -> dict[str, Any]:
-        """The scores of some masked texts, by the model that was calibrated."""
+        """The scores of some masked texts, kept by `odd_lines`, so that lines that repeat are not scored again."""
         return {}
 
     @property

@@ -1,7 +1,7 @@
-"""Times in a spelling that `fields` does not know, such as 20171224-0:5:22:774, found by what they do.
+"""Find times in a spelling that `fields` does not know, such as 20171224-0:5:22:774: they hardly ever decrease.
 
-Three numbers or more that are joined by punctuation are a time if, together, they hardly ever fall from line to line.
-A date that is the same in the whole log is one if a time that is known follows it.
+Three or more numbers that are joined by punctuation are a time if, compared as a whole, they are hardly ever lower in a
+line than in the line before. A date that is the same in the whole log is one too, if a known time follows it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ START, END = r"(?<![\w.:/-])", r"(?![\w:/-])"
 JOINED = re.compile(rf"{START}\d+(?:[-/.:_T]\d+){{2,}}{END}")
 DIGITS = re.compile(r"\d+")
 FEWEST, FEW = 20, 10  # uses of a spelling, and different times among them, at least
-FALLS = 0.05  # of the steps from a line to the next, at most, because programs write at the same time
+FALLS = 0.05  # of the steps from line to line, at most: programs that write at the same time mix up their lines
 BEFORE = re.compile(rf"[ T,]*{TIME}")
 
 
 def clocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield a regular expression for each spelling of times in `lines`, and one of the times."""
+    """Yield a regular expression for each spelling of times in `lines`, and one of the times in it."""
     found: dict[tuple[str, bool], list[str]] = {}
     for line in () if are_events(lines) else lines:
         form = OF_A_KIND.sub(lambda one: one[0] if one["number"] else MARKER_OF[str(one.lastgroup)], line)

@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
 
     @property
     def alike(self) -> tuple[str, str]:
-        """Equal for lines that are one finding: a new word, for example, is odd in texts of several kinds."""
+        """Equal for lines that are one finding, such as texts with the same odd words, whatever their numbers."""
         return self.detector, DIGITS.sub("#", self.why) if "“" in self.why and self.detector == "text" else self.key
 
 

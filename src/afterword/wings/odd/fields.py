@@ -4,8 +4,8 @@ A line is read in two steps. First, markers replace its times, ids, addresses an
 the form is split at spaces and punctuation, but not within quotation marks. Without its words, it is the kind of the
 line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punctuation.
 
-A word with several numbers or with an id, such as the names R62-M0-N4 and mail-416c865551-fbtxr, is an id from the
-first of them on, as in `mail-<id>`: the parts of an id mean nothing alone.
+A word with several numbers, such as R62-M0-N4, is an id, and one with an id in it, such as mail-416c865551-fbtxr, is an
+id from there on (`mail-<id>`), because the parts of an id mean nothing alone.
 
 At the end: lines that are sequences of events, which have no fields that one could name.
 """
@@ -42,7 +42,7 @@ MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
 LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
 KEYED = re.compile(r'"?\s*[=:]\s*"?')
-STEM = re.compile(r"(?:[a-zA-Z]+[-_.])*")  # of a name that ends in an id
+STEM = re.compile(r"(?:[a-zA-Z]+[-_.])*")  # what is before the id in a name
 PID = "pid"  # the name of a number in brackets behind a word
 LONGEST_NAME = 40  # characters
 LONGEST_NUMBER = 300  # characters: more are too large for a float
@@ -95,7 +95,7 @@ def split(text: str) -> Line:
     return _split(text[:LONGEST])  # so that no line of millions of characters is kept
 
 
-@lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines of a time, and words of some of them
+@lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines that are read at a time, and words of some
 def _split(text: str) -> Line:
     if not text.isascii():
         text = re.sub(f"[{MARKERS}]", "?", text)

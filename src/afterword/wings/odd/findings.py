@@ -31,7 +31,7 @@ class Findings:
         self._found: dict[tuple[bool, str, str], Oddity] = {}
         """The key says whether they are listed, what found them, and what all their lines have in common."""
         self._record: Oddity | None = None
-        """The listed finding of a record that has not ended, to which its next odd lines belong."""
+        """The listed finding of the record that is being read, such as a stack trace: it takes the later odd lines."""
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""

@@ -47,7 +47,7 @@ MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all
 MOST_LEVEL = 200  # of a number that is far outside
 TAIL = 10  # of the highest and the lowest numbers at a place
 FEW = 10  # values: if there are more, and they rarely repeat or drift, they are masked
-FEWEST_RISES = 6  # different numbers in rising order, as no chance puts them
+FEWEST_RISES = 6  # different numbers at least: fewer may rise by chance
 LARGEST_PID = 4_194_304  # of Linux; where they change, the next day's are anywhere below it
 LARGEST_COUNT = 2**53  # larger ones, of which a float has not all digits, are ids
 FARTHER = 100  # times the earlier range: a counter may grow so far, for about as many nights
@@ -77,7 +77,7 @@ class ValuePlace:
     records: Count = 0
     """How often a number was outside of those before, once there were some."""
     rises: Count = 0
-    """How often a number was at least as high as all before."""
+    """How often a number was at least as high as all before it."""
 
     def __post_init__(self) -> None:
         if self.ordered != sorted({*self.ordered}) or (self.records and len(self.ordered) <= 2 * FEW):
@@ -296,13 +296,13 @@ class GoodLines:
 
     @cached_property
     def _begins_with_time(self) -> bool:
-        """Whether nearly all kinds of line that are not indented begin with a time."""
+        """True if nearly all kinds of line that are not indented begin with a time."""
         whole = [kind for kind in self.places if not kind[:1].isspace()]
         return sum(BEGIN.match(kind) is not None for kind in whole) > NEARLY * len(whole)
 
     def continues(self, text: str) -> bool:
-        """Return whether a line belongs to the record of the line before, as those of a stack trace do: it is indented,
-        or without the time with which others begin."""
+        """Return whether a line belongs to the record of the line before, as in a stack trace: it is indented, or lacks
+        the time with which other lines begin."""
         kind = split(text).kind
         return kind[:1].isspace() or (self._begins_with_time and not BEGIN.match(kind))
 

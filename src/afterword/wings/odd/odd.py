@@ -58,7 +58,7 @@ MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
 HELD_OUT = 10  # the last tenth of the training lines decides which model is best, and whether a network pays
 TRIAL = 0.2  # of the time, after which a network that does not pay is abandoned
-MOST_LEARNED = 1_000_000  # characters, the last ones, of which n-grams are counted: more takes 50 bytes for each
+MOST_LEARNED = 1_000_000  # the last characters, of which n-grams are counted; each takes 50 bytes of memory
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
@@ -112,7 +112,7 @@ class Odd(Masking, Encoding, Request):
     all: bool = setting("also print each episode's findings; with `as_read`, every line", default=False, served=True)
     auto_mask: bool = setting("mask what always changes in the good lines", default=True)
     accepted: bool = setting("print the lines that were accepted as harmless", default=False)
-    out: str | None = setting("keep the model in this folder (default: do not)", default=None, metavar="DIR", short="o")
+    out: str | None = setting("folder for the model (default: discard it)", default=None, metavar="DIR", short="o")
     overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
 
 

@@ -100,7 +100,7 @@ class Rates:
 
     @staticmethod
     def of(timeless: Counted[None], with_time: Counted[None]) -> Rates:
-        """Return the rates of lines that were counted in both ways. If most differ only in their time, it counts."""
+        """Return the rates of lines, counted without and with their times. If most differ only in these, they count."""
         timed = timeless.most > WINDOW / 2
         counted = with_time if timed else timeless
         regular = {

@@ -250,7 +250,7 @@ class Calendar:
         return next((season for season in seasons if 2 * season <= length), seasons[-1])
 
     def seasons_for(self, length: int) -> list[int]:
-        """Return the seasons of a series of `length` steps, shortest first. Only the second has to fit twice."""
+        """Return the seasons of a series of `length` steps, the shorter first: it must fit once, the longer twice."""
         span = self.step * self.season if self.unit == "second" else 0
         longer = WEEK // self.step if span == DAY else 365 if (span, self.step) == (WEEK, DAY) else 0
         return [one for one in (self.season * (self.season < length), longer * (2 * longer <= length)) if one > 1]

@@ -1,6 +1,6 @@
 """Forecast the series of a table of numbers: the command, what it prints, and its pictures.
 
-A picture has the history of some series, the median and the bands.
+A picture shows the history of some series, the median and the bands.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _table(rows: Rows, sides: str) -> str:
 
 
 def _figure(found: Futures, which: Sequence[int]) -> Figure:
-    """Return a figure of some series, with the median as the column "forecast", by utilsforecast."""
+    """Return a figure of some series by utilsforecast, which labels the median "forecast"."""
     from utilsforecast.plotting import plot_series
 
     series = [found.table.series[k] for k in which]

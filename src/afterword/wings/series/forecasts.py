@@ -66,9 +66,9 @@ Train = Callable[[Run, SeriesFacts], object]
 SHOWN = 3  # candidates named in a row
 USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
-LEAST_NONE = 0.5  # of the rows, in which the median is 0 if this is noted
+LEAST_NONE = 0.5  # of the rows: if the median is 0 in more of them, a note says so
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
-PAYS = (20, 100_000, 200)  # series, values, and values per series, from which an LSTM is trained without being asked
+PAYS = (20, 100_000, 200)  # series, values, and values per series, at least, if an LSTM is trained without being asked
 
 
 @settings_class(kw_only=True)
@@ -92,7 +92,7 @@ class Figures:
 
     cut_offs: int
     mase: float
-    bias: float  # the sum of the forecasts of the mean ÷ that of the values, less 1
+    bias: float  # the sum of the forecasts of the mean ÷ that of the values, minus 1
     weighted_quantile_loss: float = math.nan  # this and the next only for the forecast that is used
     coverage: dict[str, float] = field(default_factory=dict)  # the fraction of values within each band, by level
 
@@ -270,7 +270,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     seen = max(map(len, trials.series)) - min(trials.cuts, default=0)
     half = [k for k, name in enumerate(names) if name in (f"naive {trials.season}", f"regression {trials.season}")]
     if method == AUTO and seen <= trials.season > 1:
-        # the season is known from the dates, but too few values can show it in a backtest: half repeats the last one
+        # the dates suggest a season, but there are too few values to test it: half of the forecast repeats the last one
         shares = np.repeat(np.eye(len(names))[half].mean(axis=0)[:, None], total, axis=1)
         only, past = None, trials.past[half].mean(axis=0)
     elif only is None:
@@ -313,7 +313,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     by_level, means = dict(zip(quantiles, found, strict=True)), np.where(np.isnan(fixed), trials.means(), np.nan)
     mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
     if (none := (by_level[0.5] == 0).mean()) > LEAST_NONE:
-        notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: order by the column mean")
+        notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: use the column mean")
     return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
 
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from afterword.wings.series.table import Floats
 
-SHORT, LONG = 24, 168  # the longest season that smoothing and ARIMA can follow, and MSTL, which takes ever longer
-RECENT, FIT = 500, 40  # values, or six seasons, that a library learns from; values that take as long as a beginning
+SHORT, LONG = 24, 168  # the longest season of smoothing and ARIMA, and of MSTL, because longer ones take too long
+RECENT, FIT = 500, 40  # values, or six seasons, that a library learns from; values that cost as much as starting a fit
 MANY_ZEROS, CHANCE = 0.3, 0.001  # of the values; of a phase with always the same value
 EXACT, CYCLE = 1e-9, 0.3  # of the largest value: what rounding leaves; the least autocorrelation after a cycle
-# seconds of all methods: at least, per value, and at most; beside a network, which takes minutes too; of one on request
+# seconds for all methods: the least, more per value, the most; with a network, which takes minutes too; for a named one
 SECONDS, MORE, MOST, BESIDE, ASKED = 12.0, 0.0003, 70.0, 240.0, 600.0
-LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level, and its slope's
-DAMPED, HARMONICS = 0.98, 3  # of a slope, from step to step; per cycle in the values, of a long season
+LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level; of its slope, times those
+DAMPED, HARMONICS = 0.98, 3  # of a slope, per step; waves of a long season, for each time that it fits into the values
 
 Seasons = tuple[int, ...]
 Many = Sequence[Floats]
@@ -37,13 +37,13 @@ class Method(NamedTuple):
     forecast: Callable[[Floats, int, Seasons], Floats]
     """The function from values [n], a horizon h and seasons to the forecast [h]."""
     tried: Literal["once", "each", "short", "some", "all"] = "once"
-    """Once without seasons, or with each season, a short one (or 1), those that are not `LONG`, or all together."""
+    """Once without seasons, or with each season, a short one (or 1), those up to `LONG` together, or all together."""
     zeros: bool = False
     """Whether it is for values of which many are 0, and no others."""
     library: str = ""
     """The package that it needs."""
     cost: float = 0
-    """Milliseconds per value to fit, about, with a season; 0 for those that are simple."""
+    """About how many milliseconds a fit takes per value and season; 0 for simple methods."""
     logs: bool = False
     """Whether it is tried with logarithms too."""
 
@@ -52,7 +52,7 @@ class Method(NamedTuple):
         if self.library and importlib.util.find_spec(self.library) is None:
             return f"needs {self.library} (pip install 'afterword[series]')"
         if self.cost * fits > 1000 * seconds:
-            return f"takes too long: about {self.cost * fits / 60_000:,.0f} minutes for {fits:,} values to fit"
+            return f"takes too long: about {self.cost * fits / 60_000:,.0f} minutes to fit {fits:,} values"
         few = self.zeros and zeros_in(series).mean() <= MANY_ZEROS
         return f"is for values of which more than {MANY_ZEROS:.0%} are 0" * bool(few)
 
@@ -65,7 +65,7 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
 
 
 def of_library(name: str, **given: float) -> Callable[[Floats, int, Seasons], Floats]:
-    """Return the function of a model of statsforecast with settings, for its seasons."""
+    """Return the function that forecasts by a model of statsforecast with the `given` settings."""
 
     def forecast(values: Floats, horizon: int, seasons: Seasons) -> Floats:
         from statsforecast import models
@@ -78,12 +78,12 @@ def of_library(name: str, **given: float) -> Callable[[Floats, int, Seasons], Fl
 
 
 def regression(values: Floats, horizon: int, seasons: Seasons) -> Floats:
-    """Return the forecast of a regression on the waves of the seasons, around a level and a slope that wander.
+    """Return the forecast of a regression on sines and cosines of the seasons, with a level and a slope that drift.
 
-    Exponential smoothing is linear: smoothing the values and each wave with the same gains leaves errors, of which a
-    ridge regression explains those of the values (Durbin and Koopman, 2012, Time Series Analysis by State Space
-    Methods, section 6.2). The gains with the smallest errors are used. A long season has few waves, so it takes no
-    longer than a short one.
+    Exponential smoothing is linear. So the values and the waves are smoothed with the same gains, and a ridge
+    regression explains the errors of the values by those of the waves (Durbin and Koopman, 2012, Time Series Analysis
+    by State Space Methods, section 6.2). The gains that leave the smallest errors are used. A long season has few
+    waves, so it takes no longer than a short one.
     """
     count, steps, scale = len(values), np.arange(len(values) + horizon), values.std() or 1.0
     most = [season if season <= SHORT else HARMONICS * count // season for season in seasons]
@@ -121,7 +121,7 @@ METHODS = {  # the simplest first
     "tsb": Method("TSB", of_library("TSB", alpha_d=0.03, alpha_p=0.03), zeros=True, cost=0.02, library=LIBRARY),
     "adida": Method("ADIDA, by sums over longer steps", of_library("ADIDA"), zeros=True, cost=0.02, library=LIBRARY),
     "mstl": Method("smoothing by MSTL", of_library("MSTL"), "some", logs=True, cost=0.05, library=LIBRARY),
-    "regression": Method("a regression on seasons around a level", regression, "all", logs=True, cost=0.01),
+    "regression": Method("a regression on waves of the seasons", regression, "all", logs=True, cost=0.01),
 }
 
 
@@ -136,7 +136,7 @@ class Candidate(NamedTuple):
 
     @property
     def cost(self) -> float:
-        """Milliseconds per value to fit, about."""
+        """About how many milliseconds a fit takes per value."""
         return self.method.cost * (sum(season > 1 for season in self.seasons) or 0.2)
 
     def __call__(self, values: Floats, horizon: int) -> Floats:
@@ -154,8 +154,8 @@ class Candidate(NamedTuple):
 def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float = ASKED) -> dict[str, Candidate]:
     """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
 
-    Each will be fitted to `fits` values; those that take the least time are chosen while the `seconds` last, and then
-    logarithms. A name has the method and its seasons.
+    Each will be fitted to `fits` values. The fastest are chosen first, and those of logarithms last, as long as all
+    take at most `seconds`. A name has the method and its seasons.
     """
     short = next((season for season in seasons if season <= SHORT), 1)
     ways: dict[str, list[Seasons]] = {
@@ -180,7 +180,7 @@ def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float =
 
 
 def is_simple(name: str) -> bool:
-    """Return whether the candidate of this `name` is fitted to nothing."""
+    """Return whether the candidate of this `name` needs no fit, as the last value needs none."""
     method = METHODS.get(name.split()[0])
     return method is not None and not method.cost
 
@@ -191,7 +191,7 @@ def zeros_in(series: Many) -> Floats:
 
 
 def fitted_values(series: Many) -> int:
-    """Return as how many values a fit of each of `series` counts."""
+    """Return the values to fit in one fit of each of `series`: the recent ones, and `FIT` for its start."""
     return sum(min(RECENT, len(values)) + FIT for values in series)
 
 

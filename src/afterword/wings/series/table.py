@@ -34,9 +34,9 @@ MOST_NAMED = 8  # columns that an error lists
 class Columns(Settings):
     """Settings for the names of a table's columns."""
 
-    id_column: str | None = setting("the series' names (default: unique_id)", default=None, metavar="COLUMN")
-    time_column: str | None = setting("dates (default: ds, or what has dates)", default=None, metavar="COLUMN")
-    value_column: str | None = setting("values (default: y, or all with numbers)", default=None, metavar="COLUMN")
+    id_column: str | None = setting("column of series names (default: unique_id)", default=None, metavar="NAME")
+    time_column: str | None = setting("column of dates (default: ds, or the only one)", default=None, metavar="NAME")
+    value_column: str | None = setting("column of values (default: y, or all numeric)", default=None, metavar="NAME")
 
 
 BY_NAME = Columns()
@@ -59,7 +59,7 @@ class Form:
 
     kind: Kind
     dates: DateForm
-    marks: tuple[str, str] = (",", ".")  # as of the sheet
+    marks: tuple[str, str] = (",", ".")  # those of the sheet
     id: str = ID
     time: str = TIME
     whole_ids: bool = False  # the names of a frame's series are whole numbers

@@ -44,11 +44,11 @@ CUT_OFFS = (3, 6)  # for many series and for few
 ALL_CUT_OFFS = 40
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
-MEAN_POWER = 16  # of 1 / squared error, in shares of a mean
+MEAN_POWER = 16  # of 1 / squared error, in the shares of methods in a mean
 LEAST_TRIALS = 10  # forecasts of a series from a cut-off; with fewer, the usual rule stays
 RULES = [USUAL, *product((1.0, 4.0, 16.0), (4, 8, 16))]  # among which the backtest chooses for several series
 EXACT = 1e-6  # the error that counts as none
-NOISE, SURE = 2.0, 3.0  # standard errors, beyond which a rule is better, and a simple candidate than the others
+NOISE, SURE = 2.0, 3.0  # standard errors by which another rule must be better, and a simple candidate
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Trials:
         cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
         total, count = fitted_values(series), len(series)
         least = spread(count, TESTED)
-        # with a network, testing all series gains more than slower methods: M4 hourly has 0.817, not 0.936
+        # with a network, testing all series gains more than slow methods do: M4 hourly has a MASE of 0.817, not 0.936
         fits = total + len(cuts) * (total if network else fitted_values([series[k] for k in least]))
         seconds = ASKED if method != AUTO else BESIDE if network else min(MOST, SECONDS + MORE * sum(map(len, series)))
         tried = candidates(series, seasons, fits, seconds)
@@ -84,7 +84,7 @@ class Trials:
         elif method != AUTO:
             tried = {name: one for name, one in tried.items() if name.split()[0] == method}
         if not tried:
-            why = METHODS[method].lacks(series, fits) or "needs a season above 1 (`season` gives it)"
+            why = METHODS[method].lacks(series, fits) or "needs a season above 1 (set `season`)"
             raise OptionError(f"`method` {method} {why}: give another")
         methods = [*tried.values()]
         names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
@@ -152,8 +152,9 @@ class Trials:
     def means(self, place: int | None = None) -> Floats:
         """Return forecasts of the mean for series with many zeros, whose median may be 0; NaN for others. [N, h]
 
-        They begin at the cut-off `place`, or at the end. The methods for many zeros share them by their squared errors
-        at the other cut-offs, because the mean is what has the least. Without these, it is the mean so far.
+        They begin at the cut-off `place`, or at the end. They are a weighted mean of the methods for many zeros, by the
+        squared errors at the other cut-offs, because the mean has the smallest. Without cut-offs or such methods, they
+        are the mean of the values so far.
         """
         many, end = zeros_in(self.series) > MANY_ZEROS, None if place is None else -self.cuts[place]
         kept = [k for k in range(len(self.cuts)) if k != place] or [0]
@@ -234,7 +235,7 @@ def coverage(low: Floats, high: Floats, actual: Floats) -> float:
 
 
 def bias_of(forecast: Floats, actual: Floats) -> float:
-    """Return by how much the sum of forecasts exceeds that of the values, as a part of it; NaN if some are negative."""
+    """Return the sum of forecasts ÷ that of the values, minus 1; NaN if a value is negative or all are 0."""
     known = ~np.isnan(forecast - actual)
     total = float(actual[known].sum())
     return float(forecast[known].sum()) / total - 1 if total > 0 and actual[known].min() >= 0 else float("nan")
