@@ -179,6 +179,7 @@ bench-scoring: .venv/ready-dev
 	$(BIN)/python -m benchmarks.odd labelled
 	$(BIN)/python -m benchmarks.odd nights
 	$(BIN)/python -m benchmarks.odd calibrating
+	$(BIN)/python -m benchmarks.odd speed
 	$(BIN)/python -m benchmarks.odd alarms
 	$(BIN)/python -m benchmarks.odd memory
 	$(BIN)/python -m benchmarks.odd throughput

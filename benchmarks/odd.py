@@ -6,6 +6,7 @@
     python -m benchmarks.odd labelled     AUC on labelled lines, of `odd` and the same detectors
     python -m benchmarks.odd nights       one model on ten nights of a log that changes, with attacks
     python -m benchmarks.odd calibrating  ordinary lines listed before and after `calibrate` with later good lines
+    python -m benchmarks.odd speed        seconds and memory of finding odd lines
     python -m benchmarks.odd alarms       false alarms found, beside the rate that was asked for
     python -m benchmarks.odd memory       the peak memory of scoring long files
     python -m benchmarks.odd throughput   characters per second, beside what matrix products allow
@@ -63,7 +64,20 @@ from benchmarks.commands import (
 )
 from benchmarks.detection import Floats, Grams, auc
 from benchmarks.molecules import molecules
-from benchmarks.plants import CHANGES, EACH, KINDS, LABELLED, SHIPPED, Cluster, Planted, labelled_logs, planted, sshd
+from benchmarks.plants import (
+    CHANGES,
+    EACH,
+    KINDS,
+    LABELLED,
+    SHIPPED,
+    Cluster,
+    Planted,
+    application,
+    labelled_logs,
+    planted,
+    sshd,
+    web,
+)
 from benchmarks.plants import logs as planted_logs
 from benchmarks.random_models import random_model
 from tests import logs
@@ -411,6 +425,23 @@ def memory() -> None:
             rows.append([f"{length:.1f} MB", f"{peak:.0f} MB", f"{took:.0f} s"])
             write("memory", megabytes=length, peak=peak, seconds=took)
     echo_table(["file", "peak memory", "time"], rows)
+
+
+SIZES = ((web, 1_000, 1_000), (application, 20_000, 5_000), (web, 5_000, 48_000), (application, 200_000, 5_000))
+
+
+@main.command(help="Seconds and peak memory of `afterword odd` on generated logs of several sizes.")
+def speed() -> None:
+    rows = []
+    for lines, good, new in SIZES:
+        with tempfile.TemporaryDirectory() as place:
+            written = [*islice(lines(SEED), some(good) + some(new))]
+            log = Planted(lines.__name__, written[: some(good)], written[some(good) :], {})
+            took, peak = watched("afterword", "odd", *saved(log, Path(place)))
+        length = statistics.mean(map(len, written))
+        rows.append([log.name, f"{good:,}", f"{new:,}", f"{length:.0f}", f"{took:.1f}", f"{peak:.0f}"])
+        write("speed", log=log.name, good=good, new=new, length=length, seconds=took, peak=peak)
+    echo_table(["log", "good lines", "new lines", "characters a line", "seconds", "MB at most"], rows)
 
 
 UNITS, LANES, ROUNDS, BEST_OF = 512, 64, 7, 20
