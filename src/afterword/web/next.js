@@ -4,7 +4,7 @@ import { Bars } from "./bars.js";
 import { settings, steering } from "./settings.js";
 import { page, useOpen, useRequest, useStore } from "./state.js";
 import { html, useEffect, useLayoutEffect } from "./vendor/preact.js";
-import { lineEnd, percent, speakers, visible } from "./words.js";
+import { lineEnd, speakers, visible } from "./words.js";
 import { writing } from "./writer.js";
 
 const SHOWN = 12; // characters
@@ -78,11 +78,10 @@ export function Here({ writer }) {
   const shown = word => visible((/^[\p{L}\p{M}\p{N}'’]/u.test(word) ? begun : "") + word.replace(/^ +/, ""));
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
-    ${isSimple && html`<div class="scroll words" role="group" aria-label="Words">
+    ${isSimple && html`<div class="words" role="group" aria-label="Words">
       <span class="soft">${old ? html`instead of <b>${visible(old)}</b>` : "next"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
-        onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}${" "}
-        <span class="soft">${percent(one.probability)}</span></button>`)}
+        onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}</button>`)}
     </div>`}
     <div class="bar">
       ${!isSimple && html`<${Another} writer=${writer} />`}

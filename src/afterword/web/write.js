@@ -185,11 +185,12 @@ async function open(writer, keeper) {
 /** Open a file instead of the current text. */
 async function openFile(writer, keeper, file) {
   try {
-    const { history, isWhole } = historyOf(await textOf(file));
+    const { text, encoding } = await textOf(file);
+    const { history, isWhole } = historyOf(text);
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
     writer.open(history);
     keeper.changedHistory(isWhole);
-    writing.set({ complaint: null });
+    writing.set({ complaint: encoding ? { text: `${file.name} is not UTF-8: it was read as ${encoding}.`, param: null } : null });
   } catch (error) {
     writing.set({ complaint: { text: `${file.name} cannot be opened: ${error.message}.`, param: null } });
   }

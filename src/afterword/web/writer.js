@@ -496,8 +496,9 @@ export class Writer {
     if (isLow(this.text.charCodeAt(to))) to += 1;
     const { unit } = settings.get();
     const choosing = { at, from, to, unit, options: null, error: null };
-    writing.set({ choosing });
     this.stop();
+    this.dropOffers(); // so that Tab leaves the text once the alternatives are closed
+    writing.set({ choosing });
     try {
       choosing.options = await this.next([from, to], unit);
     } catch (error) {

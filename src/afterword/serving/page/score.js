@@ -35,8 +35,8 @@ function Score({ writer }) {
 
   const take = async file => {
     try {
-      const found = await textOf(file);
-      setGiven({ text: found, name: file.name });
+      const { text: found, encoding } = await textOf(file);
+      setGiven({ text: found, name: encoding ? `${file.name} (${encoding})` : file.name });
       score(found);
     } catch (problem) {
       set({ error: problem.message });

@@ -103,7 +103,7 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
 const linesOf = ({ plan, notes }) => [...plan, ...notes.map(note => `note: ${note}`)];
 
 function Train({ writer, started, isBusy }) {
-  const [{ text, source }, setGiven] = useState({ text: null }); // a text, or a document, to be read by the server
+  const [{ text, source, called }, setGiven] = useState({ text: null }); // a text, or a document, to be read by the server
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
@@ -123,13 +123,14 @@ function Train({ writer, started, isBusy }) {
     return () => clearTimeout(timer);
   }, [text, name, minutes, lines]);
 
-  const take = (found, from, called) => {
-    setGiven({ text: found, source: from });
-    if (!name) setName(called);
+  const take = (found, from, callIt) => {
+    setGiven({ text: found, source: from, called: callIt });
+    if (!name || name === called) setName(callIt); // unless another was typed
   };
   const takeFile = async file => {
     try {
-      take(await textOf(file, endings), file.name, runName(file.name));
+      const { encoding, ...found } = await textOf(file, endings);
+      take(found.text ?? found, encoding ? `${file.name}, read as ${encoding}` : file.name, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
