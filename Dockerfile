@@ -1,6 +1,6 @@
 # A server for one model, without PyTorch. Clients need the key in AFTERWORD_API_KEY. docs/serving.md shows how to start it.
 FROM python:3.13-slim
-COPY pyproject.toml README.md LICENSE /src/
+COPY pyproject.toml hatch_build.py README.md LICENSE /src/
 COPY src /src/src
 RUN pip install --no-cache-dir '/src[serve,patterns]' && rm -r /src
 RUN useradd --create-home writer

@@ -3,13 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The number of processes that share the tests. One waits now and then, so two cores have time for three.
 WORKERS ?= 3
+# The extras that the tests need. Without `series`, whose statsforecast requires pandas below 3: `make test-extras` tests it.
+TESTED := train,fast,serve,patterns,plot,onnx,keras,hub,documents
+# Groups of dependencies (PEP 735) need pip 25.1; an environment begins with the version that its Python includes.
+PIP := pip install --quiet --disable-pip-version-check
+NEW_PIP := $(PIP) 'pip>=25.1'
 # The text that the benchmarks read: tinyshakespeare, which docs/figures.md uses, or any other.
 TEXT ?= ../shared/data/tinyshakespeare.txt
 
 # The folder of the engine of exported pages.
 WEB := src/afterword/web
 
-.PHONY: demo dist release test test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
+.PHONY: demo dist release test test-wheel test-slow test-extras test-newest test-oldest test-keras test-everywhere coverage check bench compare bench-quality bench-plan bench-base bench-writing \
 	bench-scoring bench-bulk bench-serving bench-speed bench-series bench-gpu bench-export torture attack soak mutants base examples notebooks pictures docs docs-links \
 	format npm kernel
 
@@ -28,7 +33,8 @@ test-slow: .venv/ready-dev
 # The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
 test-extras:
 	$(PYTHON) -m venv .venv-extras
-	.venv-extras/bin/pip install --quiet --disable-pip-version-check -e '.[all,docs,dev]'
+	.venv-extras/bin/$(NEW_PIP)
+	.venv-extras/bin/$(PIP) -e '.[all]' --group dev --group docs --group deploy
 	.venv-extras/bin/pip check
 	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/wings/series
 	.venv-extras/bin/pytest -m slow -k forecast tests/hostile/test_quiet.py
@@ -37,24 +43,25 @@ test-extras:
 # before a bound is raised.
 test-newest:
 	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade $$($(PYTHON) -m tests.dependencies)
-	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	.venv-newest/bin/$(PIP) --upgrade $$($(PYTHON) -m tests.dependencies)
+	.venv-newest/bin/$(PIP) --no-deps -e .
 	.venv-newest/bin/pip list --disable-pip-version-check
 	.venv-newest/bin/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 # The tests with the oldest versions that pyproject.toml allows, which uv finds.
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/$(PIP) uv 'pip>=25.1'
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --torch-backend cpu -e '.[all]'
 	.venv-oldest/bin/pip freeze --exclude-editable > .venv-oldest/oldest.txt
-	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-oldest/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/$(PIP) --constraint .venv-oldest/oldest.txt -e '.[$(TESTED)]' --group dev
 	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal -W default::DeprecationWarning $(TESTS)
 
 # The slow tests of exported files, with the real Keras in an environment of its own.
 test-keras:
 	$(PYTHON) -m venv .venv-keras
-	.venv-keras/bin/pip install --quiet --disable-pip-version-check -e '.[train,dev]' keras
+	.venv-keras/bin/$(NEW_PIP)
+	.venv-keras/bin/$(PIP) -e '.[$(TESTED)]' --group dev keras
 	.venv-keras/bin/pytest -m slow -n 1 tests/wings/export
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
@@ -207,7 +214,8 @@ bench-speed: .venv/ready-dev
 # and the network for statsforecast and the peers.
 bench-series:
 	$(PYTHON) -m venv .venv-extras
-	.venv-extras/bin/pip install --quiet --disable-pip-version-check -e '.[all,docs,dev]'
+	.venv-extras/bin/$(NEW_PIP)
+	.venv-extras/bin/$(PIP) -e '.[all]' --group dev --group docs
 	.venv-extras/bin/python -m benchmarks.series tables
 	.venv-extras/bin/python -m benchmarks.series hourly
 	.venv-extras/bin/python -m benchmarks.series show
@@ -302,11 +310,21 @@ dist: .venv/ready-dev
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m benchmarks.installing dist
 
-# What `make dist` builds, for PyPI. There the links of README begin with the address of the repository, and name a tag.
+# What `make dist` builds, for PyPI. REPOSITORY is the address of the repository: the package's page gets its links from it,
+# and README's links lead there, to the tag of this version.
+REPOSITORY ?=
+release: export AFTERWORD_REPOSITORY = $(REPOSITORY)
 release:
-	@grep -q '^Source = "https://' pyproject.toml || { echo 'make release: the links of README lead nowhere on PyPI: give the address of the repository in pyproject.toml, as Source in [project.urls]'; exit 2; }
+	@case '$(REPOSITORY)' in https://*/*) ;; *) echo 'make release: the links of README lead nowhere on PyPI: give the address of the repository: make release REPOSITORY=https://github.com/OWNER/afterword'; exit 2;; esac
+	@test -z '$(TAG)' -o '$(TAG)' = "v$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/afterword/__init__.py)" || { echo 'make release: the tag $(TAG) is not that of this version'; exit 2; }
 	$(MAKE) dist
-	@echo "push the tag v$$($(BIN)/hatchling version), to which the links of README lead; then: $(BIN)/twine upload dist/*"
+
+# The tests, or some of them (TESTS), of what is in the wheel in dist/ instead of src/.
+test-wheel: .venv/ready-dev
+	rm -rf .venv/wheel
+	$(BIN)/$(PIP) --no-deps --target .venv/wheel dist/afterword-[0-9]*.whl
+	PYTHONPATH=$(CURDIR)/.venv/wheel $(BIN)/python -c 'import afterword; assert "/.venv/wheel/" in afterword.__file__'
+	PYTHONPATH=$(CURDIR)/.venv/wheel $(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 # Check the links to other sites.
 docs-links: .venv/ready-docs
@@ -316,13 +334,15 @@ docs-links: .venv/ready-docs
 	$(PYTHON) -m venv .venv
 
 .venv/ready: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
+	$(BIN)/$(PIP) -e '.[train]'
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,dev]'
+	$(BIN)/$(NEW_PIP)
+	$(BIN)/$(PIP) -e '.[$(TESTED)]' --group dev
 	touch $@
 
 .venv/ready-docs: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,serve,docs]'
+	$(BIN)/$(NEW_PIP)
+	$(BIN)/$(PIP) -e '.[train,serve]' --group docs
 	touch $@

@@ -5,6 +5,7 @@ MkDocs is no longer developed.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -26,6 +27,13 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["options.css"]
 html_title = f"Afterword {release}"
+html_theme_options: dict[str, str] = {}
+if repository := os.environ.get("AFTERWORD_REPOSITORY"):  # as hatch_build.py reads it: each page links its source
+    html_theme_options |= {
+        "source_repository": f"{repository}/",
+        "source_branch": f"v{release}",
+        "source_directory": "docs/",
+    }
 highlight_language = "text"  # of code blocks without a language
 nb_execution_mode = "off"  # `make notebooks` runs them; the tests do too
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # a page loads nothing from elsewhere

@@ -8,9 +8,10 @@ from pathlib import Path
 
 
 def names() -> list[str]:
-    """Return the names of all packages that Afterword and its extras need."""
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    """Return the names of all packages that Afterword, its extras and those who work on it need."""
+    found = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    parts = [*found["project"]["optional-dependencies"].values(), *found["dependency-groups"].values()]
+    needed = [*found["project"]["dependencies"], *(one for part in parts for one in part)]
     return sorted({re.split(r"[^\w.-]", one)[0] for one in needed} - {"afterword"})
 
 

@@ -111,7 +111,7 @@ def named(line: str) -> Iterator[tuple[str, bool]]:
     if is_path and line.split("/")[0] in rooms and "NAME" not in line:
         yield line, (ROOT / line).exists() or (SOURCE / line).exists()
     if re.fullmatch(r"[a-z_]+\.py", line):
-        yield line, any(next((ROOT / place).rglob(line), None) for place in CODE)
+        yield line, (ROOT / line).exists() or any(next((ROOT / place).rglob(line), None) for place in CODE)
     benchmark = r"\b(benchmarks|bases[./]making)[./]([a-z]\w*)(?:\.py)?(?: ([a-z]+)\b)?"
     for place, name, command in re.findall(benchmark, line):
         path = ROOT / place.replace(".", "/") / f"{name}.py"

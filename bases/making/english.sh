@@ -65,4 +65,4 @@ taskset -c 1 afterword train text-9/train.txt --validation text-9/held-out.txt -
 wait
 python -m bases.making.mean eighth-0 eighth-1 today --text text-9/held-out.txt
 python -m bases.making.ship today english text-9/books.tsv --text text-9/held-out.txt
-python -m bases.making.sources text-9/books.tsv --lists docs --page $ENGLISH/ATTRIBUTION.md
+python -m bases.making.sources text-9/books.tsv --lists docs --page $ENGLISH/ATTRIBUTION.md --card $ENGLISH/README.md

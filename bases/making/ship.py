@@ -27,6 +27,7 @@ from afterword.model.folder.saved import SavedModel, load_model, model_folder, s
 from afterword.scoring.costs import score
 from benchmarks.commands import as_written
 
+LICENCE = Path(__file__).parents[2] / "LICENSE"
 FIGURE = 50_000  # characters
 CARD = """\
 # {name}: a base {place} Afterword
@@ -126,6 +127,7 @@ def new_package(package: Path, name: str) -> Path:
         )
     module = f"afterword_{name.replace('-', '_')}"
     package.mkdir(parents=True, exist_ok=True)
+    shutil.copy(LICENCE, package)
     (package / "pyproject.toml").write_text(PYPROJECT.format(name=name, module=module, group=GROUP), encoding="utf-8")
     return package / module
 

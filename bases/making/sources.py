@@ -1,10 +1,11 @@
-"""List the texts of a base in the docs, and the authors whose licences ask for attribution on a page that ships.
+"""List the texts of a base in the docs and on its card, and the authors whose licences ask for attribution.
 
-    python -m bases.making.sources BOOKS.tsv --lists DOCS --page ATTRIBUTION.md
+    python -m bases.making.sources BOOKS.tsv --lists DOCS --page ATTRIBUTION.md --card README.md
 
 BOOKS.tsv is what bases/making/texts.py writes. DOCS/base-COLLECTION.tsv lists what was taken: books in the public
 domain one by one, and documents with a licence by source, author and licence, with their titles in one cell. The page
-lists only the sources and authors of training texts.
+lists only the sources and authors of training texts. The card ends with every source, its licences,
+and how much was read from there.
 """
 
 from __future__ import annotations
@@ -41,6 +42,15 @@ Contains public sector information licensed under the Open Government Licence v3
 | source | licence | authors |
 | --- | --- | --- |
 """
+SOURCES = """
+## Sources
+
+The training texts, by the repositories on GitHub from which they were taken. docs/base-books.tsv and
+docs/base-modern.tsv in Afterword's repository list every title.
+
+| source | licence | characters |
+| --- | --- | ---: |
+"""
 
 
 def listed(rows: Iterable[Row]) -> Iterator[Sequence[str]]:
@@ -58,6 +68,22 @@ def listed(rows: Iterable[Row]) -> Iterator[Sequence[str]]:
         characters = str(sum(int(row["characters"]) for row in found))
         span = "–".join(dict.fromkeys([years[0], years[-1]])) if years else ""
         yield [*key, span, characters, book + chapters]
+
+
+def on_card(lists: Iterable[Path]) -> str:
+    """Return the card's section of sources, from the lists in the docs."""
+    read: defaultdict[str, list[Row]] = defaultdict(list)
+    for path in lists:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                if row["part"] == "training":
+                    read[re.split("[ @]", row["source"])[0].removeprefix("github:")].append(row)
+    section = SOURCES
+    for source, rows in sorted(read.items(), key=lambda one: -sum(int(row["characters"]) for row in one[1])):
+        licences = sorted({row["licence"] or "public domain" for row in rows})
+        characters = sum(int(row["characters"]) for row in rows)
+        section += f"| {source} | {'; '.join(licences)} | {characters:,} |\n"
+    return section
 
 
 def place_of(row: Row) -> str:
@@ -83,7 +109,8 @@ def attributed(rows: Iterable[Row]) -> Iterator[str]:
 @click.argument("books", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--lists", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def main(books: Path, lists: Path, page: Path) -> None:
+@click.option("--card", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(books: Path, lists: Path, page: Path, card: Path | None) -> None:
     with books.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     collections: defaultdict[str, list[Row]] = defaultdict(list)
@@ -93,6 +120,9 @@ def main(books: Path, lists: Path, page: Path) -> None:
         table = listed(taken) if any(row["licence"] for row in taken) else [list(taken[0]), *map(Row.values, taken)]
         with (lists / f"base-{name}.tsv").open("w", encoding="utf-8", newline="") as out:
             csv.writer(out, delimiter="\t", lineterminator="\n").writerows(table)
+    if card is not None:
+        before = card.read_text(encoding="utf-8").partition(SOURCES)[0]
+        card.write_text(before + on_card(lists / f"base-{name}.tsv" for name in collections), encoding="utf-8")
     licensed = [name for name, taken in collections.items() if any(row["licence"] for row in taken)]
     page.write_text(PAGE.format(collections=" and ".join(licensed)) + "".join(attributed(rows)), encoding="utf-8")
 

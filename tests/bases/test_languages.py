@@ -30,6 +30,11 @@ def test_each_package_is_tested() -> None:
     assert sorted(project.parent.name for project in PACKAGES.glob("*/pyproject.toml")) == sorted(NOVELS)
 
 
+@pytest.mark.parametrize("name", NOVELS)
+def test_each_package_has_the_licence_that_it_names(name: str) -> None:
+    assert (PACKAGES / name / "LICENSE").read_bytes() == (PACKAGES.parent / "LICENSE").read_bytes()
+
+
 def test_each_reads_its_language_far_better_than_the_others_do_but_english_worse_than_english() -> None:
     models = {name: afterword.load(folder(name)) for name in NOVELS} | {"english": afterword.load("english")}
     for name, sentence in SENTENCES.items():

@@ -69,7 +69,7 @@ def answer(site: Path, place: Path, *arguments: str) -> Any:
 
 def test_a_package_is_a_model_with_its_books_and_their_licences(made: Path, tmp_path: Path) -> None:
     model = shipped(made, made / "run", "syllabic", tmp_path / "package")
-    assert sorted(path.name for path in model.parent.iterdir()) == ["afterword_syllabic", "pyproject.toml"]
+    assert sorted(path.name for path in model.parent.iterdir()) == ["LICENSE", "afterword_syllabic", "pyproject.toml"]
     names = ["README.md", "books.tsv", "config.json", "model.safetensors", "tokenizer.json"]
     assert sorted(path.name for path in model.iterdir()) == names
     card = (model / "README.md").read_text()

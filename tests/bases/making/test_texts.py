@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 from bases.making.printing import LANGUAGES, Manner, Paragraph, printed
 from bases.making.sources import main as sources
+from bases.making.sources import on_card
 from bases.making.texts import main
 
+ROOT = Path(__file__).parents[3]
 SAID = {
     "english": '"I was--" he said. "They call it \'well-known\' now -- don\'t they?"',
     "german": "»Sie nennen es ›ein Märchen‹ – oder?« sagte er – und ging's ihm gut?",
@@ -156,9 +158,15 @@ def test_sources_are_listed_and_the_authors_whose_licences_ask_for_it_are_named(
     with (tmp_path / "books.tsv").open("w", encoding="utf-8", newline="") as file:
         head = ["part", "collection", "kind", "author", "died", "title", "source", "year", "licence", "characters"]
         csv.writer(file, delimiter="\t").writerows([head, *rows])
-    page = tmp_path / "page.md"
-    asked = [str(tmp_path / "books.tsv"), "--lists", str(tmp_path), "--page", str(page)]
+    page, card = tmp_path / "page.md", tmp_path / "README.md"
+    card.write_text("# A base\n", encoding="utf-8")
+    asked = [str(tmp_path / "books.tsv"), "--lists", str(tmp_path), "--page", str(page), "--card", str(card)]
     assert CliRunner().invoke(sources, asked, catch_exceptions=False).exit_code == 0
+    before = card.read_text(encoding="utf-8")
+    assert before.startswith("# A base\n\n## Sources\n")
+    assert before.endswith("| a/b | CC BY 4.0; US government work / CC0; public domain | 40 |\n")
+    assert CliRunner().invoke(sources, asked, catch_exceptions=False).exit_code == 0
+    assert card.read_text(encoding="utf-8") == before
     assert "Emma" in (tmp_path / "base-books.tsv").read_text(encoding="utf-8")
     listed = (tmp_path / "base-modern.tsv").read_text(encoding="utf-8").splitlines()
     assert len(listed) == 4
@@ -166,3 +174,8 @@ def test_sources_are_listed_and_the_authors_whose_licences_ask_for_it_are_named(
     named = page.read_text(encoding="utf-8")
     link = "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)"
     assert named.splitlines()[-1] == f"| https://github.com/a/b | {link} | Ann\\|Ben |"
+
+
+def test_the_card_of_the_included_base_lists_the_sources_in_the_docs() -> None:
+    card = (ROOT / "src" / "afterword" / "bases" / "english" / "README.md").read_text(encoding="utf-8")
+    assert card.endswith(on_card(sorted((ROOT / "docs").glob("base-*.tsv"))))
