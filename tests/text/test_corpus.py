@@ -384,3 +384,12 @@ def test_too_many_labels_are_refused_where_they_become_so(tmp_path: Path, monkey
     read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n", lowercase=True)
     with pytest.raises(TextError, match=r"mail\.txt:62 has a new label; at most 3 different ones are allowed"):
         read(tmp_path, f"{GOOD}egg\tone\nHAM\ttwo\n")
+
+
+@given(st.integers(1, 9), st.integers(200, 900))
+def test_labels_that_come_second_are_told_to_be_swapped(kinds: int, number: int) -> None:
+    lines = [(f"kind {k % kinds}", f"title {k}") for k in range(number)]
+    with tempfile.TemporaryDirectory() as place:
+        read(Path(place), "".join(f"{label}\t{text}\n" for label, text in lines))
+        with pytest.raises(TextError, match=r"mail\.txt:[0-9]+: the label seems to come second, .*: swap the columns"):
+            read(Path(place), "".join(f"{text}\t{label}\n" for label, text in lines))

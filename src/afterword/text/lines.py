@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import chain, islice
+from itertools import chain
 
 from afterword.errors import OptionError, TextError
 from afterword.text.decoding import Reader
@@ -16,6 +16,7 @@ from afterword.text.documents import Document
 from afterword.text.patterns import Expression
 from afterword.text.tokenizer import Tokenizer
 from afterword.text.unicode import lower
+from afterword.wording import listed_names
 
 PIECE = 1 << 20  # characters
 LONGEST = 4_000_000  # characters of a line; scoring one takes some hundred bytes for each
@@ -56,31 +57,32 @@ def joined(lines: list[str]) -> Iterator[str]:
 
 
 TAB = "\t"
-LISTED = 5  # labels that a message about an unknown one names
+FEW = 50  # labels, of which some may have the same text
 MOST = 1000  # different labels: more are ids or texts, taken for labels by mistake
 
 
 def check_labelled(documents: Iterable[Document], reader: Reader, lowercase: bool) -> None:
     """Raise TextError for the first line of `documents` that is neither empty nor a label, a tab and a text.
 
-    Raise it also for more than `MOST` labels; with `lowercase`, labels that differ only in case are the same.
+    Raise it also for more than `MOST` labels, and for many more labels than texts. With `lowercase`, labels that differ
+    only in case are the same.
     """
-    labels: set[str] = set()
+    labels, texts = set[str](), set[str]()
     for document in documents:
         for number, line in enumerate(chain.from_iterable(whole_lines(reader.pieces(document))), start=1):
-            label, tab, text = line.partition(TAB)
-            if not line or (label in labels and text):
+            (label, tab, text), place = line.partition(TAB), f"{document.name}:{number}"
+            if not line or (label in labels and text and len(texts) > len(labels)):
                 continue
             if not (label and tab and text):
                 missing = "tab" if not tab else "label before its tab" if not label else "text after its tab"
-                wanted = "with `labels` every line is a label, a tab and a text"
-                raise TextError(f"{document.name}:{number} has no {missing}: {wanted}")
+                raise TextError(f"{place} has no {missing}: with `labels` every line is a label, a tab and a text")
             labels.add(lower(label) if lowercase else label)
+            texts.add(text)
+            if len(labels) > FEW + 10 * len(texts):
+                raise TextError(f"{place}: the label seems to come second, after the tab: swap the columns")
             if len(labels) > MOST:
-                raise TextError(
-                    f"{document.name}:{number} has a new label; at most {MOST:,} different ones are allowed: "
-                    "the text before the first tab of a line must be its kind"
-                )
+                what = f"{place} has a new label; at most {MOST:,} different ones are allowed"
+                raise TextError(f"{what}: the text before the first tab of a line must be its kind")
 
 
 def count_labels(texts: Iterable[str], lowercase: bool) -> dict[str, int]:
@@ -100,10 +102,8 @@ def known_label(label: str, labels: Mapping[str, int], tokenizer: Tokenizer) -> 
     name = tokenizer.normalise(label)
     if name not in labels:
         close = get_close_matches(name, labels, n=1)
-        first = ", ".join(map(repr, islice(labels, LISTED)))
-        more = f" and {len(labels) - LISTED:,} more" if len(labels) > LISTED else ""
         meant = f"did you mean {close[0]!r}? " if close else ""
-        raise OptionError(f"unknown label {name[:40]!r}: {meant}the model knows {first}{more}")
+        raise OptionError(f"unknown label {name[:40]!r}: {meant}the model knows {listed_names(map(repr, labels))}")
     return name
 
 
