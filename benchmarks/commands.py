@@ -182,6 +182,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "base": ["plan", "bases"],
     "classic": ["plan"],
     "comparison": ["plan", "bases", "filters"],
+    "ends": ["plan", "bases", "filters"],
     "expectation": ["plan"],
     "odd": ["plan", "detectors"],
     "plan": ["plan"],

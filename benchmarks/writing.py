@@ -5,6 +5,7 @@
     python -m benchmarks.writing rules MODEL        texts of 30 characters, free and by a pattern, in turns
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
+    python -m benchmarks.writing ends RUN...        how many of 100 texts end with a sentence, and how long they are
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
 
 Alone on the machine. RUN is a run's folder, which keeps its text; MODEL must know A to Z, a to z and the full stop.
@@ -17,8 +18,9 @@ keyboards have: trigrams of words, counted in the same training text, with stupi
 
 `loops` prints the share of samples of 500 characters that contain 20 characters twice, by temperature, without the
 penalty and with the one that suits the text; the same of the held-out text; and what the penalty does to that text's
-cost at temperature 0.5. `words` prints the share of written words that are neither in the dictionary nor in the text,
-and how varied the writing is: the share of different known words among the first 4,000.
+cost at temperature 0.5. `ends` continues 100 places of the held-out text, each to the end of the sentence after a
+length. `words` prints the share of written words that are neither in the dictionary nor in the text, and how varied the
+writing is: the share of different known words among the first 4,000.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ from afterword.generation.writer import Writer
 from afterword.language_model import LanguageModel, load
 from afterword.model.network.network import log_probabilities
 from afterword.text.encoded import SPLITS
-from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword, some, watched
+from afterword.text.sentences import sentence_ends
+from benchmarks.commands import as_written, bits, echo_row, echo_table, run_afterword, some, watched, write_result
 
 RULED_LENGTH, ALONE, TOGETHER = 30, 60, 1024
 PATTERN = "[A-Z][a-z ]{28}[.]"
@@ -55,6 +58,7 @@ COLD = (0.2, 0.5)  # temperatures
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
+ENDS, LENGTHS = 100, (120, 500, 2000)  # texts, and the lengths of the page: a sentence or two, a paragraph, a page
 LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorter context, as in Brants 2007
 
 
@@ -178,6 +182,28 @@ def trigrams(text: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
 
 def _written(model: LanguageModel, temperature: float, **settings: Any):  # type: ignore[no-untyped-def]
     return model.samples(num=SAMPLES, seed=0, max_tokens=LENGTH, temperature=temperature, **settings)
+
+
+@main.command(help="How many texts end with a sentence.")
+@click.argument("runs", nargs=-1, required=True)
+def ends(runs: Sequence[str]) -> None:
+    echo_table(["run", "length", "end with a sentence", "median length", "longest"])
+    for run in runs:
+        model = load(run)
+        held_out = "".join(model.learned_from().texts("validation"))
+        places = [found.end() for found in re.finditer(r"\w(?= )", held_out) if found.end() > CONTEXT]
+        for length in LENGTHS:
+            texts, ended = [], 0
+            for seed, at in enumerate(np.random.default_rng(0).choice(places, some(ENDS)).tolist()):
+                before = held_out[at - CONTEXT : at]
+                sample = model.generate(before, seed=seed, max_tokens=length, finish_sentence=True)
+                texts.append(len(sample.text))
+                ended += sentence_ends(str(sample))[-1:] >= [len(str(sample).rstrip())]
+            facts = {"texts": len(texts), "ended": ended, "median": statistics.median(texts), "longest": max(texts)}
+            write_result("ends", run=Path(run).name, length=length, **facts)
+            echo_row(
+                [Path(run).name, f"{length}", f"{ended} of {len(texts)}", f"{facts['median']:.0f}", f"{max(texts)}"]
+            )
 
 
 @main.command(help="How often texts repeat themselves.")

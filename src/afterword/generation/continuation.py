@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.generation.copying import CopyGuard, Passages
-from afterword.generation.ending import BEYOND, BEYOND_RULED, Ending, Goal, StopStrings
+from afterword.generation.ending import BEYOND, Ending, Goal, StopStrings
 from afterword.generation.prefill import Reading
 from afterword.generation.repeats import TOKENS_KEPT, WARM, Repeats
 from afterword.generation.rules import APOSTROPHES, Rule, Rules, contained, is_of_word
@@ -55,9 +55,8 @@ class Policy:
         finishes = sampling.finish_sentence
         if finishes is None:  # a given length is exact, and a pattern describes the whole text
             finishes = model.writing.finish_sentence and sampling.max_tokens is None and sampling.pattern is None
-        beyond = (BEYOND_RULED if sampling.rules else BEYOND) if finishes else 0
-        if sampling.sentences or beyond:
-            self.goal = Goal(sampling.sentences, self.resolved.max_tokens, beyond, not tokenizer.lowercase)
+        if sampling.sentences or finishes:
+            self.goal = Goal(sampling.sentences, self.resolved.max_tokens, finishes, not tokenizer.lowercase)
         self.mask = self._mask(model.masked)
         drawn = np.flatnonzero(np.isfinite(self.mask)).tolist()
         self.may_end = tokenizer.end in drawn
@@ -75,7 +74,8 @@ class Policy:
         self.rules: Rules | None = None
         if sampling.rules:
             # an automaton without a length is far smaller; a text that finishes its sentence needs none
-            self._longest = None if beyond and sampling.pattern is None else self.resolved.max_tokens + beyond
+            most = self.resolved.max_tokens + BEYOND * finishes
+            self._longest = None if finishes and sampling.pattern is None else most
             self.rules = self._rules()
         # what must follow may be a token that never occurred alone in training, except for the end and a shared row
         self.allowed = self._mask([row for row in model.masked if row == tokenizer.end or row >= tokenizer.own_rows])
@@ -180,7 +180,7 @@ class Continuation:
             self._rule = (policy.rules_with_label if self._label else policy.rules).begin()
             if self._rule.finished:
                 self.finish_reason = "stop"
-        self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.beyond)
+        self._limits_tokens = self._rule is None and not (policy.goal and policy.goal.finishes)
         self._repeats = policy.repeats(prompt)
         self._guard = None if policy.passages is None else CopyGuard(policy.passages, self.tokenizer.normalise(prompt))
         self._word = policy.words.after(prompt) if policy.words else ()

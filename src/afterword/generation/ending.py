@@ -10,11 +10,10 @@ import regex
 
 from afterword.text.sentences import CONTEXT, stops
 
-# the most characters from the length of a text to the end of its sentence, without rules and with rules
-BEYOND, BEYOND_RULED = 200, 800
+BEYOND = 800  # the most characters from the length of a text to the end of its sentence: verse has long ones
 OPEN, SHUT = "01"
 # without one, it ends with a line, then with a word
-LAST = regex.compile(rf".{{150,}}?(?=\n)|.{{180,}}?(?=\s)|.{{{BEYOND}}}", regex.DOTALL)
+LAST = regex.compile(rf".{{{BEYOND - 50},}}?(?=\n)|.{{{BEYOND - 20},}}?(?=\s)|.{{{BEYOND}}}", regex.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,9 @@ class Goal:
     sentences: int
     """The number of sentences; 0 for any number."""
     most: int
-    """The length after which the text ends: at once if `beyond` is 0, else with the next sentence."""
-    beyond: int
-    """The most characters from there to the end of that sentence, at least `BEYOND`; 0 to end at `most`."""
+    """The length after which the text ends: at once, or if it `finishes`, with the next sentence."""
+    finishes: bool
+    """True if the text goes on to the end of its sentence, for at most `BEYOND` characters."""
     cased: bool
     """False if the model writes lower-case letters only."""
 
@@ -62,8 +61,8 @@ class Ending:
         certain, has_ended = self._count_sentences()
         if has_ended:
             return self._give(certain), "stop"
-        if self._goal.beyond and self._most < math.inf:
-            last = LAST.match(self._text, int(self._most) + self._goal.beyond - BEYOND)
+        if self._goal.finishes and self._most < math.inf:
+            last = LAST.match(self._text, int(self._most))
             if last and (place := self._open.find(OPEN, last.end() - 1) + 1):
                 return self._give(place), "length"
         part = self._give(certain)
@@ -87,7 +86,7 @@ class Ending:
     def _is_end(self, place: int) -> bool:
         """Return whether the text ends if a sentence ends at that `place`."""
         enough = 0 < self._goal.sentences <= self._sentences + 1
-        return self._open[place - 1] == OPEN and (enough or (self._goal.beyond > 0 and place > self._most))
+        return self._open[place - 1] == OPEN and (enough or (self._goal.finishes and place > self._most))
 
     def _forget(self) -> None:
         """Drop all but the last characters of a text whose sentences are all counted."""

@@ -144,7 +144,7 @@ class Sampling(Filters):
         minimum=0,
     )
     finish_sentence: bool | None = setting(
-        "after max-tokens, continue to the end of the sentence, for at most 200 characters, or 800 with a rule "
+        "after max-tokens, continue to the end of the sentence, for at most 800 characters "
         "(default: yes for running text without max-tokens or pattern)",
         default=None,
     )

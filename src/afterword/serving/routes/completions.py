@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from afterword.generation.continuation import Policy
-from afterword.generation.ending import BEYOND, BEYOND_RULED
+from afterword.generation.ending import BEYOND
 from afterword.generation.rules import most_states
 from afterword.generation.writer import likeliest, random_seed
 from afterword.serving.http.endpoints import Call, Events
@@ -68,8 +68,8 @@ class CompletionRequest(with_settings(SteeredRequest, *WRITTEN)):  # type: ignor
     @property
     def longest(self) -> int:
         """The most tokens of a text; with a pattern, characters."""
-        beyond = BEYOND if self.pattern is None else BEYOND_RULED
-        return (DEFAULT_TOKENS if self.max_tokens is None else self.max_tokens) + beyond * bool(self.finish_sentence)
+        most = DEFAULT_TOKENS if self.max_tokens is None else self.max_tokens
+        return most + BEYOND * bool(self.finish_sentence)
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):

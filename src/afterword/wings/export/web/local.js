@@ -3,7 +3,7 @@
 import { certainEnd, sentenceEnds } from "./sentences.js";
 import { BOUNDARY } from "./shades.js";
 
-const FINISH_WITHIN = 200; // tokens, at most, to finish a sentence
+const FINISH_WITHIN = 800; // tokens, at most, to finish a sentence
 const CONTEXT = 100; // characters before a text that decide where its first sentence ends
 
 export class ApiError extends Error {}
