@@ -473,7 +473,7 @@ def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
 
 
 def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
-    """From an empty server to a text of a model of one's own there are four clicks, also if its training is stopped."""
+    """From an empty server to a text there are four clicks: english writes until one's own model can."""
     content = "".join(f"The {k}th line of this book, and no more.\n" for k in range(400))
     with serving("--train", tmp_path) as server:
         page = open_page(tab, server.url, "simple")
@@ -483,19 +483,35 @@ def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
         drop(page, "#train", "empty.txt", content)
         page.until("document.getElementById('train-name')?.value === 'empty'")
         drop(page, "#train", "Größe (2).tar.md", f"# The *book*\n\n{content}")  # 1, or 2 with "Choose a file"
-        page.until("document.getElementById('plan')?.innerText.includes('note: read the text of Grosse-2-tar.md')")
+        page.until("document.getElementById('notes')?.innerText.includes('note: read the text of Grosse-2-tar.md')")
+        assert "about 5 minutes" in page.text("#expect")
+        assert page.run("document.getElementById('train-start').getBoundingClientRect().bottom") < 900
+        assert not re.search(r"LSTM|gram\b|%|Gates|learning|dropout", page.text("body"))  # nothing to set
         page.click("#train-start")  # 3
-        page.until("document.getElementById('progress')?.innerText.includes('Training')")
-        page.run("document.getElementById('train-stop').click()")  # which moves as soon as there is a model
-        page.until("document.getElementById('progress').innerText.includes('Stopped')")
-        page.until("document.getElementById('area').checkVisibility()")  # the page makes room for the first model
-        assert page.run("document.querySelector('#model b').innerText") == "Grosse-2-tar"
-        page.click("#write")  # 4
+        page.until("document.getElementById('progress')?.innerText.includes('is being trained')")
+        assert "you write with english" in page.text("#progress")
+        stop = "document.getElementById('train-stop')?.getBoundingClientRect().toJSON()"
+        before = page.run(stop)
+        page.click("#write")  # 4, while it trains
         page.until(f"{VALUE}.length > 20")
         page.press("Escape")
-        page.click("#train-again")
-        page.until("document.getElementById('train')?.checkVisibility()")
+        page.click("#train-another")
+        page.until("document.getElementById('train')?.innerText.includes('one model is trained at a time')")
+        page.click("#train-another")
+        page.until("document.getElementById('models')?.value === 'Grosse-2-tar'")  # it can write now
+        assert page.run(stop) == before
+        page.click("#train-stop")
+        page.until("document.getElementById('progress').innerText.includes('was stopped')")
+        page.until("!document.getElementById('progress')")  # by itself
+        assert not page.run("document.getElementById('train')")
+        page.click("#train-more")
+        page.until("!!document.getElementById('progress')?.innerText.match(/1[45] min left/)")  # the rest, and ten more
+        page.click("#train-stop")
+        page.until("document.getElementById('progress')?.innerText.includes('was stopped')")
         page.click("#face-all")
+        page.click("#train-another")
+        drop(page, "#train", "b.txt", content)
+        page.until("document.getElementById('plan')?.innerText.includes('learning-rate')")
         page.click("#tab-watch")
         page.until("document.getElementById('run-state')?.innerText.startsWith('Stopped')")
         assert page.run("document.getElementById('run-resume').checkVisibility()")

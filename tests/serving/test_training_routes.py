@@ -44,6 +44,7 @@ def server(models: Path, place: Path) -> Iterator[Serving]:
 def test_a_run_is_begun_stopped_resumed_and_survives_a_kill_and_the_end_of_its_server(tmp_path: Path) -> None:
     place = tmp_path / "runs"
     with serving("--train", place) as server:
+        assert [one["id"] for one in server.get("/v1/models").json["data"]] == ["english"]  # to write with meanwhile
         begun = server.post("/v1/runs", {"text": BOOK, "name": "book", "minutes": 100})
         assert (begun.status, begun.json["id"], begun.json["state"]) == (201, "book", "training")
         assert begun.json["model"] in (None, "book")  # the first one may be saved already
@@ -61,8 +62,11 @@ def test_a_run_is_begun_stopped_resumed_and_survives_a_kill_and_the_end_of_its_s
         assert server.post("/v1/runs", {"text": BOOK, "name": "book"}).status == 409
         assert server.complete(model="book", prompt="The ", max_tokens=2)["usage"]["completion_tokens"] == 2
 
-        resumed = server.post("/v1/runs/book/resume", {})
+        assert server.post("/v1/runs/book/resume", {"minutes": 0}).status == 400
+        resumed = server.post("/v1/runs/book/resume", {"minutes": 50})
         assert (resumed.status, resumed.json["state"]) == (200, "training")
+        until(lambda: RunFolder(place / "book").read_record().stages)  # that it is trained for longer
+        wait_for(server, "book", steps=step + 1)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(PATIENCE)
     until(lambda: not RunFolder(place / "book").is_locked)  # training ends with its server

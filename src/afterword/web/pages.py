@@ -13,7 +13,7 @@ from functools import cache
 IMPORT = re.compile(r'^import \{(.*)\} from "\./(?:vendor/)?(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:const|(?:async )?function\*?|class) (\w+)", re.MULTILINE)
 EXPORTS = re.compile(r"export\{([^}]*)\};?\s*\Z")  # of a package from elsewhere
-BLANK = re.compile(r"^ *(?:(?://[^\n]*|/\*\*.*?\*/)?\n)?", re.MULTILINE | re.DOTALL)  # comments, indentation
+BLANK = re.compile(r"^ *(?:(?://[^\n]*|/\*\*.*?\*/)?\n)?", re.MULTILINE | re.DOTALL)  # left out of exports
 
 MOST_BITS, LEVELS = 8.0, 12  # the strongest shade, and the number of shades; as in shades.js
 # surprises, as elements and as highlights; positive and negative values, and gates
@@ -67,11 +67,6 @@ def bundle(names: Sequence[str], own: Mapping[str, str] = {}) -> str:
         closed = f"(() => {{\n{body}return {{ {', '.join(exported)} }};\n}})()"
         found.append(f"const ${name.rpartition('/')[2]} = globalThis.document ? {closed} : {{}};\n")
     return "\n".join(found)
-
-
-def lean(code: str) -> str:
-    """Return `code` without comments and indentation."""
-    return BLANK.sub("", code)
 
 
 def not_exported(code: str) -> str:

@@ -92,6 +92,7 @@ export const page = new Store({
   mostShaded: 0, // the largest number of characters that are scored one by one, from there too
   runs: [],
   trains: false,
+  isTrainOpen: false, // whether another model may be trained here
   tab: "write",
   theme: document.documentElement.dataset.theme,
   face: document.documentElement.dataset.face, // "simple" or "all"

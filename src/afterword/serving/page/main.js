@@ -59,7 +59,7 @@ export async function refresh() {
     page.set({ models: data, model: data.some(({ id }) => id === wanted) ? wanted : (data[0]?.id ?? null) });
     const { data: runs, trains } = await call("GET", "/v1/runs");
     page.set({ runs, trains });
-    if (trains && !byId("training").firstChild) (await import("./train.js")).begin(byId("training"), writer, refresh, chooseModel);
+    if (trains && !byId("training").firstChild) (await import("./train.js")).begin(byId("training"), byId("own"), writer, refresh, chooseModel);
   } catch (error) {
     // a notice already says that the server does not answer
     if (page.get().isReached) writing.set({ complaint: { text: error.message, param: null } });
@@ -148,9 +148,9 @@ async function furnish() {
   render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
 }
 
-/** Hide the sheet until there is a model to write with. */
-function showSheet({ models, trains }) {
-  document.body.classList.toggle("untrained", trains && !models.length && !writer.text);
+/** Hide the sheet until the first model is being trained, or is there besides the base that helps out meanwhile. */
+function showSheet({ models, runs, trains }) {
+  document.body.classList.toggle("untrained", trains && !runs.length && models.every(({ id }) => id === "english") && !writer.text);
 }
 
 const isWide = matchMedia("(min-width: 900px)").matches;

@@ -9,44 +9,77 @@ import { writing } from "./writer.js";
 
 const PAUSE = 400; // milliseconds without a change before a plan is requested
 
+const TEN = 10; // minutes
+const READ = 6000; // milliseconds in which one reads that a run has ended
 const LIVE = 1000; // milliseconds between two requests for a run that trains
 const QUIET = 10_000; // and for other runs
+const EXPECT = minutes => `It takes about ${number(minutes)} minute${minutes === 1 ? "" : "s"}; you can write with it before the end. A small model finds words and clauses in your manner, beside your own; it writes no finished pages.`;
 const FIRST = { reports: [], next: 0 };
 
-export function begin(panel, writer, refresh, choose) {
+/** `own` is the place beside the model's name. */
+export function begin(panel, own, writer, refresh, choose) {
   render(html`<${Training} writer=${writer} refresh=${refresh} choose=${choose} />`, panel);
+  render(html`<${More} refresh=${refresh} />`, own);
+}
+
+/** What one can do with a model: train it for longer, or train another. */
+function More({ refresh }) {
+  const { runs, model, models, isTrainOpen } = useStore(page);
+  const { error, isBusy, ask } = useRequest();
+  const run = runs.find(({ id }) => id === model);
+  const isTraining = runs.some(({ state }) => state === "training");
+  const longer = () => ask(async () => {
+    await call("POST", `/v1/runs/${encodeURIComponent(model)}/resume`, { minutes: TEN });
+    await refresh();
+  });
+  return html`
+    ${run && !isTraining && html`<button id="train-more" disabled=${isBusy} onClick=${longer}>Train ten more minutes</button>`}
+    ${(runs.length > 0 || models.length > 1) && html`<button id="train-another" aria-expanded=${String(isTrainOpen)}
+      onClick=${() => page.set({ isTrainOpen: !isTrainOpen })}>Train another</button>`}
+    <span class="error" role="status">${error}</span>`;
 }
 
 function Training({ writer, refresh, choose }) {
-  const { runs, tab } = useStore(page);
-  const [own, setOwn] = useState(null); // the run that was started here
+  const { runs, tab, isTrainOpen } = useStore(page);
+  const [shown, setShown] = useState(null); // the run that trains, or has trained
   const training = runs.find(({ state }) => state === "training")?.id;
-  const id = training ?? own;
-  const started = async id => {
-    setOwn(id);
+  useEffect(() => training && setShown(training), [training]);
+  const started = async () => {
+    page.set({ isTrainOpen: false });
     await refresh();
   };
-  return html`<div hidden=${tab !== "write" && tab !== "watch"}>${id && tab === "write"
-    ? html`<${Progress} key=${id} id=${id} refresh=${refresh} choose=${id === own && choose} close=${() => setOwn(null)} />`
-    : html`<${Train} writer=${writer} started=${started} isBusy=${Boolean(training)} />`}</div>`;
+  return html`<div hidden=${tab !== "write" && tab !== "watch"}>
+    ${shown && tab === "write" && html`<${Progress} key=${shown} id=${shown} refresh=${refresh} choose=${choose} close=${() => setShown(null)} />`}
+    ${(isTrainOpen || !runs.length) && html`<${Train} writer=${writer} started=${started} training=${training} />`}</div>`;
 }
 
-/** A run in one line. If it was started here, its model is selected as soon as it exists. */
+/** A run that trains. Its model is selected as soon as it exists: a run that begins with a base has improved on it by then. */
 function Progress({ id, refresh, choose, close }) {
   const [run, lookAgain] = useRun(id, "write");
-  const { state, step, steps, model, message, error } = run;
+  const { models, face } = useStore(page);
+  const { state, step, steps, seconds_left: left, model, message, error } = run;
+  const before = useRef(); // the model, when the run was last looked at
+  const other = models.find(one => one.id !== id)?.id;
   useEffect(() => {
-    if (model) refresh().then(() => choose && choose(model));
+    const isNew = before.current === null;
+    before.current = model;
+    if (model) refresh().then(() => isNew && choose(model));
+    if (state === "ended" || state === "stopped") {
+      const timer = setTimeout(close, READ);
+      return () => clearTimeout(timer);
+    }
   }, [model, state]);
   const stop = async () => {
     await call("POST", `/v1/runs/${encodeURIComponent(id)}/stop`, {});
     lookAgain();
   };
   const isTraining = state === "training";
+  const time = left === null || left === undefined ? "it is being prepared" : `${span(left)} left`;
+  const meanwhile = model ? "You write with it already, and it gets better." : other ? `Until it can write, you write with ${other}.` : "";
+  const said = { training: `is being trained: ${time}. ${meanwhile}`, ended: "is ready.", stopped: "was stopped, and can write." }[state];
   return html`<section class="box" id="progress" aria-label=${`Run ${id}`}>
-    <div class="apart"><span role="status"><b>${id}</b> ${state && summary(run)} ${isTraining && model && "You can write with it already."}</span>
-      ${isTraining ? html`<button id="train-stop" onClick=${stop}>Stop training</button>`
-        : html`<button id="train-again" disabled=${!state} onClick=${close}>Train another</button>`}</div>
+    <div class="apart"><span role="status"><b>${id}</b> ${face === "all" && state ? summary(run) : said}</span>
+      ${isTraining ? html`<button id="train-stop" onClick=${stop}>Stop training</button>` : html`<button id="train-close" onClick=${close}>Close</button>`}</div>
     <progress aria-label="progress" value=${step ?? 0} max=${steps || 1}></progress>
     ${(message ?? error) && html`<p class="error">${message ?? error}</p>`}
   </section>`;
@@ -100,37 +133,36 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
   return `${what}: ${where}, after ${span(seconds ?? 0)}.`;
 }
 
-const linesOf = ({ plan, notes }) => [...plan, ...notes.map(note => `note: ${note}`)];
-
-function Train({ writer, started, isBusy }) {
-  const [{ text, source, called }, setGiven] = useState({ text: null }); // a text, or a document, to be read by the server
+function Train({ writer, started, training }) {
+  const [{ source, called, ...given }, setGiven] = useState({}); // a text, or a document, to be read by the server
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
   const starting = useRef(false);
   const { found: plan, error, isBusy: isPlanning, set, ask } = useRequest();
-  const body = { ...(text?.document ? text : { text }), name, minutes, lines };
-  const { endings, models } = useStore(page);
-  const hasModel = models.length > 0;
+  const body = { ...given, name, minutes, lines };
+  const { endings, face } = useStore(page);
+  const isSimple = face === "simple";
   useStore(writing); // the sheet's text may be used as soon as there is one
 
   // The plan before stays in view until the next: else Start moves under the pointer of who has just left a field.
   useEffect(() => {
-    set(text === null || !name ? { found: null, error: null } : { error: null });
-    if (text === null || !name) return;
-    const planned = async signal => linesOf(await call("POST", "/v1/runs/plan", body, signal));
+    set(source && name && !training ? { error: null } : { found: null, error: null });
+    if (!source || !name || training) return;
+    const planned = signal => call("POST", "/v1/runs/plan", body, signal);
     const timer = setTimeout(() => starting.current || ask(planned), PAUSE); // a plan meanwhile would find its name taken
     return () => clearTimeout(timer);
-  }, [text, name, minutes, lines]);
+  }, [source, name, minutes, lines, training]);
 
   const take = (found, from, callIt) => {
-    setGiven({ text: found, source: from, called: callIt });
+    setGiven({ ...found, source: from, called: callIt });
     if (!name || name === called) setName(callIt); // unless another was typed
   };
   const takeFile = async file => {
     try {
       const { encoding, ...found } = await textOf(file, endings);
-      take(found.text ?? found, encoding ? `${file.name}, read as ${encoding}` : file.name, runName(file.name));
+      const size = found.text === undefined ? "" : `: ${number(found.text.length)} characters${encoding ? `, read as ${encoding}` : ""}`;
+      take(found, file.name + size, runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
@@ -138,33 +170,33 @@ function Train({ writer, started, isBusy }) {
   const start = () => starting.current || ask(async () => {
     starting.current = true;
     try {
-      const { id } = await call("POST", "/v1/runs", body);
-      setGiven({ text: null });
-      setName("");
-      await started(id);
+      await call("POST", "/v1/runs", body);
+      await started();
       return null;
     } finally {
       starting.current = false;
     }
   });
+  const notes = plan?.notes.map(note => `note: ${note}`) ?? [];
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <div class="bar">
       <h2>Train a model</h2>
-      <span class="soft grow">${text === null ? "Drop a text of your own here, or choose a file. It is sent to this server only." : text.document ? source : `${source}: ${number(text.length)} characters`}</span>
-      <button id="train-file" class=${hasModel || text ? null : "primary"} onClick=${async () => { const file = await chosenFile(["text/*", ".txt", ".csv", ".log", ...endings].join()); if (file) takeFile(file); }}>Choose a file</button>
-      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
+      <span class="soft grow">${source ?? "Drop a text of your own here, or choose a file. It is sent to this server only."}</span>
+      <button id="train-file" class=${source ? null : "primary"} onClick=${async () => { const file = await chosenFile(["text/*", ".txt", ".csv", ".log", ...endings].join()); if (file) takeFile(file); }}>Choose a file</button>
+      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take({ text: writer.text }, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
-    ${text !== null && html`
+    ${training && html`<p class="soft">${training} is being trained, and one model is trained at a time: stop it, or wait until it is ready.</p>`}
+    ${source && html`
       <div class="fields">
         <label>name <input id="train-name" value=${name} onInput=${event => setName(event.currentTarget.value)} /></label>
-        <label>minutes <input id="train-minutes" type="number" min="0.1" step="1" value=${minutes}
+        <label class="more">minutes <input id="train-minutes" type="number" min="0.1" step="1" value=${minutes}
           onChange=${event => setMinutes(event.currentTarget.valueAsNumber || 5)} /></label>
-        <label><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a separate text</label>
+        <label class="more"><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a separate text</label>
+        <button class="primary" id="train-start" disabled=${!name || training} onClick=${start}>Start</button>
       </div>
-      ${!plan && !error && html`<p class="soft" role="status">${name ? "Planning…" : "Enter a name."}</p>`}
-      ${plan && html`<pre id="plan" class="sample" aria-busy=${String(isPlanning)}>${plan.join("\n")}</pre>`}
-      <button class="primary" id="train-start" disabled=${!name || isBusy} onClick=${start}>Start</button>
-      ${isBusy && html`<span class="soft"> another run is training</span>`}`}
+      <p class="soft" id="expect" role="status">${name ? EXPECT(minutes) : "Enter a name."}</p>
+      ${plan && (isSimple ? notes.length > 0 && html`<p class="soft" id="notes">${notes.join("; ")}</p>`
+        : html`<pre id="plan" class="sample" aria-busy=${String(isPlanning)}>${[...plan.plan, ...notes].join("\n")}</pre>`)}`}
     <p class="error" role="status">${error}</p>
   </section>`;
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -76,6 +76,12 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """An empty object."""
 
 
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The minutes to train for in addition, also after the end; without them, the run continues to its planned end."""
+
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=525_600)] | None = None
+
+
 class PlanReply(msgspec.Struct):
     """The lines that `afterword plan` prints, and its notes."""
 
@@ -115,13 +121,13 @@ async def stop(call: Call[Service], body: Nothing) -> RunSummary:
     return await asyncio.to_thread(summary, call.service.runs, name)
 
 
-def resume(call: Call[Service], body: Nothing) -> RunSummary:
+def resume(call: Call[Service], body: ResumeRequest) -> RunSummary:
     """Resume a run."""
     trainer, name = _trainer(call), call.path["id"]
     _check_known(call, name)
     if name not in trainer.folders():
         raise ApiError(409, f"{name} never started: start a new run")
-    trainer.resume(name)
+    trainer.resume(name, body.minutes)
     return summary(call.service.runs, name)
 
 

@@ -130,16 +130,17 @@ class Trainer:
                 raise _taken(wish.name)
             self._start(wish.name, ["train", wish.file, *wish.options, "--out", wish.name], self._create_text(wish))
 
-    def resume(self, name: str) -> None:
-        """Resume a run. Raises ApiError if it cannot be resumed."""
+    def resume(self, name: str, minutes: float | None = None) -> None:
+        """Resume a run, for some `minutes` more if they are given. Raises ApiError if it cannot be resumed."""
         with self._lock:
             self._check_free()
             folder = RunFolder(self.place / name)
             if folder.is_locked:
                 raise ApiError(409, f"{name} is being trained by another process")
-            if folder.read_record().ended is not None:
-                raise ApiError(409, f"{name} has finished: start another run")
-            self._start(name, ["train", "--resume", name])
+            more = [] if minutes is None else ["--more-minutes", repr(minutes)]
+            if not more and folder.read_record().ended is not None:
+                raise ApiError(409, f"{name} has finished: give the minutes to train it for, or start another run")
+            self._start(name, ["train", "--resume", name, *more])
 
     def stop(self, name: str) -> None:
         """Ask the training process to save the run and end. Raises ApiError if the run is not being trained."""

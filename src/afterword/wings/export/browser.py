@@ -15,12 +15,12 @@ from afterword.settings import Settings, setting, settings_class
 from afterword.storage import is_whole_file, output, write_bytes
 from afterword.web.engine import Packed
 from afterword.web.pages import (
+    BLANK,
     bundle,
     document,
     filled,
     imported,
     inline,
-    lean,
     not_exported,
     policy,
     read,
@@ -100,7 +100,7 @@ def model_html(exported: Packed, settings: PageSettings, name: str) -> str:
     """
     code = not_exported(exported.script(with_weights=False))
     scripts = bundle(SCRIPTS, {"api": _web("local.js")})
-    script = "\n" + lean("\n".join([code, scripts, imported(_web("page.js"))]))
+    script = "\n" + BLANK.sub("", "\n".join([code, scripts, imported(_web("page.js"))]))
     css = style() + read("afterword.web", "sheet.css")
     about = {"description": settings.description, "author": settings.author, "license": settings.licence}
     meta = ['<link rel="icon" href="data:,">']
