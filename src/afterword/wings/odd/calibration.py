@@ -72,7 +72,7 @@ class ByLength:
     """The usual amount of something in normal lines, by their length."""
 
     mean: tuple[Finite, Finite]
-    """a, b: a + b · length."""
+    """a, b: a + b · length, which does not rise."""
     variance: tuple[Finite, Finite, Positive]
     """a, b, least: a + b ÷ length, but no less."""
 
@@ -81,6 +81,8 @@ class ByLength:
         """Fit n lines that have `each` [n], by least squares."""
         ones = np.ones(len(lengths))
         mean = np.linalg.lstsq(np.stack([ones, lengths], axis=1), each, rcond=None)[0]
+        if mean[1] > 0:  # a few long lines that cost much, not all long ones
+            mean = each.mean(), 0.0
         squares = (each - mean[0] - mean[1] * lengths) ** 2
         variance = np.linalg.lstsq(np.stack([ones, 1 / lengths], axis=1), squares, rcond=None)[0]
         least = max(LEAST_SPREAD * float(squares.mean()), LEAST_VARIANCE)

@@ -49,11 +49,13 @@ class Verdict(NamedTuple):
     """The place of a value; empty if something else is odd."""
     pieces: Pieces = ()
     """The odd parts of the line, from one character to another."""
+    words: str = ""
+    """The odd words of a text without their numbers."""
 
     @property
     def alike(self) -> tuple[str, str]:
-        """Equal for lines that are one finding, such as texts with the same odd words, whatever their numbers."""
-        return self.detector, DIGITS.sub("#", self.why) if "“" in self.why and self.detector == "text" else self.key
+        """Equal for lines that are one finding, such as texts with the same odd words."""
+        return self.detector, self.words or self.key
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -134,7 +136,7 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
-    found = [] if good.is_plain else good.new_values(line)
+    found = good.new_values(line)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
         value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
         said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
@@ -153,12 +155,13 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
 def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
     text is odd only if its figure is well above the accepted one."""
-    words, kind, hidden = _words(cost), split(text).kind, good.hide(text)
-    key = f"{kind} {DIGITS.sub('#', good.hide(words))}" if words and not good.is_plain else hidden
+    said, kind, hidden = _words(cost), split(text).kind, good.hide(text)
+    words = "" if good.is_plain else DIGITS.sub("#", said)
+    key = f"{kind} {DIGITS.sub('#', good.hide(said))}" if words else hidden
     enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
     known = good.has_text(hidden) or not good.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
-    return [Verdict("text", f"odd text{words}", key, cost.figure, p_value, "", cost.odd_pieces)]
+    return [Verdict("text", f"odd text{said}", key, cost.figure, p_value, "", cost.odd_pieces, words)]
 
 
 def _words(cost: OddLine) -> str:
@@ -248,8 +251,8 @@ def judge(good: GoodLines, text: str, cost: OddLine, rate: float, told: Told) ->
     """
     found, number = list[list[Verdict]](), 0
     for name, one in DETECTORS.items():
-        if one.of_line:
-            number += not (one.of_fields and good.is_plain)
+        if one.of_line and not (one.of_fields and good.is_plain):
+            number += 1
             verdicts = one.of_line(good, text, cost)
             found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
     limit = rate / max(1, number - 1)  # a line has either new values or a new kind

@@ -41,6 +41,7 @@ from afterword.wings.odd.fields import (
 from afterword.wings.odd.rates import Count, Counted, Rates
 
 LATE = 3  # the last third of the lines shows how often a new kind of line comes, and calibrates the texts
+FIRST_PLACE = "0 "  # how the places in the first word of a line begin; a name has no others
 FIRST = 5  # the first fifth of the lines is read before new values count: at first, all are new
 MOST_KINDS = 10_000
 MOST_VALUES = 1000  # different ones at a place; one with more gets new ones all the time
@@ -208,8 +209,9 @@ class GoodLines:
         """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
         good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
         found, counted = list[list[NewValue]](), (Counted[None](), Counted[None]())
+        events = are_events(lines)  # whose places mean nothing
         for number, text in enumerate(lines):
-            line = split(text)
+            line = Line(split(text).kind, []) if events else split(text)
             each, kind = good.repeated(text)
             for counting, equal in zip(counted, each, strict=True):
                 counting.add(None, equal, kind)
@@ -291,8 +293,8 @@ class GoodLines:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether lines have no fields, as words and names have none: then only their text can be odd."""
-        return all(len(places) <= 1 for places in self.places.values())
+        """Whether lines have no fields, as names and events have none: then only their text can be odd."""
+        return all(place.startswith(FIRST_PLACE) for places in self.places.values() for place in places)
 
     @cached_property
     def _begins_with_time(self) -> bool:
@@ -446,12 +448,13 @@ def _around(one: Field) -> str:
 
 
 def _masked(lines: Sequence[str]) -> dict[str, bool]:
-    """Return, by surroundings, whether numbers and addresses rarely repeat, or drift."""
-    found, of_a_kind = dict[str, ValuePlace](), dict[str, bool]()
+    """Return, by surroundings, whether numbers and addresses rarely repeat, or drift; nothing in events and names."""
+    found, of_a_kind, is_plain = dict[str, ValuePlace](), dict[str, bool](), True
     for text in () if are_events(lines) else lines:
         for one in split(text).fields:
+            is_plain &= one.place.startswith(FIRST_PLACE)
             if one.kind in (TIME, ID):
                 of_a_kind[one.kind] = True
             if one.kind in (NUMBER, ADDRESS):
                 found.setdefault(_around(one), ValuePlace()).add(one.text, one.number)
-    return of_a_kind | {around: place.changes for around, place in found.items()}
+    return {} if is_plain else of_a_kind | {around: place.changes for around, place in found.items()}

@@ -332,7 +332,8 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
         masks = (*request.mask, *times)
         texts = [*map(Masks(masks), lines)]
         good = GoodLines.of(texts, None if request.auto_mask else {})
-    minutes = request.network or (MINUTES if good.is_plain else None)
+    vocabulary = "words" if are_events(texts) else "char"
+    minutes = request.network or (MINUTES if good.is_plain and vocabulary == "char" else None)
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite, minutes is not None)
     if masked := [*(f"times such as {printable(one)}" for one in times.values()), *good.masked_names]:
@@ -345,7 +346,6 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
     with temporary_folder() as temporary:
         out = temporary / "a model" if request.out is None else Path(request.out)
         name = Path(source).name if source != "-" else "lines"  # it is in the model's card
-        vocabulary = "words" if are_events(texts) else "char"
         if minutes is not None:
             model = _train(request, work, minutes, temporary / name, early, vocabulary, out)
         else:
