@@ -228,10 +228,10 @@ def units(line: str) -> Sequence[str]:
 
 
 def odd_as_read(log: Planted) -> Judged:
-    """Rank lines by p-value, and those with the same p-value by figure."""
+    """Rank lines by p-value, and those with the same p-value by bits per character."""
     with tempfile.TemporaryDirectory() as place:
         rows = printed("odd", *saved(log, Path(place)), "--as-read", "--all", "--json")
-    return [((-row["p_value"], row["figure"]), row["line"]) for row in rows]
+    return [((-row["p_value"], row["bits_per_character"]), row["line"]) for row in rows]
 
 
 def unseen_templates(log: Planted) -> Judged:

@@ -39,12 +39,20 @@ def test_as_many_normal_lines_are_flagged_as_is_asked_whatever_their_length() ->
     assert (p_values[short] <= 0.1).mean() == pytest.approx((p_values[long] <= 0.1).mean(), abs=0.06)
 
 
-def test_what_grows_with_the_length_is_as_usual_at_every_length() -> None:
+def test_what_falls_with_the_length_is_as_usual_at_every_length() -> None:
     lengths = np.arange(1.0, 201)
-    each = 3 + 2 * lengths + (-1) ** np.arange(200)
+    each = 500 - 2 * lengths + (-1) ** np.arange(200)
     found = ByLength.of(each, lengths).deviations(each, lengths)
     for some in (found[:50], found[-50:]):
         assert some.std() == pytest.approx(1, rel=0.1)
+
+
+def test_a_few_long_lines_that_cost_much_do_not_make_short_ones_odd() -> None:
+    lengths = np.append(np.linspace(10, 50, 200), [200.0, 201.0])
+    each = np.append(1 + 0.1 * (-1) ** np.arange(200), [4.0, 4.0])
+    found = ByLength.of(each, lengths).deviations(each, lengths)
+    assert found[:200].max() < 1.1
+    assert found[-1] > 3
 
 
 @given(st.integers(FEWEST, 60), st.floats(-20, 20))

@@ -527,6 +527,9 @@ def test_long_lines_are_hidden_like_short_ones_and_not_kept() -> None:
 
 
 def test_texts_with_the_same_odd_words_are_one_finding_whatever_numbers_are_in_them() -> None:
-    verdicts = [Verdict("text", f"odd text: “job{k}”", f"{kind} job#", 9.0, 1e-4) for k, kind in enumerate("abc")]
-    assert len({one.alike for one in verdicts}) == 1
-    assert len({one._replace(why="odd text", key=f"line {k}").alike for k, one in enumerate(verdicts)}) == 3
+    good = good_lines(900)
+    texts = ["job1 ends", "job2 ends = 3", "job3: ends"]
+    costs = [replace(costly(text, 9.0), odd_pieces=[(0, 4)]) for text in texts]
+    plain = GoodLines.of(["one", "two"] * 40)
+    for usual, findings in ((good, 1), (plain, 3)):
+        assert len({odd_text(usual, text, cost)[0].alike for text, cost in zip(texts, costs, strict=True)}) == findings

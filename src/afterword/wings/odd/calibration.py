@@ -82,7 +82,7 @@ class ByLength:
         ones = np.ones(len(lengths))
         mean = np.linalg.lstsq(np.stack([ones, lengths], axis=1), each, rcond=None)[0]
         if mean[1] > 0:  # a few long lines that cost much, not all long ones
-            mean = each.mean(), 0.0
+            mean = np.array([each.mean(), 0.0])
         squares = (each - mean[0] - mean[1] * lengths) ** 2
         variance = np.linalg.lstsq(np.stack([ones, 1 / lengths], axis=1), squares, rcond=None)[0]
         least = max(LEAST_SPREAD * float(squares.mean()), LEAST_VARIANCE)

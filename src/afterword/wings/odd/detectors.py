@@ -249,13 +249,12 @@ def judge(good: GoodLines, text: str, cost: OddLine, rate: float, told: Told) ->
 
     What had `ENOUGH` lines is usual from then on: a line with it is odd only if it is odd in another way too.
     """
-    found, number = list[list[Verdict]](), 0
+    found = list[list[Verdict]]()
     for name, one in DETECTORS.items():
         if one.of_line and not (one.of_fields and good.is_plain):
-            number += 1
             verdicts = one.of_line(good, text, cost)
             found.append([one for one in verdicts if name == "text" or (name, one.key) not in good.harmless])
-    limit = rate / max(1, number - 1)  # a line has either new values or a new kind
+    limit = rate / max(1, len(found) - 1)  # a line has either new values or a new kind
     within = [one for one in chain(*found) if one.p_value <= limit]
     usual = [one for one in within if told[one.alike] >= ENOUGH]
     told.update(one.alike for one in within if len(told) < MOST_TOLD)

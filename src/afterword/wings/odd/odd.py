@@ -62,7 +62,7 @@ MOST_LEARNED = 1_000_000  # the last characters, of which n-grams are counted; e
 PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
-ODD, PLAIN = "\033[1;31m", "\033[0m"  # around odd characters on a terminal with colours
+ODD, PLAIN = "\033[1;31m", "\033[0m"  # around the reason on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
 OF_COST = ("template", "text")  # whose odd parts are those that cost most, in the text itself
 DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
@@ -182,15 +182,14 @@ class AcceptedLine(Record, kw_only=True):
 
 def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], request: Odd, work: Work) -> Iterator[Record]:
     """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
-    colours, ruled = has_colours(), False
+    ruled = False
     for one in records:
         yield one
         if isinstance(one, AcceptedLine):
             print(printable(one.text))
         elif isinstance(one, OddRow):
-            has_marks = colours and one.odd and len(one.text) <= WIDEST
-            text = marked(one.text, one.odd_pieces) if has_marks else printable(around(one.text, one.odd_pieces))
-            why = f"  {printable(one.why)}" if isinstance(one.why, str) else ""
+            why = f"  {said(one.why, one.odd)}" if isinstance(one.why, str) else ""
+            text = printable(around(one.text, one.odd_pieces))
             print(f"{printable(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
         elif isinstance(one, OddFinding):
             if not one.odd and not ruled:
@@ -198,13 +197,12 @@ def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], reques
                 ruled = True
             first = one.lines[0]
             numbers = [line.line for line in one.lines if line.file == first.file]
-            why = f"{ODD}{escaped(one.why)}{PLAIN}" if colours and one.odd else printable(one.why)
             others = {printable(line.file) for line in one.lines} - {printable(first.file)}
             more = f"; also in {listed_names(others)}" if others else ""
             times = f"  ({one.count:,} lines, {min(numbers):,} to {max(numbers):,}{more})" if one.count > 1 else ""
             would = "" if one.odd else f"  [{one.p_value:.2g}]"
             text = printable(around(first.text, one.odd_pieces))
-            print(f"{printable(first.file)}:{first.line}: {why}  {text}{times}{would}", flush=True)
+            print(f"{printable(first.file)}:{first.line}: {said(one.why, one.odd)}  {text}{times}{would}", flush=True)
 
 
 def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
@@ -213,13 +211,9 @@ def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
     return "…" * (start > 0) + text[start : start + WIDEST] + "…" * (start + WIDEST < len(text))
 
 
-def marked(text: str, odd_pieces: Sequence[tuple[int, int]]) -> str:
-    """Return `text` with its odd pieces coloured. If it ends too early, a coloured ↵ follows."""
-    parts, last = [], 0
-    for start, stop in odd_pieces:
-        parts += [escaped(text[last:start]), ODD, escaped(text[start:stop]) or "↵", PLAIN]
-        last = stop
-    return "".join([*parts, escaped(text[last:])])
+def said(why: str, is_odd: bool) -> str:
+    """Return a reason, coloured on a terminal if the line is odd."""
+    return f"{ODD}{escaped(why)}{PLAIN}" if is_odd and has_colours() else printable(why)
 
 
 @operation(Odd, path="/v1/odd", show=findings_shown)
