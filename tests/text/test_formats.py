@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import pytest
 from afterword.errors import TextError
 from afterword.text.corpus import TextSettings, read_corpus
 from afterword.text.decoding import Decoding, Reader
-from afterword.text.formats import FORMATS, Format
+from afterword.text.formats import ARCHIVE, FORMATS, HEAD, Format
 from afterword.wording import listed_names, with_article
 from tests.processes import finished
 from tests.reading import read_text
@@ -182,7 +183,7 @@ def test_half_of_a_document_gets_one_line(kind: Format, tmp_path: Path) -> None:
 def test_another_file_is_refused_with_what_to_do_whatever_its_name(tmp_path: Path) -> None:
     for kind in [one for one in FORMATS if not one.reader]:
         content, says = sample(kind, tmp_path), f"is {with_article(kind.name)}, not plain text: {kind.advice}"
-        for name in ("a", "a.md", "a.docx", "a.txt.gz"):
+        for name in ("a", "a.md", "a.pdf" if kind is ARCHIVE else "a.docx", "a.txt.gz"):
             (path := tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
             for how in (Decoding(), REPLACE, Decoding(encoding="latin-1"), Decoding(markup="keep")):
                 assert refusal(path, how) == says
@@ -220,6 +221,24 @@ def test_a_format_is_added_in_one_place(tmp_path: Path) -> None:
     assert "read .html, .md and .poem files as their text" in commands
     assert "\n| poem | `.poem` | `afterword[verse]` | read as its text" in table
     assert ".poem" in over_http["anyOf"][0]["enum"]
+
+
+def test_a_package_that_says_late_what_it_is_goes_by_its_name(tmp_path: Path) -> None:
+    """LibreOffice writes the list of types last; in a long text, that is far from the beginning."""
+    noise = random.Random(1).randbytes(HEAD + 1000).hex()
+    body = f"<d><p><t>{noise}</t></p></d>"
+    path = zipped(tmp_path / "novel.docx", {"word/document.xml": body, "[Content_Types].xml": ""})
+    assert read_text([path]) == (f"{noise}\n", [f"read the text of {path}"])
+    assert read_text([tmp_path]) == (f"{noise}\n", [f"read the text of {path}"])
+    zipped(path, {"a.txt": "b"})
+    assert refusal(path).startswith("is a damaged Word document (")
+    assert refusal(path.rename(tmp_path / "a.zip")) == f"is a ZIP archive, not plain text: {ARCHIVE.advice}"
+
+
+def test_neither_tab_stops_nor_what_was_moved_away_are_text(tmp_path: Path) -> None:
+    stops, moved = "<pPr><tabs><tab/></tabs></pPr>", "<moveFrom><r><t>gone </t></r></moveFrom>"
+    files = {"[Content_Types].xml": "", "word/document.xml": f"<d><p>{stops}{moved}<r><t>a</t><tab/></r></p></d>"}
+    assert read_text([zipped(tmp_path / "a.docx", files)])[0] == "a\n"
 
 
 def test_the_source_of_pages_and_markdown_is_kept_if_asked_for(tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ MARKS |= {codecs.BOM_UTF16_BE: "utf-16"}  # UTF-32 comes first: its little-endia
 HEAD = 1 << 16  # bytes that are enough to recognise a format
 MOST = 50_000_000  # bytes of a document with markup, and of what is unpacked from it
 
-SAVE_AS_TEXT = "save it as plain text (.txt) first"
-UNPACK = "unpack it first and name the folder"
+UNPACK = "unpack it, and give the texts in it"
 NO_TEXT = "give a text file"
 
 
@@ -48,7 +47,7 @@ class Format:
     """What the reader needs: pip install 'afterword[EXTRA]'."""
     is_text: bool = False
     """True if the source is a text in any encoding, and can be kept. The ending then counts before the first bytes."""
-    advice: str = SAVE_AS_TEXT
+    advice: str = "save it as plain text (.txt) first"
     """What to do with a file that has no reader, or is too large for it."""
 
     def begins(self, head: bytes) -> bool:
@@ -62,6 +61,7 @@ MEDIA = b".{34}application/"  # the media type, in formats of a ZIP that begin w
 OFFICE = rb"(?=.*?\[Content_Types\]\.xml).*?"  # and one of the folders, in any order
 HTML = rb"(?i:\s*<(!doctype html|html)\b)"
 MARKUP, EXTRA = "afterword.text.markup:", "documents"
+ARCHIVE = Format("ZIP archive", ZIP, advice=UNPACK)
 FORMATS = (
     Format("Word document", ZIP, OFFICE + b"word/", (".docx",), MARKUP + "word"),
     Format("OpenDocument text", ZIP, MEDIA + rb"vnd\.oasis\.opendocument\.text", (".odt",), MARKUP + "open_document"),
@@ -71,7 +71,7 @@ FORMATS = (
     Format("Markdown text", b"", b"", (".md", ".markdown"), MARKUP + "markdown", EXTRA, is_text=True),
     Format("Excel workbook", ZIP, OFFICE + b"xl/"),
     Format("PowerPoint presentation", ZIP, OFFICE + b"ppt/"),
-    Format("ZIP archive", ZIP, advice=UNPACK),
+    ARCHIVE,
     Format("PDF document", b"%PDF-", advice="extract its text first, for instance with pdftotext"),
     Format("PostScript document", b"%!PS-Adobe", advice="extract its text first, for instance with ps2ascii"),
     Format("document of an older Microsoft Office, or encrypted", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
@@ -92,10 +92,11 @@ FORMATS = (
 def format_of(name: str, head: bytes) -> Format | None:
     """Return the format of the file `name`, which begins with `head`; None if it may be a plain text."""
     by_bytes = next((one for one in FORMATS if one.begins(head)), None)
-    if by_bytes is not None and not by_bytes.is_text:
-        return by_bytes
     ending = os.path.splitext(name.lower().removesuffix(".gz"))[1]
-    return next((one for one in FORMATS if one.is_text and ending in one.endings), by_bytes)
+    # what tells the packages apart may come late in a ZIP file
+    kin = (one for one in FORMATS if (one.signature == ZIP if by_bytes is ARCHIVE else one.is_text))
+    may_differ = by_bytes is None or by_bytes is ARCHIVE or by_bytes.is_text
+    return next((one for one in kin if may_differ and ending in one.endings), by_bytes)
 
 
 def endings() -> tuple[str, ...]:

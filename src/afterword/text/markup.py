@@ -35,7 +35,9 @@ EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page
 
 SPACES = "(?:(?<! ) +)?"  # all of a run of spaces: tried at its first one only, since there may be a million
 
-NO_TEXT = "head script style template nav form button svg math noscript audio video instrText delText Fallback"
+NO_TEXT = (
+    "head script style template nav form button svg math noscript audio video instrText delText Fallback pPr moveFrom"
+)
 LEFT_OUT = {
     **dict.fromkeys((NO_TEXT + " annotation tracked-changes table-of-content forms").split(), ""),
     **dict.fromkeys(("table", "tbl"), "table"),
