@@ -20,7 +20,7 @@ from afterword.generation import next_words
 from afterword.serving.http.static_files import page_file
 from afterword.text.sentences import sentence_ends
 from afterword.text.unicode import visible
-from tests.inspection.test_gates import TEXT
+from tests.inspection.test_gates import TEXT, made
 
 NODE = shutil.which("node")
 PAGE = Path(str(resources.files("afterword.serving").joinpath("page")))
@@ -87,6 +87,27 @@ def test_words_are_those_of_python(place: Path) -> None:
         spans = [word.span(1) for line in re.finditer(".+", text) for word in WORD.finditer(text, *line.span())]
         units = [tuple(len(text[:at].encode("utf-16-le")) // 2 for at in span) for span in spans]
         assert sorted({(start, end) for start, end in found if start < end}) == units
+
+
+def test_an_alternative_to_a_word_changes_that_word_alone(place: Path) -> None:
+    model = made(hidden_size=20)
+    text, rng = " ".join(TEXTS[:5]) * 12, random.Random(1)
+    words = [*WORD.finditer(text)]
+    found = []
+    while len(found) < 1000:
+        word = rng.choice(words)
+        given = [one.text for one in model.next_words(text[max(0, word.start(1) - 40) : word.start(1)], 20)]
+        found.append((*word.span(1), [*given, "cats", "-", " two words", "it's", "a'", "x,", ""]))
+    script = """import('/static/words.js').then(({ replaces }) => given.found.map(([from, to, all]) =>
+        all.filter(one => replaces(one, given.text, from, to))))"""
+    kept = computed(place, script, {"text": text, "found": found})
+    assert sum(map(bool, kept)) == 1000
+    spans = [one.span(1) for one in words]
+    for (start, end, _), ones in zip(found, kept, strict=True):
+        k = spans.index((start, end))
+        for one in ones:
+            now = [other[1] for other in WORD.finditer(text[:start] + one + text[end:])]
+            assert now == [*(text[a:b] for a, b in spans[:k]), one, *(text[a:b] for a, b in spans[k + 1 :])]
 
 
 def test_a_character_looks_as_it_does_in_a_terminal(place: Path) -> None:

@@ -189,9 +189,11 @@ def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -
     sizes = "performance.getEntries().filter(one => !one.name.includes('/v1/')).map(one => one.decodedBodySize ?? 0)"
     assert 50_000 < sum(page.run(sizes)) <= MOST_BYTES
     few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save-text"]
-    assert [one for one in page.run(SEEN) if one] == [*few, "wildness", "roughly", "ending"]
+    assert [one for one in page.run(SEEN) if one] == [*few, "wildness", "roughly", "rephrase", "ending"]
 
-    # The likeliest words are offered while one types, and in place of a word that stands there.
+    # A sentence may begin with these words. The likeliest come while one types, and in place of one that stands there.
+    begun = page.until("[...document.querySelectorAll('.words button')].map(e => e.innerText)")
+    assert all(one[0].isalpha() and one.istitle() == begun[0].istitle() for one in begun)
     page.run("document.getElementById('area').focus()")
     page.type("Divya likes")
     found = model.next_words("Divya likes")
@@ -249,6 +251,65 @@ def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -
     again(page)
     assert page.run(paper) == other
     assert not page.run("document.getElementById('steering').checkVisibility()")  # the page remembers who wants which
+
+
+def test_words_in_grey_are_taken_by_tab_until_escape_gives_tab_back(
+    theme: str, page: Tab, model: LanguageModel
+) -> None:
+    page.run("localStorage.setItem('afterword.settings', '{}'); localStorage.setItem('afterword.face', 'simple')")
+    again(page)
+    page.run("document.getElementById('area').focus()")
+    page.type("Divya likes to")
+    ghost = "document.getElementById('ghost').textContent"
+    offered = page.until(ghost)
+    likeliest = model.generate("Divya likes to", max_tokens=100, temperature=0, repetition_penalty=1, new_word_p=0).text
+    assert likeliest.startswith(offered)
+    assert not re.search(r"\w$", offered) or not re.match(r"\w", likeliest[len(offered) :])  # whole words
+    page.type(offered[0])  # what is typed goes along
+    page.until(f"{ghost} === {json.dumps(offered[1:])}")
+    page.press("Tab")
+    taken = page.run(VALUE).removeprefix("Divya likes to")
+    assert offered.startswith(taken)
+    assert len(taken) > 1
+    page.until(f"{ghost} !== ''")
+    page.press("Escape")
+    assert page.run(ghost) == ""
+    page.press("Tab")
+    assert page.run("document.activeElement.id") != "area"
+    assert page.run(VALUE) == "Divya likes to" + taken
+    page.run("document.getElementById('area').focus()")
+    go_to(page, 3)  # within a word
+    page.run("new Promise(done => setTimeout(done, 1500))")  # twice the pause after which it would come
+    assert page.run(ghost) == ""
+
+
+def test_another_way_to_say_this_fits_to_both_sides_and_changes_nothing_else(page: Tab, model: LanguageModel) -> None:
+    before, old, after = "Divya likes ", "to eat a fish", " and Reena is not fat."
+    page.type(before + old + after)
+    assert page.run("document.getElementById('rephrase').disabled")
+    page.run(f"document.getElementById('area').setSelectionRange({len(before)}, {len(before + old)})")
+    page.until("!document.getElementById('rephrase').disabled")
+    page.click("#rephrase")
+    ways = page.until(
+        "(all => all.length > 2 && all)([...document.querySelectorAll('.popup .way')].map(e => e.textContent))"
+    )
+    fits = []
+    for one in map(plain, ways[:-1] if ways[-1] == old else ways):
+        costs = [found.bits for found in model.surprises(before + one + after)]
+        end = len(before + one)
+        fits.append(sum(costs[end:]) + sum(costs[len(before) : end]) * len(old) / len(one))
+    assert fits == pytest.approx(sorted(fits), abs=0.1)
+    other = next(k for k, one in enumerate(ways) if one != old)
+    page.run(f"document.querySelectorAll('.popup .way')[{other}].click()")
+    assert page.run(VALUE) == before + plain(ways[other]) + after
+    page.press("z", control=True)
+    assert page.run(VALUE) == before + old + after
+
+    go_to(page, len(before))
+    page.click("#ending")
+    page.until("document.querySelectorAll('.popup .way').length > 0")
+    page.press("Escape")
+    assert page.run(VALUE) == before + old + after
 
 
 def test_writing_with_all_the_buttons(page: Tab, model: LanguageModel) -> None:

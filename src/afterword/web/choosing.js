@@ -5,10 +5,10 @@ import { Units } from "./next.js";
 import { moveFocus } from "./sheet.js";
 import { useStore } from "./state.js";
 import { html, useEffect, useLayoutEffect, useRef } from "./vendor/preact.js";
-import { number, percent, spaced } from "./words.js";
+import { number, percent, spaced, visible } from "./words.js";
 import { writing } from "./writer.js";
 
-const SHOWN = 9;
+const [SHOWN, FEW] = [9, 6]; // words, and other ways to say something
 
 export function Choosing({ writer }) {
   const { choosing } = useStore(writing);
@@ -26,8 +26,9 @@ export function Choosing({ writer }) {
   }, [choosing?.options]);
   if (!choosing) return null;
   const chosen = writer.text.slice(choosing.from, choosing.to);
+  const isWays = choosing.unit === "ways";
   const found = chosen && choosing.options?.find(({ text }) => text === chosen);
-  const shown = choosing.options?.slice(0, SHOWN) ?? [];
+  const shown = choosing.options?.slice(0, isWays ? FEW : SHOWN) ?? [];
   if (found && !shown.includes(found)) shown.push(found);
   const keys = event => {
     if (moveFocus(event, box.current)) return;
@@ -42,15 +43,18 @@ export function Choosing({ writer }) {
   const otherwise = !chosen ? "next at the cursor" : least ? `below ${percent(least)}` : "no alternative is likely";
   return html`<div class="popup" ref=${box} role="dialog" aria-label=${chosen ? `Alternatives to “${spaced(chosen)}”` : "Next at the cursor"} onKeyDown=${keys}>
     <p>
-      ${chosen && html`<code>${spaced(chosen)}</code>`}${" "}
+      ${chosen && !isWays && html`<code>${spaced(chosen)}</code>`}${" "}
       <span class="soft">
         ${choosing.error ?? ""}
         ${!choosing.error && !choosing.options && "…"}
-        ${found && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
-        ${choosing.options && !found && otherwise}
+        ${isWays && choosing.options && (shown.length > 1 ? "instead, the best fit first" : "nothing else fits here")}
+        ${found && !isWays && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
+        ${choosing.options && !found && !isWays && otherwise}
       </span>
     </p>
+    ${isWays ? html`<ul class="bars">${shown.map(one => html`<li><button class="way row" aria-current=${one === found ? "true" : null}
+      onClick=${() => writer.pick(one)}>${visible(one.text.trim())}</button></li>`)}</ul>` : html`
     <${Units} unit=${choosing.unit} choose=${unit => writer.chooseAmong(unit)} />
-    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen || null} verb=${choosing.unit === "words" ? "put" : "continue with"} pick=${one => writer.pick(one)} />`}
+    ${shown.length > 0 && html`<${Bars} options=${shown} chosen=${chosen || null} verb=${choosing.unit === "words" ? "put" : "continue with"} pick=${one => writer.pick(one)} />`}`}
   </div>`;
 }

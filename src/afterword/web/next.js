@@ -79,14 +79,16 @@ export function Here({ writer }) {
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
     ${isSimple && html`<div class="words" role="group" aria-label="Words">
-      <span class="soft">${old ? html`instead of <b>${visible(old)}</b>` : "next"}</span>
+      <span class="soft">${old ? html`instead of <b>${visible(old)}</b>` : text.trim() ? "next" : "begin with"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
         onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}</button>`)}
     </div>`}
     <div class="bar">
       ${!isSimple && html`<${Another} writer=${writer} />`}
+      <button id="rephrase" disabled=${isBusy || !writer.canRephrase} onClick=${() => writer.rephrase()}
+        title="select some words first: other ways to say them, those first that fit best to what is before and after">Another way to say this</button>
       <button id="ending" disabled=${isBusy || !text.slice(caret, lineEnd(text, caret)).trim()} onClick=${() => writer.ending()}
-        title="rewrite the rest of the sentence at the cursor; the old version stays in the tree">Another ending</button>
+        title="other ends of the sentence at the cursor; the old version stays in the tree">Another ending</button>
       ${cast.length > 0 && html`<span class="choice"><button id="speak" disabled=${isBusy} onClick=${speak}>Continue as</button>
         <select id="speaker" aria-label="speaker">${cast.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select></span>`}
     </div>`;

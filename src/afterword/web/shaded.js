@@ -96,6 +96,14 @@ export class ShadedText {
     box.style.top = `${(hasRoom ? at.bottom + 4 : above) - view.top}px`;
   }
 
+  /** Let the text in `box` begin at `index`, and wrap as if it belonged to the text; the box is positioned in this element's parent. */
+  putInline(box, index) {
+    const [at, around] = [this.rect(index), this.element.getBoundingClientRect()];
+    const { lineHeight, paddingLeft } = getComputedStyle(this.element);
+    box.style.top = `${(at.top + at.bottom - parseFloat(lineHeight)) / 2 - around.top}px`;
+    box.style.textIndent = `${at.left - around.left - parseFloat(paddingLeft)}px`;
+  }
+
   /** Return the index of the unit at a point of the screen, or -1. */
   indexAt(x, y) {
     const found = document.caretPositionFromPoint?.(x, y);

@@ -26,7 +26,7 @@ export class Sheet {
     this.on = on;
     this.text = "";
     this.layer = new ShadedText(layer, view);
-    this.caretWas = 0;
+    this.wasAt = ""; // the selection
     area.value = "";
     area.addEventListener("beforeinput", event => this.#beforeInput(event));
     area.addEventListener("input", () => this.#input());
@@ -61,7 +61,7 @@ export class Sheet {
   /** Move the caret, and scroll until it is visible. */
   place(caret) {
     this.area.setSelectionRange(caret, caret);
-    this.caretWas = caret;
+    this.wasAt = `${this.selection}`;
     this.reveal(caret);
   }
 
@@ -77,8 +77,8 @@ export class Sheet {
   }
 
   #moved() {
-    if (this.area.value !== this.text || this.caret === this.caretWas) return;
-    this.caretWas = this.caret;
+    if (this.area.value !== this.text || `${this.selection}` === this.wasAt) return;
+    this.wasAt = `${this.selection}`;
     this.on.moved();
   }
 
@@ -100,7 +100,7 @@ export class Sheet {
     const [from, oldTo, newTo] = difference(this.text, now, this.caret);
     if (from === oldTo && from === newTo) return;
     this.text = now;
-    this.caretWas = this.caret;
+    this.wasAt = `${this.selection}`;
     this.on.edited(from, oldTo - from, now.slice(from, newTo));
   }
 

@@ -9,8 +9,8 @@ import { Another, Here } from "./next.js";
 import { inForce, settings } from "./settings.js";
 import { Sheet } from "./sheet.js";
 import { page, useStore } from "./state.js";
-import { html, render } from "./vendor/preact.js";
-import { visible } from "./words.js";
+import { html, render, useLayoutEffect } from "./vendor/preact.js";
+import { lineEnd, visible } from "./words.js";
 import { writing } from "./writer.js";
 
 const byId = id => document.getElementById(id);
@@ -44,6 +44,8 @@ export function begin(writer, keeper) {
   for (const [name, take] of Object.entries(dropping(file => openFile(writer, keeper, file)))) {
     sheet.view.addEventListener(name.slice(2).toLowerCase(), take);
   }
+  render(html`<${Ghost} writer=${writer} place=${byId("ghost")} />`, byId("ghost"));
+  addEventListener("resize", () => page.set({ width: innerWidth }));
   byId("branches").open = byId("steering").open = matchMedia("(min-width: 900px)").matches;
   for (const [id, Part] of Object.entries({ tools: Tools, here: Here, offers: Offers, choosing: Choosing, said: Said })) {
     render(html`<${Part} writer=${writer} keeper=${keeper} />`, byId(id));
@@ -56,7 +58,7 @@ function key(event, writer) {
   const command = event.ctrlKey || event.metaKey;
   const { selected, offers, words } = writing.get();
   let done = true;
-  if (name === "Tab" && !shiftKey && !command && !altKey && writer.hasOffer) writer.takeWord();
+  if (name === "Tab" && !shiftKey && !command && !altKey && writer.offered) writer.takeWord();
   else if (name === "Enter" && command && shiftKey) writer.write();
   else if (name === "Enter" && command) writer.writeLine();
   else if (name === " " && command) writer.offer();
@@ -83,7 +85,20 @@ function escape(writer) {
   const { choosing, isBusy } = writing.get();
   if (choosing) writer.closeAlternatives();
   else if (isBusy) writer.stop();
-  else writer.dropOffers();
+  else {
+    writer.stop(); // no continuation comes after all
+    writer.dropOffers();
+  }
+}
+
+/** The selected continuation in grey at the end of the line that it continues. */
+function Ghost({ writer, place }) {
+  useStore(writing);
+  useStore(page); // whose width may change
+  const { text, caret } = writer;
+  const ghost = text.slice(caret, lineEnd(text, caret)).trim() ? "" : writer.offered;
+  useLayoutEffect(() => ghost && writer.sheet.layer.putInline(place, caret));
+  return html`<span>${ghost}</span>`;
 }
 
 function Tools({ writer, keeper }) {
@@ -198,7 +213,7 @@ async function openFile(writer, keeper, file) {
 
 function Offers({ writer }) {
   const { offers, selected, isOffering } = useStore(writing);
-  if (!offers.length) return null;
+  if (!offers.length || useStore(page).face === "simple") return null;
   return html`<div class="offers" role="group" aria-label="Continuations" aria-busy=${String(isOffering)}>
     ${offers.map(
       ({ text }, k) =>

@@ -9,8 +9,11 @@ import { modelOf, page, Store } from "./state.js";
 import { lineEnd, lineStart, nextWord, replaces, wordAt, WordEnd } from "./words.js";
 
 const OFFER_AFTER = 650; // milliseconds without a keystroke
+const COMPLETION = 36; // characters that are offered in grey while one types, or a third as many symbols
 const MOST_TO_END = 64; // tokens that are written beyond the length, to end a word
 const [WORDS, AMONG] = [8, 20]; // words to choose from, and the likeliest ones among which those that can replace a word are found
+const [TRIED, LONGEST] = [24, 200]; // other ways that are tried, and the most tokens of an ending
+const [CONTEXT, FOLLOWING] = [100, 60]; // characters before and after by which they are judged
 const LARGE_LOSS = 12; // units; a text that loses this much at once is kept as a branch
 
 export const writing = new Store({
@@ -178,17 +181,6 @@ export class Writer {
     await this.again(seed === null ? {} : { seed: seed + this.history.current.children.length });
   }
 
-  /** Rewrite the rest of the sentence at the cursor. */
-  async ending() {
-    const { text } = this;
-    const at = Math.max(this.caret, this.here[1]);
-    const line = lineEnd(text, at);
-    const end = this.#isOfLines ? line : (sentenceEnds(text).find(end => end > at) ?? line);
-    this.sheet.area.setSelectionRange(at, end);
-    this.sheet.focus();
-    await this.#write(mostTokens(), this.#isOfLines ? ["\n"] : [], false, this.#isOfLines ? {} : { sentences: 1 });
-  }
-
   /** Begin a speech of one of the `speakers`, and continue it. */
   async speak({ head }) {
     this.#interrupt();
@@ -343,29 +335,33 @@ export class Writer {
 
   offerSoon() {
     clearTimeout(this.timer);
-    const { tab, face } = page.get();
-    if (!settings.get().offersByThemselves || tab !== "write" || face === "simple") return;
+    if (!settings.get().offersByThemselves || page.get().tab !== "write") return;
     this.timer = setTimeout(() => {
       const [from, to] = this.sheet.selection;
       const { isBusy, offers, isOffering, choosing } = writing.get();
-      const enough = offers.length >= settings.get().offers && offers.every(({ text }) => text);
-      const isWanted = document.activeElement === this.sheet.area && from === to && this.text;
+      const isSimple = page.get().face === "simple";
+      const enough = offers.length >= (isSimple ? 1 : settings.get().offers) && offers.every(({ text }) => text);
+      const isWithin = isSimple && this.text.slice(to, lineEnd(this.text, to)).trim();
+      const isWanted = document.activeElement === this.sheet.area && from === to && this.text && !isWithin;
       if (isWanted && !isBusy && !isOffering && !choosing && !enough) this.offer();
     }, OFFER_AFTER);
   }
 
-  /** Fetch continuations at the cursor. The rest of the selected one stays and becomes the first. */
+  /** Fetch continuations at the cursor; in the simple view, the likeliest one. The rest of the selected one stays and becomes the first. */
   async offer() {
     this.stop();
     const at = this.caret;
     const first = this.#selected();
-    const old = first?.text ? [first] : [];
     const abort = (this.offerAbort = new AbortController());
-    const n = Math.max(1, settings.get().offers - old.length);
+    const isSimple = page.get().face === "simple";
+    const old = first?.text && !isSimple ? [first] : [];
+    const n = isSimple ? 1 : Math.max(1, settings.get().offers - old.length);
     const fresh = Array.from({ length: n }, () => ({ text: "", shades: "" }));
     const aligners = fresh.map(() => new Aligner(true));
-    const { offerLength: length } = settings.get();
+    const isOfSymbols = modelOf(page.get())?.afterword?.vocabulary === "words";
+    const length = !isSimple ? settings.get().offerLength : isOfSymbols ? COMPLETION / 3 : COMPLETION;
     const body = { ...this.#continuing(at, length), n };
+    if (isSimple) Object.assign(body, { temperature: 0, repetition_penalty: 1 }); // the likeliest
     const endings = fresh.map(() => new WordEnd(body, length));
     this.offerAt = at;
     writing.set({ isOffering: true, complaint: null, offers: [...old, ...fresh], selected: 0 });
@@ -413,9 +409,9 @@ export class Writer {
     if (offers.length) writing.set({ selected: (index + offers.length) % offers.length });
   }
 
-  /** Whether a continuation has a next word. */
-  get hasOffer() {
-    return Boolean(this.#selected()?.text);
+  /** The text of the selected continuation, or "". */
+  get offered() {
+    return this.#selected()?.text ?? "";
   }
 
   takeWord() {
@@ -480,6 +476,7 @@ export class Writer {
   /** Show the alternatives at the cursor, which the settings show too: to the character after it, if there is one. */
   async chooseNext() {
     const { caret, text } = this;
+    if (this.canRephrase) return this.rephrase();
     if (settings.get().unit === "words") return this.#choose(null, ...this.here);
     await this.#choose(null, caret, caret < text.length ? characterAt(this.history.shades, caret)[1] : caret);
   }
@@ -491,16 +488,72 @@ export class Writer {
     await (at === null ? this.chooseNext() : this.choose(at));
   }
 
-  async #choose(at, from, to) {
+  /** Show other ways to say what is selected, those first that fit best between the text before and after. */
+  async rephrase() {
+    const [from, to] = this.selected;
+    await this.#choose(null, from, to, "ways", () => this.#ways(from, to, false));
+  }
+
+  /** Show other ends of the sentence at the cursor, in the same order. */
+  async ending() {
+    const { text } = this;
+    const from = Math.max(this.caret, this.here[1]);
+    const line = lineEnd(text, from);
+    const to = this.#isOfLines ? line : (sentenceEnds(text).find(end => end > from) ?? line);
+    await this.#choose(null, from, to, "ways", () => this.#ways(from, to, true));
+  }
+
+  /** Whether some words are selected. */
+  get canRephrase() {
+    return /\S\s+\S/.test(this.text.slice(...this.selected));
+  }
+
+  /** Return [from, to] of what is selected, without the spaces around it. */
+  get selected() {
+    const [from, to] = this.sheet?.selection ?? [0, 0];
+    const inner = this.text.slice(from, to);
+    return [to - inner.trimStart().length, from + inner.trimEnd().length];
+  }
+
+  /**
+   * Return {text, nats} of other texts for the one from `from` to `to`, with that one among them. `nats` is the cost of what
+   * follows, and of the text itself as if each were as long as the old one: so the best one fits to both sides.
+   */
+  async #ways(from, to, isEnding) {
+    const [old, before] = [this.text.slice(from, to), this.promptAt(from)];
+    const after = this.text.slice(to, this.#isOfLines ? lineEnd(this.text, to) : to + FOLLOWING);
+    const tail = /\p{P}*$/u.exec(old)[0];
+    const { pattern, ...body } = { ...steering(), prompt: before, n: TRIED, stop: ["\n"], max_tokens: isEnding ? LONGEST : 2 * old.length };
+    if (isEnding && !this.#isOfLines) body.sentences = 1;
+    const written = await call("POST", "/v1/completions", body);
+    const marks = /[.!?"“”]/;
+    const isOne = text => text && (!marks.test(text) || marks.test(old.slice(0, old.length - tail.length))); // clause
+    const texts = isEnding
+      ? written.choices.filter(one => one.finish_reason === "stop").map(({ text }) => text.trimEnd())
+      : written.choices.map(({ text }) => piece(text, old.length)).filter(isOne).map(text => text + tail);
+    const found = [...new Set([old, ...texts])].filter(Boolean);
+    const read = before.slice(-CONTEXT);
+    const { model, hold, with: which } = body;
+    const asked = { model, ...(hold && { hold }), ...(which && { with: which }), prompt: found.map(text => read + text + after), max_tokens: 0, echo: true, logprobs: 0 };
+    const { choices } = await call("POST", "/v1/completions", asked);
+    const length = text => Array.from(text).length;
+    const fits = choices.map(({ index, logprobs: { token_logprobs: costs, text_offset: places } }) => {
+      const [begin, end] = [length(read), length(read) + length(found[index])];
+      const cost = (low, high) => costs.reduce((sum, one, k) => sum - (places[k] >= low && places[k] < high ? one : 0), 0);
+      return { text: found[index], nats: cost(end, Infinity) + (cost(begin, end) * length(old)) / (end - begin) };
+    });
+    return fits.sort((a, b) => a.nats - b.nats);
+  }
+
+  async #choose(at, from, to, unit = settings.get().unit, find = () => this.next([from, to], unit)) {
     if (isLow(this.text.charCodeAt(from))) from -= 1;
     if (isLow(this.text.charCodeAt(to))) to += 1;
-    const { unit } = settings.get();
     const choosing = { at, from, to, unit, options: null, error: null };
     this.stop();
     this.dropOffers(); // so that Tab leaves the text once the alternatives are closed
     writing.set({ choosing });
     try {
-      choosing.options = await this.next([from, to], unit);
+      choosing.options = await find();
     } catch (error) {
       if (isAbort(error)) return;
       choosing.error = error.message;
@@ -512,13 +565,19 @@ export class Writer {
     if (writing.get().choosing) writing.set({ choosing: null });
   }
 
-  /** Return the likeliest characters at `from`, with the settings, or words: the next ones, or those that can replace the one up to `to`. */
+  /**
+   * Return the likeliest characters at `from`, with the settings, or words: the next ones, or those that can replace the one up to
+   * `to`. Where a text begins, they are those with which a sentence begins.
+   */
   async next([from, to], unit, signal) {
-    const body = { ...steering({ isNext: true }), prompt: this.promptAt(from) };
-    if (unit === "words") body.words = from < to ? AMONG : WORDS;
+    const begins = unit === "words" && !this.#isOfLines && !this.text.slice(0, from).trim();
+    const body = { ...steering({ isNext: true }), prompt: begins ? "\n" : this.promptAt(from) };
+    if (unit === "words") body.words = begins || from < to ? AMONG : WORDS;
     const { data, words } = await call("POST", "/v1/next", body, signal);
     if (unit !== "words") return data;
-    return from < to ? words.filter(one => replaces(one.text, this.text, from, to)).slice(0, WORDS) : words;
+    const fit = from < to ? words.filter(one => replaces(one.text, this.text, from, to)) : words;
+    const first = begins ? [/^\p{Lu}/u, /^\p{L}/u].map(letter => fit.filter(({ text }) => letter.test(text))).find(some => some.length) : fit;
+    return (first ?? fit).slice(0, WORDS);
   }
 
   /** Put a word in the place of the units from `from` to `to`. The text after it stays. */
@@ -535,7 +594,7 @@ export class Writer {
     const { choosing } = writing.get();
     if (!choosing) return;
     const { from, to, unit } = choosing;
-    if (unit === "words") return this.swap({ text, probability }, [from, to]);
+    if (unit !== "characters") return this.swap({ text, probability }, [from, to]);
     this.#interrupt();
     const inserted = token === BOUNDARY ? "\n" : text;
     const end = this.#isOfLines ? lineEnd(this.text, from) : this.text.length; // other lines are texts of their own
@@ -559,10 +618,19 @@ export class Writer {
 const isLow = unit => unit >= 0xdc00 && unit < 0xe000; // the second half of a character
 
 /** Return the shades of a token that the user chose. */
-function shadesOfOne(text, probability) {
+function shadesOfOne(text, probability = 1) {
   const aligner = new Aligner(true);
   aligner.push([text], [Math.log(probability)]);
   return aligner.take(text);
+}
+
+/** Return the beginning of `text` that ends with a word, at punctuation if it can, and is about `length` long; or "". */
+function piece(text, length) {
+  const ends = [];
+  for (let end = 0, word; (word = nextWord(text.slice(end))); ) ends.push((end += word.length));
+  const rank = end => Math.abs(end - length) - length * /\p{P}\s*$/u.test(text.slice(0, end));
+  const [best] = ends.filter(end => end > length / 2 && end < 1.6 * length).sort((a, b) => rank(a) - rank(b));
+  return text.slice(0, best ?? 0).replace(/[\s\p{P}]+$/u, "");
 }
 
 function distinct(offers) {

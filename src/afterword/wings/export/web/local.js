@@ -4,6 +4,7 @@ import { certainEnd, sentenceEnds } from "./sentences.js";
 import { BOUNDARY } from "./shades.js";
 
 const FINISH_WITHIN = 800; // tokens, at most, to finish a sentence
+const FEW = 8; // texts that are written at once
 const CONTEXT = 100; // characters before a text that decide where its first sentence ends
 
 export class ApiError extends Error {}
@@ -28,7 +29,7 @@ const chosen = body => Object.fromEntries(given.numbers.map(({ name, option, off
 /** Return the answer to a request. */
 export async function call(method, path, body, signal) {
   try {
-    return await { "/v1/next": next, "/v1/surprises": surprises }[path](body, signal);
+    return await { "/v1/next": next, "/v1/surprises": surprises, "/v1/completions": complete }[path](body, signal);
   } catch (error) {
     throw isAbort(error) ? error : new ApiError(error.message);
   }
@@ -62,6 +63,23 @@ async function surprises({ text }, signal) {
     start += characters.length + 1;
   }
   return { surprises: found };
+}
+
+/** Return texts that continue a prompt, fewer than a server writes, or what each of several prompts costs by character. */
+async function complete({ prompt, echo, seed = Math.floor(Math.random() * 2 ** 32), ...body }, signal = new AbortController().signal) {
+  const choices = [];
+  for (const [index, text] of (echo ? prompt : Array(FEW).fill("")).entries()) {
+    if (echo) {
+      const { surprises: found } = await surprises({ text }, signal);
+      choices.push({ index, logprobs: { token_logprobs: found.map(({ bits }) => -bits * Math.LN2), text_offset: found.map(({ start }) => start) } });
+    } else {
+      choices.push({ text });
+      for await (const { choices: [part] } of written({ ...body, prompt }, seed + index, index, signal)) {
+        choices[index] = { text: choices[index].text + part.text, finish_reason: part.finish_reason };
+      }
+    }
+  }
+  return { choices };
 }
 
 /** Yield the chunks of a stream of completions; `signal` ends it early. */
