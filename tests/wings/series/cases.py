@@ -27,7 +27,7 @@ REFUSED = [
     ("forecast series", "is a folder: name a table too"),
     ("forecast none table.csv", "none"),
     ("forecast series table.csv --season 7", "season 7 is not this model's, which is 24"),
-    ("forecast tiny table.csv", "this is a model of text, which cannot forecast: train one with afterword forecast"),
+    ("forecast tiny table.csv", "this model of text cannot forecast: train one with afterword forecast"),
     ("forecast series table.csv --keep new", "`keep` keeps a new network, and that of series exists already"),
     ("forecast table.csv --horizon 3 --keep new --method naive", "`keep` keeps an LSTM, and `method` naive has none"),
     ("forecast table.csv --horizon 3 --keep series", "series exists already: name a new folder"),

@@ -164,7 +164,6 @@ def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp
 
 def test_many_series_are_tested_by_some_of_them(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "TESTED", 3)
-    monkeypatch.setattr(drawn, "GROUP", 2)
     answer = found(table(tmp_path, seasonal()), model, method="lstm")
     assert answer.backtest is not None
     assert answer.backtest.series == 3
