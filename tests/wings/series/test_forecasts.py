@@ -67,7 +67,7 @@ def table(folder: Path, values: Any) -> Path:
 
 
 def found(source: Any, model: Path | None, levels: tuple[float, ...] = LEVELS, **options: Any) -> Futures:
-    return forecasts(source, ForecastSettings(**options), levels, model)
+    return forecasts(source, ForecastSettings(levels=levels, model=model, **options))
 
 
 def same_bits(one: Futures, other: Futures) -> bool:
@@ -111,8 +111,9 @@ def test_a_model_that_is_kept_forecasts_as_the_one_that_the_command_trains_and_a
 
     monkeypatch.setattr(module, "begin", begin)
     path = table(tmp_path, seasonal())
-    settings, kept = ForecastSettings(horizon=HORIZON, method="lstm"), tmp_path / "kept"
-    trained = forecasts(path, settings, LEVELS, None, to_its_end, kept)
+    kept = tmp_path / "kept"
+    settings = ForecastSettings(horizon=HORIZON, method="lstm", levels=LEVELS, keep=kept)
+    trained = forecasts(path, settings, to_its_end)
     assert same_bits(trained, found(path, model, method="lstm"))
     assert same_bits(trained, found(path, kept, method="lstm"))
     assert not same_bits(trained, found(path, kept, method="lstm", seed=1))
@@ -151,8 +152,9 @@ def test_the_backtest_does_not_see_the_values_that_it_forecasts(model: Path, tmp
     changed[:, -HORIZON:] = np.random.default_rng(5).normal(500, 90, (SERIES, HORIZON))
 
     def run(values: Any) -> Trials:
-        network = partial(drawn.lstm_forecasts, load_kept(model)[0], SEASON, HORIZON, 0)
-        return Trials.run(list(values), [SEASON], HORIZON, network=network)
+        draw = partial(drawn.lstm_forecasts, load_kept(model)[0], SEASON, HORIZON, 0)
+        trials = Trials.run(list(values), [SEASON], HORIZON, beside=True)
+        return trials.adding(["lstm"], lambda some, before: draw(before)[None], latest=1)
 
     one, other = run(values), run(changed)
     np.testing.assert_array_equal(one.past, other.past)
@@ -261,7 +263,7 @@ UNREADABLE = "every series is constant, or has no more values than a season of 1
 def test_what_is_too_little_for_an_lstm_is_forecast_by_others(values: Any, why: str, tmp_path: Path) -> None:
     path = table(tmp_path, values)
     kept = tmp_path / "kept"
-    answer = forecasts(path, ForecastSettings(horizon=HORIZON), folder=kept)
+    answer = forecasts(path, ForecastSettings(horizon=HORIZON, keep=kept))
     assert len(answer.rows["mean"]) == len(values) * HORIZON
     assert "lstm" not in "".join(answer.methods)
     assert f"no network is kept in {kept}: {why}" in answer.notes

@@ -43,7 +43,7 @@ HORIZON = 7
 def tried(name: str) -> Iterator[tuple[Floats, Candidate]]:
     """The values that suit the method `name`, and what it is tried with."""
     values = RARE if METHODS[name].zeros else WAVE
-    for title, one in candidates([values], [12], 0).items():
+    for title, one in candidates([values], [12], 0, 600).items():
         if title.split()[0] == name:
             yield values, one
 

@@ -155,7 +155,7 @@ def test_columns_are_named_by_options(tmp_path: Path) -> None:
     path = written(tmp_path, text)
     table = read_table(path, Columns(id_column="shop", time_column="day", value_column="eur"))
     assert same(table)
-    assert table.notes == ("not used: rain",)
+    assert (table.notes, [*table.columns]) == ((), ["rain"])
     assert answer_of(table.form, "north", DATES[:1]).startswith("shop,day,mean,method\nnorth,2024-01-30,")
 
 
@@ -245,8 +245,7 @@ def test_missing_values_at_the_ends_are_left_out(tmp_path: Path) -> None:
     first, second = (table := read_table(written(tmp_path, text))).series
     assert (first.values.tolist(), first.filled, second.values.tolist()) == ([2, 3], 0, [1, 2, 3, 4])
     assert str(first.dates[0]) == "2024-01-02T00:00:00"
-    ends = "1 of 2 series end before 2024-01-04, the last date"
-    assert table.notes == (f"{ends}: a forecast begins where its series ends",)
+    assert table.notes == ("1 of 2 series end before 2024-01-04: forecasts begin where series end",)
 
 
 def test_weekends_are_not_missing_from_business_days_but_holidays_are() -> None:
@@ -311,7 +310,7 @@ WRONG: list[tuple[str | bytes, str]] = [
     ("a,b,y\n2024-01-01,2024-01-02,1\n", ": several columns hold dates, a, b: choose one with time_col"),
     ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ", line 2: series 'b' has no values: at least two are"),
     ("ds,\n2024-01-01,\n", ": no column holds numbers: add one with the values to forecast"),
-    ("ds,shop,y2\n2024-01-01,a,1\n", ": column 'shop' does not hold numbers: if it names the series, give"),
+    ("ds,shop,y2\n2024-01-01,a,1\n", ": 'shop' holds no numbers: if it names series, give id_column=, else"),
     ("unique_id,ds,a,b\nx,2024-01-01,1,2\n", ": besides 'unique_id', several columns hold numbers, a, b: n"),
     ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
     (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),

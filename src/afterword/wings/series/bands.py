@@ -54,10 +54,8 @@ def offsets(
     mean = np.nanmean(np.abs(numbers), axis=(0, 1)) + LEAST
     power = np.polyfit(np.log1p(steps), np.log(mean), 1)[0] if len(steps) > 1 else 0.0
     growth = (1.0 + steps) ** np.clip(power, 0.0, 1.0)
-    numbers = numbers / growth
-    phases = (steps - np.array(cuts, np.int64)[:, None]) % season  # [K, h]
-    each = np.broadcast_to(phases, errors.shape)[~np.isnan(numbers)]
-    found = np.abs(numbers[~np.isnan(numbers)])
+    numbers, phases = numbers / growth, (steps - np.array(cuts, np.int64)[:, None]) % season  # [N, K, h], [K, h]
+    each, found = np.broadcast_to(phases, errors.shape)[~np.isnan(numbers)], np.abs(numbers[~np.isnan(numbers)])
     counts = np.bincount(each, minlength=season) + PHASE_SHRUNK
     factors = (np.bincount(each, found, season) + PHASE_SHRUNK * found.mean()) / counts + LEAST
     numbers = numbers / factors[phases]
@@ -76,13 +74,12 @@ def banded(
     the point are multiplied by `wider`. The median differs from the point only where many values are 0, because the
     errors of a few cut-offs say little about it. [N, K, h] -> [Q + 1, N, h]
     """
-    kept = [k for k in range(len(trials.cuts)) if k != without]
-    at = 0 if without is None else trials.cuts[without]
+    kept, at = [k for k in range(len(trials.cuts)) if k != without], 0 if without is None else trials.cuts[without]
     errors, cuts = (trials.actual - past)[:, kept], [trials.cuts[k] for k in kept]
-    lowest = np.array([0.0 if values.min() >= 0 else -np.inf for values in trials.series])[:, None]
+    positive = np.array([values.min() >= 0 for values in trials.series])[:, None]
     # errors grow with the root of the level, unless there are values below 0
     levels = np.abs(point).mean(axis=1)[:, None] / np.maximum(np.abs(past[:, kept]).mean(axis=2), EXACT)
-    errors = errors * np.sqrt(np.where(lowest == 0, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
+    errors = errors * np.sqrt(np.where(positive, np.clip(levels, *LEVELLED), 1.0))[:, :, None]
     changes = np.array([scale_of(values, 1) for values in trials.series])
     found = point + wider * offsets(errors, cuts, changes, trials.season, quantiles, at, shrunk)
     if zeros_in(trials.series).mean() <= MANY_ZEROS:
@@ -90,21 +87,19 @@ def banded(
     elif all((values % 1 == 0).all() for values in trials.series):  # counts: the ends of bands are counts too
         sides = np.array([*quantiles, 0.5])[:, None, None] - 0.5
         found = np.where(sides < 0, np.floor(found), np.where(sides > 0, np.ceil(found), found))
-    return np.asarray(np.maximum(found, lowest))
+    return np.asarray(np.clip(found, *trials.bounds))
 
 
 def parse_levels(levels: str | Levels) -> tuple[float, ...]:
     """Return the levels of bands in per cent, sorted. Text has spaces or commas between them. Raises OptionError."""
     given = levels.replace(",", " ").split() if isinstance(levels, str) else levels
     try:
-        found = tuple(sorted({float(level) for level in given}))
+        found = sorted({float(level) for level in given})
     except (TypeError, ValueError):
-        what = f"not {str(levels)[:60]}"
-        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", {what}') from None
-    for level in found:
-        if not 0 < level < 100:
-            raise OptionError(f"a level must be above 0 and below 100 per cent, not {level:g}")
-    return found
+        found = [0.0]
+    if not all(0 < level < 100 for level in found):
+        raise OptionError(f'levels must be numbers above 0 and below 100, as in "80 95", not {str(levels)[:60]}')
+    return tuple(found)
 
 
 def band(level: float) -> tuple[float, float]:

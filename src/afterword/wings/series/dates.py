@@ -60,11 +60,11 @@ class DateForm:
             return [str(date) for date in dates.tolist()]
         if getattr(self.dtype, "tz", None) and not self.wall:
             return [str(stamp) for stamp in self.restored(dates)]
-        return [self._text(date) for date in (dates + np.timedelta64(self.ahead, "m")).astype("datetime64[s]").tolist()]
+        moments = (dates + np.timedelta64(self.ahead, "m")).astype("datetime64[s]")
+        each = zip(moments, moments.tolist(), strict=True)  # Python's years end at 9999
+        return [self._text(one) if isinstance(one, datetime) else str(date) for date, one in each]
 
-    def _text(self, date: datetime | int) -> str:
-        if not isinstance(date, datetime):  # Python's years end at 9999
-            return str(np.datetime64(date, "s"))
+    def _text(self, date: datetime) -> str:
         return date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)))
 
     def restored(self, dates: pandas.Series | NDArray[Any]) -> Any:
@@ -185,12 +185,12 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800  # seconds
 LEAST_COVERED = 0.9  # fraction of the steps between dates that a frequency must fit
 MONDAY = np.datetime64("1969-12-29", "D")  # business days are counted from here
-LONGEST_DAY = 1440  # steps: if a day has more, the season is an hour or a minute
-MONTH = 30.436875  # days, on average
+LONGEST_DAY, MONTH = 1440, 30.436875  # steps: if a day has more, the season is an hour or a minute; days, on average
 YEAR = {"month": 12, "week": 52}
 
 Unit = Literal["number", "second", "business day", "month"]
 Dates = NDArray[Any]  # datetime64[s], or int64 for dates that only count
+Ints = NDArray[np.int64]
 NAMES: dict[Unit, dict[int, str]] = {  # of steps
     "number": {1: "numbered"},
     "second": {HOUR: "hourly", DAY: "daily", WEEK: "weekly"},
@@ -209,9 +209,7 @@ class Calendar:
     day: int = 1  # of the month, for months; 31 is the last
 
     @classmethod
-    def infer(
-        cls, dates: Dates, series: NDArray[np.int64], wrong: Callable[[str], TableError] = TableError
-    ) -> Calendar:
+    def infer(cls, dates: Dates, series: Ints, wrong: Callable[[str], TableError] = TableError) -> Calendar:
         """Return the calendar whose step is the most frequent difference of `dates`, which are distinct and sorted.
 
         `dates` are those of all series, one after another; `series` has the number of each date's series. At least one
@@ -276,7 +274,7 @@ class Calendar:
         start = np.array([first], np.int64 if self.unit == "number" else "datetime64[s]")
         return self._dates(self._units(start) + np.arange(n) * self.step, start)
 
-    def steps(self, dates: Dates) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def steps(self, dates: Dates) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the number of steps between neighbours, rounded, and whether each fits. [n] -> [n - 1], [n - 1]"""
         units = self._units(dates)
         gaps, on = np.diff(units), self._dates(units, dates) == dates
@@ -307,13 +305,12 @@ class Calendar:
         return np.asarray(days.astype("datetime64[s]") + (like - like.astype("datetime64[D]")))
 
 
-def _candidates(dates: Dates, gaps: NDArray[np.int64], gap: int) -> Iterator[Calendar]:
+def _candidates(dates: Dates, gaps: Ints, gap: int) -> Iterator[Calendar]:
     """Yield the calendars whose most frequent step may be `gap` numbers or seconds, the likeliest first."""
     if dates.dtype.kind != "M":
         yield Calendar("number", gap)
         return
-    days = dates.astype("datetime64[D]")
-    months = round(gap / DAY / MONTH)
+    days, months = dates.astype("datetime64[D]"), round(gap / DAY / MONTH)
     if months and abs(gap / DAY - months * MONTH) < 3.5:  # February has 28 days
         inside = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
         last = (inside == _month_lengths(days.astype("datetime64[M]"))).all()

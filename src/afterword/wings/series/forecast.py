@@ -8,19 +8,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, asdict
+from dataclasses import KW_ONLY, asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from afterword.errors import OptionError, check_installed
 from afterword.inspection.figures import check_plot, write_figure
-from afterword.operations.operation import FOLDER, Output, Record, Request, argument, operation
+from afterword.operations.operation import Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
 from afterword.runs.in_words import summary
 from afterword.runs.run import Run
 from afterword.settings import named_path, setting, settings_class
-from afterword.wings.series.bands import LEVELS
 from afterword.wings.series.forecasts import ForecastSettings, Futures, forecasts
 from afterword.wings.series.sheets import NEEDS_PYARROW
 from afterword.wings.series.table import as_frame, as_records, stacked, write_rows
@@ -54,11 +53,9 @@ class Forecast(ForecastSettings, Overwriting, Request):
 
     source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY
-    levels: Any = setting("the bands to forecast, in per cent of the values", default=LEVELS, metavar="PERCENT")
     out: Output | None = setting("write all rows to this file", default=None, ending=(".csv", ".parquet"), short="o")
-    keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
+    backtest: Output | None = setting("write what was tested", default=None, ending=(".csv", ".parquet"))
     png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
-    model: str | os.PathLike[str] | None = None  # only in Python, a folder: the command names it before FILE
 
 
 class Forecasted(Record, kw_only=True):
@@ -91,15 +88,15 @@ class Forecasted(Record, kw_only=True):
 @operation(Forecast, records=(Forecasted,))
 def forecast(request: Forecast, work: Work) -> Any:
     model, source = _named(request)
-    named = (request.out, request.png, request.keep)
-    out, png, keep = (None if one is None else Path(one) for one in named)
+    named = (request.out, request.backtest, request.png, request.keep)
+    out, backtest, png, keep = (None if one is None else Path(one) for one in named)
     if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
         raise OptionError(f"{source} is the table itself: name another file to write")
     check_plot(png)
     if png:
         check_installed("a picture of forecasts needs utilsforecast: pip install 'afterword[series]'", "utilsforecast")
-    if out and out.suffix.lower() == ".parquet":
-        check_installed(NEEDS_PYARROW.format(out), "pandas", "pyarrow")
+    for parquet in [one for one in (out, backtest) if one and one.suffix.lower() == ".parquet"]:
+        check_installed(NEEDS_PYARROW.format(parquet), "pandas", "pyarrow")
 
     def train(run: Run, facts: SeriesFacts) -> None:
         work.note(*run.take_notes())
@@ -109,30 +106,24 @@ def forecast(request: Forecast, work: Work) -> Any:
         work.say(f"table: {values}, {read.validation_characters:,} held out", plan)
         work.train(run, kept=False)
 
-    found = forecasts(source, request, request.levels, model, train, keep)
+    found = forecasts(source, replace(request, model=model), train)
     notes, rows, form = [*found.table.notes, *found.notes], found.rows, found.table.form
     work.note(*notes)
-    if out is not None:
-        write_rows(out, form, rows)
-        work.say(f"wrote {count_of(len(found.methods) * found.horizon, 'row')} to {out}")
+    for path, written in ((out, rows), (backtest, found.tested if backtest else None)):
+        if path is not None and written is not None:
+            write_rows(path, form, written)
+            work.say(f"wrote {count_of(len(written), 'row')} to {path}")
     if png is not None:
         write_figure(_figure(found, spread(len(found.methods), DRAWN)), png=png)
     if keep is not None and keep.is_dir():
         work.say(f"kept the network: {work.program} forecast {shlex.quote(str(keep))} FILE uses it")
 
     forecasted, unusual = as_records(form, rows), as_records(form, found.unusual)
-    return Forecasted(
-        horizon=found.horizon,
-        season=found.table.calendar.season,
-        frequency=found.table.calendar.name,
-        reason=found.reason,
-        backtest=asdict(found.backtest) if found.backtest else None,
-        unusual=unusual,
-        forecasts=forecasted,
-        notes=notes,
-        frame=as_frame(form, rows),
-        shown="\n\n".join(_shown(found, unusual, forecasted if out is None else [])),
-    )
+    calendar, tested = found.table.calendar, asdict(found.backtest) if found.backtest else None
+    facts: Any = {"horizon": found.horizon, "season": calendar.season, "frequency": calendar.name}
+    facts |= {"reason": found.reason, "backtest": tested, "unusual": unusual, "forecasts": forecasted, "notes": notes}
+    shown = "\n\n".join(_shown(found, unusual, forecasted if out is None else []))
+    return Forecasted(**facts, frame=as_frame(form, rows), shown=shown)
 
 
 def _named(request: Forecast) -> tuple[Any, Any]:
@@ -160,17 +151,16 @@ def _shown(found: Futures, unusual: Rows, rows: Rows) -> Iterator[str]:
         yield aligned(figures, "<" + ">" * (len(figures[0]) - 1))
     if unusual:
         of = f"{len(unusual):,} of the last {len(found.methods) * found.horizon:,} values"
-        more = f"\n… {len(unusual) - PRINTED:,} more: --json has all" if len(unusual) > PRINTED else ""
-        yield f"unusual: {of} are outside their 99 % band\n\n{_table(unusual, '>>>')}{more}"
+        yield f"unusual: {of} are outside their 99 % band\n\n{_table(unusual, '>>>', ': --json has all')}"
     if rows:
-        more = f"\n… {len(rows) - PRINTED:,} more rows: --out FILE.csv writes all" if len(rows) > PRINTED else ""
-        yield _table(rows, ">" * (len(rows[0]) - 3) + "<") + more
+        yield _table(rows, ">" * (len(rows[0]) - 3) + "<", " rows: --out FILE.csv writes all")
 
 
-def _table(rows: Rows, sides: str) -> str:
+def _table(rows: Rows, sides: str, where: str) -> str:
     """Return the first of `rows`, aligned: names and dates to the left, the others as `sides` says."""
     some = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()] for row in rows[:PRINTED]]
-    return aligned([[*rows[0]], *some], "<<" + sides)
+    more = f"\n… {len(rows) - PRINTED:,} more{where}" if len(rows) > PRINTED else ""
+    return aligned([[*rows[0]], *some], "<<" + sides) + more
 
 
 def _figure(found: Futures, which: Sequence[int]) -> Figure:
@@ -182,7 +172,6 @@ def _figure(found: Futures, which: Sequence[int]) -> Figure:
     history = stacked(names, [one.dates for one in series], {"y": [one.values for one in series]})
     future = found.rows.drop(columns=["mean", "method"])
     drawn = [*future.columns[:2], "forecast", *(f"forecast-{name}" for name in future.columns[3:])]
-    future = future.set_axis(drawn, axis="columns")
-    levels = [f"{level:g}" for level in found.levels]
+    future, levels = future.set_axis(drawn, axis="columns"), [f"{level:g}" for level in found.levels]
     figure: Figure = plot_series(history, future, names, max_insample_length=length, level=levels)
     return figure

@@ -21,19 +21,19 @@ from afterword.bars import waiting
 from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.model.folder.saved import load_model
-from afterword.operations.operation import ModelName
+from afterword.operations.operation import FOLDER, Output
 from afterword.operations.work import Work
 from afterword.planning.training_plan import DEFAULT_MINUTES
 from afterword.runs.begin import begin
 from afterword.runs.run import Run
 from afterword.settings import LAST_SEED, setting, settings_class
 from afterword.storage import temporary_folder
-from afterword.text.corpus import Corpus
 from afterword.text.documents import source_name
 from afterword.wings.series.bands import LEVELS, SHRUNK, Levels, band, banded, parse_levels
-from afterword.wings.series.methods import METHODS, cycle_of, fixed_phases
+from afterword.wings.series.methods import METHODS, WITH_COLUMNS, cycle_of, fixed_phases
+from afterword.wings.series.outside import bounds_of, known_columns, with_candidate
 from afterword.wings.series.series_network import keep, load_kept, lstm_forecasts
-from afterword.wings.series.table import Columns, Floats, Table, read_table, rounded, stacked
+from afterword.wings.series.table import CUTOFF, Columns, Floats, Table, read_table, rounded, stacked
 from afterword.wings.series.trials import (
     AUTO,
     DECILES,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 Train = Callable[[Run, SeriesFacts], object]
 """A function that trains a run on series of these facts to its end."""
-SHOWN = 3  # candidates named in a row
+SHOWN, GAIN = 3, 0.98  # candidates named in a row; times the error without known columns, if these gain
 USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
 LEAST_NONE = 0.5  # of the rows: if the median is 0 in more of them, a note says so
@@ -75,15 +75,17 @@ PAYS = (20, 100_000, 200)  # series, values, and values per series, at least, if
 class ForecastSettings(Columns):
     """Settings of a forecast."""
 
-    horizon: int | None = setting(
-        "the number of values to forecast (default: that of the model)", default=None, minimum=1, maximum=100_000
-    )
+    horizon: int | None = setting("the number of values to forecast", default=None, minimum=1, maximum=100_000)
     minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
     seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
-    season: int | None = setting(
-        "values after which a pattern repeats (default: from the dates)", default=None, minimum=1, maximum=100_000
-    )
+    season: int | None = setting("values after which a pattern repeats", default=None, minimum=1, maximum=100_000)
     method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
+    holidays: str | None = setting("a country with holidays, as DE or DE-BY", default=None, metavar="COUNTRY")
+    bounds: str | None = setting("what no forecast leaves, as 0,100, or none", default=None, metavar="LOW,HIGH")
+    levels: Any = setting("the bands to forecast, in per cent of the values", default=LEVELS, metavar="PERCENT")
+    keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
+    model: str | os.PathLike[str] | None = None  # only in Python: the folder of an earlier forecast's network
+    candidates: Any = ()  # only in Python: objects with fit(frame) and predict(horizon)
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,10 @@ class Futures:
     quantiles: dict[float, Floats]  # by level from 0 to 1, [N, h]
     methods: list[str]  # by series
     trials: Trials
-    past: tuple[Floats, Floats] | None
-    """The low and the high end of the band of 99 % of the last values, forecast from those before; NaN where nothing
-    was tested. [N, h] each"""
+    past: Floats
+    """The forecasts of the past by the methods that are used. [N, K, h]"""
+    usual: tuple[Floats, Floats] | None
+    """The low and the high end of the band of 99 % of the last values, forecast from those before. [N, h] each"""
     backtest: Backtest | None
     reason: str
     """Why these methods, in a sentence."""
@@ -142,14 +145,28 @@ class Futures:
     @property
     def unusual(self) -> pandas.DataFrame:
         """The last values outside their band of 99 %: the columns unique_id, ds, y, lo-99 and hi-99."""
-        values = self.trials.actual[:, 0] if self.past else np.empty((len(self.table.series), 0))
-        low, high = self.past or (values, values)
-        noise = EXACT * np.abs(values)
-        chosen = [np.flatnonzero(one) for one in (values < low - noise) | (values > high + noise)]
-        dates = [one.dates[-self.horizon :][each] for one, each in zip(self.table.series, chosen, strict=True)]
-        columns = {"y": values, "lo-99": rounded(low), "hi-99": rounded(high)}
-        picked = {name: [one[k] for one, k in zip(each, chosen, strict=True)] for name, each in columns.items()}
-        return stacked([one.name for one in self.table.series], dates, picked)
+        if self.usual is None:
+            return self.rows[:0]
+        low, high = (rounded(one)[:, None] for one in self.usual)
+        rows = self._after(1, {"y": self.trials.actual, "lo-99": low, "hi-99": high}).drop(columns=CUTOFF)
+        noise = EXACT * rows["y"].abs()
+        return rows[(rows["y"] < rows["lo-99"] - noise) | (rows["y"] > rows["hi-99"] + noise)]
+
+    @property
+    def tested(self) -> pandas.DataFrame:
+        """The backtest: unique_id, ds, cutoff (the last date that was known), y, a column per method, and used."""
+        each = dict(zip(self.trials.names, self.trials.past, strict=True))
+        found = {name: rounded(one) for name, one in {**each, USED: self.past}.items()}
+        return self._after(len(self.trials.cuts), {"y": self.trials.actual, **found})
+
+    def _after(self, cuts: int, values: dict[str, Floats]) -> pandas.DataFrame:
+        """Return a row for each value that was tested after the first of `cuts` cut-offs. [N, K, h] each"""
+        known = ~np.isnan(self.trials.actual[:, :cuts, 0])
+        tests = [(self.table.series[k], self.trials.cuts[place]) for k, place in np.argwhere(known)]
+        dates = [one.dates[-cut:][: self.horizon] for one, cut in tests]
+        cutoffs = [np.repeat(one.dates[-cut - 1], self.horizon) for one, cut in tests]
+        columns = {name: list(one[:, :cuts][known]) for name, one in values.items()}
+        return stacked([one.name for one, _ in tests], dates, {CUTOFF: cutoffs, **columns})
 
     @property
     def rows(self) -> pandas.DataFrame:
@@ -166,32 +183,25 @@ class Futures:
         return stacked([one.name for one in series], dates, {**columns, "method": methods})
 
 
-def forecasts(
-    source: Any,
-    settings: ForecastSettings,
-    levels: str | Levels = LEVELS,
-    kept: ModelName | None = None,
-    train: Train = lambda run, facts: Work().train(run),
-    folder: Path | None = None,
-) -> Futures:
+def forecasts(source: Any, settings: ForecastSettings, train: Train = lambda run, _: Work().train(run)) -> Futures:
     """Forecast every series of `source`, and return all that is known; `train` trains a run to its end.
 
-    `source` is a path, "-", or a frame of pandas or polars. `kept` is the folder with the network of an earlier
-    forecast. Without it, a network that is trained is kept in `folder`. Raises an InputError for a table or option that
-    cannot be used.
+    `source` is a path, "-", or a frame of pandas or polars. Raises an InputError for a table or option that cannot be
+    used.
     """
-    bands = parse_levels(levels)
+    bands, kept, folder = parse_levels(settings.levels), settings.model, settings.keep
     model, facts = (None, None) if kept is None else load_kept(kept)
     if folder and facts:
         raise OptionError(f"`keep` keeps a new network, and that of {kept} exists already: leave one of them out")
     if folder and settings.method not in (AUTO, LSTM):
         raise OptionError(f"`keep` keeps an LSTM, and `method` {settings.method} has none: leave one of them out")
-    horizon = settings.horizon or (facts.horizon if facts else None)
-    if horizon is None:
+    if not (horizon := settings.horizon or (facts.horizon if facts else 0)):
         raise OptionError("missing horizon: give `horizon` with the number of values to forecast")
     table = read_table(source, settings, settings.season or (facts.season if facts else None))
     series, notes = [one.values for one in table.series], list[str]()
-    longest = max(map(len, series))
+    table = replace(table, columns=known_columns(table, horizon, settings.holidays, notes))
+    known = [np.column_stack(each) for each in zip(*table.columns.values(), strict=True)]  # [n + h, P]
+    bounds, longest = bounds_of(table, settings.bounds, notes), max(map(len, series))
     _check_fits(table.calendar.name, longest, horizon, settings.season, facts)
     seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(longest)
     seasons = [season for season in seasons if season > 1]
@@ -215,11 +225,23 @@ def forecasts(
             notes.append(f"no network is kept in {folder}: {why}")
     elif model is None and (pays or folder or settings.method == LSTM):
         name = source_name(source) if isinstance(source, str | os.PathLike) else "the table"
-        model = _train(corpus_of(table, facts, name), facts, settings, train, folder)
+        corpus = corpus_of(table, facts, name)
+        with temporary_folder() as temporary:
+            training = OnValues.of(corpus, settings.minutes, settings.seed)
+            run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
+            train(run, facts)
+            saved = load_model(run.folder.model)
+        if folder:
+            keep(saved, facts, Path(folder))
+        model = LanguageModel(saved)
     with waiting("forecasting"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, of means without values
-        network = None if model is None else partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
-        trials = Trials.run(series, seasons, horizon, settings.method, network)
+        trials = Trials.run(series, seasons, horizon, settings.method, model is not None, known, bounds)
+        if model is not None:
+            draw = partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
+            trials = trials.adding([LSTM], lambda some, before: draw(before)[None], latest=1)
+        for number, mine in enumerate(settings.candidates, 1):
+            trials = with_candidate(trials, mine, number, table, notes)
         return _futures(table, trials, bands, settings.method, notes)
 
 
@@ -229,26 +251,11 @@ def _check_fits(frequency: str, longest: int, horizon: int, season: int | None, 
     if facts and season not in (None, facts.season):
         raise OptionError(f"season {season} is not this model's, which is {facts.season}: leave it out")
     if facts and facts.frequency != frequency and "number" not in facts.frequency + frequency:
-        learned = f"this model has learned {facts.frequency} series"
-        raise OptionError(f"the table is {frequency}, and {learned}: give a table like these")
+        raise OptionError(f"the table is {frequency}, and this model has learned {facts.frequency} series: give such")
     for name, length in (("horizon", horizon), ("season", season or 0)):
         if length >= longest:
             has = f"a {name} of {length:,} is too long: the longest series has {longest:,} values"
             raise OptionError(f"{has}; give a smaller --{name}")
-
-
-def _train(
-    corpus: Corpus, facts: SeriesFacts, settings: ForecastSettings, train: Train, folder: Path | None
-) -> LanguageModel:
-    """Train a network on `corpus`, and keep it in `folder`."""
-    with temporary_folder() as temporary:
-        training = OnValues.of(corpus, settings.minutes, settings.seed)
-        run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
-        train(run, facts)
-        saved = load_model(run.folder.model)
-    if folder:
-        keep(saved, facts, folder)
-    return LanguageModel(saved)
 
 
 def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
@@ -264,45 +271,47 @@ def why_not(series: Sequence[Floats], facts: SeriesFacts, learned: bool) -> str:
 
 def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: str, notes: list[str]) -> Futures:
     """Return the forecasts by the good candidates, or by `method`, and add to `notes`."""
-    names, season, total = trials.names, table.calendar.season, len(trials.series)
+    names, total, season = trials.names, len(trials.series), trials.season
+    seen = [values[: len(values) - min(trials.cuts, default=0)] for values in trials.series]
+    scales = seasonal_scale(seen, table.calendar.season)
+    each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
     plain = next((k for k, name in enumerate(names) if name.startswith("naive")), 0)
-    only = plain if not trials.cuts else len(names) - 1 if method == LSTM else None
-    seen = max(map(len, trials.series)) - min(trials.cuts, default=0)
-    half = [k for k, name in enumerate(names) if name in (f"naive {trials.season}", f"regression {trials.season}")]
-    if method == AUTO and seen <= trials.season > 1:
+    chosen = [plain] if not trials.cuts else [names.index(LSTM)] if method == LSTM else []
+    if method == AUTO and max(map(len, seen)) <= season > 1:
         # the dates suggest a season, but there are too few values to test it: half of the forecast repeats the last one
-        shares = np.repeat(np.eye(len(names))[half].mean(axis=0)[:, None], total, axis=1)
-        only, past = None, trials.past[half].mean(axis=0)
-    elif only is None:
-        worst = WORST if method == AUTO else 1.0
+        chosen = [k for k, name in enumerate(names) if name in (f"naive {season}", f"regression {season}")]
+    if not chosen:
+        worst, uses = WORST if method == AUTO else 1.0, np.array([name.endswith(WITH_COLUMNS) for name in names])
+        if uses.any():
+            errors = np.array([each[name].mase for name in names])
+            best, without = np.nanmin(errors[uses]), np.nanmin(errors[~uses])
+            gains = best < GAIN * without
+            trials = replace(trials, allowed=~uses | gains)
+            those = ", ".join(table.columns) + ": not used" * (not gains)
+            notes.append(f"known columns: {those}; MASE {best:.2f} with, {without:.2f} without")
         shares, past = trials.shares(worst), trials.backtested(worst)
-        if method == AUTO:
-            only = trials.simplest(past)
-    if only is not None:
-        shares, past = np.eye(len(names))[[only] * len(trials.series)].T, trials.past[only]
-    point = combine(shares, trials.future)
-    good = [[names[k] for k in np.flatnonzero(each)] for each in shares.T]
+        chosen = trials.simplest(past) if method == AUTO else []
+    if chosen:
+        shares = np.repeat(np.eye(len(names))[chosen].mean(axis=0)[:, None], total, axis=1)
+        past = trials.past[chosen].mean(axis=0)
+    point, good = combine(shares, trials.future), [[names[k] for k in np.flatnonzero(one)] for one in shares.T]
     methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]
     if (left := np.isnan(point[:, 0])).any():  # the LSTM cannot read them
         point[left] = trials.future[plain][left]
         methods = [names[plain] if out else one for one, out in zip(methods, left, strict=True)]
         those = f"{left.sum():,} of {total:,} series are constant, or no longer than a season"
         notes.append(f"{those}: they are forecast by {names[plain]}")
-    fixed = np.stack([fixed_phases(values, trials.season, point.shape[1]) for values in trials.series])
+    fixed = np.stack([fixed_phases(values, season, point.shape[1]) for values in trials.series])
     if closed := (~np.isnan(fixed)).any(axis=1).sum():
         always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
         notes.append(f"{always}, as on closed days: the forecast repeats it")
     quantiles = sorted({*DECILES, *(q for level in (*levels, WIDE) for q in band(level))})
     backtest, shrunk, usual = None, SHRUNK[0], None
     if trials.cuts:
-        scales = seasonal_scale([values[: -trials.cuts[0]] for values in trials.series], season)
-        each = {name: _figures(trials, one, scales) for name, one in zip(names, trials.past, strict=True)}
         ordered = dict(sorted(each.items(), key=lambda pair: (math.isnan(pair[1].mase), pair[1].mase)))
         figures = _figures(trials, past, scales)
-        means = np.stack([trials.means(k) for k in range(len(trials.cuts))], axis=1)
-        tried = {one: _with_bands(figures, trials, past, means, quantiles, levels, one) for one in SHRUNK}
-        losses = {one: with_bands.weighted_quantile_loss for one, with_bands in tried.items()}
-        shrunk = min(losses, key=lambda one: (math.isnan(losses[one]), losses[one]))
+        tried = {one: _in_bands(figures, trials, past, quantiles, levels, one) for one in SHRUNK}
+        shrunk = min(tried, key=lambda one: (math.isnan(loss := tried[one].weighted_quantile_loss), loss))
         if figures.cut_offs > 1:
             others = (~np.isnan(past[:, 1:]).any(axis=2)).sum()
             last = banded(trials, past[:, 0], past, quantiles, shrunk, 0, wider=1 + WIDER / np.sqrt(others))
@@ -314,34 +323,30 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
     if (none := (by_level[0.5] == 0).mean()) > LEAST_NONE:
         notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: use the column mean")
-    return Futures(table, levels, mean, by_level, methods, trials, usual, backtest, reason, notes)
+    return Futures(table, levels, mean, by_level, methods, trials, past, usual, backtest, reason, notes)
 
 
 def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
     """Return the figures of forecasts [N, K, h] without bands."""
     errors = np.abs(trials.actual - past).mean(axis=2)
-    count = int((~np.isnan(errors)).any(axis=0).sum())
-    return Figures(count, average(errors / scales[:, None]), bias_of(past, trials.actual))
+    cut_offs = int((~np.isnan(errors)).any(axis=0).sum())
+    return Figures(cut_offs, average(errors / scales[:, None]), bias_of(past, trials.actual))
 
 
-def _with_bands(
-    figures: Figures, trials: Trials, past: Floats, means: Floats, quantiles: Levels, levels: Levels, shrunk: float
-) -> Figures:
-    """Add the figures of bands and of the mean, which come from the errors at the other cut-offs.
-
-    Where `means` are NaN, the mean is that of the bands. [N, K, h] each
-    """
+def _in_bands(own: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float) -> Figures:
+    """Add the figures of bands and of the mean, which come from the errors at the other cut-offs. [N, K, h]"""
     known = ~np.isnan(trials.actual - past).any(axis=2)  # [N, K]
     if known.any(axis=0).sum() < 2:
-        return replace(figures, coverage={f"{level:g}": math.nan for level in levels})
+        return replace(own, coverage={f"{level:g}": math.nan for level in levels})
     found = np.stack([banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
     each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
     ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
     within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}
+    means = np.stack([trials.means(k) for k in range(len(trials.cuts))], axis=1)  # else the mean is that of the bands
     bias = bias_of(np.where(np.isnan(means), found[-1], means), trials.actual)
     loss = weighted_quantile_loss(deciles, DECILES, actual)
-    return replace(figures, coverage=within, bias=bias, weighted_quantile_loss=loss)
+    return replace(own, coverage=within, bias=bias, weighted_quantile_loss=loss)
 
 
 def _reason(backtest: Backtest | None, methods: Sequence[str], errors: Floats) -> str:

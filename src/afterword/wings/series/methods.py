@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby, product
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +26,7 @@ SECONDS, MORE, MOST, BESIDE, ASKED = 12.0, 0.0003, 70.0, 240.0, 600.0
 LEVELS, SLOPES = (0.02, 0.1, 0.3, 0.6, 0.95), (0.0, 0.1)  # gains of a regression's level; of its slope, times those
 DAMPED, HARMONICS = 0.98, 3  # of a slope, per step; waves of a long season, for each time that it fits into the values
 
-Seasons = tuple[int, ...]
+Seasons = Sequence[int]
 Many = Sequence[Floats]
 
 
@@ -34,7 +35,7 @@ class Method(NamedTuple):
 
     about: str
     """What it is, in a few words."""
-    forecast: Callable[[Floats, int, Seasons], Floats]
+    forecast: Callable[..., Floats]
     """The function from values [n], a horizon h and seasons to the forecast [h]."""
     tried: Literal["once", "each", "short", "some", "all"] = "once"
     """Once without seasons, or with each season, a short one (or 1), those up to `LONG` together, or all together."""
@@ -46,6 +47,8 @@ class Method(NamedTuple):
     """About how many milliseconds a fit takes per value and season; 0 for simple methods."""
     logs: bool = False
     """Whether it is tried with logarithms too."""
+    columns: bool = False
+    """Whether it takes known columns as a fourth argument, [n + h, P], and is tried with and without."""
 
     def lacks(self, series: Many, fits: int, seconds: float = ASKED) -> str:
         """Return why it cannot forecast `series` if it is fitted to `fits` values in at most `seconds`, or ""."""
@@ -64,32 +67,33 @@ def seasonal(season: int, averaged: int, values: Floats, horizon: int) -> Floats
     return np.resize(values[-count * season :].reshape(count, season).mean(axis=0), horizon)
 
 
-def of_library(name: str, **given: float) -> Callable[[Floats, int, Seasons], Floats]:
+def of_library(name: str, **given: float) -> Callable[..., Floats]:
     """Return the function that forecasts by a model of statsforecast with the `given` settings."""
 
-    def forecast(values: Floats, horizon: int, seasons: Seasons) -> Floats:
+    def forecast(values: Floats, horizon: int, seasons: Seasons, columns: Floats | None = None) -> Floats:
         from statsforecast import models
 
         length: Any = [*seasons] if name == "MSTL" else seasons[0] if seasons else None
         model = getattr(models, name)(**given, **({"season_length": length} if length else {}))
-        return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
+        past, future = (None, None) if columns is None else np.split(columns, [len(values)])
+        return np.asarray(model.forecast(y=values, h=horizon, X=past, X_future=future)["mean"], np.float64)
 
     return forecast
 
 
-def regression(values: Floats, horizon: int, seasons: Seasons) -> Floats:
-    """Return the forecast of a regression on sines and cosines of the seasons, with a level and a slope that drift.
+def regression(values: Floats, horizon: int, seasons: Seasons, *columns: Floats) -> Floats:
+    """Return the forecast of a regression on waves of the seasons and known columns, with a level and slope that drift.
 
-    Exponential smoothing is linear. So the values and the waves are smoothed with the same gains, and a ridge
-    regression explains the errors of the values by those of the waves (Durbin and Koopman, 2012, Time Series Analysis
+    Exponential smoothing is linear. So values, waves and columns are smoothed with the same gains, and a ridge
+    regression explains the errors of the values by those of the others (Durbin and Koopman, 2012, Time Series Analysis
     by State Space Methods, section 6.2). The gains that leave the smallest errors are used. A long season has few
     waves, so it takes no longer than a short one.
     """
     count, steps, scale = len(values), np.arange(len(values) + horizon), values.std() or 1.0
     most = [season if season <= SHORT else HARMONICS * count // season for season in seasons]
     turns = [np.arange(1, min(s // 2, k) + 1) / s for s, k in zip(seasons, most, strict=True)]
-    angles = 2 * np.pi * np.outer(steps, np.concatenate(turns))
-    known = np.hstack([np.ones((len(steps), 1)), np.sin(angles), np.cos(angles)])  # [n + h, P]
+    angles = 2 * np.pi * np.outer(steps, np.concatenate([[], *turns]))
+    known = np.hstack([np.ones((len(steps), 1)), np.sin(angles), np.cos(angles), *columns])
     gains = np.array([(gain, gain * slope) for gain, slope in product(LEVELS, SLOPES)])[:, :, None]  # [A, 2, 1]
     level = slope = np.zeros((len(gains), 1 + known.shape[1]))
     errors = np.empty((count, *level.shape))
@@ -99,14 +103,14 @@ def regression(values: Floats, horizon: int, seasons: Seasons) -> Floats:
     each = np.ascontiguousarray(errors.transpose(1, 2, 0))  # [A, 1 + P, n]
     products = each @ each.transpose(0, 2, 1)
     of, by = products[:, 1:, :1], products[:, 1:, 1:]
-    factors = np.linalg.solve(by + np.diag([1e-9] + [1.0] * 2 * angles.shape[1]), of)  # [A, P, 1]
+    factors = np.linalg.solve(by + np.diag([1e-9] + [1.0] * (known.shape[1] - 1)), of)  # [A, P, 1]
     left = products[:, 0, 0] + (factors * (by @ factors - 2 * of)).sum(axis=(1, 2))  # of the squared errors
     chosen = factors[(best := int(left.argmin())), :, 0]
     end, drift = (one[best, 0] - one[best, 1:] @ chosen for one in (level, slope))
     return np.asarray(scale * (end + drift * np.cumsum(DAMPED ** np.arange(1, horizon + 1)) + known[count:] @ chosen))
 
 
-LIBRARY = "statsforecast"
+LIBRARY, WITH_COLUMNS = "statsforecast", " with columns"  # the latter ends the names of candidates that use them
 METHODS = {  # the simplest first
     "last": Method("the last value", lambda y, h, _: seasonal(1, 1, y, h)),
     "naive": Method("the last season", lambda y, h, seasons: seasonal(seasons[0], 1, y, h), "each"),
@@ -116,12 +120,12 @@ METHODS = {  # the simplest first
     "ets": Method("exponential smoothing", of_library("AutoETS"), "short", cost=0.35, library=LIBRARY),
     "theta": Method("Theta", of_library("DynamicOptimizedTheta"), "short", cost=0.025, library=LIBRARY),
     "ces": Method("complex exponential smoothing", of_library("AutoCES"), "short", cost=0.03, library=LIBRARY),
-    "arima": Method("ARIMA", of_library("AutoARIMA"), "short", cost=6, library=LIBRARY),
+    "arima": Method("ARIMA", of_library("AutoARIMA"), "short", cost=6, library=LIBRARY, columns=True),
     "croston": Method("Croston's method", of_library("CrostonSBA"), zeros=True, cost=0.02, library=LIBRARY),
     "tsb": Method("TSB", of_library("TSB", alpha_d=0.03, alpha_p=0.03), zeros=True, cost=0.02, library=LIBRARY),
     "adida": Method("ADIDA, by sums over longer steps", of_library("ADIDA"), zeros=True, cost=0.02, library=LIBRARY),
     "mstl": Method("smoothing by MSTL", of_library("MSTL"), "some", logs=True, cost=0.05, library=LIBRARY),
-    "regression": Method("a regression on waves of the seasons", regression, "all", logs=True, cost=0.01),
+    "regression": Method("a regression on waves of the seasons", regression, "all", logs=True, cost=0.01, columns=True),
 }
 
 
@@ -133,29 +137,33 @@ class Candidate(NamedTuple):
     season: int
     """The one that is repeated if the method fails."""
     logs: bool = False
+    columns: bool = False
 
     @property
     def cost(self) -> float:
         """About how many milliseconds a fit takes per value."""
         return self.method.cost * (sum(season > 1 for season in self.seasons) or 0.2)
 
-    def __call__(self, values: Floats, horizon: int) -> Floats:
-        """Return the forecast of `values`, or the last season if the method fails: a library fails in many ways."""
+    def __call__(self, values: Floats, horizon: int, columns: Floats | None = None) -> Floats:
+        """Return the forecast of `values`, or the last season if the method fails: a library fails in many ways.
+
+        `columns` are known also for the future. [n + h, P]
+        """
         known = values[-max(RECENT, 6 * self.season) :] if self.method.library else values
-        try:
-            answer = self.method.forecast(np.log(known) if self.logs else known, horizon, self.seasons)
+        more = [columns[-len(known) - horizon :]] if self.columns and columns is not None else []
+        with suppress(Exception):
+            answer = self.method.forecast(np.log(known) if self.logs else known, horizon, self.seasons, *more)
             answer = np.exp(answer) if self.logs else answer
-        except Exception:
-            answer = np.full(horizon, np.nan)
-        reach = np.abs(values).max() * 100  # further than this is a failure too
-        return answer if (np.abs(answer) <= reach).all() else seasonal(self.season, 1, values, horizon)
+            if (np.abs(answer) <= np.abs(values).max() * 100).all():  # further than this is a failure too
+                return answer
+        return seasonal(self.season, 1, values, horizon)
 
 
-def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float = ASKED) -> dict[str, Candidate]:
+def candidates(series: Many, seasons: Seasons, fits: int, seconds: float, known: bool = False) -> dict[str, Candidate]:
     """Return the candidates for series whose patterns may repeat after `seasons`, the simplest first, by name.
 
     Each will be fitted to `fits` values. The fastest are chosen first, and those of logarithms last, as long as all
-    take at most `seconds`. A name has the method and its seasons.
+    take at most `seconds`. A name has the method and its seasons. With `known` columns, some are tried twice.
     """
     short = next((season for season in seasons if season <= SHORT), 1)
     ways: dict[str, list[Seasons]] = {
@@ -163,17 +171,16 @@ def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float =
         "each": [(one,) for one in seasons],
         "short": [(short,)],
         "some": [tuple(one for one in seasons if one in (seasons[0], LONG) or one < LONG)] * bool(seasons),
-        "all": [(*seasons,)] * bool(seasons),
+        "all": [(*seasons,)] * bool(seasons or known),
     }
     able = {name: method for name, method in METHODS.items() if not method.lacks(series, fits, seconds)}
-    has_logs = all(values.min() > 0 for values in series)
-    found = dict[str, Candidate]()
+    has_logs, found = all(values.min() > 0 for values in series), dict[str, Candidate]()
     for tried, names in groupby(able, key=lambda name: able[name].tried):
         for those, name in product(ways[tried], [*names]):
             shown = f"{name} {'/'.join(str(season) for season in those if season > 1)}".rstrip()
-            found[shown] = Candidate(able[name], those, [short, *those][-1])
-            if able[name].logs and has_logs:
-                found[f"{shown} of logs"] = found[shown]._replace(logs=True)
+            for logs, columns in product({False, able[name].logs and has_logs}, {False, able[name].columns and known}):
+                title = shown + " of logs" * logs + WITH_COLUMNS * columns
+                found[title] = Candidate(able[name], those, [short, *those][-1], logs, columns)
     by_cost = sorted(found, key=lambda name: (found[name].logs, found[name].cost))
     spent = np.cumsum([found[name].cost * fits / 1000 for name in by_cost])
     return {name: found[name] for name in found if spent[by_cost.index(name)] <= seconds}
@@ -181,8 +188,7 @@ def candidates(series: Many, seasons: Sequence[int], fits: int, seconds: float =
 
 def is_simple(name: str) -> bool:
     """Return whether the candidate of this `name` needs no fit, as the last value needs none."""
-    method = METHODS.get(name.split()[0])
-    return method is not None and not method.cost
+    return name.split()[0] in METHODS and not METHODS[name.split()[0]].cost
 
 
 def zeros_in(series: Many) -> Floats:
@@ -195,11 +201,11 @@ def fitted_values(series: Many) -> int:
     return sum(min(RECENT, len(values)) + FIT for values in series)
 
 
-def forecast_all(tried: Sequence[Candidate], series: Many, season: int, horizon: int) -> Floats:
+def forecast_all(tried: Sequence[Candidate], series: Many, season: int, horizon: int, columns: Sequence[Any]) -> Floats:
     """Return the forecasts of N series by C candidates, with what is certain by `fixed_phases`. [C, N, horizon]"""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = [method(values, horizon) for method, values in product(tried, series)]
+        found = [one(values, horizon, known) for one in tried for values, known in zip(series, columns, strict=True)]
     fixed = np.stack([fixed_phases(values, season, horizon) for values in series])
     return np.where(np.isnan(fixed), np.reshape(found, (len(tried), len(series), horizon)), fixed)
 

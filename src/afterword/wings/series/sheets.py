@@ -32,10 +32,10 @@ Kind = Literal["csv", "parquet", "pandas", "polars"]
 
 LARGEST = 2**31  # bytes of a file, unpacked
 CELL = 64  # approximate bytes of memory per cell while a Parquet file is read; equal texts count once
-FIRST = 100  # texts that show what a column holds
-MOST_COLUMNS = 20_000  # more take minutes
+FIRST, MOST_COLUMNS = 100, 20_000  # texts that show what a column holds; more columns take minutes
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
+FLAGS = {"TRUE": "1", "FALSE": "0"}
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 NEEDS_PYARROW = "{} is Parquet, which needs pyarrow: pip install 'afterword[series]'"
 GIVE = "give a CSV or Parquet file"
@@ -117,6 +117,7 @@ def _number(cell: str, decimal: str) -> float | None:
     """Return the number that a cell holds, NaN if it is missing; None if it is anything else."""
     if (cell := cell.strip()).upper() in MISSING:
         return np.nan
+    cell = FLAGS.get(cell.upper(), cell)
     if decimal == "," and re.fullmatch(r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?", cell):
         cell = cell.replace(".", "")  # between thousands
     try:
@@ -246,7 +247,7 @@ def _column(cells: pandas.Series) -> pandas.Series:
         cells = cells.dt.to_timestamp()
     if cells.dtype.kind == "M":
         return cells
-    if cells.dtype.kind in "iuf":
+    if cells.dtype.kind in "iufb":
         whole = cells.dtype.kind != "f" and not cells.isna().any()
         return cells.astype(np.int64) if whole else cells.astype(np.float64)
     texts = cells.map(str, na_action="ignore").astype(object)

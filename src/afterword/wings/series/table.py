@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,18 +17,26 @@ from numpy.typing import NDArray
 
 from afterword.settings import Settings, setting, settings_class
 from afterword.storage import output
-from afterword.wings.series.dates import LEAST_COVERED, Calendar, DateForm, Dates, parse_dates, whole_seconds
+from afterword.wings.series.dates import (
+    LEAST_COVERED,
+    Calendar,
+    DateForm,
+    Dates,
+    Ints,
+    TableError,
+    parse_dates,
+    whole_seconds,
+)
 from afterword.wings.series.sheets import Kind, Sheet, kind_of, numbers, read_sheet
 
 if TYPE_CHECKING:
     import pandas
 
 Floats = NDArray[np.float64]
-ID, TIME, VALUE = "unique_id", "ds", "y"  # Nixtla's names
+ID, TIME, VALUE, CUTOFF = "unique_id", "ds", "y", "cutoff"  # Nixtla's names
 USUAL_TIMES = {"date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "period", "index"}
 CLOSED = 4  # seasons, at least, in which a phase never has a value if it is closed, such as Sundays
-MOST_FILLED = 0.5  # fraction of a series that may be missing
-MOST_NAMED = 8  # columns that an error lists
+MOST_FILLED, MOST_NAMED = 0.5, 8  # fraction of a series that may be missing; columns that an error lists
 
 
 @settings_class(kw_only=True)
@@ -62,6 +71,7 @@ class Form:
     marks: tuple[str, str] = (",", ".")  # those of the sheet
     id: str = ID
     time: str = TIME
+    value: str | None = None  # of a long table
     whole_ids: bool = False  # the names of a frame's series are whole numbers
 
 
@@ -73,6 +83,7 @@ class Table:
     calendar: Calendar
     notes: tuple[str, ...]  # what was changed, a line each
     form: Form
+    columns: Mapping[str, Sequence[Any]]  # further numbers of each series, by date, also after its end
 
 
 class _Rows(NamedTuple):
@@ -81,7 +92,7 @@ class _Rows(NamedTuple):
     name: str
     dates: Dates
     values: Floats
-    places: NDArray[np.int64]
+    places: Ints
 
 
 def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
@@ -90,10 +101,11 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     A table is long (unique_id, ds, y) or wide (dates and a column per series). Missing values and dates are filled.
     `season` replaces the one that the dates suggest. Raises TableError, and OptionError without pandas.
     """
-    notes: list[str] = []
-    sheet = read_sheet(source)
-    rows, form = _rows(sheet, columns, notes)
-    rows = [_trimmed(sheet, one) for one in rows]
+    notes, sheet = list[str](), read_sheet(source)
+    import pandas  # which is there
+
+    whole, form, further = _rows(sheet, columns, notes)
+    rows = [_trimmed(sheet, one) for one in whole]
     dates = np.concatenate([one.dates for one in rows])
     calendar = Calendar.infer(dates, np.repeat(np.arange(len(rows)), [len(one.dates) for one in rows]), sheet.error)
     counts = [calendar.steps(one.dates) for one in rows]
@@ -103,16 +115,16 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     last = max(one.dates[-1] for one in series)
     notes += _changes(series, calendar)
     if last.dtype.kind == "M" and (early := sum(one.dates[-1] < last for one in series)):
-        ends = f"{early:,} of {len(series):,} series end before {_shown(last)}, the last date"
-        notes.append(f"{ends}: a forecast begins where its series ends")
-    return Table(series, calendar, tuple(notes), form)
+        notes.append(f"{early:,} of {len(series):,} series end before {_shown(last)}: forecasts begin where series end")
+    more = {name: [pandas.Series(cells[one.places], one.dates) for one in whole] for name, cells in further.items()}
+    return Table(series, calendar, tuple(notes), form, more)
 
 
 # ---- roles of columns
 
 
-def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form]:
-    """Return the rows of each series, whatever the table's layout. Raises TableError."""
+def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form, dict[str, Floats]]:
+    """Return the rows of each series, whatever the table's layout, and further columns. Raises TableError."""
     names = list(sheet.frame.columns)
     given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
     for name in given:
@@ -121,8 +133,7 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
         if given.count(name) > 1:
             raise sheet.error(f"column {name!r} is given twice: names, dates and values need different columns")
     kinds = {name: kind_of(sheet, name) for name in names}
-    time = _time_column(sheet, kinds, chosen)
-    identity = chosen.id_column or _found(ID, names)
+    time, identity = _time_column(sheet, kinds, chosen), chosen.id_column or _found(ID, names)
     dates, how = _dates(sheet, time)
     value = chosen.value_column or (_found(VALUE, names) if identity or _found(TIME, names) == time else None)
     others = [name for name in names if name not in (time, identity)]
@@ -134,21 +145,24 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
             which = f"several columns hold numbers, {_listed(numeric)}" if numeric else "no column holds numbers"
             raise sheet.error(f"besides {identity!r}, {which}: name the column of values with `value_column`")
         value = numeric[0]
-    if value is not None and (left := [name for name in others if name != value]):
-        notes.append(f"not used: {_listed(left)}")
-    form, rows = Form(sheet.kind, how, sheet.marks, identity or ID, time or TIME), np.arange(len(dates))
+    further, left = dict[str, Floats](), [name for name in others if value not in (None, name)]
+    for name in left:
+        with suppress(TableError):
+            further[name] = numbers(sheet, name)
+    if texts := [name for name in left if name not in further]:
+        notes.append(f"not used: {_listed(texts)}: not all cells are numbers")
+    whole, rows = bool(identity) and sheet.frame[identity].dtype.kind == "i", np.arange(len(dates))
+    form = Form(sheet.kind, how, sheet.marks, identity or ID, time or TIME, value, whole)
     if identity and value is not None:
-        ids = sheet.frame[identity]
-        return _split(sheet, ids, dates, numbers(sheet, value), rows), replace(form, whole_ids=ids.dtype.kind == "i")
+        return _split(sheet, sheet.frame[identity], dates, numbers(sheet, value), rows, False), form, further
     wide = others if value is None else [value]
     if not wide:
         raise sheet.error("no column holds numbers: add one with the values to forecast")
     if texts := [name for name in wide if kinds[name] != "numbers" and len(wide) > 1]:
-        what = f"column {texts[0]!r} does not hold numbers"
-        raise sheet.error(f"{what}: if it names the series, give `id_column` {texts[0]}, else a `value_column`")
+        raise sheet.error(f"{texts[0]!r} holds no numbers: if it names series, give `id_column`, else a `value_column`")
     values, dates, rows = [numbers(sheet, name) for name in wide], np.tile(dates, len(wide)), np.tile(rows, len(wide))
     ids = np.repeat(np.array(wide, object), len(values[0]))
-    return _split(sheet, ids, dates, np.concatenate(values), rows, wide=True), form
+    return _split(sheet, ids, dates, np.concatenate(values), rows, True), form, further
 
 
 def _found(wanted: str, names: Sequence[str]) -> str | None:
@@ -184,9 +198,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     if cells.dtype.kind != "M":
         which, distinct = pandas.factorize(cells, use_na_sentinel=False)
         texts = list(distinct) if cells.dtype == object else [f"{number:.15g}" for number in distinct]
-        dates, form = parse_dates(
-            texts, lambda text, message: sheet.error(f"{shown}: {message}", int(np.argmax(which == text)))
-        )
+        dates, form = parse_dates(texts, lambda k, what: sheet.error(f"{shown}: {what}", int(np.argmax(which == k))))
         return dates[which], replace(form, whole=cells.dtype != object)
     if cells.hasnans:
         raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(cells.isna())))
@@ -199,9 +211,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
 
 
-def _split(
-    sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: NDArray[np.int64], wide: bool = False
-) -> list[_Rows]:
+def _split(sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: Ints, wide: bool) -> list[_Rows]:
     """Return the rows of each distinct id, in the order in which they first occur. [n] each
 
     Raises TableError if an id is missing, or if a series has the same date twice.
@@ -223,8 +233,7 @@ def _split(
             hint = "if summer time ended then, write offsets, as in 2024-10-27 02:00+01:00; else keep one of the rows"
         what = f"the date {_shown(dates[k])}{of} is already in {sheet.locate(int(places[k]))}"
         raise sheet.error(f"{what}: {hint}", int(places[k + 1]))
-    ends = np.cumsum(np.bincount(which))[:-1]
-    parts = (np.split(each, ends) for each in (dates, values, places))
+    parts = (np.split(each, np.cumsum(np.bincount(which))[:-1]) for each in (dates, values, places))
     return [_Rows(*one) for one in zip(map(str, names), *parts, strict=True)]
 
 
@@ -239,16 +248,13 @@ def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
     """Return the rows without missing values at the ends."""
     known = np.flatnonzero(~np.isnan(rows.values))
     if len(known) < 2:
-        has = "one value" if len(known) else "no values"
-        row = int(rows.places[0])
+        has, row = "one value" if len(known) else "no values", int(rows.places[0])
         raise sheet.error(f"series {rows.name!r} has {has}: at least two are needed; add some or remove it", row)
     kept = slice(known[0], known[-1] + 1)
     return _Rows(rows.name, rows.dates[kept], rows.values[kept], rows.places[kept])
 
 
-def _regular(
-    sheet: Sheet, calendar: Calendar, rows: _Rows, counts: NDArray[np.int64], fits: NDArray[np.bool_]
-) -> Series:
+def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows, counts: Ints, fits: NDArray[np.bool_]) -> Series:
     """Return the regular series of `rows`. `counts` has the steps between neighbouring dates; `fits`, which suit.
 
     A missing value repeats the value a season before. In the first season, and without a season, it is interpolated
@@ -270,8 +276,7 @@ def _regular(
     regular, values = calendar.regular(dates[0], length), np.full(length, np.nan)
     values[positions] = rows.values
     missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
-    values[missing] = np.interp(missing, known, values[known])
-    season = calendar.season
+    values[missing], season = np.interp(missing, known, values[known]), calendar.season
     closed = missing[~np.isin(missing % season, known % season)] if length >= CLOSED * season else missing[:0]
     values[closed] = 0.0
     late = np.setdiff1d(missing[missing >= season] if season > 1 else missing[:0], closed)
@@ -295,9 +300,7 @@ def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
 # ---- forecasts
 
 
-def stacked(
-    names: Sequence[str], dates: Sequence[NDArray[Any]], values: Mapping[str, Sequence[NDArray[Any]]]
-) -> pandas.DataFrame:
+def stacked(names: Sequence[str], dates: Sequence[Dates], values: Mapping[str, Sequence[Any]]) -> pandas.DataFrame:
     """Return the rows of many series, one after another, with the columns "unique_id" and "ds" and those of `values`.
 
     `names` has an entry per series, `dates` and each of `values` ("mean", "lo-80", …) an array [h] per series.
@@ -315,8 +318,10 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
     their form.
     """
     is_frame = form.kind in ("pandas", "polars")
-    dates = form.dates.restored(rows[TIME]) if is_frame else form.dates.write(rows[TIME].to_numpy())
-    frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID], TIME: dates})
+    for name in {TIME, CUTOFF} & {*rows}:
+        cells = rows[name]
+        rows = rows.assign(**{name: form.dates.restored(cells) if is_frame else form.dates.write(cells.to_numpy())})
+    frame = rows.assign(**{ID: rows[ID].astype("int64") if form.whole_ids else rows[ID]})
     frame.columns = [{ID: form.id, TIME: form.time}.get(name, name) for name in frame]
     if not is_frame:
         return frame.to_csv(index=False, lineterminator="\n", sep=form.marks[0], decimal=form.marks[1])

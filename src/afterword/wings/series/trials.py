@@ -10,11 +10,13 @@ each series.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afterword.errors import OptionError
 from afterword.wings.series.methods import (
@@ -36,12 +38,11 @@ from afterword.wings.series.table import Floats
 from afterword.wings.series.value_text import scale_of
 
 DECILES = tuple(k / 10 for k in range(1, 10))  # whose losses a backtest averages
-Network = Callable[[Many], Floats]
-"""A function from N series to their forecasts [N, h]."""
+Way = Callable[[Sequence[int], Many], Floats]
+"""A function from the indexes of N series, and their values so far, to forecasts by some candidates. [C, N, h]"""
 AUTO, LSTM = "auto", "lstm"
 TESTED = 100  # series at least, evenly spread; more if the candidates are fast enough
-CUT_OFFS = (3, 6)  # for many series and for few
-ALL_CUT_OFFS = 40
+CUT_OFFS, ALL_CUT_OFFS = (3, 6), 40  # for many series and for few; of all series together
 WORST = 1.5  # times the error of the best, up to which candidates share a forecast
 USUAL = (4.0, 4)  # cut-offs as which the table's errors count for one series; power of 1 / error in shares
 MEAN_POWER = 16  # of 1 / squared error, in the shares of methods in a mean
@@ -62,43 +63,54 @@ class Trials:
     actual: Floats  # after each cut-off, [N, K, h]; NaN where a series is too short, or was not tested
     past: Floats  # the forecasts of these values, [C, N, K, h]; NaN where a candidate has none
     future: Floats  # [C, N, h]; NaN where a candidate has none
+    allowed: NDArray[np.bool_] | None = None  # the candidates that may share a forecast, [C]; None for all
+    bounds: tuple[Any, Any] = (-np.inf, np.inf)  # which nothing leaves; numbers, or [N, 1] each
 
     @classmethod
     def run(
-        cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, network: Network | None = None
+        cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, beside: bool = False, *given: Any
     ) -> Trials:
-        """Forecast with each candidate, or with those of `method`, and with the `network`, which has learned the values
-        before the first cut-off. Raises OptionError if no candidate can be used.
+        """Forecast with each candidate, or with those of `method`, `beside` a network or without.
+
+        `given` are known columns, [n + h, P] for each series, and the bounds. Raises OptionError without candidates.
         """
+        columns, bounds = given or ((), cls.bounds)
         cuts, seasons = _plan_cut_offs([*map(len, series)], horizon, seasons)
-        total, count = fitted_values(series), len(series)
+        total, count, season = fitted_values(series), len(series), [*seasons, 1][0]
         least = spread(count, TESTED)
-        # with a network, testing all series gains more than slow methods do: M4 hourly has a MASE of 0.817, not 0.936
-        fits = total + len(cuts) * (total if network else fitted_values([series[k] for k in least]))
-        seconds = ASKED if method != AUTO else BESIDE if network else min(MOST, SECONDS + MORE * sum(map(len, series)))
-        tried = candidates(series, seasons, fits, seconds)
+        # beside a network, testing all series gains more than slow methods do: M4 hourly has a MASE of 0.817, not 0.936
+        fits = total + len(cuts) * (total if beside else fitted_values([series[k] for k in least]))
+        seconds = ASKED if method != AUTO else BESIDE if beside else min(MOST, SECONDS + MORE * sum(map(len, series)))
+        tried = candidates(series, seasons, fits, seconds, bool(columns))
         left = 1000 * seconds / max(1e-3, sum(one.cost for one in tried.values())) - total
         tested = spread(count, max(len(least), int(count * left / (total * max(1, len(cuts))))))
-        if method == LSTM:  # compared with simple ones; the others take minutes
-            tried = {name: one for name, one in tried.items() if is_simple(name)}
-        elif method != AUTO:
-            tried = {name: one for name, one in tried.items() if name.split()[0] == method}
-        if not tried:
+        # an LSTM is compared with simple ones; the others take minutes
+        suits = is_simple if method == LSTM else lambda name: method in (AUTO, name.split()[0])
+        if not (tried := {name: one for name, one in tried.items() if suits(name)}):
             why = METHODS[method].lacks(series, fits) or "needs a season above 1 (set `season`)"
             raise OptionError(f"`method` {method} {why}: give another")
-        methods = [*tried.values()]
-        names, season = [*tried, *[LSTM] * (network is not None)], seasons[0] if seasons else 1
-        actual = np.full((len(series), len(cuts), horizon), np.nan)
-        past, future = np.full((len(names), *actual.shape), np.nan), np.full((len(names), count, horizon), np.nan)
-        future[: len(tried)] = forecast_all(methods, series, season, horizon)
+        actual = np.full((count, len(cuts), horizon), np.nan)
         for place, cut in enumerate(cuts):
-            some = [k for k in tested if len(series[k]) > cut + 1]
-            before = [series[k][:-cut] for k in some]
-            past[: len(tried), some, place] = forecast_all(methods, before, season, horizon)
-            actual[some, place] = [series[k][len(series[k]) - cut :][:horizon] for k in some]
-            if network is not None and place == 0:
-                past[-1, some, 0], future[-1] = network(before), network(series)
-        return cls(series, names, season, cuts, actual, past, future)
+            for k in [k for k in tested if len(series[k]) > cut + 1]:
+                actual[k, place] = series[k][len(series[k]) - cut :][:horizon]
+
+        def forecast(some: Sequence[int], before: Many) -> Floats:
+            known = [columns[k][: len(one) + horizon] if columns else None for k, one in zip(some, before, strict=True)]
+            return forecast_all([*tried.values()], before, season, horizon, known)
+
+        none = np.empty((0, *actual.shape)), np.empty((0, count, horizon))
+        return cls(series, [], season, cuts, actual, *none, bounds=bounds).adding([*tried], forecast)
+
+    def adding(self, names: Sequence[str], forecast: Way, latest: int | None = None) -> Trials:
+        """Return the trials with further candidates, which are tested at all cut-offs or only at the `latest`."""
+        past, every = np.full((len(names), *self.actual.shape), np.nan), range(len(self.series))
+        for place, cut in enumerate(self.cuts[:latest]):
+            if some := [k for k in every if not np.isnan(self.actual[k, place, 0])]:
+                past[:, some, place] = forecast(some, [self.series[k][:-cut] for k in some])
+        past = np.clip(past, *(np.expand_dims(bound, -1) for bound in self.bounds))
+        future = np.clip(forecast(every, self.series), *self.bounds)
+        both = np.concatenate([self.past, past]), np.concatenate([self.future, future])
+        return replace(self, names=[*self.names, *names], past=both[0], future=both[1])
 
     @cached_property
     def usual(self) -> Floats:
@@ -111,14 +123,10 @@ class Trials:
         return np.asarray(np.abs(past - self.actual).mean(axis=-1) / self.usual)
 
     @cached_property
-    def _errors(self) -> Floats:
-        return self.errors(self.past)
-
-    @cached_property
     def rule(self) -> tuple[float, int]:
         """The weight of the table's errors, and the power: `USUAL`, unless others are surely better in the backtest."""
-        overlap = len(self.cuts) < 2 or 2 * (self.cuts[1] - self.cuts[0]) < self.actual.shape[2]
-        if len(self.series) == 1 or overlap:  # too few trials, or nearly the same ones
+        # too few trials, or nearly the same ones
+        if len(self.series) == 1 or len(self.cuts) < 2 or 2 * (self.cuts[1] - self.cuts[0]) < self.actual.shape[2]:
             return USUAL
         errors = np.stack([self.errors(self.backtested(WORST, rule)) for rule in RULES])
         errors = errors[:, ~np.isnan(errors).any(axis=0)]
@@ -131,11 +139,14 @@ class Trials:
     def shares(self, worst: float = WORST, without: int | None = None, rule: tuple[float, int] | None = None) -> Floats:
         """Return the shares of the candidates in each series' forecast, up to `worst` times the best's error. [C, N]
 
-        The weight of a series' own errors is its number of cut-offs; that of the table's errors comes from the `rule`.
-        The errors of one cut-off may be left out, except for candidates that have no others.
+        Only those that are `allowed` have one. The weight of a series' own errors is its number of cut-offs; that of
+        the table's errors comes from the `rule`. The errors of one cut-off may be left out, except for candidates that
+        have no others.
         """
         shrunk, power = rule or self.rule
-        errors = self._errors.copy()
+        errors = self.errors(self.past)
+        if self.allowed is not None:
+            errors[~self.allowed] = np.nan
         if without is not None:
             errors[(~np.isnan(errors)).any(axis=1).sum(axis=1) > 1, :, without] = np.nan
         counts = (~np.isnan(errors)).sum(axis=2)
@@ -167,16 +178,16 @@ class Trials:
             found = combine(np.repeat(shares[:, None], len(many), axis=1), forecasts[means])
         else:
             found = np.array([[values[:end].mean()] for values in self.series])
-        return np.where(many[:, None], found, np.full(forecasts.shape[1:], np.nan))
+        return np.where(many[:, None], np.clip(found, *self.bounds), np.full(forecasts.shape[1:], np.nan))
 
-    def simplest(self, past: Floats) -> int | None:
+    def simplest(self, past: Floats) -> list[int]:
         """Return the first simple candidate that is exact, or surely better than the forecasts `past`. [N, K, h]"""
         for k in [k for k, name in enumerate(self.names) if is_simple(name)]:
             own, others = (self.errors(one)[~np.isnan(past[..., 0])] for one in (self.past[k], past))
             gains, enough = others - own, len(own) >= LEAST_TRIALS
             if own.mean() <= EXACT or (enough and gains.mean() >= SURE * gains.std() / np.sqrt(len(gains))):
-                return k
-        return None
+                return [k]
+        return []
 
 
 def combine(shares: Floats, forecasts: Floats) -> Floats:
@@ -224,8 +235,7 @@ def weighted_quantile_loss(quantiles: Floats, levels: Sequence[float], actual: F
     with the median alone it is the sum of absolute errors over the sum of absolute values. NaN if all values are 0.
     """
     at, actual = np.array(levels)[:, None], actual[..., None, :]
-    total = float(np.abs(actual).sum())
-    losses = 2 * np.abs((actual - quantiles) * ((actual <= quantiles) - at))
+    total, losses = float(np.abs(actual).sum()), 2 * np.abs((actual - quantiles) * ((actual <= quantiles) - at))
     return float(losses.sum() / total / len(at)) if total else float("nan")
 
 
@@ -243,5 +253,4 @@ def bias_of(forecast: Floats, actual: Floats) -> float:
 
 def average(measures: Floats) -> float:
     """Return the mean of the measures that are numbers; NaN without any."""
-    known = measures[~np.isnan(measures)]
-    return float(known.mean()) if len(known) else float("nan")
+    return float(np.nanmean(measures)) if not np.isnan(measures).all() else float("nan")

@@ -30,8 +30,7 @@ from afterword.wings.series.table import Floats, Table
 
 BINS = 256
 FIRST = 0x2800  # the first of Unicode's 256 Braille patterns, which take one column each and are not letters
-FURTHEST = 12.0  # scales
-SHARPNESS = 2.0  # near 0, bins are this many times as narrow as without asinh, about
+FURTHEST, SHARPNESS = 12.0, 2.0  # scales; near 0, bins are about this many times as narrow as without asinh
 EDGES = np.linspace(-1, 1, BINS + 1) * math.asinh(SHARPNESS * FURTHEST)  # [257], of asinh(SHARPNESS · change)
 CHARACTERS = "".join(map(chr, range(FIRST, FIRST + BINS)))
 
@@ -145,15 +144,6 @@ def corpus_of(table: Table, facts: SeriesFacts, name: str) -> Corpus:
     left = len(table.series) - len(learned)
     notes = [f"{left:,} of {len(table.series):,} series are too short or constant: not learned from"] if left else []
     training, held_out = (sum(map(len, lines)) + len(lines) for lines in parts.values())
-    return Corpus(
-        [name],
-        notes,
-        lines=True,
-        labels={},
-        characters=CHARACTERS,
-        training_characters=training,
-        validation_characters=held_out,
-        pieces=partial(in_parts, parts),
-        kind="table",
-        unit="value",
-    )
+    counts = {"training_characters": training, "validation_characters": held_out}
+    about: Any = {"labels": {}, "characters": CHARACTERS, "kind": "table", "unit": "value", **counts}
+    return Corpus([name], notes, lines=True, pieces=partial(in_parts, parts), **about)
