@@ -190,6 +190,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "series": ["methods"],
     "teach": ["plan"],
     "voice": ["bases", "voice"],
+    "ways": ["plan", "bases", "filters"],
 }
 
 

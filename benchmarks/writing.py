@@ -6,6 +6,7 @@
     python -m benchmarks.writing loops RUN...       how often texts repeat themselves, without the penalty and with it
     python -m benchmarks.writing keyboard RUN...    how often the next word is among the first, and among a keyboard's
     python -m benchmarks.writing ends RUN...        how many of 100 texts end with a sentence, and how long they are
+    python -m benchmarks.writing ways RUN... [--pairs FILE]     other ways to say a clause, by both of its sides
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
 
 Alone on the machine. RUN is a run's folder, which keeps its text; MODEL must know A to Z, a to z and the full stop.
@@ -59,6 +60,11 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
 ENDS, LENGTHS = 100, (120, 500, 2000)  # texts, and the lengths of the page: a sentence or two, a paragraph, a page
+TRIED, AFTER = (
+    24,
+    60,
+)  # as on the page: the other ways that are tried, and the characters after by which they are judged
+CLAUSE = re.compile(r"(?<= )([a-z]+(?: [a-z]+){2,7})(?=[,;.])")  # up to a stop
 LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorter context, as in Brants 2007
 
 
@@ -204,6 +210,59 @@ def ends(runs: Sequence[str]) -> None:
             echo_row(
                 [Path(run).name, f"{length}", f"{ended} of {len(texts)}", f"{facts['median']:.0f}", f"{max(texts)}"]
             )
+
+
+@main.command(help="How well other ways to say a clause fit, by both sides and by what comes before alone.")
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--num", type=int, default=100, show_default=True)
+@click.option("--pairs", type=click.Path(path_type=Path), help="write pairs to judge: the first by each order, unnamed")
+def ways(runs: Sequence[str], num: int, pairs: Path | None) -> None:
+    echo_table(
+        ["run", "the author's clause is first", "by what is before alone", "bits of what follows", "by before alone"]
+    )
+    shown = list[str]()
+    for run in runs:
+        model = load(run)
+        held_out = "".join(model.learned_from().texts("validation"))
+        random = np.random.default_rng(0)
+        found = [
+            one for one in CLAUSE.finditer(held_out) if one.start(1) > CONTEXT and one.end(1) + AFTER < len(held_out)
+        ]
+        first, follow = np.zeros(2), np.zeros(2)
+        places = random.permutation(np.array(found, object))[: some(num)]
+        for seed, clause in enumerate(places):
+            old, before = clause[1], held_out[clause.start(1) - CONTEXT : clause.start(1)]
+            after = held_out[clause.end(1) : clause.end(1) + AFTER]
+            written = model.samples(before, num=TRIED, seed=seed * TRIED, max_tokens=2 * len(old), stop=["\n"])
+            others = {piece(one.text, len(old)) for one in written} - {"", old}
+            costs = {one: _sides(model, before, one, after, len(old)) for one in [old, *sorted(others)]}
+            orders = [{one: sum(both) for one, both in costs.items()}, {one: own for one, (own, _) in costs.items()}]
+            best = [min(others, key=order.__getitem__) for order in orders]
+            first += [min(order, key=order.__getitem__) == old for order in orders]
+            follow += [costs[one][1] for one in best]
+            if best[0] != best[1]:
+                swapped = [*reversed(best)] if random.random() < 0.5 else best
+                shown += [f"{before[-100:]} [{a} | {b}]{after}\t{best.index(a)}" for a, b in [swapped]]
+        share, cost = first / len(places), bits(1) * follow / len(places)
+        write_result("ways", run=Path(run).name, clauses=len(places), first=[*share], follows=[*cost])
+        echo_row([Path(run).name, *(f"{one:.0%}" for one in share), *(f"{one:.1f}" for one in cost)])
+    if pairs is not None:
+        pairs.write_text("\n".join(one.replace("\n", " ") for one in shown), encoding="utf-8")
+
+
+def piece(text: str, length: int) -> str:
+    """Return the beginning of `text` that the page would offer: to a word's end, at punctuation if it can."""
+    ends = [found.end() for found in re.finditer(r"\w(?=\W)", text) if length / 2 < found.end() < 1.6 * length]
+    near = {end: abs(end - length) - length * (not text[end].isspace()) for end in ends}
+    found = text[: min(near, key=near.__getitem__)] if near else ""
+    return "" if re.search(r'[.!?"“”]', found) else found
+
+
+def _sides(model: LanguageModel, before: str, one: str, after: str, length: int) -> tuple[float, float]:
+    """The nats of a text as if it were of that length, and of what follows it."""
+    costs = [found.bits for found in model.surprises(before + one + after)]
+    start, end = len(before), len(before + one)
+    return sum(costs[start:end]) * length / len(one) / bits(1), sum(costs[end:]) / bits(1)
 
 
 @main.command(help="How often texts repeat themselves.")
