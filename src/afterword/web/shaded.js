@@ -98,9 +98,10 @@ export class ShadedText {
 
   /** Let the text in `box` begin at `index`, and wrap as if it belonged to the text; the box is positioned in this element's parent. */
   putInline(box, index) {
-    const [at, around] = [this.rect(index), this.element.getBoundingClientRect()];
+    const [at, line, around] = [this.rect(index), ...[this.element.children[this.place(index)[0]], this.element].map(one => one.getBoundingClientRect())];
     const { lineHeight, paddingLeft } = getComputedStyle(this.element);
-    box.style.top = `${(at.top + at.bottom - parseFloat(lineHeight)) / 2 - around.top}px`;
+    const height = parseFloat(lineHeight);
+    box.style.top = `${line.top + Math.floor((at.top - line.top) / height) * height - around.top}px`;
     box.style.textIndent = `${at.left - around.left - parseFloat(paddingLeft)}px`;
   }
 

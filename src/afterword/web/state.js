@@ -99,4 +99,7 @@ export const page = new Store({
   isReached: true, // whether the server answers
 });
 
+/** Whether a server that trains has nothing yet but the base with which one writes until the first model can. */
+export const isUntrained = ({ trains, runs, models }) => trains && !runs.length && models.every(({ id }) => id === "english");
+
 export const modelOf = ({ models, model }) => models.find(({ id }) => id === model) ?? models[0] ?? null;

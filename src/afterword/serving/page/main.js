@@ -5,7 +5,7 @@ import { ask } from "./dialogs.js";
 import { found, keep } from "./keeping.js";
 import { Faces } from "./look.js";
 import { limitsIn } from "./settings.js";
-import { modelOf, page, useStore } from "./state.js";
+import { isUntrained, modelOf, page, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
 import { number } from "./words.js";
 import { begin } from "./write.js";
@@ -148,9 +148,9 @@ async function furnish() {
   render(html`<${Steer} writer=${writer} details=${byId("steering")} />`, byId("steer"));
 }
 
-/** Hide the sheet until the first model is being trained, or is there besides the base that helps out meanwhile. */
-function showSheet({ models, runs, trains }) {
-  document.body.classList.toggle("untrained", trains && !runs.length && models.every(({ id }) => id === "english") && !writer.text);
+/** Hide the sheet until the first model is being trained. */
+function showSheet(values) {
+  document.body.classList.toggle("untrained", isUntrained(values) && !writer.text);
 }
 
 const isWide = matchMedia("(min-width: 900px)").matches;

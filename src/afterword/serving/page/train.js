@@ -2,7 +2,7 @@
 
 import { call, isAbort } from "./api.js";
 import { chosenFile, dropping, textOf } from "./files.js";
-import { page, useRequest, useStore } from "./state.js";
+import { isUntrained, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
@@ -24,7 +24,8 @@ export function begin(panel, own, writer, refresh, choose) {
 
 /** What one can do with a model: train it for longer, or train another. */
 function More({ refresh }) {
-  const { runs, model, models, isTrainOpen } = useStore(page);
+  const values = useStore(page);
+  const { runs, model, isTrainOpen } = values;
   const { error, isBusy, ask } = useRequest();
   const run = runs.find(({ id }) => id === model);
   const isTraining = runs.some(({ state }) => state === "training");
@@ -34,13 +35,14 @@ function More({ refresh }) {
   });
   return html`
     ${run && !isTraining && html`<button id="train-more" disabled=${isBusy} onClick=${longer}>Train ten more minutes</button>`}
-    ${(runs.length > 0 || models.length > 1) && html`<button id="train-another" aria-expanded=${String(isTrainOpen)}
+    ${!isUntrained(values) && html`<button id="train-another" aria-expanded=${String(isTrainOpen)}
       onClick=${() => page.set({ isTrainOpen: !isTrainOpen })}>Train another</button>`}
     <span class="error" role="status">${error}</span>`;
 }
 
 function Training({ writer, refresh, choose }) {
-  const { runs, tab, isTrainOpen } = useStore(page);
+  const values = useStore(page);
+  const { runs, tab, isTrainOpen } = values;
   const [shown, setShown] = useState(null); // the run that trains, or has trained
   const training = runs.find(({ state }) => state === "training")?.id;
   useEffect(() => training && setShown(training), [training]);
@@ -50,7 +52,7 @@ function Training({ writer, refresh, choose }) {
   };
   return html`<div hidden=${tab !== "write" && tab !== "watch"}>
     ${shown && tab === "write" && html`<${Progress} key=${shown} id=${shown} refresh=${refresh} choose=${choose} close=${() => setShown(null)} />`}
-    ${(isTrainOpen || !runs.length) && html`<${Train} writer=${writer} started=${started} training=${training} />`}</div>`;
+    ${(isTrainOpen || isUntrained(values)) && html`<${Train} writer=${writer} started=${started} training=${training} />`}</div>`;
 }
 
 /** A run that trains. Its model is selected as soon as it exists: a run that begins with a base has improved on it by then. */
