@@ -264,7 +264,8 @@ def test_words_in_grey_are_taken_by_tab_until_escape_gives_tab_back(
     offered = page.until(ghost)
     likeliest = model.generate("Divya likes to", max_tokens=100, temperature=0, repetition_penalty=1, new_word_p=0).text
     assert likeliest.startswith(offered)
-    assert not re.search(r"\w$", offered) or not re.match(r"\w", likeliest[len(offered) :])  # whole words
+    ends = re.search(r"\W$", offered) or re.match(r"\W", likeliest[len(offered) :])
+    assert ends or len(offered) == 100  # whole words, but for one without an end
     page.type(offered[0])  # what is typed goes along
     page.until(f"{ghost} === {json.dumps(offered[1:])}")
     page.press("Tab")

@@ -409,14 +409,14 @@ export class Writer {
     if (offers.length) writing.set({ selected: (index + offers.length) % offers.length });
   }
 
-  /** The text of the selected continuation, or "". */
+  /** The text of the selected continuation, up to its last whole word while it arrives, or "". */
   get offered() {
-    return this.#selected()?.text ?? "";
+    const text = this.#selected()?.text ?? "";
+    return writing.get().isOffering ? text.replace(/\S+$/, "") : text;
   }
 
   takeWord() {
-    const offer = this.#selected();
-    if (offer?.text) this.#take(nextWord(offer.text).length);
+    if (this.offered) this.#take(nextWord(this.offered).length);
     this.offerSoon();
   }
 
