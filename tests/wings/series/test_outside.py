@@ -70,6 +70,16 @@ def test_a_column_that_matters_wins_and_one_that_does_not_is_left_out() -> None:
         assert ours.notes[0].startswith("known columns: promo: not used; MASE ")
 
 
+def test_columns_that_no_method_uses_are_named() -> None:
+    table, _ = with_future(sold(0, effect=20))
+    for some, options in (
+        (table, {"method": "naive"}),
+        (table.groupby("unique_id").tail(12 + HORIZON), {"horizon": 7}),
+    ):
+        rest = some if not options.get("horizon") else some[some.groupby("unique_id").cumcount(ascending=False) >= 7]
+        assert found(rest, **options).notes == ["known columns: promo: no method that is tested uses them"]
+
+
 def test_a_known_column_is_the_same_in_every_kind_of_table_and_flags_are_numbers(tmp_path: Path) -> None:
     frame, _ = with_future(sold(0, effect=20))
     path = tmp_path / "sales.csv"
@@ -250,7 +260,7 @@ def test_a_forecast_for_other_dates_or_of_no_number_is_an_error_of_the_candidate
             return super().predict(horizon).assign(other=1.0)
 
     for mine in (Late(), Twice()):
-        [note] = found(noise(), candidates=[mine]).notes
+        [note] = found(noise(), candidates=mine).notes  # one alone needs no list
         assert "ValueError: predict(horizon) must return unique_id, ds and one column of numbers" in note
 
 
@@ -266,6 +276,12 @@ def test_a_forecaster_of_nixtla_is_a_candidate() -> None:
 
 
 # ---- the file of the backtest
+
+
+def test_a_file_of_no_backtest_is_refused(tmp_path: Path) -> None:
+    few = pandas.DataFrame({"ds": range(3), "y": [1.0, 2, 3]})
+    with pytest.raises(OptionError, match="too few values for a backtest: leave backtest= out"):
+        afterword.forecast(few, horizon=2, backtest=tmp_path / "tested.csv")
 
 
 def test_the_file_of_the_backtest_sums_to_the_printed_error(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Forecast(ForecastSettings, Overwriting, Request):
     """
 
     example = "forecast sales.csv --horizon 24 --png sales.png"
-    first = ("horizon", "out", "keep", "png", "season", "levels", "method", "minutes", "overwrite")
+    first = ("horizon", "out", "keep", "png", "season", "levels", "method", "holidays", "minutes", "overwrite")
 
     source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY

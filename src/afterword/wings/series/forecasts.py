@@ -110,8 +110,7 @@ class Backtest:
     def table(self) -> list[tuple[str, ...]]:
         """The figures as text, a row per candidate, below the names of the columns."""
         bands = next(iter(self.methods.values())).coverage
-        head = ("backtest", "cut-offs", "MASE", "bias", *(f"within {band}%" for band in bands))
-        rows: list[tuple[str, ...]] = [head]
+        rows: list[tuple[str, ...]] = [("backtest", "cut-offs", "MASE", "bias", *(f"within {band}%" for band in bands))]
         for name, one in self.methods.items():
             within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
             rows.append((name, f"{one.cut_offs}", _shown(one.mase, ".3f"), _shown(one.bias, "+.0%"), *within))
@@ -155,6 +154,8 @@ class Futures:
     @property
     def tested(self) -> pandas.DataFrame:
         """The backtest: unique_id, ds, cutoff (the last date that was known), y, a column per method, and used."""
+        if not self.trials.cuts:
+            raise OptionError("there are too few values for a backtest: leave `backtest` out")
         each = dict(zip(self.trials.names, self.trials.past, strict=True))
         found = {name: rounded(one) for name, one in {**each, USED: self.past}.items()}
         return self._after(len(self.trials.cuts), {"y": self.trials.actual, **found})
@@ -217,15 +218,13 @@ def forecasts(source: Any, settings: ForecastSettings, train: Train = lambda run
     why = why_not(series, facts, learned=kept is not None)
     if settings.method == LSTM and why:
         raise OptionError(f"{why}: give another `method`")
-    count, total = len(series), sum(map(len, series))
-    pays = count >= PAYS[0] and total >= max(PAYS[1], PAYS[2] * count)
+    pays = len(series) >= PAYS[0] and sum(map(len, series)) >= max(PAYS[1], PAYS[2] * len(series))
     if why or settings.method not in (AUTO, LSTM):
         model = None
         if folder:
             notes.append(f"no network is kept in {folder}: {why}")
     elif model is None and (pays or folder or settings.method == LSTM):
-        name = source_name(source) if isinstance(source, str | os.PathLike) else "the table"
-        corpus = corpus_of(table, facts, name)
+        corpus = corpus_of(table, facts, source_name(source) if isinstance(source, str | os.PathLike) else "the table")
         with temporary_folder() as temporary:
             training = OnValues.of(corpus, settings.minutes, settings.seed)
             run = begin(corpus.sources, temporary / "run", TableText(corpus), training)
@@ -240,7 +239,7 @@ def forecasts(source: Any, settings: ForecastSettings, train: Train = lambda run
         if model is not None:
             draw = partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
             trials = trials.adding([LSTM], lambda some, before: draw(before)[None], latest=1)
-        for number, mine in enumerate(settings.candidates, 1):
+        for number, mine in enumerate(given if isinstance(given := settings.candidates, Sequence) else [given], 1):
             trials = with_candidate(trials, mine, number, table, notes)
         return _futures(table, trials, bands, settings.method, notes)
 
@@ -280,19 +279,23 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     if method == AUTO and max(map(len, seen)) <= season > 1:
         # the dates suggest a season, but there are too few values to test it: half of the forecast repeats the last one
         chosen = [k for k, name in enumerate(names) if name in (f"naive {season}", f"regression {season}")]
+    uses = np.array([name.endswith(WITH_COLUMNS) for name in names])
+    if table.columns and (chosen or not uses.any()):
+        notes.append(f"known columns: {', '.join(table.columns)}: no method that is tested uses them")
     if not chosen:
-        worst, uses = WORST if method == AUTO else 1.0, np.array([name.endswith(WITH_COLUMNS) for name in names])
+        worst = WORST if method == AUTO else 1.0
         if uses.any():
             errors = np.array([each[name].mase for name in names])
             best, without = np.nanmin(errors[uses]), np.nanmin(errors[~uses])
             gains = best < GAIN * without
-            trials = replace(trials, allowed=~uses | gains)
+            pools = [replace(trials, allowed=some) for some in ((uses, uses | True) if gains else (~uses,))]
+            trials = min(pools, key=lambda one: average(one.errors(one.backtested(worst))))
             those = ", ".join(table.columns) + ": not used" * (not gains)
-            notes.append(f"known columns: {those}; MASE {best:.2f} with, {without:.2f} without")
+            notes.append(f"known columns: {those}; MASE {_shown(best, '.2f')} with, {_shown(without, '.2f')} without")
         shares, past = trials.shares(worst), trials.backtested(worst)
         chosen = trials.simplest(past) if method == AUTO else []
     if chosen:
-        shares = np.repeat(np.eye(len(names))[chosen].mean(axis=0)[:, None], total, axis=1)
+        shares = np.tile(np.eye(len(names))[chosen].mean(axis=0)[:, None], total)
         past = trials.past[chosen].mean(axis=0)
     point, good = combine(shares, trials.future), [[names[k] for k in np.flatnonzero(one)] for one in shares.T]
     methods = ["+".join(some) if len(some) <= SHOWN else f"mean of {len(some)}" for some in good]

@@ -170,8 +170,7 @@ def _found(wanted: str, names: Sequence[str]) -> str | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [name or "(unnamed)" for name in names]
-    more = len(shown) - MOST_NAMED
+    shown, more = [name or "(unnamed)" for name in names], len(names) - MOST_NAMED
     return ", ".join(shown if more <= 0 else [*shown[:MOST_NAMED], f"and {more:,} more"])
 
 
@@ -261,8 +260,7 @@ def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows, counts: Ints, fits: 
     between its neighbours. A phase of the season that never has a value, such as Sundays, is closed: its values are 0.
     Raises TableError if more than half of the values are missing, or the dates are irregular.
     """
-    name, dates = rows.name, rows.dates
-    length, have = int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
+    name, dates, length, have = rows.name, rows.dates, int(counts.sum()) + 1, int((~np.isnan(rows.values)).sum())
     if have < length * (1 - MOST_FILLED):
         what = f"series {name!r} has {have:,} of {length:,} {calendar.name} values"
         raise sheet.error(f"{what}, and at least half are needed: fill in the others, or remove it")

@@ -108,9 +108,8 @@ class Trials:
             if some := [k for k in every if not np.isnan(self.actual[k, place, 0])]:
                 past[:, some, place] = forecast(some, [self.series[k][:-cut] for k in some])
         past = np.clip(past, *(np.expand_dims(bound, -1) for bound in self.bounds))
-        future = np.clip(forecast(every, self.series), *self.bounds)
-        both = np.concatenate([self.past, past]), np.concatenate([self.future, future])
-        return replace(self, names=[*self.names, *names], past=both[0], future=both[1])
+        future = np.concatenate([self.future, np.clip(forecast(every, self.series), *self.bounds)])
+        return replace(self, names=[*self.names, *names], past=np.concatenate([self.past, past]), future=future)
 
     @cached_property
     def usual(self) -> Floats:
