@@ -279,6 +279,11 @@ def test_words_in_grey_are_taken_by_tab_until_escape_gives_tab_back(
     assert page.run("document.activeElement.id") != "area"
     assert page.run(VALUE) == "Divya likes to" + taken
     page.run("document.getElementById('area').focus()")
+    page.press(".", control=True)
+    page.until("document.querySelectorAll('.popup .row').length > 3")
+    assert "%" not in page.text("body")
+    assert page.run(UNNAMED) == []
+    page.press("Escape")
     go_to(page, 3)  # within a word
     page.run("new Promise(done => setTimeout(done, 1500))")  # twice the pause after which it would come
     assert page.run(ghost) == ""

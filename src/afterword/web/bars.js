@@ -19,7 +19,7 @@ export function Bars({ options, chosen = null, hasAfter = false, pick, verb }) {
           ${hasAfter && html`<i class="after" style=${{ width: `${(one.after / most) * 100}%` }}></i>`}
           <i class="own" style=${{ width: `${(one.probability / most) * 100}%` }}></i>
         </span>
-        <span>${percent(hasAfter ? one.after : one.probability)}
+        <span class="more">${percent(hasAfter ? one.after : one.probability)}
           ${hasAfter && html`<span class="hidden">with settings, ${percent(one.probability)} by the model</span>`}</span>
       `;
       const shown = { class: isGone ? "row gone" : "row", "aria-current": one.text === chosen ? "true" : null };

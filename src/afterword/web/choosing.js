@@ -48,8 +48,7 @@ export function Choosing({ writer }) {
         ${choosing.error ?? ""}
         ${!choosing.error && !choosing.options && "…"}
         ${isWays && choosing.options && (shown.length > 1 ? "instead, the best fit first" : "nothing else fits here")}
-        ${found && !isWays && `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits`}
-        ${choosing.options && !found && !isWays && otherwise}
+        ${!isWays && choosing.options && html`<span class="more">${found ? `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits` : otherwise}</span>`}
       </span>
     </p>
     ${isWays ? html`<ul class="bars">${shown.map(one => html`<li><button class="way row" aria-current=${one === found ? "true" : null}
