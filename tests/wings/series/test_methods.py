@@ -141,6 +141,22 @@ def test_a_regression_follows_seasons_of_any_length_and_a_slope() -> None:
     np.testing.assert_allclose(constant, 7, rtol=0.01)
 
 
+@pytest.mark.parametrize("name", [name for name, one in METHODS.items() if one.columns])
+def test_a_method_that_takes_columns_follows_one_that_explains_the_values(name: str) -> None:
+    if METHODS[name].library:
+        pytest.importorskip(METHODS[name].library)
+    random = np.random.default_rng(0)
+    column = random.normal(size=(120 + HORIZON, 1))
+    values: Floats = 50 + 9 * column[:, 0] + random.normal(0, 0.3, 120 + HORIZON)
+    for season in ([], [12]):
+        tried = candidates([values], season, 0, 600, known=True)
+        those = [one for title, one in tried.items() if title.split()[0] == name and one.columns]
+        assert those
+        for one in those:
+            assert np.abs(one(values[:120], HORIZON, column) - values[120:]).mean() < 1
+            assert np.abs(one._replace(columns=False)(values[:120], HORIZON, column) - values[120:]).mean() > 3
+
+
 def test_a_method_that_is_added_is_tried_with_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     new = Method("the mean of the last values", lambda values, h, _: np.full(h, values[-9:].mean()))
     if importlib.util.find_spec(LIBRARY):

@@ -75,10 +75,10 @@ PAYS = (20, 100_000, 200)  # series, values, and values per series, at least, if
 class ForecastSettings(Columns):
     """Settings of a forecast."""
 
-    horizon: int | None = setting("the number of values to forecast", default=None, minimum=1, maximum=100_000)
+    horizon: int | None = setting("values to forecast (default: the model's)", default=None, minimum=1, maximum=100_000)
     minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
     seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
-    season: int | None = setting("values after which a pattern repeats", default=None, minimum=1, maximum=100_000)
+    season: int | None = setting("length of a season (default: from dates)", default=None, minimum=1, maximum=100_000)
     method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
     holidays: str | None = setting("a country with holidays, as DE or DE-BY", default=None, metavar="COUNTRY")
     bounds: str | None = setting("what no forecast leaves, as 0,100, or none", default=None, metavar="LOW,HIGH")
