@@ -133,14 +133,15 @@ def test_holidays_of_a_country_are_a_column() -> None:
     assert np.flatnonzero(ours.quantiles[0.5][0] > 70).tolist() == [10, 18]  # 1 May and Ascension Day
     hours = pandas.DataFrame({"ds": pandas.date_range("2023-12-20", periods=400, freq="h"), "y": np.arange(400) % 24})
     weeks = pandas.DataFrame({"ds": pandas.date_range("2021-01-03", periods=150, freq="W"), "y": np.arange(150.0)})
-    for table in (hours, weeks):
-        assert np.isfinite(found(table, holidays="de-by", horizon=7).mean).all()
+    for table, country in ((hours, "de-by"), (weeks, "DE-Augsburg")):
+        assert np.isfinite(found(table, holidays=country, horizon=7).mean).all()
 
 
 @pytest.mark.parametrize(
     ("country", "says"),
     [
         ("Atlantis", "no holidays are known for 'Atlantis': choose one of AF, AX, AL, "),
+        ("France", "no holidays are known for 'France': choose one of AF, AX, AL, "),
         ("DE-XY", "no holidays are known for 'DE-XY': choose one of DE-BB, DE-BE, "),
     ],
 )

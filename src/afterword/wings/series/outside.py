@@ -48,15 +48,15 @@ def _holidays(country: str, calendar: Calendar, dates: Sequence[Dates]) -> list[
 
     if calendar.unit == "number":
         raise OptionError("`holidays` needs dates, and the rows of this table are numbered: leave it out")
-    place, _, part = country.partition("-")
+    every = holidays.list_supported_countries().items()
+    known = {f"{place}-{part}".rstrip("-").upper(): (place, part) for place, parts in every for part in ("", *parts)}
+    if (asked := country.upper()) not in known:
+        parts = [one for one in known if one.startswith(asked.partition("-")[0] + "-")]
+        names = parts or [one for one in known if len(one) == 2]
+        raise OptionError(f"no holidays are known for {country!r}: choose one of {', '.join(names)}")
     steps = [np.append(one, calendar.following(one[-1], 1)).astype("datetime64[D]") for one in dates]
     years = {day.year for one in steps for day in one.astype("datetime64[Y]").tolist()}
-    try:
-        days = holidays.country_holidays(place.upper(), subdiv=part.upper() or None, years=years)
-    except NotImplementedError:
-        known = holidays.list_supported_countries(include_aliases=False)
-        names = [*known] if place.upper() not in known else [f"{place}-{one}" for one in known[place.upper()]]
-        raise OptionError(f"no holidays are known for {country!r}: choose one of {', '.join(names)}") from None
+    days = holidays.country_holidays(known[asked][0], subdiv=known[asked][1] or None, years=years)
     free, ends = np.array(sorted(days), "datetime64[D]"), [np.maximum(one[1:], one[:-1] + 1) for one in steps]
     return [np.searchsorted(free, end) - np.searchsorted(free, one[:-1]) for one, end in zip(steps, ends, strict=True)]
 
