@@ -30,13 +30,13 @@ test-slow: .venv/ready-dev
 	$(BIN)/python -m tests.without --tests
 	$(BIN)/python -m tests.everywhere haswell,threads-1
 
-# The tests of the extra `series` and of older versions of pandas, in an environment with all extras.
+# The tests of the extra `series` and of older versions of pandas, and of the files for deployment and the workflows, in an environment with all extras.
 test-extras:
 	$(PYTHON) -m venv .venv-extras
 	.venv-extras/bin/$(NEW_PIP)
 	.venv-extras/bin/$(PIP) -e '.[all]' --group dev --group docs --group deploy
 	.venv-extras/bin/pip check
-	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/wings/series
+	.venv-extras/bin/pytest -n $(WORKERS) --dist worksteal tests/wings/series tests/deploy tests/test_packaging.py
 	.venv-extras/bin/pytest -m slow -k forecast tests/hostile/test_quiet.py
 
 # The tests with the newest version of every dependency, even above the bounds in pyproject.toml. Shows what to fix
