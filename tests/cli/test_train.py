@@ -6,12 +6,14 @@ import json
 import math
 import os
 import pty
+import re
 import select
 import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +85,21 @@ def test_a_terminal_gets_a_bar_with_the_figures(book: Path, tmp_path: Path) -> N
         assert figure in text
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert f"training {last['loss'] / math.log(2):.3f}, held out" in text  # the two in one unit
+
+
+def test_the_curve_of_a_run_is_read_by_the_line_on_its_page(run: Run, book: Path, tmp_path: Path) -> None:
+    run("train", book, "--out", tmp_path / "book", "--steps", "30", *SMALL)
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import pandas\n.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code.replace("book/metrics", f"{tmp_path}/book/metrics"), names)
+    reports = [json.loads(line) for line in (tmp_path / "book" / "metrics.jsonl").read_text().splitlines()]
+    for report in reports:
+        found = names["curve"].loc[report["step"]]
+        assert found["loss_bits"] == pytest.approx(report["loss"] / math.log(2))
+        if report["validation"] is not None:
+            assert found["validation_bits"] == pytest.approx(report["validation"] / math.log(2))
+    assert any(report["validation"] is not None for report in reports)
 
 
 def test_progress_is_json_for_programs_or_none(run: Run, book: Path, tmp_path: Path) -> None:

@@ -215,15 +215,14 @@ class Run:
 
     def report(self, progress: Progress) -> None:
         """Add a line to the run's metrics."""
-        names = ("step", "loss", "learning_rate", "validation", "lstm")
-        entry = {name: getattr(progress, name) for name in names} | {"seconds": round(progress.seconds, 3)}
-        self._write(f"report {progress.step}", lambda: self.folder.append_metrics(entry))
+        row = {name: getattr(progress, name) for name in ("step", "loss", "learning_rate", "validation", "lstm")}
+        row |= {f"{name}_bits": bits(row[name]) for name in ("loss", "validation", "lstm") if row[name] is not None}
+        row["seconds"] = round(progress.seconds, 3)
+        self._write(f"report {progress.step}", lambda: self.folder.append_metrics(row))
 
     def save_checkpoint(self, tensors: dict[str, NDArray[Any]], position: Position) -> bool:
         """Save a state, never ahead of the model, the record and the reports. Return False if the disk refuses."""
-        saved = True
-        if self.team.rank == 0:
-            saved = self.writes.write_now(lambda: self.folder.save_checkpoint(tensors, position))
+        saved = self.team.rank > 0 or self.writes.write_now(lambda: self.folder.save_checkpoint(tensors, position))
         self.team.wait()
         return saved
 
