@@ -60,11 +60,9 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 READ = 20_000  # characters of the held-out text
 CONTEXT = 200  # characters before a cut
 ENDS, LENGTHS = 100, (120, 500, 2000)  # texts, and the lengths of the page: a sentence or two, a paragraph, a page
-TRIED, AFTER = (
-    24,
-    60,
-)  # as on the page: the other ways that are tried, and the characters after by which they are judged
+TRIED, AFTER = 24, 60  # as on the page: other ways to try, and the characters after by which they are judged
 CLAUSE = re.compile(r"(?<= )([a-z]+(?: [a-z]+){2,7})(?=[,;.])")  # up to a stop
+Sides = tuple[float, float]
 LIKELIEST, BACK_OFF = 8, 0.4  # words that are suggested; the factor of a shorter context, as in Brants 2007
 
 
@@ -235,7 +233,7 @@ def ways(runs: Sequence[str], num: int, pairs: Path | None) -> None:
             after = held_out[clause.end(1) : clause.end(1) + AFTER]
             written = model.samples(before, num=TRIED, seed=seed * TRIED, max_tokens=2 * len(old), stop=["\n"])
             others = {piece(one.text, len(old)) for one in written} - {"", old}
-            costs = {one: _sides(model, before, one, after, len(old)) for one in [old, *sorted(others)]}
+            costs = _sides(model, before, [old, *sorted(others)], after, len(old))
             orders = [{one: sum(both) for one, both in costs.items()}, {one: own for one, (own, _) in costs.items()}]
             best = [min(others, key=order.__getitem__) for order in orders]
             first += [min(order, key=order.__getitem__) == old for order in orders]
@@ -258,11 +256,21 @@ def piece(text: str, length: int) -> str:
     return "" if re.search(r'[.!?"“”]', found) else found
 
 
-def _sides(model: LanguageModel, before: str, one: str, after: str, length: int) -> tuple[float, float]:
-    """The nats of a text as if it were of that length, and of what follows it."""
-    costs = [found.bits for found in model.surprises(before + one + after)]
-    start, end = len(before), len(before + one)
-    return sum(costs[start:end]) * length / len(one) / bits(1), sum(costs[end:]) / bits(1)
+def _sides(model: LanguageModel, before: str, ones: Sequence[str], after: str, length: int) -> dict[str, Sides]:
+    """The nats of each text as if it were of that length, and of what follows it, all read side by side."""
+    tokenizer, network = model.tokenizer, model.predictor
+    each = [[tokenizer.end, *tokenizer.encode(before + one + after).tolist()] for one in ones]
+    ids = np.array([row + [tokenizer.end] * (max(map(len, each)) - len(row)) for row in each])
+    logits, _ = network.read(ids[:, :-1], network.start(len(ids)))
+    last = logits.shape[2] - 1
+    found = dict[str, Sides]()
+    for one, row, own in zip(ones, each, logits, strict=True):
+        costs = -log_probabilities(own)[range(len(row) - 1), np.minimum(row[1:], last)]
+        places = np.cumsum([0, *(len(tokenizer.decode([id])) for id in row[1:-1])])
+        start, end = len(before), len(before + one)
+        within = float(costs[(start <= places) & (places < end)].sum())
+        found[one] = within * length / len(one), float(costs[places >= end].sum())
+    return found
 
 
 @main.command(help="How often texts repeat themselves.")
