@@ -8,9 +8,10 @@ from random import Random
 
 import numpy as np
 
-from afterword.inspection.trace import BLOCKS
-from afterword.model.arrays import Array
-from afterword.text.unicode import visible
+from afterword.language_model import LanguageModel
+from afterword.model.folder.saved import SavedModel
+from afterword.model.network.config import Config, weight_shapes
+from afterword.text.characters import CharTokenizer
 
 CHARACTERS = 60_000  # to learn from
 MEASURED = 10_000  # characters, from another seed
@@ -18,21 +19,16 @@ MEASURED = 10_000  # characters, from another seed
 
 @dataclass(frozen=True)
 class Task:
-    """A text that requires remembering one thing, and the question that finds the cells that do."""
+    """A text that requires remembering one thing."""
 
     about: str
     piece: Callable[[Random, bool], str]
     """Draw a piece of the text. If the second argument is False, remembering does not help: what is due is random."""
-    matching: str
-    within: str
-    """Among the places where `within` matches, a cell that remembers is high, or low, where `matching` does."""
+    due: str
+    """What can be predicted only if the thing is remembered."""
     remembered: str
     """The characters to remember."""
-    due: str
-    """The characters that cost less if they are remembered."""
     prompt: str
-    temperature: float = 0.0
-    """The temperature to write with. Brackets need 1: the closing one is never the likeliest character."""
     steps: int = 1000
     seq_length: int = 64
 
@@ -80,18 +76,13 @@ TASKS = {
     "brackets": Task(
         "text in two kinds of brackets: each closing bracket must match the opening one",
         _brackets,
-        matching=r"[<\[][^>\]]*(?=>)",
-        within=r"[<\[][^>\]]*",
         remembered=r"[<\[]",
         due=r"[>\]]",
         prompt="ab <ba b",
-        temperature=1,
     ),
     "anbn": Task(
         "lines of n a's and n b's, with n from 1 to 20: the model has to count",
         _anbn,
-        matching=r"b(?=\n)",
-        within="b",
         remembered="a",
         due=r"\n",
         prompt="aaaaaabb",
@@ -99,8 +90,6 @@ TASKS = {
     "copy": Task(
         "three letters, up to 50 dots, and the same letters again: the model has to hold all three",
         _copy,
-        matching=r"^b[ab]{2}(\.+\|)",
-        within=r"^[ab]{3}(\.+\|)",
         remembered=r"^[ab]",
         due=r"\|([ab])",
         prompt="bab....|",
@@ -109,8 +98,6 @@ TASKS = {
     "recall": Task(
         "X or Y, up to 300 meaningless letters, and the same key again",
         _recall,
-        matching=r"X[^?]*\?",
-        within=r"[XY][^?]*\?",
         remembered=r"^[XY]",
         due=r"\?([XY])",
         prompt="Xab b a bab ?",
@@ -120,8 +107,49 @@ TASKS = {
 }
 
 
-def drawn(text: str, values: Array) -> str:
-    """Return `text` and, below it, the height of the `values` of its characters."""
-    shown = values[: len(text)]
-    level = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9) * (len(BLOCKS) - 1)
-    return "".join(map(visible, text)) + "\n" + "".join(BLOCKS[round(one)] for one in level.tolist())
+def planted(name: str, random: np.random.Generator, copies: int = 1, units: int = 24) -> tuple[LanguageModel, set[str]]:
+    """Return a network for the task "anbn" or "recall" whose weights are set by hand, and the names of its cells.
+
+    One cell counts, or `copies` cells hold the key; another says which character was read last. All other units have
+    random weights: they react to the text, and disturb the prediction a little.
+    """
+    tokenizer = CharTokenizer.of("ab\n" if name == "anbn" else "abXY?\n ")
+    config = Config(tokenizer.rows, tokenizer.shared_row_tokens, tokenizer.rows, units, 1)
+    w = {key: random.normal(0, 0.7, shape).astype(np.float32) for key, shape in weight_shapes(config).items()}
+    w["embedding.weight"] = np.eye(tokenizer.rows, dtype=np.float32)
+    w["lstm.bias_hh_l0"][:] = 0
+    *cells, last = random.permutation(units)[: copies + 1]
+    row = {one: int(tokenizer.encode(one)[0]) for one in "ab\nXY?" if one in tokenizer.texts}
+
+    def set_unit(unit: int, gates: tuple[float, float, float], candidate: dict[str, float], closes: str = "") -> None:
+        """Set the biases of a unit's input, forget and output gate, and what it adds at each character; at those of
+        `closes`, the input and the forget gate are turned around."""
+        at = unit + units * np.arange(4)
+        for kind in ("ih", "hh"):
+            w[f"lstm.weight_{kind}_l0"][at] = 0
+        w["lstm.bias_ih_l0"][at] = gates[0], gates[1], candidate.get("", 0), gates[2]
+        for one, value in candidate.items():
+            if one:
+                w["lstm.weight_ih_l0"][at[2], row[one]] = value
+        for one in closes:
+            w["lstm.weight_ih_l0"][at[:2], row[one]] = -2 * gates[0], -2 * gates[1]
+
+    output, bias = w["output.weight"], w["output.bias"]
+    output *= 0.1
+    bias[:] = 0
+    output[:, [*cells, last]] = 0
+    if name == "anbn":
+        (count,) = cells
+        set_unit(count, (9, 9, 9), {"a": 0.1, "b": -0.1})
+        w["lstm.weight_ih_l0"][[count, units + count], row["\n"]] = -18  # a new line begins at 0
+        set_unit(last, (9, -9, 9), {"": -3, "b": 6})
+        output[row["a"], last], bias[row["b"]] = -9, 6
+        output[row["\n"], [last, count]], bias[row["\n"]] = (10, -300), 15 + 6 - 7.6
+    else:
+        for key in cells:
+            set_unit(key, (-9, 9, 9), {"X": 3, "Y": -3}, closes="XY")
+        set_unit(last, (9, -9, 9), {"": -3, "?": 6})
+        for one, sign in (("X", 9), ("Y", -9)):
+            output[row[one], cells], output[row[one], last] = sign / copies, 10
+    saved = SavedModel(config, w, tokenizer, [tokenizer.rows - 1], {})
+    return LanguageModel(saved), {f"l0.u{unit}" for unit in cells}

@@ -23,23 +23,24 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
+from unittest import mock
 
 import click
 import numpy as np
 
 import afterword
 from afterword.inspection.figures import COLOURS, stacked_axes, write_figure
-from afterword.inspection.trace import openness
 from afterword.language_model import LanguageModel
+from afterword.model.network.holding import held_values, parse_hold
 from afterword.operations.demo import PLAY
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
-from afterword.text.unicode import visible
-from afterword.wings.lesson.units import Answer, Mask, Question, UnitMatch, Units, matching, midranks
+from afterword.wings.lesson.deciding import Decided, _Half
+from afterword.wings.lesson.units import Mask, Units, matching, midranks
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
-from benchmarks.tasks import MEASURED, TASKS, Task, drawn
+from benchmarks.tasks import MEASURED, TASKS, Task, planted
 from tests.reading import read_text
 
 SEEDS = (0, 1, 2)
@@ -51,11 +52,9 @@ GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 LINES = 100  # per length of a gap
 LONG = 5000  # steps
 WINDOW = 10  # characters, of those that forget
-DRAWN = 76  # characters of a task's text in the terminal
-LONGEST = 600  # characters back that a task's memory is measured
-HELD_UNITS = 8  # a network keeps an answer in several cells, so the best are held together
 FIXED: dict[str, Any] = {"batch_size": 16, "dropout": 0.0, "ngram": 0, "threads": 1}
 SMALL = FIXED | {"hidden_size": 64, "learning_rate": 0.014}
+ASKED = {name: task.due for name, task in TASKS.items()} | {"subjects": r"So (\w)", "told": r"that she (\w)"}
 DOCS = Path(__file__).parents[1] / "docs"
 CLAIMS = Path(__file__).with_name("claims.tsv")
 
@@ -78,74 +77,32 @@ def learned(task: Task, seed: int, matters: bool = True, **other: Any) -> Langua
     return trained(task.text(seed, matters=matters), **settings)
 
 
-def true_memory(model: LanguageModel, task: Task, text: str, unit: UnitMatch) -> float:
-    """The memory of a unit at the typical step where the task needs it, which the tool does not know."""
-    inside = matching(task.within).where(text)
-    inside[1:] &= inside[:-1]  # without the first character, where it begins to remember
-    return float(-1 / np.log(np.median(model.gates(text).forget[inside, unit.layer, unit.unit])))
+def holds(model: LanguageModel, found: Decided, text: str, pattern: str) -> bool:
+    """Whether what was found is so on another `text`: held by `model.hold`, and set, against as many random cells."""
+    random, due = np.random.default_rng(1), matching(pattern)(text)
+    fresh, config = _Half(model, text, due, random), model.config
+    every = [f"l{layer}.u{unit}" for layer, unit in np.ndindex(config.num_layers, config.hidden_size)]
+    means = dict(zip(every, getattr(fresh.trace, fresh.state).mean(axis=0).ravel().tolist(), strict=True))
 
+    def cost(cells: Sequence[str]) -> float:
+        held = model.hold(*(f"{one}.{fresh.state}={means[one]:.6f}" for one in cells))
+        bits = held.gates(text).log_probabilities / -math.log(2)
+        own, other = (bits[fresh.here - 1, fresh.ids[each]] for each in (fresh.here, fresh.there))
+        return float(np.logaddexp2(0, own - other).mean())
 
-class Solution(NamedTuple):
-    """The cells of a model that do a task, and what happens if they are held."""
+    def follows(cells: Sequence[str]) -> float:
+        return fresh.follows(np.isin(every, cells).reshape(config.num_layers, config.hidden_size))
 
-    answer: Answer
-    best: UnitMatch
-    """The unit with the longest memory among those with the largest area."""
-    memory: float
-    """The memory of `best` between resets, in characters; the input gate can refresh what the unit holds."""
-    reach: int
-    """The horizon of the characters to remember, in characters."""
-    bits: float
-    """The cost of what is due, in bits per character."""
-    held_bits: float
-    """This cost with the best units held at their means."""
-    held_at: tuple[tuple[str, ...], tuple[str, ...]]
-    """The values to hold these units at: their means where the question is true, and where it is false."""
-    drawn: str
-    """The beginning of the text, and the state of `best` below it."""
-
-
-def solution(model: LanguageModel, task: Task, text: str) -> Solution:
-    """Find the cells that do `task`, and measure what `text` costs without them."""
-    answer, trace = afterword.units(model, text).matching(task.matching, HELD_UNITS, task.within), model.gates(text)
-    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
-    values = [getattr(trace, one.state)[:, one.layer, one.unit] for one in answer.units]
-    names = [one.name + (".cell" if one.state == "cell" else "") for one in answer.units]
-
-    def held(where: Mask) -> tuple[str, ...]:
-        return tuple(f"{name}={each[where].mean():.3f}" for name, each in zip(names, values, strict=True))
-
-    def cost(model: LanguageModel) -> float:
-        return float(model.score(text).token_nats[due].mean() / np.log(2))
-
-    layers = openness(trace)
-    memories = [float(layers[one.layer].memory[one.unit]) for one in answer.units]
-    k = max(range(len(memories)), key=lambda k: (round(answer.units[k].area, 3), memories[k]))
-    return Solution(
-        answer,
-        answer.units[k],
-        memories[k],
-        afterword.horizon(model, text, steps=LONGEST, at=task.remembered).reach,
-        cost(model),
-        cost(model.hold(*held(within))),
-        (held(true & within), held(within & ~true)),
-        drawn(text[:DRAWN], values[k]),
-    )
-
-
-def proof(model: LanguageModel, task: Task, found: Solution) -> str:
-    """What the cells of a task do over its text, and what the model writes while they are held."""
-    best, what = found.best, ("as it is", "held as where true", "held as where false")
-    told = [f"{found.answer}\n", f"the {best.state} state of {best.name} over this text:", f"{found.drawn}\n"]
-    told += [
-        f"The characters to remember change the prediction up to {found.reach:,} characters later.",
-        f"Among the best cells, {best.name} keeps longest: 37 % is left after {found.memory:,.1f} characters.",
-        f"What is due costs {found.bits:.2f} bits per character, and {found.held_bits:.2f} with these cells held.\n",
-    ]
-    for title, hold in zip(what, ((), *found.held_at), strict=True):
-        written = model.hold(*hold).generate(task.prompt, max_tokens=24, temperature=task.temperature, seed=1)
-        told.append(f"{title:>19}: {''.join(map(visible, str(written)))}")
-    return "\n".join(told)
+    known = cost([])
+    if not found.cells:
+        return found.verdict.startswith("not found")
+    rest = [one for one in every if one not in found.cells]
+    others = [random.permutation(rest)[: len(found.cells)].tolist() for _ in range(5)]
+    is_needed = cost(found.cells) - known > max((1 - known) / 2, np.median([*map(cost, others)]) - known)
+    alone = max(cost([one]) for one in found.cells[:8]) - known
+    is_worded = ("no single cell" not in found.verdict or alone < 0.75 * (1 - known)) if len(found.cells) > 1 else True
+    is_enough = "cannot" in found.verdict or follows(found.cells) > max(0.7, np.median([*map(follows, others)]))
+    return bool(is_needed and is_worded and is_enough)
 
 
 @click.group(help=as_written(__doc__))
@@ -154,39 +111,70 @@ def main() -> None:
 
 
 @main.command("tasks")
-@click.option("--task", "names", multiple=True, default=tuple(TASKS))
-def tasks_(names: Sequence[str]) -> None:
+@click.option("--task", "names", multiple=True, default=tuple(ASKED))
+@click.option("--seeds", default=20, show_default=True)
+def tasks_(names: Sequence[str], seeds: int) -> None:
+    """Which cells decide, in networks of many seeds; and is what was found so, on another text?"""
     for name in names:
-        task = TASKS[name]
-        for seed in SEEDS:
-            for matters in (True, False) if name == "brackets" else (True,):
-                text = task.text(HELD_OUT + seed, MEASURED, matters)
-                model = learned(task, seed, matters)
-                found = solution(model, task, text)
-                store(
-                    "tasks",
-                    task=name,
-                    seed=seed,
-                    matters=matters,
-                    area=round(found.best.area, 4),
-                    chance=round(found.answer.chance, 4),
-                    memory=round(found.memory, 1),
-                    true_memory=round(true_memory(model, task, text, found.best), 1),
-                    reach=found.reach,
-                    bits=round(found.bits, 3),
-                    held_bits=round(found.held_bits, 3),
-                )
-                click.echo(proof(model, task, found))
+        for seed in range(seeds):
+            store("decides", task=name, seed=seed, **statement(name, seed))
+
+
+def statement(name: str, seed: int) -> dict[str, Any]:
+    """Train the network of a task, find its cells, and check them on another text."""
+    model, pattern = network(name, seed), ASKED[name]
+    text, fresh = (sample(name, HELD_OUT + each) for each in (seed, 2 * HELD_OUT + seed))
+    found = afterword.decides(model, text, pattern)
+    *_, together, random = found.effects
+    figures = {"bits": found.bits, "held": together.held_bits, "random": random.held_bits}
+    figures |= {"follows": together.follows, "random_follows": random.follows}
+    row: dict[str, Any] = {key: round(value, 3) for key, value in figures.items()}
+    row |= {"holds": holds(model, found, fresh, pattern), "found": len(found.cells), "first": found.effects[0].cells}
+    row |= {"verdict": found.verdict}
+    if name == "subjects":
+        row["forgets"] = named_with_gate_open(model)
+    return row
+
+
+def network(name: str, seed: int) -> LanguageModel:
+    """Return the network of a task, or of one of the founding examples."""
+    if name in TASKS:
+        return learned(TASKS[name], seed)
+    text, steps = (subjects.make_text(), 3500) if name == "subjects" else (subjects.make_told(), 1500)
+    return trained(text, seed=seed, steps=steps, hidden_size=128, learning_rate=SHOWN_RATE, **FIXED)
+
+
+def sample(name: str, seed: int) -> str:
+    """Return a text that no network has learned from."""
+    if name in TASKS:
+        return TASKS[name].text(seed, MEASURED)
+    return (subjects.make_text if name == "subjects" else subjects.make_told)(seed)[:MEASURED]
+
+
+def named_with_gate_open(model: LanguageModel) -> str:
+    """Return who is expected after *So*, by a letter, with the forget gate of the lab's unit open from the R on."""
+    text = subjects.ASKED[1]
+    cells = model.gates(text).cell[:, 0]
+    here, elsewhere = cells[4:20], np.delete(cells, slice(4, 20), axis=0)
+    unit = int(
+        (np.abs(here.mean(axis=0) - elsewhere.mean(axis=0)) / (here.std(axis=0) + elsewhere.std(axis=0))).argmax()
+    )
+    net, tokenizer, at = model.network(), model.tokenizer, text.index("R")
+    ids = np.array([tokenizer.end, *tokenizer.encode(text)])
+    _, state = net.advance(ids[None, : at + 1], net.start())
+    held = held_values([parse_hold(f"l0.u{unit}.forget=1")], model.config)
+    logits, _ = net.holding(held).advance(ids[None, at + 1 :], state)
+    return tokenizer.names[int(logits[0].argmax())]
 
 
 def random_answers(random: np.random.Generator, length: int) -> Mask:
     """Answers to a question that means nothing: runs of a random mean length, true in a random part of the text."""
     true, stay = 0.02 * 25 ** random.random(), 30 ** random.random()  # 2 to 50 % of the text; runs of 1 to 30
     stay_false = stay * (1 - true) / true
-    while True:
+    while True:  # until both halves have some of each
         lengths = random.geometric(np.tile([1 / max(stay_false, 1), 1 / stay], length // 2 + 1))
         mask = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)[:length]
-        if all(half.any() and not half.all() for half in np.array_split(mask, 2)):
+        if all(20 < half.sum() < len(half) - 20 for half in np.array_split(mask, 2)):
             return mask
 
 
@@ -196,7 +184,26 @@ def units() -> None:
     play = read_text([Path(PLAY)])[0]
     model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
     false, found = findings(afterword.units(model, play[:10_000]), random, QUESTIONS)
-    store("units", questions=QUESTIONS, false=false, found=found)
+    decided = sum(bool(ask_at_random(model, play[:4000], random).cells) for _ in range(QUESTIONS))
+    store("units", questions=QUESTIONS, false=false, found=found, decided=decided)
+
+
+def ask_at_random(model: LanguageModel, text: str, random: np.random.Generator) -> Decided:
+    """Ask which cells decide what comes at places that have nothing to do with each other."""
+    mask = random_answers(random, len(text))
+    with mock.patch("afterword.wings.lesson.deciding.matching", return_value=always(mask)):
+        return afterword.decides(model, text, "")
+
+
+@main.command("planted")
+def planted_() -> None:
+    """Find the cells of networks whose weights are set by hand: one that counts, one or three that hold a key."""
+    kinds, found = (("anbn", 1), ("recall", 1), ("recall", 3)), 0
+    for seed in range(100):
+        for name, copies in kinds:
+            model, cells = planted(name, np.random.default_rng(seed), copies)
+            found += cells <= {*afterword.decides(model, TASKS[name].text(seed, 4000), TASKS[name].due).cells}
+    store("planted", networks=100 * len(kinds), found=found)
 
 
 def findings(asked: Units, random: np.random.Generator, questions: int) -> tuple[int, int]:
@@ -205,18 +212,18 @@ def findings(asked: Units, random: np.random.Generator, questions: int) -> tuple
     own = [each[:, 0].copy() for each in asked._ranks]
     for _ in range(questions):
         mask = random_answers(random, len(asked._places))
-        answer = asked.ask(always(mask))
+        answer = asked.ask("random", always(mask))
         false += any(one.area > answer.chance for one in answer.units)
         plant(asked, mask, random.uniform(0.8, 0.95), random)
-        answer = asked.ask(always(mask))
-        found += any((one.layer, one.unit) == (0, 0) and one.area > answer.chance for one in answer.units)
+        answer = asked.ask("random", always(mask))
+        found += any(one.name == "l0.u0" and one.area > answer.chance for one in answer.units)
         for each, column in zip(asked._ranks, own, strict=True):
             each[:, 0] = column
     return false, found
 
 
-def always(mask: Mask) -> Question:
-    return Question("random", lambda _: mask)
+def always(mask: Mask) -> Callable[[str], Mask]:
+    return lambda _: mask
 
 
 def plant(asked: Units, mask: Mask, area: float, random: np.random.Generator) -> None:
@@ -323,7 +330,7 @@ def recalled(model: LanguageModel, gap: int, seed: int) -> float:
     random = Random(HELD_OUT + seed)
     keys = random.choices("XY", k=LINES)
     text = "".join(f"{key}{''.join(random.choices('ab ', k=gap))}?{key}\n" for key in keys)
-    due = matching(TASKS["recall"].due).where(text)
+    due = matching(TASKS["recall"].due)(text)
     return float((model.score(text).token_nats[due] < math.log(2)).mean())
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from afterword.wings.export.export import export as export
     from afterword.wings.hub.push import push as push
     from afterword.wings.lesson.ablation import ablate as ablate
+    from afterword.wings.lesson.deciding import decides as decides
     from afterword.wings.lesson.horizon import horizon as horizon
     from afterword.wings.lesson.inspecting import inspect as inspect
     from afterword.wings.lesson.keeping import keeps as keeps

@@ -91,15 +91,11 @@ CORE = {
     "serve": Command("Start here", "Serve models: a web page for people, an API for programs.", "serving.serve:serve"),
     "plan": Command("Make a model", "Print what train would do with a text, and why."),
     "info": Command("Make a model", "Print what a model is and what it was trained on."),
-    "bases": Command(
-        "Make a model", "List the installed bases, from which a run can begin.", "operations.bases:bases_"
-    ),
+    "bases": Command("Make a model", "List the installed bases, from which runs can begin.", "operations.bases:bases_"),
     "novelty": Command("Write", "Measure how much of a model's output is copied from its training text."),
     "surprises": Command("Judge", "Show what each character of a text costs a model, and what it expected."),
     "compare": Command("Judge", "Compare how well several models predict the same text."),
-    "inspect": Command(
-        "Look inside", "Show what the gates do while a model reads a text.", "operations.inspect_:inspect"
-    ),
+    "inspect": Command("Look inside", "Show what the gates do while a model reads.", "operations.inspect_:inspect"),
 }
 NAMES = (  # of the package, besides its commands and what wings add
     "errors:AfterwordError",
@@ -150,7 +146,10 @@ WINGS = {
     ),
     "lesson": Wing(
         commands={"inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect")},
-        functions=("units:units", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
+        functions=(
+            *("units:units", "deciding:decides", "horizon:horizon", "keeping:keeps", "ablation:ablate"),
+            "step_page:step_page",
+        ),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),
         page=("lesson.js",),

@@ -242,16 +242,14 @@ PROGRESS = click.Option(
 )
 
 
-def _help_all(context: click.Context, option: click.Parameter, given: bool) -> None:
+def _in_full(context: click.Context, option: click.Parameter, given: bool) -> None:
     if given:
         context.meta[ALL] = True
         click.echo(context.get_help(), color=context.color)
         context.exit()
 
 
-HELP_ALL = click.Option(
-    ["--help-all"], is_flag=True, is_eager=True, hidden=True, expose_value=False, callback=_help_all
-)
+HELP_ALL = click.Option(["--help-all"], is_flag=True, is_eager=True, hidden=True, expose_value=False, callback=_in_full)
 
 
 def _output_options(records: Sequence[type[Record]]) -> Iterator[click.Option]:

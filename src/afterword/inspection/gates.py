@@ -106,10 +106,8 @@ def look_at_gates(model: Inspected, text: str) -> Gates:
 def carried_network(model: Inspected) -> Network:
     """Return the network of `model`. Raises ModelError for a classic model, whose network carries no state."""
     network = model.network()
-    if network.config.window:
-        raise ModelError(
-            f"a classic model reads its last {network.config.window} characters anew for each one: inspect another"
-        )
+    if window := network.config.window:
+        raise ModelError(f"a classic model reads its last {window} characters anew for each one: inspect another")
     return network
 
 

@@ -82,9 +82,7 @@ class Generate(Sampling, Predicting, Engine, Holding, Request):
         minimum=1,
     )
     unique: bool = setting("write no line twice: use further seeds instead", default=False)
-    novel: bool = setting(
-        "write no line of the training text or the held-out text: use further seeds instead", default=False
-    )
+    novel: bool = setting("write no line of the training or held-out text: use further seeds instead", default=False)
 
 
 class Written(Record, kw_only=True):

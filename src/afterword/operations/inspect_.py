@@ -42,9 +42,7 @@ class Inspect(Holding, Overwriting, Request):
     file: Source | None = setting("read the text from this file, or - for standard input", default=None)
     stretch: str | None = setting("read only these characters, counted from 0", default=None, metavar="FIRST:LAST")
     units: tuple[str, ...] = setting("show this unit, such as l0.u42 (repeatable)", default=(), metavar="UNIT")
-    html: Output | None = setting(
-        "write a self-explanatory HTML page that works offline", default=None, ending=(".html", ".htm")
-    )
+    html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
     png: Output | None = setting("write a figure, for a text of at most 120 characters", default=None, ending=(".png",))
 
 

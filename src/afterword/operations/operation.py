@@ -100,11 +100,9 @@ class Request(Settings):
         outputs: list[Path] = []
         for field, _ in kinds_of(own):
             if field.metadata["ending"] is not None and (value := getattr(self, field.name)) is not None:
-                ending, overwrite = field.metadata["ending"], getattr(self, "overwrite", False)
+                ending, replace = field.metadata["ending"], getattr(self, "overwrite", False)
                 is_folder = ending == FOLDER
-                path = (
-                    checked_folder(value, outputs) if is_folder else checked_output(value, ending, overwrite, outputs)
-                )
+                path = checked_folder(value, outputs) if is_folder else checked_output(value, ending, replace, outputs)
                 object.__setattr__(self, field.name, path)
 
 

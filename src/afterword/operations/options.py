@@ -11,9 +11,7 @@ from afterword.settings import Settings, setting, settings_class
 class Predicting(Settings):
     """The parts of a model that predict."""
 
-    using: Using = setting(
-        "predict with the LSTM, with its n-gram model, or with both", default="both", flag="with", served=True
-    )
+    using: Using = setting("predict with the LSTM, its n-gram model, or both", default="both", flag="with", served=True)
 
 
 @settings_class(kw_only=True)

@@ -45,9 +45,7 @@ class TrainingSettings(Settings):
         minimum=1,
         excludes=("epochs",),
     )
-    epochs: float | None = setting(
-        "train for this many passes over the text (classic: 1)", default=None, above=0, maximum=10**6
-    )
+    epochs: float | None = setting("train for this many passes (classic: 1)", default=None, above=0, maximum=10**6)
     cell: Cell = setting(
         "type of recurrent cell: " + "; ".join(f"{name} {kind.about}" for name, kind in CELLS.items()), default="lstm"
     )
@@ -57,9 +55,7 @@ class TrainingSettings(Settings):
     batch_size: int | None = setting(
         "lanes (parallel streams of the text), or lines, per step", default=None, minimum=1, maximum=65536
     )
-    seq_length: int | None = setting(
-        "length of truncated backpropagation, in tokens", default=None, minimum=1, maximum=65536
-    )
+    seq_length: int | None = setting("truncated backpropagation, in tokens", default=None, minimum=1, maximum=65536)
     dropout: float | None = setting(
         "fraction of activations dropped; from scratch, a large network also drops 0.2 less of its weights",
         default=None,
@@ -79,9 +75,7 @@ class TrainingSettings(Settings):
         default=None,
     )
     seed: int = setting("seed of all random numbers", default=0, minimum=0, maximum=LAST_SEED)
-    device: Literal["auto", Device] = setting(
-        "device to train on: auto uses an NVIDIA GPU if there is one", default="auto"
-    )
+    device: Literal["auto", Device] = setting("device to train on: auto uses an NVIDIA GPU, if any", default="auto")
     threads: int | None = setting("CPU threads (default: the fastest number)", default=None, minimum=1, maximum=1024)
     checkpoint_every: int | None = setting(
         "steps between checkpoints (default: one checkpoint per minute)", default=None, minimum=1, metavar="STEPS"

@@ -69,9 +69,7 @@ class Decoding(Encoding):
         default="strict",
         choices=("strict", "replace"),
     )
-    markup: str = setting(
-        f"read {SOURCES} files as their text, or keep their source", default="text", choices=("text", "keep")
-    )
+    markup: str = setting(f"read {SOURCES} as text, or keep their source", default="text", choices=("text", "keep"))
 
 
 class TextDecoder:

@@ -15,12 +15,11 @@ from afterword.model.network.network import Network, State, log_probabilities
 from afterword.wings.lesson import horizon as horizon_module
 from afterword.wings.lesson.horizon import (
     Horizon,
-    HorizonSettings,
+    HorizonOf,
     changes_by_replacing,
     choose_places,
     measured,
     replacements,
-    warm_up,
 )
 from tests.inspection.test_gates import TEXT, made, textbook
 
@@ -31,16 +30,16 @@ LONG = "".join(np.random.default_rng(0).choice(list(TEXT), 600))
 def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> None:
     model = made(cell=cell, hidden_size=8)
     assert afterword.horizon(model, LONG[:100], gradient=False).changes.shape[1] == 75  # as far as a short text goes
-    settings = HorizonSettings(steps=12, places=5, seed=3)
+    settings = HorizonOf(LONG, steps=12, places=5, seed=3)
     text = measured(model, LONG)
     found, net, ids = changes_by_replacing(text, settings), text.network, text.ids
     places, K = choose_places(text, settings)
     assert (found.shape, K) == ((5, 12), 12)
     others = replacements(ids, ids[places], np.random.default_rng(3))
     assert (others != ids[places]).all()
-    state = warm_up(text, places, before=int(places[0]))
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
-        states = [type(state)(state.hidden[:, [row]], state.cell[:, [row]], [state.recent[row]])] * 2
+        before = np.append(text.tokenizer.end, ids[place - places[0] : place])
+        states = [net.advance(before[None], net.start())[1]] * 2
         for k in range(K):
             tokens = [int(ids[place + k]), int(other if k == 0 else ids[place + k])]
             read = [net.step(np.array([token]), one) for token, one in zip(tokens, states, strict=True)]
@@ -52,7 +51,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
 
 def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(hidden_size=8)
-    settings = HorizonSettings(steps=30, places=20)
+    settings = HorizonOf(LONG, steps=30, places=20)
     text = measured(model, LONG)
     whole = changes_by_replacing(text, settings)
     shapes, read = [], Network.read
@@ -72,20 +71,6 @@ def test_many_places_are_measured_a_few_at_once_and_all_the_same(monkeypatch: py
     afterword.horizon(model, LONG, steps=20, places=20, on_progress=told.append)
     assert told == sorted(told)
     assert (len(told) > 3, told[-1]) == (True, 1)
-
-
-def test_a_model_of_lines_reads_no_line_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, line = made(lines=True, hidden_size=8), LONG[:40]
-    other = model.tokenizer.encode(LONG[41])[0]
-    monkeypatch.setattr(horizon_module, "replacements", lambda ids, places, random: np.full(len(places), other))
-    whole = afterword.horizon(model, "\n".join([line] * 20), steps=1000, places=5)
-    others = "\n\n".join(f"{line}\n{LONG[k : k + 10]}" for k in range(20))
-    mixed = afterword.horizon(model, f"{others}\n{line}", places=5)
-    single = afterword.horizon(model, f"{LONG[:9]}\n{line}\n{line}", places=5)
-    assert whole.changes.shape == (5, 30)
-    np.testing.assert_allclose(mixed.changes, whole.changes, atol=1e-6)
-    np.testing.assert_allclose(single.changes, whole.changes[:2], atol=1e-6)
-    np.testing.assert_allclose(np.array(mixed.gradients), np.array(whole.gradients), atol=1e-6)
 
 
 def test_a_replacement_is_drawn_from_all_other_tokens_of_the_text() -> None:
@@ -160,7 +145,7 @@ def test_at_chosen_characters_only_they_are_replaced_and_by_each_other() -> None
     text = "eat to Divya. " * 60
     asked: dict[str, Any] = {"steps": 20, "places": 9}
     model = made(hidden_size=8)
-    places, K = choose_places(measured(model, text, at="[Dt]"), HorizonSettings(**asked, at="[Dt]"))
+    places, K = choose_places(measured(model, text, at="[Dt]"), HorizonOf(text, **asked, at="[Dt]"))
     assert (len(places), K) == (9, 20)
     assert {text[place] for place in places} <= {"D", "t"}
     found = afterword.horizon(model, text, **asked, at="[Dt]")

@@ -13,7 +13,7 @@ import afterword
 from afterword.errors import OptionError
 from afterword.inspection import gates
 from afterword.text.characters import CharTokenizer
-from afterword.wings.lesson.units import Question, areas, matching, midranks
+from afterword.wings.lesson.units import areas, matching, midranks
 from benchmarks.tasks import TASKS
 from benchmarks.teach import findings
 from tests.inspection.test_gates import made
@@ -25,27 +25,22 @@ def random_text(length: int = 3000, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list(LETTERS), length))
 
 
-@pytest.mark.parametrize("within", [None, r"(?<=\()[^()]+"])
-def test_the_units_are_those_that_tell_best_in_one_half_judged_by_the_other(within: str | None) -> None:
-    """Within a part, only its places are compared."""
+def test_the_units_are_those_that_tell_best_in_one_half_judged_by_the_other() -> None:
     model, text, pattern = made(CharTokenizer.of(LETTERS), hidden_size=8), random_text(600), r"\(([^()]+)\)"
-    trace, answer = model.gates(text), afterword.units(model, text).matching(pattern, 16, within)
-    mask = matching(pattern).where(text)
-    places = np.full(len(text), True) if within is None else matching(within).where(text)
-    assert answer.fraction == pytest.approx(mask[places].mean())
+    trace, answer = model.gates(text), afterword.units(model, text).matching(pattern, 16)
+    mask = matching(pattern)(text)
+    assert answer.fraction == pytest.approx(mask.mean())
     first = np.arange(len(text)) < len(text) // 2
     best: dict[tuple[int, int], float] = {}
     for state, layer, unit in itertools.product(("cell", "hidden"), range(2), range(8)):
         values = getattr(trace, state)[:, layer, unit, None]
-        found, judged = (areas(midranks(values[part]), mask[part])[0] for part in (first & places, ~first & places))
+        found, judged = (areas(midranks(values[part]), mask[part])[0] for part in (first, ~first))
         best[layer, unit] = max(best.get((layer, unit), 0), found, 1 - found)
         for one in answer.units:
-            if (one.layer, one.unit, one.state) == (layer, unit, state):
+            if (one.name, one.state) == (f"l{layer}.u{unit}", state):
                 assert one.above == (found >= 0.5)
                 assert (one.found, one.area) == pytest.approx((found, judged) if one.above else (1 - found, 1 - judged))
     assert [one.found for one in answer.units] == pytest.approx(sorted(best.values(), reverse=True))
-    assert (answer.part, "of the part" in answer.caption) == (("part", True) if within else ("text", False))
-    assert (f"within {within!r}" in answer.question) == (within is not None)
 
 
 def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
@@ -55,10 +50,11 @@ def test_a_model_of_lines_reads_each_line_from_a_fresh_state() -> None:
     read = [line for line in lines if line]
     assert units.text == "\n".join(read)
     answer = units.matching("eat")
-    mask = np.concatenate([matching("eat").where(line) for line in read])
+    mask = np.concatenate([matching("eat")(line) for line in read])
     middle = len(mask) // 2
     for one in answer.units:
-        states = np.concatenate([getattr(model.gates(line), one.state)[:, one.layer, one.unit] for line in read])
+        layer, unit = (int(part[1:]) for part in one.name.split("."))
+        states = np.concatenate([getattr(model.gates(line), one.state)[:, layer, unit] for line in read])
         area = areas(midranks(states[:middle, None]), mask[:middle])[0]
         assert one.found == pytest.approx(area if one.above else 1 - area)
     assert units.matching("^.{1,5}").fraction > 0.3
@@ -79,14 +75,14 @@ def test_the_units_are_chosen_without_the_half_that_judges_them() -> None:
     mask = np.array([one in "abc" for one in text])
     other = mask.copy()
     other[len(text) // 2 :] = np.random.default_rng(0).random(len(text) - len(text) // 2) < 0.5
-    one, two = units.ask(Question("x", lambda _: mask)), units.ask(Question("x", lambda _: other))
+    one, two = units.ask("x", lambda _: mask), units.ask("x", lambda _: other)
     assert [(u.name, u.state, u.found) for u in one.units] == [(u.name, u.state, u.found) for u in two.units]
 
 
 def test_tokens_that_are_no_characters_are_judged_by_their_last_character() -> None:
     text = "ab☃cé" * 40
     units = afterword.units(made(CharTokenizer.of("abc")), text)
-    answer = units.ask(Question("snow", lambda text: np.array([one == "☃" for one in text])))
+    answer = units.ask("snow", lambda text: np.array([one == "☃" for one in text]))
     assert answer.fraction == pytest.approx(3 / 8, abs=0.01)  # three bytes of ☃, two of é, three letters
 
 
@@ -118,7 +114,7 @@ def test_an_expression_marks_its_first_group_or_all_of_its_match() -> None:
         ("", "ab"): "__",
     }
     for (pattern, text), expected in marked.items():
-        assert matching(pattern).where(text).tolist() == [one != "_" for one in expected], pattern
+        assert matching(pattern)(text).tolist() == [one != "_" for one in expected], pattern
 
 
 def test_an_expression_that_is_too_large_or_would_take_for_ever_is_refused() -> None:
@@ -126,19 +122,16 @@ def test_an_expression_that_is_too_large_or_would_take_for_ever_is_refused() -> 
         with pytest.raises(OptionError, match="is too large"):
             matching(large)
     with pytest.raises(OptionError, match=r"takes more than 0\.1 s on this text"):
-        matching("(a|aa)+$", seconds=0.1).where("a" * 100 + "b")
+        matching("(a|aa)+$", seconds=0.1)("a" * 100 + "b")
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_is_drawn_by_seed_and_its_question_is_answered_both_ways(name: str) -> None:
+def test_a_task_is_drawn_by_seed(name: str) -> None:
     task = TASKS[name]
     text = task.text(3, 5000)
     assert text == task.text(3, 5000) != task.text(4, 5000)
     assert text != task.text(3, 5000, matters=False)
-    true, within, due = (matching(one).where(text) for one in (task.matching, task.within, task.due))
-    assert not (true & ~within).any()
-    assert 0.02 < true[within].mean() < 0.98
-    assert due.any()
+    assert matching(task.due)(text).any()
 
 
 def test_what_is_printed_is_short_or_the_table() -> None:

@@ -118,10 +118,9 @@ class ArrangedPlain(Arranged):
         return hidden, cell
 
 
-def put_held(values: Annotated[Array, "... B H"], held: Annotated[Array, "... H"]) -> None:
-    """Replace `values` in place wherever `held` is not NaN."""
-    spread = np.broadcast_to(held[..., None, :], values.shape)
-    np.copyto(values, spread, where=~np.isnan(spread))
+def put_held(values: Annotated[Array, "B H"], held: Annotated[Array, "... H"]) -> None:
+    """Replace `values` in place wherever `held`, of all lanes or of each, is not NaN."""
+    np.copyto(values, held, where=~np.isnan(held))
 
 
 Cell = Literal["lstm", "rnn"]

@@ -52,7 +52,7 @@ class Network:
         self,
         config: Config,
         weights: Weights,
-        held: Annotated[Array, "L 6 H"] | None = None,
+        held: Annotated[Array, "L 6 ... H"] | None = None,
         engine: FastEngine | None = None,
     ) -> None:
         self.config, self.engine, self._held = config, engine, held
@@ -71,7 +71,7 @@ class Network:
         self.numbers_per_token = (2 if fits and config.num_layers == 1 else 6) * config.hidden_size
         """The numbers that `read` keeps in memory for each token of each lane, apart from the logits."""
 
-    def holding(self, held: Annotated[Array, "L 6 H"] | None) -> Network:
+    def holding(self, held: Annotated[Array, "L 6 ... H"] | None) -> Network:
         """Return the same network, sharing its weights, with parts `held`, or none."""
         other = copy.copy(self)
         other._held = held

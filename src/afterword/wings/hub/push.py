@@ -28,9 +28,7 @@ class Push(Request):
     repository: Annotated[str, argument("the repository", metavar="USER/NAME")]
     _: KW_ONLY
     private: bool = setting("make a new repository private", default=False)
-    license: str | None = setting(
-        "the licence of the model, such as mit or cc-by-4.0, for its card", default=None, metavar="ID"
-    )
+    license: str | None = setting("the licence, such as mit or cc-by-4.0, for its card", default=None, metavar="ID")
     language: str | None = setting("the language of the text, such as en, for the card", default=None, metavar="CODE")
     yes: bool = setting("send without asking", default=False)
 

@@ -7,16 +7,14 @@ much the model relies on a gate, not how well a network would learn without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-from afterword.inspection.trace import SIGMOIDS, Trace
+from afterword.inspection.trace import SIGMOIDS
 from afterword.language_model import LanguageModel
-from afterword.model.arrays import Array
 from afterword.model.network.cell import GATES
 from afterword.model.network.holding import GATES_AND_STATES
 from afterword.scoring.costs import score
@@ -24,6 +22,7 @@ from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
 
 Way = Literal["open", "mean"]
+WAYS: tuple[Way, ...] = get_args(Way)
 
 
 @dataclass(frozen=True)
@@ -54,45 +53,30 @@ class Ablations(Finding):
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return the bits per character, and the difference from the whole model's."""
-        found = {(one.layer, one.gate, one.way): one.bits_per_character for one in self.each}
-        rows = []
-        for layer, gate in dict.fromkeys((one.layer, one.gate) for one in self.each):
-            cells = []
-            for way in ("open", "mean"):
-                bits = found.get((layer, gate, way))
-                cells += ["–", "–"] if bits is None else [f"{bits:.3f}", f"{bits - self.bits_per_character:+.3f}"]
-            rows.append(("all" if layer is None else f"l{layer}", gate, *cells))
-        return rows
+        rows: dict[tuple[str, str], list[str]] = {}
+        for one in self.each:
+            cells = rows.setdefault(("all" if one.layer is None else f"l{one.layer}", one.gate), [])
+            cells += [f"{one.bits_per_character:.3f}", f"{one.bits_per_character - self.bits_per_character:+.3f}"]
+        return [(*name, *("–", "–", *cells)[-4:]) for name, cells in rows.items()]
 
 
 @suggests
 def ablate(model: LanguageModel, text: str, *, on_progress: OnProgress = ignore_progress) -> Ablations:
     """Measure what the text costs with each gate held open, or at its mean over the text.
 
-    Raises as `model.gates` does.
+    The candidate cannot be open, so it is held only at its mean. Raises as `model.gates` does.
     """
     trace = model.gates(text)
     trace.check_gates()
+    _, L, H = trace.forget.shape
+    layers: list[int | None] = list(range(L)) if L == 1 else [None, *range(L)]
+    variants = [each for each in product(layers, (*SIGMOIDS, "candidate"), WAYS) if each[1:] != ("candidate", "open")]
     each: list[Ablation] = []
-    all_variants = list(variants(trace))
-    for gate, layer, way, held in all_variants:
-        on_progress((1 + len(each)) / (1 + len(all_variants)))  # the trace costs as much as one of them
+    for layer, gate, way in variants:
+        on_progress((1 + len(each)) / (1 + len(variants)))  # the trace costs as much as one of them
+        held = np.full((L, len(GATES_AND_STATES), H), np.nan, np.float32)
+        chosen = slice(None) if layer is None else layer
+        held[chosen, GATES.index(gate)] = getattr(trace, gate).mean(axis=0)[chosen] if way == "mean" else 1
         cost = score(model.network(held), model.tokenizer, trace.text)
         each.append(Ablation(gate, layer, way, cost.bits_per_character))
     return Ablations(trace.bits_per_character, each)
-
-
-def variants(trace: Trace) -> Iterator[tuple[str, int | None, Way, Annotated[Array, "L 6 H"]]]:
-    """Yield the gate, the layer, the way, and the held values of every variant.
-
-    The means are those over the text of `trace`. The candidate cannot be open, so it is held only at its mean.
-    """
-    _, L, H = trace.forget.shape
-    places: list[int | None] = list(range(L)) if L == 1 else [None, *range(L)]
-    for layer, gate, way in product(places, (*SIGMOIDS, "candidate"), get_args(Way)):
-        if (gate, way) != ("candidate", "open"):
-            held = np.full((L, len(GATES_AND_STATES), H), np.nan, np.float32)
-            values = getattr(trace, gate).mean(axis=0) if way == "mean" else np.ones((L, H), np.float32)
-            chosen = slice(None) if layer is None else slice(layer, layer + 1)
-            held[chosen, GATES.index(gate)] = values[chosen]
-            yield gate, layer, way, held

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from typing import Annotated, Any, NamedTuple
@@ -22,7 +21,7 @@ from afterword.errors import OptionError, TextError
 from afterword.inspection.gates import carried_network
 from afterword.language_model import LanguageModel
 from afterword.model.arrays import Floats, Ids
-from afterword.model.network.network import Network, State, log_probabilities
+from afterword.model.network.network import Network, log_probabilities
 from afterword.settings import (
     LAST_SEED,
     OnProgress,
@@ -45,10 +44,13 @@ STEPS_AT_ONCE = 16
 LOGITS_AT_ONCE = 4_000_000  # lanes × steps × rows
 
 
-@settings_class(kw_only=True)
-class HorizonSettings(Settings):
-    """Settings for measuring a horizon."""
+@settings_class()
+class HorizonOf(Settings):
+    """A text whose horizon is measured, and how."""
 
+    text: str
+    _: KW_ONLY
+    on_progress: OnProgress = ignore_progress
     steps: int = setting("measure up to this many characters back", default=1000, minimum=1, maximum=10_000)
     places: int = setting("measure at this many places of the text", default=64, minimum=2, maximum=10_000)
     seed: int = setting("seed of the replacement characters", default=0, minimum=0, maximum=LAST_SEED)
@@ -61,39 +63,30 @@ class HorizonSettings(Settings):
     )
 
 
-class MeasuredParts(NamedTuple):
+class MeasuredText(NamedTuple):
     """A text, and the network that reads it."""
 
     network: Network
     tokenizer: Tokenizer
     ids: Ids
-    starts: NDArray[np.intp]
-    """Where the parts start: one for the text, or one per line. Each part is read from a fresh state."""
-    length: int
-    """The number of tokens of each part."""
-    chosen: NDArray[np.intp] | None = None
-    """The tokens that may be replaced, if not all."""
+    chosen: NDArray[np.intp]
+    """The tokens that may be replaced."""
 
 
-def measured(model: LanguageModel, text: str, at: str | None = None) -> MeasuredParts:
-    """Return `text` in tokens. For a model of lines, its parts are the lines of at least the median length. Only tokens
-    where the expression `at` matches may be replaced. Raises OptionError for an invalid one, or with such a model."""
+def measured(model: LanguageModel, text: str, at: str | None = None) -> MeasuredText:
+    """Return `text` in tokens, and those that may be replaced: where the expression `at` matches. Raises OptionError
+    for an invalid one, or for a model of lines."""
+    if model.lines:
+        raise OptionError("only a model that reads a whole text has a horizon; this one reads lines")
     network, tokenizer = carried_network(model), model.tokenizer  # an n-gram looks back only a few characters
-    chosen = None
-    if at is not None:
-        if model.lines:
-            raise OptionError("only a model that reads a whole text is measured where it matches; this one reads lines")
-        read = tokenizer.normalise(text)
-        chosen = np.flatnonzero(matching(at).where(read)[last_characters(read, tokenizer)])
-    each = [tokenizer.encode(part) for part in (filter(None, text.split("\n")) if model.lines else [text])]
-    lengths = np.array([*map(len, each)], np.intp)
-    length = int(np.median(lengths)) if each else 0
-    ids, starts = np.concatenate([np.empty(0, np.int32), *each]), lengths.cumsum() - lengths
-    return MeasuredParts(network, tokenizer, ids, starts[lengths >= length], length, chosen)
+    read = tokenizer.normalise(text)
+    ids = tokenizer.encode(read)
+    matched = True if at is None else matching(at)(read)[last_characters(read, tokenizer)]
+    return MeasuredText(network, tokenizer, ids, np.flatnonzero(np.full(len(ids), matched)))
 
 
 def changes_by_replacing(
-    text: MeasuredParts, settings: HorizonSettings, on_progress: OnProgress = ignore_progress
+    text: MeasuredText, settings: HorizonOf, on_progress: OnProgress = ignore_progress
 ) -> Annotated[Floats, "N K"]:
     """Return how much replacing a character at each of N places changes up to K `steps` later, in bits.
 
@@ -101,52 +94,39 @@ def changes_by_replacing(
     character, OptionError for too many figures.
     """
     places, K = choose_places(text, settings)
-    pool = text.ids if text.chosen is None else text.ids[text.chosen]
+    pool = text.ids[text.chosen]
     pool = pool if len(set(pool.tolist())) > 1 else text.ids
     others = replacements(pool, text.ids[places], np.random.default_rng(settings.seed))
-    before = min(WARM_UP, int(places[0] - text.starts[0]))
-    changes = np.empty((len(places), K))
+    before, network = min(WARM_UP, int(places[0])), text.network
+    changes = np.empty((len(places), before + K))
     for first in range(0, len(places), PLACES_AT_ONCE):
         some = slice(first, first + PLACES_AT_ONCE)
-        state = warm_up(text, places[some], before)
-        for begin, part in _changes(text, places[some], others[some], state, K):
-            end = begin + part.shape[1]
-            changes[some, begin:end] = part
-            on_progress((first * K + len(part) * end) / changes.size)
-    return np.maximum(changes, 0) / math.log(2)
+        true = text.ids[places[some, None] + np.arange(-before, K)]
+        changed = true.copy()
+        changed[:, before] = others[some]
+        read = np.concatenate([true, changed])
+        _, state = network.step(np.full(len(read), text.tokenizer.end), network.start(len(read)))
+        at_once = max(1, min(STEPS_AT_ONCE, LOGITS_AT_ONCE // (len(read) * network.config.vocabulary_size)))
+        for begin in range(0, before + K, at_once):
+            logits, state = network.read(read[:, begin : begin + at_once], state)
+            expected, other = np.split(log_probabilities(logits), 2)
+            now = (np.exp(expected) * (expected - other)).sum(axis=-1)
+            changes[some, begin : begin + at_once] = now
+            on_progress((first * (before + K) + len(true) * (begin + now.shape[1])) / changes.size)
+    return np.maximum(changes[:, before:], 0) / math.log(2)
 
 
-def _changes(
-    text: MeasuredParts, places: NDArray[np.intp], others: NDArray[Any], state: State, K: int
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield what `others` at `places` [N] change at the next K steps, in nats, in pieces: first step, [N, ≤ K].
-
-    `state` is the state before each place.
-    """
-    network, N = text.network, len(places)
-    at_once = max(1, min(STEPS_AT_ONCE, LOGITS_AT_ONCE // (2 * N * network.config.vocabulary_size)))
-    both = network.side_by_side(state, state)
-    for first in range(0, K, at_once):
-        true = text.ids[places[:, None] + np.arange(first, min(K, first + at_once))]
-        read = np.concatenate([true, true])
-        if first == 0:
-            read[N:, 0] = others
-        logits, both = network.read(read, both)
-        expected, changed = np.split(log_probabilities(logits), 2)
-        yield first, (np.exp(expected) * (expected - changed)).sum(axis=-1)
-
-
-def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annotated[NDArray[np.intp], "N"], int]:
+def choose_places(text: MeasuredText, settings: HorizonOf) -> tuple[Annotated[NDArray[np.intp], "N"], int]:
     """Return the places of replaced characters, spread evenly over the text, and the number of steps after each."""
-    length = text.length
     if len(text.ids) < LEAST_TOKENS:
         raise TextError(f"the text has {len(text.ids)} tokens; at least {LEAST_TOKENS} are needed: give a longer text")
     if len(set(text.network.rows(text.ids).tolist())) < 2:
         raise TextError("the text has only one distinct character: give a text with more, to replace it with another")
+    length = len(text.ids)
     K = min(settings.steps, max(1, length * 3 // 4))
-    within = range(min(WARM_UP, (length - K) // 2), length - K + 1)
-    places = _spread(text, within, settings.places)
-    if text.chosen is not None and len(places) < 2:
+    within = (text.chosen >= min(WARM_UP, (length - K) // 2)) & (text.chosen <= length - K)
+    places = _spread(text.chosen[within], settings.places)
+    if len(places) < 2:
         matches = f"the text matches at {len(places)} places that have {K:,} characters after them"
         raise OptionError(f"{matches}, and 2 are needed: give a longer text, or fewer steps")
     if len(places) * K > MOST_FIGURES:
@@ -155,24 +135,18 @@ def choose_places(text: MeasuredParts, settings: HorizonSettings) -> tuple[Annot
     return places, K
 
 
-def _spread(text: MeasuredParts, within: range, number: int) -> NDArray[np.intp]:
-    """Return `number` places, spread evenly over the text, or all if there are fewer.
-
-    In a single part, they are chosen from those `within` it. In several parts, from the first of each.
-    """
-    places = text.starts + within[0] if len(text.starts) > 1 else text.starts[0] + np.array(within)
-    if text.chosen is not None:
-        places = text.chosen[np.isin(text.chosen, within)]
+def _spread(places: NDArray[np.intp], number: int) -> NDArray[np.intp]:
+    """Return `number` of the `places`, spread evenly over them, or all if there are fewer."""
     return places[np.linspace(0, len(places) - 1, min(number, len(places))).astype(np.intp)]
 
 
-def sequences(text: MeasuredParts, steps: int, positions: int) -> Annotated[Ids, "N T"]:
+def sequences(text: MeasuredText, steps: int, positions: int) -> Annotated[Ids, "N T"]:
     """Return the sequences for the gradient: tokens, evenly over the text, of which the last is predicted.
 
     Each begins with the boundary token. Then come the tokens that replacing would read as warm-up, and `steps` more.
     """
-    before = min(steps + WARM_UP, text.length - 1)
-    ends = _spread(text, range(before, text.length), positions)
+    before = min(steps + WARM_UP, len(text.ids) - 1)
+    ends = _spread(np.arange(before, len(text.ids)), positions)
     read: NDArray[np.integer[Any]] = text.ids[ends[:, None] + np.arange(-before, 1)]
     return np.concatenate([np.full((len(read), 1), text.tokenizer.end, read.dtype), read], axis=1)
 
@@ -189,16 +163,6 @@ def replacements(
         k = random.integers(len(ids) - len(same))  # the k-th of all the others
         others.append(ids[k + np.searchsorted(same - np.arange(len(same)), k, side="right")])
     return np.array(others, ids.dtype)
-
-
-def warm_up(text: MeasuredParts, places: Annotated[NDArray[np.intp], "B"], before: int) -> State:
-    """Return the state just before each place, after reading the `before` tokens there."""
-    network, end = text.network, text.tokenizer.end
-    _, state = network.step(np.full(len(places), end), network.start(len(places)))
-    columns = text.ids[places[:, None] - before + np.arange(before)]
-    for first in range(0, before, STEPS_AT_ONCE):
-        _, state = network.advance(columns[:, first : first + STEPS_AT_ONCE], state)
-    return state
 
 
 SHOWN_STEPS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
@@ -274,15 +238,6 @@ class Horizon(Finding):
         names = ("k", "bits", "error", "gradient", "gradient_error")
         steps = [dict(zip(names, (k, *chain(*self.figures(k))), strict=False)) for k in self.steps]
         return {"model": self.name, "places": len(self.changes), "reach": self.reach, "steps": steps}
-
-
-@settings_class()
-class HorizonOf(HorizonSettings):
-    """A text whose horizon is measured."""
-
-    text: str
-    _: KW_ONLY
-    on_progress: OnProgress = ignore_progress
 
 
 @suggests

@@ -15,6 +15,7 @@ from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import output
 from afterword.wings.lesson.ablation import ablate
+from afterword.wings.lesson.deciding import decides
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.horizon import horizon
 from afterword.wings.lesson.keeping import keeps
@@ -22,7 +23,7 @@ from afterword.wings.lesson.step_page import step_page
 from afterword.wings.lesson.units import matching, units
 
 FILES = ("html", "step", "png")
-MEASURED = ("horizon", "find", "keeps", "ablate")
+MEASURED = ("horizon", "find", "decides", "keeps", "ablate")
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
 
 
@@ -37,9 +38,13 @@ class Inspect(inspect_.Inspect):
     are read. One character is replaced by another one from the text, and the prediction k steps later is compared with
     the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the places. With
     `find` too, only characters that match are replaced, by others that match.
+
+    With `decides`, find the cells that decide what comes where a regular expression, or its first group, matches.
+    Necessary cells make it cost more if they are held at their means; sufficient ones make another answer likelier if
+    they are set to the values that they have where that is due. Both are judged on the second half of the text.
     """
 
-    first = ("file", "html", "step", "png", "find", "horizon", "hold", "ablate", "overwrite")
+    first = ("file", "html", "step", "png", "find", "decides", "horizon", "hold", "ablate", "overwrite")
     order = ("file", "stretch", "units", "html", "step", "png")
 
     step: Output | None = setting(
@@ -68,9 +73,13 @@ class Inspect(inspect_.Inspect):
         metavar="PATTERN",
         excludes=("ablate", "keeps", *FILES),
     )
-    horizon: bool = setting(
-        "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
+    decides: str | None = setting(
+        "find the cells that decide what this regular expression matches",
+        default=None,
+        metavar="PATTERN",
+        excludes=("ablate", "keeps", "find", "horizon", *FILES),
     )
+    horizon: bool = setting("measure how far back it remembers", default=False, excludes=("ablate", "keeps", *FILES))
 
 
 Inspect.__doc__ = f"{inspect_.Inspect.__doc__}\n    {Inspect.__doc__}"
@@ -91,7 +100,7 @@ class Found(Record):
 @operation(Inspect, show=show_gates)
 def inspect(request: Inspect, work: Work) -> Seen | Found:
     what = next((name for name in MEASURED if getattr(request, name) not in (None, False)), None)
-    most = {"horizon": MOST_CHARACTERS, "find": MOST_TRACED + 1}.get(what or "")
+    most = {"horizon": MOST_CHARACTERS, "find": MOST_TRACED + 1, "decides": MOST_TRACED}.get(what or "")
     model, text = read_by_model(request, work, most)
     if what is not None:
         with work.progress(f"inspecting: {what}") as on_progress:
@@ -112,11 +121,12 @@ def _measured(
         found = horizon(model, text, at=request.find, on_progress=on_progress)
         return dataclasses.replace(found, name=Path(model.name).name or model.name)
     if what == "find":
-        question = matching(str(request.find))  # refuses an invalid expression before the text is read
-        read = beginning(model, text[:MOST_TRACED])
-        if len(read) < len(text):
+        matching(str(request.find))  # refuses an invalid expression before the text is read
+        if len(read := beginning(model, text[:MOST_TRACED])) < len(text):
             work.note(f"only the first {len(read):,} characters are read")
-        return units(model, read).ask(question)
+        return units(model, read).matching(str(request.find))
+    if what == "decides":
+        return decides(model, text, str(request.decides), on_progress=on_progress)
     if what == "keeps":
         after, instead = request.after, request.instead
         return keeps(model, text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)

@@ -11,13 +11,12 @@ stays the same. With 40 shifts, one random question in 41 has a unit above the l
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +39,10 @@ SECONDS = 10.0  # the limit for an expression on one text
 Mask = NDArray[np.bool_]  # one answer per character of a text, [N]
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question with one answer, yes or no, per character of a text."""
+def matching(pattern: str, seconds: float = SECONDS) -> Callable[[str], Mask]:
+    """Return a function of a text: where the regular expression matches, its first group if it has groups, else all.
 
-    title: str
-    where: Callable[[str], Mask]
-
-
-def matching(pattern: str, seconds: float = SECONDS) -> Question:
-    """Return the question where the regular expression matches: its first group if it has groups, else all of it.
-
-    ^ and $ match at the ends of lines. Raises OptionError for an invalid expression; the answer raises it if matching
+    ^ and $ match at the ends of lines. Raises OptionError for an invalid expression; the function raises it if matching
     takes more than `seconds`.
     """
     expression = Expression(pattern, "matching", re.MULTILINE)  # regex has the same flag
@@ -62,7 +53,7 @@ def matching(pattern: str, seconds: float = SECONDS) -> Question:
             mask[slice(*span)] = True  # nothing for (-1, -1)
         return mask
 
-    return Question(f"matching {pattern[:60]!r}", where)
+    return where
 
 
 def midranks(values: Annotated[NDArray[np.floating], "T C"]) -> Annotated[Array, "T C"]:
@@ -88,8 +79,7 @@ def areas(ranks: Annotated[Array, "T C"], mask: Annotated[Mask, "T"]) -> Annotat
 class UnitMatch:
     """One unit, and how well it predicts the answer."""
 
-    layer: int
-    unit: int
+    name: str
     state: str
     """"hidden" or "cell"."""
     above: bool
@@ -99,10 +89,6 @@ class UnitMatch:
     area: float
     """The area under the curve on the second half, which is held out."""
 
-    @property
-    def name(self) -> str:
-        return f"l{self.layer}.u{self.unit}"
-
 
 @dataclass(frozen=True, repr=False)
 class Answer(Finding):
@@ -110,15 +96,14 @@ class Answer(Finding):
 
     question: str
     fraction: float
-    """The fraction of tokens for which the answer is yes, in the text or in the part that was asked about."""
+    """The fraction of tokens for which the answer is yes."""
     units: list[UnitMatch]
     chance: float
     """The largest held-out area of the requested number of best units, over 40 shifted answers."""
-    part: str = "text"
 
     @property
     def caption(self) -> str:
-        return f"{self.question}: {self.fraction:.1%} of the {self.part}; chance finds up to {self.chance:.3f}"
+        return f"{self.question}: {self.fraction:.1%} of the text; chance finds up to {self.chance:.3f}"
 
     head = ("unit", "state", "when true", "area, first half", "area, held-out half", "")
 
@@ -128,10 +113,6 @@ class Answer(Finding):
             level, luck = "high" if one.above else "low", "" if one.area > self.chance else "no more than chance"
             rows.append((one.name, one.state, level, f"{one.found:.3f}", f"{one.area:.3f}", luck))
         return rows
-
-    def to_dict(self) -> dict[str, Any]:
-        units = [{"name": one.name, **dataclasses.asdict(one)} for one in self.units]
-        return dataclasses.asdict(self) | {"units": units}
 
 
 class Units:
@@ -144,7 +125,7 @@ class Units:
         self._places = np.concatenate(each)
         T, (L, H) = len(self._places), lines[0].hidden.shape[1:]
         self._halves = slice(T // 2), slice(T // 2, T)
-        self._names = [(layer, unit, state) for state in STATES for layer in range(L) for unit in range(H)]
+        self._names = [(f"l{layer}.u{unit}", state) for state in STATES for layer, unit in np.ndindex(L, H)]
         states = [np.concatenate([getattr(line, state) for line in lines]).reshape(T, L * H) for state in STATES]
         values = np.concatenate(states, axis=1)
         self._ranks = [midranks(values[half]) for half in self._halves]
@@ -152,53 +133,41 @@ class Units:
     def __repr__(self) -> str:
         return f"Units({reprlib.repr(self.text)}, {len(self._names) // len(STATES):,} units)"
 
-    def ask(self, question: Question, top: int = TOP, within: Question | None = None) -> Answer:
-        """Find the `top` units that best predict the answer to `question`, in all the text or in the part `within`.
+    def ask(self, question: str, where: Callable[[str], Mask], top: int = TOP) -> Answer:
+        """Find the `top` units that best predict `where` a question has the answer yes.
 
         Raises OptionError if the answer is the same everywhere in one of the two halves of the text, or for an invalid
         `top`.
         """
         if not 1 <= whole_number("top", top) <= MOST_UNITS:
             raise OptionError(f"top must be from 1 to {MOST_UNITS:,}, not {top}")
-        title, part = question.title + (f" within {within.title.removeprefix('matching ')}" if within else ""), "text"
-        mask, places = question.where(self.text)[self._places], np.full(len(self._places), True)
-        if within is not None:
-            places, part = within.where(self.text)[self._places], "part"
-        if not mask[places].any():
-            raise OptionError(f"{title} matches nothing in this text: choose another expression or a longer text")
-        if mask[places].all():
-            raise OptionError(f"{title} matches everything in this text: choose another expression")
-        masks = [mask[half][places[half]] for half in self._halves]
-        for half, name in zip(masks, ("first", "second"), strict=True):
-            if half.all() or not half.any():
-                where = "everywhere" if half.any() else "nowhere"
-                raise OptionError(f"{title} is true {where} in the {name} half of the text: give a longer text")
-        ranks = self._ranks
-        if within is not None:  # ranks keep the order of the values
-            ranks = [midranks(each[places[half]]) for each, half in zip(ranks, self._halves, strict=True)]
-        best = self._best(ranks, masks, top)
+        mask = where(self.text)[self._places]
+        masks = [mask[half] for half in self._halves]
+        for each, what in ((mask, "this text"), *zip(masks, ("the first half", "the second half"), strict=True)):
+            if each.all() or not each.any():
+                found = "everything" if each.any() else "nothing"
+                raise OptionError(f"{question} matches {found} in {what}: choose another expression or a longer text")
+        best = self._best(masks, top)
         shifted = ([np.roll(half, k * len(half) // (SHIFTS + 1)) for half in masks] for k in range(1, SHIFTS + 1))
-        chance = max(one.area for each in shifted for one in self._best(ranks, each, top))
-        return Answer(title, float(mask[places].mean()), best, max(chance, 0.5), part)
+        chance = max(one.area for each in shifted for one in self._best(each, top))
+        return Answer(question, float(mask.mean()), best, max(chance, 0.5))
 
-    def _best(self, ranks: list[Array], masks: list[Mask], top: int) -> list[UnitMatch]:
+    def _best(self, masks: list[Mask], top: int) -> list[UnitMatch]:
         """Return the `top` units by the area on the first half, each with the state that predicts more."""
-        found, area = (areas(each, half) for each, half in zip(ranks, masks, strict=True))
+        found, area = (areas(each, half) for each, half in zip(self._ranks, masks, strict=True))
         above = found >= 0.5
         found, area = np.where(above, found, 1 - found), np.where(above, area, 1 - area)
-        best: dict[tuple[int, int], UnitMatch] = {}
+        best: dict[str, UnitMatch] = {}
         for k in np.argsort(-found, kind="stable"):
-            layer, unit, state = self._names[k]
-            if (layer, unit) not in best:
-                best[layer, unit] = UnitMatch(layer, unit, state, bool(above[k]), float(found[k]), float(area[k]))
+            name, state = self._names[k]
+            best.setdefault(name, UnitMatch(name, state, bool(above[k]), float(found[k]), float(area[k])))
             if len(best) == top:
                 break
         return list(best.values())
 
-    def matching(self, pattern: str, top: int = TOP, within: str | None = None) -> Answer:
-        """Find the units that best predict where the regular expression `pattern` matches, among the places where
-        `within` does. Raises OptionError."""
-        return self.ask(matching(pattern), top, None if within is None else matching(within))
+    def matching(self, pattern: str, top: int = TOP) -> Answer:
+        """Find the units that best predict where the regular expression `pattern` matches. Raises OptionError."""
+        return self.ask(f"matching {pattern[:60]!r}", matching(pattern), top)
 
 
 @suggests
