@@ -100,5 +100,4 @@ def suited_penalty(ids: Annotated[Ids, "N"], lengths: Sequence[int] = ()) -> flo
         if repeats.repeats and (not lengths or repeats.penalties()):
             repeated += length
         repeats.push([token])
-    share = repeated / max(1, characters)
-    return round(math.exp(math.log(PENALTY) * (USUAL / max(share, USUAL)) ** 2), 2)
+    return round(math.exp(math.log(PENALTY) * (USUAL / max(repeated / max(1, characters), USUAL)) ** 2), 2)

@@ -214,8 +214,7 @@ class Record(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, found: object, **more: Any) -> typing.Self:
         """Return a record with the values of the fields that `found` has, and `more`."""
-        known = {name: getattr(found, name) for name in cls.__struct_fields__ if hasattr(found, name)}
-        return cls(**{**known, **more})
+        return cls(**{**{name: getattr(found, name) for name in cls.__struct_fields__ if hasattr(found, name)}, **more})
 
 
 class TextPart(Record):
@@ -302,8 +301,7 @@ def begin_answer(answer: Answer) -> Answer:
     """Return `answer`. If it comes in parts, its first part is made now."""
     if not isinstance(answer, Iterator):
         return answer
-    first = list(itertools.islice(answer, 1))
-    return typing.cast(Answer, itertools.chain(first, answer))
+    return typing.cast(Answer, itertools.chain(list(itertools.islice(answer, 1)), answer))
 
 
 def operation(

@@ -198,8 +198,7 @@ class Planner:
 
     def _steps_in_time(self, size: int, alone: bool) -> float:
         step = self._step_time(size)
-        seconds = step.alone if alone else step.now
-        return (self._minutes or 0.0) * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
+        return (self._minutes or 0.0) * 60 * (1 - tuning.EVALUATION_SHARE) / (step.alone if alone else step.now)
 
     def _steps(self, size: int, alone: bool = False) -> int:
         """Return the number of steps of a run, with the other processes of now, or `alone`."""

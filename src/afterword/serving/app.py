@@ -103,5 +103,4 @@ async def _no_route(request: Request, error: Exception) -> Response:
         return ApiError(error.status_code, message).response()
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
-    message = f"{path} takes {allowed}, not {request.method[:20]}"
-    return ApiError(405, message, headers={"Allow": allowed}).response()
+    return ApiError(405, f"{path} takes {allowed}, not {request.method[:20]}", headers={"Allow": allowed}).response()

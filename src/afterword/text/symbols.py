@@ -89,8 +89,7 @@ class SymbolTokenizer(CharTokenizer):
         If `text` ends with a known symbol, return 0: any event can follow the event `6`, which need not become `60`.
         """
         *_, last = ["", *SYMBOL.findall(self.normalise(text[-LONGEST_SYMBOL:]))]
-        is_whole = last != " " and last in self._ids
-        return 0 if is_whole or not len(self.prefixes.longer(last)) else len(last)
+        return 0 if (last != " " and last in self._ids) or not len(self.prefixes.longer(last)) else len(last)
 
     def remark(self, counts: NDArray[np.intp]) -> str | None:
         first = len(self.characters)

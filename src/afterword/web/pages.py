@@ -107,8 +107,7 @@ def in_script(values: object) -> str:
 
 def filled(template: str, **parts: str) -> str:
     """Return `template` with each @@NAME@@ replaced by its part. A @@NAME@@ inside a part is not replaced."""
-    pieces = re.split("@@([A-Z]+)@@", template)
-    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+    return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(re.split("@@([A-Z]+)@@", template)))
 
 
 def document(body: str, *, title: str, style: str, policy: str, head: str = "") -> str:

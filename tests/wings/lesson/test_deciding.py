@@ -12,7 +12,7 @@ from afterword.text.characters import CharTokenizer
 from afterword.wings.lesson.deciding import _Half
 from afterword.wings.lesson.units import matching
 from benchmarks.tasks import TASKS, planted
-from benchmarks.teach import ask_at_random, holds
+from benchmarks.teach import ask_at_random, holds, statement
 from tests.inspection.test_gates import made
 
 KINDS = (("anbn", 1), ("recall", 1), ("recall", 3))
@@ -90,8 +90,18 @@ def test_set_to_its_own_values_a_network_does_what_it_does_and_all_set_it_does_w
 
 def test_what_cannot_be_asked_is_refused() -> None:
     model = made(CharTokenizer.of("ab\n"), hidden_size=8)
-    with pytest.raises(OptionError, match="half of the text has 0 matches that differ from others, and 5 are needed"):
+    with pytest.raises(OptionError, match="0 matches in half of the text differ; 5 are needed"):
         afterword.decides(model, "ab" * 400, "b")
     for other in (model.hold("forget=1"), made(lines=True)):
         with pytest.raises(OptionError, match="in a model that reads a whole text, with nothing held"):
             afterword.decides(other, "ab" * 400, "b")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "seed"), [("recall", 0), ("brackets", 1)])
+def test_the_verdict_on_a_trained_network_holds_on_another_text(name: str, seed: int) -> None:
+    """Two of those that `python -m benchmarks.teach tasks` trains."""
+    found = statement(name, seed)
+    assert found["holds"]
+    assert found["found"] <= 12

@@ -38,7 +38,7 @@ def test_the_curve_is_what_a_replacement_changes_read_one_by_one(cell: str) -> N
     others = replacements(ids, ids[places], np.random.default_rng(3))
     assert (others != ids[places]).all()
     for row, (place, other) in enumerate(zip(places, others, strict=True)):
-        before = np.append(text.tokenizer.end, ids[place - places[0] : place])
+        before = np.array([text.tokenizer.end, *ids[place - places[0] : place]])
         states = [net.advance(before[None], net.start())[1]] * 2
         for k in range(K):
             tokens = [int(ids[place + k]), int(other if k == 0 else ids[place + k])]

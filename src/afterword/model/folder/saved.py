@@ -134,8 +134,7 @@ class SavedModel:
         """The prompt if none is given: a line's end, if training taught what follows it."""
         if self.writing.opening != "newline":
             return ""
-        rows = self.tokenizer.to_rows(self.tokenizer.encode("\n"))
-        return "" if set(rows.tolist()) & set(self.unseen) else "\n"
+        return "" if set(self.tokenizer.to_rows(self.tokenizer.encode("\n")).tolist()) & set(self.unseen) else "\n"
 
     @property
     def masked(self) -> list[int]:

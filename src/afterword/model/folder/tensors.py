@@ -96,8 +96,7 @@ def _damaged(path: Path, why: Exception | str) -> ModelError:
 
 
 def _crc32(name: str, tensor: NDArray[Any]) -> int:
-    head = f"{name} {tensor.dtype.str} {tensor.shape}".encode()
-    return zlib.crc32(tensor.data, zlib.crc32(head))
+    return zlib.crc32(tensor.data, zlib.crc32(f"{name} {tensor.dtype.str} {tensor.shape}".encode()))
 
 
 def _crc_of_record(about: Mapping[str, Any], crc32: Mapping[str, int]) -> int:

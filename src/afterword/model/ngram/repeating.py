@@ -117,8 +117,7 @@ class LongestMatch:
         return math.log(max(right, 1 / self._rows) * (self._rows - 1) / (1 - right))
 
     def _match(self, place: int, rows: int) -> Match:
-        is_kept = 0 <= place - self._read.first < len(self._read)
-        return Match(place, rows, self._read[place]) if is_kept else NONE
+        return Match(place, rows, self._read[place]) if 0 <= place - self._read.first < len(self._read) else NONE
 
     def learn(self, row: int) -> None:
         """Read `row`, which came next."""

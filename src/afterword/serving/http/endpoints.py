@@ -237,8 +237,7 @@ def parse(body: bytes, kind: type[Body]) -> Body:
         hints = [one.type for one in msgspec.structs.fields(kind) if one.encode_name == field]  # type: ignore[arg-type]
         if "enum" in str(error) and hints:
             wrong = f"{field} must be one of {', '.join(Kind.of(hints[0]).choices)}, not {str(found[field])[:60]}"
-        code = "unsupported" if "unknown field" in str(error) else None
-        raise ApiError(400, wrong, field or None, code) from None
+        raise ApiError(400, wrong, field or None, "unsupported" if "unknown field" in str(error) else None) from None
     except UnicodeEncodeError:  # where a text is not expected
         raise ApiError(400, "the body contains a lone surrogate, which is not valid text") from None
 

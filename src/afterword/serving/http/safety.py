@@ -86,8 +86,7 @@ class RequestGuard:
         host = [name.lower() for name in headers.getlist("host")]
         if len(host) != 1 or host[0] not in self._hosts | reached(scope):
             named = host[0][:80] if host else ""
-            message = f"this server is not {named!r}: use its own name, or start it with --allow-host"
-            return ApiError(403, message)
+            return ApiError(403, f"this server is not {named!r}: use its own name, or start it with --allow-host")
         for origin in headers.getlist("origin"):
             if origin.lower() not in {f"http://{host[0]}", f"https://{host[0]}"}:
                 return ApiError(403, "only this server's own page may send requests from a browser")

@@ -85,8 +85,7 @@ def _describe(served: Served) -> Model:
     writing = {**asdict(defaults), "finish_sentence": defaults.finish_sentence}
     del writing["opening"]  # not a setting
     facts = (fact for place in places("facts") for fact in resolve(place)(model).items())
-    about = {**model.info(), **dict(facts), "writing": writing}
-    return Model(served.name, "model", served.created, "afterword", about)
+    return Model(served.name, "model", served.created, "afterword", {**model.info(), **dict(facts), "writing": writing})
 
 
 async def health(call: Call[Service]) -> Health:

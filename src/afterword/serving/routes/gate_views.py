@@ -59,8 +59,7 @@ async def gates(call: Call[Service], body: GatesRequest) -> GatesReply:
         _check_size(model, body.text)
         trace = model.gates(body.text)
         call.check()
-        named = named_units(body.units, model.config) if body.units else None
-        return GatesReply(name, gates_html(trace, head, named))
+        return GatesReply(name, gates_html(trace, head, named_units(body.units, model.config) if body.units else None))
 
     return await call.work(look)
 

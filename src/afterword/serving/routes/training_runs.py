@@ -161,5 +161,4 @@ def _wish(body: RunRequest) -> Wish:
         raise ApiError(400, "text contains a lone surrogate, which is not valid text: remove it", "text") from None
     if not text.strip():
         raise ApiError(400, "text is empty: give a text to train on", "text")
-    options = ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)]
-    return Wish(body.name, text, options, body.ending or ".txt")
+    return Wish(body.name, text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)], body.ending or ".txt")

@@ -114,8 +114,7 @@ def model_html(exported: Packed, settings: PageSettings, name: str) -> str:
     allowed = policy(
         script_src=f"{inline(script)} 'wasm-unsafe-eval'", style_src=inline(css), worker_src="blob:", img_src="data:"
     )
-    body = filled(_web("page.html"), **parts)
-    return document(body, title=title, style=css, policy=allowed, head="\n".join(meta))
+    return document(filled(_web("page.html"), **parts), title=title, style=css, policy=allowed, head="\n".join(meta))
 
 
 def _notes(tree: Tree) -> list[str]:

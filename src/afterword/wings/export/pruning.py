@@ -97,8 +97,7 @@ def _prune(ngram: Ngram, most: float, parts: int) -> list[Level]:
 def _parents(levels: list[Level], n: int, bits: int) -> NDArray[np.intp]:
     """Return for each context of level `n` ≥ 1 the place of its parent in the level above."""
     above = levels[n - 1].contexts
-    shorter = levels[n].contexts & np.uint64((1 << bits * (n - 1)) - 1)
-    return np.minimum(np.searchsorted(above, shorter), len(above) - 1)
+    return np.minimum(np.searchsorted(above, levels[n].contexts & np.uint64((1 << bits * (n - 1)) - 1)), len(above) - 1)
 
 
 def _codes(values: NDArray[np.floating[Any]], parts: int) -> NDArray[np.integer[Any]]:

@@ -27,15 +27,12 @@ from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.units import SHIFTS, Mask, last_characters, matching
 
 STEPS = 3  # before a place, at which cells are set to another's values
-PAIRS = 200  # places per half of the text
-LEAST = 5  # such places
+PAIRS, LEAST = 200, 5  # the most and the fewest places per half of the text
 SIZES = (1, 2, 3, 4, 6, 8, 12)  # of the sets of cells that are tried
 RANDOM_SETS, NINE_OF_TEN, SHOWN = 20, 0.9, 8
-ENOUGH = 0.9  # of what knowing is worth, and of the places at which the answer follows, to choose the cells
-SURE = 0.75  # of the places, to say so
+ENOUGH, SURE = 0.9, 0.75  # of what knowing is worth and of the places that follow, to choose cells; to say that they do
 LEAST_WORTH = 0.1  # bits: a network that gains less by knowing does not know
-AT_ONCE = 256  # tokens
-MOST_WORK = 5e10  # cells × parameters × tokens, half a minute
+AT_ONCE, MOST_WORK = 256, 5e10  # tokens; cells × parameters × tokens, half a minute
 
 Cells = NDArray[np.bool_]  # [..., L, H]
 
@@ -86,16 +83,19 @@ class _Half:
         self.ids = ids = self.trace.ids
         self.state = "cell" if self.trace.has_gates else "hidden"
         self.read = np.array([model.tokenizer.end, *ids[:-1]])
-        self.due = STEPS + 1 + np.flatnonzero(due[last_characters(text, model.tokenizer)][STEPS + 1 :])
+        matches = np.flatnonzero(due[last_characters(text, model.tokenizer)])
+        begin = max(STEPS, *matches[:1].tolist(), 0)  # before the first match, what decides may lie before the half
+        self.due = matches[matches > begin]
         pairs = []
         for t in random.permutation(self.due)[:PAIRS]:
             others = self.due[ids[self.due] != ids[t]]
             if not len(others):  # the same is due everywhere: other places where the same character was read
                 others = np.flatnonzero((self.read == self.read[t]) & (ids != ids[t]))
-            pairs += [(t, random.choice(others))] if len(others := others[others > STEPS]) else []
+            pairs += [(t, random.choice(others))] if len(others := others[others > begin]) else []
         if len(pairs) < LEAST:
-            matches = f"half of the text has {len(pairs)} matches that differ from others, and {LEAST} are needed"
-            raise OptionError(f"{matches}: give a longer text, or another expression")
+            raise OptionError(
+                f"{len(pairs)} matches in half of the text differ; {LEAST} are needed: give a longer text"
+            )
         places, others = np.array(pairs).T
         self.here, self.there = np.append(places, others), np.append(others, places)
 
@@ -153,7 +153,6 @@ def decides(model: LanguageModel, text: str, pattern: str, *, on_progress: OnPro
     costs = np.logaddexp2(0, first.held(means, best)[1]).mean(axis=1)
     enough = [k for k in range(1, len(best)) if costs[k] - costs[0] >= ENOUGH * (1 - costs[0])]
     chosen = next((k for k in enough if first.follows(best[k]) >= ENOUGH), [*enough, 0][0])
-    on_progress(0.8)
     k = [0, *sizes][chosen] or sizes[-1]
     alone, others = order[: min(k, SHOWN) * (k > 1)], [random.permutation(order[k:])[:k] for _ in range(RANDOM_SETS)]
     sets = np.array([best[0], *singles[alone], best[chosen or -1], *(singles[each].any(axis=0) for each in others)])
@@ -168,8 +167,7 @@ def decides(model: LanguageModel, text: str, pattern: str, *, on_progress: OnPro
     limits = [float(np.quantile(each[n + 1 :], NINE_OF_TEN)) for each in (held, follows)]
     effects.append(Effect(f"{k} random: nine of ten sets do less", *limits))
     worth, cost = 1 - held[0], held - held[0]
-    is_specific = held[n] > limits[0] and change > max(chances)
-    is_found = chosen and worth >= LEAST_WORTH and cost[n] > worth / 2 and is_specific
+    is_found = chosen and worth >= LEAST_WORTH and cost[n] > worth / 2 and held[n] > limits[0] and change > max(chances)
     those = f"these {k} cells" if k > 1 else "this cell"
     verdict = f"{those} {'do' if k > 1 else 'does'} it"
     if not is_found:

@@ -32,9 +32,8 @@ from afterword.text.tokenizer import Tokenizer
 from afterword.wings.lesson.finding import Finding
 
 STATES = ("hidden", "cell")
-SHIFTS = 40
 TOP, MOST_UNITS = 5, 1000  # units per answer
-SECONDS = 10.0  # the limit for an expression on one text
+SHIFTS, SECONDS = 40, 10.0  # the limit for an expression on one text
 
 Mask = NDArray[np.bool_]  # one answer per character of a text, [N]
 

@@ -114,8 +114,7 @@ class ValuePlace:
     def changes(self) -> bool:
         """True if the values rarely repeat, or drift, so that a new one means nothing."""
         different = len(self.values)
-        hardly_repeat = different == MOST_VALUES or different * REPEATED > self.count
-        return different > FEW and (self.drifts or hardly_repeat)
+        return different > FEW and (self.drifts or different == MOST_VALUES or different * REPEATED > self.count)
 
     @property
     def bucket(self) -> str:
@@ -133,8 +132,7 @@ class ValuePlace:
         few = 2 * FEW if one.kind == ADDRESS else 0
         if number is None or not self.ordered or len(self.values) <= few:
             return int(is_new)
-        outside = self._outside(number, one.name == PID)
-        return min(MOST_LEVEL, is_new + math.ceil(4 * math.log2(1 + outside)))
+        return min(MOST_LEVEL, is_new + math.ceil(4 * math.log2(1 + self._outside(number, one.name == PID))))
 
     def _outside(self, number: float, is_pid: bool) -> float:
         """Return how far `number` is outside of the numbers so far, in units by which the outermost ones differ.
@@ -329,8 +327,7 @@ class GoodLines:
         """Return hashes of a line, without and with its time, and its kind."""
         line = split(text)
         times = ((one.start, one.start + len(one.text), "") for one in line.fields if one.kind == TIME)
-        timeless = replaced(text, times)
-        return (hash(timeless), hash(text)), line.kind
+        return (hash(replaced(text, times)), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
         """Count a line."""

@@ -108,8 +108,7 @@ class Rates:
             for kind, gaps in counted.ended().items()
             if gaps.times >= OFTEN and gaps.longest <= SILENCE * counted.lines / gaps.times
         }
-        begins = {kind: counted.kinds[kind].first for kind in regular}
-        return Rates(counted.lines, counted.most, regular, timed, begins)
+        return Rates(counted.lines, counted.most, regular, timed, {kind: counted.kinds[kind].first for kind in regular})
 
     def counting(self) -> Counted[Item]:
         """Return a count whose bursts have twice as many equal lines as ever before."""

@@ -47,14 +47,12 @@ def changes_in(values: Floats, season: int, scale: float) -> Floats:
 
 def bins_of(changes: Floats) -> NDArray[np.int64]:
     """Return the bins, from 0 to 255, of changes [...] in scales."""
-    places = np.searchsorted(EDGES, np.arcsinh(SHARPNESS * changes), side="right") - 1
-    return np.asarray(np.clip(places, 0, BINS - 1))
+    return np.asarray(np.clip(np.searchsorted(EDGES, np.arcsinh(SHARPNESS * changes), side="right") - 1, 0, BINS - 1))
 
 
 def changes_of(bins: NDArray[np.integer[Any]], within: Floats) -> Floats:
     """Return the changes in scales that lie at `within`, from 0 to 1, in their bins. [...], [...] -> [...]"""
-    width = EDGES[1] - EDGES[0]
-    return np.asarray(np.sinh(EDGES[bins] + within * width) / SHARPNESS)
+    return np.asarray(np.sinh(EDGES[bins] + within * (EDGES[1] - EDGES[0])) / SHARPNESS)
 
 
 def to_text(values: Floats, season: int, scale: float) -> str:
