@@ -533,3 +533,19 @@ def test_texts_with_the_same_odd_words_are_one_finding_whatever_numbers_are_in_t
     plain = GoodLines.of(["one", "two"] * 40)
     for usual, findings in ((good, 1), (plain, 3)):
         assert len({odd_text(usual, text, cost)[0].alike for text, cost in zip(texts, costs, strict=True)}) == findings
+
+
+def test_a_text_is_accepted_if_each_of_its_odd_words_was() -> None:
+    good, kind = good_lines(900), split("job stops here").kind
+    text = "job stops here"
+
+    def p_value(*accepted: str) -> float:
+        known = replace(good, accepted=[*accepted], accepted_as={one: [Harmless("text", key(one))] for one in accepted})
+        both = replace(costly(text, 9.0), odd_pieces=[(0, 3), (4, 9)])
+        return odd_text(known, text, both)[0].p_value
+
+    def key(one: str) -> str:
+        return f"{kind} : “{one.split()[0]}”"
+
+    assert p_value("job waits there", "stops all work") == 1.0
+    assert p_value("job waits there") < 1.0

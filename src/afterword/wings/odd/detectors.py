@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
-from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines
+from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, words_of
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import Counted
 from afterword.wording import count_of
@@ -153,13 +153,15 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
 
 
 def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
-    """Return the verdict on the text of a line. Its key contains the odd words. If the kind of line was accepted, a
-    text is odd only if its figure is well above the accepted one."""
+    """Return the verdict on the text of a line. Its key contains the odd words: if each was accepted in this kind of
+    line, so is the text. If the kind of line was accepted, a text is odd only if its figure is well above the accepted
+    one."""
     said, kind, hidden = _words(cost), split(text).kind, good.hide(text)
     words = "" if good.is_plain else DIGITS.sub("#", said)
     key = f"{kind} {DIGITS.sub('#', good.hide(said))}" if words else hidden
     enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
-    known = good.has_text(hidden) or not good.harmless.keys().isdisjoint({("text", key), ("text", hidden)})
+    each = {("text", one) for one in words_of(kind, key)} if words else {("text", key)}
+    known = good.has_text(hidden) or ("text", hidden) in good.harmless or each <= good.harmless.keys()
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
     return [Verdict("text", f"odd text{said}", key, cost.figure, p_value, "", cost.odd_pieces, words)]
 

@@ -390,7 +390,7 @@ class GoodLines:
                 name = kind if detector == "template" else where or equal
                 known[detector, name] = max(figure, known.get((detector, name), 0.0))
                 if detector == "text":
-                    known[detector, self.hide(text)] = figure
+                    known |= {(detector, one): figure for one in (self.hide(text), *words_of(kind, where))}
         return known
 
     @cached_property
@@ -422,9 +422,7 @@ class GoodLines:
         """Return whether this value, or a number at least as far out of range, was accepted at its place."""
         values, numbers = self._harmless_values.get((kind, one.place), ((), []))
         place = self.places.get(kind, {}).get(one.place)
-        if not values or place is None:
-            return False
-        if one.kind != NUMBER or len(place.values) <= FEW or one.number is None or not numbers:
+        if place is None or one.kind != NUMBER or len(place.values) <= FEW or one.number is None or not numbers:
             return one.text in values
         within = sorted([*numbers, *place.ordered])
         return within[0] <= one.number <= within[-1]
@@ -433,6 +431,11 @@ class GoodLines:
         """Return the new values of a line that were not accepted, the oddest first."""
         found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field)]
         return sorted(found, key=self.bits, reverse=True)
+
+
+def words_of(kind: str, key: str) -> set[str]:
+    """Return a key for each word in the key of a text of this kind, as `odd_text` writes it."""
+    return {f"{kind} {word}" for word in re.findall("“[^”]*”", key)}
 
 
 def _checksum(text: str) -> int:

@@ -174,9 +174,6 @@ class AcceptedLine(Record, kw_only=True):
 
     text: str
 
-    def __str__(self) -> str:
-        return self.text
-
 
 def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], request: Odd, work: Work) -> Iterator[Record]:
     """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
