@@ -93,7 +93,7 @@ def test_an_alternative_to_a_word_changes_that_word_alone(place: Path) -> None:
     model = made(hidden_size=20)
     text, rng = " ".join(TEXTS[:5]) * 12, random.Random(1)
     words = [*WORD.finditer(text)]
-    found = []
+    found: list[tuple[int, int, list[str]]] = []
     while len(found) < 1000:
         word = rng.choice(words)
         given = [one.text for one in model.next_words(text[max(0, word.start(1) - 40) : word.start(1)], 20)]
