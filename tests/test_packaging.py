@@ -118,6 +118,7 @@ sys.modules["sphinx.application"].Sphinx = object
 """
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
 def test_nothing_in_the_repository_has_an_address_of_its_own() -> None:
     listed = finished(["git", "ls-files", "-z"], cwd=ROOT).stdout.decode().split("\0")
     kinds = {".md", ".toml", ".yml", ".cff", ".py", ""}

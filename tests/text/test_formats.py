@@ -218,7 +218,7 @@ def test_a_format_is_added_in_one_place(tmp_path: Path) -> None:
     assert text == "Roses\nViolets\n"
     read = f"read the text of {tmp_path / 'a.poem'} and {tmp_path / 'b'}"
     assert notes == [f"skipped (film): {tmp_path / 'c'}", read]
-    assert "read .html, .md and .poem files as their text" in commands
+    assert "read .html, .md and .poem as text" in commands
     assert "\n| poem | `.poem` | `afterword[verse]` | read as its text" in table
     assert ".poem" in over_http["anyOf"][0]["enum"]
 
