@@ -55,7 +55,7 @@ class TrainingSettings(Settings):
     batch_size: int | None = setting(
         "lanes (parallel streams of the text), or lines, per step", default=None, minimum=1, maximum=65536
     )
-    seq_length: int | None = setting("truncated backpropagation, in tokens", default=None, minimum=1, maximum=65536)
+    seq_length: int | None = setting("tokens to backpropagate through", default=None, minimum=1, maximum=65536)
     dropout: float | None = setting(
         "fraction of activations dropped; from scratch, a large network also drops 0.2 less of its weights",
         default=None,

@@ -549,3 +549,13 @@ def test_a_text_is_accepted_if_each_of_its_odd_words_was() -> None:
 
     assert p_value("job waits there", "stops all work") == 1.0
     assert p_value("job waits there") < 1.0
+
+
+def test_an_odd_word_that_is_hidden_as_an_id_is_not_accepted_by_itself() -> None:
+    good = good_lines(900)
+    text = "mail-416c865551-fbtxr stops here"
+    cost = replace(costly(text, 9.0), odd_pieces=[(0, 21)])
+    [found] = odd_text(good, text, cost)
+    assert found.p_value < 1
+    known = replace(good, accepted=[text], accepted_as={text: [Harmless("text", found.key)]})
+    assert odd_text(known, "mail-5d7f9c1a2b-kqxwz stops here", cost)[0].p_value == 1.0

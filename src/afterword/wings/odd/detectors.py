@@ -160,8 +160,9 @@ def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     words = "" if good.is_plain else DIGITS.sub("#", said)
     key = f"{kind} {DIGITS.sub('#', good.hide(said))}" if words else hidden
     enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
-    each = {("text", one) for one in words_of(kind, key)} if words else {("text", key)}
-    known = good.has_text(hidden) or ("text", hidden) in good.harmless or each <= good.harmless.keys()
+    each = words_of(kind, key)  # without those that are hidden
+    asked = {("text", one) for one in (each if words and len(each) == said.count("“") else {key})}
+    known = good.has_text(hidden) or ("text", hidden) in good.harmless or asked <= good.harmless.keys()
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
     return [Verdict("text", f"odd text{said}", key, cost.figure, p_value, "", cost.odd_pieces, words)]
 

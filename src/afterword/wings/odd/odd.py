@@ -207,7 +207,7 @@ def around(text: str, pieces: Sequence[tuple[int, int]]) -> str:
 
 
 def said(why: str, is_odd: bool) -> str:
-    """Return a reason, coloured on a terminal if the line is odd."""
+    """Return a reason, coloured on a terminal if it `is_odd`."""
     return f"{ODD}{escaped(why)}{PLAIN}" if is_odd and has_colours() else printable(why)
 
 
