@@ -43,9 +43,7 @@ class Serve(Access, Engine, Limits, Request):
     models: Annotated[ModelName | Sequence[ModelName], argument("the models", metavar="MODEL", least=0)] = ()
     _: dataclasses.KW_ONLY
     run: ModelName | Sequence[ModelName] = setting("show this run too (repeatable)", default=(), metavar="RUN")
-    train: str | os.PathLike[str] | None = setting(
-        "let clients train models in this folder", default=None, metavar="DIR"
-    )
+    train: str | os.PathLike[str] | None = setting("folder where clients may train models", default=None, metavar="DIR")
     api_key_file: Source | None = setting(f"the key that clients must send ({KEY})", default=None, metavar="FILE")
 
 
