@@ -19,9 +19,7 @@ def test_a_run_from_a_base_says_so_wherever_it_is_asked_but_not_where_the_base_w
     private, out = tmp_path / "clients of Dr. Who", tmp_path / "run"
     private.mkdir()
     friend = save(private / "friend")
-    settings = tmp_path / "settings.toml"
-    settings.write_text(f'base = "{friend}"\n')
-    trained = fine(run("train", book, "--config", settings, "--out", out, "--steps", "4", "--threads", "1"))
+    trained = fine(run("train", book, "--base", friend, "--out", out, "--steps", "4", "--threads", "1"))
     assert "from friend: 2 × 6 LSTM" in trained.stderr.decode()
     told = [line.split() for line in printed(run("info", out)).splitlines()]
     assert ["base", "name", "friend"] in told

@@ -24,7 +24,7 @@ from tests.processes import finished
         ("afterword generate book --with n", ["plain,ngram"]),
         ("afterword train book.txt --recipe ", ["plain,auto", "plain,classic"]),
         ("afterword score book nov", ["file,nov"]),
-        ("afterword train --config se", ["file,se"]),
+        ("afterword train --validation se", ["file,se"]),
         ("afterword generate no/such/model --out / --see", ["plain,--seed"]),
         ("afterword nonsense x", []),
         ("afterword completion z", ["plain,zsh"]),

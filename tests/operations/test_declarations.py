@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,10 +149,10 @@ def test_a_missing_argument_and_an_empty_path_are_named(name: str) -> None:
 
 
 @EACH
-def test_an_option_has_the_same_value_by_hand_in_python_and_in_a_file_of_train(
+def test_an_option_has_the_same_value_by_hand_and_in_python(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where outputs would be
     found: list[dict[str, Any]] = []
 
     @operation(find_operation(name).request)
@@ -164,10 +163,6 @@ def test_an_option_has_the_same_value_by_hand_in_python_and_in_a_file_of_train(
     places = typed(name, {})[1:]
     for one, option in known.items():
         values = given(name, one)
-        for spelled in (lambda other: flag(known[other])[2:], str) if name == "train" else ():
-            lines = [f"{spelled(other)} = {json.dumps(value)}\n" for other, value in values.items()]
-            Path("settings.toml").write_text("".join(lines), encoding="utf-8")
-            command.main([*places, "--config", "settings.toml"], standalone_mode=False)
         command.main(typed(name, values)[1:], standalone_mode=False)
         ask(*([places] if known and name in ("train", "serve") else places), **values)
         assert all(each == found[0] for each in found), one

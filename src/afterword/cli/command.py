@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from afterword import bars
-from afterword.cli.config_file import config_option, given_values
 from afterword.cli.output import CSV, JSON, TABLE, printed, say
 from afterword.cli.signals import Stop
 from afterword.commands import commands, find_operation
@@ -146,8 +146,7 @@ class OperationCommand(click.Command):
         options = [_option(field, kind) for field, kind in kinds_of(request)]
         records = operation.records
         printing = [*_output_options(records)]
-        config = [config_option(request, PATH)] if name == "train" else []
-        own = [*arguments.values(), *options, *printing, *config, PROGRESS, HELP_ALL]
+        own = [*arguments.values(), *options, *printing, PROGRESS, HELP_ALL]
         super().__init__(name, params=own, callback=self._run)
         self._first = [*request.first, *(one.name for one in printing)]
         self.help = spelled(request.__doc__ or "", self.spell)
@@ -197,8 +196,8 @@ class OperationCommand(click.Command):
         out = None if to_file is None else checked_output(named_path("--out", to_file), (), replace, [])
         form = JSON if as_json else CSV if as_csv else TABLE
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
-        given = given_values(context, self._operation.request).items()
-        typed = {name: _number(kinds[name], one) if name in kinds else one for name, one in given if name in values}
+        given = [name for name in values if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+        typed = {name: _number(kinds[name], values[name]) if name in kinds else values[name] for name in given}
         request = self._operation.make_request(**typed)
         work = CommandWork(self.spell, streams=form == TABLE and out is None)
         answer = self._operation.run(request, work)

@@ -113,8 +113,7 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
         return resume.resume(folder, given)
     if request.resume is not None:
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
-            also = "leave out `out` and `overwrite`, also in a file of settings"
-            raise OptionError(f"`resume` continues the run in {folder}: {also}")
+            raise OptionError(f"`resume` continues the run in {folder}: leave out `out` and `overwrite`")
         more = None if restarted() else request.more_minutes  # it was recorded the first time
         return resume.resume(folder, given, texts, more_minutes=more)
     if request.repeat is not None:
