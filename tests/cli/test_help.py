@@ -35,7 +35,6 @@ def test_help_shows_what_a_command_does_one_example_and_at_most_twelve_options(n
     known = {max(one.opts, key=len) for one in made(name).params if isinstance(one, click.Option) and not one.hidden}
     shown = OPTION.findall(few)
     assert 1 <= len(shown) <= 12
-    assert ("config" in {one.name for one in made(name).params}) == (name == "train")  # only a run reads a file
     assert {*shown} - {"--help"} <= known == {*OPTION.findall(every)} - {"--help"}
     assert ("--help-all" in few) == (len(known) + 1 > len(shown))
     assert len(few) <= len(every)
