@@ -168,14 +168,16 @@ class Sampling(Filters):
         "make a token likelier or less likely: add this to its logit (repeatable)", default=(), metavar="TOKEN=BIAS"
     )
     stop: str | Sequence[str] = setting("end before this text (repeatable)", default=(), metavar="TEXT")
-    pattern: str | None = setting("a rule: the whole text matches this expression", default=None, metavar="REGEX")
+    pattern: str | None = setting(
+        "a rule: the whole text matches this regular expression", default=None, metavar="REGEX"
+    )
     only: str | None = setting("a rule: the text contains only these characters", default=None, metavar="CHARACTERS")
     starts_with: str | None = setting("a rule: the text starts with this", default=None, metavar="TEXT")
     contains: str | Sequence[str] = setting(
         "a rule: the text contains this, between word boundaries (repeatable)", default=(), metavar="TEXT"
     )
     no_copy: int | None = setting(
-        "copy at most this many characters in a row of training text", default=None, minimum=4
+        "copy at most this many characters in a row from the training text", default=None, minimum=4
     )
     log_probabilities: int | None = setting(
         "in JSON, record each token's log-probability and those of the N likeliest",

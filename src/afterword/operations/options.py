@@ -35,7 +35,7 @@ class Holding(Settings):
     )
 
 
-HIDE = "hide what changes in every line, such as [0-9]+ (repeatable)"
+HIDE = "read what matches this expression as always the same, such as [0-9]+ for numbers (repeatable)"
 
 
 @settings_class(kw_only=True)

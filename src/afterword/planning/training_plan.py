@@ -45,7 +45,9 @@ class TrainingSettings(Settings):
         minimum=1,
         excludes=("epochs",),
     )
-    epochs: float | None = setting("train for this many passes (classic: 1)", default=None, above=0, maximum=10**6)
+    epochs: float | None = setting(
+        "train for this many passes over the text (classic: 1)", default=None, above=0, maximum=10**6
+    )
     cell: Cell = setting(
         "type of recurrent cell: " + "; ".join(f"{name} {kind.about}" for name, kind in CELLS.items()), default="lstm"
     )
@@ -55,7 +57,9 @@ class TrainingSettings(Settings):
     batch_size: int | None = setting(
         "lanes (parallel streams of the text), or lines, per step", default=None, minimum=1, maximum=65536
     )
-    seq_length: int | None = setting("tokens to backpropagate through", default=None, minimum=1, maximum=65536)
+    seq_length: int | None = setting(
+        "length of truncated backpropagation, in tokens", default=None, minimum=1, maximum=65536
+    )
     dropout: float | None = setting(
         "fraction of activations dropped; from scratch, a large network also drops 0.2 less of its weights",
         default=None,

@@ -136,7 +136,7 @@ class TextSettings(Decoding):
         metavar="FRACTION|FILE",
     )
     vocabulary: str | None = setting(
-        "kind of token (default: the base's, or char)", default=None, metavar="|".join(USAGE)
+        "the kind of token (default: that of the base, or char)", default=None, metavar="|".join(USAGE)
     )
     unwrap: Literal["auto", "yes", "no"] = setting(
         "join the lines of wrapped prose; auto: if at least one line in twenty is joined", default="auto"

@@ -52,6 +52,6 @@ ALONE = "the file has the LSTM without the n-gram, and predicts as the LSTM alon
 EXPORTS = (
     ExportFormat("html", (".html", ".htm"), "one page", "people, in any browser, offline", write_html, True),
     ExportFormat("js", (".js", ".mjs"), "one module", "pages and programs of your own", write_js, True),
-    ExportFormat("onnx", (".onnx",), "one file", "ONNX Runtime and others that read ONNX", write_onnx, package="onnx"),
+    ExportFormat("onnx", (".onnx",), "one file", "ONNX Runtime and other programs", write_onnx, package="onnx"),
     ExportFormat("keras", (".keras",), "one file", "Keras 3; each call starts afresh", write_keras, package="h5py"),
 )

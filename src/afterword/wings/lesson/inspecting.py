@@ -74,12 +74,14 @@ class Inspect(inspect_.Inspect):
         excludes=("ablate", "keeps", *FILES),
     )
     decides: str | None = setting(
-        "find the cells that decide what this regular expression matches",
+        "find the cells that decide what comes where this regular expression matches",
         default=None,
         metavar="PATTERN",
         excludes=("ablate", "keeps", "find", "horizon", *FILES),
     )
-    horizon: bool = setting("measure how far back it remembers", default=False, excludes=("ablate", "keeps", *FILES))
+    horizon: bool = setting(
+        "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
+    )
 
 
 Inspect.__doc__ = f"{inspect_.Inspect.__doc__}\n    {Inspect.__doc__}"

@@ -98,7 +98,7 @@ class Odd(Masking, Encoding, Request):
     good: Annotated[ModelLike, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
     _: KW_ONLY
-    false_alarms: float = setting("may flag this fraction of normal lines", default=RATE, metavar="RATE", served=True)
+    false_alarms: float = setting("flag up to this fraction of normal lines", default=RATE, metavar="RATE", served=True)
     network: float | None = setting(
         f"also train a network, for at most this time (default: {MINUTES:g} on names, which have no fields; else none)",
         default=None,

@@ -54,7 +54,9 @@ class Forecast(ForecastSettings, Overwriting, Request):
     source: Annotated[Any, argument("the table", metavar="[DIR] FILE", least=0)] = ()
     _: KW_ONLY
     out: Output | None = setting("write all rows to this file", default=None, ending=(".csv", ".parquet"), short="o")
-    backtest: Output | None = setting("write what was tested", default=None, ending=(".csv", ".parquet"))
+    backtest: Output | None = setting(
+        "write each value that was tested, and what each method had forecast", default=None, ending=(".csv", ".parquet")
+    )
     png: Output | None = setting("draw the forecasts", default=None, ending=(".png",))
 
 

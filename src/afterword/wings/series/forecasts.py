@@ -75,13 +75,21 @@ PAYS = (20, 100_000, 200)  # series, values, and values per series, at least, if
 class ForecastSettings(Columns):
     """Settings of a forecast."""
 
-    horizon: int | None = setting("values to forecast (default: the model's)", default=None, minimum=1, maximum=100_000)
+    horizon: int | None = setting(
+        "how many values to forecast (default: that of the network in DIR)", default=None, minimum=1, maximum=100_000
+    )
     minutes: float = setting("minutes to train an LSTM", default=DEFAULT_MINUTES, above=0, maximum=525_600)
     seed: int = setting("seed of the training and of the sampled paths", default=0, minimum=0, maximum=LAST_SEED)
-    season: int | None = setting("length of a season (default: from dates)", default=None, minimum=1, maximum=100_000)
+    season: int | None = setting(
+        "a pattern repeats after this many values (default: from the dates)", default=None, minimum=1, maximum=100_000
+    )
     method: str = setting("one method, or the mean of the best few", default=AUTO, choices=(AUTO, LSTM, *METHODS))
-    holidays: str | None = setting("a country with holidays, as DE or DE-BY", default=None, metavar="COUNTRY")
-    bounds: str | None = setting("what no forecast leaves, as 0,100, or none", default=None, metavar="LOW,HIGH")
+    holidays: str | None = setting(
+        "forecast with this country's public holidays, such as DE or DE-BY", default=None, metavar="COUNTRY"
+    )
+    bounds: str | None = setting(
+        "keep forecasts between these, such as 0,100 or 0,inf; none: no bounds", default=None, metavar="LOW,HIGH"
+    )
     levels: Any = setting("the bands to forecast, in per cent of the values", default=LEVELS, metavar="PERCENT")
     keep: Output | None = setting("keep the LSTM in this new folder", default=None, metavar="DIR", ending=FOLDER)
     model: str | os.PathLike[str] | None = None  # only in Python: the folder of an earlier forecast's network

@@ -64,7 +64,9 @@ class Voice(Engine, Overwriting, Decoding, Request):
     files: Annotated[Sources, argument("the drafts", metavar="DRAFT", least=1, served="text", most_served=MOST_HEARD)]
     _: KW_ONLY
     own: Source | None = setting("other text by the writer, which the model never read", default=None, metavar="FILE")
-    against: ModelLike | None = setting("another model (default: the base or english)", default=None, metavar="MODEL")
+    against: ModelLike | None = setting(
+        "the model to compare with (default: the base, or english)", default=None, metavar="MODEL"
+    )
     html: Output | None = setting("write an HTML page that works offline", default=None, ending=(".html", ".htm"))
 
 
