@@ -320,6 +320,50 @@ def test_the_clients_of_the_page_of_the_server_work(tmp_path: Path) -> None:
     assert f'"text":"{expected.text}"'.replace("\n", "\\n") in done.stdout.decode()
 
 
+WHATSAPP = """[05.11.26, 21:04:11] Anna: see you
+at eight: here
+\u200e[05.11.26, 21:04:12] Messages are end-to-end encrypted.
+[05.11.26, 21:05:00] Ben B.: fine
+"""
+ANDROID = """11/5/26, 9:04\u202fPM - Anna: see you
+at eight: here
+11/5/26, 9:04\u202fPM - Ben added Anna
+11/5/26, 9:05\u202fPM - Ben B.: fine
+"""
+PARTS = ["see you\nat ", {"type": "bold", "text": "eight"}, ": here"]
+TELEGRAM = {
+    "messages": [
+        {"type": "message", "from": "Anna", "text": PARTS},
+        {"type": "service", "action": "create_group", "text": ""},
+        {"type": "message", "from": "Ben B.", "text": "fine"},
+        {"type": "message", "from": "Ben B.", "photo": "a.jpg", "text": ""},
+    ]
+}
+
+
+def test_chats_become_lines_and_a_bot_answers_in_one(place: Path) -> None:
+    whatsapp, telegram, bot = re.findall(
+        r"^```python\n(.*?)^```", page("training").split("## My text is a chat")[1], re.S | re.M
+    )
+    for name, exported, code in (
+        ("chat.txt", WHATSAPP, whatsapp),
+        ("chat.txt", ANDROID, whatsapp),
+        ("result.json", json.dumps(TELEGRAM), telegram),
+    ):
+        Path(name).write_text(exported, encoding="utf-8")
+        exec(compile(code, name, "exec"), {})
+        lines = Path("friends.txt").read_text(encoding="utf-8")
+        assert lines == "Anna: see you at eight: here\nBen B.: fine\n"
+        Path("friends.txt").unlink()
+    save_tiny(place / "friends")
+    with serving(place / "friends") as server:
+        code = bot.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        done = finished([sys.executable, "-c", code], input=b"hello\nand now?\n\n")
+    assert done.returncode == 0, done.stderr.decode()
+    asked = re.fullmatch("Ben: Anna:(.*)\nBen: Anna:(.*)\nBen: ", done.stdout.decode().replace("\r", ""))
+    assert asked is not None, done.stdout.decode()
+
+
 def test_the_programs_of_all_pages_are_python_and_the_reference_prints_what_it_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
