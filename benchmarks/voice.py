@@ -1,6 +1,7 @@
 """Measure how well `voice` recognises an author, as in authorship verification: for docs/figures.md.
 
     python -m benchmarks.voice     alone on the machine: 30 minutes on two cores
+    python -m benchmarks.voice --sentences   sentences by others among one's own; the speed for a changed paragraph
 
 The twelve authors are in ../shared/data/voice. The real command trains a model of each, from the base, in a fixed
 number of steps, on 125,000 characters of one book. The passages are from two other books. They begin with a paragraph,
@@ -15,13 +16,21 @@ passages of 300, 1,000 and 3,000 characters are their beginnings. For each autho
 To show what it is worth to know the others, `less the mean` compares the author's model with the mean of the models
 that did not learn from the passage's writer. Runs and costs are kept in .cache/voice; each figure is a line in
 benchmarks/results/voice.jsonl.
+
+With --sentences, the passages of 4,000 characters are drafts: after every fourth sentence of 80 to 200 characters comes
+one of that length by another of the twelve, from the same kind of book. `OwnVoice` reads each draft from start to end.
+The AUC is the probability that a planted sentence has a smaller gain than one of the author's own; the place is that
+of `voice`, which says how many of the writer's own passages are less like the writer.
 """
 
 from __future__ import annotations
 
 import json
 import lzma
+import random
+import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +38,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from afterword.language_model import load
-from afterword.wings.voice.own_voice import Gains, lstm_bits, ngram_bits
+from afterword.language_model import LanguageModel, load
+from afterword.settings import ignore_progress
+from afterword.text.sentences import sentence_ends
+from afterword.wings.voice.own_voice import Gains, OwnVoice, Span, lstm_bits, ngram_bits, own_voice
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -146,11 +157,97 @@ def by_peers(place: Path, passages: Sequence[Passage], length: int) -> dict[str,
     return {name: np.array(each) for name, each in json.loads(kept.read_text("utf-8")).items()}
 
 
+SENTENCE = range(80, 201)  # characters of a sentence that is planted, or compared with those
+EVERY = 4  # own sentences of that length before each that is planted
+UNLIKE = 0.1  # place below which a mark of single sentences would stand
+
+
+def sentences_in(text: str) -> list[str]:
+    """Return the sentences of a text, each with the spaces after it."""
+    return [text[start:stop] for start, stop in pairwise([0, *sentence_ends(text), len(text)]) if start < stop]
+
+
+def has_length(sentence: str) -> bool:
+    return len(sentence.strip()) in SENTENCE and "\n" not in sentence.strip()
+
+
+def planted_in(passage: Passage, others: Iterator[str]) -> tuple[str, list[tuple[int, int, bool]]]:
+    """Return a draft, and the places of the sentences that count: start, end, and whether it was planted."""
+    draft, places = "", list[tuple[int, int, bool]]()
+
+    def add(sentence: str, is_planted: bool) -> None:
+        nonlocal draft
+        if has_length(sentence):
+            start = len(draft) + len(sentence) - len(sentence.lstrip())
+            places.append((start, start + len(sentence.strip()), is_planted))
+        draft += sentence
+
+    for sentence in sentences_in(passage.text)[:-1]:  # the last is cut off
+        add(sentence, False)
+        if has_length(sentence) and sum(not planted for *_, planted in places) % EVERY == 0:
+            add(f"{next(others).strip()} ", True)
+    return draft, places
+
+
+def own_voice_of(author: str, place: Path) -> tuple[LanguageModel, OwnVoice]:
+    model = load(trained(author, place), "lstm")
+    return model, own_voice(model, None, None, ignore_progress)
+
+
+def by_sentence(place: Path, passages: Sequence[Passage]) -> None:
+    drawn, rows, found = random.Random(67), list[list[str]](), dict[str, list[float]]()
+    for author in authors():
+        theirs = [one for other in passages if other.author != author for one in sentences_in(other.text)[1:-1]]
+        others = iter(drawn.sample(planted := [one for one in theirs if has_length(one)], len(planted)))
+        _, voice = own_voice_of(author, place)
+        gains, places, is_planted = list[float](), list[float](), list[bool]()
+        for passage in passages:
+            if passage.author == author and len(passage.text) == WHOLE:
+                draft, spans = planted_in(passage, others)
+                bits, counted = voice.hear(draft).sums([Span(start, stop) for start, stop, _ in spans])
+                gains += (bits / counted).tolist()
+                places += [voice.place(*one) for one in zip(bits.tolist(), counted.tolist(), strict=True)]
+                is_planted += [planted for *_, planted in spans]
+        planted_here, at = np.array(is_planted), np.array(places)
+        each = {
+            "AUC by gain": auc(-np.array(gains)[planted_here], -np.array(gains)[~planted_here]),
+            "AUC by place": auc(-at[planted_here], -at[~planted_here]),
+            "planted marked": float((at[planted_here] < UNLIKE).mean()),
+            "own marked": float((at[~planted_here] < UNLIKE).mean()),
+        }
+        click.echo(f"{author}: {each}", err=True)
+        rows.append([author, str(len(planted_here)), *(f"{one:.3f}" for one in each.values())])
+        for name, one in each.items():
+            found.setdefault(name, []).append(one)
+    means = {name: float(np.mean(each)) for name, each in found.items()}
+    write_result("voice", **measured_here(), way="planted sentences", **means)
+    echo_table(["", "sentences", *found], [*rows, ["mean", "", *(f"{one:.3f}" for one in means.values())]])
+
+
+def of_a_paragraph(place: Path, passages: Sequence[Passage]) -> None:
+    """Measure how long it takes to hear a paragraph of 600 characters again, and a text of 5,000."""
+    _, voice = own_voice_of(authors()[0], place)
+    for length in (600, 5000):
+        text = "".join(one.text for one in passages if one.author == authors()[1])[:length]
+        took = []
+        for _ in range(5):
+            began = time.perf_counter()
+            voice.hear(text)
+            took.append(time.perf_counter() - began)
+        write_result("voice", **measured_here(), way="hear", length=length, seconds=float(np.median(took)))
+        click.echo(f"{length:,} characters: {np.median(took):.2f} s")
+
+
 @click.command(help=as_written(__doc__))
-def main() -> None:
+@click.option("--sentences", is_flag=True, help="sentences by others among one's own")
+def main(sentences: bool) -> None:
     place = (CACHE / "voice").absolute()
     place.mkdir(parents=True, exist_ok=True)
     passages = [one for author in authors() for one in passages_of(author)]
+    if sentences:
+        of_a_paragraph(place, passages)
+        by_sentence(place, passages)
+        return
     gains = [gains_of(author, place, passages) for author in authors()]
     found: dict[str, list[str]] = {}
     for length in (*LENGTHS, WHOLE):
