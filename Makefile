@@ -228,7 +228,7 @@ soak: .venv/ready-dev
 .PHONY: bench-teach
 bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach tasks
-	$(BIN)/python -m benchmarks.teach units
+	$(BIN)/python -m benchmarks.teach random
 	$(BIN)/python -m benchmarks.teach subjects
 	$(BIN)/python -m benchmarks.teach told
 	$(BIN)/python -m benchmarks.teach gaps

@@ -2,7 +2,7 @@
 
     python -m benchmarks.pictures              writes docs/pictures/: all of them
 
-forecast.png, session.png, voice.png and tune.png train a model first, for at most two minutes; others show `english`.
+forecast.png, session.png and voice.png train a model first, for at most two minutes; others show `english`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from pathlib import Path
 
 import click
 
-import afterword
-from afterword.language_model import load
 from benchmarks.commands import as_written, run_afterword
 from tests.browser.chromium import Tab, browser
 from tests.serving.server import serving
@@ -34,7 +32,6 @@ he thinks too much: such men are dangerous.
 We are excited to announce that our platform
 will leverage synergies across all of our teams.
 """
-JIG = "[M:6/8][K:G]aga g3|a3 afe|f3 efe|G6:|"
 IS_QUIET = "!document.getElementById('stop')"
 VALUE = "document.getElementById('area').value"
 
@@ -52,7 +49,6 @@ def main() -> None:
         session(tab)
         voice(tab)
         lesson(tab)
-    tune()
 
 
 def write(tab: Tab, length: int, name: str) -> None:
@@ -171,19 +167,6 @@ def lesson(tab: Tab) -> None:
             tab.call("Page.navigate", url="about:blank")
             tab.open(Path(folder, file).as_uri() + shown)
             save(tab, name)
-
-
-def tune() -> None:
-    """The figure that `inspect --png` draws of a jig, with the two cells that best know the second half of a bar."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = trained(folder, "tunes")
-        units = afterword.units(load(model), (folder / "tunes.txt").read_text(encoding="utf-8"))
-        answer = units.matching(r"[^| ]+ ([^|]+)\|", top=20)
-        cells = [unit.name for unit in answer.units if unit.state == "cell"][:2]
-        shown = (option for cell in cells for option in ("--units", cell))
-        run_afterword("inspect", model, JIG, *shown, "--png", PLACE / "tune.png", "--overwrite")
-        click.echo(f"tune.png: {', '.join(cells)}")
 
 
 def trained(folder: Path, name: str, *options: str) -> Path:

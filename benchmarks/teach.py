@@ -1,7 +1,8 @@
 """What the lesson says of trained networks, measured on three seeds and on two kinds of kernels.
 
     python -m benchmarks.teach tasks         the four tasks with known answers: is the cell found, and is it the one?
-    python -m benchmarks.teach units         false findings of 200 random questions, and planted cells that are found
+    python -m benchmarks.teach random        false findings of 200 random questions
+    python -m benchmarks.teach planted       networks whose weights are set by hand: are their cells found?
     python -m benchmarks.teach subjects      Divya and Reena: what an LSTM and a plain network expect, and the gates
     python -m benchmarks.teach told          She told me via a call: what is kept, and what is passed over
     python -m benchmarks.teach gaps          LSTM against plain network, by the length of the gap
@@ -22,7 +23,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
-from statistics import NormalDist
 from typing import Any
 from unittest import mock
 
@@ -37,7 +37,7 @@ from afterword.operations.demo import PLAY
 from afterword.operations.train import train
 from afterword.runs.record import Progress, bits
 from afterword.wings.lesson.deciding import Decided, _Half
-from afterword.wings.lesson.units import Mask, Units, matching, midranks
+from afterword.wings.lesson.matches import Mask, matching
 from benchmarks import subjects
 from benchmarks.commands import as_written, measured_here, results, write_result
 from benchmarks.tasks import MEASURED, TASKS, Task, planted
@@ -178,14 +178,13 @@ def random_answers(random: np.random.Generator, length: int) -> Mask:
             return mask
 
 
-@main.command()
-def units() -> None:
-    """Ask random questions about a network of 64 units, in 5 rows, and plant units of an AUC of 0.8 to 0.95."""
+@main.command("random")
+def random_() -> None:
+    """Ask random questions about a network of 64 units."""
     play = read_text([Path(PLAY)])[0]
     model, random = trained(play[20_000:], **SMALL, steps=300, seq_length=64), np.random.default_rng(0)
-    false, found = findings(afterword.units(model, play[:10_000]), random, QUESTIONS)
     decided = sum(bool(ask_at_random(model, play[:4000], random).cells) for _ in range(QUESTIONS))
-    store("units", questions=QUESTIONS, false=false, found=found, decided=decided)
+    store("random", questions=QUESTIONS, decided=decided)
 
 
 def ask_at_random(model: LanguageModel, text: str, random: np.random.Generator) -> Decided:
@@ -207,32 +206,8 @@ def planted_() -> None:
     store("planted", networks=100 * len(kinds), found=found)
 
 
-def findings(asked: Units, random: np.random.Generator, questions: int) -> tuple[int, int]:
-    """Return how many random questions have a row above chance, and how many planted units are found."""
-    false, found = 0, 0
-    own = [each[:, 0].copy() for each in asked._ranks]
-    for _ in range(questions):
-        mask = random_answers(random, len(asked._places))
-        answer = asked.ask("random", always(mask))
-        false += any(one.area > answer.chance for one in answer.units)
-        plant(asked, mask, random.uniform(0.8, 0.95), random)
-        answer = asked.ask("random", always(mask))
-        found += any(one.name == "l0.u0" and one.area > answer.chance for one in answer.units)
-        for each, column in zip(asked._ranks, own, strict=True):
-            each[:, 0] = column
-    return false, found
-
-
 def always(mask: Mask) -> Callable[[str], Mask]:
     return lambda _: mask
-
-
-def plant(asked: Units, mask: Mask, area: float, random: np.random.Generator) -> None:
-    """Make unit l0.u0 predict `mask` with that area, in noise that changes as slowly as a state does."""
-    noise = np.convolve(random.normal(size=len(mask) + 20), 0.8 ** np.arange(20), "valid")[: len(mask)]
-    values = noise / noise.std() + mask * math.sqrt(2) * NormalDist().inv_cdf(area)
-    for ranks, half in zip(asked._ranks, asked._halves, strict=True):
-        ranks[:, [0]] = midranks(values[half, None])
 
 
 def each_run(way: str, cells: Sequence[str], run: Callable[[str, float, int], None]) -> None:
@@ -426,18 +401,22 @@ def claims() -> dict[str, str]:
     benchmarks/claims.tsv has the sentences.
     """
     figures = {**of_subjects(), **of_gaps(), **of_told(), **of_difficult()}
-    tasks = latest("tasks", "task", "seed", matters=True)
-    figures["memory"] = span(one["memory"] / one["true_memory"] for one in tasks)
-    random = latest("tasks", "seed", task="brackets", matters=False)
-    figures |= {f"random_{name}": span(one[name] for one in random) for name in ("area", "chance")}
     sentences = (line.split("\t") for line in CLAIMS.read_text(encoding="utf-8").splitlines())
-    found = {name: text.format_map(figures) for name, text in sentences}
-    for name in TASKS:
-        if done := [one for one in tasks if one["task"] == name]:
-            cells = [f"`{name}`", f"{min(one['area'] for one in done):.3f}", span((one["memory"] for one in done), 0)]
-            cells += [span((one["reach"] for one in done), 0) if done[0]["reach"] else "–"]
-            cells += [span(one[cost] for one in done) for cost in ("bits", "held_bits")]
-            found[name] = f"| {' | '.join(cells)} |"
+    return {name: text.format_map(figures) for name, text in sentences} | of_tasks()
+
+
+def of_tasks() -> dict[str, str]:
+    """Return the row of each task: the verdicts of its networks, and medians and quartiles of what holding costs."""
+    found = {}
+    for name in ASKED:
+        done = latest("decides", "seed", task=name)
+        kinds = [(one["found"] > 0, "cannot" in one["verdict"]) for one in done]
+        counts = [kinds.count(kind) for kind in ((True, False), (True, True), (False, False))]
+        cells = [f"`{name}`", f"{sum(one['holds'] for one in done)} of {len(done)}", *map(str, counts)]
+        cells += [f"{np.median([one['found'] for one in done if one['found']]):g}"]
+        quartiles = " to ".join(f"{one:.1f}" for one in np.quantile([one["held"] for one in done], [0.25, 0.75]))
+        middle = {one: f"{np.median([row[one] for row in done]):.2f}" for one in ("bits", "random")}
+        found[f"{name}, 20 networks"] = f"| {' | '.join([*cells, middle['bits'], quartiles, middle['random']])} |"
     return found
 
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from afterword.wings.lesson.inspecting import inspect as inspect
     from afterword.wings.lesson.keeping import keeps as keeps
     from afterword.wings.lesson.step_page import step_page as step_page
-    from afterword.wings.lesson.units import units as units
     from afterword.wings.odd.accept import accept as accept
     from afterword.wings.odd.calibrate import calibrate as calibrate
     from afterword.wings.odd.normal import calibrated as calibrated

@@ -147,8 +147,7 @@ WINGS = {
     "lesson": Wing(
         commands={"inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect")},
         functions=(
-            *("units:units", "deciding:decides", "horizon:horizon", "keeping:keeps", "ablation:ablate"),
-            "step_page:step_page",
+            *("deciding:decides", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
         ),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),

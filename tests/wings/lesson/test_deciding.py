@@ -10,7 +10,7 @@ from afterword.errors import OptionError
 from afterword.language_model import LanguageModel
 from afterword.text.characters import CharTokenizer
 from afterword.wings.lesson.deciding import _Half
-from afterword.wings.lesson.units import matching
+from afterword.wings.lesson.matches import matching
 from benchmarks.tasks import TASKS, planted
 from benchmarks.teach import ask_at_random, holds, statement
 from tests.inspection.test_gates import made
@@ -67,7 +67,7 @@ def test_a_network_that_does_not_know_has_no_cells() -> None:
 
 
 def test_random_questions_find_cells_seldom() -> None:
-    """Short: `python -m benchmarks.teach units` asks 200."""
+    """Short: `python -m benchmarks.teach random` asks 200."""
     random, (model, _, text, _) = np.random.default_rng(0), asked("recall", 3, 1)
     assert sum(bool(ask_at_random(model, text[:1500], random).cells) for _ in range(12)) <= 2
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import afterword
-from afterword.errors import OptionError
 from afterword.language_model import LanguageModel, load
 from afterword.operations.inspect_ import Seen
 from afterword.wings.lesson import inspecting
@@ -34,9 +33,8 @@ KEEPS = ("--keeps", "abé", "--after", "\n", "--instead", "béa")
 INSPECTIONS: dict[tuple[str, ...], Callable[[LanguageModel], Finding]] = {
     ("--ablate",): lambda model: afterword.ablate(model, LONG),
     KEEPS: lambda model: afterword.keeps(model, LONG, "abé", after="\n", instead=["béa"]),
-    ("--find", "b+"): lambda model: afterword.units(model, LONG).matching("b+"),
     ("--horizon",): lambda model: dataclasses.replace(afterword.horizon(model, LONG), name="tiny"),
-    ("--horizon", "--find", "[ab]"): lambda model: dataclasses.replace(
+    ("--horizon", "--at", "[ab]"): lambda model: dataclasses.replace(
         afterword.horizon(model, LONG, at="[ab]"), name="tiny"
     ),
 }
@@ -59,26 +57,12 @@ def assert_alike(printed: str, expected: str) -> None:
     np.testing.assert_allclose(found, figures, atol=1e-3)
 
 
-def test_a_long_text_is_read_as_far_as_it_can_be_looked_at(model: Path, run: Run, text: Path) -> None:
-    text.write_text(LONG * 90)
-    finished = run("inspect", model, "--file", text, "--find", "b", "--json")
-    assert finished.stderr.decode() == "note: only the first 20,000 characters are read\n"
-
-
 def test_as_much_is_read_as_is_measured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspecting, "MOST_CHARACTERS", 50)
     for stretch, read in ((None, LONG[:50]), ("7:", LONG[7:57]), ("7:40", LONG[7:40])):
         found = inspect(model, LONG, horizon=True, stretch=stretch)
         assert isinstance(found, Found)
         assert str(found) == str(dataclasses.replace(afterword.horizon(load(model), read), name="tiny"))
-
-
-def test_an_invalid_expression_is_refused_before_the_text_is_read(
-    model: Path, text: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inspecting, "units", lambda *_: pytest.fail("the text was read"))
-    with pytest.raises(OptionError, match="is not a regular expression"):
-        inspect(model, file=text, find="([")
 
 
 def test_python_prints_nothing(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

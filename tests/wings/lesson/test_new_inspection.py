@@ -41,12 +41,12 @@ def test_a_new_inspection_is_a_file_a_line_of_the_table_and_an_option(model: Pat
     file = house.file("inspection", 0, "surprising")
     file.write_text(INSPECTION)
     table = house.file("inspection", 1)
-    row = table.read_text("utf-8").replace('"units:units", ', '"units:units", "surprising:surprising", ')
+    row = table.read_text("utf-8").replace('"horizon:horizon", ', '"horizon:horizon", "surprising:surprising", ')
     table.write_text(row, "utf-8")
     inspecting = file.with_name("inspecting.py")
     text = inspecting.read_text("utf-8")
     for place, new in (
-        ("from afterword.wings.lesson.units", WHERE),
+        ("from afterword.wings.lesson.step_page", WHERE),
         ("    step: Output", '    surprising: bool = setting("find the most surprising token", default=False)\n'),
         ('    if what == "horizon"', '    if what == "surprising":\n        return surprising(model, text)\n'),
     ):

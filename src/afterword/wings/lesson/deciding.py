@@ -24,12 +24,12 @@ from afterword.model.network.holding import GATES_AND_STATES
 from afterword.model.network.network import Network, State, log_probabilities
 from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
-from afterword.wings.lesson.units import SHIFTS, Mask, last_characters, matching
+from afterword.wings.lesson.matches import Mask, last_characters, matching
 
 STEPS = 3  # before a place, at which cells are set to another's values
 PAIRS, LEAST = 200, 5  # the most and the fewest places per half of the text
 SIZES = (1, 2, 3, 4, 6, 8, 12)  # of the sets of cells that are tried
-RANDOM_SETS, NINE_OF_TEN, SHOWN = 20, 0.9, 8
+RANDOM_SETS, SHIFTS, NINE_OF_TEN, SHOWN = 20, 40, 0.9, 8
 ENOUGH, SURE = 0.9, 0.75  # of what knowing is worth and of the places that follow, to choose cells; to say that they do
 LEAST_WORTH = 0.1  # bits: a network that gains less by knowing does not know
 AT_ONCE, MOST_WORK = 256, 5e10  # tokens; cells × parameters × tokens, half a minute

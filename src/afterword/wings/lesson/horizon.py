@@ -34,7 +34,7 @@ from afterword.settings import (
 )
 from afterword.text.tokenizer import Tokenizer, check_text
 from afterword.wings.lesson.finding import Finding
-from afterword.wings.lesson.units import last_characters, matching
+from afterword.wings.lesson.matches import last_characters, matching
 
 WARM_UP = 200  # tokens that are read before the replaced one, if the text has as many
 LEAST_TOKENS = 20

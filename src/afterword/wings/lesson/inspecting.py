@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from afterword.inspection.gates import MOST_TRACED, beginning
+from afterword.inspection.gates import MOST_TRACED
 from afterword.language_model import LanguageModel
 from afterword.operations import inspect_
 from afterword.operations.inspect_ import Seen, head_of, look, read_by_model, show_gates
@@ -20,31 +20,25 @@ from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.horizon import horizon
 from afterword.wings.lesson.keeping import keeps
 from afterword.wings.lesson.step_page import step_page
-from afterword.wings.lesson.units import matching, units
 
 FILES = ("html", "step", "png")
-MEASURED = ("horizon", "find", "decides", "keeps", "ablate")
+MEASURED = ("horizon", "decides", "keeps", "ablate")
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
 
 
 @settings_class()
 class Inspect(inspect_.Inspect):
-    """With `find`, list the units that best predict where a regular expression, or its first group, matches; at most
-    20,000 characters are read. Units are chosen on the first half of the text. Their area under the ROC curve (AUC) is
-    reported for the second half: 0.5 is chance, 1 is perfect. The best area that chance finds in as many units is
-    reported too.
-
-    With `horizon`, measure how much the character k steps back still changes a prediction; at most a million characters
-    are read. One character is replaced by another one from the text, and the prediction k steps later is compared with
-    the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the places. With
-    `find` too, only characters that match are replaced, by others that match.
+    """With `horizon`, measure how much the character k steps back still changes a prediction. At most a million
+    characters are read. One character is replaced by another one from the text, and the prediction k steps later is
+    compared with the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the
+    places. With `at`, only characters that match are replaced, by others that match.
 
     With `decides`, find the cells that decide what comes where a regular expression, or its first group, matches.
     Necessary cells make it cost more if they are held at their means; sufficient ones make another answer likelier if
     they are set to the values that they have where that is due. Both are judged on the second half of the text.
     """
 
-    first = ("file", "html", "step", "png", "find", "decides", "horizon", "hold", "ablate", "overwrite")
+    first = ("file", "html", "step", "png", "decides", "horizon", "at", "hold", "ablate", "overwrite")
     order = ("file", "stretch", "units", "html", "step", "png")
 
     step: Output | None = setting(
@@ -67,20 +61,17 @@ class Inspect(inspect_.Inspect):
         "divide the rest of the text after this, such as a full stop", default=None, metavar="TEXT", needs="keeps"
     )
     instead: tuple[str, ...] = setting("compare with this word (repeatable)", default=(), metavar="WORD", needs="keeps")
-    find: str | None = setting(
-        "find the units that predict where this regular expression matches",
-        default=None,
-        metavar="PATTERN",
-        excludes=("ablate", "keeps", *FILES),
-    )
     decides: str | None = setting(
         "find the cells that decide what comes where this regular expression matches",
         default=None,
         metavar="PATTERN",
-        excludes=("ablate", "keeps", "find", "horizon", *FILES),
+        excludes=("ablate", "keeps", "horizon", *FILES),
     )
     horizon: bool = setting(
         "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
+    )
+    at: str | None = setting(
+        "replace only what this regular expression matches", default=None, metavar="PATTERN", needs="horizon"
     )
 
 
@@ -102,7 +93,7 @@ class Found(Record):
 @operation(Inspect, show=show_gates)
 def inspect(request: Inspect, work: Work) -> Seen | Found:
     what = next((name for name in MEASURED if getattr(request, name) not in (None, False)), None)
-    most = {"horizon": MOST_CHARACTERS, "find": MOST_TRACED + 1, "decides": MOST_TRACED}.get(what or "")
+    most = {"horizon": MOST_CHARACTERS, "decides": MOST_TRACED}.get(what or "")
     model, text = read_by_model(request, work, most)
     if what is not None:
         with work.progress(f"inspecting: {what}") as on_progress:
@@ -120,13 +111,8 @@ def _measured(
 ) -> Finding:
     """Return what one of `MEASURED` finds."""
     if what == "horizon":
-        found = horizon(model, text, at=request.find, on_progress=on_progress)
+        found = horizon(model, text, at=request.at, on_progress=on_progress)
         return dataclasses.replace(found, name=Path(model.name).name or model.name)
-    if what == "find":
-        matching(str(request.find))  # refuses an invalid expression before the text is read
-        if len(read := beginning(model, text[:MOST_TRACED])) < len(text):
-            work.note(f"only the first {len(read):,} characters are read")
-        return units(model, read).matching(str(request.find))
     if what == "decides":
         return decides(model, text, str(request.decides), on_progress=on_progress)
     if what == "keeps":

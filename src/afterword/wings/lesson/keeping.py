@@ -19,7 +19,7 @@ from afterword.inspection.trace import SIGMOIDS
 from afterword.language_model import LanguageModel
 from afterword.settings import OnProgress, ignore_progress, suggests
 from afterword.wings.lesson.finding import Finding
-from afterword.wings.lesson.units import last_characters
+from afterword.wings.lesson.matches import last_characters
 
 MOST_WORDS = 32  # next words that are looked for
 MOST_INSTEAD, MOST_EXPECTED = 5, 6  # words
