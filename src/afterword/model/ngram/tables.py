@@ -15,6 +15,7 @@ and searching.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,17 +77,17 @@ class Ngram:
         bits = bits_of(rows)
         tokens = np.concatenate([[start], _spread(ids)]).astype(np.uint64)
         reach = _reach(tokens, boundary) if start == boundary else np.arange(len(tokens))
-        keys, places = tokens.copy(), []  # for each order, the n-gram that ends at each place
-        for n in range(1, min(order, 64 // bits, len(tokens)) + 1):
-            if n > 1:  # put one older token in front
-                keys[n - 1 :] |= tokens[: len(tokens) - n + 1] << np.uint64(bits * (n - 1))
-            whole = reach >= max(n - 1, 1)  # the start is read, never predicted
-            if not whole.any():  # no line is that long
-                break
-            places.append(keys[whole])
-        with ThreadPoolExecutor() as pool:  # nearly all of the work is sorting, during which other threads run
-            check_threads_fit(len(places) or 1)
-            seen = list(pool.map(lambda grams: np.unique(grams, return_counts=True), places))
+        longest = min(order, 64 // bits, len(tokens), int(reach.max()) + 1) if reach.any() else 0
+
+        def counted(n: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+            keys = tokens.copy()  # the n-gram that ends at each place
+            for older in range(1, n):
+                keys[older:] |= tokens[:-older] << np.uint64(bits * older)
+            return np.unique(keys[reach >= max(n - 1, 1)], return_counts=True)  # the start is read, never predicted
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # they sort nearly all of the time, and each has copies
+            check_threads_fit(longest or 1)
+            seen = list(pool.map(counted, range(1, longest + 1)))
             longer = [grams & np.uint64((1 << bits * n) - 1) for n, (grams, _) in enumerate(seen[1:], 1)]
             levels = list(pool.map(lambda n: _level(*seen[n], longer[n : n + 1], bits, rows), range(len(seen))))
         return Ngram(rows, boundary, start, levels)
