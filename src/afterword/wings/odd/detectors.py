@@ -138,7 +138,7 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     line, verdicts = split(text), list[Verdict]()
     found = good.new_values(line)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
-        value, seen = one.field, sorted(one.place.values, key=one.place.values.__getitem__, reverse=True)
+        value, seen = one.field, one.place.usual
         said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
         if said.startswith(HIDDEN):
             said = count_of(len(seen), "other")

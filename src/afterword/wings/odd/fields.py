@@ -20,7 +20,7 @@ from itertools import islice
 from typing import NamedTuple
 
 TIME, ID, ADDRESS, NUMBER, WORD = MARKERS = "\ue000\ue001\ue002\ue003\ue004"  # private characters; see `readable`
-SHOWN = {TIME: "<time>", ID: "<id>", ADDRESS: "<address>", NUMBER: "#", WORD: "*"}
+SHOWN = str.maketrans({TIME: "<time>", ID: "<id>", ADDRESS: "<address>", NUMBER: "#", WORD: "*"})
 MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 CLOCK = r"[0-2]?\d:[0-5]\d:[0-6]\d(?:[.,]\d+)?(?!\d)"
 DOTTED = r"[0-2]\d\.[0-5]\d\.[0-6]\d(?:\.\d+)?(?!\d)"  # behind a date only: it could be an address
@@ -87,7 +87,7 @@ class Line(NamedTuple):
 
 def form_in_words(form: str) -> str:
     """Return a form with `<time>`, `#` and so on in place of its markers."""
-    return "".join(SHOWN.get(one, one) for one in form)
+    return form.translate(SHOWN)
 
 
 def split(text: str) -> Line:

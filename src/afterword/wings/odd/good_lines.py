@@ -104,6 +104,11 @@ class ValuePlace:
         most = [max(pair) for pair in ((self.count, other.count), (self.records, other.records))]
         return ValuePlace(most[0], values, ordered, most[1], self.rises)
 
+    @cached_property
+    def usual(self) -> list[str]:
+        """Its values when all lines were read, the most frequent ones first."""
+        return sorted(self.values, key=self.values.__getitem__, reverse=True)
+
     @property
     def drifts(self) -> bool:
         """True if numbers leave the earlier range more often than in random order, as a counter does."""
@@ -258,15 +263,14 @@ class GoodLines:
         line, end = split(text), 0
         for one in line.fields:
             is_masked = bool(self.masked) and self._is_masked(one)
-            if one.start < end or not (is_masked or self._is_harmless(line.kind, one)):
+            if one.start < end or not (is_masked or (self.accepted and self._is_harmless(line.kind, one))):
                 continue  # such as a number in a word that is hidden
             end = one.start + len(one.shown if one.kind == WORD else one.text)
             yield one.start, end, MARK if is_masked else self._usual_value(line.kind, one.place)
 
     def _usual_value(self, kind: str, place: str) -> str:
         """Return the most frequent value at a place, with the most frequent numbers in it if it is a word."""
-        values, numbers = self.places[kind][place].values, count()
-        value = max(values, key=values.__getitem__)
+        value, numbers = self.places[kind][place].usual[0], count()
         if value.startswith(HIDDEN):
             return MARK
 
@@ -315,7 +319,7 @@ class GoodLines:
         """Return the fraction of lines with a value that is as new. For a value that is newer than all of them, it
         halves with each further bit, because a value that is new in b bits comes at a rate of 2^-b."""
         as_new, lines = len(self.late_bits) - bisect.bisect_left(self.late_bits, bits), (self.judged or self.late) + 1
-        beyond = bits - max(self.late_bits, default=math.log2(lines))
+        beyond = bits - (self.late_bits[-1] if self.late_bits else math.log2(lines))
         return (as_new + 0.5) / lines * math.exp2(-max(0.0, beyond))
 
     def share(self, word: str) -> float:
@@ -353,7 +357,7 @@ class GoodLines:
         """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
         places = self.places.get(line.kind, {})
         for one in line.fields:
-            if (place := places.get(one.place)) is None:
+            if (place := places.get(one.place)) is None or (levels is None and one.text in place.values):
                 continue
             level = place.level(one, *self._kept(one))
             if not level and levels is None:
@@ -394,17 +398,14 @@ class GoodLines:
         return known
 
     @cached_property
-    def _harmless_values(self) -> dict[tuple[str, str], tuple[set[str], list[float]]]:
-        """The accepted values by kind of line and place, and the lowest and the highest number of them."""
-        known = dict[tuple[str, str], tuple[set[str], list[float]]]()
+    def _harmless_values(self) -> dict[tuple[str, str], dict[str, float | None]]:
+        """The accepted values, and the numbers that they are, by kind of line and place."""
+        known = dict[tuple[str, str], dict[str, float | None]]()
         for text in self.accepted:
             places = {one.where for one in self.harmless_in(text) if one.detector == "value"}
             for one in split(text).fields:
                 if one.place in places:
-                    values, numbers = known.setdefault((split(text).kind, one.place), (set(), []))
-                    values.add(one.text)
-                    found = [*numbers, *([] if one.number is None else [one.number])]
-                    numbers[:] = [min(found), max(found)] if found else []
+                    known.setdefault((split(text).kind, one.place), {})[one.text] = one.number
         return known
 
     def harmless_in(self, text: str) -> list[Harmless]:
@@ -420,12 +421,11 @@ class GoodLines:
 
     def _is_harmless(self, kind: str, one: Field) -> bool:
         """Return whether this value, or a number at least as far out of range, was accepted at its place."""
-        values, numbers = self._harmless_values.get((kind, one.place), ((), []))
-        place = self.places.get(kind, {}).get(one.place)
-        if place is None or one.kind != NUMBER or len(place.values) <= FEW or one.number is None or not numbers:
+        values, place = self._harmless_values.get((kind, one.place), {}), self.places.get(kind, {}).get(one.place)
+        if not values or place is None or one.kind != NUMBER or len(place.values) <= FEW or one.number is None:
             return one.text in values
-        within = sorted([*numbers, *place.ordered])
-        return within[0] <= one.number <= within[-1]
+        numbers = [*place.ordered, *(each for each in values.values() if each is not None)]
+        return min(numbers) <= one.number <= max(numbers)
 
     def new_values(self, line: Line) -> list[NewValue]:
         """Return the new values of a line that were not accepted, the oddest first."""

@@ -82,14 +82,15 @@ def calibrated(
     if model.is_held:
         raise OptionError("a held model cannot be calibrated: leave out hold")
     texts = checked_lines(lines, "calibrated")
-    costs, tokens, hide = [_costs([])], [np.empty(0)], Masks(masks)
+    costs, token_bits, hide = [_costs([])], [np.empty(0)], Masks(masks)
     for at in range(0, len(texts), AT_ONCE):
         scores = score_lines(model.predictor, model.tokenizer, map(hide, texts[at : at + AT_ONCE]), entropies=True)
-        tokens += [score.token_nats for score in scores if at < LOOKED_INTO]
+        token_bits += [score.token_nats / math.log(2) for score in scores if at < LOOKED_INTO]
         costs.append(_costs(scores))
         on_progress(min(1.0, (at + AT_ONCE) / len(texts)))
-    normal, token_bits = Costs(*map(np.concatenate, zip(*costs, strict=True))), np.concatenate(tokens) / math.log(2)
-    return model.attach({CALIBRATION_FILE: Calibration.of(normal, token_bits, masks, model.predicts_with)})
+    normal = Costs(*map(np.concatenate, zip(*costs, strict=True)))
+    of_these = Calibration.of(normal, np.concatenate(token_bits), masks, model.predicts_with)
+    return model.attach({CALIBRATION_FILE: of_these})
 
 
 def with_good_lines(model: LanguageModel, good: GoodLines) -> LanguageModel:

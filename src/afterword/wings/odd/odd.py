@@ -286,7 +286,7 @@ def costs(model: LanguageModel, lines: Sequence[str], rate: float, on_progress: 
 
 def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
     """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself."""
-    if not verdicts or verdicts[0].detector in OF_COST:
+    if not masks.patterns or not verdicts or verdicts[0].detector in OF_COST:
         return [*verdicts]
     spans = masks.origins(text)
     return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
@@ -332,6 +332,7 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
     lengths = accumulate(len(text) for text in reversed(texts[:begin]))
     enough = next((number for number, length in enumerate(lengths, 1) if length > MOST_LEARNED), begin)
     early, late = ([*map(good.hide, some)] for some in (texts[begin - enough : begin], texts[begin:]))
+    del lines, texts, lengths  # 30 MB of a long log
     with temporary_folder() as temporary:
         out = temporary / "a model" if request.out is None else Path(request.out)
         name = Path(source).name if source != "-" else "lines"  # it is in the model's card
