@@ -108,10 +108,10 @@ def test_a_column_with_a_gap_in_the_future_is_named_and_left_out() -> None:
     table["weather"] = "dry"
     ours = found(table)
     assert "not used: weather: not all cells are numbers" in ours.table.notes
-    assert "not used: rain: 'b' lacks 1 of 14 later values: add rows with no y" in ours.notes
+    assert "not used: rain: 'b' lacks 1 of 14 future values: give each in a row with an empty y" in ours.notes
     assert [*ours.table.columns] == ["promo"]
     early = table.drop(columns=["rain", "weather"]).dropna()
-    assert "not used: promo: 'a' lacks 14 of 14 later values: add rows with no y" in found(early).notes
+    assert "not used: promo: 'a' lacks 14 of 14 future values: give each in a row with an empty y" in found(early).notes
 
 
 def test_a_gap_in_the_past_of_a_column_repeats_the_value_before() -> None:
@@ -177,7 +177,7 @@ def test_no_column_leaves_the_bounds() -> None:
     for seed in range(3):
         natural, free = found(cents(seed)), found(cents(seed), bounds="none")
         assert 0 <= ends(natural)[0] < ends(natural)[1] <= 100 < ends(free)[1]
-        assert natural.notes == ["1 of 1 series look like per cents: kept in 0…100, or --bounds none"]
+        assert natural.notes == ["1 of 1 series look like per cents: kept from 0 to 100, unless you give `bounds` none"]
         assert free.notes == []
         assert np.nanmax(natural.trials.past) <= 100
         assert ends(found(cents(seed).assign(y=cents(seed)["y"] - 30)))[1] > 70  # which are no per cents
@@ -262,7 +262,11 @@ def test_a_forecast_for_other_dates_or_of_no_number_is_an_error_of_the_candidate
         def predict(self, horizon: int) -> pandas.DataFrame:
             return super().predict(horizon).assign(other=1.0)
 
-    for mine in (Late(), Twice()):
+    class Endless(Mean):
+        def predict(self, horizon: int) -> pandas.DataFrame:
+            return super().predict(horizon).assign(mine=np.inf)
+
+    for mine in (Late(), Twice(), Endless()):
         [note] = found(noise(), candidates=mine).notes  # one alone needs no list
         assert "ValueError: predict(horizon) must return unique_id, ds and one column of numbers" in note
 

@@ -121,7 +121,7 @@ class Backtest:
         rows: list[tuple[str, ...]] = [("backtest", "cut-offs", "MASE", "bias", *(f"within {band}%" for band in bands))]
         for name, one in self.methods.items():
             within = (_shown(one.coverage.get(band, math.nan), ".0%") for band in bands)
-            rows.append((name, f"{one.cut_offs}", _shown(one.mase, ".3f"), _shown(one.bias, "+.0%"), *within))
+            rows.append((name, f"{one.cut_offs}", _shown(one.mase, ".3f"), _shown(one.bias, "+z.0%"), *within))
         return rows
 
 

@@ -1,4 +1,4 @@
-"""What is known besides the values: columns of prices or flags, holidays, bounds, and candidates of one's own.
+"""Columns of prices or flags, holidays, bounds, and methods of the user's own.
 
 A known column has a value for each past date and each future one: in a table, future rows have an empty y.
 """
@@ -33,7 +33,8 @@ def known_columns(table: Table, horizon: int, country: str | None, notes: list[s
         gone = [int(np.isnan(values[-horizon:]).sum()) for values in each]
         if any(gone):
             who = table.series[int(np.argmax(gone))].name
-            notes.append(f"not used: {name}: {who!r} lacks {max(gone)} of {horizon} later values: add rows with no y")
+            lacks = f"not used: {name}: {who!r} lacks {max(gone)} of {horizon} future values"
+            notes.append(f"{lacks}: give each in a row with an empty y")
         else:
             found[name] = [pandas.Series(values).ffill().bfill().to_numpy() for values in each]
     if country:
@@ -75,24 +76,25 @@ def bounds_of(table: Table, asked: str | None, notes: list[str]) -> tuple[Floats
         said = [PERCENT.search(table.form.value or one.name) or sum(one.values == 100) >= OFTEN for one in table.series]
         full = (least >= 0) & (most <= 100) & np.array(said, bool)[:, None]
         if full.any():
-            notes.append(f"{full.sum():,} of {len(full):,} series look like per cents: kept in 0…100, or --bounds none")
+            those = f"{full.sum():,} of {len(full):,} series look like per cents"
+            notes.append(f"{those}: kept from 0 to 100, unless you give `bounds` none")
         return np.where(least >= 0, 0.0, -np.inf), np.where(full, 100.0, np.inf)
     try:
         low, high = map(float, ("-inf", "inf") if asked == "none" else asked.split(","))
     except ValueError:
         low, high = np.inf, -np.inf
     if not low < high:
-        raise OptionError(f"`bounds` must be two rising numbers, as 0,100 or 0,inf, or none; not {asked!r}")
+        raise OptionError(f"`bounds` must be LOW,HIGH, such as 0,100 or 0,inf, or none; not {asked!r}")
     for one in table.series:
         if out := [value for value in (one.values.min(), one.values.max()) if not low <= value <= high]:
-            raise OptionError(f"{out[0]:g}, a value of {one.name!r}, is outside the bounds {asked}: give wider ones")
+            raise OptionError(f"{one.name!r} has the value {out[0]:g}, outside the bounds {asked}: give wider ones")
     return np.full_like(least, low), np.full_like(most, high)
 
 
 def with_candidate(trials: Trials, mine: Any, number: int, table: Table, notes: list[str]) -> Trials:
     """Return the trials with a candidate of one's own, which is fitted to frames of unique_id, ds and y.
 
-    It predicts a frame of unique_id, ds and one column of numbers. If it fails, `notes` get a line, and it is left out.
+    It predicts a frame of unique_id, ds and one column of numbers. If it fails, it is left out, and `notes` say why.
     """
     name, horizon = f"candidate {number} ({type(mine).__name__})", trials.actual.shape[2]
 
@@ -101,10 +103,10 @@ def with_candidate(trials: Trials, mine: Any, number: int, table: Table, notes: 
         names, dates = [one.name for one in series], [one.dates[:end] for one, end in zip(series, ends, strict=True)]
         mine.fit(stacked(names, dates, {VALUE: before}))
         wanted = stacked(names, [table.calendar.following(one[-1], horizon) for one in dates], {})
-        found = wanted.merge(mine.predict(horizon), "left", [ID, TIME]).drop(columns=[ID, TIME])
-        if found.shape != (len(wanted), 1) or found.isna().any(axis=None):
+        found = np.asarray(wanted.merge(mine.predict(horizon), "left", [ID, TIME]).drop(columns=[ID, TIME]), np.float64)
+        if found.shape != (len(wanted), 1) or not np.isfinite(found).all():
             raise ValueError("predict(horizon) must return unique_id, ds and one column of numbers, a row per date")
-        return np.asarray(found, np.float64).reshape(1, len(some), horizon)
+        return found.reshape(1, len(some), horizon)
 
     try:
         return trials.adding([name], forecast)

@@ -70,7 +70,7 @@ class Trials:
     def run(
         cls, series: Many, seasons: Sequence[int], horizon: int, method: str = AUTO, beside: bool = False, *given: Any
     ) -> Trials:
-        """Forecast with each candidate, or with those of `method`, `beside` a network or without.
+        """Forecast with each candidate, or with those of `method`. `beside` a network, test all series.
 
         `given` are known columns, [n + h, P] for each series, and the bounds. Raises OptionError without candidates.
         """
