@@ -1,4 +1,4 @@
-"""What docs/lines.md says: scoring lines on Ray and Spark, beside the command.
+"""What docs/bulk.md says: scoring lines on Ray, Spark, Dask and `datasets`, beside the command.
 
     python -m benchmarks.bulk MODEL LINES_FILE
 
@@ -25,10 +25,9 @@ import click
 
 from benchmarks.commands import PLACE, as_written, echo_row, echo_table, machine, peer_python
 
-PACKAGES = ("ray[data]==2.60.0", "pyspark==4.3.0", "pandas<3")
-PAGE = (PLACE.parent / "docs" / "lines.md").read_text(encoding="utf-8").split("## With Ray and Spark")[1]
-NUMBERING, RAY, ODD, SPARK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-TWO = "WORKERS = 2"  # in the code for Ray; Spark has as many as its master says
+PACKAGES = ("ray[data]==2.60.0", "pyspark==4.3.0", "dask[dataframe]==2026.8.0", "datasets==5.2.0", "pandas<3")
+ENGINES = ("Ray", "Spark", "Dask", "datasets")
+TWO = "WORKERS = 2"  # in the code of all but Spark, which has as many as its master says
 WITHIN = 1e-4  # of the command's bits
 
 
@@ -37,12 +36,13 @@ WITHIN = 1e-4  # of the command's bits
 @click.argument("lines_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(model: Path, lines_file: Path) -> None:
     python = peer_python("bulk", *PACKAGES, options=["-e", str(PLACE.parent)])
-    engines = {"ray": RAY, **({"spark": SPARK} if shutil.which("java") else {})}
+    code = code_of_page()
+    engines = [one for one in ENGINES if one != "Spark" or shutil.which("java")]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "book").symlink_to(model.resolve())
         (place / "today.log").symlink_to(lines_file.resolve())
-        finished([python, "-c", NUMBERING], place)
+        finished([python, "-c", code[""][0]], place)
         began = time.monotonic()
         printed = finished([python, "-m", "afterword", "score", "book", "today.log", "--lines", "--json"], place)
         took = time.monotonic() - began
@@ -50,13 +50,21 @@ def main(model: Path, lines_file: Path) -> None:
         click.echo(machine())
         echo_table([f"{len(expected):,} lines", "lines per second", "of one worker's", "whole"])
         echo_row(["the command", f"{len(expected) / took:,.0f}", "", f"{took:.1f} s"])
-        for engine, code in engines.items():
+        for engine in engines:
             one = 0.0
             for workers in (1, 2):
                 began = time.monotonic()
-                speed = len(expected) / run(python, engine, code, workers, place, expected)
+                speed = len(expected) / run(python, engine, code[engine][0], workers, place, expected)
                 whole, one = time.monotonic() - began, one or speed
                 echo_row([f"{engine}, {workers} workers", f"{speed:,.0f}", f"{speed / one:.2f}", f"{whole:.1f} s"])
+
+
+def code_of_page() -> dict[str, list[str]]:
+    """Return the blocks of Python below each heading of docs/bulk.md; those above all of them below ""."""
+    page = (PLACE.parent / "docs" / "bulk.md").read_text(encoding="utf-8")
+    heading, *sections = page.split("\n## ")
+    named = {"": heading, **{one.partition("\n")[0]: one for one in sections}}
+    return {name: re.findall(r"```python\n(.*?)```", text, re.DOTALL) for name, text in named.items()}
 
 
 def finished(command: Sequence[str | Path], place: Path) -> str:
@@ -73,7 +81,7 @@ def run(python: Path, engine: str, code: str, workers: int, place: Path, expecte
 
     Raises ClickException unless `expected` comes out.
     """
-    for left in ("scored", "times"):  # by the run before
+    for left in ("scored", "times", "engine"):  # by the run before
         shutil.rmtree(place / left, ignore_errors=True)
     (place / "block.txt").write_text(code.replace(TWO, f"WORKERS = {workers}"), encoding="utf-8")
     finished([python, PLACE / "peers" / "bulk.py", engine, "block.txt", str(workers)], place)

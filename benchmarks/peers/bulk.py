@@ -1,4 +1,4 @@
-"""Runs code of docs/lines.md, as it stands there, on a local engine: python bulk.py ray|spark CODE_FILE WORKERS.
+"""Runs code of docs/bulk.md, as it stands there: python bulk.py Ray|Spark|Dask|datasets CODE_FILE WORKERS.
 
 In an environment that has the engine, and in a folder that has the files which the code names. Writes result.json: the
 lines that came out and their bits, and when each worker scored.
@@ -14,45 +14,29 @@ from pathlib import Path
 
 import pyarrow.parquet
 
+from afterword.bulk import Scorer
+
 TIMES = Path("times").resolve()
 
 
-def note(**times):
-    """Called in the workers; a line in a file of their own is all that reaches this process."""
-    with open(TIMES / f"{os.getpid()}.jsonl", "a") as file:
-        print(json.dumps(times), file=file)
+class Timed(Scorer):
+    """Notes when each batch began and ended; a line in a file of its own is all that reaches the first process."""
+
+    def __call__(self, batch):
+        _ = self.loaded  # before the first batch counts
+        began = time.monotonic()
+        scored = super().__call__(batch)
+        with open(TIMES / f"{os.getpid()}.jsonl", "a") as file:
+            print(json.dumps({"began": began, "ended": time.monotonic()}), file=file)
+        return scored
 
 
-def timed_class(scorer):
-    class Timed(scorer):
-        def __call__(self, batch):
-            began = time.monotonic()
-            scored = super().__call__(batch)
-            note(began=began, ended=time.monotonic())
-            return scored
-
-    return Timed
-
-
-def timed_function(score):
-    def timed(batches):
-        def given():  # is asked for its first batch when the model is loaded
-            began = time.monotonic()
-            yield from batches
-            note(began=began, ended=time.monotonic())
-
-        yield from score(given())
-
-    return timed
-
-
-def run(code, timed):
-    """Run `code`, in which the one class or function is `timed`."""
+def run(code):
     names = {"__name__": "__main__"}
     for statement in ast.parse(code).body:
-        exec(compile(ast.Module([statement], []), "docs/lines.md", "exec"), names)
-        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-            names[statement.name] = timed(names[statement.name])
+        exec(compile(ast.Module([statement], []), "docs/bulk.md", "exec"), names)
+        if "Scorer" in names:
+            names["Scorer"] = Timed
 
 
 def run_ray(code, workers):
@@ -67,7 +51,7 @@ def run_ray(code, workers):
         ray.init(
             num_cpus=workers + 1, include_dashboard=False, log_to_driver=False, _temp_dir=str(Path("engine").resolve())
         )
-        run(code, timed_class)
+        run(code)
     finally:
         ray.shutdown()
 
@@ -80,17 +64,25 @@ def run_spark(code, workers):
     from pyspark.sql import SparkSession
 
     try:
-        run(code, timed_function)
+        run(code)
     finally:
         if session := SparkSession.getActiveSession():
             session.stop()
 
 
+def run_datasets(code, workers):
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HOME"] = str(Path("engine").resolve())  # its cache, in which it would find the result of another run
+    Path("scored").mkdir()
+    run(code)
+
+
 def main():
     engine, code, workers = sys.argv[1:]
     TIMES.mkdir()
-    {"ray": run_ray, "spark": run_spark}[engine](Path(code).read_text(), int(workers))
-    table = pyarrow.parquet.read_table("scored").to_pydict()
+    start = {"Ray": run_ray, "Spark": run_spark, "datasets": run_datasets}.get(engine, lambda code, workers: run(code))
+    start(Path(code).read_text(), int(workers))
+    table = pyarrow.parquet.read_table("scored").select(["line", "text", "bits"]).to_pydict()
     times = [json.loads(line) for file in TIMES.glob("*.jsonl") for line in file.read_text().splitlines()]
     Path("result.json").write_text(json.dumps({**table, "times": times}))
 

@@ -184,7 +184,7 @@ class LanguageModel:
         They are summed over all tokens, and over all ways to spell the end of the prompt in tokens. Without a `label`,
         a model of labelled lines lists what its labels begin with. Raises as `read`.
         """
-        writer = self._last_writer(asked)
+        writer = self.last_writer(asked)
         return next_characters(self.saved, writer.policy.sampler, writer.read(asked.prompt, asked.label))
 
     def next_words(self, prompt: PromptLike = None, number: int = 8, *, label: str | None = None) -> list[NextWord]:
@@ -207,7 +207,7 @@ class LanguageModel:
         tab and line. Raises OptionError for an invalid setting and an unknown label, TextError for a prompt that is not
         valid text.
         """
-        return self._last_writer(asked).stream(asked.prompt, asked.seed, asked.label)
+        return self.last_writer(asked).stream(asked.prompt, asked.seed, asked.label)
 
     @takes(Generating)
     def generate(self, asked: Generating) -> Sample:
@@ -216,7 +216,7 @@ class LanguageModel:
         `best_of` writes that many texts, with consecutive seeds from `seed`, and returns the one with the likeliest
         tokens.
         """
-        return self._last_writer(asked).sample(asked.prompt, asked.seed, asked.best_of, asked.label)
+        return self.last_writer(asked).sample(asked.prompt, asked.seed, asked.best_of, asked.label)
 
     @takes(GeneratingMany)
     def samples(self, asked: GeneratingMany) -> Iterator[Sample]:
@@ -226,7 +226,7 @@ class LanguageModel:
         with that seed, except for rounding: see `generation.parallel`. With `best_of`, each sample is the likeliest of
         that many, and the seeds follow on.
         """
-        return self._last_writer(asked).samples([asked.prompt], asked.num, asked.seed, asked.best_of, asked.label)
+        return self.last_writer(asked).samples([asked.prompt], asked.num, asked.seed, asked.best_of, asked.label)
 
     def writer(self, sampling: Sampling) -> Writer:
         """Return a new writer of texts with the settings `sampling`. Raises OptionError for settings that do not suit
@@ -239,7 +239,7 @@ class LanguageModel:
             passages = self._passages
         return Writer(self.saved, self.predictor, sampling, passages)
 
-    def _last_writer(self, asked: Filters) -> Writer:
+    def last_writer(self, asked: Filters) -> Writer:
         """Return the last writer if it has these settings, since making one can take a while."""
         sampling = settings_from(Sampling, vars(asked))
         if self._writer is None or self._writer.sampling != sampling:

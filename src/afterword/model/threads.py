@@ -37,16 +37,21 @@ class Products:
 
     def __init__(self) -> None:
         self._get, self._set = _openblas()
-        self._lock, self._users, self._usual = threading.Lock(), 0, 1
+        self._lock, self._users, self._usual, self._alone = threading.Lock(), 0, 1, set[int]()
 
     def __reduce__(self) -> str:
         return "PRODUCTS"  # in a copy of a model, or in another process, its own
 
     @property
     def threads(self) -> int:
-        """The number of threads that OpenBLAS uses outside `limited`."""
+        """The number of threads that OpenBLAS uses outside `limited`; 1 for a thread that is alone."""
         with self._lock:
-            return self._usual if self._users else self._get()
+            return 1 if self.is_alone else self._usual if self._users else self._get()
+
+    @property
+    def is_alone(self) -> bool:
+        """True if this thread is in `limited(alone=True)`."""
+        return threading.get_ident() in self._alone
 
     @property
     def is_limited(self) -> bool:
@@ -54,12 +59,18 @@ class Products:
         return self._users > 0
 
     @contextmanager
-    def limited(self) -> Iterator[None]:
-        """Compute each product of the whole process on one thread, while any thread is in this context."""
+    def limited(self, alone: bool = False) -> Iterator[None]:
+        """Compute each product of the whole process on one thread, while any thread is in this context.
+
+        With `alone`, this thread shares no other work either: each of many processes on a machine should do so.
+        """
         self.limit(1)
+        own = {threading.get_ident()} if alone else set[int]()
+        self._alone |= own
         try:
             yield
         finally:
+            self._alone -= own
             self.release()
 
     def limit(self, threads: int) -> None:

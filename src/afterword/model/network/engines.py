@@ -22,6 +22,7 @@ from afterword.model.arrays import Array, Ids, Weights
 from afterword.model.network.cells import check_claimed
 from afterword.model.network.config import Config
 from afterword.model.network.graphs import HIGH, one_byte_graph
+from afterword.model.threads import PRODUCTS
 
 if TYPE_CHECKING:
     import onnx
@@ -55,7 +56,9 @@ class FastEngine:
         size = sum(weight.size for name, weight in weights.items() if name.startswith(f"{config.cell}.weight"))
         self.is_small = size <= CACHE_BYTES
         """True if a run of up to `LANES_PER_THREAD` lanes uses one thread."""
-        self._session = session(one_byte_graph(config, weights), 1 if self.is_small else os.cpu_count() or 1)
+        self._session = session(
+            one_byte_graph(config, weights), 1 if self.is_small or PRODUCTS.is_alone else os.cpu_count() or 1
+        )
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self._step, self.stepping = _Step(self._session, self.start(1), config.vocabulary_size), threading.Lock()
         """The lock of `_step`. Another thread that steps at the same time uses memory of its own."""
@@ -80,7 +83,7 @@ class FastEngine:
             finally:
                 self.stepping.release()
         rows = rows.astype(np.int64, order="C", copy=False)
-        parts = rows.shape[1] // LANES_PER_THREAD
+        parts = 1 if PRODUCTS.is_alone else rows.shape[1] // LANES_PER_THREAD
         if parts < 2 or not self.is_small:
             logits, hidden, cell = self._session.run(OUTPUTS, {"rows": rows, "hidden": hidden, "cell": cell})
             return logits, hidden, cell
