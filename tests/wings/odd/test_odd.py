@@ -278,7 +278,7 @@ def test_what_is_accepted_is_silent_until_it_is_forgotten(kept: Path, tmp_path: 
     new, weights = written(tmp_path / "new", [*NEW[:90], *STRANGE]), (mine / "model.safetensors").read_bytes()
     found = fine(run("odd", mine, new, "--json")).stdout
     findings.write_bytes(found.replace(b'"odd": true', b'"odd": false'))
-    assert "there is nothing to accept" in error_line(run("accept", mine, "--from", findings))
+    assert f"there is nothing to accept: {findings} has no lines" in error_line(run("accept", mine, "--from", findings))
     findings.write_bytes(found)
     assert records(run("accept", mine, STRANGE[1], "--json")) == [{"changed": 1, "accepted": 1}]
     assert {row["detector"] for row in records(run("odd", mine, new, "--json")) if row["odd"]} == {"template", "text"}

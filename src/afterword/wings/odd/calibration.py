@@ -191,7 +191,7 @@ def check_enough(rate: float, count: int) -> None:
     """Raise OptionError if `count` normal lines are too few for `rate`."""
     if rate * (count + 1) < 1:
         needed = f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines"
-        raise OptionError(f"{needed}; there were {count:,}")
+        raise OptionError(f"{needed}; there were {count:,}: calibrate with more, or give a higher `false_alarms`")
 
 
 def check_false_alarms(rate: float) -> None:
