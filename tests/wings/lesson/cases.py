@@ -17,7 +17,7 @@ REFUSED = [
     ("inspect tiny ab --html one --step ./one", "one is named twice"),
     ("inspect tiny abcdabcd --decides (", "is not a regular expression"),
     ("inspect tiny abcdabcd --at b", "needs"),
-    ("inspect tiny abcdabcd --decides z", "matches in half of the text differ"),
+    ("inspect tiny abcdabcd --decides z", "places match and can be compared; 5 are needed"),
     ("inspect tiny abcdabcd --decides z --horizon", "cannot be"),
 ]
 QUIET = {"inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"]}

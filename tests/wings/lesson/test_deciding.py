@@ -90,10 +90,10 @@ def test_set_to_its_own_values_a_network_does_what_it_does_and_all_set_it_does_w
 
 def test_what_cannot_be_asked_is_refused() -> None:
     model = made(CharTokenizer.of("ab\n"), hidden_size=8)
-    with pytest.raises(OptionError, match="0 matches in half of the text differ; 5 are needed"):
+    with pytest.raises(OptionError, match="in half of the text, 0 places match and can be compared; 5 are needed"):
         afterword.decides(model, "ab" * 400, "b")
-    for other in (model.hold("forget=1"), made(lines=True)):
-        with pytest.raises(OptionError, match="in a model that reads a whole text, with nothing held"):
+    for other, why in ((model.hold("forget=1"), "with nothing held"), (made(lines=True), "of running text")):
+        with pytest.raises(OptionError, match=f"cells can be found only in a model {why}"):
             afterword.decides(other, "ab" * 400, "b")
 
 

@@ -39,7 +39,7 @@ Cells = NDArray[np.bool_]  # [..., L, H]
 
 @dataclass(frozen=True)
 class Effect:
-    """What intervening in some cells does where the expression matches."""
+    """The effect of holding some cells, and of setting them, where the expression matches."""
 
     cells: str
     held_bits: float
@@ -62,7 +62,7 @@ class Decided(Finding):
     change: float
     """This change where the expression matches."""
     effects: list[Effect]
-    """Of the first few cells alone, of all of them, and what nine in ten random sets of as many others do less than."""
+    """Those of the first few cells alone, and of all; last, limits that nine in ten random sets do not reach."""
 
     @property
     def caption(self) -> str:
@@ -93,9 +93,8 @@ class _Half:
                 others = np.flatnonzero((self.read == self.read[t]) & (ids != ids[t]))
             pairs += [(t, random.choice(others))] if len(others := others[others > begin]) else []
         if len(pairs) < LEAST:
-            raise OptionError(
-                f"{len(pairs)} matches in half of the text differ; {LEAST} are needed: give a longer text"
-            )
+            found = f"in half of the text, {len(pairs)} places match and can be compared; {LEAST} are needed"
+            raise OptionError(f"{found}: give another expression, or a longer text")
         places, others = np.array(pairs).T
         self.here, self.there = np.append(places, others), np.append(others, places)
 
@@ -138,7 +137,8 @@ def decides(model: LanguageModel, text: str, pattern: str, *, on_progress: OnPro
     matches too seldom, and as `model.gates` does.
     """
     if model.is_held or model.lines:
-        raise OptionError("cells are found in a model that reads a whole text, with nothing held")
+        why = "with nothing held: leave `hold` out" if model.is_held else "of running text, and this one reads lines"
+        raise OptionError(f"cells can be found only in a model {why}")
     config, random = model.config, np.random.default_rng(0)
     most = int(MOST_WORK / (config.num_layers * config.hidden_size * config.parameters))
     text = beginning(model, model.tokenizer.normalise(text)[:most])
