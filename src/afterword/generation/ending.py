@@ -25,7 +25,7 @@ class Goal:
     most: int
     """The length after which the text ends: at once, or if it `finishes`, with the next sentence."""
     finishes: bool
-    """True if the text goes on to the end of its sentence, for at most `BEYOND` characters."""
+    """True if the text continues to the end of its sentence, for at most `BEYOND` characters."""
     cased: bool
     """False if the model writes lower-case letters only."""
 

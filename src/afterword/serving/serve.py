@@ -29,8 +29,8 @@ class Serve(Access, Engine, Limits, Request):
     saves a better one.
 
     With `run`, the page shows the progress of a run, and its model is served as soon as it exists. With `train`,
-    clients can send texts and train models on them, one at a time, in DIR only. MODEL can then be left out; meanwhile
-    one writes with the base english.
+    clients can send texts and train models on them, one at a time, in DIR only. MODEL can then be left out: people
+    write with the base english until their model can write.
 
     The server listens on this machine only; another `host` needs a key, and 0.0.0.0 is all addresses of this machine.
     Ctrl-C stops it after the answers in progress;
@@ -64,7 +64,7 @@ def serve(request: Serve, work: Work) -> None:
         raise OptionError(f"serve needs {error.name}: pip install 'afterword[serve]'") from None
     trainer = None if request.train is None else Trainer(Path(request.train))
     watched = Runs(path_names(request.run), trainer)
-    # with english one writes while the first model is trained
+    # people write with english while the first model is trained
     served = Models(path_names(request.models) or ["english"] * (trainer is not None), request.engine, watched.folders)
     with listen(host, request.port) as listening:
         found = listening.getsockname()[1]

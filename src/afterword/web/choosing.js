@@ -47,7 +47,7 @@ export function Choosing({ writer }) {
       <span class="soft">
         ${choosing.error ?? ""}
         ${!choosing.error && !choosing.options && "…"}
-        ${isWays && choosing.options && (shown.length > 1 ? "instead, the best fit first" : "nothing else fits here")}
+        ${isWays && choosing.options && (shown.length > 1 ? "other ways, the best fit first" : "nothing else fits here")}
         ${!isWays && choosing.options && html`<span class="more">${found ? `${percent(found.probability)}, ${number(-Math.log2(found.probability), 1)} bits` : otherwise}</span>`}
       </span>
     </p>

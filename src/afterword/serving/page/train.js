@@ -13,7 +13,7 @@ const TEN = 10; // minutes
 const READ = 6000; // milliseconds in which one reads that a run has ended
 const LIVE = 1000; // milliseconds between two requests for a run that trains
 const QUIET = 10_000; // and for other runs
-const EXPECT = minutes => `It takes about ${number(minutes)} minute${minutes === 1 ? "" : "s"}; you can write with it before the end. A small model finds words and clauses in your manner, beside your own; it writes no finished pages.`;
+const EXPECT = minutes => `It takes about ${number(minutes, minutes % 1 ? 1 : 0)} minute${minutes === 1 ? "" : "s"}; you can write with it before the end. A small model offers words and clauses in your manner while you write; it writes no finished pages.`;
 const FIRST = { reports: [], next: 0 };
 
 /** `own` is the place beside the model's name. */
