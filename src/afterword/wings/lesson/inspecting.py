@@ -34,8 +34,9 @@ class Inspect(inspect_.Inspect):
     places. With `at`, only characters that match are replaced, by others that match.
 
     With `decides`, find the cells that decide what comes where a regular expression, or its first group, matches.
-    Necessary cells make it cost more if they are held at their means; sufficient ones make another answer likelier if
-    they are set to the values that they have where that is due. Both are judged on the second half of the text.
+    A cell is necessary if that costs more while it is held at its mean. It is sufficient if another answer becomes
+    likelier when it is set to the value that it has where that answer is due. Cells are chosen on the first half of the
+    text, and judged on the second.
     """
 
     first = ("file", "html", "step", "png", "decides", "horizon", "at", "hold", "ablate", "overwrite")
