@@ -245,7 +245,12 @@ def test_missing_values_at_the_ends_are_left_out(tmp_path: Path) -> None:
     first, second = (table := read_table(written(tmp_path, text))).series
     assert (first.values.tolist(), first.filled, second.values.tolist()) == ([2, 3], 0, [1, 2, 3, 4])
     assert str(first.dates[0]) == "2024-01-02T00:00:00"
-    assert table.notes == ("1 of 2 series end before 2024-01-04: forecasts begin where series end",)
+    ends = "1 of 2 series end before 2024-01-04: forecasts begin where series end"
+    assert table.notes == (f"{ends}; if the others are known in advance, give `value_column`",)
+    rows = "".join(
+        f"{name},2024-01-0{day},{day}\n" for name, days in (("a", (2, 3)), ("b", (1, 2, 3, 4))) for day in days
+    )
+    assert read_table(written(tmp_path, "unique_id,ds,y\n" + rows)).notes == (ends,)  # a long table says which they are
 
 
 def test_weekends_are_not_missing_from_business_days_but_holidays_are() -> None:

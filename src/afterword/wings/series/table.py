@@ -115,7 +115,9 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
     last = max(one.dates[-1] for one in series)
     notes += _changes(series, calendar)
     if last.dtype.kind == "M" and (early := sum(one.dates[-1] < last for one in series)):
-        notes.append(f"{early:,} of {len(series):,} series end before {_shown(last)}: forecasts begin where series end")
+        hint = "" if form.value else "; if the others are known in advance, give `value_column`"
+        ends = f"{early:,} of {len(series):,} series end before {_shown(last)}"
+        notes.append(f"{ends}: forecasts begin where series end{hint}")
     more = {name: [pandas.Series(cells[one.places], one.dates) for one in whole] for name, cells in further.items()}
     return Table(series, calendar, tuple(notes), form, more)
 
