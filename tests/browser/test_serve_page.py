@@ -550,7 +550,7 @@ def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
         drop(page, "#train", "empty.txt", content)
         page.until("document.getElementById('train-name')?.value === 'empty'")
         drop(page, "#train", "Größe (2).tar.md", f"# The *book*\n\n{content}")  # 1, or 2 with "Choose a file"
-        page.until("document.getElementById('notes')?.innerText.includes('note: read the text of Grosse-2-tar.md')")
+        page.until("document.getElementById('train').innerText.includes('; read the text of Größe (2).tar.md')")
         assert "about 5 minutes" in page.text("#expect")
         assert page.run("document.getElementById('train-start').getBoundingClientRect().bottom") < 900
         assert not re.search(r"LSTM|gram\b|%|Gates|learning|dropout", page.text("body"))  # nothing to set
@@ -576,9 +576,6 @@ def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
         page.click("#train-stop")
         page.until("document.getElementById('progress')?.innerText.includes('was stopped')")
         page.click("#face-all")
-        page.click("#train-another")
-        drop(page, "#train", "b.txt", content)
-        page.until("document.getElementById('plan')?.innerText.includes('learning-rate')")
         page.click("#tab-watch")
         page.until("document.getElementById('run-state')?.innerText.startsWith('Stopped')")
         assert page.run("document.getElementById('run-resume').checkVisibility()")

@@ -75,7 +75,7 @@ def test_what_is_not_there_is_said_and_nothing_is_trained(watching: tuple[Servin
     for after in ("-1", "x", "9" * 5000):
         found = server.get(f"/v1/runs/watched?after={after}")
         assert (found.status, "after must be the number of a report" in found.error) == (400, True)
-    for path in ("", "/plan", "/watched/stop", "/watched/resume"):
+    for path in ("", "/watched/stop", "/watched/resume"):
         found = server.post(f"/v1/runs{path}", {} if "watched" in path else {"text": BOOK, "name": "more"})
         assert (found.status, "start it with --train DIR" in found.error) == (404, True)
 

@@ -62,19 +62,19 @@ def post(server: Serving, path: str, **body: object) -> None:
 
     def send() -> None:
         with contextlib.suppress(Exception):
-            server.post(path, {"name": "book", **body})
+            server.post(path, {"name": "book"} | body)
 
     threading.Thread(target=send, daemon=True).start()
 
 
 def document(ending: str, attack: str) -> dict[str, str]:
-    return {"document": base64.b64encode(attacked(ending, attack)).decode(), "ending": ending}
+    return {"document": base64.b64encode(attacked(ending, attack)).decode(), "name": f"book{ending}"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_while_a_document_is_parsed_it_answers_and_a_signal_ends_all(tmp_path: Path, number: int) -> None:
     with hasty(tmp_path / "runs") as server:
-        post(server, "/v1/runs", **document(".rtf", "links"))
+        post(server, "/v1/documents", **document(".rtf", "links"))
         until(lambda: started(tmp_path / "runs", PARSER))
         assert server.get("/health").status == 200
         server.process.send_signal(number)
@@ -92,13 +92,10 @@ def test_a_training_that_hangs_is_not_left_behind(tmp_path: Path, signals: int) 
     assert not (tmp_path / "runs" / "book.txt").exists()  # nothing keeps the name from being used again
 
 
-@pytest.mark.parametrize(
-    ("path", "signals"),
-    [("/v1/runs", [signal.SIGHUP]), *(("/v1/runs/plan", each) for each in ([signal.SIGHUP], [signal.SIGINT] * 2))],
-)
-def test_a_request_is_told_that_the_server_stops_at_once(tmp_path: Path, path: str, signals: list[int]) -> None:
+@pytest.mark.parametrize("signals", [[signal.SIGHUP], [signal.SIGINT] * 2])
+def test_a_request_is_told_that_the_server_stops_at_once(tmp_path: Path, signals: list[int]) -> None:
     with hasty(tmp_path / "runs", 20.0) as server, ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(server.post, path, {"name": "book", **document(".rtf", "links")})
+        answer = threads.submit(server.post, "/v1/documents", document(".rtf", "links"))
         until(lambda: started(tmp_path / "runs", PARSER))
         for number in signals:
             server.process.send_signal(number)
@@ -141,8 +138,8 @@ def test_attacks_are_answered_while_others_are_served(tmp_path: Path) -> None:
     """A sixth of them, of each kind of file: tests/hostile/test_heavy_documents.py parses all."""
     with serving("--train", tmp_path / "runs", MARK=str(tmp_path)) as server, ThreadPoolExecutor(1) as threads:
         for ending, attack in CASES[::6]:
-            body = {"name": "book", "minutes": 0.1, **document(ending, attack)}
-            answer, most = threads.submit(server.post, "/v1/runs/plan", body), 0
+            body = document(ending, attack)
+            answer, most = threads.submit(server.post, "/v1/documents", body), 0
             while not answer.done():
                 assert server.get("/health").status == 200
                 most = max(most, sum(map(resident, started(tmp_path))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import os
@@ -132,21 +131,6 @@ def test_the_key_is_not_told_and_what_lies_in_the_folder_is_no_program(
     arguments, environment = json.loads(said.read_text())
     assert arguments[1:] == ["train", "book.txt", "--minutes", "1.0", "--out", "book"]
     assert "a secret" not in environment.values()
-
-
-def test_a_plan_ends_when_nobody_waits_for_it(trainer: Trainer, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = f"import os, signal; open({str(said)!r}, 'w').write(str(os.getpid())); signal.pause()"
-    monkeypatch.setattr(module, "_command", lambda arguments: [sys.executable, "-c", program])
-
-    async def leave() -> None:
-        planning = asyncio.ensure_future(trainer.plan(WISH))
-        await asyncio.to_thread(until, lambda: said.exists() and said.read_text())
-        planning.cancel()
-        await asyncio.gather(planning, return_exceptions=True)
-
-    asyncio.run(leave())
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(said.read_text()), 0)
 
 
 def test_a_text_whose_run_was_moved_away_is_not_deleted(trainer: Trainer, play: Play, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ To begin a run measures the machine, which takes some seconds.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 import signal
@@ -22,7 +20,6 @@ from tests.processes import PATIENCE, until
 from tests.serving.server import Serving, serving
 
 BOOK = "".join(f"The {k}th line of this book, and no more.\n" for k in range(100))
-LATIN = base64.b64encode(f"{BOOK}é".encode("latin-1")).decode()
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +46,8 @@ def test_a_run_is_begun_stopped_resumed_and_survives_a_kill_and_the_end_of_its_s
         assert (begun.status, begun.json["id"], begun.json["state"]) == (201, "book", "training")
         assert begun.json["model"] in (None, "book")  # the first one may be saved already
         assert (place / "book.txt").read_text() == BOOK
-        for path, body in (("", {"name": "two"}), ("", {"name": "book"}), ("/plan", {"name": "two"})):
-            refused = server.post(f"/v1/runs{path}", {"text": BOOK, **body})
+        for name in ("two", "book"):
+            refused = server.post("/v1/runs", {"text": BOOK, "name": name})
             assert refused.status == 409, refused.body
         assert server.post("/v1/runs/book/resume", {}).status == 409
 
@@ -96,24 +93,6 @@ def wait_for(server: Serving, name: str, steps: int) -> None:
     until(trained)
 
 
-def test_a_plan_is_what_plan_prints_and_a_document_is_read_as_the_command_reads_it(server: Serving) -> None:
-    written = io.BytesIO()
-    docx = pytest.importorskip("docx").Document()
-    for line in BOOK.splitlines():
-        docx.add_paragraph(line)
-    docx.add_table(1, 1)
-    docx.save(written)
-    asked = {"ending": ".docx", "name": "book", "minutes": 0.1, "lines": True}
-    document = base64.b64encode(written.getvalue()).decode()  # tests/browser/ asks for the plan of Markdown
-    found = server.answer("/v1/runs/plan", document=document, **asked)
-    assert re.fullmatch(r"text: [0-9,]+ characters to train on in [0-9]+ lines .*", found["plan"][0])
-    assert any(line.startswith("hidden-size ") for line in found["plan"])
-    assert any("read the text of" in note and "book.docx" in note for note in found["notes"])
-    damaged = base64.b64encode(written.getvalue()[:3000]).decode()
-    refused = server.post("/v1/runs", {"document": damaged, "ending": ".docx", "name": "book"})
-    assert (refused.status, refused.error.partition(" (")[0]) == (400, "book.docx is a damaged Word document")
-
-
 NAME = "name must be 1 to 64 letters"
 
 
@@ -125,13 +104,8 @@ NAME = "name must be 1 to 64 letters"
         ("", {"text": "abc"}, 400, "book.txt has 3 characters"),
         ("", {"text": f"{BOOK}\0"}, 400, f"book.txt contains a NUL at byte {len(BOOK)}, which is invalid in a text"),
         ("", {}, 400, "text is missing"),
-        ("", {"text": BOOK, "document": "YQ==", "ending": ".md"}, 400, "text is missing"),
-        ("", {"document": "YQ=="}, 400, "text is missing"),
-        ("", {"document": "?", "ending": ".md"}, 400, "document"),
-        ("", {"document": "YQ==", "ending": ".exe"}, 400, "ending must be one of .docx, .odt"),
-        ("/plan", {"document": LATIN, "ending": ".md"}, 400, f"book.md is not utf-8 at byte {len(BOOK)}"),
         *(("", {"text": BOOK, "name": name}, 400, NAME) for name in ("../book", "book\n", "b" * 65, "", "--out")),
-        ("/plan", {"text": BOOK, "name": "../book"}, 400, NAME),
+        ("", {"text": BOOK, "name": "../book"}, 400, NAME),
         ("", {"text": BOOK, "name": "tiny"}, 409, "a model or a run named tiny"),
         *(("", {"text": BOOK, "name": name}, 409, f"{name} already exists") for name in ("taken", "link")),
         ("", {"text": "a" * 100_001}, 413, "at most 100,000 bytes"),
@@ -142,7 +116,7 @@ NAME = "name must be 1 to 64 letters"
 def test_what_makes_no_sense_is_refused_in_words_for_a_client_and_changes_nothing(
     server: Serving, place: Path, path: str, body: Any, status: int, says: str
 ) -> None:
-    found = server.post(f"/v1/runs{path}", {"name": "book", **body} if path in ("", "/plan") else {})
+    found = server.post(f"/v1/runs{path}", {"name": "book", **body} if path == "" else {})
     assert (found.status, says in found.error) == (status, True), found.error
     assert not re.search("--|`", found.error.replace("--out", ""))  # no advice that only the command can take
     assert {entry.name for entry in place.iterdir()} - {".lock"} == {"taken.txt", "file", "link"}

@@ -20,7 +20,15 @@ from afterword.serving.http.failures import ApiError
 from afterword.serving.http.openapi import api_document
 from afterword.serving.http.safety import RequestGuard
 from afterword.serving.http.static_files import STATIC, page_file
-from afterword.serving.routes import catalogue, completions, gate_views, next_tokens, operations, training_runs
+from afterword.serving.routes import (
+    catalogue,
+    completions,
+    document_texts,
+    gate_views,
+    next_tokens,
+    operations,
+    training_runs,
+)
 from afterword.serving.service import Service
 from afterword.web.pages import policy
 
@@ -62,10 +70,10 @@ ROUTES: Sequence[Endpoint] = (
     Endpoint("GET", "/inside", gate_views.inside, is_open=True),
     Endpoint("GET", "/v1/runs", training_runs.list_runs),
     Endpoint("GET", "/v1/runs/{id}", training_runs.one_run, query={"after": int}),
-    Endpoint("POST", "/v1/runs/plan", training_runs.plan, takes_text=True),
     Endpoint("POST", "/v1/runs", training_runs.begin, status=201, takes_text=True),
     Endpoint("POST", "/v1/runs/{id}/stop", training_runs.stop),
     Endpoint("POST", "/v1/runs/{id}/resume", training_runs.resume),
+    Endpoint("POST", "/v1/documents", document_texts.read_document, takes_text=True),
     Endpoint("GET", "/v1/models", catalogue.list_models),
     Endpoint("GET", "/v1/models/{id}", catalogue.one_model),
     Endpoint("POST", "/tokenize", catalogue.tokenize),

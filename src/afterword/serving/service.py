@@ -46,8 +46,8 @@ class Service(Resources):
         }
         around = {way(folder).parent for folder in (*models.own, *runs.own) for way in (Path.absolute, Path.resolve)}
         hidden = sorted((f"{folder}{os.sep}" for folder in around), key=len, reverse=True)
-        resources, trains = (limits, access, Metrics(gauges), workers, hidden), runs.trainer is not None
-        service = Service(*resources, compilers, models, runs, scheduler, trains=trains)
+        resources = limits, access, Metrics(gauges), workers, hidden
+        service = Service(*resources, compilers, models, runs, scheduler)
         scheduler.start()
         return service
 

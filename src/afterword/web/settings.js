@@ -9,7 +9,7 @@ const ENDS = { temperature: 2, min_p: 0.5, repetition_penalty: 20 }; // of slide
 
 /** Return the limits that the API document gives: of the number settings, of what is written, and of what is shaded; and the endings of documents that the server reads. The number settings are the fields of a completion whose default is a number. */
 export function limitsIn({ components: { schemas } }) {
-  const { CompletionRequest, NextRequest, RunRequest, SurprisesRequest } = schemas;
+  const { CompletionRequest, DocumentRequest, NextRequest, SurprisesRequest } = schemas;
   const found = Object.entries(CompletionRequest.properties).filter(([, field]) => typeof field.default === "number");
   const numbers = found.map(([name, { default: off, anyOf: [{ type, description, minimum, exclusiveMinimum, maximum, exclusiveMaximum }] }]) => {
     const most = ENDS[name] ?? maximum ?? exclusiveMaximum ?? (type === "integer" ? 50 : 2);
@@ -18,7 +18,7 @@ export function limitsIn({ components: { schemas } }) {
     return { name, label: name.replaceAll("_", "-"), least, most, step, off, hint: description, isInNext: name in NextRequest.properties };
   });
   const [{ maximum: mostWritten }] = CompletionRequest.properties.max_tokens.anyOf;
-  return { numbers, mostWritten, mostShaded: SurprisesRequest.properties.text["x-most-characters"], endings: RunRequest.properties.ending.anyOf[0].enum };
+  return { numbers, mostWritten, mostShaded: SurprisesRequest.properties.text["x-most-characters"], endings: DocumentRequest.properties.name["x-endings"] };
 }
 
 const EMPTY = {

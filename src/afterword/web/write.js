@@ -133,7 +133,7 @@ function Tools({ writer, keeper }) {
     </span>`}
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
-      <button id="open" title="open a saved file or any text file" onClick=${() => open(writer, keeper)}>Open</button>
+      <button id="open" title="open a document, any text file, or a saved file" onClick=${() => open(writer, keeper)}>Open</button>
       ${!isSimple && html`<button id="save" disabled=${isEmpty} title="save the text and all its branches to a file" onClick=${() => keeper.save()}>Save</button>`}
       <button id="save-text" disabled=${!history.text} aria-label="save as text" title="save the text alone to a plain text file" onClick=${() => keeper.saveText()}>
         ${isSimple ? "Save" : ".txt"}</button>
@@ -193,21 +193,22 @@ export async function startAnew(writer, keeper) {
 }
 
 async function open(writer, keeper) {
-  const file = await chosenFile(".json,.txt,.md,text/*,application/json");
+  const file = await chosenFile(".json");
   if (file) await openFile(writer, keeper, file);
 }
 
 /** Open a file instead of the current text. */
 async function openFile(writer, keeper, file) {
   try {
-    const { text, encoding } = await textOf(file);
+    const { text, notes } = await textOf(file);
     const { history, isWhole } = historyOf(text);
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
     writer.open(history);
     keeper.changedHistory(isWhole);
-    writing.set({ complaint: encoding ? { text: `${file.name} is not UTF-8: it was read as ${encoding}.`, param: null } : null });
-  } catch (error) {
-    writing.set({ complaint: { text: `${file.name} cannot be opened: ${error.message}.`, param: null } });
+    writing.set({ complaint: notes.length ? { text: `${notes.join("; ")}.`, param: null } : null });
+  } catch ({ message }) {
+    const text = message.startsWith(file.name) ? message : `${file.name} cannot be opened: ${message}`;
+    writing.set({ complaint: { text: `${text}.`, param: null } });
   }
 }
 

@@ -104,7 +104,7 @@ class Endpoint:
     is_open: bool = False
     """True if it needs no key."""
     takes_text: bool = False
-    """True if its body has a text to train on, which may be large."""
+    """True if its body has a whole text or document, which may be large."""
 
     def __post_init__(self) -> None:
         self.summary = " ".join((self.handler.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
@@ -145,8 +145,8 @@ class Endpoint:
         return failure.body, failure.response()
 
     async def _read(self, call: Call[Any], receive: Receive) -> Any:
-        limits, takes_text = call.service.limits, self.takes_text and call.service.trains
-        body = await read_body(receive, call, limits.max_text if takes_text else limits.max_body)
+        limits = call.service.limits
+        body = await read_body(receive, call, limits.max_text if self.takes_text else limits.max_body)
         if len(body) < LARGE:
             return parse(body, self.body)
         async with call.service.parsing:

@@ -101,8 +101,6 @@ class Resources:
     workers: Workers
     hidden: Sequence[str]
     """The paths to the server's folders, without their names. No message to a client contains them."""
-    trains: bool = field(default=False, kw_only=True)
-    """True if clients may send texts to train on."""
     body_bytes: int = field(default=0, init=False)
     """The bytes of all large bodies of requests in progress."""
     answering: int = field(default=0, init=False)

@@ -23,7 +23,7 @@ export async function begin(panel, writer) {
 
 function Score({ writer }) {
   const values = useStore(page);
-  const [{ text, name }, setGiven] = useState({ text: "", name: null }); // the name of a file
+  const [{ text, name, notes = [] }, setGiven] = useState({ text: "", name: null }); // the name of a file
   const about = modelOf(values)?.afterword ?? {};
   const [mode, setMode] = useState(about.lines ? "lines" : "whole"); // or the name of another way
   const latest = useRef(mode); // for a file that is still being read
@@ -35,8 +35,8 @@ function Score({ writer }) {
 
   const take = async file => {
     try {
-      const { text: found, encoding } = await textOf(file);
-      setGiven({ text: found, name: encoding ? `${file.name} (${encoding})` : file.name });
+      const { text: found, notes } = await textOf(file);
+      setGiven({ text: found, name: file.name, notes });
       score(found);
     } catch (problem) {
       set({ error: problem.message });
@@ -75,10 +75,10 @@ function Score({ writer }) {
           ${WAYS.filter(one => !one.instead && one.suits(about)).map(({ name, title }) => html`<button id=${`score-${name}`} aria-pressed=${String(mode === name)} title=${title} onClick=${() => choose(name)}>${name}</button>`)}
         </span>
         ${wayFor(mode)?.controls()}
-        <button id="score-file" onClick=${async () => { const file = await chosenFile("text/*,.txt,.md,.csv,.log"); if (file) take(file); }}>Open a file</button>
+        <button id="score-file" onClick=${async () => { const file = await chosenFile(); if (file) take(file); }}>Open a file</button>
         <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setGiven({ text: writer.text, name: null }), score(writer.text))}>Use the text on this page</button>
       </div>
-      <p class="error" role="status">${error}</p>
+      <p class=${error ? "error" : "soft"} role="status">${error ?? notes.join("; ")}</p>
     </section>
     ${result?.characters !== undefined && html`<${Figures} result=${result} />`}
     ${result && WAYS.map(one => one.show(result))}

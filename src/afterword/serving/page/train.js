@@ -7,8 +7,6 @@ import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
-const PAUSE = 400; // milliseconds without a change before a plan is requested
-
 const TEN = 10; // minutes
 const READ = 6000; // milliseconds in which one reads that a run has ended
 const LIVE = 1000; // milliseconds between two requests for a run that trains
@@ -136,56 +134,37 @@ export function summary({ state, step, steps, seconds, seconds_left: left }) {
 }
 
 function Train({ writer, started, training }) {
-  const [{ source, called, ...given }, setGiven] = useState({}); // a text, or a document, to be read by the server
+  const [{ source, called, text }, setGiven] = useState({});
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(5);
   const [lines, setLines] = useState(false);
-  const starting = useRef(false);
-  const { found: plan, error, isBusy: isPlanning, set, ask } = useRequest();
-  const body = { ...given, name, minutes, lines };
-  const { endings, face } = useStore(page);
-  const isSimple = face === "simple";
+  const { error, isBusy, set, ask } = useRequest();
   useStore(writing); // the sheet's text may be used as soon as there is one
-
-  // The plan before stays in view until the next: else Start moves under the pointer of who has just left a field.
-  useEffect(() => {
-    set(source && name && !training ? { error: null } : { found: null, error: null });
-    if (!source || !name || training) return;
-    const planned = signal => call("POST", "/v1/runs/plan", body, signal);
-    const timer = setTimeout(() => starting.current || ask(planned), PAUSE); // a plan meanwhile would find its name taken
-    return () => clearTimeout(timer);
-  }, [source, name, minutes, lines, training]);
+  useEffect(() => set({ error: null }), [source, name, minutes, lines, training]);
 
   const take = (found, from, callIt) => {
-    setGiven({ ...found, source: from, called: callIt });
+    setGiven({ text: found, source: from, called: callIt });
     if (!name || name === called) setName(callIt); // unless another was typed
   };
   const takeFile = async file => {
     try {
-      const { encoding, ...found } = await textOf(file, endings);
-      const size = found.text === undefined ? "" : `: ${number(found.text.length)} characters${encoding ? `, read as ${encoding}` : ""}`;
-      take(found, file.name + size, runName(file.name));
+      const { text: found, notes } = await textOf(file);
+      take(found, [`${file.name}: ${number(found.length)} characters`, ...notes].join("; "), runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
     }
   };
-  const start = () => starting.current || ask(async () => {
-    starting.current = true;
-    try {
-      await call("POST", "/v1/runs", body);
-      await started();
-      return null;
-    } finally {
-      starting.current = false;
-    }
+  const start = () => ask(async () => {
+    await call("POST", "/v1/runs", { text, name, minutes, lines });
+    await started();
+    return null;
   });
-  const notes = plan?.notes.map(note => `note: ${note}`) ?? [];
   return html`<section class="box" id="train" aria-label="Train a model" ...${dropping(takeFile)}>
     <div class="bar">
       <h2>Train a model</h2>
       <span class="soft grow">${source ?? "Drop a text of your own here, or choose a file. It is sent to this server only."}</span>
-      <button id="train-file" class=${source ? null : "primary"} onClick=${async () => { const file = await chosenFile(["text/*", ".txt", ".csv", ".log", ...endings].join()); if (file) takeFile(file); }}>Choose a file</button>
-      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take({ text: writer.text }, "The text on this page", "sheet")}>Use the text on this page</button>
+      <button id="train-file" class=${source ? null : "primary"} onClick=${async () => { const file = await chosenFile(); if (file) takeFile(file); }}>Choose a file</button>
+      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
     ${training && html`<p class="soft">${training} is being trained, and one model is trained at a time: stop it, or wait until it is ready.</p>`}
     ${source && html`
@@ -194,11 +173,9 @@ function Train({ writer, started, training }) {
         <label class="more">minutes <input id="train-minutes" type="number" min="0.1" step="1" value=${minutes}
           onChange=${event => setMinutes(event.currentTarget.valueAsNumber || 5)} /></label>
         <label class="more"><input id="train-lines" type="checkbox" checked=${lines} onChange=${event => setLines(event.currentTarget.checked)} /> each line is a separate text</label>
-        <button class="primary" id="train-start" disabled=${!name || training} onClick=${start}>Start</button>
+        <button class="primary" id="train-start" disabled=${!name || training || isBusy} onClick=${start}>Start</button>
       </div>
-      <p class="soft" id="expect" role="status">${name ? EXPECT(minutes) : "Enter a name."}</p>
-      ${plan && (isSimple ? notes.length > 0 && html`<p class="soft" id="notes">${notes.join("; ")}</p>`
-        : html`<pre id="plan" class="sample" aria-busy=${String(isPlanning)}>${[...plan.plan, ...notes].join("\n")}</pre>`)}`}
+      <p class="soft" id="expect" role="status">${name ? EXPECT(minutes) : "Enter a name."}</p>`}
     <p class="error" role="status">${error}</p>
   </section>`;
 }

@@ -1,4 +1,4 @@
-"""`/v1/runs`: list and watch training runs; with `--train`, also plan, begin, stop and resume them."""
+"""`/v1/runs`: list and watch training runs; with `--train`, also begin, stop and resume them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from afterword.serving.routes.request_fields import Name
 from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service
-from afterword.text.formats import endings
 
 POLL = 0.1  # seconds between two checks of a process
 
@@ -61,13 +60,11 @@ def summary(runs: Runs, name: str) -> RunSummary:
 
 
 class RunRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A text to train on, or the bytes of a document in base64 and the ending of its name; a name for the run (letters,
-    digits, - and _), the minutes that it may train (5), and whether each line is a text of its own."""
+    """A text to train on, a name for the run (letters, digits, - and _), the minutes that it may train (5), and whether
+    each line is a text of its own."""
 
     name: Name
-    text: str | None = None
-    document: bytes | None = None
-    ending: Literal[endings()] | None = None  # type: ignore[valid-type]
+    text: str
     minutes: float | None = None
     lines: bool | None = None
 
@@ -80,18 +77,6 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The minutes to train for in addition, also after the end; without them, the run continues to its planned end."""
 
     minutes: Annotated[float, msgspec.Meta(gt=0, le=525_600)] | None = None
-
-
-class PlanReply(msgspec.Struct):
-    """The lines that `afterword plan` prints, and its notes."""
-
-    plan: list[str]
-    notes: list[str]
-
-
-async def plan(call: Call[Service], body: RunRequest) -> PlanReply:
-    """Plan a run without training."""
-    return PlanReply(*await _trainer(call).plan(_wish(body)))
 
 
 async def begin(call: Call[Service], body: RunRequest) -> RunSummary:
@@ -153,12 +138,10 @@ def _wish(body: RunRequest) -> Wish:
         raise ApiError(400, f"{rule}, not {body.name[:80]!r}", "name")
     minutes = DEFAULT_MINUTES if body.minutes is None else body.minutes
     TrainingSettings(minutes=minutes)
-    if (body.text is None) == (body.document is None) or (body.document is None) != (body.ending is None):
-        raise ApiError(400, "text is missing: give a text, or a document and its ending", "text")
     try:
-        text = body.document or (body.text or "").encode()
+        text = body.text.encode()
     except UnicodeEncodeError:
         raise ApiError(400, "text contains a lone surrogate, which is not valid text: remove it", "text") from None
     if not text.strip():
         raise ApiError(400, "text is empty: give a text to train on", "text")
-    return Wish(body.name, text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)], body.ending or ".txt")
+    return Wish(body.name, text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)])

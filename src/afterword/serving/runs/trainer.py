@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import importlib.util
-import json
 import os
 import re
 import signal
@@ -18,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
-from afterword.serving.http.failures import ApiError, busy, for_client, stopping
+from afterword.serving.http.failures import ApiError, for_client, stopping
 from afterword.storage import name_aside
 
 if TYPE_CHECKING:
@@ -33,24 +31,23 @@ ASKED = ("lines", "minutes")  # options of `afterword train` that a request to t
 TYPED = re.compile(r"--([a-z][a-z-]*[a-z])")  # an option, as a command's message names it
 SIGHUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # which Windows lacks
 STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, SIGHUP))}
+KEY = "AFTERWORD_API_KEY"  # the server's own, which no other process needs
 TAIL = 2**16  # bytes of a process's last output
 KILLED = 0.5  # seconds until a killed process has ended
-PLANS = 4  # that may wait for one another
 _Text = tuple[FileIO, tuple[int, bytes, bool]]
 """The file of a run's text and its state when written. It stays open, so that no other file is taken for it."""
 
 
 class Wish(NamedTuple):
-    """A request to train: the run's name, its text, the options of `afterword train`, and the ending of the file."""
+    """A request to train: the run's name, its text, and the options of `afterword train`."""
 
     name: str
     text: bytes
     options: list[str]
-    ending: str = ".txt"
 
     @property
     def file(self) -> str:
-        return f"{self.name}{self.ending}"
+        return f"{self.name}.txt"
 
 
 @dataclass
@@ -83,10 +80,7 @@ class Trainer:
         self._lock = threading.Lock()
         self._training: _Training | None = None
         self._failures: dict[str, str] = {}
-        self._groups: set[int] = set()  # of the processes that train or plan, and of what they start
         self._closing = False
-        self._planning = asyncio.Lock()
-        self._plans = 0
 
     def folders(self) -> dict[str, Path]:
         """Return the folders of the runs by name."""
@@ -168,10 +162,10 @@ class Trainer:
         self._held.release()
 
     def kill(self) -> None:
-        """Kill all processes that train or plan, and all that they have started. Remove the text of a run that never
+        """Kill all processes that train, and all that they have started. Remove the text of a run that never
         began."""
-        for group in tuple(self._groups):
-            _kill(group)
+        if (training := self._training) is not None:
+            _kill(training.process.pid)
         if self._lock.acquire(timeout=KILLED):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if self._training is not None:
@@ -184,46 +178,6 @@ class Trainer:
         with self._lock:
             self._settle()
             return self._failures.pop(name, None)
-
-    async def plan(self, wish: Wish) -> tuple[list[str], list[str]]:
-        """Return the lines and the notes of `afterword plan`. Raises ApiError with its error.
-
-        Plans are made one at a time, since each measures the speed of this machine.
-        """
-        if self._plans > PLANS:
-            raise busy(10)
-        self._plans += 1
-        try:
-            async with self._planning:
-                if name := await asyncio.to_thread(lambda: self.training):
-                    reason = f"{name} is being trained, and a plan measures the speed of this machine"
-                    raise ApiError(409, f"{reason}: stop it, or wait until it ends")
-                with tempfile.TemporaryDirectory(prefix="afterword-plan-") as place:
-                    return await self._plan(wish, Path(place))
-        finally:
-            self._plans -= 1
-
-    async def _plan(self, wish: Wish, place: Path) -> tuple[list[str], list[str]]:
-        await asyncio.to_thread((place / wish.file).write_bytes, wish.text)
-        process = await asyncio.create_subprocess_exec(
-            *_command(["plan", "--json", wish.file, *wish.options]),
-            **_surroundings(place, TMPDIR=str(place)),  # what it leaves when it is killed goes too
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self._groups.add(process.pid)
-        try:
-            out, stderr = await process.communicate()
-        finally:
-            if process.returncode is None:  # the client has left
-                _kill(process.pid)
-            await process.wait()
-            self._groups.discard(process.pid)
-        if process.returncode:
-            raise ApiError(400 if process.returncode == 2 else 500, _error(stderr, process.returncode))
-        found = json.loads(out)
-        return found["printed"], found["notes"]
 
     def _check_free(self) -> None:
         if self._closing:
@@ -258,12 +212,13 @@ class Trainer:
         stderr = tempfile.TemporaryFile()  # noqa: SIM115
         process = subprocess.Popen(
             _command(arguments, "afterword.cli.attended"),
-            **_surroundings(self.place),
+            cwd=self.place,
+            env={name: value for name, value in os.environ.items() if name != KEY},
+            start_new_session=True,  # so that Ctrl-C on a terminal reaches it only once, through this process
             stdin=subprocess.PIPE,  # held open by this server alone: the training ends with it
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
-        self._groups.add(process.pid)
         self._training = _Training(name, process, stderr, text)
 
     def _interrupt(self, training: _Training) -> None:
@@ -282,7 +237,6 @@ class Trainer:
         if status is None:
             return
         self._training = None
-        self._groups.discard(training.process.pid)
         assert training.process.stdin is not None
         training.process.stdin.close()
         with training.stderr as stderr:
@@ -340,14 +294,6 @@ def _taken(name: str) -> ApiError:
 def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
     """Return the command; -P keeps it from importing files of the folder."""
     return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def _surroundings(place: Path, **more: str) -> dict[str, Any]:
-    """Return the settings of a process that runs in `place`, with `more` variables and without this server's key.
-
-    It has a session of its own, so that Ctrl-C on a terminal reaches it only once, through this process."""
-    environment = {name: value for name, value in os.environ.items() if name != "AFTERWORD_API_KEY"} | more
-    return {"cwd": place, "env": environment, "start_new_session": True}
 
 
 def _kill(group: int) -> None:
