@@ -184,6 +184,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "comparison": ["plan", "bases", "filters"],
     "ends": ["plan", "bases", "filters"],
     "expectation": ["plan"],
+    "harness": ["bases"],
     "odd": ["plan", "detectors"],
     "plan": ["plan"],
     "quality": ["plan"],
