@@ -105,12 +105,15 @@ def generated_names(most: int) -> dict[str, list[str]]:
 def dga() -> None:
     train, calibrate, test = parts(shuffled(lines_of(DATA / "dga" / "benign.txt")), 80_000, 5_000, 15_000)
     families = generated_names(5_000)
-    model = load(trained_on_lines("dga", train, 2))
-    judging, grams = calibrated(model, calibrate), Grams(train, 5)
-    normal = judged(judging, test) | {"5-gram": costs(grams, test)}
-    odd = {name: judged(judging, lines) | {"5-gram": costs(grams, lines)} for name, lines in families.items()}
-    odd["all"] = {way: np.concatenate([scores[way] for scores in odd.values()]) for way in normal}
-    aucs = {name: {way: auc(scores[way], normal[way]) for way in normal} for name, scores in odd.items()}
+    model, grams = load(trained_on_lines("dga", train, 2)), Grams(train, 5)
+    both, alone = (calibrated(model.using(using), calibrate) for using in ("both", "ngram"))
+
+    def scores(lines: Lines) -> Scores:
+        return judged(both, lines) | {"n-gram alone": judged(alone, lines)[FIGURE], "5-gram": costs(grams, lines)}
+
+    normal, odd = scores(test), {name: scores(lines) for name, lines in families.items()}
+    odd["all"] = {way: np.concatenate([found[way] for found in odd.values()]) for way in normal}
+    aucs = {name: {way: auc(found[way], normal[way]) for way in normal} for name, found in odd.items()}
 
     generated = shuffled(sorted(set(chain(*families.values())) - set(train) - set(test)))
     learned, held_out = generated[: len(generated) * 4 // 5], generated[len(generated) * 4 // 5 :]

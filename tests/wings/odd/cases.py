@@ -89,7 +89,7 @@ FILES = {
 }
 REFUSED = [
     ("odd lines text", "afterword calibrate"),
-    *[(f"odd lines text {one}", f"`{one.split()[0][2:]}` is for training, but") for one in ("--network 1", "--out x")],
+    ("odd lines text --out x", "`out` is for training, but"),
     ("odd lines text --no-auto-mask", "`no_auto_mask` is for training"),
     *[(f"odd {one} text --false-alarms 1e-320", "from 1e-09 to below 1") for one in ("lines", "good")],
     *[(f"odd lines text --false-alarms {one}", f"must be from 1e-09 to below 1, not {one}") for one in (0, 1, 2)],
@@ -137,7 +137,8 @@ SERVED_REFUSALS = [
 ]
 NEEDS_MORE = ["/v1/odd"]  # routes that a plain model refuses
 TERMINAL = ["odd whole TEXT", "odd whole TEXT --as-read --all"]
-KILLED = [("-m afterword odd TEXT TEXT --network 5", "good.log")]
+WRITE = "open('big.log','w').write('open\tfile\tby\tuser\\n'*100_000)"
+KILLED = [(f"-c import\tafterword;{WRITE};list(afterword.odd('big.log','big.log'))", "big.log")]
 OTHERS = {"lines.json": "[1]"}  # files of other programs with our names
 RECORDED = {
     "calibrate": ["calibrate", "lines-0", "lines.txt", "--json"],

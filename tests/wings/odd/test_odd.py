@@ -211,9 +211,7 @@ def test_findings_are_in_one_command_and_a_kept_model_finds_them_again(tmp_path:
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from afterword.cli.main import main; main()"
 
 
-def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_each_other(
-    tmp_path: Path, run: Run
-) -> None:
+def test_lines_need_no_network_and_a_run_and_a_model_do_not_replace_each_other(tmp_path: Path, run: Run) -> None:
     good, model, folder = written(tmp_path / "good.log", lines(300, 0)), tmp_path / "model", tmp_path / "run"
     asked = ["odd", str(good), str(good), "--out", str(model)]
     assert subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *asked]).returncode == 0
@@ -231,22 +229,13 @@ def test_lines_with_fields_need_no_network_and_a_run_and_a_model_do_not_replace_
     to_model, to_folder = ("odd", good, good, "--out", model), ("odd", good, good, "--out", folder)
     for command, says in (
         (to_model, "holds a model: replace it with --overwrite"),
-        ((*to_model, "--network", "1", "--overwrite"), "holds other files, and not a run"),
+        (("train", good, "--out", model, "--overwrite"), "holds other files, and not a run"),
         (("train", good, "--base", model, "--out", folder), "no run begins from one: give another, or --base none"),
     ):
         assert says in error_line(run(*command))
     fine(run(*to_model, "--overwrite"))
-    fine(run(*to_folder, "--network", "0.01"))
-    assert load(folder).info()["training"]["steps"] > 0
+    fine(run("train", good, "--base", "none", "--minutes", "0.01", "--out", folder))
     assert "holds a run, which has a network" in error_line(run(*to_folder, "--overwrite"))
-
-
-def test_names_train_a_network_without_being_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("afterword.wings.odd.odd.MINUTES", 0.005)
-    names = written(tmp_path / "names", draw(300, 0))
-    list(afterword.odd(names, names, out=str(tmp_path / "kept")))
-    assert RunFolder(tmp_path / "kept").is_run
-    assert load(tmp_path / "kept").info()["training"]["steps"] > 0
 
 
 def test_a_model_that_is_calibrated_masks_what_odd_masks(lines_model: Path, tmp_path: Path, run: Run) -> None:

@@ -434,9 +434,10 @@ def test_an_episode_has_the_time_and_the_machine_of_its_lines() -> None:
 def test_far_more_than_the_rate_is_said() -> None:
     lines = [("x" * (k + 1), OddLine(figure=30, p_value=1e-4 if k % 2 else 0.5)) for k in range(100)]
     findings = findings_of(GoodLines(), lines)
-    reason = findings.reason(findings.listed()[0])
-    assert reason is not None
-    assert reason.startswith("50.0% of the lines are listed, not 1%: mask what changes")
+    listed = findings.listed()[0]
+    assert findings.share(listed) == 0.5
+    assert findings.has_many(listed)
+    assert not findings.has_many(listed[:20])
 
 
 def test_what_comes_again_is_usual_and_hides_nothing_else_in_its_lines() -> None:
@@ -490,8 +491,8 @@ def test_the_longest_gap_of_a_kind_is_the_most_lines_from_one_to_the_next_or_to_
 
 def test_only_a_text_of_the_late_good_lines_is_a_known_one() -> None:
     usual = GoodLines.of([f"user {'ab'[k % 2]} went {'in' if k < 60 else 'out'}" for k in range(90)])
-    assert usual.has_text("user a went out") is True
-    assert usual.has_text("user a went in") is False
+    p_values = [verdict(usual, f"user a went {one}", OddLine(p_value=1e-4)).p_value for one in ("out", "in")]
+    assert p_values[0] == 1 > 0.01 > p_values[1]
 
 
 @pytest.mark.parametrize("is_timed", [False, True])

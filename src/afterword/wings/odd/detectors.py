@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
-from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, words_of
+from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, checksum, words_of
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import Counted
 from afterword.wording import count_of
@@ -101,8 +101,8 @@ class Log:
         self.harmless = {name for detector, name in good.harmless if detector == "rate"}
         """What may come in bursts, or stop."""
 
-    def add(self, line: Placed, masked: str) -> None:
-        """Count a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""
+    def count(self, line: Placed, masked: str) -> None:
+        """Count a line, to which the user's masks were applied."""
         self.lines += 1
         equal, kind = self.good.repeated(masked)
         self.counted.add(line, equal[self.good.rates.timed], kind)
@@ -162,7 +162,7 @@ def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
     each = words_of(kind, key)  # without those that are hidden
     asked = {("text", one) for one in (each if words and len(each) == said.count("“") else {key})}
-    known = good.has_text(hidden) or ("text", hidden) in good.harmless or asked <= good.harmless.keys()
+    known = checksum(hidden) in good.late_texts or ("text", hidden) in good.harmless or asked <= good.harmless.keys()
     p_value = 1.0 if known or cost.figure <= enough else cost.p_value
     return [Verdict("text", f"odd text{said}", key, cost.figure, p_value, "", cost.odd_pieces, words)]
 

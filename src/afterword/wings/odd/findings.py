@@ -21,12 +21,13 @@ OFTEN = 2  # if more than twice as many lines as the rate promises are listed, a
 FEW = 20  # listed lines, that need no reason
 
 
-class Findings:
+class Findings(Log):
     """The findings of all lines, as they are read."""
 
     def __init__(self, good: GoodLines, rate: float, others: int) -> None:
         """Keep all findings within `rate`, and `others` next-oddest ones."""
-        self._log, self._rate, self._others, self.told = Log(good, rate), rate, others, Told()
+        super().__init__(good, rate)
+        self._others, self.told = others, Told()
         """How many lines `judge` found with each oddity. The first ones are the lines of its finding."""
         self._found: dict[tuple[bool, str, str], Oddity] = {}
         """The key says whether they are listed, what found them, and what all their lines have in common."""
@@ -35,8 +36,8 @@ class Findings:
 
     def add(self, line: Placed, masked: str, verdicts: Sequence[Verdict]) -> None:
         """Take a line. `masked` is its text with the user's masks applied, as `GoodLines.of` read the good ones."""
-        self._log.add(line, masked)
-        is_odd, continues = verdicts[0].p_value <= self._rate, self._log.good.continues(masked)
+        self.count(line, masked)
+        is_odd, continues = verdicts[0].p_value <= self.rate, self.good.continues(masked)
         if is_odd and continues and self._record is not None:
             self._record.lines.append(line)
             self._record.count += 1
@@ -48,14 +49,14 @@ class Findings:
         if is_odd or not continues:
             self._record = found[0][0] if is_odd else None
         if is_odd or found[0][0].detector == "template":
-            self._log.odd.append((self._log.lines, found[0][0], line))
+            self.odd.append((self.lines, found[0][0], line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
             for each in others[self._others :]:
                 del self._found[each]
 
     def _take(self, line: Placed, verdict: Verdict) -> Oddity:
-        is_listed = verdict.p_value <= self._rate
+        is_listed = verdict.p_value <= self.rate
         new = Oddity(verdict.detector, verdict.why, verdict.figure, verdict.p_value)
         same = self._found.setdefault((is_listed, *verdict.alike), new)
         same.count += 1
@@ -79,7 +80,7 @@ class Findings:
             if tab and one.detector == "value":  # if many words are new at a place, each is less odd
                 places[place] += 1
                 copies[one].p_value *= places[place]
-        log = copy.copy(self._log)
+        log = copy.copy(self)
         log.odd = [(number, copies.get(one, one), line) for number, one, line in log.odd]
         found = [one for each in DETECTORS.values() if each.of_log for one in each.of_log(log)]
         taken = {part for one in found for part in one.parts}
@@ -96,15 +97,16 @@ class Findings:
         for one in ranked:
             within = (pieces for other, pieces in one.others if copies.get(other) in taken_in)
             one.odd_pieces = sorted({*one.odd_pieces, *chain.from_iterable(within)})
-        listed = [one for one in ranked if one.p_value <= self._rate]
+        listed = [one for one in ranked if one.p_value <= self.rate]
         if open_episodes:
             listed = [each for one in listed for each in (one, *one.parts)]
-        return listed, [one for one in ranked if self._rate < one.p_value <= LEAST_ODD][: self._others]
+        return listed, [one for one in ranked if self.rate < one.p_value <= LEAST_ODD][: self._others]
 
-    def reason(self, listed: Sequence[Oddity]) -> str | None:
-        """Return why far more lines are listed than the rate promises, or None if they are not."""
-        count = len({line for one in listed if DETECTORS[one.detector].of_line for line in one.lines})
-        if count <= max(OFTEN * self._rate * self._log.lines, FEW):
-            return None
-        listed_now = f"{count / self._log.lines:.1%} of the lines are listed, not {100 * self._rate:.3g}%"
-        return f"{listed_now}: mask what changes, add newer good lines, or accept what is harmless"
+    def share(self, listed: Sequence[Oddity]) -> float:
+        """Return the fraction of all lines that detectors of lines have `listed`."""
+        lines = {line for one in listed if DETECTORS[one.detector].of_line for line in one.lines}
+        return len(lines) / max(1, self.lines)
+
+    def has_many(self, listed: Sequence[Oddity]) -> bool:
+        """Return whether far more lines are `listed` than the rate promises."""
+        return self.share(listed) * self.lines > max(OFTEN * self.rate * self.lines, FEW)

@@ -222,7 +222,7 @@ class GoodLines:
                 good.late += 1
                 if line.kind not in good.places:
                     good.late_kinds.append(text)
-                good.late_texts.add(_checksum(good.hide(text)))
+                good.late_texts.add(checksum(good.hide(text)))
             if number >= len(lines) // FIRST:
                 good.judged += 1
                 if new := [*good.surprises(line, good.levels)]:
@@ -240,10 +240,6 @@ class GoodLines:
                 now = places.get(kind, {}).items()
                 places[kind] = before | {at: one.with_values(before[at]) if at in before else one for at, one in now}
         return replace(self, places=places, accepted=known.accepted, accepted_as=known.accepted_as)
-
-    def has_text(self, hidden: str) -> bool:
-        """Return whether a late line had this text, masked."""
-        return _checksum(hidden) in self.late_texts
 
     def hide(self, text: str) -> str:
         """Return `text` with `MARK` in place of what always changes, and a usual value in place of each accepted one,
@@ -438,7 +434,7 @@ def words_of(kind: str, key: str) -> set[str]:
     return {f"{kind} {word}" for word in re.findall("“[^”]*”", key)}
 
 
-def _checksum(text: str) -> int:
+def checksum(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "replace"))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, replace
 from itertools import accumulate
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, ClassVar
 
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
-from afterword.errors import ModelError, OptionError
-from afterword.language_model import LanguageModel, ModelLike, complete_card, name_of
+from afterword.errors import AfterwordError, ModelError, OptionError
+from afterword.language_model import LanguageModel, ModelLike, name_of
 from afterword.learning.validation import learn_ngram
 from afterword.model.folder.card import card
 from afterword.model.folder.defaults import LINES as WRITING
@@ -23,12 +24,10 @@ from afterword.model.network.config import Config, weight_shapes
 from afterword.model.ngram.tables import HIGHEST_ORDER
 from afterword.operations.operation import Record, Request, Sources, argument, operation, path_names
 from afterword.operations.options import Masking
-from afterword.operations.work import Work
-from afterword.planning.training_plan import TrainingSettings
-from afterword.runs.begin import begin
+from afterword.operations.work import ProgressShown, Work
 from afterword.runs.environment import versions
-from afterword.runs.folder import RunFolder, check_run_place
-from afterword.settings import OnProgress, setting, settings_class
+from afterword.runs.folder import RunFolder
+from afterword.settings import OnProgress, ignore_progress, setting, settings_class
 from afterword.storage import temporary_folder
 from afterword.text.corpus import TextSettings
 from afterword.text.decoding import Encoding
@@ -38,10 +37,11 @@ from afterword.text.lines import Masks
 from afterword.wings.odd.calibrate import normal_lines, writable
 from afterword.wings.odd.calibration import check_enough, check_false_alarms
 from afterword.wings.odd.clocks import clocks
-from afterword.wings.odd.detectors import DETECTORS, Placed, Told, Verdict, judge
+from afterword.wings.odd.detectors import DETECTORS, Oddity, Placed, Told, Verdict, judge
 from afterword.wings.odd.fields import are_events
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.good_lines import GoodLines
+from afterword.wings.odd.helpful_masks import helpful_masks
 from afterword.wings.odd.normal import (
     OddLine,
     calibrated,
@@ -54,28 +54,24 @@ from afterword.wings.odd.normal import (
 from afterword.wording import escaped, has_colours, listed_names, printable
 
 RATE = 0.01  # of false alarms, by default
-MINUTES = 2.0  # of training on lines without fields, by default
 LEAST = 50  # good lines
-HELD_OUT = 10  # the last tenth of the training lines decides which model is best, and whether a network pays
-TRIAL = 0.2  # of the time, after which a network that does not pay is abandoned
 MOST_LEARNED = 1_000_000  # the last characters, of which n-grams are counted; each takes 50 bytes of memory
-PAYS = 0.99  # of the n-gram's cost, at most, if the network is worth its time
 MOST_NAMED = 10  # masked fields
+TRIED, HELPS = 3, 0.5  # masks that are tried, and the fraction of the lines, at most, that a helpful one would list
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around the reason on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
 OF_COST = ("template", "text")  # whose odd parts are those that cost most, in the text itself
 DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
-OF_TRAINING = ("network", "out", "overwrite", "auto_mask")
+OF_TRAINING = ("out", "overwrite", "auto_mask")
 
 
 @settings_class()
 class Odd(Masking, Encoding, Request):
     """Print what does not belong in FILE, compared with the lines of GOOD, as PATH:LINE: REASON  text.
 
-    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). A model learns
-    the first two thirds of good lines, and the last third calibrates it. `out` keeps the model. It is an n-gram, which
-    takes a second. A network is trained too on lines without fields, such as names, or if you ask for one (`network`).
+    GOOD is a text of good lines, or a model that was calibrated on normal lines (afterword calibrate). An n-gram learns
+    the first two thirds of good lines in a second, and the last third calibrates it. `out` keeps the model.
 
     A line is odd if no good line is of its kind, if a value is new or out of range at its place, or if its text costs
     the model more than usual. `false_alarms` is the fraction of normal lines that may be as odd. Bursts of equal lines
@@ -93,18 +89,12 @@ class Odd(Masking, Encoding, Request):
 
     example = "odd good.log today.log --false-alarms 0.001"
     over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
-    first = ("false_alarms", "mask", "out", "network", "top", "all", "as_read", "accepted")
+    first = ("false_alarms", "mask", "out", "top", "all", "as_read", "accepted")
 
     good: Annotated[ModelLike, argument("good lines, or a calibrated model")]
     files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
     _: KW_ONLY
     false_alarms: float = setting("flag up to this fraction of normal lines", default=RATE, metavar="RATE", served=True)
-    network: float | None = setting(
-        f"also train a network, for at most this time (default: {MINUTES:g} on names, which have no fields; else none)",
-        default=None,
-        above=0,
-        metavar="MINUTES",
-    )
     top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
     as_read: bool = setting("print each odd line as soon as it is read", default=False)
     all: bool = setting("also print each episode's findings; with `as_read`, every line", default=False, served=True)
@@ -214,24 +204,13 @@ def said(why: str, is_odd: bool) -> str:
 @operation(Odd, path="/v1/odd", show=findings_shown)
 def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
     check_false_alarms(request.false_alarms)
-    files, source = path_names(request.files), name_of(request.good)
-    if request.accepted != (not files):
+    if request.accepted != (not path_names(request.files)):
         raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
-    if work.is_model(request.good):
-        model = work.model(request.good)
-        if wrong := [name for name in request.given_names if name in OF_TRAINING]:
-            name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
-            raise OptionError(f"`{name}` is for training, but {source} is a model already: leave it out")
-        if request.accepted:
-            work.rows(AcceptedLine, {})
-            yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
-            return
-        work.check(files)
-        model = _check_model(model, request, work)
-    else:
-        if request.accepted:
-            raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
-        model = _learn(request, work)
+    model = _kept_model(request, work) if work.is_model(request.good) else _learn(request, work)
+    if request.accepted:
+        work.rows(AcceptedLine, {})
+        yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
+        return
     if request.as_read:
         has_reasons = bool(good_lines_of(model).places)
         work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
@@ -241,19 +220,57 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
                 yield OddRow.of(line, file=file, **reason)
         return
     work.rows(OddFinding, {})
-    most = request.top or READ
-    found = Findings(good_lines_of(model), request.false_alarms, most)
-    for file, line, masked, verdicts in _judged(request, work, model, found.told):
-        found.add(Placed(file, line.line, line.text), masked, verdicts)
-    odd_ones, following = found.listed(open_episodes=request.all)
-    if many := found.reason(odd_ones):
-        work.note(many)
+    found, odd_ones, following = _found(request, work, model)
+    if found.has_many(odd_ones):
+        helps = _mask_that_helps(request, work, found, odd_ones)
+        listed = f"{found.share(odd_ones):.1%} of the lines are listed, not {100 * request.false_alarms:.3g}%"
+        does = f"{helps}; or" if helps else "mask what changes,"
+        work.note(f"{listed}: {does} add newer good lines, or accept what is harmless")
     if not odd_ones:
         work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
     odd_ones = odd_ones[: request.top]
-    following = following[: max(0, most - len(odd_ones))]
+    following = following[: max(0, (request.top or READ) - len(odd_ones))]
     for number, one in enumerate([*odd_ones, *following], 1):
         yield OddFinding.of(one, finding=number, odd=number <= len(odd_ones))
+
+
+def _found(request: Odd, work: Work, model: LanguageModel) -> tuple[Findings, list[Oddity], list[Oddity]]:
+    """Return all findings, those within the rate, and the next-oddest ones."""
+    found = Findings(good_lines_of(model), request.false_alarms, request.top or READ)
+    for file, line, masked, verdicts in _judged(request, work, model, found.told):
+        found.add(Placed(file, line.line, line.text), masked, verdicts)
+    return found, *found.listed(open_episodes=request.all)
+
+
+class _Trial(Work):
+    """Work that nobody watches."""
+
+    def note(self, *notes: str) -> None: ...
+
+    def progress(self, what: str, unit: str = "", streams: bool = False) -> ProgressShown:
+        return contextlib.nullcontext(ignore_progress)
+
+
+def _mask_that_helps(request: Odd, work: Work, found: Findings, listed: Sequence[Oddity]) -> str | None:
+    """Return a mask with which far fewer lines would be listed, and how many, if one is found by judging them again.
+
+    That needs files, which can be read twice, and lines with fields.
+    """
+    files = (name_of(request.good), *path_names(request.files))
+    if found.good.is_plain or not all(Path(file).is_file() for file in files):
+        return None
+    words = [(line.text, at) for one in listed if (line := one.oddest) for at, _ in one.odd_pieces]
+    shares = dict[str, float]()
+    for mask in helpful_masks(words)[:TRIED]:
+        with work.progress("trying masks"), contextlib.suppress(AfterwordError):  # a file may have changed
+            trial = replace(request, mask=(*request.mask, mask), out=None, overwrite=False)
+            again, odd_ones, _ = _found(trial, _Trial(), _learn(trial, _Trial()))
+            shares[mask] = again.share(odd_ones)
+            if not again.has_many(odd_ones):
+                break
+    best = min(shares, key=shares.__getitem__, default="")
+    helps = shares.get(best, 1.0) <= HELPS * found.share(listed)
+    return f"`mask` {quote(best)} would list {shares[best]:.1%}" if helps else None
 
 
 Judged = tuple[str, OddLine, str, list[Verdict]]
@@ -292,11 +309,18 @@ def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict
     return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
 
 
-def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageModel:
-    """Return `model` as it was calibrated.
+def _kept_model(request: Odd, work: Work) -> LanguageModel:
+    """Return the model as it was calibrated.
 
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
+    model = work.model(request.good)
+    if wrong := [name for name in request.given_names if name in OF_TRAINING]:
+        name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
+        raise OptionError(f"`{name}` is for training, but {name_of(request.good)} is a model already: leave it out")
+    if request.accepted:
+        return model
+    work.check(path_names(request.files))
     if before := calibration_of(model):
         model = model.using(before.using)
     calibration, good = check_calibrated(model), good_lines_of(model)
@@ -307,9 +331,10 @@ def _check_model(model: LanguageModel, request: Odd, work: Work) -> LanguageMode
 
 
 def _learn(request: Odd, work: Work) -> LanguageModel:
-    source, files = name_of(request.good), path_names(request.files)
-    work.check([source, *files])
-    rate = request.false_alarms
+    source, rate = name_of(request.good), request.false_alarms
+    if request.accepted:
+        raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
+    work.check([source, *path_names(request.files)])
     with work.progress(f"reading {source}"):
         lines = normal_lines([source], request.decoding, work)
     needed = max(LEAST, math.ceil(1 / rate) - 1)
@@ -322,9 +347,8 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
         texts = [*map(Masks(masks), lines)]
         good = GoodLines.of(texts, None if request.auto_mask else {})
     vocabulary = "words" if are_events(texts) else "char"
-    minutes = request.network or (MINUTES if good.is_plain and vocabulary == "char" else None)
     if request.out is not None:
-        _check_out(Path(request.out), request.overwrite, minutes is not None)
+        _check_out(Path(request.out), request.overwrite)
     if masked := [*(f"times such as {printable(one)}" for one in times.values()), *good.masked_names]:
         more = f" and {len(masked) - MOST_NAMED:,} more" if len(masked) > MOST_NAMED else ""
         work.say(f"masked: {', '.join(masked[:MOST_NAMED])}{more}")
@@ -333,37 +357,28 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
     enough = next((number for number, length in enumerate(lengths, 1) if length > MOST_LEARNED), begin)
     early, late = ([*map(good.hide, some)] for some in (texts[begin - enough : begin], texts[begin:]))
     del lines, texts, lengths  # 30 MB of a long log
-    with temporary_folder() as temporary:
-        out = temporary / "a model" if request.out is None else Path(request.out)
+    with temporary_folder() as temporary, work.progress("counting the n-grams"):
         name = Path(source).name if source != "-" else "lines"  # it is in the model's card
-        if minutes is not None:
-            model = _train(request, work, minutes, temporary / name, early, vocabulary, out)
-        else:
-            with work.progress("counting the n-grams"):
-                model = _count_ngrams(temporary / name, early, vocabulary)
-        with work.progress("calibrating") as on_progress:
-            model = calibrated(model, late, masks=masks, on_progress=on_progress)
-        model = with_good_lines(model, good)
-        if request.out is not None:
-            with writable(request.out) as place:
-                model.save(place)
+        model = _count_ngrams(temporary / name, early, vocabulary)
+    with work.progress("calibrating") as on_progress:
+        model = with_good_lines(calibrated(model, late, masks=masks, on_progress=on_progress), good)
+    if request.out is not None:
+        with writable(request.out) as place:
+            model.save(place)
     if doubt := check_calibrated(model).holds_roughly(rate):
         work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 
 
-def _check_out(out: Path, overwrite: bool, with_network: bool) -> None:
-    """Raise RunError or ModelError if the model cannot be kept in `out`: with a network a run, without one a model."""
-    if with_network:
-        check_run_place(RunFolder(out), overwrite, {})
-    elif out.exists() and not out.is_dir():
+def _check_out(out: Path, overwrite: bool) -> None:
+    """Raise RunError or ModelError if the model cannot be kept in `out`."""
+    if out.exists() and not out.is_dir():
         raise ModelError(f"{out} is a file: give `out` a folder")
-    elif RunFolder(out).is_run:
-        raise ModelError(f"{out} holds a run, which has a network: give `out` another folder, or `network`")
-    else:
-        check_replaceable(out)
-        if out.is_dir() and any(out.iterdir()) and not overwrite:
-            raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
+    if RunFolder(out).is_run:
+        raise ModelError(f"{out} holds a run, which has a network: give `out` another folder")
+    check_replaceable(out)
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise ModelError(f"{out} holds a model: replace it with `overwrite`, or give `out` another folder")
 
 
 def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> LanguageModel:
@@ -371,7 +386,7 @@ def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> Lang
 
     Each model has a network. This one's has one unit and has learned nothing, and no weight in any prediction.
     """
-    _write(training, lines)
+    training.write_text("\n".join([*lines, ""]), "utf-8")
     text = TextSettings(lines=True, vocabulary=vocabulary)
     with text.read([training]) as corpus:
         encoded = encode(corpus, learn_tokenizer(corpus, vocabulary, text.lowercase), training.parent)
@@ -383,41 +398,3 @@ def _count_ngrams(training: Path, lines: Sequence[str], vocabulary: str) -> Lang
     saved = SavedModel(config, weights, tokenizer, encoded.unseen, about, ngram=ngram, mixture_weight=1.0)
     saved = replace(saved, writing=WRITING)
     return LanguageModel(saved, card(saved, samples=[], command="afterword odd . FILE"), using="ngram")
-
-
-def _train(
-    request: Odd, work: Work, minutes: float, training: Path, lines: Sequence[str], vocabulary: str, out: Path
-) -> LanguageModel:
-    """Train on `lines`, written to the file `training`; stop after a part of the time if the network does not pay.
-
-    The last of the lines are held out. The n-gram alone predicts if the network does not pay.
-    """
-    validation, held_out = training.with_name("held-out lines"), max(1, len(lines) // HELD_OUT)
-    _write(training, lines[:-held_out])
-    _write(validation, lines[-held_out:])
-    text = TextSettings(validation=validation, lines=True, vocabulary=vocabulary)
-    with work.progress("reading the text and planning"):
-        # the shipped base is for prose, and reading with it takes several times as long
-        run = begin([training], out, text, TrainingSettings(base="none", minutes=minutes), overwrite=request.overwrite)
-    run.take_notes()  # about a text that is not the user's
-    began = time.monotonic()
-
-    def enough() -> bool:
-        measured = run.model.about["validation"] if run.model else None
-        return not _pays(measured or {}) and time.monotonic() - began >= TRIAL * 60 * minutes
-
-    work.train(run, kept=False, enough=enough)
-    run.take_notes()
-    model = complete_card(out)
-    if _pays(model.about["validation"] or {}):
-        return model
-    work.say(f"the network did not lower the n-gram's cost by {1 - PAYS:.0%}: the n-gram alone judges texts")
-    return model.using("ngram")
-
-
-def _write(file: Path, lines: Sequence[str]) -> None:
-    file.write_text("\n".join([*lines, ""]), "utf-8")
-
-
-def _pays(measured: Mapping[str, float]) -> bool:
-    return "ngram" not in measured or measured["nats_per_character"] < PAYS * measured["ngram"]
