@@ -34,6 +34,7 @@ from afterword.text.encoded import EncodedCorpus
 
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
+LEAST_SMALLER = 1.5  # times fewer units, for which a run begins anew
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -70,6 +71,15 @@ def make_plan(encoded: EncodedCorpus, settings: TrainingSettings, start: Startin
     return planner.plan(ngram)
 
 
+def smaller_recipe(encoded: EncodedCorpus, settings: TrainingSettings, recipe: Recipe, pace: float) -> Recipe | None:
+    """Return a recipe for a smaller network, if it suits the minutes of `settings` better than `recipe`.
+
+    A step of `recipe` takes `pace` seconds, because other processes take part of the machine's time. Returns None if
+    the network should stay.
+    """
+    return Planner(encoded, settings).slowed(recipe, pace)
+
+
 class Planner:
     """The numbers of a run that are known already, and the times from which the others follow."""
 
@@ -89,6 +99,7 @@ class Planner:
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))
         self.first, _ = self._fixed.get("hidden_size", (open_size, ""))
         self._times = StepTimes(encoded, self.first, self.recipe)
+        self._load: float | None = None  # the time of a step ÷ its time alone, if a run has shown it
 
     def plan(self, ngram: Ngram) -> Plan:
         """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`."""
@@ -97,19 +108,11 @@ class Planner:
         untouched = start.untrained.with_ngram(ngram, encoded.tokenizer) if start.untrained else None
         if is_timed:
             self._choose_fastest()
-        size, why = self._size()
-        while is_timed and self._times.measure(size):
-            size, why = self._size()
+        size, why = self._measured_size()
         if self._base is not None:
             taught = self._steps(size, alone=True) / math.ceil(self._steps_per_pass)
             self._fixed["distillation"] = tuning.distillation(0.0 if untouched is None else untouched.gain, taught)
-        choices = self._choices(size, self._steps(size)) | {"hidden_size": (size, why)}
-        choices |= {"dropout": self._dropout(self._steps(size, alone=True))} | self._asked
-        if self._limit is tuning.OF_TEXT:
-            per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
-            dropped = tuning.weight_dropout(choices["dropout"][0], choices["steps"][0], per_token)
-            rate = tuning.learning_rate(size, dropped[0])
-            choices |= {"weight_dropout": dropped, "learning_rate": rate} | self._asked
+        choices = self._numbers(size, why)
         if is_timed:
             steps, passes = choices["steps"]
             choices["steps"] = steps, f"{passes}, at {1000 * self._step_time(size).now:.0f} ms per step here"
@@ -124,6 +127,31 @@ class Planner:
             self._base,
             ngram if recipe.ngram == HIGHEST_ORDER else None,
         )
+
+    def slowed(self, recipe: Recipe, pace: float) -> Recipe | None:
+        """Return a recipe for a machine on which a step of `recipe` takes `pace` seconds, if its network is smaller."""
+        self._times.measure(recipe.hidden_size)
+        self._load = pace / self._times(recipe.hidden_size).alone
+        size, why = self._measured_size()
+        return _recipe(self._numbers(size, why)) if size * LEAST_SMALLER <= recipe.hidden_size else None
+
+    def _measured_size(self) -> Choice[int]:
+        """Return the units of the run, after measuring the sizes that come into question."""
+        size, why = self._size()
+        while self._minutes is not None and self._times.measure(size):
+            size, why = self._size()
+        return size, why
+
+    def _numbers(self, size: int, why: str) -> Choices:
+        """Return every number of a run of `size` units, which `why` gives the reason for."""
+        choices = self._choices(size, self._steps(size)) | {"hidden_size": (size, why)}
+        choices |= {"dropout": self._dropout(self._steps(size, alone=True))} | self._asked
+        if self._limit is tuning.OF_TEXT:
+            per_token = tuning.weights(size, choices["num_layers"][0]) / self._tokens
+            dropped = tuning.weight_dropout(choices["dropout"][0], choices["steps"][0], per_token)
+            rate = tuning.learning_rate(size, dropped[0])
+            choices |= {"weight_dropout": dropped, "learning_rate": rate} | self._asked
+        return choices
 
     def recipe(self, size: int) -> Recipe:
         """Return the recipe of `size` units, to measure a step."""
@@ -180,7 +208,10 @@ class Planner:
             self._fixed |= candidates[self._times.fastest(self.first, [_recipe(choices | one) for one in candidates])]
 
     def _size(self) -> Choice[int]:
-        """Return the units of the run, as if nothing else ran here: a network cannot grow when other programs stop."""
+        """Return the units of the run, as if nothing else ran here: a network cannot grow when other programs stop.
+
+        If other programs go on, the run begins anew with a smaller one (`slowed`).
+        """
         return self._fixed.get("hidden_size") or self._size_by_rule()
 
     def _size_by_rule(self) -> Choice[int]:
@@ -198,7 +229,8 @@ class Planner:
 
     def _steps_in_time(self, size: int, alone: bool) -> float:
         step = self._step_time(size)
-        return (self._minutes or 0.0) * 60 * (1 - tuning.EVALUATION_SHARE) / (step.alone if alone else step.now)
+        seconds = step.alone * self._load if self._load else step.alone if alone else step.now
+        return (self._minutes or 0.0) * 60 * (1 - tuning.EVALUATION_SHARE) / seconds
 
     def _steps(self, size: int, alone: bool = False) -> int:
         """Return the number of steps of a run, with the other processes of now, or `alone`."""

@@ -116,7 +116,8 @@ def begin(
             asked, recipe, plan.expected, ready.text, encoded.fingerprint, versions(), environments, base=base_used
         )
         new.write_record(record)
-    return Run(folder, record, EncodedCorpus.open(folder.corpus), ready.notes, opened=opened, ngram=plan.ngram)
+    encoded = EncodedCorpus.open(folder.corpus)
+    return Run(folder, record, encoded, ready.notes, opened=opened, ngram=plan.ngram, settings=training)
 
 
 @contextmanager

@@ -245,6 +245,11 @@ class RunFolder:
         for old in [one for one in self.checkpoints if one < step][: 1 - KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)
 
+    def drop_all_checkpoints(self) -> None:
+        """Remove every state: the run begins anew."""
+        for step in self.checkpoints:
+            self._checkpoint_path(step).unlink(missing_ok=True)
+
     def read_checkpoint(self, step: int) -> Checkpoint:
         """Return the state of `step`. Raises ModelError if it is damaged."""
         tensors, position = read_tensors(self._checkpoint_path(step))

@@ -14,14 +14,22 @@ from afterword.errors import NotFiniteError
 from afterword.learning.batches import training_batches
 from afterword.learning.device import memory_reported
 from afterword.learning.learner import Learner
-from afterword.learning.recipe import Schedule
+from afterword.learning.recipe import Recipe, Schedule
 from afterword.learning.validation import Best, HeldOut
 from afterword.runs.record import Position, Progress
 from afterword.runs.run import Run
+from afterword.runs.threads_now import ThreadsNow
 from afterword.runs.time_left import Clock, TimeLeft
 
 LOOKS = 400  # looks at the clock, about, in a run with a time limit
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints, if no number of steps is asked for
+
+
+class _TooBig(Exception):
+    """The network is too big for the time that other processes leave; `recipe` has a smaller one."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
 
 
 def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Generator[Progress, None, None]:
@@ -40,6 +48,8 @@ def train_run(run: Run, should_stop: Callable[[], bool] = lambda: False) -> Gene
                 break
             except NotFiniteError as trouble:
                 run.roll_back(trouble)
+            except _TooBig as found:
+                run.begin_anew(found.recipe)
         run.team.leave()
     finally:
         run.folder.unlock()
@@ -49,7 +59,6 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     """Raise NotFiniteError, and keep nothing of it, if a loss, a gradient or a weight is not a finite number."""
     recipe, team, encoded = run.recipe, run.team, run.encoded
     length = encoded.training_characters / len(encoded.training)  # of a token, in characters
-    torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(encoded.tokenizer), recipe, team)
     batches = training_batches(encoded, recipe)
     held_out = HeldOut(encoded, recipe, run.learn_ngram())
@@ -65,11 +74,15 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         run.save_model(learner, None)
 
     schedule.follow(learner.step, run.record.corrections)
+    torch.set_num_threads(run.threads(learner.step))
+    threads = ThreadsNow(recipe.threads, run.threads(learner.step))
     while learner.step < schedule.steps:
         if learner.step == run.record.begun_again:
             run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
+        before, processor = time.perf_counter(), time.thread_time()
         cost = learner.learn(batch, rate)
+        took = time.perf_counter() - before, time.thread_time() - processor
         if not math.isfinite(cost):
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens
@@ -78,6 +91,10 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
         if not decided:
             _correct_steps(run, schedule, forecast, step, clock.now)
+            if run.follows_machine and step >= run.last_change and (count := threads.took(*took)):
+                run.change_threads(step, count)
+        if run.last_change >= step:
+            torch.set_num_threads(run.threads(step))
         schedule.follow(step, run.record.corrections)
         last = step == schedule.steps  # unless a second training begins here, or the record gives more time
 
@@ -156,6 +173,8 @@ def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, 
     if run.minutes is None or not looking:
         return
     forecast.look(step, now)
+    if recipe := run.smaller_recipe(step, now, forecast.pace):
+        raise _TooBig(recipe)
     fitting = forecast.again(step, run.minutes) if ending else forecast.correction(schedule.steps)
     steps = int(run.team.from_first(fitting or schedule.steps))
     if steps != schedule.steps:

@@ -87,6 +87,7 @@ class RunRecord:
     versions: dict[str, str]
     environments: tuple[Environment, ...]
     corrections: Pairs = ()  # (step, steps) for each change of the number of steps
+    threads: Pairs = ()  # (step, threads) for each change of the number of threads
     rollbacks: tuple[int, ...] = ()  # steps to which the run rolled back because of a loss that was not finite
     stages: tuple[Stage, ...] = ()
     ended: Ended | None = None

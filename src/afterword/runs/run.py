@@ -32,6 +32,8 @@ from afterword.model.folder.saved import SavedModel, outliving, save_model
 from afterword.model.network.cells import CELLS
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
+from afterword.planning.auto import smaller_recipe
+from afterword.planning.training_plan import TrainingSettings
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.runs.record import Ended, Position, Progress, RunRecord, bits
 from afterword.text.encoded import EncodedCorpus
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.8  # fraction of the planned steps for which the expected range holds
 MOST_ROLLBACKS = 5
+BEGINNING = 0.1  # of the time, after which the run may begin anew with a smaller network
 CARRIES = 0.95  # from this weight of the n-gram on, the user reads that the LSTM has hardly any part in a model
 OPENINGS = 2**20  # tokens of the training text that a model of windows is saved with, to start writing from
 
@@ -102,8 +105,12 @@ class Run:
         *,
         opened: float | None = None,
         ngram: Ngram | None = None,
+        settings: TrainingSettings | None = None,
     ) -> None:
-        """`opened` is when work on it began, by the monotonic clock; `ngram` is the one that its plan has counted."""
+        """`opened` is when work on it began, by the monotonic clock; `ngram` is the one that its plan has counted.
+
+        With `settings`, those that it was planned from, it begins anew with a smaller network if the machine is slow.
+        """
         self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
         self.base_name = None if record.base is None else record.base.name
         """The name of the model that the run began from."""
@@ -114,7 +121,7 @@ class Run:
         self.preparation: float | None = None  # seconds from its opening to its first step
         self.stopped = False  # before its end, on request
         self._opened = time.monotonic() if opened is None else opened
-        self._ngram = ngram
+        self._ngram, self._settings = ngram, settings
         self.writes = DeferredWrites(notes)
 
     @property
@@ -190,6 +197,49 @@ class Run:
         learner.begin_again(self.folder.read_base(learner.network.config), self.record.begun_again or 0)
         if isinstance(batches, Lanes):
             batches.shift()
+
+    @property
+    def follows_machine(self) -> bool:
+        """Whether the number of threads may change with what other processes leave: never if the steps are given."""
+        return self.minutes is not None and self.recipe.device == "cpu" and self.team is ALONE
+
+    @property
+    def last_change(self) -> int:
+        """The step of the last change of the number of threads."""
+        return self.record.threads[-1][0] if self.record.threads else 0
+
+    def threads(self, step: int) -> int:
+        """Return the number of threads after `step` steps."""
+        return next((count for at, count in reversed(self.record.threads) if at <= step), self.recipe.threads)
+
+    def change_threads(self, step: int, count: int) -> None:
+        """Record that the steps after `step` are computed by `count` threads."""
+        self.change_record(threads=(*self.record.threads, (step, count)))
+
+    def smaller_recipe(self, step: int, now: float, pace: float) -> Recipe | None:
+        """Return a recipe for a smaller network, if other processes leave too little time for this one.
+
+        It is decided once, when a tenth of the time is over; a step takes `pace` seconds.
+        """
+        settings, minutes = self._settings, self.minutes
+        if settings is None or minutes is None or now < BEGINNING * minutes * 60:
+            return None
+        self._settings = None
+        if self.record.base is not None or self.recipe.recipe != "auto" or not self.follows_machine:
+            return None
+        settings = replace(settings, minutes=minutes - now / 60, threads=self.threads(step))
+        return smaller_recipe(self.encoded, settings, self.recipe, pace)
+
+    def begin_anew(self, recipe: Recipe) -> None:
+        """Begin from the first step with another recipe, as if it had been planned so."""
+        had = f"{self.recipe.hidden_size:,} units"
+        self.notes.append(
+            f"other programs take most of this machine's time: the run begins anew with {recipe.hidden_size:,} units "
+            f"instead of {had}, which learn more in the {recipe.minutes:.3g} minutes that are left"
+        )
+        self.folder.drop_all_checkpoints()  # before the record: they suit its old recipe alone
+        self.change_record(plan=recipe, expected=None, corrections=(), threads=(), rollbacks=())
+        self.saved, self.seconds = None, 0.0
 
     def prepared(self, step: int) -> None:
         """Note that the run is ready to continue after `step` steps, once all ranks are; drop what was reported since.

@@ -40,7 +40,8 @@ class TimeLeft:
     def __init__(self, recipe: Recipe, step: int, now: float) -> None:
         self._recipe = recipe
         self._first, self._step, self._now, self._aside = step, step, now, 0.0
-        self._pace = 0.0  # seconds per step, without evaluations and saves
+        self.pace = 0.0
+        """Seconds per step, without evaluations and saves."""
         self._watched = 0.0  # seconds
         self._evaluation: float | None = None  # seconds per evaluation, with writing its model
         self._memory = max(LEAST_MEMORY, MEMORY * 60 * (recipe.minutes or 0.0))
@@ -64,7 +65,7 @@ class TimeLeft:
         self._watched += seconds
         # an average over everything so far, and later over the memory
         newest = max(-math.expm1(-seconds / self._memory), seconds / self._watched)
-        self._pace += newest * (seconds / (step - self._step) - self._pace)
+        self.pace += newest * (seconds / (step - self._step) - self.pace)
         self._step, self._now, self._aside = step, now, 0.0
 
     def correction(self, steps: int) -> int | None:
@@ -75,7 +76,7 @@ class TimeLeft:
         missed = rest - self.seconds_left(steps)
         if abs(missed) <= max(MISS_OF_ALL * self._recipe.minutes * 60, MISS_OF_REST * rest):
             return None
-        possible = range(self._step + 2, self._step + 2 + max(0, int(rest / self._pace)))
+        possible = range(self._step + 2, self._step + 2 + max(0, int(rest / self.pace)))
         fitting = self._step + 1 + bisect_right(possible, rest, key=self.seconds_left)
         fitting = min(fitting, self._recipe.most_steps or fitting)
         return None if fitting == steps else fitting
@@ -91,7 +92,7 @@ class TimeLeft:
 
     def seconds_left(self, steps: int) -> float:
         """Return the seconds left of a run of `steps` steps, with an evaluation that is due now and the last one."""
-        left = (steps - self._step) * self._pace
+        left = (steps - self._step) * self.pace
         if self._evaluation is None:  # none yet: use the share of time that the plan leaves for them
             return left / (1 - EVALUATION_SHARE)
         every = self._recipe.evaluate_every
