@@ -21,7 +21,7 @@ from afterword.runs.run import Run
 from afterword.runs.threads_now import ThreadsNow
 from afterword.runs.time_left import Clock, TimeLeft
 
-LOOKS = 400  # looks at the clock, about, in a run with a time limit
+LOOKS, LATE = 400, 100  # looks at the clock, about, in a run with a time limit; and at least so many
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints, if no number of steps is asked for
 
 
@@ -59,6 +59,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     """Raise NotFiniteError, and keep nothing of it, if a loss, a gradient or a weight is not a finite number."""
     recipe, team, encoded = run.recipe, run.team, run.encoded
     length = encoded.training_characters / len(encoded.training)  # of a token, in characters
+    torch.set_num_threads(recipe.threads)
     learner = Learner(recipe.config(encoded.tokenizer), recipe, team)
     batches = training_batches(encoded, recipe)
     held_out = HeldOut(encoded, recipe, run.learn_ngram())
@@ -80,9 +81,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         if learner.step == run.record.begun_again:
             run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
-        before, processor = time.perf_counter(), time.thread_time()
+        before = clock.now
         cost = learner.learn(batch, rate)
-        took = time.perf_counter() - before, time.thread_time() - processor
+        took = clock.now - before
         if not math.isfinite(cost):
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens
@@ -91,7 +92,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
         if not decided:
             _correct_steps(run, schedule, forecast, step, clock.now)
-            if run.follows_machine and step >= run.last_change and (count := threads.took(*took)):
+            if run.follows_machine and step >= run.last_change and (count := threads.took(took)):
                 run.change_threads(step, count)
         if run.last_change >= step:
             torch.set_num_threads(run.threads(step))
@@ -169,8 +170,10 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
 def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, now: float) -> None:
     """Let the clock correct the number of steps now and then, and at the end decide on a second training."""
     ending = step == schedule.steps
-    looking = run.may_begin_again(step) if ending else step % max(1, run.recipe.steps // LOOKS) == 0
-    if run.minutes is None or not looking:
+    if run.minutes is None or (ending and not run.may_begin_again(step)):
+        return
+    late = now - forecast.looked > run.minutes * 60 / LATE  # steps take much longer than planned
+    if not (ending or late or step % max(1, run.recipe.steps // LOOKS) == 0):
         return
     forecast.look(step, now)
     if recipe := run.smaller_recipe(step, now, forecast.pace):

@@ -58,6 +58,8 @@ def resume(
             if record.fingerprint != encoded.measured_fingerprint():
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
             record, notes = take_settings(folder, record, asked or {})
+            if "threads" in (asked or {}):
+                record = replace(record, threads=())
             run = Run(folder, record, encoded, notes)
             check_gpu(run)
             if sources:
@@ -173,6 +175,7 @@ def extend(run: Run, more_minutes: float) -> None:
     minutes = (planned or (seconds + (ended_at - step) * pace) / 60) + more_minutes
     run.change_record(
         corrections=(*corrections, (step, steps)),
+        threads=tuple(pair for pair in run.record.threads if pair[0] <= step),
         rollbacks=tuple(to for to in run.record.rollbacks if to <= step),
         begun_again=None if step < (run.record.begun_again or 0) else run.record.begun_again,
         stages=(*run.record.stages, Stage(step, steps, minutes, {"more_minutes": more_minutes})),

@@ -200,8 +200,9 @@ class Run:
 
     @property
     def follows_machine(self) -> bool:
-        """Whether the number of threads may change with what other processes leave: never if the steps are given."""
-        return self.minutes is not None and self.recipe.device == "cpu" and self.team is ALONE
+        """Whether the number of threads may change as other processes come: not if it or the steps were given."""
+        given = self.minutes is None or self.record.asked.get("threads") is not None
+        return not given and self.recipe.device == "cpu" and self.team is ALONE
 
     @property
     def last_change(self) -> int:
@@ -228,7 +229,8 @@ class Run:
         if self.record.base is not None or self.recipe.recipe != "auto" or not self.follows_machine:
             return None
         settings = replace(settings, minutes=minutes - now / 60, threads=self.threads(step))
-        return smaller_recipe(self.encoded, settings, self.recipe, pace)
+        found = smaller_recipe(self.encoded, settings, self.recipe, pace)
+        return found and replace(found, threads=self.recipe.threads)
 
     def begin_anew(self, recipe: Recipe) -> None:
         """Begin from the first step with another recipe, as if it had been planned so."""
@@ -237,8 +239,9 @@ class Run:
             f"other programs take most of this machine's time: the run begins anew with {recipe.hidden_size:,} units "
             f"instead of {had}, which learn more in the {recipe.minutes:.3g} minutes that are left"
         )
+        threads = tuple((0, count) for _, count in self.record.threads[-1:])
         self.folder.drop_all_checkpoints()  # before the record: they suit its old recipe alone
-        self.change_record(plan=recipe, expected=None, corrections=(), threads=(), rollbacks=())
+        self.change_record(plan=recipe, expected=None, corrections=(), threads=threads, rollbacks=())
         self.saved, self.seconds = None, 0.0
 
     def prepared(self, step: int) -> None:

@@ -1,45 +1,48 @@
 """How many threads compute a step while other processes come and go.
 
 A step ends when its last thread has ended. If another process has a processor, all threads wait for the one whose turn
-it is not, and two of them may take ten times as long as one alone. So a run with a time limit tries fewer threads when
-it has to wait, and more when it no longer has to. `run.json` keeps each change, because bits depend on the threads.
+it is not, and two of them may take ten times as long as one alone. So a run with a time limit tries fewer threads at
+its beginning and when its steps have become slower, and more when they have become faster. `run.json` keeps each
+change, because bits depend on the threads.
 """
 
 from __future__ import annotations
 
-WAITING = 1.5  # times the processor time of a step, from which it waits for other processes
 WINDOW, LEAST_STEPS = 1.0, 5  # seconds and steps, at least, over which a number of threads is timed
-REST = 8  # windows between two trials; twice as many after each that gained nothing
+CHANGED = 1.5  # times the time of a step, from which another number is tried
+BETTER = 0.95  # times the time of a step, at most, for which another number is kept
+REST = 8  # windows after a trial that gained nothing; then twice as many each time
 
 
 class ThreadsNow:
-    """The number of threads that is fastest now, of `count` and fewer. All times are in seconds."""
+    """The number of threads that is fastest now, of `count` and fewer; `most` is the largest to try."""
 
     def __init__(self, most: int, count: int) -> None:
         self._most, self.count = most, count
-        self._steps, self._clock, self._processor = 0, 0.0, 0.0
+        self._steps, self._seconds = 0, 0.0  # of the window
+        self._usual = 0.0  # seconds per step when the number was last decided; 0 before
         self._tried: tuple[int, float] | None = None  # while another number is tried: the one before, and its pace
-        self._rest, self._next_rest = 1, REST
+        self._rest, self._next_rest = 0, REST
 
-    def took(self, clock: float, processor: float) -> int | None:
-        """Note the time of a step, and its first thread's processor time; return the number to change to, or None."""
-        self._steps, self._clock, self._processor = self._steps + 1, self._clock + clock, self._processor + processor
-        if self._steps < LEAST_STEPS or self._clock < WINDOW:
+    def took(self, seconds: float) -> int | None:
+        """Note the time of a step; return the number of threads to change to, or None."""
+        self._steps, self._seconds = self._steps + 1, self._seconds + seconds
+        if self._steps < LEAST_STEPS or self._seconds < WINDOW:
             return None
-        pace, waits = self._clock / self._steps, self._clock > WAITING * self._processor
-        self._steps, self._clock, self._processor, self._rest = 0, 0.0, 0.0, self._rest - 1
+        pace, self._steps, self._seconds, self._rest = self._seconds / self._steps, 0, 0.0, self._rest - 1
+        slower, faster = pace > CHANGED * self._usual, pace * CHANGED < self._usual
         if self._tried is not None:
-            (before, pace_before), self._tried = self._tried, None
-            if pace < pace_before:
-                self._next_rest = REST
-                return None
-            self._rest, self._next_rest = self._next_rest, 2 * self._next_rest
-            return self._change(before)
-        other = max(1, self.count // 2) if waits else min(self._most, 2 * self.count)
-        if self._rest > 0 or other == self.count:
+            before, pace_before = self._tried
+            if pace >= BETTER * pace_before:
+                self._tried, self._usual = None, pace_before
+                self._rest, self._next_rest = self._next_rest, 2 * self._next_rest
+                return self._change(before)
+            self._next_rest, slower, faster = REST, self.count < before, self.count > before  # further that way
+        elif self._rest > 0:
             return None
-        self._tried = self.count, pace
-        return self._change(other)
+        other = max(1, self.count // 2) if slower else min(self._most, 2 * self.count) if faster else self.count
+        self._tried, self._usual = None if other == self.count else (self.count, pace), pace
+        return None if other == self.count else self._change(other)
 
     def _change(self, count: int) -> int:
         self.count = count

@@ -39,7 +39,7 @@ class TimeLeft:
 
     def __init__(self, recipe: Recipe, step: int, now: float) -> None:
         self._recipe = recipe
-        self._first, self._step, self._now, self._aside = step, step, now, 0.0
+        self._first, self._step, self.looked, self._aside = step, step, now, 0.0
         self.pace = 0.0
         """Seconds per step, without evaluations and saves."""
         self._watched = 0.0  # seconds
@@ -59,20 +59,20 @@ class TimeLeft:
         """Note that it is `now` after `step` steps."""
         if step == self._step:
             return
-        seconds = max(now - self._now - self._aside, 1e-6)
+        seconds = max(now - self.looked - self._aside, 1e-6)
         if self._step - self._first < EARLY:
             self._watched = 0.0  # the first steps are slower than the rest: forget them
         self._watched += seconds
         # an average over everything so far, and later over the memory
         newest = max(-math.expm1(-seconds / self._memory), seconds / self._watched)
         self.pace += newest * (seconds / (step - self._step) - self.pace)
-        self._step, self._now, self._aside = step, now, 0.0
+        self._step, self.looked, self._aside = step, now, 0.0
 
     def correction(self, steps: int) -> int | None:
         """Return the number of steps that ends on the minute, or None if `steps` is close enough."""
         if self._recipe.minutes is None or self._watched < self._memory / 2:
             return None
-        rest = self._recipe.minutes * 60 - self._now - SAVING
+        rest = self._recipe.minutes * 60 - self.looked - SAVING
         missed = rest - self.seconds_left(steps)
         if abs(missed) <= max(MISS_OF_ALL * self._recipe.minutes * 60, MISS_OF_REST * rest):
             return None
@@ -87,7 +87,7 @@ class TimeLeft:
         The second takes at most as many steps, each as long as a step of the first took on average.
         """
         self._recipe = replace(self._recipe, most_steps=2 * steps)
-        more = min(steps, int(steps * (minutes * 60 - self._now - SAVING) / self._now))
+        more = min(steps, int(steps * (minutes * 60 - self.looked - SAVING) / self.looked))
         return steps + more if more >= LEAST_SECOND_TRAINING * steps else None
 
     def seconds_left(self, steps: int) -> float:
