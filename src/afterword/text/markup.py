@@ -33,6 +33,7 @@ PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 EMPTY_LINE, NEW_LINE, BREAK = "\x1d", "\x1e", "\x1f"  # of the first two, a page has at most one in a row
 
+WORD = "word/document.xml"  # the main part of a Word document
 SPACES = "(?:(?<! ) +)?"  # all of a run of spaces: tried at its first one only, since there may be a million
 
 NO_TEXT = (
@@ -99,27 +100,19 @@ def text_of(reader: str, content: bytes) -> dict[str, str]:
 
 
 def word(content: bytes, left_out: Counter[str]) -> str:
-    return _office(_Package(content).content("word/document.xml"), left_out)
+    return Text(left_out, {}, OFFICE).read(Package(content).content(WORD))
 
 
 def open_document(content: bytes, left_out: Counter[str]) -> str:
-    package = _Package(content)
+    package = Package(content)
     if b"encryption-data" in package.content("META-INF/manifest.xml"):
         raise RuntimeError
-    return _office(package.content("content.xml"), left_out)
-
-
-def _office(content: bytes, left_out: Counter[str]) -> str:
-    text, parser = _Text(left_out, {}, OFFICE), expat.ParserCreate(namespace_separator="}")
-    parser.StartElementHandler, parser.EndElementHandler = text.start, text.end
-    parser.CharacterDataHandler, parser.DefaultHandler = text.data, str  # which is for entities: none is expanded
-    parser.Parse(content, True)
-    return re.sub(rf"{SPACES}\n *", "\n", text.close())
+    return Text(left_out, {}, OFFICE).read(package.content("content.xml"))
 
 
 def epub(content: bytes, left_out: Counter[str]) -> str:
     """Return the text of the pages that the book's spine lists, in that order."""
-    package = _Package(content)
+    package = Package(content)
     place = next(XML(package.content("META-INF/container.xml")).iterfind(".//{*}rootfile")).attrib["full-path"]
     book = XML(package.content(place))
     pages = {item.get("id"): unquote(item.attrib["href"]) for item in book.iterfind(".//{*}item")}
@@ -145,7 +138,7 @@ def rtf(content: bytes, left_out: Counter[str]) -> str:
 def page(content: bytes, left_out: Counter[str]) -> str:
     from lxml import etree
 
-    page = _Text(left_out, PAGE, {"br": BREAK})
+    page = Text(left_out, PAGE, {"br": BREAK})
     reading = etree.HTMLParser(encoding="utf-8", no_network=True, target=page)
     return str(etree.fromstring(content, reading)) if content.strip() else ""
 
@@ -157,14 +150,14 @@ def markdown(content: bytes, left_out: Counter[str]) -> str:
     return page(MarkdownIt("commonmark").enable("table").render(source).encode(), left_out)
 
 
-class _Package(zipfile.ZipFile):
+class Package(zipfile.ZipFile):
     """A ZIP file that unpacks at most `MOST` bytes."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content))
         self._left = MOST
 
-    def content(self, name: str) -> bytes:
+    def content(self, name: str | zipfile.ZipInfo) -> bytes:
         with self.open(name) as file:
             found = file.read(self._left + 1)
         self._left -= len(found)
@@ -173,7 +166,7 @@ class _Package(zipfile.ZipFile):
         return found
 
 
-class _Text:
+class Text:
     """The text of the elements that are not left out, as a parser reads them.
 
     No tree is built, because libxml2 would need quadratic time for the attributes of one element, and much memory.
@@ -183,27 +176,35 @@ class _Text:
         """Put characters `around` and `after` some elements. Count what is left out."""
         self._left_out, self._around, self._after = left_out, around, after
         self._pieces, self._run = list[str](), list[str]()
-        self._skipping = self._pre = 0  # nested elements that are left out, or in which white space counts
+        self.skipping = self._pre = 0  # nested elements that are left out, or in which white space counts
+
+    def read(self, content: bytes) -> str:
+        """Return the text of a document's XML."""
+        self.parser = parser = expat.ParserCreate(namespace_separator="}")
+        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
+        parser.CharacterDataHandler, parser.DefaultHandler = self.data, str  # which is for entities: none is expanded
+        parser.Parse(content, True)
+        return re.sub(rf"{SPACES}\n *", "\n", self.close())
 
     def start(self, tag: str, attributes: object) -> None:
         name = self._at(tag)
-        if self._skipping or name in LEFT_OUT:
-            self._left_out[LEFT_OUT.get(name, "")] += not self._skipping
-            self._skipping += 1
+        if self.skipping or name in LEFT_OUT:
+            self._left_out[LEFT_OUT.get(name, "")] += not self.skipping
+            self.skipping += 1
         else:
             self._pieces.append(self._around.get(name, ""))
             self._pre += name == "pre"
 
     def end(self, tag: str) -> None:
         name = self._at(tag)
-        if self._skipping:
-            self._skipping -= 1
+        if self.skipping:
+            self.skipping -= 1
         else:
             self._pieces.append(self._after.get(name, "") + self._around.get(name, ""))
             self._pre -= name == "pre"
 
     def data(self, text: str) -> None:
-        if not self._skipping:
+        if not self.skipping:
             self._run.append(text)
 
     def _at(self, tag: str) -> str:

@@ -13,7 +13,7 @@ from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.serving.http.endpoints import Call
 from afterword.serving.http.failures import ApiError
 from afterword.serving.routes.request_fields import Name
-from afterword.serving.runs.trainer import RUN_NAME, Trainer, Wish
+from afterword.serving.runs.trainer import RUN_NAME, Trainer
 from afterword.serving.runs.watched import Runs, RunView, State, unknown_run
 from afterword.serving.service import Service
 
@@ -81,17 +81,17 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 async def begin(call: Call[Service], body: RunRequest) -> RunSummary:
     """Train on a text. The answer comes when training begins or fails."""
-    trainer, wish = _trainer(call), _wish(body)
+    trainer, name, wish = _trainer(call), body.name, _wish(body)
     taken = [*await asyncio.to_thread(call.service.models.names), *await asyncio.to_thread(call.service.runs.folders)]
-    if wish.name in taken:
-        raise ApiError(409, f"a model or a run named {wish.name} already exists: choose another name", "name")
-    await asyncio.to_thread(trainer.begin, wish)
-    while await asyncio.to_thread(trainer.is_preparing, wish.name):
+    if name in taken:
+        raise ApiError(409, f"a model or a run named {name} already exists: choose another name", "name")
+    await asyncio.to_thread(trainer.begin, name, *wish)
+    while await asyncio.to_thread(trainer.is_preparing, name):
         await asyncio.sleep(POLL)
-    if wish.name not in await asyncio.to_thread(trainer.folders):
-        failure = await asyncio.to_thread(trainer.forget, wish.name)
-        raise ApiError(409 if failure is None else 400, failure or f"{wish.name} was stopped before training began")
-    return await asyncio.to_thread(summary, call.service.runs, wish.name)
+    if name not in await asyncio.to_thread(trainer.folders):
+        failure = await asyncio.to_thread(trainer.forget, name)
+        raise ApiError(409 if failure is None else 400, failure or f"{name} was stopped before training began")
+    return await asyncio.to_thread(summary, call.service.runs, name)
 
 
 async def stop(call: Call[Service], body: Nothing) -> RunSummary:
@@ -131,8 +131,8 @@ def _check_known(call: Call[Service], name: str) -> None:
         raise ApiError(409, f"{name} is only watched: this server trains only runs in the folder of --train")
 
 
-def _wish(body: RunRequest) -> Wish:
-    """Return the run that `body` asks for. Raises ApiError, OptionError."""
+def _wish(body: RunRequest) -> tuple[bytes, list[str]]:
+    """Return the text and the options of the run that `body` asks for. Raises ApiError, OptionError."""
     if not RUN_NAME.fullmatch(body.name):
         rule = "name must be 1 to 64 letters (a to z), digits, - and _, and must not begin with -"
         raise ApiError(400, f"{rule}, not {body.name[:80]!r}", "name")
@@ -144,4 +144,4 @@ def _wish(body: RunRequest) -> Wish:
         raise ApiError(400, "text contains a lone surrogate, which is not valid text: remove it", "text") from None
     if not text.strip():
         raise ApiError(400, "text is empty: give a text to train on", "text")
-    return Wish(body.name, text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)])
+    return text, ["--minutes", repr(minutes), *["--lines"] * bool(body.lines)]

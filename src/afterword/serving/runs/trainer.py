@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import re
@@ -14,14 +13,12 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
 from afterword.serving.http.failures import ApiError, for_client, stopping
-from afterword.storage import name_aside
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -34,20 +31,8 @@ STOPPED = {0, -signal.SIGTERM, *(128 + number for number in (signal.SIGINT, sign
 KEY = "AFTERWORD_API_KEY"  # the server's own, which no other process needs
 TAIL = 2**16  # bytes of a process's last output
 KILLED = 0.5  # seconds until a killed process has ended
-_Text = tuple[FileIO, tuple[int, bytes, bool]]
-"""The file of a run's text and its state when written. It stays open, so that no other file is taken for it."""
-
-
-class Wish(NamedTuple):
-    """A request to train: the run's name, its text, and the options of `afterword train`."""
-
-    name: str
-    text: bytes
-    options: list[str]
-
-    @property
-    def file(self) -> str:
-        return f"{self.name}.txt"
+_Text = tuple[Path, tuple[int, ...]]
+"""The file of a run's text, and its state when written: nobody else's is removed."""
 
 
 @dataclass
@@ -109,20 +94,21 @@ class Trainer:
             self._settle()
             return dict(self._failures)
 
-    def is_taken(self, wish: Wish) -> bool:
+    def is_taken(self, name: str) -> bool:
         """Return whether a name is in use. The remains of a run that was killed before training do not count."""
-        folder = self.place / wish.name
+        folder = self.place / name
         is_own = folder.is_dir() and not folder.is_symlink()
         is_free = is_own or not os.path.lexists(folder)
-        return os.path.lexists(self.place / wish.file) or not (is_free and RunFolder(folder).is_free)
+        return os.path.lexists(self.place / f"{name}.txt") or not (is_free and RunFolder(folder).is_free)
 
-    def begin(self, wish: Wish) -> None:
-        """Begin a run. Raises ApiError if it cannot begin."""
+    def begin(self, name: str, content: bytes, options: Sequence[str]) -> None:
+        """Begin a run on a text, with options of `afterword train`. Raises ApiError if it cannot begin."""
         with self._lock:
             self._check_free()
-            if self.is_taken(wish):
-                raise _taken(wish.name)
-            self._start(wish.name, ["train", wish.file, *wish.options, "--out", wish.name], self._create_text(wish))
+            if self.is_taken(name):
+                raise _taken(name)
+            text = self._create_text(name, content)
+            self._start(name, ["train", text[0].name, *options, "--out", name], text)
 
     def resume(self, name: str, minutes: float | None = None) -> None:
         """Resume a run, for some `minutes` more if they are given. Raises ApiError if it cannot be resumed."""
@@ -165,7 +151,11 @@ class Trainer:
         """Kill all processes that train, and all that they have started. Remove the text of a run that never
         began."""
         if (training := self._training) is not None:
-            _kill(training.process.pid)
+            with contextlib.suppress(OSError):
+                if sys.platform == "win32":
+                    os.kill(training.process.pid, signal.SIGTERM)
+                else:
+                    os.killpg(training.process.pid, signal.SIGKILL)
         if self._lock.acquire(timeout=KILLED):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if self._training is not None:
@@ -188,24 +178,19 @@ class Trainer:
         if name := next((name for name, folder in self.folders().items() if RunFolder(folder).is_locked), None):
             raise ApiError(409, f"{name} is being trained by another process: wait until it ends")
 
-    def _create_text(self, wish: Wish) -> _Text:
-        """Create the file of a new text and return it, still open. Raises ApiError."""
-        left = memoryview(wish.text)
+    def _create_text(self, name: str, content: bytes) -> _Text:
+        """Create the file of a new text. Raises ApiError."""
+        path = self.place / f"{name}.txt"
         try:
-            file = FileIO(self.place / wish.file, "x+")
-            try:
-                while left:
-                    left = left[file.write(left) :]
+            with open(path, "xb") as file:
+                file.write(content)
                 os.fsync(file.fileno())
-            except OSError:
-                with contextlib.suppress(OSError), file:
-                    _remove(_written(file, wish.text))
-                raise
         except FileExistsError:
-            raise _taken(wish.name) from None
+            raise _taken(name) from None
         except OSError as error:
+            path.unlink(missing_ok=True)
             raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
-        return _written(file, wish.text)
+        return path, _state(path)
 
     def _start(self, name: str, arguments: Sequence[str], text: _Text | None = None) -> None:
         self._failures.pop(name, None)
@@ -243,34 +228,16 @@ class Trainer:
             stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - TAIL))
             if status not in STOPPED:
                 self._failures[training.name] = _error(stderr.read(), status)
-        if training.text is not None:
-            with training.text[0], contextlib.suppress(OSError):
-                if not training.became_run:
-                    _remove(training.text)
+        if training.text is not None and not training.became_run:
+            with contextlib.suppress(OSError):
+                if _state(training.text[0]) == training.text[1]:
+                    training.text[0].unlink()
 
 
-def _written(file: FileIO, content: bytes) -> _Text:
-    """Return the text of `file`, into which `content` has been written up to the current position."""
-    return file, (os.fstat(file.fileno()).st_mtime_ns, hashlib.sha256(content[: file.tell()]).digest(), True)
-
-
-def _remove(text: _Text) -> None:
-    """Remove the file of a text, unless someone has changed or replaced it. Raises OSError."""
-    file, written = text
-    place = Path(file.name)
-    aside = name_aside(place, "part")
-    if _state(file, place) == written:
-        place.rename(aside)  # from now on, nobody finds it by name
-        if _state(file, aside) != written:
-            os.link(aside, place)  # unlike a rename, it replaces nothing
-        aside.unlink()
-
-
-def _state(file: FileIO, place: Path) -> tuple[int, bytes, bool]:
-    """Return when `file` was last changed, its digest, and whether it is at `place`."""
-    file.seek(0)
-    digest, facts = hashlib.file_digest(file, "sha256").digest(), os.fstat(file.fileno())
-    return facts.st_mtime_ns, digest, os.path.samestat(facts, os.lstat(place))
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what changes whenever somebody changes or replaces a file."""
+    facts = os.stat(path)
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _hold(place: Path) -> FileLock:
@@ -294,15 +261,6 @@ def _taken(name: str) -> ApiError:
 def _command(arguments: Sequence[str], module: str = "afterword") -> list[str]:
     """Return the command; -P keeps it from importing files of the folder."""
     return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def _kill(group: int) -> None:
-    """Kill the process that leads a group, and all processes that it has started."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            os.kill(group, signal.SIGTERM)
-        else:
-            os.killpg(group, signal.SIGKILL)
 
 
 def _error(stderr: bytes, status: int) -> str:
