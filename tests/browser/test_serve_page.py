@@ -188,7 +188,7 @@ def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -
     again(page)
     sizes = "performance.getEntries().filter(one => !one.name.includes('/v1/')).map(one => one.decodedBodySize ?? 0)"
     assert 50_000 < sum(page.run(sizes)) <= MOST_BYTES
-    few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save-text"]
+    few = ["models", "face-simple", "face-all", "theme", "write", "another", "undo", "redo", "new", "open", "save"]
     assert [one for one in page.run(SEEN) if one] == [*few, "wildness", "roughly", "rephrase", "ending"]
 
     # A sentence may begin with these words. The likeliest come while one types, and in place of one that stands there.
@@ -237,7 +237,7 @@ def test_writing(theme: str, page: Tab, server: Serving, model: LanguageModel) -
     page.click("#face-all")
     page.until("document.getElementById('steering')?.checkVisibility() && !!document.getElementById('temperature')")
     assert page.run("document.getElementById('temperature').value") == "1.2"
-    assert {"offer", "line", "shading", "save", "tab-score", "reset"} <= set(page.run(SEEN))
+    assert {"offer", "line", "shading", "save-as", "tab-score", "reset"} <= set(page.run(SEEN))
     page.click("#tab-score")
     page.click("#face-simple")
     assert page.run("document.getElementById('area').checkVisibility()")
@@ -422,17 +422,24 @@ def test_branching(theme: str, page: Tab) -> None:
 
     page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
     page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
-    page.click("#save-text")
+    page.run("(e => { e.value = 'txt'; e.dispatchEvent(new Event('change')); })(document.getElementById('save-as'))")
+    page.click("#save")
     assert page.run("window.saved.text()") == written + "Reena"
     assert page.run("window.named").startswith("divya-likes-é")
+    page.run("(e => { e.value = 'json'; e.dispatchEvent(new Event('change')); })(document.getElementById('save-as'))")
     page.click("#save")
     content = page.run("window.saved.text()")
     page.click("#new")
     page.until(f"{VALUE} === ''")  # at once, since a file holds all of it
     page.type("something else")
-    for name, wrong, says in (("a.json", '{"format": "other"}', "not a text saved"), ("a.bin", "a\0b", "not a text")):
+    for name, wrong, says in (
+        ("a.json", '{"format": "other"}', "not a text saved"),
+        ("a.bin", "a\0b", "contains a NUL at byte 1"),
+    ):
         drop(page, "#view", name, wrong)
         page.until(f"document.getElementById('said').innerText.includes('{says}')")
+    assert len(page.complaints) == 1  # the server's refusal
+    page.complaints.clear()
     drop(page, "#view", "story.json", content)
     page.until("!!document.querySelector('dialog')")
     page.press("Escape")

@@ -101,12 +101,18 @@ function Ghost({ writer, place }) {
   return html`<span>${ghost}</span>`;
 }
 
+const KINDS = {
+  txt: "save the text alone to a plain text file",
+  json: "save the text and all its branches to a file",
+};
+
 function Tools({ writer, keeper }) {
   const { isBusy } = useStore(writing);
-  const { isShaded, offersByThemselves, offers } = useStore(settings);
+  const { isShaded, offersByThemselves, offers, saveAs } = useStore(settings);
   const isSimple = useStore(page).face === "simple";
   const { history } = writer;
   const isEmpty = !history.text && history.id === 0;
+  const kind = isSimple ? "txt" : (saveAs ?? "json");
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
       ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => after(writer, writer.stop())}>Stop</button>`
@@ -134,9 +140,10 @@ function Tools({ writer, keeper }) {
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
       <button id="open" title="open a document, any text file, or a saved file" onClick=${() => open(writer, keeper)}>Open</button>
-      ${!isSimple && html`<button id="save" disabled=${isEmpty} title="save the text and all its branches to a file" onClick=${() => keeper.save()}>Save</button>`}
-      <button id="save-text" disabled=${!history.text} aria-label="save as text" title="save the text alone to a plain text file" onClick=${() => keeper.saveText()}>
-        ${isSimple ? "Save" : ".txt"}</button>
+      <button id="save" disabled=${isEmpty || (kind !== "json" && !history.text)} title=${KINDS[kind]} onClick=${() => (kind === "json" ? keeper.save() : keeper.saveText())}>Save</button>
+      ${!isSimple && html`<select id="save-as" aria-label="save as" value=${kind} onChange=${event => settings.set({ saveAs: event.currentTarget.value })}>
+        ${Object.keys(KINDS).map(one => html`<option value=${one} title=${KINDS[one]}>.${one}</option>`)}
+      </select>`}
     </span>
   </div>
   ${isSimple && html`<${Manner} />`}`;
@@ -200,11 +207,12 @@ async function open(writer, keeper) {
 /** Open a file instead of the current text. */
 async function openFile(writer, keeper, file) {
   try {
-    const { text, notes } = await textOf(file);
+    const { text, notes, document } = await textOf(file);
     const { history, isWhole } = historyOf(text);
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
     writer.open(history);
     keeper.changedHistory(isWhole);
+    if (document) notes.push("its text is saved as .txt, and the file stays as it is");
     writing.set({ complaint: notes.length ? { text: `${notes.join("; ")}.`, param: null } : null });
   } catch ({ message }) {
     const text = message.startsWith(file.name) ? message : `${file.name} cannot be opened: ${message}`;
