@@ -118,7 +118,7 @@ def test_too_few_lines_are_refused_for_calibrating_and_for_a_rate() -> None:
         calibration(FEWEST - 1)
     check_enough(0.01, 99)
     with pytest.raises(
-        OptionError, match=r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99: calibrate"
+        OptionError, match=r"a false-alarm rate of 0\.001 needs at least 999 normal lines; there were 99: use more"
     ):
         check_enough(0.001, 99)
     assert calibration(99).holds_roughly(0.01) is not None

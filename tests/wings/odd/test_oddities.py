@@ -20,7 +20,7 @@ import afterword
 from afterword.records import read_json
 from afterword.text.lines import Masks
 from afterword.wings.odd.detectors import Oddity, Placed, Told, Verdict, judge, new_values, odd_text
-from afterword.wings.odd.fields import are_events, form_in_words, split
+from afterword.wings.odd.fields import are_events, form_in_words, key_path, split
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.normal import OddLine
@@ -303,6 +303,22 @@ def test_a_value_is_odd_for_what_was_seen_at_its_place() -> None:
         found = verdict(usual, line)
         assert (found.p_value <= RATE) == (why is not None), line
         assert why is None or found.why.startswith(why)
+
+
+def test_what_is_odd_in_a_record_of_json_is_named_by_its_keys() -> None:
+    def record(amount: int = 5, name: str = "ann", ok: str = "ok", tag: str = "web") -> str:
+        who = f'"user": {{"id": 7, "name": "{name}", "tags": ["new, {{", "{tag}"]}}'
+        return f'{{"at": "10:00", {who}, "amount": {amount}, "{ok}": true}}'
+
+    usual = GoodLines.of([record(k % 40, ("ann", "bob", "eve")[k % 3]) for k in range(300)])
+    for odd, why in (
+        (record(amount=70_000), "amount 70000: seen 0 to 39"),
+        (record(name="zed"), 'user.name "zed": seen "ann", "bob", "eve"'),
+        (record(tag="bot"), 'user.tags "bot": seen "web"'),
+        (record(ok="okay"), '"okay": seen "ok"'),
+    ):
+        assert [one.why for one in new_values(usual, odd, USUAL)] == [why]
+    assert key_path("amount 5", 7) == key_path('["a", {"b": 1}]', 13) == ""
 
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:

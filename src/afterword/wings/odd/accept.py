@@ -89,12 +89,8 @@ def accept(request: Accept, work: Work) -> Accepted:
     given = [ListedFinding(text=str(line)) for line in request.lines]  # of NumPy's strings too
     given += () if request.source is None else _findings_of(request.source, request, work)
     if not given:
-        odd = (
-            "give a LINE, or `source`"
-            if request.source is None
-            else f"{request.source} has no lines, or none that is odd"
-        )
-        raise OptionError(f"there is nothing to accept: {odd}")
+        why = f"{request.source} has no lines, or none that is odd" if request.source else "give a LINE, or `source`"
+        raise OptionError(f"there is nothing to accept: {why}")
     for line in request.lines:
         utf_8(line)
         if not line or "\n" in line:

@@ -187,11 +187,11 @@ class Calibration:
         return found
 
 
-def check_enough(rate: float, count: int) -> None:
-    """Raise OptionError if `count` normal lines are too few for `rate`."""
-    if rate * (count + 1) < 1:
-        needed = f"a false-alarm rate of {rate:g} needs at least {math.ceil(1 / rate) - 1:,} normal lines"
-        raise OptionError(f"{needed}; there were {count:,}: calibrate with more, or give a higher `false_alarms`")
+def check_enough(rate: float, count: int, least: int = 0, source: str = "there were") -> None:
+    """Raise OptionError if `count` normal lines, which the `source` has, are too few for `rate`, or at all."""
+    if count < (needed := max(least, math.ceil(1 / rate) - 1)):
+        few = f"a false-alarm rate of {rate:g} needs at least {needed:,} normal lines; {source} {count:,}"
+        raise OptionError(f"{few}: use more lines, or a higher `false_alarms`")
 
 
 def check_false_alarms(rate: float) -> None:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, split
+from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, key_path, split
 from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, checksum, words_of
 from afterword.wings.odd.normal import OddLine
-from afterword.wings.odd.rates import Counted
+from afterword.wings.odd.rates import FEWEST, Counted
 from afterword.wording import count_of
 
 NAMED = 3  # odd pieces of a text that a finding names
@@ -97,7 +97,7 @@ class Log:
         self.good, self.rate, self.lines = good, rate, 0
         self.odd: list[tuple[int, Oddity, Placed]] = []
         """Odd lines and those of new kinds, by number in all files."""
-        self.counted: Counted[Placed] = good.rates.counting()
+        self.counted = Counted[Placed](max(FEWEST, 2 * good.rates.most))
         self.harmless = {name for detector, name in good.harmless if detector == "rate"}
         """What may come in bursts, or stop."""
 
@@ -136,7 +136,8 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
     line, verdicts = split(text), list[Verdict]()
-    found = good.new_values(line)
+    unknown = (one for one in good.surprises(line) if not good.is_harmless(line.kind, one.field))
+    found = sorted(unknown, key=good.bits, reverse=True)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
         value, seen = one.field, one.place.usual
         said = ", ".join(map(form_in_words, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
@@ -147,7 +148,8 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
         key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
         key += f"\t{value.text}" if value.kind == WORD else ""
         at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
-        why, p_value = f"{value.shown}: seen {said}", good.p_value(bits)
+        shown = f"{path} {text[slice(*at)]}" if (path := key_path(text, value.start)) else value.shown
+        why, p_value = f"{shown}: seen {said}", good.p_value(bits)
         verdicts.append(Verdict("value", why, key, bits, p_value, value.place, [at]))
     return verdicts
 

@@ -141,6 +141,20 @@ def _split(text: str) -> Line:
     return Line("".join(kind), fields)
 
 
+KEYS = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[][{},]')
+
+
+def key_path(text: str, at: int) -> str:
+    """Return the keys of what is `at` a place in an object of JSON, from the outermost on; empty in other texts."""
+    path: list[str] = []
+    for one in KEYS.finditer(text, 0, at) if text[:1] == "{" else ():
+        if one[0] in "{[]}":
+            path = [*path, ""] if one[0] in "{[" else path[:-1]
+        elif path and (one[2] or one[0] == ","):
+            path[-1] = one[1] or ""
+    return ".".join(filter(None, path))
+
+
 MOST_SYMBOLS, USES = 2_000, 20  # symbols, at most, and uses of each on average, at least: unlike words of prose
 PLACES = 4  # at which a word's symbol comes, on average, at least; in logs, these are 1 to 2.5
 FARTHEST = 50  # place that is counted: each later one counts as this

@@ -259,7 +259,7 @@ class GoodLines:
         line, end = split(text), 0
         for one in line.fields:
             is_masked = bool(self.masked) and self._is_masked(one)
-            if one.start < end or not (is_masked or (self.accepted and self._is_harmless(line.kind, one))):
+            if one.start < end or not (is_masked or (self.accepted and self.is_harmless(line.kind, one))):
                 continue  # such as a number in a word that is hidden
             end = one.start + len(one.shown if one.kind == WORD else one.text)
             yield one.start, end, MARK if is_masked else self._usual_value(line.kind, one.place)
@@ -415,18 +415,13 @@ class GoodLines:
         new_kind = [Harmless("template", "", figure)] * (line.kind not in self.places)
         return [Harmless("text", key), *new_kind, *(Harmless("value", one.field.place) for one in self.surprises(line))]
 
-    def _is_harmless(self, kind: str, one: Field) -> bool:
+    def is_harmless(self, kind: str, one: Field) -> bool:
         """Return whether this value, or a number at least as far out of range, was accepted at its place."""
         values, place = self._harmless_values.get((kind, one.place), {}), self.places.get(kind, {}).get(one.place)
         if not values or place is None or one.kind != NUMBER or len(place.values) <= FEW or one.number is None:
             return one.text in values
         numbers = [*place.ordered, *(each for each in values.values() if each is not None)]
         return min(numbers) <= one.number <= max(numbers)
-
-    def new_values(self, line: Line) -> list[NewValue]:
-        """Return the new values of a line that were not accepted, the oddest first."""
-        found = [one for one in self.surprises(line) if not self._is_harmless(line.kind, one.field)]
-        return sorted(found, key=self.bits, reverse=True)
 
 
 def words_of(kind: str, key: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, replace
 from itertools import accumulate
@@ -54,14 +53,13 @@ from afterword.wings.odd.normal import (
 from afterword.wording import escaped, has_colours, listed_names, printable
 
 RATE = 0.01  # of false alarms, by default
-LEAST = 50  # good lines
+LEAST = 60  # good lines, whose last third is enough to calibrate with
 MOST_LEARNED = 1_000_000  # the last characters, of which n-grams are counted; each takes 50 bytes of memory
 MOST_NAMED = 10  # masked fields
 TRIED, HELPS = 3, 0.5  # masks that are tried, and the fraction of the lines, at most, that a helpful one would list
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around the reason on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
-OF_COST = ("template", "text")  # whose odd parts are those that cost most, in the text itself
 DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
 OF_TRAINING = ("out", "overwrite", "auto_mask")
 
@@ -212,20 +210,18 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
         yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
         return
     if request.as_read:
-        has_reasons = bool(good_lines_of(model).places)
-        work.rows(OddRow, dict.fromkeys(("detector", "why") if has_reasons else ()))
+        work.rows(OddRow, dict.fromkeys(("detector", "why")))
         for file, line, _, (verdict, *_) in _judged(request, work, model, Told()):
             if request.all or line.odd:
-                reason = {"detector": verdict.detector, "why": verdict.why} if has_reasons and line.odd else {}
+                reason = {"detector": verdict.detector, "why": verdict.why} if line.odd else {}
                 yield OddRow.of(line, file=file, **reason)
         return
     work.rows(OddFinding, {})
     found, odd_ones, following = _found(request, work, model)
     if found.has_many(odd_ones):
-        helps = _mask_that_helps(request, work, found, odd_ones)
         listed = f"{found.share(odd_ones):.1%} of the lines are listed, not {100 * request.false_alarms:.3g}%"
-        does = f"{helps}; or" if helps else "mask what changes,"
-        work.note(f"{listed}: {does} add newer good lines, or accept what is harmless")
+        first = _what_to_mask(request, work, found, odd_ones)
+        work.note(f"{listed}: {first} add newer good lines, or accept what is harmless")
     if not odd_ones:
         work.say(f"nothing is odd at a false-alarm rate of {request.false_alarms:g}")
     odd_ones = odd_ones[: request.top]
@@ -251,26 +247,25 @@ class _Trial(Work):
         return contextlib.nullcontext(ignore_progress)
 
 
-def _mask_that_helps(request: Odd, work: Work, found: Findings, listed: Sequence[Oddity]) -> str | None:
+def _what_to_mask(request: Odd, work: Work, found: Findings, listed: Sequence[Oddity]) -> str:
     """Return a mask with which far fewer lines would be listed, and how many, if one is found by judging them again.
 
     That needs files, which can be read twice, and lines with fields.
     """
     files = (name_of(request.good), *path_names(request.files))
-    if found.good.is_plain or not all(Path(file).is_file() for file in files):
-        return None
+    again = not found.good.is_plain and all(Path(file).is_file() for file in files)
     words = [(line.text, at) for one in listed if (line := one.oddest) for at, _ in one.odd_pieces]
     shares = dict[str, float]()
-    for mask in helpful_masks(words)[:TRIED]:
+    for mask in helpful_masks(words)[:TRIED] if again else ():
         with work.progress("trying masks"), contextlib.suppress(AfterwordError):  # a file may have changed
             trial = replace(request, mask=(*request.mask, mask), out=None, overwrite=False)
-            again, odd_ones, _ = _found(trial, _Trial(), _learn(trial, _Trial()))
-            shares[mask] = again.share(odd_ones)
-            if not again.has_many(odd_ones):
+            with_mask, odd_ones, _ = _found(trial, _Trial(), _learn(trial, _Trial()))
+            shares[mask] = with_mask.share(odd_ones)
+            if not with_mask.has_many(odd_ones):
                 break
     best = min(shares, key=shares.__getitem__, default="")
     helps = shares.get(best, 1.0) <= HELPS * found.share(listed)
-    return f"`mask` {quote(best)} would list {shares[best]:.1%}" if helps else None
+    return f"`mask` {quote(best)} would list {shares[best]:.1%}; or" if helps else "mask what changes,"
 
 
 Judged = tuple[str, OddLine, str, list[Verdict]]
@@ -302,8 +297,9 @@ def costs(model: LanguageModel, lines: Sequence[str], rate: float, on_progress: 
 
 
 def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
-    """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself."""
-    if not masks.patterns or not verdicts or verdicts[0].detector in OF_COST:
+    """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself, as those
+    that cost most are already."""
+    if not masks.patterns or not verdicts or not verdicts[0].place:
         return [*verdicts]
     spans = masks.origins(text)
     return [one._replace(pieces=[(spans[a][0], spans[b - 1][1]) for a, b in one.pieces]) for one in verdicts]
@@ -337,10 +333,7 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
     work.check([source, *path_names(request.files)])
     with work.progress(f"reading {source}"):
         lines = normal_lines([source], request.decoding, work)
-    needed = max(LEAST, math.ceil(1 / rate) - 1)
-    if len(lines) < needed:
-        has = f"{source_name(source)} has {len(lines):,}"
-        raise OptionError(f"a false-alarm rate of {rate:g} needs at least {needed:,} good lines; {has}")
+    check_enough(rate, len(lines), LEAST, f"{source_name(source)} has")
     with work.progress("reading the kinds of line"):
         times = dict(clocks([*map(Masks(request.mask), lines)])) if request.auto_mask else {}
         masks = (*request.mask, *times)

@@ -110,10 +110,6 @@ class Rates:
         }
         return Rates(counted.lines, counted.most, regular, timed, {kind: counted.kinds[kind].first for kind in regular})
 
-    def counting(self) -> Counted[Item]:
-        """Return a count whose bursts have twice as many equal lines as ever before."""
-        return Counted(max(FEWEST, 2 * self.most))
-
     def odd(self, counted: Counted[Item]) -> Iterator[tuple[int | str, float, str, list[Item]]]:
         """Yield each burst and silence: what repeats or stops, the p-value, the reason and the lines. The line of a
         silence is the one before it, or the first line of all if it lasts from the beginning."""
