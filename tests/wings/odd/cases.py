@@ -95,7 +95,7 @@ REFUSED = [
     *[(f"odd lines text --false-alarms {one}", f"must be from 1e-09 to below 1, not {one}") for one in (0, 1, 2)],
     ("odd lines", "give at least one FILE, or `accepted` alone"),
     ("odd text --accepted", "only a model keeps accepted lines"),
-    ("odd equal text", "needs at least 99 good lines"),
+    ("odd equal text", "needs at least 99 normal lines"),
     ("odd good text --false-alarms 0.0001", "needs at least"),
     ("odd good text --mask [", "is not a regular expression"),
     ("odd good text --out /dev/null", "is a file: give `out` a folder"),
