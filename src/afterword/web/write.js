@@ -213,7 +213,7 @@ async function openFile(writer, keeper, file) {
     writer.open(history);
     keeper.changedHistory(isWhole);
     if (document) notes.push("its text is saved as .txt, and the file stays as it is");
-    writing.set({ complaint: notes.length ? { text: `${notes.join("; ")}.`, param: null } : null });
+    writing.set({ complaint: notes.length ? { text: html`<span class="soft">${notes.join("; ")}.</span>`, param: null } : null });
   } catch ({ message }) {
     const text = message.startsWith(file.name) ? message : `${file.name} cannot be opened: ${message}`;
     writing.set({ complaint: { text: `${text}.`, param: null } });
