@@ -187,6 +187,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "harness": ["bases"],
     "odd": ["plan", "detectors"],
     "plan": ["plan"],
+    "busy": ["plan"],
     "quality": ["plan"],
     "series": ["methods"],
     "teach": ["plan"],

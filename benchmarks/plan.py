@@ -4,6 +4,8 @@
     python -m benchmarks.plan planning                   how long measuring and planning take
     python -m benchmarks.plan clock                      a minute of training alone, and one beside a process that takes
                                                          a core for a third of it
+    python -m benchmarks.plan busy [OPTION…]             training while other processes take the machine's time, beside
+                                                         a plain script with four sizes
     python -m benchmarks.plan table                      the grid's table, of benchmarks/results/plan.jsonl
 
 Alone on the machine. Everything goes through the real command, `afterword train`; a setting of the grid fixes what it
@@ -35,7 +37,16 @@ import numpy as np
 
 from afterword.model.folder.saved import SavedModel, load_model
 from afterword.text.encoded import EncodedCorpus
-from benchmarks.commands import DATA, as_written, echo_table, results, run_afterword, write_result
+from benchmarks.commands import (
+    DATA,
+    PLACE,
+    as_written,
+    echo_table,
+    results,
+    run_afterword,
+    write_parts,
+    write_result,
+)
 
 HELD_OUT = 100_000
 LICENSE = Path("/usr/share/common-licenses/GPL-3")
@@ -152,6 +163,54 @@ def clock() -> None:
             click.echo(
                 f"{took:.1f} s from the first step to the last save, {'beside a busy core' * is_busy or 'alone'}"
             )
+
+
+SIZES = (64, 128, 256, 512)  # units of the plain script
+
+
+@main.command(help="Training beside busy processes of the same priority, and a plain script with each of four sizes.")
+@click.option("--processes", default=20, show_default=True, help="busy processes, each in a session of its own")
+@click.option("--after", default=10.0, show_default=True, help="seconds until they begin")
+@click.option("--minutes", default=3.0, show_default=True)
+@click.option("--text", default=SHAKESPEARE, show_default="tinyshakespeare", type=click.Path(path_type=Path))
+@click.option("--ours", is_flag=True, help="leave out the plain script")
+def busy(processes: int, after: float, minutes: float, text: Path, ours: bool) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        out, parts = Path(place, "run"), Path(place)
+        options = ["--base", "none", "--minutes", minutes, "--out", out]
+        beside(processes, after, sys.executable, "-m", "afterword", "train", text, *options)
+        bits, saved = held_out_bits(out)
+        record = json.loads((out / "run.json").read_text())
+        said: dict[str, Any] = {"units": saved.config.hidden_size, "threads": record["threads"]}
+        found = [{"method": "afterword", "lstm": bits["lstm"], "bits": bits["both"], **said, **record["ended"]}]
+        encoded = EncodedCorpus.open(out / "corpus")
+        held_out = saved.tokenizer.decode(encoded.validation[:HELD_OUT].tolist())
+        files = write_parts(parts, saved.tokenizer.decode(encoded.training[:].tolist()), held_out)
+        for units in () if ours else SIZES:
+            script = [sys.executable, PLACE / "peers" / "plain_lstm.py", *files, units, 60 * minutes]
+            nats, steps = json.loads(beside(processes, after, *script).splitlines()[-1])
+            found.append({"method": f"plain, {units} units", "lstm": nats / math.log(2), "step": steps})
+    for one in found:
+        write_result("busy", text=text.name, processes=processes, after=after, minutes=minutes, **one)
+    rows = [[one["method"], f"{one['step']:,}", f"{one['lstm']:.3f}"] for one in found]
+    echo_table(["method", "steps", "bits per character of the LSTM alone"], rows)
+
+
+def beside(processes: int, after: float, *command: object) -> str:
+    """Return what a command prints, while busy processes run from `after` seconds on.
+
+    Each process, and the command, is in a session of its own: a kernel that shares the time among sessions then treats
+    all alike.
+    """
+    line = [sys.executable, "-c", f"import time; time.sleep({after})\nwhile True: pass"]
+    others = [subprocess.Popen(line, start_new_session=True) for _ in range(processes)]
+    try:
+        return subprocess.run(
+            [*map(str, command)], check=True, stdout=subprocess.PIPE, stderr=DEVNULL, text=True, start_new_session=True
+        ).stdout
+    finally:
+        for one in others:
+            one.kill()
 
 
 @main.command("table", help="Print the grid's tables: of the newest result of each text and setting, by minutes.")

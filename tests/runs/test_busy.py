@@ -107,7 +107,7 @@ def test_a_run_begins_anew_with_a_smaller_network(
     [said] = [note for note in notes if "begins anew" in note]
     record = run.record
     assert record.plan.hidden_size * 1.5 <= planned.hidden_size
-    assert f"with {record.plan.hidden_size} units instead of {planned.hidden_size} units" in said
+    assert f"with {record.plan.hidden_size} units instead of {planned.hidden_size}," in said
     assert 0.8 < (record.plan.minutes or 0) < 0.95
     assert 57 < slow_clock[0] - started < 63, "all of the time is used"
     assert run.model is not None

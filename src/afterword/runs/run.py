@@ -234,10 +234,10 @@ class Run:
 
     def begin_anew(self, recipe: Recipe) -> None:
         """Begin from the first step with another recipe, as if it had been planned so."""
-        had = f"{self.recipe.hidden_size:,} units"
+        units, had = (f"{each.hidden_size:,}" for each in (recipe, self.recipe))
         self.notes.append(
-            f"other programs take most of this machine's time: the run begins anew with {recipe.hidden_size:,} units "
-            f"instead of {had}, which learn more in the {recipe.minutes:.3g} minutes that are left"
+            f"other programs take most of this machine's time: the run begins anew with {units} units instead of "
+            f"{had}, which learn more in the {recipe.minutes:.3g} minutes that are left"
         )
         threads = tuple((0, count) for _, count in self.record.threads[-1:])
         self.folder.drop_all_checkpoints()  # before the record: they suit its old recipe alone
