@@ -73,7 +73,7 @@ def vendored(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def bill(root: Path) -> dict[str, Any]:
-    """Return the bill of materials, in CycloneDX 1.6: the files of others, the included base, and the play of the demo.
+    """Return the bill of materials, in CycloneDX 1.6: the files of others, the included models, and the demo's play.
 
     Equal sources make an equal bill, since it has no time, and its number is derived from what it lists.
     """
@@ -93,10 +93,13 @@ def bill(root: Path) -> dict[str, Any]:
             }
         )
     base, play = "afterword/bases/english/model.safetensors", "afterword/operations/demo-julius-caesar.txt.gz"
-    data = (
+    data: tuple[tuple[str, str, str, str], ...] = (
         (base, "machine-learning-model", "MIT", "the base `english`; its README.md and ATTRIBUTION.md list its texts"),
         (play, "data", "LicenseRef-Public-Domain", "*Julius Caesar*, from Project Gutenberg"),
     )
+    networks = sorted((root / "src/afterword/wings/lesson/networks").glob("*/*.safetensors"))
+    of_lesson = ("machine-learning-model", "MIT", "a network of the lesson, trained on a text that a program makes")
+    data += tuple((one.relative_to(root / "src").as_posix(), *of_lesson) for one in networks)
     for path, kind, licence, described in data:
         digest = hashlib.sha256((root / "src" / path).read_bytes()).hexdigest()
         components.append(

@@ -159,6 +159,7 @@ def test_a_wheel_names_each_licence_and_lists_each_file_of_others(tmp_path: Path
         listed = {one["hashes"][0]["content"]: one for one in bill["components"]}
         vendored = [name for name in archive.namelist() if "/vendor/" in name and name.endswith((".js", ".css"))]
         data = ["afterword/bases/english/model.safetensors", "afterword/operations/demo-julius-caesar.txt.gz"]
+        data += sorted(name for name in archive.namelist() if "/networks/" in name and name.endswith(".safetensors"))
         shas = {sha256(archive.read(name)).hexdigest() for name in vendored + data}
     assert listed.keys() == shas
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")

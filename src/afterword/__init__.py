@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from afterword.wings.lesson.horizon import horizon as horizon
     from afterword.wings.lesson.inspecting import inspect as inspect
     from afterword.wings.lesson.keeping import keeps as keeps
+    from afterword.wings.lesson.lesson import lesson as lesson
     from afterword.wings.lesson.step_page import step_page as step_page
     from afterword.wings.odd.accept import accept as accept
     from afterword.wings.odd.calibrate import calibrate as calibrate

@@ -145,7 +145,11 @@ WINGS = {
         files=("docs/voice.md", "docs/pictures/voice.png", "benchmarks/voice.py", "benchmarks/*/voice*"),
     ),
     "lesson": Wing(
-        commands={"inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect")},
+        commands={
+            "inspect": CORE["inspect"]._replace(place="wings.lesson.inspecting:inspect"),
+            "lesson": Command("Look inside", "Write a page with trained networks that teaches how an LSTM works."),
+        },
+        elsewhere={"lesson:": "lesson:folder"},
         functions=(
             *("deciding:decides", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
         ),
@@ -156,7 +160,13 @@ WINGS = {
             *("docs/gates.md", "docs/lstm*.md", "docs/teaching.md", "docs/subjects.txt", "docs/cell.svg"),
             *("docs/difficult.svg", "docs/gaps.svg", "docs/horizon.svg", "docs/pictures/step.png"),
             *("docs/notebooks/build-your-own.ipynb", "docs/notebooks/what-the-gates-do.ipynb"),
-            *("benchmarks/horizon.py", "benchmarks/subjects.py", "benchmarks/tasks.py", "benchmarks/teach.py"),
+            *(
+                "benchmarks/horizon.py",
+                "benchmarks/shipped.py",
+                "benchmarks/subjects.py",
+                "benchmarks/tasks.py",
+                "benchmarks/teach.py",
+            ),
             *("benchmarks/claims.tsv", "benchmarks/results/teach.jsonl"),
         ),
     ),

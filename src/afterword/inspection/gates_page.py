@@ -121,11 +121,12 @@ def web_file(name: str) -> str:
     return read("afterword.inspection", "web", name).rstrip("\n")
 
 
-def framed(page: str, height: int = 760) -> str:
-    """Return `page` as an element for another page, such as a notebook."""
+def framed(page: str, height: int = 760, at: str = "") -> str:
+    """Return `page` as an element for another page, such as a notebook. It begins `at` a place, as in its address."""
+    begins = f'<script>location.hash = "{at}"</script>' if at else ""
     return (
-        f'<iframe style="width:100%;height:{height}px;border:0" sandbox="allow-scripts" '
-        f'title="What the gates do" srcdoc="{html.escape(page)}"></iframe>'
+        f'<iframe style="width:100%;height:{height}px;border:0" sandbox="allow-scripts" loading="lazy" '
+        f'title="What the gates do" srcdoc="{html.escape(begins + page)}"></iframe>'
     )
 
 

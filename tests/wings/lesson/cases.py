@@ -14,13 +14,17 @@ from afterword.wings.lesson.step_page import step_page
 from tests.inspection.test_gates import TEXT, made
 
 REFUSED = [
+    ("info lesson:nobody", "the lesson has no network 'lesson:nobody': its networks are lesson:divya, lesson:call"),
     ("inspect tiny ab --html one --step ./one", "one is named twice"),
     ("inspect tiny abcdabcd --decides (", "is not a regular expression"),
     ("inspect tiny abcdabcd --at b", "needs"),
     ("inspect tiny abcdabcd --decides z", "places match and can be compared; 5 are needed"),
     ("inspect tiny abcdabcd --decides z --horizon", "cannot be"),
 ]
-QUIET = {"inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"]}
+QUIET = {
+    "lesson": ["", "--html other.html"],
+    "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
+}
 TERMINAL = ["inspect tiny --file TEXT --horizon --at SAID"]
 LOADED = {"inspect": [{"text": "The sea"}, {"file": "text", "horizon": True}]}
 FRAMED = ["/v1/step"]  # routes whose pages run in the frame
