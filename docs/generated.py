@@ -240,7 +240,7 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return schema["$ref"].split("/")[-1]
     if "anyOf" in schema:
-        return " | ".join(map(_kind, schema["anyOf"]))
+        return " | ".join(sorted(map(_kind, schema["anyOf"]), key="null".__eq__))  # msgspec 0.21 puts null first
     if "enum" in schema:
         return " | ".join(map(repr, schema["enum"]))
     kind = schema.get("type", "")
