@@ -48,6 +48,8 @@ def rows(kills: int, flips: int, offsets: int, seed: int = 0) -> Iterator[tuple[
     yield "two ranks against one, and twice", ranks.compare
     yield "SIGKILL of one of two ranks, resumed", partial(ranks.kill_one, 0)
     yield "SIGKILL of one of two ranks, started again by torchrun --max-restarts 1", partial(ranks.kill_one, 1)
+    times = -(-kills // 20)
+    yield "SIGKILL of a rank and of a machine, of four that come and go", partial(ranks.come_and_go, times, seed)
 
 
 def counted(faults: Callable[[], Iterable[str]], good: str) -> Result:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
+import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +102,107 @@ def kill_one(restarts: int) -> tuple[str, bool]:
         train(["train", "--resume", folder], place, 2)
     equal = outcome(folder) == outcome(place / "two")
     return f"both gone in {gone:.1f} s: {'bitwise equal' if equal else 'different'}", gone < 30 and equal
+
+
+LONG = [*ARGUMENTS[2:-1], "20", "--hidden-size", "96", "--steps", "1500", "--seed", "1", "--base", "none"]
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "and",
+    "one",
+    "dog",
+    "ran",
+    "to",
+    "it",
+    "big",
+    "red",
+    "house",
+    "old",
+    "man",
+    "was",
+]
+NEAR = 0.005  # nats per character, where sums of other groups of lanes are rounded differently
+
+
+@contextlib.contextmanager
+def machine(place: Path, number: int, port: int) -> Iterator[Any]:
+    """Start one of up to four machines that may come and go, with one rank; the first one has the store."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1:4", "--nproc-per-node", "1"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--local-addr", "127.0.0.1"]
+    command += ["--rdzv-conf", "last_call_timeout=1", "--max-restarts", "5", "--monitor-interval", "0.5"]
+    command += ["-m", "afterword", "train", str(place / "words.txt"), "--out", str(place / "many"), *LONG]
+    environment = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    environment = {**os.environ, **environment}
+    with (
+        open(place / f"machine-{number}", "wb") as log,
+        running(command, stdout=log, stderr=log, env=environment) as process,
+    ):
+        try:
+            yield process
+        finally:
+            lose(process.pid)
+
+
+def lose(pid: int) -> None:
+    """Kill a process and all that it has started, also in other groups."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        for one in [pid, *descendants(pid)]:
+            os.kill(one, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    found = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(one for child in found for one in descendants(child))]
+
+
+def come_and_go(times: int, seed: int) -> tuple[str, bool]:
+    """Train on four machines of which the last two come later; kill a rank and a whole machine at random moments.
+
+    Return in how many runs it came to the figure of one rank, and the largest difference.
+    """
+    place, draw, differences, counts = whole(), random.Random(seed), list[float](), set[int]()
+    one = place / "one long"
+    if not one.exists():
+        text = random.Random(0)  # so long that its figure does not depend on the last step
+        lines = (" ".join(text.choices(WORDS, k=text.randrange(3, 12))) for _ in range(4000))
+        (place / "words.txt").write_text("".join(f"{line}.\n" for line in lines))
+        train(["train", place / "words.txt", "--out", one, *LONG], place, 1)
+    for _ in range(times):
+        shutil.rmtree(place / "many", ignore_errors=True)
+        port = free_port()
+        with contextlib.ExitStack() as stack:
+
+            def step() -> int:
+                with contextlib.suppress(OSError, IndexError, ValueError):
+                    last = (place / "many" / "metrics.jsonl").read_text().splitlines()[-1]
+                    return int(json.loads(last)["step"])
+                return 0
+
+            def pause(later: int) -> None:
+                at = step() + draw.randrange(later)
+                until(lambda: step() >= min(at, 1500))
+
+            machines = [stack.enter_context(machine(place, number, port)) for number in range(2)]
+            until(lambda: step() > 0)
+            machines += [stack.enter_context(machine(place, number, port)) for number in (2, 3)]
+            pause(300)
+            for pid in descendants(machines[draw.randrange(4)].pid)[:1]:  # a rank; its torchrun starts another one
+                os.kill(pid, signal.SIGKILL)
+            pause(300)
+            lose(machines[draw.choice([1, 2, 3])].pid)  # a machine, with all that runs on it
+            until(lambda: json.loads((place / "many" / "run.json").read_text())["ended"] is not None)
+            record = json.loads((place / "many" / "run.json").read_text())
+            counts |= {one["parts"]["ranks"] for one in record["environments"]}
+        alone, many = (
+            [json.loads(line) for line in (each / "metrics.jsonl").read_text().splitlines()]
+            for each in (one, place / "many")
+        )
+        assert [row["step"] for row in alone] == [row["step"] for row in many]
+        differences.append(abs(alone[-1]["validation"] - many[-1]["validation"]))
+    sound = sum(difference <= NEAR for difference in differences)
+    figure = f"{sound} of {times} within {NEAR} nats of one rank, at most {max(differences):.1e}"
+    return f"{figure}; {min(counts)} to {max(counts)} ranks", sound == times and len(counts) > 1

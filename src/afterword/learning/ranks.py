@@ -5,7 +5,8 @@ Every rank draws the whole step, its data and its dropout, and learns from its o
 depend on the number of ranks. Gradients and costs are summed over all ranks before they are used, so all ranks hold
 the same weights, bit for bit. Only the first rank writes; all of them must see the run's folder.
 
-torchrun ends the other ranks when one is lost, and starts them again if its options say so.
+torchrun ends the other ranks when one is lost, and starts them again if its options say so; if machines may come and
+go, also with another number of ranks. All then continue from the last checkpoint.
 torch is imported when several ranks meet, not before.
 """
 
@@ -52,9 +53,14 @@ def local_rank() -> int:
     return _set_by_torchrun("LOCAL_RANK", 0)
 
 
+def elastic() -> bool:
+    """Return whether machines may come and go: torchrun then has a new store each time, and its counts differ."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "False"
+
+
 def restarted() -> bool:
-    """Return whether torchrun has started the same command again after it lost a rank."""
-    return _set_by_torchrun("TORCHELASTIC_RESTART_COUNT", 0) > 0
+    """Return whether torchrun has started the same command again after it lost a rank; if `elastic`, it may have."""
+    return elastic() or _set_by_torchrun("TORCHELASTIC_RESTART_COUNT", 0) > 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,8 @@ def meet() -> Team:
     with _losses_reported():
         store, number, size = next(rendezvous("env://"))
         # torchrun's store outlives a restart, and with it the addresses of the ranks before it
-        store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)  # type: ignore[attr-defined]
+        start = "0" if elastic() else os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(start, store)  # type: ignore[attr-defined]
         dist.init_process_group(
             backend, store=store, rank=number, world_size=size, timeout=timedelta(seconds=WAIT_SECONDS)
         )

@@ -15,7 +15,7 @@ from typing import Annotated
 from afterword import bars
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel, complete_card
-from afterword.learning.ranks import restarted
+from afterword.learning.ranks import elastic, restarted
 from afterword.operations.operation import Request, Sources, argument, operation, path_names
 from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
@@ -110,10 +110,12 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
     given = {name: value for name, value in {**vars(text), **vars(training)}.items() if name in request.passed}
     given = {name: value for name, value in given.items() if value is not None}
     if request.resume is None and restarted() and RunFolder(folder).checkpoints:
-        return resume.resume(folder, given)
+        return resume.resume(folder, given, texts if elastic() else ())
     if request.resume is not None:
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
             raise OptionError(f"`resume` continues the run in {folder}: leave out `out` and `overwrite`")
+        if elastic() and request.more_minutes is not None:
+            raise OptionError("`more_minutes` would count again whenever a machine comes or goes: leave it out")
         more = None if restarted() else request.more_minutes  # it was recorded the first time
         return resume.resume(folder, given, texts, more_minutes=more)
     if request.repeat is not None:
