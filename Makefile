@@ -203,6 +203,7 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving join english
 	$(BIN)/python -m benchmarks.serving gone english
 	$(BIN)/python -m benchmarks.flood english
+	$(BIN)/python -m benchmarks.harness
 
 # How near everything comes to what the machine can do. Takes ten minutes; needs the machine to itself. TEXT as above.
 bench-speed: .venv/ready-dev
