@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from afterword.serving.serve import serve as serve
     from afterword.wings.export.export import export as export
     from afterword.wings.hub.push import push as push
-    from afterword.wings.lesson.ablation import ablate as ablate
     from afterword.wings.lesson.deciding import decides as decides
     from afterword.wings.lesson.horizon import horizon as horizon
     from afterword.wings.lesson.inspecting import inspect as inspect

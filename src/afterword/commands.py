@@ -150,9 +150,7 @@ WINGS = {
             "lesson": Command("Look inside", "Write a page with trained networks that teaches how an LSTM works."),
         },
         elsewhere={"lesson:": "lesson:folder"},
-        functions=(
-            *("deciding:decides", "horizon:horizon", "keeping:keeps", "ablation:ablate", "step_page:step_page"),
-        ),
+        functions=("deciding:decides", "horizon:horizon", "keeping:keeps", "step_page:step_page"),
         routes=("lesson_routes:ROUTES",),
         scripts=("step_page:step_script",),
         page=("lesson.js",),

@@ -80,7 +80,7 @@ IN_PYTHON = [
 
 def of_text(model: LanguageModel) -> list[Callable[[Any], object]]:
     """Return functions that take a text."""
-    functions = (step_page, afterword.ablate, afterword.horizon)
+    functions = (step_page, afterword.horizon)
     words = (afterword.keeps, afterword.decides)
     return [
         *(partial(one, model) for one in functions),

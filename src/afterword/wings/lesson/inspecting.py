@@ -14,7 +14,6 @@ from afterword.operations.operation import Output, Record, operation
 from afterword.operations.work import Work
 from afterword.settings import OnProgress, setting, settings_class
 from afterword.storage import output
-from afterword.wings.lesson.ablation import ablate
 from afterword.wings.lesson.deciding import decides
 from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.horizon import horizon
@@ -22,7 +21,7 @@ from afterword.wings.lesson.keeping import keeps
 from afterword.wings.lesson.step_page import step_page
 
 FILES = ("html", "step", "png")
-MEASURED = ("horizon", "decides", "keeps", "ablate")
+MEASURED = ("horizon", "decides", "keeps")
 MOST_CHARACTERS = 1_000_000  # of a text whose horizon is measured; the places are spread over them
 
 
@@ -39,7 +38,7 @@ class Inspect(inspect_.Inspect):
     text, and judged on the second.
     """
 
-    first = ("file", "html", "step", "png", "decides", "horizon", "at", "hold", "ablate", "overwrite")
+    first = ("file", "html", "step", "png", "decides", "horizon", "at", "hold", "overwrite")
     order = ("file", "stretch", "units", "html", "step", "png")
 
     step: Output | None = setting(
@@ -47,16 +46,11 @@ class Inspect(inspect_.Inspect):
         default=None,
         ending=(".html",),
     )
-    ablate: bool = setting(
-        "measure what the text costs with each gate held open, or at its mean over the text",
-        default=False,
-        excludes=FILES,
-    )
     keeps: str | None = setting(
         "measure how much of this word of the text is still held after it",
         default=None,
         metavar="WORD",
-        excludes=("ablate", *FILES),
+        excludes=FILES,
     )
     after: str | None = setting(
         "divide the rest of the text after this, such as a full stop", default=None, metavar="TEXT", needs="keeps"
@@ -66,11 +60,9 @@ class Inspect(inspect_.Inspect):
         "find the cells that decide what comes where this regular expression matches",
         default=None,
         metavar="PATTERN",
-        excludes=("ablate", "keeps", "horizon", *FILES),
+        excludes=("keeps", "horizon", *FILES),
     )
-    horizon: bool = setting(
-        "measure how far back the model remembers", default=False, excludes=("ablate", "keeps", *FILES)
-    )
+    horizon: bool = setting("measure how far back the model remembers", default=False, excludes=("keeps", *FILES))
     at: str | None = setting(
         "replace only what this regular expression matches", default=None, metavar="PATTERN", needs="horizon"
     )
@@ -116,7 +108,5 @@ def _measured(
         return dataclasses.replace(found, name=Path(model.name).name or model.name)
     if what == "decides":
         return decides(model, text, str(request.decides), on_progress=on_progress)
-    if what == "keeps":
-        after, instead = request.after, request.instead
-        return keeps(model, text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)
-    return ablate(model, text, on_progress=on_progress)
+    after, instead = request.after, request.instead
+    return keeps(model, text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)
