@@ -100,14 +100,14 @@ def text_of(reader: str, content: bytes) -> dict[str, str]:
 
 
 def word(content: bytes, left_out: Counter[str]) -> str:
-    return Text(left_out, {}, OFFICE).read(Package(content).content(WORD))
+    return MarkupText(left_out, {}, OFFICE).read(Package(content).content(WORD))
 
 
 def open_document(content: bytes, left_out: Counter[str]) -> str:
     package = Package(content)
     if b"encryption-data" in package.content("META-INF/manifest.xml"):
         raise RuntimeError
-    return Text(left_out, {}, OFFICE).read(package.content("content.xml"))
+    return MarkupText(left_out, {}, OFFICE).read(package.content("content.xml"))
 
 
 def epub(content: bytes, left_out: Counter[str]) -> str:
@@ -138,7 +138,7 @@ def rtf(content: bytes, left_out: Counter[str]) -> str:
 def page(content: bytes, left_out: Counter[str]) -> str:
     from lxml import etree
 
-    page = Text(left_out, PAGE, {"br": BREAK})
+    page = MarkupText(left_out, PAGE, {"br": BREAK})
     reading = etree.HTMLParser(encoding="utf-8", no_network=True, target=page)
     return str(etree.fromstring(content, reading)) if content.strip() else ""
 
@@ -166,7 +166,7 @@ class Package(zipfile.ZipFile):
         return found
 
 
-class Text:
+class MarkupText:
     """The text of the elements that are not left out, as a parser reads them.
 
     No tree is built, because libxml2 would need quadratic time for the attributes of one element, and much memory.
