@@ -17,7 +17,7 @@ import pytest
 
 import afterword
 from afterword import storage
-from afterword.errors import ModelError, OptionError, RunError, StorageError
+from afterword.errors import ModelError, OptionError, RunError, StorageError, TextError
 from afterword.language_model import LanguageModel, load
 from afterword.model.folder.saved import CARD
 from afterword.runs.folder import RunFolder
@@ -76,7 +76,7 @@ def test_calibrating_says_what_to_expect_of_lines_that_drift_and_of_few(mine: Pa
     for new, says in ((10, True), (1, False)):
         drifting = written(tmp_path / "drifting", [*draw(500 - new, 0), *["☃" * (k + 3) for k in range(new)]])
         assert (note in printed(run("calibrate", mine, drifting))) == says
-    for count, warning in ((100, "a false-alarm rate of 0.01 cannot be used"), (125, "0.01 can be off by a factor")):
+    for count, warning in ((100, "80 would not be: give at least 123 lines"), (125, "0.01 can be off by a factor")):
         few = written(tmp_path / "few", draw(count, 0))
         assert warning in run("calibrate", mine, few).stderr.decode()
 
@@ -445,3 +445,15 @@ def test_it_cannot_be_calibrated_as_it_is_shared_by_all_runs(german: Path) -> No
     for named in (Path("german"), german):
         with pytest.raises(ModelError, match="is an installed base and cannot be changed"), writable(named):
             pass
+
+
+def test_few_lines_do_not_replace_a_calibration_of_more(tmp_path: Path) -> None:
+    lines = [f"user {('ann', 'bob', 'zoe')[k % 3]} opened file{k % 7}\n" for k in range(300)]
+    for name, some in (("good", lines), ("few", lines[:122]), ("enough", lines[:123])):
+        (tmp_path / name).write_text("".join(some))
+    list(afterword.odd(tmp_path / "good", tmp_path / "few", out=str(tmp_path / "model")))
+    before = {path: path.read_bytes() for path in (tmp_path / "model").rglob("*") if path.is_file()}
+    with pytest.raises(TextError, match="98 would not be: give at least 123 lines"):
+        afterword.calibrate(tmp_path / "model", tmp_path / "few")
+    assert {path: path.read_bytes() for path in (tmp_path / "model").rglob("*") if path.is_file()} == before
+    assert afterword.calibrate(tmp_path / "model", tmp_path / "enough").lines == 99
