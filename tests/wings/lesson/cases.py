@@ -21,6 +21,7 @@ REFUSED = [
     ("inspect tiny abcdabcd --decides z", "places match and can be compared; 5 are needed"),
     ("inspect tiny abcdabcd --decides z --horizon", "cannot be"),
 ]
+OUTPUTS: dict[str, list[str]] = {"lesson": []}
 QUIET = {
     "lesson": ["", "--html other.html"],
     "inspect": ["run word", "run word --html g.html --step s.html --png g.png", "run --file draft.txt --horizon"],
