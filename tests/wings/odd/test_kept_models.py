@@ -33,6 +33,6 @@ def test_without_a_checksum_of_its_good_lines_it_has_one_note_until_it_is_calibr
     assert said.startswith("note: ")
     assert "lines.json has no checksum" in said
     assert "run afterword calibrate MODEL NORMAL_FILE" in said
-    (tmp_path / "good.log").write_text("".join(f"open file{k % 9} by {['ann', 'bob'][k % 2]}\n" for k in range(90)))
+    (tmp_path / "good.log").write_text("".join(f"open file{k % 9} by {['ann', 'bob'][k % 2]}\n" for k in range(150)))
     assert run("calibrate", folder, tmp_path / "good.log").returncode == 0
     assert run("info", folder).stderr == b""
