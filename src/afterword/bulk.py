@@ -44,7 +44,7 @@ def _version(model: ModelName) -> int:
 
 @settings_class()
 class Batches(Predicting, Engine, Holding):
-    """What a model does with batches. Raises as `afterword.load`."""
+    """A model and its settings, applied to batches. Raises as `afterword.load`."""
 
     model: ModelName
     _: KW_ONLY
@@ -104,7 +104,7 @@ class Generator(Sampling, Batches):
     `finish_reason`."""
 
     prompt: str | None = "prompt"
-    """The column of the prompts; None if there are none."""
+    """The column of the prompts; None for texts without a prompt."""
     seed: str = "seed"
     """The column of the seeds, whole numbers. A text depends on nothing else but its prompt and the settings."""
 

@@ -159,6 +159,26 @@ def test_a_text_that_someone_has_changed_is_not_deleted(trainer: Trainer, play: 
     assert (trainer.place / "book.txt").read_text() == CHANGES[change]
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_a_text_that_changes_while_it_is_removed_is_not_deleted(
+    trainer: Trainer, play: Play, monkeypatch: pytest.MonkeyPatch, another: bool
+) -> None:
+    rename, place = Path.rename, trainer.place / "book.txt"
+
+    def late(path: Path, to: Path) -> Path:
+        path.write_text("mine")
+        moved = rename(path, to)
+        if another:
+            place.write_text("another")
+        return moved
+
+    monkeypatch.setattr(Path, "rename", late)
+    play("raise SystemExit(1)")
+    texts = [(trainer.place / name).read_text() for name in ended(trainer)]
+    assert sorted(texts) == ["another"] * another + ["mine"]
+    assert place.read_text() == ("another" if another else "mine")
+
+
 def test_a_text_that_another_process_created_first_is_left_alone(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,7 +210,7 @@ class Planner:
     def _size(self) -> Choice[int]:
         """Return the units of the run, as if nothing else ran here: a network cannot grow when other programs stop.
 
-        If other programs go on, the run begins anew with a smaller one (`slowed`).
+        If other programs keep running, it begins anew with a smaller network (`slowed`).
         """
         return self._fixed.get("hidden_size") or self._size_by_rule()
 

@@ -21,7 +21,7 @@ from afterword.runs.run import Run
 from afterword.runs.threads_now import ThreadsNow
 from afterword.runs.time_left import Clock, TimeLeft
 
-LOOKS, LATE = 400, 100  # looks at the clock, about, in a run with a time limit; and at least so many
+LOOKS, LATE = 400, 100  # looks at the clock in a run with a time limit: about this many, and at least this many
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints, if no number of steps is asked for
 
 

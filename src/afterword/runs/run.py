@@ -200,7 +200,7 @@ class Run:
 
     @property
     def follows_machine(self) -> bool:
-        """Whether the number of threads may change as other processes come: not if it or the steps were given."""
+        """True if the number of threads may change as other processes come: not if it or the steps were given."""
         given = self.minutes is None or self.record.asked.get("threads") is not None
         return not given and self.recipe.device == "cpu" and self.team is ALONE
 

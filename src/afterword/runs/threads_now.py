@@ -1,4 +1,4 @@
-"""How many threads compute a step while other processes come and go.
+"""The number of threads that compute a step, chosen anew while other processes come and go.
 
 A step ends when its last thread has ended. If another process has a processor, all threads wait for the one whose turn
 it is not, and two of them may take ten times as long as one alone. So a run with a time limit tries fewer threads at

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from afterword.errors import OptionError
 from afterword.runs.folder import RECORD, RunFolder, can_be_written
 from afterword.serving.http.failures import ApiError, for_client, stopping
+from afterword.storage import name_aside
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -183,12 +184,15 @@ class Trainer:
         path = self.place / f"{name}.txt"
         try:
             with open(path, "xb") as file:
-                file.write(content)
-                os.fsync(file.fileno())
+                try:
+                    file.write(content)
+                    os.fsync(file.fileno())
+                except OSError:
+                    path.unlink(missing_ok=True)
+                    raise
         except FileExistsError:
             raise _taken(name) from None
         except OSError as error:
-            path.unlink(missing_ok=True)
             raise ApiError(507, f"the text cannot be saved: {error.strerror}") from None
         return path, _state(path)
 
@@ -230,8 +234,17 @@ class Trainer:
                 self._failures[training.name] = _error(stderr.read(), status)
         if training.text is not None and not training.became_run:
             with contextlib.suppress(OSError):
-                if _state(training.text[0]) == training.text[1]:
-                    training.text[0].unlink()
+                _remove(*training.text)
+
+
+def _remove(path: Path, written: tuple[int, ...]) -> None:
+    """Remove a text, unless somebody has changed or replaced it. Raises OSError."""
+    if _state(path) == written:
+        aside = name_aside(path, "part")
+        path.rename(aside)  # from now on, nobody finds it by name
+        if _state(aside)[:-1] != written[:-1]:  # renaming changes the last
+            os.link(aside, path)  # unlike a rename, it replaces nothing
+        aside.unlink()
 
 
 def _state(path: Path) -> tuple[int, ...]:

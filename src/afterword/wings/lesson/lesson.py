@@ -58,7 +58,7 @@ def lesson(request: Lesson, work: Work) -> TextPart:
 
 
 def folder(name: str) -> Path:
-    """Return the folder of a network of the lesson. Raises ModelError if there is none of that `name`."""
+    """Return the folder of a network of the lesson. Raises ModelError if no network has this `name`."""
     if name.removeprefix(PREFIX) not in (known := networks()):
         raise ModelError(
             f"the lesson has no network {name[:60]!r}: its networks are {', '.join(map(PREFIX.__add__, known))}"
