@@ -52,7 +52,7 @@ def test_a_request_that_a_program_sent_is_answered_as_it_reads_it(program: str, 
     if not asked.get("stream"):
         prompts = asked["prompt"] if isinstance(asked["prompt"], list) else [asked["prompt"]]
         for choice, prompt in zip(reply.json["choices"], prompts, strict=True):
-            assert choice["text"]
+            assert choice["text"] or choice["finish_reason"] == "stop"  # by chance, at once
             if asked.get("echo"):
                 logs = choice["logprobs"]
                 assert len(logs["token_logprobs"]) == len(logs["top_logprobs"]) == len(prompt) + 1  # one was written
@@ -61,7 +61,8 @@ def test_a_request_that_a_program_sent_is_answered_as_it_reads_it(program: str, 
     *parts, last, end = reply.body.decode().split("\n\n")
     assert (last, end) == ("data: [DONE]", "")
     read = [json.loads(part.removeprefix("data: ")) for part in parts]
-    assert "".join(choice["text"] for part in read for choice in part["choices"])
+    written = [choice for part in read for choice in part["choices"]]
+    assert "".join(choice["text"] for choice in written) or written[-1]["finish_reason"] == "stop"  # at once
     if asked.get("stream_options"):
         assert read[-1]["choices"] == []
         assert read[-1]["usage"]["completion_tokens"] > 0
