@@ -185,6 +185,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "ends": ["plan", "bases", "filters"],
     "expectation": ["plan"],
     "harness": ["bases"],
+    "horizon": ["plan"],
     "odd": ["plan", "detectors"],
     "plan": ["plan"],
     "busy": ["plan"],

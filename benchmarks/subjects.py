@@ -26,6 +26,7 @@ TRAIN = (
     "--learning-rate 0.014 --ngram 0 --threads 1 --out subjects"
 )
 ASKED = ("Divya likes to eat. ", "Divya likes to eat. Reena is not fat. So ")
+INSTEAD = ("Arjun", "Kiran", "Meera")  # as long as Divya
 NAMES = ("Divya", "Reena", "Arjun", "Kiran", "Meera", "Jaya")
 VERBS = ("eat", "sing", "read", "walk", "swim", "cook")
 ADJECTIVES = ("fat", "tall", "late", "glad", "wise", "shy")
@@ -84,7 +85,7 @@ def main(text: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = trained(Path(folder))
     for asked in ASKED:
-        click.echo(f"{afterword.keeps(model, asked, 'Divya', after='.')}\n")
+        click.echo(f"{afterword.keeps(model, asked, 'Divya', instead=INSTEAD, after='.')}\n")
     click.echo(f"{model.about['validation']['bits_per_character']:.3f} bits per character on held-out text")
 
 

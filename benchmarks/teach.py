@@ -239,7 +239,9 @@ def subjects_(cells: Sequence[str]) -> None:
 
     def run(cell: str, rate: float, seed: int) -> None:
         model = trained(text, cell=cell, learning_rate=rate, seed=seed, **settings)
-        before, after = (afterword.keeps(model, asked, "Divya", after=".") for asked in subjects.ASKED)
+        before, after = (
+            afterword.keeps(model, asked, "Divya", instead=subjects.INSTEAD, after=".") for asked in subjects.ASKED
+        )
         found = after.to_dict()
         store(
             "subjects",

@@ -1,15 +1,12 @@
-"""Gradients through a saved model.
+"""Dynamic evaluation: a saved model's network continues to learn from a text as it is scored (Krause et al. 2018).
 
-With respect to its inputs they measure how far back a prediction depends on what was read: the vanishing gradient.
-With respect to its weights they are dynamic evaluation: a network continues to learn from a text as it is scored
-(Krause et al. 2018). A chunk is predicted, then learned from by one step of gradient descent. Each step also moves
+A chunk is predicted, then learned from by one step of gradient descent. Each step also moves
 all weights slightly back towards the trained ones. The new weights predict the next chunk. The saved model itself does
 not change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -21,34 +18,10 @@ from afterword.learning.trainable import LayerState, TrainableNetwork
 from afterword.model.arrays import Floats, Ids, Weights
 from afterword.model.network.config import Config
 
-SEQUENCES_AT_ONCE = 8  # read at the same time, at most
-MOST_STATES = SEQUENCES_AT_ONCE * 1200 * 2 * 512  # lanes × steps × layers × units; torch keeps some 400 MB for them
-
 # Found by trials, in which Adam gained nothing (`benchmarks/LOG.md`).
 RATE = 0.16
 DECAY = 0.005  # fraction of the way back to the trained weights, with each step
 CLIP = 1.0  # largest norm of a gradient
-
-
-def input_gradients(
-    config: Config, weights: Weights, rows: Annotated[Ids, "N T"], steps: int
-) -> Iterator[tuple[slice, Annotated[Floats, "lanes steps"]]]:
-    """Yield some lanes of `rows`, and for them the size of d log P(last row) / d input, 1 … `steps` back.
-
-    Each of the N sequences is read from an empty state, T > `steps`; its last row is only predicted. The input is the
-    token's embedding or number. The size is the Euclidean norm.
-    """
-    network = TrainableNetwork(config).load(weights).requires_grad_(False)
-    at_once = max(1, min(SEQUENCES_AT_ONCE, MOST_STATES // (rows.shape[1] * config.num_layers * config.hidden_size)))
-    for first in range(0, len(rows), at_once):
-        lanes = slice(first, min(first + at_once, len(rows)))
-        part = torch.from_numpy(rows[lanes].astype(np.int64))  # [N, T]
-        inputs = network.inputs(part[:, :-1]).transpose(0, 1).requires_grad_()
-        outputs, _ = network.read(inputs, network.empty_state(len(part)))
-        expected = network.output(outputs[-1]).log_softmax(-1)
-        total = expected.gather(1, part[:, -1:]).sum()  # a sequence's part depends on its own inputs alone
-        (gradient,) = torch.autograd.grad(total, inputs)
-        yield lanes, gradient.norm(dim=-1).T.flip(1)[:, :steps].double().numpy()
 
 
 class AdaptingNetwork:

@@ -15,7 +15,7 @@ import pytest
 import afterword
 from afterword.language_model import LanguageModel
 from afterword.operations.train import train
-from benchmarks.subjects import ASKED, TEXT, TRAIN, make_text, trained
+from benchmarks.subjects import ASKED, INSTEAD, TEXT, TRAIN, make_text, trained
 from benchmarks.teach import claims
 from tests.processes import finished
 from tests.test_docs import DOCS, ENVIRONMENT, cells, notebooks, page, place, ran, shortened
@@ -104,8 +104,10 @@ def read(printed: str) -> tuple[list[list[float]], list[str], dict[str, float]]:
 def test_the_figures_of_the_page_of_gates_are_what_its_command_gives(subjects: LanguageModel) -> None:
     """Within 0.3: another processor rounds otherwise, and 3,500 steps of learning carry that far."""
     asked = ASKED[-1]
-    quoted = page("gates").split(f'afterword inspect subjects "{asked}" --keeps Divya --after .\n')[1].split("```")[0]
-    figures, characters, expected = read(str(afterword.keeps(subjects, asked, "Divya", after=".")))
+    instead = " ".join(f"--instead {name}" for name in INSTEAD)
+    command = f'afterword inspect subjects "{asked}" --keeps Divya {instead} --after .\n'
+    quoted = page("gates").split(command)[1].split("```")[0]
+    figures, characters, expected = read(str(afterword.keeps(subjects, asked, "Divya", instead=INSTEAD, after=".")))
     page_figures, page_characters, page_expected = read(quoted)
     assert characters == page_characters
     np.testing.assert_allclose(figures, page_figures, atol=0.3)
@@ -116,7 +118,7 @@ def test_the_figures_of_the_page_of_gates_are_what_its_command_gives(subjects: L
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_the_pages_say_of_the_network_is_so(subjects: LanguageModel) -> None:
-    before, after = (afterword.keeps(subjects, text, "Divya", after=".") for text in ASKED)
+    before, after = (afterword.keeps(subjects, text, "Divya", instead=INSTEAD, after=".") for text in ASKED)
     first, stop, _, R, eena, _, end, *_ = after.stretches
     assert [one.text for one in (first, stop, R, eena, end)] == [" likes to eat", ".", "R", "eena", "."]
     at_first, at_stop, at_R, at_eena = (one.forget_where_held or 0.0 for one in (first, stop, R, eena))

@@ -33,6 +33,7 @@ def surprising(model: LanguageModel, text: str) -> Surprise:
     trace = model.gates(text)
     return Surprise(trace.tokens[int(trace.nats.argmax())])
 '''
+FOUND = "                return Found(finding=surprising(model, text))\n"
 WHERE = "from afterword.wings.lesson.surprising import surprising\n"
 
 
@@ -48,7 +49,7 @@ def test_a_new_inspection_is_a_file_a_line_of_the_table_and_an_option(model: Pat
     for place, new in (
         ("from afterword.wings.lesson.step_page", WHERE),
         ("    step: Output", '    surprising: bool = setting("find the most surprising token", default=False)\n'),
-        ('    if what == "horizon"', '    if what == "surprising":\n        return surprising(model, text)\n'),
+        ('            if what == "horizon"', f"            if what == 'surprising':\n{FOUND}"),
     ):
         text = text.replace(place, f"{new}{place}", 1)
     inspecting.write_text(text.replace("MEASURED = (", 'MEASURED = ("surprising", '), "utf-8")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from afterword.inspection.gates import MOST_TRACED
-from afterword.language_model import LanguageModel
 from afterword.operations import inspect_
 from afterword.operations.inspect_ import Seen, head_of, look, read_by_model, show_gates
 from afterword.operations.operation import Output, Record, operation
 from afterword.operations.work import Work
-from afterword.settings import OnProgress, setting, settings_class
+from afterword.settings import setting, settings_class
 from afterword.storage import output
 from afterword.wings.lesson.deciding import decides
 from afterword.wings.lesson.finding import Finding
@@ -30,7 +28,7 @@ class Inspect(inspect_.Inspect):
     """With `horizon`, measure how much the character k steps back still changes a prediction. At most a million
     characters are read. One character is replaced by another one from the text, and the prediction k steps later is
     compared with the one without the change, as Kullback-Leibler divergence in bits. ± is the standard error over the
-    places. With `at`, only characters that match are replaced, by others that match.
+    places.
 
     With `decides`, find the cells that decide what comes where a regular expression, or its first group, matches.
     A cell is necessary if that costs more while it is held at its mean. It is sufficient if another answer becomes
@@ -38,7 +36,7 @@ class Inspect(inspect_.Inspect):
     text, and judged on the second.
     """
 
-    first = ("file", "html", "step", "png", "decides", "horizon", "at", "hold", "overwrite")
+    first = ("file", "html", "step", "png", "decides", "horizon", "hold", "overwrite")
     order = ("file", "stretch", "units", "html", "step", "png")
 
     step: Output | None = setting(
@@ -50,6 +48,7 @@ class Inspect(inspect_.Inspect):
         "measure how much of this word of the text is still held after it",
         default=None,
         metavar="WORD",
+        needs="instead",
         excludes=FILES,
     )
     after: str | None = setting(
@@ -63,9 +62,6 @@ class Inspect(inspect_.Inspect):
         excludes=("keeps", "horizon", *FILES),
     )
     horizon: bool = setting("measure how far back the model remembers", default=False, excludes=("keeps", *FILES))
-    at: str | None = setting(
-        "replace only what this regular expression matches", default=None, metavar="PATTERN", needs="horizon"
-    )
 
 
 Inspect.__doc__ = f"{inspect_.Inspect.__doc__}\n    {Inspect.__doc__}"
@@ -90,23 +86,17 @@ def inspect(request: Inspect, work: Work) -> Seen | Found:
     model, text = read_by_model(request, work, most)
     if what is not None:
         with work.progress(f"inspecting: {what}") as on_progress:
-            return Found(finding=_measured(what, request, model, text, work, on_progress))
+            if what == "horizon":
+                return Found(finding=horizon(model, text, on_progress=on_progress))
+            if what == "decides":
+                return Found(finding=decides(model, text, str(request.decides), on_progress=on_progress))
+            word, instead = str(request.keeps), request.instead
+            return Found(
+                finding=keeps(model, text, word, instead=instead, after=request.after, on_progress=on_progress)
+            )
     seen = look(request, work, model, text)
     if request.step is not None:
         with output(Path(request.step)) as written:
             written.write(step_page(model, text, head_of(request, model)).encode())
         work.say(f"wrote {request.step}")
     return seen
-
-
-def _measured(
-    what: str, request: Inspect, model: LanguageModel, text: str, work: Work, on_progress: OnProgress
-) -> Finding:
-    """Return what one of `MEASURED` finds."""
-    if what == "horizon":
-        found = horizon(model, text, at=request.at, on_progress=on_progress)
-        return dataclasses.replace(found, name=Path(model.name).name or model.name)
-    if what == "decides":
-        return decides(model, text, str(request.decides), on_progress=on_progress)
-    after, instead = request.after, request.instead
-    return keeps(model, text, str(request.keeps), after=after, instead=instead, on_progress=on_progress)

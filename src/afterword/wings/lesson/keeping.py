@@ -22,9 +22,7 @@ from afterword.wings.lesson.finding import Finding
 from afterword.wings.lesson.matches import last_characters
 
 MOST_WORDS = 32  # next words that are looked for
-MOST_INSTEAD, MOST_EXPECTED = 5, 6  # words
-LEAST_EXPECTED = 0.005
-PLAUSIBLE = 0.05  # of the probability of the likeliest word in the place
+MOST_EXPECTED, LEAST_EXPECTED = 6, 0.005  # of these, those that are shown
 
 
 @dataclass(frozen=True)
@@ -85,27 +83,26 @@ def keeps(
     text: str,
     word: str,
     *,
+    instead: str | Sequence[str],
     after: str | None = None,
-    instead: Sequence[str] = (),
     on_progress: OnProgress = ignore_progress,
 ) -> Kept:
     """Measure how much of the first `word` of the text the cell states still hold after each stretch of the rest.
 
-    The text is compared with the same text with another word in its place: those of `instead`, by default the words of
-    the same length that the model finds likeliest there. The stretches are the words that follow. With `after`, such as
-    a full stop, they are what comes before it, itself, and the space, first letter and rest of the word behind it.
+    The text is compared with the same text with each word of `instead` in its place. The stretches are the words that
+    follow. With `after`, such as a full stop, they are what comes before it, itself, and the space, first letter and
+    rest of the word behind it.
 
-    Raises OptionError if the text has no such `word` or the model expects no other, TextError if nothing comes after
-    it, and else as `model.gates` does.
+    Raises OptionError if the text has no such `word`, TextError if nothing comes after it, and else as `model.gates`
+    does.
     """
     tokenizer = model.tokenizer
     text, word = tokenizer.normalise(text), tokenizer.normalise(word)
     text = text.rstrip("\n") if model.lines else text
     first, last = _place_of(word, text, after)
     others = [tokenizer.normalise(one) for one in ([instead] if isinstance(instead, str) else instead)]
-    others = others or _likely_words(model, text, first, word)
     if not others or word in others:
-        raise OptionError(f"the model expects no other word of {len(word)} characters there: name some to put instead")
+        raise OptionError(f"{word[:40]!r} is compared with other words: name one to put instead")
     here = model.gates(text)
     ids = tokenizer.encode(text)
     places = last_characters(text, tokenizer)
@@ -143,7 +140,7 @@ def keeps(
             stretches.append(stretch(begin, end, inside))
             begin = end
     at_word = stretch(first, last, np.arange(min(int((places < first).sum()), n - 1), n))
-    expected = _next(model, text, is_word(word))
+    expected = _next(model, text, word)
     likeliest = [(one, p) for one, p in expected.items() if p >= LEAST_EXPECTED][:MOST_EXPECTED]
     return Kept(word, others, at_word, stretches, dict(likeliest) | {word: expected.get(word, 0.0)})
 
@@ -161,18 +158,6 @@ def _place_of(word: str, text: str, after: str | None) -> tuple[int, int]:
     return found.span()
 
 
-def _likely_words(model: LanguageModel, text: str, first: int, word: str) -> list[str]:
-    """Return the likeliest words like `word` in its place, which begins at `first`, that the text does not have."""
-    known = re.findall(r"\w+", text) if is_word(word) else [word]
-    likely = {
-        one: probability
-        for one, probability in _next(model, text[:first], is_word(word)).items()
-        if len(one) == len(word) and one[0].isupper() == word[0].isupper() and one not in known
-        if is_word(word) or not any(letter.isalnum() or letter.isspace() for letter in one)
-    }
-    return [one for one, p in likely.items() if p >= PLAUSIBLE * max(likely.values())][:MOST_INSTEAD]
-
-
 def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:
     """Yield the ends of the stretches of `text` from `first` on."""
     if after:
@@ -183,15 +168,11 @@ def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:
         yield (first := first + len(piece))
 
 
-def is_word(text: str) -> bool:
-    """Return False for characters such as a bracket."""
-    return any(letter.isalnum() for letter in text)
-
-
-def _next(model: LanguageModel, text: str, words: bool) -> dict[str, float]:
-    """Return the LSTM's probabilities of the likeliest next words after `text`; without `words`, of characters."""
-    if words:
-        found = [(one.text.strip(), one.probability) for one in model.using("lstm").next_words(text, MOST_WORDS)]
-        # the same word can come after one space and after two
-        return {word: sum(p for other, p in found if other == word) for word, _ in found if word.isalnum()}
-    return {one.text: one.probability for one in model.using("lstm").next_characters(text) if one.text}
+def _next(model: LanguageModel, text: str, word: str) -> dict[str, float]:
+    """Return the LSTM's probabilities of the likeliest next words after `text`; of characters, if `word` is none."""
+    lstm = model.using("lstm")
+    if not any(letter.isalnum() for letter in word):  # such as a bracket
+        return {one.text: one.probability for one in lstm.next_characters(text) if one.text}
+    found = [(one.text.strip(), one.probability) for one in lstm.next_words(text, MOST_WORDS)]
+    # the same word can come after one space and after two
+    return {word: sum(p for other, p in found if other == word) for word, _ in found if word.isalnum()}
