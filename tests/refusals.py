@@ -80,6 +80,7 @@ OF_THE_COMMAND = [  # which no other way of asking has
     ("surprises tiny text --csv --json", "leave one of them out"),
     ("surprises tiny empty --csv", "empty is empty: there is"),
     ("generate tiny --out ''", "the path is empty: name a file"),
+    ("train book --config ''", "the path is empty: name a file"),
     ("generate tiny --log-probabilities 2", "give --json too"),
     ("train -", "standard input has no name: name the run's folder with --out"),
 ]

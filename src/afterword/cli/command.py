@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,12 @@ from afterword import bars
 from afterword.cli.output import CSV, JSON, TABLE, printed, say
 from afterword.cli.signals import Stop
 from afterword.commands import commands, find_operation
-from afterword.errors import AfterwordError, WorkError, spelled
+from afterword.errors import AfterwordError, OptionError, WorkError, spelled
 from afterword.learning.ranks import rank
-from afterword.operations.operation import Operation, Record, arguments_of, checked_output
+from afterword.operations.operation import Operation, Record, Request, arguments_of, checked_output
 from afterword.operations.work import Enough, ProgressShown, Work
 from afterword.settings import Kind, ignore_progress, kinds_of, named_path
-from afterword.storage import is_whole_file, output
+from afterword.storage import is_whole_file, output, read_whole
 
 if TYPE_CHECKING:
     from afterword.runs.record import OnReport, Progress
@@ -146,7 +146,8 @@ class OperationCommand(click.Command):
         options = [_option(field, kind) for field, kind in kinds_of(request)]
         records = operation.records
         printing = [*_output_options(records)]
-        own = [*arguments.values(), *options, *printing, PROGRESS, HELP_ALL]
+        config = [CONFIG] if name == "train" else []
+        own = [*arguments.values(), *options, *printing, *config, PROGRESS, HELP_ALL]
         super().__init__(name, params=own, callback=self._run)
         self._first = [*request.first, *(one.name for one in printing)]
         self.help = spelled(request.__doc__ or "", self.spell)
@@ -196,9 +197,10 @@ class OperationCommand(click.Command):
         out = None if to_file is None else checked_output(named_path("--out", to_file), (), replace, [])
         form = JSON if as_json else CSV if as_csv else TABLE
         kinds = {field.name: kind for field, kind in kinds_of(self._operation.request)}
+        config = values.pop("config", None)
         given = [name for name in values if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
         typed = {name: _number(kinds[name], values[name]) if name in kinds else values[name] for name in given}
-        request = self._operation.make_request(**typed)
+        request = self._operation.make_request(**_of_file(config, self._operation.request, typed), **typed)
         work = CommandWork(self.spell, streams=form == TABLE and out is None)
         answer = self._operation.run(request, work)
         with contextlib.nullcontext() if out is None else _printing_to(out):
@@ -239,6 +241,36 @@ PROGRESS = click.Option(
     callback=lambda context, option, form: setattr(bars, "form", form),
     help="progress: bars on a terminal, lines of JSON on standard error, or none",
 )
+
+
+CONFIG = click.Option(
+    ["--config"],
+    type=PATH,
+    metavar="FILE.toml",
+    help="options from lines such as hidden-size = 256 of this file; what you type replaces them",
+)
+
+
+def _of_file(path: str | None, request: type[Request], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file of `--config` sets, but not what was typed or is excluded by that. Raises OptionError."""
+    if path is None:
+        return {}
+    import tomllib  # few commands need it
+
+    example = "write lines such as: hidden-size = 256"
+    try:
+        content = read_whole(Path(named_path("--config", path)), 1 << 16)  # a large text is a mistake
+        values = {key.replace("-", "_"): value for key, value in tomllib.loads(content.decode("utf-8-sig")).items()}
+        str(values)  # raises ValueError if a number has too many digits for a message
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
+        why = getattr(error, "strerror", None) or str(error)
+        raise OptionError(f"cannot read {path}: {why[:100]}; {example}") from None
+    excludes = {field.name: field.metadata["excludes"] for field, _ in kinds_of(request)}
+    for name in values:
+        if name not in excludes:
+            raise OptionError(f"{path} sets {name[:60]!r}, which is not an option of train; {example}")
+    clash = {one for other in typed for one in (other, *excludes.get(other, ()))}
+    return {name: value for name, value in values.items() if name not in clash and not typed.keys() & {*excludes[name]}}
 
 
 def _in_full(context: click.Context, option: click.Parameter, given: bool) -> None:
