@@ -189,6 +189,7 @@ DEPENDS = {  # the results, and the tables that they depend on
     "odd": ["plan", "detectors"],
     "plan": ["plan"],
     "busy": ["plan"],
+    "helping": ["plan"],
     "quality": ["plan"],
     "series": ["methods"],
     "teach": ["plan"],
@@ -218,7 +219,8 @@ def _origin() -> dict[str, Any]:
 
 def results(name: str, **same: Any) -> Iterator[dict[str, Any]]:
     """Yield the results in results/NAME.jsonl that have these values, oldest first."""
-    for line in (PLACE / "results" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+    path = PLACE / "results" / f"{name}.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         result = json.loads(line)
         if all(result.get(key) == value for key, value in same.items()):
             yield result

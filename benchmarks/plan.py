@@ -15,28 +15,36 @@ a line in benchmarks/results/plan.jsonl.
 
 The texts are Debian's copy of the GNU General Public License, 35 kB; tinyshakespeare, 1.1 MB; and the first 30 MB of
 the GNU Collaborative International Dictionary of English (apt install dict-gcide). What is not there is passed over.
+The novel is *The Inheritance of Evil* (1849), of ../shared/data/books/held-out.txt.xz, which no base has read.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import math
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, product
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from afterword.model.folder.saved import SavedModel, load_model
-from afterword.text.encoded import EncodedCorpus
+from afterword.runs.environment import processor
+from afterword.text.corpus import Split
+from afterword.text.encoded import EncodedCorpus, Rows
 from benchmarks.commands import (
     DATA,
     PLACE,
@@ -53,6 +61,7 @@ LICENSE = Path("/usr/share/common-licenses/GPL-3")
 SHAKESPEARE = DATA / "tinyshakespeare.txt"
 DICTIONARY = Path("/usr/share/dictd/gcide.dict.dz")
 DICTIONARY_BYTES = 30_000_000
+BOOKS, NOVEL = DATA / "books" / "held-out.txt.xz", ("The Inheritance of Evil\n\nby", "Ginx's Baby: His Birth")
 
 PLAN = "the plan"
 GRID = {  # layers × units, lanes, rate
@@ -73,30 +82,39 @@ def text_of(name: str, place: Path) -> Path | None:
     if name == "gcide-30.txt" and DICTIONARY.exists() and not (place / name).exists():
         with gzip.open(DICTIONARY) as file:
             (place / name).write_text(file.read(DICTIONARY_BYTES).decode("utf-8", "ignore"), encoding="utf-8")
+    if name == "novel.txt" and BOOKS.exists() and not (place / name).exists():
+        begin, end = NOVEL
+        text = begin + lzma.decompress(BOOKS.read_bytes()).decode().split(begin)[1].split(end)[0]
+        (place / name).write_text(text, encoding="utf-8")
     path = {LICENSE.name: LICENSE, SHAKESPEARE.name: SHAKESPEARE}.get(name, place / name)
     return path if path.exists() else None
 
 
-def held_out_bits(run: Path) -> tuple[dict[str, float], SavedModel]:
-    """Bits a held-out character of the model in the folder `run`, by each way to use it."""
+def held_out_bits(run: Path, part: Split = "validation") -> tuple[dict[str, float], SavedModel]:
+    """Bits a held-out character of the model in the folder `run`, by each way to use it; or one that was read."""
     saved, encoded = load_model(run / "model"), EncodedCorpus.open(run / "corpus")
-    ids = encoded.validation
-    count = min(len(ids), HELD_OUT)
-    B = max(1, min(64, count // 512))
-    T = count // B
-    read = np.stack([np.asarray(ids[start : start + T]) for start in np.arange(B) * len(ids) // B]).astype(np.int64)
+    read = evenly_spread(getattr(encoded, part))
+    B, T = read.shape
     read = np.concatenate([np.full((B, 1), saved.tokenizer.end), read], axis=1)
-    of_a_character = len(ids) / encoded.validation_characters / math.log(2)
+    of_a_character = len(getattr(encoded, part)) / getattr(encoded, f"{part}_characters") / math.log(2)
     figures = {}
     for using in ("both", "lstm", "ngram"):
         network = saved.predictor(using)
         state, costs = network.start(B), []
         for first in range(0, T, 128):
-            part = read[:, first : first + 129]
-            logits, state = network.read(part[:, :-1], state)
-            costs.append(-network.token_log_probabilities(logits, part[:, 1:]))
+            some = read[:, first : first + 129]
+            logits, state = network.read(some[:, :-1], state)
+            costs.append(-network.token_log_probabilities(logits, some[:, 1:]))
         figures[using] = float(np.concatenate(costs, axis=1).mean()) * of_a_character
     return figures, saved
+
+
+def evenly_spread(ids: Rows) -> NDArray[np.int64]:
+    """Return the tokens that a model's figure is the cost of, in rows."""
+    count = min(len(ids), HELD_OUT)
+    B = max(1, min(64, count // 512))
+    T = count // B
+    return np.stack([np.asarray(ids[start : start + T]) for start in np.arange(B) * len(ids) // B]).astype(np.int64)
 
 
 def train(text: Path, out: Path, *options: object) -> None:
@@ -166,44 +184,119 @@ def clock() -> None:
 
 
 SIZES = (64, 128, 256, 512)  # units of the plain script
+TIMES: dict[str, Callable[[float], tuple[float, float]]] = {
+    "start": lambda seconds: (0.0, math.inf),
+    "later": lambda seconds: (10.0, math.inf),
+    "half": lambda seconds: (seconds / 2, math.inf),
+    "beginning": lambda seconds: (0.0, seconds / 4),
+}
+"""When the busy processes begin and end, in seconds after the command, by the seconds that it trains."""
+BESIDES = 30.0  # seconds of a training, about, besides its minutes
+BURNER = """import os, sys, time
+begin, end, parent = *map(float, sys.argv[1:3]), int(sys.argv[3])
+time.sleep(begin)
+stop = time.monotonic() + end - begin
+while time.monotonic() < stop and os.getppid() == parent:
+    for _ in range(10**6):
+        pass
+"""
 
 
-@main.command(help="Training beside busy processes of the same priority, and a plain script with each of four sizes.")
-@click.option("--processes", default=20, show_default=True, help="busy processes, each in a session of its own")
-@click.option("--after", default=10.0, show_default=True, help="seconds until they begin")
-@click.option("--minutes", default=3.0, show_default=True)
-@click.option("--text", default=SHAKESPEARE, show_default="tinyshakespeare", type=click.Path(path_type=Path))
-@click.option("--ours", is_flag=True, help="leave out the plain script")
-def busy(processes: int, after: float, minutes: float, text: Path, ours: bool) -> None:
+@dataclass(frozen=True)
+class Taken:
+    """What takes the machine's time from a training."""
+
+    processes: int
+    when: str
+    minutes: float
+    text: str
+
+
+@main.command()
+@click.option("--processes", multiple=True, default=[20], show_default=True, help="busy processes; again and again")
+@click.option("--when", multiple=True, default=["later"], show_default=True, type=click.Choice([*TIMES]))
+@click.option("--minutes", multiple=True, default=[5.0], show_default=True)
+@click.option("--text", multiple=True, default=[SHAKESPEARE.name], show_default=True, help="or novel.txt, or a file")
+@click.option("--base", default="none", show_default=True, help="from a base, the plain script is left out")
+@click.option("--cores", default=2, show_default=True, help="processors that all of them share")
+@click.option("--anew", is_flag=True, help="measure what has a result on this machine once more")
+@click.option("--show", is_flag=True, help="measure nothing, and print the results of this machine")
+def busy(
+    processes: Sequence[int],
+    when: Sequence[str],
+    minutes: Sequence[float],
+    text: Sequence[str],
+    base: str,
+    cores: int,
+    anew: bool,
+    show: bool,
+) -> None:
+    """Train beside busy processes of the same priority, and a plain script with each of four sizes.
+
+    Each training is stored as it ends, and one that has a result on this machine is not measured again: a table that
+    was interrupted continues. The busy processes run from the `start`; from the tenth second on (`later`); in the
+    second `half` of the minutes; or only at the `beginning`, for a quarter of the minutes. Options may be given again
+    and again: all combinations are measured.
+    """
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the busy processes end too
+    cases = [Taken(*case) for case in product(processes, when, minutes, text)]
+    methods = ["afterword", *(f"plain, {units} units" for units in (SIZES if base == "none" else ()))]
+    here = {"base": base, "cores": cores, "machine": processor()}
+
+    def found(case: Taken) -> dict[str, dict[str, Any]]:
+        return {one["method"]: one for one in results("busy", **asdict(case), **here)}
+
+    left = [(case, method) for case in cases for method in methods if anew or method not in found(case)]
+    if left and not show:
+        seconds = sum(60 * case.minutes + BESIDES for case, _ in left)
+        click.echo(f"{len(left)} trainings, about {seconds / 60:.0f} minutes", err=True)
+    for case, method in () if show else left:
+        measured = beside_busy(case, method, base)
+        write_result("busy", **asdict(case), base=base, cores=cores, method=method, **measured)
+        said = f"{measured['lstm']:.3f} bits of the LSTM alone, {measured['step']:,} steps"
+        click.echo(f"{case.text}, {case.processes} × {case.when}, {method}: {said}", err=True)
+    columns = ["text", "busy processes", "minutes", *(f"{each} (steps)" for each in methods), "− best plain"]
+    rows = []
+    for case in cases:
+        bits = {method: one["lstm"] for method, one in found(case).items()}
+        cells = [f"{bits[each]:.3f} ({found(case)[each]['step']:,})" if each in bits else "" for each in methods]
+        plain = [bits[each] for each in methods[1:] if each in bits]
+        behind = f"{bits['afterword'] - min(plain):+.3f}" if plain and "afterword" in bits else ""
+        rows.append([case.text, f"{case.processes}, {case.when}", f"{case.minutes:g}", *cells, behind])
+    echo_table(columns, rows)
+
+
+def beside_busy(case: Taken, method: str, base: str) -> dict[str, Any]:
+    """Train with Afterword or the plain script beside busy processes, and return the bits and the steps of its LSTM."""
     with tempfile.TemporaryDirectory() as place:
-        out, parts = Path(place, "run"), Path(place)
-        options = ["--base", "none", "--minutes", minutes, "--out", out]
-        beside(processes, after, sys.executable, "-m", "afterword", "train", text, *options)
-        bits, saved = held_out_bits(out)
-        record = json.loads((out / "run.json").read_text())
-        said: dict[str, Any] = {"units": saved.config.hidden_size, "threads": record["threads"]}
-        found = [{"method": "afterword", "lstm": bits["lstm"], "bits": bits["both"], **said, **record["ended"]}]
-        encoded = EncodedCorpus.open(out / "corpus")
-        held_out = saved.tokenizer.decode(encoded.validation[:HELD_OUT].tolist())
-        files = write_parts(parts, saved.tokenizer.decode(encoded.training[:].tolist()), held_out)
-        for units in () if ours else SIZES:
-            script = [sys.executable, PLACE / "peers" / "plain_lstm.py", *files, units, 60 * minutes]
-            nats, steps = json.loads(beside(processes, after, *script).splitlines()[-1])
-            found.append({"method": f"plain, {units} units", "lstm": nats / math.log(2), "step": steps})
-    for one in found:
-        write_result("busy", text=text.name, processes=processes, after=after, minutes=minutes, **one)
-    rows = [[one["method"], f"{one['step']:,}", f"{one['lstm']:.3f}"] for one in found]
-    echo_table(["method", "steps", "bits per character of the LSTM alone"], rows)
+        text, out = text_of(case.text, Path(place)) or Path(case.text), Path(place, "run")
+        options = [text, "--base", base, "--out", out]
+        if method == "afterword":
+            beside(case, sys.executable, "-m", "afterword", "train", *options, "--minutes", case.minutes)
+            bits, saved = held_out_bits(out)
+            record = json.loads((out / "run.json").read_text())
+            said: dict[str, Any] = {"units": saved.config.hidden_size, "threads": record["threads"]}
+            return {"lstm": bits["lstm"], "bits": bits["both"], **said, **record["ended"]}
+        run_afterword("train", *options, "--steps", 1, "--ngram", 0, "--hidden-size", 8)  # for its parts of the text
+        tokenizer, encoded = load_model(out / "model").tokenizer, EncodedCorpus.open(out / "corpus")
+        read = tokenizer.decode(evenly_spread(encoded.validation).ravel().tolist())
+        files = write_parts(Path(place), tokenizer.decode(encoded.training[:].tolist()), read)
+        units = int(method.split()[1])
+        script = [sys.executable, PLACE / "peers" / "plain_lstm.py", *files, units, 60 * case.minutes]
+        nats, steps = json.loads(beside(case, *script).splitlines()[-1])
+        return {"lstm": nats / math.log(2), "step": steps}
 
 
-def beside(processes: int, after: float, *command: object) -> str:
-    """Return what a command prints, while busy processes run from `after` seconds on.
+def beside(case: Taken, *command: object) -> str:
+    """Return what a command prints, while busy processes take the machine's time.
 
     Each process, and the command, is in a session of its own: a kernel that shares the time among sessions then treats
     all alike.
     """
-    line = [sys.executable, "-c", f"import time; time.sleep({after})\nwhile True: pass"]
-    others = [subprocess.Popen(line, start_new_session=True) for _ in range(processes)]
+    begin, end = TIMES[case.when](60 * case.minutes)
+    line = [sys.executable, "-c", BURNER, f"{begin}", f"{end}", f"{os.getpid()}"]
+    others = [subprocess.Popen(line, start_new_session=True) for _ in range(case.processes)]
     try:
         return subprocess.run(
             [*map(str, command)], check=True, stdout=subprocess.PIPE, stderr=DEVNULL, text=True, start_new_session=True
