@@ -35,7 +35,7 @@ import pandas
 from numpy.typing import NDArray
 
 from afterword.errors import check_installed
-from afterword.wings.series.trials import average, coverage, seasonal_scale, weighted_quantile_loss
+from afterword.wings.series.trials import coverage, seasonal_scale, weighted_quantile_loss
 from benchmarks.commands import (
     CACHE,
     DATA,
@@ -134,6 +134,11 @@ def figures(found: Found, table: BenchTable) -> dict[str, float]:
 def mase(forecast: Floats, actual: Floats, history: Sequence[Floats], season: int) -> Floats:
     """Return each series' mean absolute scaled error; NaN where `seasonal_scale` is. [N, h], [N, h], N series -> [N]"""
     return np.asarray(np.abs(forecast - actual).mean(axis=-1) / seasonal_scale(history, season))
+
+
+def average(measures: Floats) -> float:
+    """Return the mean of the measures that are numbers; NaN without any."""
+    return float(np.nanmean(measures)) if not np.isnan(measures).all() else float("nan")
 
 
 def error(median: Floats, table: BenchTable) -> float:

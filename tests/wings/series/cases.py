@@ -32,7 +32,7 @@ REFUSED = [
     ("forecast table.csv --horizon 3 --keep new --method naive", "`keep` keeps an LSTM, and `method` naive has none"),
     ("forecast table.csv --horizon 3 --keep series", "series exists already: name a new folder"),
     ("forecast undated.csv --horizon 2", "line 6: ds: 2020-13-01 does not exist: correct the date"),
-    ("forecast infinite.csv --horizon 2", "line 6: y is infinite"),
+    ("forecast infinite.csv --horizon 2", "line 6: y is inf, beyond ±1e+100: correct it"),
     ("forecast empty --horizon 2", "empty is empty"),
     ("forecast dated.csv --horizon 12", "a horizon of 12 is too long: the longest series has 12 values"),
     *[

@@ -109,7 +109,7 @@ def test_a_table_is_read_from_standard_input_and_missing_values_are_noted(run: R
     del lines[30]
     answer = run("forecast", "-", *NAIVE, input="\n".join(lines).encode())
     assert len([line for line in printed(answer).splitlines() if line.endswith(" naive 12")]) == 3 * HORIZON
-    assert answer.stderr == b"note: 1 of 180 values is missing in 1 of 3 series: filled\n"
+    assert answer.stderr == b"note: filled 1 of 180 values, which were missing in 1 of 3 series\n"
 
 
 def test_a_network_is_kept_and_what_is_said_is_of_values_and_series(run: Run, table: Path, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_missing_values_come_from_the_season_before_or_from_their_neighbours(tmp
     expected[[12, 19, 30]] = 5, 5, 23
     np.testing.assert_array_equal(one.values, expected)
     np.testing.assert_array_equal(one.dates, DATES)
-    assert table.notes == ("4 of 40 values are missing in 1 of 1 series: filled",)
+    assert table.notes == ("filled 4 of 40 values, which were missing in 1 of 1 series",)
 
 
 def test_missing_values_at_the_ends_are_left_out(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_date_a_little_off_is_moved() -> None:
     table = read_table(pandas.DataFrame({"ds": dates, "y": np.arange(40.0)}))
     np.testing.assert_array_equal(table.series[0].dates, expected)
     np.testing.assert_array_equal(table.series[0].values, np.arange(40.0))
-    assert table.notes == ("1 date is not weekly: moved to the nearest that is",)
+    assert table.notes == ("moved 1 date to the nearest weekly one",)
 
 
 # ---- wrong input
@@ -290,14 +290,14 @@ DAYS = LONG + "".join(f"a,2024-01-{k:02},1\n" for k in range(3, 30))
 IRREGULAR = ": the dates are irregular: their most common gaps are"
 WRONG: list[tuple[str | bytes, str]] = [
     ("", " is empty: give a table with a line of column names, such as unique_id,ds,y"),
-    ("ds,y\n", ": it has only column names: add a row per date"),
+    ("ds,y\n", ": it has no rows: add one per date"),
     ("It was a dark night.\nIt rained.\n", ": it has only one column: separate a date and a value on each"),
     ("2024-01-01,1\n2024-01-02,2\n", ", line 1 looks like data: add a line of column names"),
     (b"\x7fELF\0\0\1", " is binary, not a table: give a CSV or Parquet file"),
     (b"PK\x03\x04\0\0", " is an Excel workbook or a ZIP archive: save its table as CSV"),
     (gzip.compress(LINE.encode(), mtime=0)[:20], ": Compressed file ended before"),
     (b"PAR1 nothing PAR1", " is a damaged Parquet file ("),
-    ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01T00:00:00.5 is finer than a second: "),
+    ("ds,y\n2024-01-01T00:00:00.5,1\n", ", line 2: ds: 2024-01-01 00:00:00.500000 is finer than a second: "),
     (LINE.encode() + b"2024-01-04,\xfc\n", ", line 5: this is not UTF-8: save the file as UTF-8"),
     (LINE + '"' + "x" * 200_000, ", line 5: this is not CSV (field larger than field limit (131072))"),
     (LINE + "2024-01-04\n", ", line 5: this line has 1 cells, and the first has 2: correct it"),
@@ -305,7 +305,7 @@ WRONG: list[tuple[str | bytes, str]] = [
     ("ds,y,y\n2024-01-01,1,2\n", ": two columns are named 'y': rename one"),
     (LINE + '2024-01-04,"1,234.5"\n', ", line 5: y is '1,234.5', not a number: correct it, or leave it"),
     (LINE + "2024-01-04,1_000\n", ", line 5: y is '1_000', not a number: correct it, or leave it"),
-    (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, and at most 1e+100 is allowed: correct that"),
+    (LINE + "2024-01-04,-1e308\n", ", line 5: y is -1e+308, beyond ±1e+100: correct it, or leave it empty"),
     (LINE + "soon,4\n", ", line 5: ds: 'soon' is not a date: write ISO dates, such as 2024-01-31 or"),
     (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct the date"),
     (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
@@ -318,10 +318,10 @@ WRONG: list[tuple[str | bytes, str]] = [
     ("ds,shop,y2\n2024-01-01,a,1\n", ": 'shop' holds no numbers: if it names series, give id_column=, else"),
     ("unique_id,ds,a,b\nx,2024-01-01,1,2\n", ": besides 'unique_id', several columns hold numbers, a, b: n"),
     ("unique_id,ds,y\n,2024-01-01,1\n", ", line 2: unique_id is empty: name the series of every row"),
-    (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 is already in line 2: keep one, or name"),
+    (LINE + "2024-01-01,4\n", ", line 5: the date 2024-01-01 of 'y' is already in line 2: keep one of"),
     (
         "ds,y\n2024-10-27 02:00,1\n2024-10-27 02:00,2\n",
-        ", line 3: the date 2024-10-27 02:00:00 is already in line 2: if summer time ended",
+        ", line 3: the date 2024-10-27 02:00:00 of 'y' is already in line 2: if summer time ended",
     ),
     (LONG + "a,2024-01-01,4\n", ", line 6: the date 2024-01-01 of 'a' is already in line 2: keep one of the"),
     ("ds,y\n2024-01-01,1\n", ", line 2: series 'y' has one value: at least two are needed; add some or"),
@@ -340,7 +340,6 @@ def test_wrong_input_is_one_line_with_its_place(content: str | bytes, says: str,
     assert "\n" not in str(refused.value)
 
 
-WIDE = pandas.DataFrame(np.ones((2, sheets.MOST_COLUMNS + 1)))
 UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
 
 
@@ -358,7 +357,6 @@ UNNAMED = polars.DataFrame({"unique_id": [1, None], "ds": [1, 2], "y": [1, 2]})
         (pandas.DataFrame({"ds": [1, 2], "y": ["1", "x"]}), "the frame, row 2: y is 'x', not a number: correct it"),
         (pandas.DataFrame({"ds": DATES + np.timedelta64(1, "ms"), "y": 1}), "the frame, row 1: ds: 2024-01-30 00:00"),
         (pandas.DataFrame({"ds": [1, 2], "y": DATES[:2]}), "the frame: y holds dates, not numbers"),
-        (WIDE, "the frame: it has 20,001 columns, and at most 20,000 are allowed: give a long table"),
     ],
 )
 def test_a_wrong_frame_or_what_is_no_table_is_one_line(source: Any, says: str) -> None:
@@ -396,9 +394,7 @@ def test_a_column_that_does_not_exist_or_has_two_roles_is_refused(tmp_path: Path
         read_table(path, Columns(time_column="y", value_column="y"))
 
 
-def test_parquet_that_grows_when_it_is_read_or_is_text_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_that_grows_when_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = {"unique_id": ["a"] * 3, "ds": [1, 2, 3], "y": [1.0, 2.0, 4.0]}
     large = {"list": [[1] * 1000] * 3, "record": [{"x": [1]}] * 3}
     large["bytes"] = pyarrow.array([b"x" * 1000] * 3, pyarrow.binary(1000))
@@ -411,9 +407,9 @@ def test_parquet_that_grows_when_it_is_read_or_is_text_is_refused(
     parquet.write_table(long, tmp_path / "long.parquet")
     with pytest.raises(TableError, match=r"long.parquet has more than 3,000 bytes: give fewer series or shorter ones"):
         read_table(tmp_path / "long.parquet")
+    monkeypatch.undo()
     written(tmp_path, LINE).rename(tmp_path / "text.parquet")
-    with pytest.raises(TableError, match="is not a Parquet file: make it again, or give a CSV file a name"):
-        read_table(tmp_path / "text.parquet")
+    assert read_table(tmp_path / "text.parquet").series[0].values.tolist() == [1.0, 2.0, 3.0]  # CSV, despite its name
 
 
 def test_what_is_missing_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,7 +450,7 @@ CALENDARS = [
     (every("2020-01", 30, 1, "M") + np.timedelta64(14, "D"), "monthly", 12),
     (every("2020-02", 30, 3, "M"), "quarterly", 4),
     (every("1990", 30, 1, "Y"), "yearly", 1),
-    (np.arange(0, 90, 5), "numbered by 5", 1),
+    (np.arange(0, 90, 5), "every 5 numbers", 1),
 ]
 
 

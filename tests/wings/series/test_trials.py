@@ -15,13 +15,12 @@ from afterword.wings.series.trials import (
     AUTO,
     USUAL,
     Trials,
-    average,
     bias_of,
     combine,
     coverage,
     weighted_quantile_loss,
 )
-from benchmarks.series import mase
+from benchmarks.series import average, mase
 from tests.wings.series.seasons import leave_out_slow
 
 Floats = NDArray[np.float64]

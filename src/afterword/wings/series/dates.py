@@ -48,24 +48,19 @@ class DateForm:
     """The form in which dates came, so that other dates can be written in it."""
 
     pattern: str  # of strftime, and %q for the quarter; "" for whole numbers
-    dtype: Any = None  # pandas' type of a frame's column of dates; None for texts and whole numbers
+    dtype: Any = None  # pandas' type of a frame's column of dates or whole numbers; None for texts
     polars: Any = None  # polars' type of that column, in a frame of polars
-    whole: bool = False  # a frame's whole numbers that mean dates, such as years
     wall: bool = True  # for dates in a zone: True if they are its local times, False if they are UTC
     ahead: int = 0  # minutes by which texts are ahead of the dates, which are UTC
 
     def write(self, dates: NDArray[Any]) -> list[str]:
         """Return the texts of `dates`."""
-        if dates.dtype.kind != "M":
-            return [str(date) for date in dates.tolist()]
-        if getattr(self.dtype, "tz", None) and not self.wall:
-            return [str(stamp) for stamp in self.restored(dates)]
-        moments = (dates + np.timedelta64(self.ahead, "m")).astype("datetime64[s]")
-        each = zip(moments, moments.tolist(), strict=True)  # Python's years end at 9999
-        return [self._text(one) if isinstance(one, datetime) else str(date) for date, one in each]
+        if dates.dtype.kind != "M" or (getattr(self.dtype, "tz", None) and not self.wall):
+            return [str(date) for date in self.restored(dates)]
+        import pandas
 
-    def _text(self, date: datetime) -> str:
-        return date.strftime(self.pattern.replace("%q", str((date.month + 2) // 3)))
+        moments = (dates + np.timedelta64(self.ahead, "m")).astype("datetime64[s]")
+        return [*pandas.PeriodIndex(moments, freq="s").strftime(self.pattern)]  # which writes quarters too
 
     def restored(self, dates: pandas.Series | NDArray[Any]) -> Any:
         """Return `dates` as a frame had them: as whole numbers, texts, or dates, in their zone if they had one."""
@@ -73,8 +68,8 @@ class DateForm:
 
         if dates.dtype.kind != "M":
             return dates
-        if self.dtype is None:
-            return [int(text) if self.whole else text for text in self.write(np.asarray(dates))]
+        if self.dtype is None or self.dtype.kind != "M":
+            return np.array(self.write(np.asarray(dates)), self.dtype)
         zone, stamps = getattr(self.dtype, "tz", None), pandas.DatetimeIndex(dates)
         if zone and self.wall:  # a midnight that a clock change skips or repeats
             stamps = stamps.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(dates), bool))
@@ -105,12 +100,11 @@ def is_date(text: str) -> bool:
     return any(_patterns(_bare(text.strip())))
 
 
-def whole_seconds(dates: pandas.Series, wrong: Wrong, texts: Sequence[str] = ()) -> NDArray[Any]:
-    """Return `dates`, quoted as `texts`, as datetime64[s]. Raises `wrong` for one that is finer than a second."""
+def whole_seconds(dates: pandas.Series, wrong: Wrong) -> NDArray[Any]:
+    """Return `dates` as datetime64[s]. Raises `wrong` for one that is finer than a second."""
     if (finer := dates != dates.dt.floor("s")).any():
         row = int(finer.argmax())
-        quoted = texts[row] if texts else dates.iloc[row]
-        raise wrong(row, f"{quoted} is finer than a second: number the rows 1, 2, 3 … instead")
+        raise wrong(row, f"{dates.iloc[row]} is finer than a second: number the rows 1, 2, 3 … instead")
     return np.asarray(dates).astype("datetime64[s]")
 
 
@@ -137,8 +131,7 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
     zones = [end[3] if end else None for end in ends]
     if any(zones) and not all(zones):
         row = next(row for row, zone in enumerate(zones) if bool(zone) != bool(zones[0]))
-        given = next(text for text, zone in zip(texts, zones, strict=True) if zone)
-        raise wrong(row, f"only some dates have a zone, such as {given}: give one to all or none")
+        raise wrong(row, f"only some dates have a zone, {texts[0]} or {texts[row]}: give one to all or none")
     if (dates == dates.astype("datetime64[D]")).all():
         return dates, DateForm(re.split("[T ]%[HI]", pattern)[0])
     if len({*zones}) == 1:
@@ -157,11 +150,8 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     bare = [_bare(text) for text in texts]
     column, found = pandas.Series(bare, dtype=object), dict[str, Any]()
     for pattern in _patterns(bare[0]):
-        found[pattern] = pandas.to_datetime(column, format=pattern, errors="coerce")
-        for clock in ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S"):  # some have no time, or no seconds
-            if (missing := found[pattern].isna()).any():
-                others = pandas.to_datetime(column[missing], format=pattern[:8] + clock, errors="coerce")
-                found[pattern] = found[pattern].fillna(others)
+        form = "ISO8601" if pattern.startswith("%Y-%m-%d") else pattern  # then some have no time, or no seconds
+        found[pattern] = pandas.to_datetime(column, format=form, errors="coerce")
     whole = [pattern for pattern, dates in found.items() if dates.notna().all()]
     if not whole:
         rows = [int(dates.isna().argmax()) for dates in found.values()]
@@ -175,7 +165,7 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     if len(whole) > 1 and "." not in texts[0]:  # dots are German: the day comes first
         raise wrong(0, f"{texts[0]} is ambiguous, day or month first: {WRITE_ISO}")
     pattern, longest = whole[-1], max(texts, key=len)
-    dates = whole_seconds(found[pattern], wrong, texts)
+    dates = whole_seconds(found[pattern], wrong)
     if quarter := QUARTER.match(texts[0]):
         return f"%Y{quarter[2]}Q%q", dates
     longer = [one for one in _patterns(_bare(longest)) if one[:2] == pattern[:2]]
@@ -232,8 +222,6 @@ class Calendar:
     @property
     def name(self) -> str:
         """The frequency in words, such as "hourly" or "every 10 minutes"."""
-        if self.unit == "number" and self.step > 1:
-            return f"numbered by {self.step}"
         span = _duration(self.step).removeprefix("1 ") if self.unit == "second" else f"{self.step} {self.unit}s"
         return NAMES[self.unit].get(self.step, f"every {span}")
 
@@ -244,26 +232,22 @@ class Calendar:
         frequent dates, a year. The season is 1 for yearly dates, for less than two years of weekly dates, and for whole
         numbers.
         """
-        seasons = self._seasons()
-        return next((season for season in seasons if 2 * season <= length), seasons[-1])
+        if self.unit != "second":
+            yearly = YEAR["month"] // self.step if YEAR["month"] % self.step == 0 else 1
+            return {"number": 1, "business day": 5}.get(self.unit, yearly)
+        usual = [(DAY, 2), (HOUR, 12), (MINUTE, 12)]  # a half or a quarter of an hour has no pattern of its own
+        fitting = [(span // self.step, least) for span, least in usual if span % self.step == 0]
+        seasons = [season for season, least in fitting if least <= season <= LONGEST_DAY]
+        if self.step >= DAY:
+            weeks, rest = divmod(self.step, WEEK)
+            seasons = [7] if self.step == DAY else [] if rest or YEAR["week"] % weeks else [YEAR["week"] // weeks, 1]
+        return next((season for season in seasons if 2 * season <= length), [1, *seasons][-1])
 
     def seasons_for(self, length: int) -> list[int]:
         """Return the seasons of a series of `length` steps, the shorter first: it must fit once, the longer twice."""
         span = self.step * self.season if self.unit == "second" else 0
         longer = WEEK // self.step if span == DAY else 365 if (span, self.step) == (WEEK, DAY) else 0
         return [one for one in (self.season * (self.season < length), longer * (2 * longer <= length)) if one > 1]
-
-    def _seasons(self) -> list[int]:
-        """Return the usual seasons, longest first."""
-        if self.unit != "second":
-            yearly = YEAR["month"] // self.step if YEAR["month"] % self.step == 0 else 1
-            return [{"number": 1, "business day": 5}.get(self.unit, yearly)]
-        if self.step >= DAY:
-            weeks, rest = divmod(self.step, WEEK)
-            return [7] if self.step == DAY else [1] if rest or YEAR["week"] % weeks else [YEAR["week"] // weeks, 1]
-        usual = [(DAY, 2), (HOUR, 12), (MINUTE, 12)]  # a half or a quarter of an hour has no pattern of its own
-        fitting = [(span // self.step, least) for span, least in usual if span % self.step == 0]
-        return [season for season, least in fitting if least <= season <= LONGEST_DAY] or [1]
 
     def following(self, last: Any, n: int) -> Dates:
         """Return the next `n` dates after `last`, a datetime64 or a whole number. [n]"""

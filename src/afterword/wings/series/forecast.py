@@ -10,10 +10,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from afterword.errors import OptionError, check_installed
-from afterword.inspection.figures import check_plot, write_figure
+from afterword.inspection.figures import write_figure
 from afterword.operations.operation import Output, Record, Request, argument, operation
 from afterword.operations.options import Overwriting
 from afterword.operations.work import Work
@@ -26,9 +26,6 @@ from afterword.wings.series.table import as_frame, as_records, stacked, write_ro
 from afterword.wings.series.trials import spread
 from afterword.wings.series.value_text import SeriesFacts
 from afterword.wording import aligned, count_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PRINTED = 24  # rows of forecasts
 DRAWN, HISTORY = 6, 3  # series, at most, evenly spread; horizons before the forecast, or two seasons if that is more
@@ -94,9 +91,9 @@ def forecast(request: Forecast, work: Work) -> Any:
     out, backtest, png, keep = (None if one is None else Path(one) for one in named)
     if isinstance(source, str) and any(os.path.realpath(one) == os.path.realpath(source) for one in named if one):
         raise OptionError(f"{source} is the table itself: name another file to write")
-    check_plot(png)
     if png:
-        check_installed("a picture of forecasts needs utilsforecast: pip install 'afterword[series]'", "utilsforecast")
+        needs = "a picture of forecasts needs matplotlib and utilsforecast: pip install 'afterword[series,plot]'"
+        check_installed(needs, "matplotlib", "utilsforecast")
     for parquet in [one for one in (out, backtest) if one and one.suffix.lower() == ".parquet"]:
         check_installed(NEEDS_PYARROW.format(parquet), "pandas", "pyarrow")
 
@@ -165,7 +162,7 @@ def _table(rows: Rows, sides: str, where: str) -> str:
     return aligned([[*rows[0]], *some], "<<" + sides) + more
 
 
-def _figure(found: Futures, which: Sequence[int]) -> Figure:
+def _figure(found: Futures, which: Sequence[int]) -> Any:
     """Return a figure of some series by utilsforecast, which labels the median "forecast"."""
     from utilsforecast.plotting import plot_series
 
@@ -175,5 +172,4 @@ def _figure(found: Futures, which: Sequence[int]) -> Figure:
     future = found.rows.drop(columns=["mean", "method"])
     drawn = [*future.columns[:2], "forecast", *(f"forecast-{name}" for name in future.columns[3:])]
     future, levels = future.set_axis(drawn, axis="columns"), [f"{level:g}" for level in found.levels]
-    figure: Figure = plot_series(history, future, names, max_insample_length=length, level=levels)
-    return figure
+    return plot_series(history, future, names, max_insample_length=length, level=levels)

@@ -41,7 +41,6 @@ from afterword.wings.series.trials import (
     LSTM,
     WORST,
     Trials,
-    average,
     bias_of,
     combine,
     coverage,
@@ -212,8 +211,7 @@ def forecasts(source: Any, settings: ForecastSettings, train: Train = lambda run
     known = [np.column_stack(each) for each in zip(*table.columns.values(), strict=True)]  # [n + h, P]
     bounds, longest = bounds_of(table, settings.bounds, notes), max(map(len, series))
     _check_fits(table.calendar.name, longest, horizon, settings.season, facts)
-    seasons = [table.calendar.season] if settings.season else table.calendar.seasons_for(longest)
-    seasons = [season for season in seasons if season > 1]
+    seasons = [settings.season] * (settings.season > 1) if settings.season else table.calendar.seasons_for(longest)
     if not seasons and settings.season is None and (found := cycle_of(series)):
         seasons = [found]
         notes.append(f"the values seem to repeat after {found:,}: if not, give --season 1")
@@ -241,8 +239,7 @@ def forecasts(source: Any, settings: ForecastSettings, train: Train = lambda run
         if folder:
             keep(saved, facts, Path(folder))
         model = LanguageModel(saved)
-    with waiting("forecasting"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy's, of means without values
+    with waiting("forecasting"), warnings.catch_warnings(action="ignore"):  # NumPy's, of means without values
         trials = Trials.run(series, seasons, horizon, settings.method, model is not None, known, bounds)
         if model is not None:
             draw = partial(lstm_forecasts, model, facts.season, horizon, settings.seed)
@@ -297,7 +294,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
             best, without = np.nanmin(errors[uses]), np.nanmin(errors[~uses])
             gains = best < GAIN * without
             pools = [replace(trials, allowed=some) for some in ((uses, uses | True) if gains else (~uses,))]
-            trials = min(pools, key=lambda one: average(one.errors(one.backtested(worst))))
+            trials = min(pools, key=lambda one: np.nanmean(one.errors(one.backtested(worst))))
             those = ", ".join(table.columns) + ": not used" * (not gains)
             notes.append(f"known columns: {those}; MASE {_shown(best, '.2f')} with, {_shown(without, '.2f')} without")
         shares, past = trials.shares(worst), trials.backtested(worst)
@@ -341,7 +338,7 @@ def _figures(trials: Trials, past: Floats, scales: Floats) -> Figures:
     """Return the figures of forecasts [N, K, h] without bands."""
     errors = np.abs(trials.actual - past).mean(axis=2)
     cut_offs = int((~np.isnan(errors)).any(axis=0).sum())
-    return Figures(cut_offs, average(errors / scales[:, None]), bias_of(past, trials.actual))
+    return Figures(cut_offs, float(np.nanmean(errors / scales[:, None])), bias_of(past, trials.actual))
 
 
 def _in_bands(own: Figures, trials: Trials, past: Floats, quantiles: Levels, levels: Levels, shrunk: float) -> Figures:
@@ -352,8 +349,7 @@ def _in_bands(own: Figures, trials: Trials, past: Floats, quantiles: Levels, lev
     found = np.stack([banded(trials, past[:, k], past, quantiles, shrunk, k) for k in range(len(trials.cuts))], axis=2)
     each = dict(zip(quantiles, found[:-1, known], strict=True))
     actual, deciles = trials.actual[known], np.stack([each[q] for q in DECILES], axis=1)
-    ends = {f"{level:g}": [each[q] for q in band(level)] for level in levels}
-    within = {level: coverage(low, high, actual) for level, (low, high) in ends.items()}
+    within = {f"{level:g}": coverage(each[band(level)[0]], each[band(level)[1]], actual) for level in levels}
     means = np.stack([trials.means(k) for k in range(len(trials.cuts))], axis=1)  # else the mean is that of the bands
     bias = bias_of(np.where(np.isnan(means), found[-1], means), trials.actual)
     loss = weighted_quantile_loss(deciles, DECILES, actual)

@@ -203,8 +203,7 @@ def fitted_values(series: Many) -> int:
 
 def forecast_all(tried: Sequence[Candidate], series: Many, season: int, horizon: int, columns: Sequence[Any]) -> Floats:
     """Return the forecasts of N series by C candidates, with what is certain by `fixed_phases`. [C, N, horizon]"""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         found = [one(values, horizon, known) for one in tried for values, known in zip(series, columns, strict=True)]
     fixed = np.stack([fixed_phases(values, season, horizon) for values in series])
     return np.where(np.isnan(fixed), np.reshape(found, (len(tried), len(series), horizon)), fixed)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from afterword.errors import check_installed
 from afterword.text.documents import Document, reason
-from afterword.text.formats import unpacked_bytes
+from afterword.text.formats import MARKS, unpacked_bytes
 from afterword.wings.series.dates import TableError, is_date
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ Kind = Literal["csv", "parquet", "pandas", "polars"]
 
 LARGEST = 2**31  # bytes of a file, unpacked
 CELL = 64  # approximate bytes of memory per cell while a Parquet file is read; equal texts count once
-FIRST, MOST_COLUMNS = 100, 20_000  # texts that show what a column holds; more columns take minutes
+FIRST = 100  # texts that show what a column holds
 LARGEST_VALUE = 1e100  # far below the largest float, so that differences and sums of values stay finite
 MISSING = frozenset(("", "NA", "N/A", "#N/A", "NAN", "NULL", "NONE"))
 FLAGS = {"TRUE": "1", "FALSE": "0"}
-MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 NEEDS_PYARROW = "{} is Parquet, which needs pyarrow: pip install 'afterword[series]'"
 GIVE = "give a CSV or Parquet file"
 
@@ -72,32 +71,25 @@ def read_sheet(source: Any) -> Sheet:
     content = _bytes(source, name)
     if content.startswith(b"PAR1"):
         return _checked(Sheet(name, "parquet", _from_parquet(name, content)))
-    if name.lower().endswith(".parquet"):
-        raise TableError(f"{name} is not a Parquet file: make it again, or give a CSV file a name that ends in .csv")
     return _from_csv(name, content)
 
 
 def numbers(sheet: Sheet, column: str) -> NDArray[np.float64]:
     """Return the numbers of a column, NaN where one is missing. Raises TableError at a cell that is not a number."""
-    import pandas
-
     cells = sheet.frame[column]
     if cells.dtype.kind == "M":
         raise sheet.error(f"{column or 'the first column'} holds dates, not numbers: choose another column")
     if cells.dtype == object:
-        which, distinct = pandas.factorize(cells)
-        found = [_number(text, sheet.marks[1]) for text in distinct]
+        found = [_number(text, sheet.marks[1]) for text in cells]
         if None in found:
-            row = int(np.argmax(which == found.index(None)))
-            what = f"{distinct[which[row]].strip()[:40]!r}, not a number"
+            what = f"{cells[row := found.index(None)].strip()[:40]!r}, not a number"
             raise sheet.error(f"{column} is {what}: correct it, or leave it empty", row)
-        values: NDArray[np.float64] = np.array(found, np.float64)[which]
+        values = np.array(found, np.float64)
     else:
         values = cells.to_numpy(np.float64)
     if (wrong := np.abs(values) > LARGEST_VALUE).any():
         row = int(np.argmax(wrong))
-        what = "infinite" if np.isinf(values[row]) else f"{values[row]:g}, and at most {LARGEST_VALUE:g} is allowed"
-        raise sheet.error(f"{column} is {what}: correct that value, or leave it empty", row)
+        raise sheet.error(f"{column} is {values[row]:g}, beyond ±{LARGEST_VALUE:g}: correct it, or leave it empty", row)
     return values
 
 
@@ -157,12 +149,12 @@ def _from_csv(name: str, content: bytes) -> Sheet:
     """Return the columns of a CSV file. The module csv reads it: pandas reports no short lines and no line numbers."""
     import pandas
 
-    encoding = next((found for mark, found in MARKS.items() if content.startswith(mark)), "utf-8")
+    encoding = next((found for mark, found in MARKS.items() if content.startswith(mark)), "utf-8-sig")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TableError(f"{name}, line {line:,}: this is not {encoding[:6].upper()}: save the file as UTF-8") from None
+        line, what = content.count(b"\n", 0, error.start) + 1, encoding.removesuffix("-sig").upper()
+        raise TableError(f"{name}, line {line:,}: this is not {what}: save the file as UTF-8") from None
     if not text.strip():
         raise TableError(f"{name} is empty: give a table with a line of column names, such as unique_id,ds,y")
     # names in quotes may hold any separator, and the first name may be empty
@@ -178,8 +170,6 @@ def _from_csv(name: str, content: bytes) -> Sheet:
         raise TableError(f"{name}: it has only one column: separate a date and a value on each line by a comma")
     if is_date(header[0]):
         raise TableError(f"{name}, line 1 looks like data: add a line of column names, such as unique_id,ds,y")
-    if not found[1:]:
-        raise TableError(f"{name}: it has only column names: add a row per date")
     for line, row in found[1:]:
         if len(row) != len(header):
             has = f"this line has {len(row):,} cells, and the first has {len(header):,}"
@@ -213,10 +203,8 @@ def _from_parquet(name: str, content: bytes) -> pandas.DataFrame:
 
 
 def _from_library(library: Any, frame: Any) -> Sheet:
-    if library == "pandas" and type(frame).__name__ == "Series":
-        frame = frame.to_frame("y" if frame.name is None else str(frame.name))
-    if library == "polars" and type(frame).__name__ == "LazyFrame":
-        frame = frame.collect()
+    frame = frame.to_frame(frame.name or "y") if type(frame).__name__ == "Series" else frame
+    frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
     if type(frame).__name__ != "DataFrame":
         raise TableError(f"give a DataFrame of {library}, not {type(frame).__name__}")
     if library == "polars":
@@ -230,9 +218,6 @@ def _from_library(library: Any, frame: Any) -> Sheet:
 def _checked(sheet: Sheet) -> Sheet:
     """Return the sheet with texts, numbers or dates in each column, and without columns that have neither a name nor
     content. Raises TableError."""
-    if (count := sheet.frame.shape[1]) > MOST_COLUMNS:
-        has = f"it has {count:,} columns, and at most {MOST_COLUMNS:,} are allowed"
-        raise sheet.error(f"{has}: give a long table, with the columns unique_id, ds and y")
     frame = sheet.frame.set_axis([str(name) for name in sheet.frame], axis="columns")
     frame = frame.iloc[:, [k for k, name in enumerate(frame) if k == 0 or name or any(frame.iloc[:, k])]]
     if (twice := frame.columns.duplicated()).any():
@@ -243,8 +228,7 @@ def _checked(sheet: Sheet) -> Sheet:
 
 
 def _column(cells: pandas.Series) -> pandas.Series:
-    if cells.dtype.name.startswith("period"):
-        cells = cells.dt.to_timestamp()
+    cells = cells.dt.to_timestamp() if cells.dtype.name.startswith("period") else cells
     if cells.dtype.kind == "M":
         return cells
     if cells.dtype.kind in "iufb":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from afterword.wings.series.dates import (
     whole_seconds,
 )
 from afterword.wings.series.sheets import Kind, Sheet, kind_of, numbers, read_sheet
+from afterword.wording import count_of
 
 if TYPE_CHECKING:
     import pandas
@@ -53,11 +54,12 @@ BY_NAME = Columns()
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A regular series without gaps."""
+    """A series: at first as its rows came, sorted by date, and then regular, without gaps."""
 
     name: str
     dates: Dates  # [n], datetime64[s] or int64
-    values: Floats  # [n], finite
+    values: Floats  # [n], finite once it is regular
+    places: Ints  # its rows in the sheet
     filled: int = 0  # values that were missing
     moved: int = 0  # dates that differ from the table's
 
@@ -84,15 +86,6 @@ class Table:
     notes: tuple[str, ...]  # what was changed, a line each
     form: Form
     columns: Mapping[str, Sequence[Any]]  # further numbers of each series, by date, also after its end
-
-
-class _Rows(NamedTuple):
-    """The rows of one series, sorted by date. They may have gaps; `places` are the rows of the sheet."""
-
-    name: str
-    dates: Dates
-    values: Floats
-    places: Ints
 
 
 def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = None) -> Table:
@@ -125,7 +118,7 @@ def read_table(source: Any, columns: Columns = BY_NAME, season: int | None = Non
 # ---- roles of columns
 
 
-def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows], Form, dict[str, Floats]]:
+def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[Series], Form, dict[str, Floats]]:
     """Return the rows of each series, whatever the table's layout, and further columns. Raises TableError."""
     names = list(sheet.frame.columns)
     given = [name for name in (chosen.id_column, chosen.time_column, chosen.value_column) if name is not None]
@@ -153,18 +146,17 @@ def _rows(sheet: Sheet, chosen: Columns, notes: list[str]) -> tuple[list[_Rows],
             further[name] = numbers(sheet, name)
     if texts := [name for name in left if name not in further]:
         notes.append(f"not used: {_listed(texts)}: not all cells are numbers")
-    whole, rows = bool(identity) and sheet.frame[identity].dtype.kind == "i", np.arange(len(dates))
+    whole = bool(identity) and sheet.frame[identity].dtype.kind == "i"
     form = Form(sheet.kind, how, sheet.marks, identity or ID, time or TIME, value, whole)
-    if identity and value is not None:
-        return _split(sheet, sheet.frame[identity], dates, numbers(sheet, value), rows, False), form, further
     wide = others if value is None else [value]
     if not wide:
         raise sheet.error("no column holds numbers: add one with the values to forecast")
     if texts := [name for name in wide if kinds[name] != "numbers" and len(wide) > 1]:
         raise sheet.error(f"{texts[0]!r} holds no numbers: if it names series, give `id_column`, else a `value_column`")
-    values, dates, rows = [numbers(sheet, name) for name in wide], np.tile(dates, len(wide)), np.tile(rows, len(wide))
-    ids = np.repeat(np.array(wide, object), len(values[0]))
-    return _split(sheet, ids, dates, np.concatenate(values), rows, True), form, further
+    ids = sheet.frame[identity] if identity else np.repeat(np.array(wide, object), len(dates))
+    values = np.concatenate([numbers(sheet, name) for name in wide])
+    rows = _split(sheet, ids, np.tile(dates, len(wide)), values, np.tile(np.arange(len(dates)), len(wide)))
+    return rows, form, further
 
 
 def _found(wanted: str, names: Sequence[str]) -> str | None:
@@ -200,7 +192,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
         which, distinct = pandas.factorize(cells, use_na_sentinel=False)
         texts = list(distinct) if cells.dtype == object else [f"{number:.15g}" for number in distinct]
         dates, form = parse_dates(texts, lambda k, what: sheet.error(f"{shown}: {what}", int(np.argmax(which == k))))
-        return dates[which], replace(form, whole=cells.dtype != object)
+        return dates[which], replace(form, dtype=None if cells.dtype == object else cells.dtype)
     if cells.hasnans:
         raise sheet.error(f"{shown} is missing: give every row a date", int(np.argmax(cells.isna())))
     # local times if all are midnights, which a clock change does not move; else UTC, which has no gaps
@@ -212,7 +204,7 @@ def _dates(sheet: Sheet, column: str) -> tuple[Dates, DateForm]:
     return dates, DateForm(pattern, cells.dtype, sheet.types.get(column), wall=midnights)
 
 
-def _split(sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: Ints, wide: bool) -> list[_Rows]:
+def _split(sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: Ints) -> list[Series]:
     """Return the rows of each distinct id, in the order in which they first occur. [n] each
 
     Raises TableError if an id is missing, or if a series has the same date twice.
@@ -227,15 +219,13 @@ def _split(sheet: Sheet, ids: Any, dates: Dates, values: Floats, places: Ints, w
     same = (which[1:] == which[:-1]) & (dates[1:] == dates[:-1])
     if same.any():
         k = int(np.argmax(same))
-        of, hint = f" of {str(names[which[k]])!r}", "keep one of the rows"
-        if wide:
-            of, hint = "", "keep one, or name the column of the series with `id_column`"
+        hint = "keep one of the rows, or name the column that tells series apart with `id_column`"
         if re.search("-(10|11)-.*T0[0-3]:", str(dates[k])) and dates[k].item().weekday() == 6:
             hint = "if summer time ended then, write offsets, as in 2024-10-27 02:00+01:00; else keep one of the rows"
-        what = f"the date {_shown(dates[k])}{of} is already in {sheet.locate(int(places[k]))}"
+        what = f"the date {_shown(dates[k])} of {names[which[k]]!r} is already in {sheet.locate(int(places[k]))}"
         raise sheet.error(f"{what}: {hint}", int(places[k + 1]))
     parts = (np.split(each, np.cumsum(np.bincount(which))[:-1]) for each in (dates, values, places))
-    return [_Rows(*one) for one in zip(map(str, names), *parts, strict=True)]
+    return [Series(*one) for one in zip(map(str, names), *parts, strict=True)]
 
 
 def _shown(date: Any) -> str:
@@ -245,17 +235,17 @@ def _shown(date: Any) -> str:
 # ---- regularity
 
 
-def _trimmed(sheet: Sheet, rows: _Rows) -> _Rows:
+def _trimmed(sheet: Sheet, rows: Series) -> Series:
     """Return the rows without missing values at the ends."""
     known = np.flatnonzero(~np.isnan(rows.values))
     if len(known) < 2:
         has, row = "one value" if len(known) else "no values", int(rows.places[0])
         raise sheet.error(f"series {rows.name!r} has {has}: at least two are needed; add some or remove it", row)
     kept = slice(known[0], known[-1] + 1)
-    return _Rows(rows.name, rows.dates[kept], rows.values[kept], rows.places[kept])
+    return replace(rows, dates=rows.dates[kept], values=rows.values[kept], places=rows.places[kept])
 
 
-def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows, counts: Ints, fits: NDArray[np.bool_]) -> Series:
+def _regular(sheet: Sheet, calendar: Calendar, rows: Series, counts: Ints, fits: NDArray[np.bool_]) -> Series:
     """Return the regular series of `rows`. `counts` has the steps between neighbouring dates; `fits`, which suit.
 
     A missing value repeats the value a season before. In the first season, and without a season, it is interpolated
@@ -270,19 +260,16 @@ def _regular(sheet: Sheet, calendar: Calendar, rows: _Rows, counts: Ints, fits: 
         at = int(np.argmin(fits & (counts > 0))) + 1
         what = f"{_shown(dates[at - 1])} and {_shown(dates[at])} of {name!r} do not suit {calendar.name} data"
         raise sheet.error(f"{what}: make the dates of all series {calendar.name}, as most are", int(rows.places[at]))
-    if fits.all() and have == length:
-        return Series(name, dates, np.ascontiguousarray(rows.values))
     positions = np.concatenate([[0], np.cumsum(counts)])
     regular, values = calendar.regular(dates[0], length), np.full(length, np.nan)
     values[positions] = rows.values
     missing, known = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
     values[missing], season = np.interp(missing, known, values[known]), calendar.season
     closed = missing[~np.isin(missing % season, known % season)] if length >= CLOSED * season else missing[:0]
+    for place in missing.tolist():  # in order, so that a filled value serves the next season
+        values[place] = values[place - season] if place >= season > 1 else values[place]
     values[closed] = 0.0
-    late = np.setdiff1d(missing[missing >= season] if season > 1 else missing[:0], closed)
-    for place in late.tolist():  # in order, so that a filled value serves the next season
-        values[place] = values[place - season]
-    return Series(name, regular, values, len(missing), int((regular[positions] != dates).sum()))
+    return Series(name, regular, values, rows.places, len(missing), int((regular[positions] != dates).sum()))
 
 
 def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
@@ -290,11 +277,9 @@ def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
     missing, moved = sum(one.filled for one in series), sum(one.moved for one in series)
     if missing:
         total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
-        are = f"{missing:,} of {total:,} values {'is' if missing == 1 else 'are'} missing"
-        yield f"{are} in {gaps:,} of {len(series):,} series: filled"
+        yield f"filled {missing:,} of {total:,} values, which were missing in {gaps:,} of {len(series):,} series"
     if moved:
-        dates = "1 date is" if moved == 1 else f"{moved:,} dates are"
-        yield f"{dates} not {calendar.name}: moved to the nearest that {'is' if moved == 1 else 'are'}"
+        yield f"moved {count_of(moved, 'date')} to the nearest {calendar.name} one"
 
 
 # ---- forecasts
@@ -329,14 +314,12 @@ def as_frame(form: Form, rows: pandas.DataFrame) -> Any:
         return frame
     import polars
 
-    found, kind = polars.from_pandas(frame), form.dates.polars
-    return found if kind is None else found.cast({form.time: kind})
+    return polars.from_pandas(frame).cast({form.time: form.dates.polars} if form.dates.polars else {})
 
 
-def as_records(form: Form, rows: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Return `rows`, as of `stacked`, for JSON. Dates get the form that they came with."""
-    found: list[dict[str, Any]] = rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
-    return found
+def as_records(form: Form, rows: pandas.DataFrame) -> Any:
+    """Return `rows`, as of `stacked`, for JSON, an object each. Dates get the form that they came with."""
+    return rows.assign(**{TIME: form.dates.write(rows[TIME].to_numpy())}).to_dict("records")
 
 
 def write_rows(path: Path, form: Form, rows: pandas.DataFrame) -> None:

@@ -248,8 +248,3 @@ def bias_of(forecast: Floats, actual: Floats) -> float:
     known = ~np.isnan(forecast - actual)
     total = float(actual[known].sum())
     return float(forecast[known].sum()) / total - 1 if total > 0 and actual[known].min() >= 0 else float("nan")
-
-
-def average(measures: Floats) -> float:
-    """Return the mean of the measures that are numbers; NaN without any."""
-    return float(np.nanmean(measures)) if not np.isnan(measures).all() else float("nan")
