@@ -78,8 +78,8 @@ def book(tmp_path: Path) -> Path:
 def begin_run(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """Begin a run that is planned for a fast machine."""
 
-    def start(minutes: float) -> Run:
-        settings = TrainingSettings(minutes=minutes, base="none", ngram=0)
+    def start(minutes: float, **given: Any) -> Run:
+        settings = TrainingSettings(minutes=minutes, base="none", ngram=0, **given)
         return begin([book], tmp_path / "run", TextSettings(), settings)
 
     monkeypatch.setattr(machine, "step_time", lambda encoded, recipe: StepTime(0.005, 0.005))
@@ -149,6 +149,64 @@ def test_a_run_killed_while_it_begins_anew_loses_only_its_first_tenth(
     assert again.record.ended is not None
 
 
+class Killed(BaseException):
+    """The end of a process, at a step."""
+
+
+def kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = Learner.learn
+
+    def killed(learner: Learner, *arguments: Any) -> float:
+        if learner.step == step:
+            monkeypatch.setattr(Learner, "learn", learn)
+            raise Killed
+        return learn(learner, *arguments)
+
+    monkeypatch.setattr(Learner, "learn", killed)
+
+
+def test_a_run_killed_in_its_first_tenth_still_begins_anew_and_only_once(
+    begin_run: Callable[..., Run], slow_clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run(minutes=1.0)
+    planned = run.recipe
+    kill_at(3, monkeypatch)
+    with pytest.raises(Killed):
+        finish(run)
+    run = resume(run.folder.path)
+    kill_at(20, monkeypatch)
+    with pytest.raises(Killed):
+        finish(run)
+    smaller = run.recipe
+    assert smaller.hidden_size < planned.hidden_size
+    run = resume(run.folder.path)
+    slow_clock[1] = 4.0
+    assert not [note for note in finish(run) if "begins anew" in note]
+    assert run.recipe == smaller
+
+
+def test_a_run_that_is_late_at_its_first_step_ends(begin_run: Callable[..., Run], slow_clock: list[float]) -> None:
+    run = begin_run(minutes=1.0)
+    slow_clock[1] = 100.0
+    finish(run)
+    assert run.record.ended is not None
+
+
+def test_the_time_to_begin_anew_counts(
+    begin_run: Callable[..., Run], slow_clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin_run(minutes=1.0)
+    started = slow_clock[0]
+
+    def measured(*_: Any) -> StepTime:
+        slow_clock[0] += 3
+        return StepTime(0.005, 0.005)
+
+    monkeypatch.setattr(machine, "step_time", measured)
+    assert [note for note in finish(run) if "begins anew" in note]
+    assert 57 < slow_clock[0] - started < 63
+
+
 @pytest.mark.parametrize("given", [{"hidden_size": 96}, {"steps": 20, "minutes": None}])
 def test_what_was_asked_for_stays(
     given: dict[str, Any], book: Path, tmp_path: Path, slow_clock: list[float], monkeypatch: pytest.MonkeyPatch
@@ -161,20 +219,29 @@ def test_what_was_asked_for_stays(
     assert run.recipe == planned
 
 
-def test_changes_of_threads_are_kept_and_repeated(
-    begin_run: Callable[..., Run], slow_clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes, counted = {3: 1, 6: 2, 9: 1}, list[tuple[int, int]]()
-    steps = iter(range(1, 10**6))
-    learn = Learner.learn
+def counting_threads(monkeypatch: pytest.MonkeyPatch, changes: dict[int, int]) -> list[tuple[int, int]]:
+    """Change the number of threads after these steps. Return what grows by the step and the number at each step."""
+    counted, learn = list[tuple[int, int]](), Learner.learn
 
     def counting(learner: Learner, *arguments: Any) -> float:
         counted.append((learner.step, torch.get_num_threads()))
         return learn(learner, *arguments)
 
+    def took(threads: ThreadsNow, seconds: float) -> int | None:
+        step, used = counted[-1]
+        assert threads.count == used, "it would judge another number than the one that computed the step"
+        return threads._change(changes[step + 1]) if step + 1 in changes else None
+
     monkeypatch.setattr(Learner, "learn", counting)
-    monkeypatch.setattr(ThreadsNow, "took", lambda threads, seconds: changes.get(next(steps)))
+    monkeypatch.setattr(ThreadsNow, "took", took)
     monkeypatch.setattr(Run, "smaller_recipe", lambda *_: None)
+    return counted
+
+
+def test_changes_of_threads_are_kept_and_repeated(
+    begin_run: Callable[..., Run], slow_clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counting_threads(monkeypatch, {3: 1, 6: 2, 9: 1})
     run = begin_run(minutes=0.5)
     finish(run)
     assert run.record.threads == ((3, 1), (6, 2), (9, 1))
@@ -184,4 +251,37 @@ def test_changes_of_threads_are_kept_and_repeated(
     counted.clear()
     finish(repeat(tmp_path / "run", tmp_path / "again"))
     assert counted == first
+    assert outcome(tmp_path / "again") | {"files": ""} == outcome(tmp_path / "run") | {"files": ""}
+
+
+def test_a_resumed_run_judges_the_threads_that_its_record_has(
+    begin_run: Callable[..., Run], slow_clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counting_threads(monkeypatch, {5: 1, 20: 2})
+    run = begin_run(minutes=0.5, checkpoint_every=4)
+    kill_at(7, monkeypatch)
+    with pytest.raises(Killed):
+        finish(run)
+    del counted[:]
+    run = resume(run.folder.path)
+    finish(run)
+    assert run.record.threads == ((5, 1), (20, 2))
+    assert [dict(counted)[step] for step in (4, 5, 7, 19, 20)] == [2, 1, 1, 1, 2]
+
+
+def test_threads_given_on_the_way_stay_and_are_repeated(
+    begin_run: Callable[..., Run], slow_clock: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = counting_threads(monkeypatch, {3: 1, 14: 1})
+    run = begin_run(minutes=0.5, checkpoint_every=4)
+    kill_at(10, monkeypatch)
+    with pytest.raises(Killed):
+        finish(run)
+    run = resume(run.folder.path, {"threads": 2})
+    finish(run)
+    assert run.record.threads == ((3, 1), (8, 2))
+    first = dict(counted)
+    del counted[:]
+    finish(repeat(tmp_path / "run", tmp_path / "again"))
+    assert dict(counted) == first
     assert outcome(tmp_path / "again") | {"files": ""} == outcome(tmp_path / "run") | {"files": ""}

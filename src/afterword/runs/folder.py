@@ -240,15 +240,11 @@ class RunFolder:
         write_tensors(self._checkpoint_path(position.step), tensors, as_json(position))
         self.drop_checkpoints(position.step)
 
-    def drop_checkpoints(self, step: int) -> None:
-        """Remove the states before `step`, except the latest of them: the state of `step` replaces them."""
-        for old in [one for one in self.checkpoints if one < step][: 1 - KEPT_CHECKPOINTS]:
+    def drop_checkpoints(self, step: int | None = None) -> None:
+        """Remove all states, or those before `step` except the latest of them: the state of `step` replaces them."""
+        every = self.checkpoints
+        for old in every if step is None else [one for one in every if one < step][: 1 - KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)
-
-    def drop_all_checkpoints(self) -> None:
-        """Remove every state: the run begins anew."""
-        for step in self.checkpoints:
-            self._checkpoint_path(step).unlink(missing_ok=True)
 
     def read_checkpoint(self, step: int) -> Checkpoint:
         """Return the state of `step`. Raises ModelError if it is damaged."""

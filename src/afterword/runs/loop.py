@@ -91,11 +91,12 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         ending = step == schedule.steps
         decided = run.record.ended is not None or len(schedule.corrections) < len(run.record.corrections)
         if not decided:
-            _correct_steps(run, schedule, forecast, step, clock.now)
-            if run.follows_machine and step >= run.last_change and (count := threads.took(took)):
+            _correct_steps(run, schedule, forecast, step, clock)
+            if run.follows_machine and step > run.last_change and (count := threads.took(took)):
                 run.change_threads(step, count)
         if run.last_change >= step:
-            torch.set_num_threads(run.threads(step))
+            threads.count = run.threads(step)  # of the record, if these steps were taken before
+            torch.set_num_threads(threads.count)
         schedule.follow(step, run.record.corrections)
         last = step == schedule.steps  # unless a second training begins here, or the record gives more time
 
@@ -167,9 +168,9 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
     run.writes.finish()
 
 
-def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, now: float) -> None:
+def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, clock: Clock) -> None:
     """Let the clock correct the number of steps now and then, and at the end decide on a second training."""
-    ending = step == schedule.steps
+    ending, now = step == schedule.steps, clock.now
     if run.minutes is None or (ending and not run.may_begin_again(step)):
         return
     late = now - forecast.looked > run.minutes * 60 / LATE  # steps take much longer than planned
@@ -183,3 +184,4 @@ def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, 
     if steps != schedule.steps:
         schedule.correct(step, steps)
         run.correct(step, steps, second=ending)
+    forecast.saved(clock.now - now)  # measuring is no step

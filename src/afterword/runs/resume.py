@@ -19,7 +19,7 @@ from afterword.commands import learned_kinds
 from afterword.errors import ModelError, OptionError, RunError
 from afterword.learning.device import check_device, precision_on, why_unusable
 from afterword.learning.recipe import Schedule
-from afterword.planning.training_plan import AUTO, NONE
+from afterword.planning.training_plan import AUTO, NONE, TrainingSettings
 from afterword.runs.environment import check_ranks, check_torch, differences, environment
 from afterword.runs.folder import RunFolder, locked
 from afterword.runs.record import Environment, RunRecord, Stage
@@ -58,15 +58,16 @@ def resume(
             if record.fingerprint != encoded.measured_fingerprint():
                 raise RunError(f"the text in {folder.corpus} is not the one that this run began with")
             record, notes = take_settings(folder, record, asked or {})
-            if "threads" in (asked or {}):
-                record = replace(record, threads=())
-            run = Run(folder, record, encoded, notes)
+            run = Run(folder, record, encoded, notes, settings=settings_from(TrainingSettings, record.asked))
             check_gpu(run)
             if sources:
                 _check_text(run, sources)
             check_ranks(run.recipe)
             run.load_checkpoint()
             folder.reports()  # if they cannot be read, nothing is recorded
+            if (threads := (asked or {}).get("threads")) not in (None, record.asked.get("threads")):
+                given = {**record.asked, "threads": threads}
+                run.change_threads(run.saved[1].step if run.saved else 0, threads, asked=given)
             _compare_environment(run)
             if more_minutes is not None:
                 extend(run, more_minutes)

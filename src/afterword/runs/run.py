@@ -33,7 +33,7 @@ from afterword.model.network.cells import CELLS
 from afterword.model.ngram.mixture import DEFAULT_WEIGHT
 from afterword.model.ngram.tables import Ngram
 from afterword.planning.auto import smaller_recipe
-from afterword.planning.training_plan import TrainingSettings
+from afterword.planning.training_plan import DEFAULT_MINUTES, TrainingSettings
 from afterword.runs.folder import Checkpoint, RunFolder
 from afterword.runs.record import Ended, Position, Progress, RunRecord, bits
 from afterword.text.encoded import EncodedCorpus
@@ -121,6 +121,7 @@ class Run:
         self.preparation: float | None = None  # seconds from its opening to its first step
         self.stopped = False  # before its end, on request
         self._opened = time.monotonic() if opened is None else opened
+        self._anew: float | None = None  # when it decided to begin anew, by the same clock
         self._ngram, self._settings = ngram, settings
         self.writes = DeferredWrites(notes)
 
@@ -201,8 +202,8 @@ class Run:
     @property
     def follows_machine(self) -> bool:
         """True if the number of threads may change as other processes come: not if it or the steps were given."""
-        given = self.minutes is None or self.record.asked.get("threads") is not None
-        return not given and self.recipe.device == "cpu" and self.team is ALONE
+        may = self.minutes is not None and self.record.asked.get("threads") is None
+        return may and self.recipe.device == "cpu" and self.team is ALONE
 
     @property
     def last_change(self) -> int:
@@ -213,23 +214,26 @@ class Run:
         """Return the number of threads after `step` steps."""
         return next((count for at, count in reversed(self.record.threads) if at <= step), self.recipe.threads)
 
-    def change_threads(self, step: int, count: int) -> None:
-        """Record that the steps after `step` are computed by `count` threads."""
-        self.change_record(threads=(*self.record.threads, (step, count)))
+    def change_threads(self, step: int, count: int, **changes: Any) -> None:
+        """Record that the steps after `step` are computed by `count` threads, and other `changes`."""
+        before = (pair for pair in self.record.threads if pair[0] <= step)
+        self.change_record(threads=(*before, (step, count)), **changes)
 
     def smaller_recipe(self, step: int, now: float, pace: float) -> Recipe | None:
         """Return a recipe for a smaller network, if other processes leave too little time for this one.
 
-        It is decided once, when a tenth of the time is over; a step takes `pace` seconds.
+        It is decided once, in the process in which a tenth of the time is over; a step takes `pace` seconds.
         """
         settings, minutes = self._settings, self.minutes
-        if settings is None or minutes is None or now < BEGINNING * minutes * 60:
+        if settings is None or minutes is None or not BEGINNING * minutes * 60 <= now < minutes * 60:
             return None
-        self._settings = None
-        if self.record.base is not None or self.recipe.recipe != "auto" or not self.follows_machine:
+        self._settings, began = None, time.monotonic()
+        decided = self.seconds >= BEGINNING * minutes * 60 or minutes != (settings.minutes or DEFAULT_MINUTES)
+        if decided or self.record.base is not None or self.recipe.recipe != "auto" or not self.follows_machine:
             return None
         settings = replace(settings, minutes=minutes - now / 60, threads=self.threads(step))
         found = smaller_recipe(self.encoded, settings, self.recipe, pace)
+        self._anew = began if found else None
         return found and replace(found, threads=self.recipe.threads)
 
     def begin_anew(self, recipe: Recipe) -> None:
@@ -240,7 +244,7 @@ class Run:
             f"{had}, which learn more in the {recipe.minutes:.3g} minutes that are left"
         )
         threads = tuple((0, count) for _, count in self.record.threads[-1:])
-        self.folder.drop_all_checkpoints()  # before the record: they suit its old recipe alone
+        self.folder.drop_checkpoints()  # before the record: they suit its old recipe alone
         self.change_record(plan=recipe, expected=None, corrections=(), threads=threads, rollbacks=())
         self.saved, self.seconds = None, 0.0
 
@@ -254,6 +258,8 @@ class Run:
         self.team.wait()
         if self.preparation is None:
             self.preparation = time.monotonic() - self._opened
+        elif self._anew is not None:  # measuring and preparing once more count as training
+            self.seconds, self._anew = time.monotonic() - self._anew, None
 
     def learn_ngram(self) -> Ngram | None:
         """Return the n-gram model of the training part that the network is mixed with, if the recipe has one."""
