@@ -21,6 +21,8 @@ from tests.browser.chromium import Tab
 from tests.inspection.test_gates import TEXT, made
 from tests.processes import free_port
 from tests.serving.server import Serving, serving
+from tests.text.test_word_documents import check_only_change
+from tests.text.test_word_documents import made as word_document
 
 KEY = "a-key-that-is-long-enough"
 HOSTILE = "</script><b onclick=x>&amp;\"'<img src=x onerror=document.title=1>"
@@ -693,4 +695,24 @@ def test_any_text_is_shown_as_text(page: Tab) -> None:
     page.until("!!document.getElementById('most')")
     assert page.run("document.querySelectorAll('b[onclick], img').length") == 0
     assert page.run("document.title") == "Afterword"
+    assert page.complaints == []
+
+
+def test_a_word_document_keeps_all_but_the_word_that_was_changed(tab: Tab, server: Serving) -> None:
+    page = open_page(tab, server.url, "simple")
+    content = word_document("insertion")
+    drop(page, "#view", "novel.docx", content)
+    page.until(f"{VALUE}.includes('boldly')")
+    go_to(page, page.run(VALUE).index("boldly") + 2)
+    page.until("document.querySelector('.words')?.innerText.includes('instead of boldly')")
+    page.click(".words button")
+    chosen = page.until(f"{VALUE}.match(/She was (\\S*)/)?.[1]")
+    assert chosen != "boldly"
+    page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    page.click("#save")
+    page.until("!!window.saved")
+    assert page.run("window.named") == "novel.docx"
+    saved = bytes(page.run("window.saved.arrayBuffer().then(one => [...new Uint8Array(one)])"))
+    check_only_change(content, saved, "boldly", chosen)
     assert page.complaints == []

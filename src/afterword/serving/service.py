@@ -48,7 +48,7 @@ class Service(Resources):
         hidden = sorted((f"{folder}{os.sep}" for folder in around), key=len, reverse=True)
         resources = limits, access, Metrics(gauges), workers, hidden
         service = Service(*resources, compilers, models, runs, scheduler)
-        scheduler.start()
+        scheduler.thread.start()
         return service
 
     def admit_rules(self, call: Call[Service], states: int) -> None:

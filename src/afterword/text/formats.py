@@ -99,11 +99,6 @@ def format_of(name: str, head: bytes) -> Format | None:
     return next((one for one in kin if may_differ and ending in one.endings), by_bytes)
 
 
-def endings() -> tuple[str, ...]:
-    """Return the endings of all formats that are read."""
-    return tuple(ending for one in FORMATS for ending in one.endings)
-
-
 def unmarked_utf_16(head: bytes) -> str | None:
     """Return the encoding of what looks like UTF-16 without a byte order mark: zeros at odd or at even offsets only."""
     zeros = {"utf-16-be": head[::2].count(0), "utf-16-le": head[1::2].count(0)}

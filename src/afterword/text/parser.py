@@ -40,7 +40,7 @@ class Parser:
             return str(found["text"])
         kind, fault = format.name, found["fault"]
         needs = f"needs more than {SECONDS} s or {MEMORY >> 30} GiB of memory to be read"
-        install = f"pip install 'afterword[{format.extra}]' to read it" + "; or give `markup` keep" * format.is_text
+        install = f"pip install 'afterword[{format.extra}]' first" + "; or give `markup` keep" * format.is_text
         what, called = {
             "too large": (f"{with_article(kind)} that {needs}: {format.advice}", f"too large {kind}"),
             "unread": (f"{with_article(kind)}: {install}", kind),

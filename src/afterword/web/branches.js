@@ -19,10 +19,7 @@ function node(tips, low, high, start) {
 }
 
 const isHigh = unit => unit >= 0xd800 && unit < 0xdc00;
-
-function alikePair(a, b, at) {
-  return !isHigh(a.charCodeAt(at)) || a[at + 1] === b[at + 1];
-}
+const alikePair = (a, b, at) => !isHigh(a.charCodeAt(at)) || a[at + 1] === b[at + 1];
 
 function common(a, b, from) {
   const most = Math.min(a.length, b.length);

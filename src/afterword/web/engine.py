@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from afterword.errors import OptionError
@@ -21,6 +22,7 @@ from afterword.model.network.config import embedding_of
 from afterword.web.pages import in_script, read
 
 MOST_ROWS = 2**16 - 1
+_web = partial(read, "afterword.web")
 
 
 class Packed:
@@ -99,7 +101,3 @@ def _weights(model: SavedModel, parts: int) -> Iterator[bytes]:
         yield (layer.bias_ih + layer.bias_hh).tobytes()
     yield matrix(weights["output.weight"])
     yield weights["output.bias"].tobytes()
-
-
-def _web(name: str) -> str:
-    return read("afterword.web", name)

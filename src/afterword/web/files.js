@@ -18,7 +18,7 @@ export async function textOf(file, most = 50_000_000) {
     reader.readAsDataURL(file);
     await new Promise(resolve => reader.addEventListener("loadend", resolve));
     const document = reader.result.split(",")[1];
-    return { document, ...(await call("POST", "/v1/documents", { name, document })) };
+    return { ...(await call("POST", "/v1/documents", { name, document })), document };
   }
   const encoding = encodingOf(bytes, name);
   const notes = encoding ? [`${name} is not UTF-8: it was read as ${encoding}`] : [];

@@ -1,6 +1,6 @@
 // Saving the text and its branches in the browser's storage and in files. A notice says if that fails.
 
-import { root } from "./api.js";
+import { call, root } from "./api.js";
 import { History } from "./history.js";
 import { page, useStore } from "./state.js";
 import { html, render } from "./vendor/preact.js";
@@ -14,7 +14,7 @@ const FULL = "This browser's storage is full: save your text to a file, since ch
 
 /** Return what the browser stores as {history, problem}; either may be null. */
 export function found() {
-  let kept = null;
+  let kept;
   try {
     kept = localStorage.getItem(KEY);
   } catch {
@@ -59,6 +59,7 @@ class Keeper {
     this.on = on;
     this.kept = writer.history.changes; // the last change that was stored
     this.inFile = writer.text ? -1 : writer.history.changes; // the last change that was saved to a file
+    this.opened = null; // {name, document}: the Word document that the text is from, in base64
     this.isPaused = false; // while another page has changed the text
     this.failed = false;
     this.timer = 0;
@@ -116,9 +117,13 @@ class Keeper {
     this.inFile = this.writer.history.changes;
   }
 
-  /** Save the text without its branches to a file. */
-  saveText() {
-    download(this.writer.text, `${nameOf(this.writer.text)}.txt`, "text/plain");
+  /** Save everything, the text without its branches, or the Word document that was `opened` with the text. */
+  async saveAs(kind) {
+    const { text } = this.writer;
+    if (kind === "json") return this.save();
+    if (kind === "txt") return download(text, `${nameOf(text)}.txt`, "text/plain");
+    const { document } = await call("POST", "/v1/documents", { ...this.opened, text });
+    download(Uint8Array.from(atob(document), one => one.charCodeAt(0)), this.opened.name, "");
   }
 }
 
@@ -138,11 +143,11 @@ function download(content, name, type) {
 /** Return the history in a file that this page saved, or of any plain text. Throws an Error with one sentence. */
 export function historyOf(content) {
   if (content.includes("\0")) throw new Error("it is not a text file");
-  let values;
+  let values = null;
   try {
     values = JSON.parse(content);
   } catch {
-    values = null;
+    // it is a plain text
   }
   if (values?.format !== undefined) return { history: History.fromJSON(values), isWhole: true };
   const history = new History();

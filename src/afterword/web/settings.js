@@ -31,7 +31,7 @@ const EMPTY = {
   offerLength: 48, // tokens of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
-  saveAs: null, // "txt" or "json"
+  saveAs: null, // "txt", "docx" or "json"
   unit: "words", // of what is shown at the cursor, or "characters"
 };
 

@@ -102,9 +102,12 @@ function Ghost({ writer, place }) {
 }
 
 const KINDS = {
+  docx: "save the Word document with what you changed; the rest of it stays as it was",
   txt: "save the text alone to a plain text file",
   json: "save the text and all its branches to a file",
 };
+
+const complain = ({ message }) => writing.set({ complaint: { text: `${message}.`, param: null } });
 
 function Tools({ writer, keeper }) {
   const { isBusy } = useStore(writing);
@@ -112,7 +115,8 @@ function Tools({ writer, keeper }) {
   const isSimple = useStore(page).face === "simple";
   const { history } = writer;
   const isEmpty = !history.text && history.id === 0;
-  const kind = isSimple ? "txt" : (saveAs ?? "json");
+  const kinds = Object.keys(KINDS).filter(one => one === "txt" || (one === "docx" ? keeper.opened : !isSimple));
+  const kind = kinds.includes(saveAs) ? saveAs : kinds.at(-1);
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
       ? html`<button class="primary" id="stop" title="stop writing (Escape)" onClick=${() => after(writer, writer.stop())}>Stop</button>`
@@ -140,9 +144,9 @@ function Tools({ writer, keeper }) {
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
       <button id="open" title="open a document, any text file, or a saved file" onClick=${() => open(writer, keeper)}>Open</button>
-      <button id="save" disabled=${isEmpty || (kind !== "json" && !history.text)} title=${KINDS[kind]} onClick=${() => (kind === "json" ? keeper.save() : keeper.saveText())}>Save</button>
-      ${!isSimple && html`<select id="save-as" aria-label="save as" value=${kind} onChange=${event => settings.set({ saveAs: event.currentTarget.value })}>
-        ${Object.keys(KINDS).map(one => html`<option value=${one} title=${KINDS[one]}>.${one}</option>`)}
+      <button id="save" disabled=${isEmpty || (kind !== "json" && !history.text)} title=${KINDS[kind]} onClick=${() => keeper.saveAs(kind).then(() => writing.set({ complaint: null }), complain)}>Save</button>
+      ${kinds.length > 1 && html`<select id="save-as" aria-label="save as" value=${kind} onChange=${event => settings.set({ saveAs: event.currentTarget.value })}>
+        ${kinds.map(one => html`<option value=${one} title=${KINDS[one]}>.${one}</option>`)}
       </select>`}
     </span>
   </div>
@@ -196,6 +200,7 @@ export async function startAnew(writer, keeper) {
   if (!(await mayReplace(writer, keeper, "Start a new text"))) return;
   writer.open(new History());
   keeper.changedHistory(true);
+  keeper.opened = null;
   writer.sheet.focus();
 }
 
@@ -212,11 +217,13 @@ async function openFile(writer, keeper, file) {
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
     writer.open(history);
     keeper.changedHistory(isWhole);
-    if (document) notes.push("its text is saved as .txt, and the file stays as it is");
+    const isWord = file.name.toLowerCase().endsWith(".docx");
+    keeper.opened = isWord && document ? { name: file.name, document } : null;
+    if (keeper.opened) settings.set({ saveAs: "docx" });
+    if (document && !isWord) notes.push("its text is saved as .txt, and the file stays as it is");
     writing.set({ complaint: notes.length ? { text: html`<span class="soft">${notes.join("; ")}.</span>`, param: null } : null });
   } catch ({ message }) {
-    const text = message.startsWith(file.name) ? message : `${file.name} cannot be opened: ${message}`;
-    writing.set({ complaint: { text: `${text}.`, param: null } });
+    complain({ message: message.startsWith(file.name) ? message : `${file.name} cannot be opened: ${message}` });
   }
 }
 

@@ -277,7 +277,6 @@ export class Writer {
   async shadeAll() {
     this.stop();
     const { text } = this;
-    if (!text) return;
     const abort = (this.abort = new AbortController());
     writing.set({ isBusy: true, doing: "Reading the text…", complaint: null });
     const { model, hold, with: which } = steering();
@@ -286,9 +285,7 @@ export class Writer {
     // a model of lines reads each line separately
     const parts = isOfLines ? text.split("\n") : [text];
     const asked = parts.filter(part => part);
-    const body = { model, prompt: asked, max_tokens: 0, echo: true, logprobs: 0, remember: !isOfLines };
-    if (hold) body.hold = hold;
-    if (which) body.with = which;
+    const body = { model, hold, with: which, prompt: asked, max_tokens: 0, echo: true, logprobs: 0, remember: !isOfLines };
     try {
       let shades;
       if (isOfSymbols && !hold && text.length <= page.get().mostShaded) {
@@ -399,9 +396,7 @@ export class Writer {
   dropOffers() {
     this.#abortOffer();
     this.offerAt = -1;
-    if (writing.get().offers.length || writing.get().isOffering) {
-      writing.set({ offers: [], selected: 0, isOffering: false });
-    }
+    if (writing.get().offers.length || writing.get().isOffering) writing.set({ offers: [], selected: 0, isOffering: false });
   }
 
   select(index) {
@@ -534,7 +529,7 @@ export class Writer {
     const found = [...new Set([old, ...texts])].filter(Boolean);
     const read = before.slice(-CONTEXT);
     const { model, hold, with: which } = body;
-    const asked = { model, ...(hold && { hold }), ...(which && { with: which }), prompt: found.map(text => read + text + after), max_tokens: 0, echo: true, logprobs: 0 };
+    const asked = { model, hold, with: which, prompt: found.map(text => read + text + after), max_tokens: 0, echo: true, logprobs: 0 };
     const { choices } = await call("POST", "/v1/completions", asked);
     const length = text => Array.from(text).length;
     const fits = choices.map(({ index, logprobs: { token_logprobs: costs, text_offset: places } }) => {
@@ -608,8 +603,7 @@ export class Writer {
   put({ text, token, probability }) {
     const inserted = token === BOUNDARY ? "\n" : text;
     if (!inserted) return;
-    this.stop();
-    this.dropOffers();
+    this.#interrupt();
     this.#insert(inserted, shadesOfOne(inserted, probability), "picked");
     this.offerSoon();
   }
@@ -633,6 +627,4 @@ function piece(text, length) {
   return text.slice(0, best ?? 0).replace(/[\s\p{P}]+$/u, "");
 }
 
-function distinct(offers) {
-  return offers.filter(({ text }, k) => offers.findIndex(other => other.text === text) === k);
-}
+const distinct = offers => offers.filter(({ text }, k) => offers.findIndex(other => other.text === text) === k);

@@ -47,7 +47,7 @@ class _Running(ParallelTexts[Reply]):
 
 
 class Scheduler:
-    """The writing thread. Create it on the event loop that sends the texts, then `start` it."""
+    """The writing thread. Create it on the event loop that sends the texts, then start its `thread`."""
 
     def __init__(self, places: int, queue: int, memory: int) -> None:
         """`places` texts are written at once, and `queue` more may wait; `memory` is in bytes."""
@@ -64,9 +64,6 @@ class Scheduler:
         self._news: set[asyncio.Event] = set()  # of the readers to wake
         self._rested, self._turn_is_over = 0.0, threading.Event()
         self.thread = threading.Thread(target=self._run, name="afterword-writing", daemon=True)
-
-    def start(self) -> None:
-        self.thread.start()
 
     def stop(self) -> None:
         with self._changed:
