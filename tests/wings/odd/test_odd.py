@@ -276,13 +276,14 @@ def test_what_is_accepted_is_silent_until_it_is_forgotten(kept: Path, tmp_path: 
     assert printed(silent) == ""
     assert silent.stderr.endswith(b"nothing is odd at a false-alarm rate of 0.01\n")
     fine(run("calibrate", mine, written(tmp_path / "good", GOOD)))  # newer lines; what was accepted stays
-    listed = printed(run("odd", mine, "--accepted")).splitlines()
+    listed = printed(run("accept", mine)).splitlines()
     assert listed[0] == STRANGE[1]
     assert {*listed} == {*STRANGE}
     assert printed(run("accept", mine, "--remove", "--from", findings)) == "0 accepted lines, 4 fewer\n"
     assert printed(run("accept", mine, "--remove", "unknown")) == "0 accepted lines, as before\n"
     assert (mine / "model.safetensors").read_bytes() == weights
-    assert printed(run("odd", mine, "--accepted", "--csv")) == "text\n"
+    assert printed(run("accept", mine)) == "0 accepted lines, as before\n"
+    assert records(run("accept", mine, "--json")) == [{"changed": 0, "accepted": 0, "lines": []}]
 
 
 def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
@@ -293,7 +294,7 @@ def test_rows_of_lines_as_they_are_read_are_accepted_as_what_is_odd_in_them(
     rows.write_bytes(fine(run("odd", mine, new, "--as-read", "--all", "--json")).stdout)
     assert printed(run("accept", mine, "--from", rows)) == "4 accepted lines, 4 more\n"
     assert printed(run("odd", mine, new, "--as-read", "--fail")) == ""
-    assert printed(run("odd", mine, "--accepted")).splitlines() == STRANGE
+    assert printed(run("accept", mine)).splitlines() == STRANGE
     assert printed(run("accept", mine, "--remove", "--from", new)) == "0 accepted lines, 4 fewer\n"
     fine(run("accept", mine, "--from", new))  # a text of lines, one of which is JSON
     assert printed(run("odd", mine, new, "--as-read", "--fail")) == ""
@@ -316,7 +317,7 @@ def test_findings_are_read_back_in_any_spacing_and_order_and_never_taken_for_lin
         for text in [*wrong, *map(json.dumps, (empty, broken, outside))]:
             rows.write_text(text, encoding="utf-8")
             assert "finding" in error_line(run("accept", kept, "--from", rows))
-    assert printed(run("odd", kept, "--accepted")) == ""
+    assert printed(run("accept", kept)) == "0 accepted lines, as before\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--as-read"]])
@@ -414,9 +415,9 @@ def test_training_further_removes_the_calibration_and_keeps_what_was_accepted(
     fine(run("accept", out, "logout mallory"))
     fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
     assert "run afterword calibrate" in error_line(run("odd", out, normal))
-    assert printed(run("odd", out, "--accepted")) == "logout mallory\n"
+    assert printed(run("accept", out)) == "logout mallory\n"
     run("calibrate", out, normal)
-    assert printed(run("odd", out, "--accepted")) == "logout mallory\n"
+    assert printed(run("accept", out)) == "logout mallory\n"
     (out / "model" / "lines.json").write_text("{}")
     trained = fine(run("train", "--resume", out, "--more-minutes", "1e-9"))
     assert b"lines.json: it has been changed" in trained.stderr

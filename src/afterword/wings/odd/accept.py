@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, replace
 from typing import Annotated
 
+from msgspec import UNSET, UnsetType
+
 from afterword.errors import OptionError, TextError
 from afterword.language_model import LanguageModel
 from afterword.operations.operation import ModelName, Record, Request, argument, operation, path_names
@@ -23,7 +25,7 @@ from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.normal import calibration_of, good_lines_of, with_good_lines
 from afterword.wings.odd.odd import RATE, costs, unmask
 from afterword.wings.odd.rates import silence
-from afterword.wording import count_of
+from afterword.wording import count_of, printable
 
 ANY = 0.5  # the rate within which the odd parts of a text are found
 KEY = r'"(?:finding"\s*:\s*\d|odd_pieces"\s*:\s*\[)'
@@ -41,8 +43,8 @@ class Accept(Encoding, Request):
     line: for example a new user at that place, but not a new address next to it. First remove findings that are not
     harmless from the file. The next-oddest findings, below odd's rule, are ignored.
 
-    The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. To print those that
-    were accepted, use odd with --accepted.
+    The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. Without any, those
+    that were accepted are printed.
     """
 
     example = "accept log-model --from findings.json"
@@ -61,8 +63,12 @@ class Accepted(Record, kw_only=True):
 
     changed: int
     accepted: int
+    lines: list[str] | UnsetType = UNSET
+    """The accepted lines, if none was given."""
 
     def __str__(self) -> str:
+        if isinstance(self.lines, list) and self.lines:
+            return "\n".join(map(printable, self.lines))
         change = f"{abs(self.changed):,} {'more' if self.changed > 0 else 'fewer'}" if self.changed else "as before"
         return f"{count_of(self.accepted, 'accepted line')}, {change}"
 
@@ -88,6 +94,9 @@ class ListedFinding(Record, kw_only=True):
 def accept(request: Accept, work: Work) -> Accepted:
     given = [ListedFinding(text=str(line)) for line in request.lines]  # of NumPy's strings too
     given += () if request.source is None else _findings_of(request.source, request, work)
+    if not given and request.source is None and not request.remove:
+        known = good_lines_of(work.model(request.model)).accepted
+        return Accepted(changed=0, accepted=len(known), lines=known)
     if not given:
         why = f"{request.source} has no lines, or none that is odd" if request.source else "give a LINE, or `source`"
         raise OptionError(f"there is nothing to accept: {why}")

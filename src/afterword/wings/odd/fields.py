@@ -113,13 +113,13 @@ def _split(text: str) -> Line:
     for number, found in enumerate(islice(CHUNK.finditer(form), MOST_CHUNKS)):
         chunk, between = found[0], form[end : found.start()]
         end, start = found.end(), found.start() + grown
-        inside = [next(each) for one in chunk if one in MARKERS]
+        inside = [] if chunk.isascii() else [next(each) for one in chunk if one in MARKERS]
         grown += sum(len(value) - 1 for _, value, _ in inside)
         real = text[start : end + grown]
         quoted = chunk[0] == '"'
         has_letters = quoted or LETTERS.search(chunk) is not None
         kind += [between, WORD if has_letters else chunk]
-        key = before if KEYED.fullmatch(between) else ""
+        key = before if between != " " and KEYED.fullmatch(between) else ""
         place = f"{number} {key}"
         if has_letters and not quoted and (len(inside) > 1 or ID in chunk) and "/" not in chunk:
             stem = STEM.match(chunk)[0] if ID in chunk else ""  # type: ignore[index]  # it matches an empty text
@@ -158,6 +158,7 @@ def key_path(text: str, at: int) -> str:
 MOST_SYMBOLS, USES = 2_000, 20  # symbols, at most, and uses of each on average, at least: unlike words of prose
 PLACES = 4  # at which a word's symbol comes, on average, at least; in logs, these are 1 to 2.5
 FARTHEST = 50  # place that is counted: each later one counts as this
+FIRST = 10_000  # lines that tell: the symbols of many more would take 50 MB
 
 
 def are_events(lines: Sequence[str]) -> bool:
@@ -165,7 +166,7 @@ def are_events(lines: Sequence[str]) -> bool:
 
     Lines of a log are not events, because each word has one or two places. Prose is not, because it has too many words.
     """
-    pairs = Counter((symbol, min(place, FARTHEST)) for line in lines for place, symbol in enumerate(line.split()))
+    pairs = Counter((symbol, min(at, FARTHEST)) for line in lines[:FIRST] for at, symbol in enumerate(line.split()))
     uses, places = Counter[str](), Counter[str](symbol for symbol, _ in pairs)
     for (symbol, _), count in pairs.items():
         uses[symbol] += count

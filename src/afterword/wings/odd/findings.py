@@ -42,13 +42,15 @@ class Findings(Log):
             self._record.lines.append(line)
             self._record.count += 1
             return
+        if verdicts[0].p_value > max(LEAST_ODD, self.rate) and verdicts[0].detector != "template":
+            verdicts = ()  # it is never printed
         found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts]
         for one, _ in found:
             if one.oddest is line:
                 one.others = found
         if is_odd or not continues:
             self._record = found[0][0] if is_odd else None
-        if is_odd or found[0][0].detector == "template":
+        if is_odd or (found and found[0][0].detector == "template"):
             self.odd.append((self.lines, found[0][0], line))
         if len(self._found) > MOST_FOUND:
             others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)

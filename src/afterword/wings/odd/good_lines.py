@@ -258,7 +258,7 @@ class GoodLines:
         """Yield the spans of a line that are hidden, each with the text that replaces it."""
         line, end = split(text), 0
         for one in line.fields:
-            is_masked = bool(self.masked) and self._is_masked(one)
+            is_masked = one.kind != WORD and bool(self.masked) and self._is_masked(one)
             if one.start < end or not (is_masked or (self.accepted and self.is_harmless(line.kind, one))):
                 continue  # such as a number in a word that is hidden
             end = one.start + len(one.shown if one.kind == WORD else one.text)

@@ -33,7 +33,7 @@ from afterword.wings.odd.good_lines import GoodLines
 CALIBRATION_FILE, LINES_FILE = "calibration.safetensors", "lines.json"
 LONGEST = 20_000  # characters of a line that are read, because more would take seconds
 MOST_SCORED = 1_000  # masked texts whose costs are kept, because logs repeat them, and characters of each
-LOOKED_INTO = 10_000  # lines whose single tokens are counted too
+LOOKED_INTO = 2_000  # lines whose single tokens are counted too
 
 CALIBRATION = Attachment(
     write=lambda path, calibration: write_tensors(path, *calibration.record()),

@@ -54,7 +54,7 @@ from afterword.wording import escaped, has_colours, listed_names, printable
 
 RATE = 0.01  # of false alarms, by default
 LEAST = 60  # good lines, whose last third is enough to calibrate with
-MOST_LEARNED = 1_000_000  # the last characters, of which n-grams are counted; each takes 50 bytes of memory
+MOST_LEARNED = 800_000  # the last characters, of which n-grams are counted; each takes 50 bytes of memory
 MOST_NAMED = 10  # masked fields
 TRIED, HELPS = 3, 0.5  # masks that are tried, and the fraction of the lines, at most, that a helpful one would list
 READ = 25  # findings that are printed at least, the next-oddest below those within the rate
@@ -81,23 +81,20 @@ class Odd(Masking, Encoding, Request):
 
     What always changes is masked: times, ids, counters, and numbers that hardly repeat. `mask` hides more. `as_read`
     prints each odd line as soon as it is read; with `all`, every line.
-
-    `accepted` prints the lines that were accepted as harmless (afterword accept), and reads no FILE.
     """
 
     example = "odd good.log today.log --false-alarms 0.001"
     over_http: ClassVar = {"as_read": True}  # groups of equal lines would have no figures of the whole
-    first = ("false_alarms", "mask", "out", "top", "all", "as_read", "accepted")
+    first = ("false_alarms", "mask", "out", "top", "all", "as_read")
 
     good: Annotated[ModelLike, argument("good lines, or a calibrated model")]
-    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=0, served="text")] = ()
+    files: Annotated[Sources, argument("the lines to judge", metavar="FILE", least=1, served="text")]
     _: KW_ONLY
     false_alarms: float = setting("flag up to this fraction of normal lines", default=RATE, metavar="RATE", served=True)
     top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
     as_read: bool = setting("print each odd line as soon as it is read", default=False)
     all: bool = setting("also print each episode's findings; with `as_read`, every line", default=False, served=True)
     auto_mask: bool = setting("mask what always changes in the good lines", default=True)
-    accepted: bool = setting("print the lines that were accepted as harmless", default=False)
     out: str | None = setting("folder for the model (default: discard it)", default=None, metavar="DIR", short="o")
     overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
 
@@ -154,27 +151,16 @@ class OddRow(Record, kw_only=True):
         return self.odd
 
 
-class AcceptedLine(Record, kw_only=True):
-    """A line that was accepted as harmless."""
-
-    rows: ClassVar = "accepted"
-    served: ClassVar = False
-
-    text: str
-
-
-def findings_shown(records: Iterator[OddFinding | OddRow | AcceptedLine], request: Odd, work: Work) -> Iterator[Record]:
+def findings_shown(records: Iterator[OddFinding | OddRow], request: Odd, work: Work) -> Iterator[Record]:
     """Print findings as PATH:LINE: REASON  text; below a rule, the next-oddest ones."""
     ruled = False
     for one in records:
         yield one
-        if isinstance(one, AcceptedLine):
-            print(printable(one.text))
-        elif isinstance(one, OddRow):
+        if isinstance(one, OddRow):
             why = f"  {said(one.why, one.odd)}" if isinstance(one.why, str) else ""
             text = printable(around(one.text, one.odd_pieces))
             print(f"{printable(one.file)}:{one.line}: {one.figure:.1f}{why}  {text}", flush=True)
-        elif isinstance(one, OddFinding):
+        else:
             if not one.odd and not ruled:
                 print("-- next, not listed, each with the rate that would list it --")
                 ruled = True
@@ -200,21 +186,18 @@ def said(why: str, is_odd: bool) -> str:
 
 
 @operation(Odd, path="/v1/odd", show=findings_shown)
-def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine]:
+def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow]:
     check_false_alarms(request.false_alarms)
-    if request.accepted != (not path_names(request.files)):
-        raise OptionError("give at least one FILE, or `accepted` alone to print the accepted lines")
     model = _kept_model(request, work) if work.is_model(request.good) else _learn(request, work)
-    if request.accepted:
-        work.rows(AcceptedLine, {})
-        yield from (AcceptedLine(text=text) for text in good_lines_of(model).accepted)
-        return
     if request.as_read:
         work.rows(OddRow, dict.fromkeys(("detector", "why")))
-        for file, line, _, (verdict, *_) in _judged(request, work, model, Told()):
-            if request.all or line.odd:
-                reason = {"detector": verdict.detector, "why": verdict.why} if line.odd else {}
-                yield OddRow.of(line, file=file, **reason)
+        for file, number, line, _, verdicts in _judged(request, work, model, Told()):
+            is_odd = bool(verdicts[0].p_value <= request.false_alarms and line.text)
+            if request.all or is_odd:
+                why = {"detector": verdicts[0].detector, "why": verdicts[0].why} if is_odd else {}
+                about = {"line": number, "p_value": verdicts[0].p_value, "odd": is_odd, **why}
+                pieces = sorted(piece for one in verdicts for piece in one.pieces if is_odd)
+                yield OddRow.of(line, file=file, odd_pieces=pieces, **about)
         return
     work.rows(OddFinding, {})
     found, odd_ones, following = _found(request, work, model)
@@ -233,8 +216,8 @@ def odd(request: Odd, work: Work) -> Iterator[OddFinding | OddRow | AcceptedLine
 def _found(request: Odd, work: Work, model: LanguageModel) -> tuple[Findings, list[Oddity], list[Oddity]]:
     """Return all findings, those within the rate, and the next-oddest ones."""
     found = Findings(good_lines_of(model), request.false_alarms, request.top or READ)
-    for file, line, masked, verdicts in _judged(request, work, model, found.told):
-        found.add(Placed(file, line.line, line.text), masked, verdicts)
+    for file, number, line, masked, verdicts in _judged(request, work, model, found.told):
+        found.add(Placed(file, number, line.text), masked, verdicts)
     return found, *found.listed(open_episodes=request.all)
 
 
@@ -268,12 +251,12 @@ def _what_to_mask(request: Odd, work: Work, found: Findings, listed: Sequence[Od
     return f"`mask` {quote(best)} would list {shares[best]:.1%}; or" if helps else "mask what changes,"
 
 
-Judged = tuple[str, OddLine, str, list[Verdict]]
+Judged = tuple[str, int, OddLine, str, list[Verdict]]
 
 
 def _judged(request: Odd, work: Work, model: LanguageModel, told: Told) -> Iterator[Judged]:
-    """Yield the file of each line, its cost, the line with the user's masks applied, and its verdicts, the oddest
-    first. Empty lines are never odd: they are read only if every line is printed."""
+    """Yield the file of each line, its number, its cost, the line with the user's masks applied, and its verdicts, the
+    oddest first. Empty lines are never odd: they are read only if every line is printed."""
     good, masks, rate = good_lines_of(model), Masks(check_calibrated(model).masks), request.false_alarms
     with work.progress("scoring lines", "lines", streams=request.as_read) as on_progress:
         read, files = 0, [*dict.fromkeys(path_names(request.files))]
@@ -282,11 +265,7 @@ def _judged(request: Odd, work: Work, model: LanguageModel, told: Told) -> Itera
             each = costs(model, [*kept.values()], rate, work.still_wanted)
             for number, line in zip(kept, each, strict=True):
                 known = masks(line.text)
-                verdicts = unmask(judge(good, known, line, rate, told), masks, line.text)
-                p_value = verdicts[0].p_value
-                is_odd = bool(p_value <= rate and line.text)
-                pieces = sorted(piece for one in verdicts for piece in one.pieces) if is_odd else ()
-                yield file, replace(line, line=number, p_value=p_value, odd=is_odd, odd_pieces=pieces), known, verdicts
+                yield file, number, line, known, unmask(judge(good, known, line, rate, told), masks, line.text)
             read += len(some)
             on_progress(None, read)
 
@@ -314,8 +293,6 @@ def _kept_model(request: Odd, work: Work) -> LanguageModel:
     if wrong := [name for name in request.given_names if name in OF_TRAINING]:
         name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
         raise OptionError(f"`{name}` is for training, but {name_of(request.good)} is a model already: leave it out")
-    if request.accepted:
-        return model
     work.check(path_names(request.files))
     if before := calibration_of(model):
         model = model.using(before.using)
@@ -328,8 +305,6 @@ def _kept_model(request: Odd, work: Work) -> LanguageModel:
 
 def _learn(request: Odd, work: Work) -> LanguageModel:
     source, rate = name_of(request.good), request.false_alarms
-    if request.accepted:
-        raise OptionError(f"{source} is not a model: only a model keeps accepted lines")
     work.check([source, *path_names(request.files)])
     with work.progress(f"reading {source}"):
         lines = normal_lines([source], request.decoding, work)
