@@ -3,7 +3,7 @@
 import { html, render } from "./vendor/preact.js";
 
 /**
- * Ask in a dialog, and return the value of the pressed button, or null if the dialog is closed. With `field` there is an
+ * Ask in a dialog, and return the value of the pressed button, or null for *Cancel* and if the dialog is closed. With `field` there is an
  * input, and the first button returns the input's value.
  */
 export function ask({ title, text, choices, field = null }) {
@@ -19,7 +19,7 @@ export function ask({ title, text, choices, field = null }) {
       <h2 id="dialog-title">${title}</h2>
       <p>${text}</p>
       ${field && html`<input type=${field.type} autocomplete="off" aria-label=${field.label} />`}
-      <div class="bar end">${choices.map(({ label, value }, k) =>
+      <div class="bar end">${[...choices, { label: "Cancel", value: null }].map(({ label, value }, k) =>
         html`<button class=${k === 0 ? "primary" : null} onClick=${() => pressed(value, k)}>${label}</button>`)}</div>
     </form></dialog>`, place);
     place.firstChild.showModal();

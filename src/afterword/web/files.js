@@ -18,7 +18,7 @@ export async function textOf(file, most = 50_000_000) {
     reader.readAsDataURL(file);
     await new Promise(resolve => reader.addEventListener("loadend", resolve));
     const document = reader.result.split(",")[1];
-    return { ...(await call("POST", "/v1/documents", { name, document })), document };
+    return { document, ...(await call("POST", "/v1/documents", { name, document })) };
   }
   const encoding = encodingOf(bytes, name);
   const notes = encoding ? [`${name} is not UTF-8: it was read as ${encoding}`] : [];
@@ -48,16 +48,12 @@ export function encodingOf(bytes, name) {
   return "windows-1252";
 }
 
-/** Let the user choose a text, or a file with one of `more` endings; return null if none is chosen. */
-export function chosenFile(...more) {
-  const input = document.createElement("input");
+/** Let the user choose a text, or a file with one of `more` endings, for `take`. */
+export function chooseFile(take, ...more) {
   const accept = ["text/*", ".txt", ".csv", ".log", ".md", ...(page.get().endings ?? []), ...more].join();
-  Object.assign(input, { type: "file", accept });
-  return new Promise(resolve => {
-    input.addEventListener("change", () => resolve(input.files[0] ?? null));
-    input.addEventListener("cancel", () => resolve(null));
-    input.click();
-  });
+  const input = Object.assign(document.createElement("input"), { type: "file", accept });
+  input.addEventListener("change", () => input.files[0] && take(input.files[0]));
+  input.click();
 }
 
 /** Return attributes for an element that accepts dropped files. */

@@ -182,9 +182,4 @@ export class ShadedText {
   }
 }
 
-function lineOf(text) {
-  const line = document.createElement("div");
-  line.className = "line";
-  line.textContent = text;
-  return line;
-}
+const lineOf = text => Object.assign(document.createElement("div"), { className: "line", textContent: text });

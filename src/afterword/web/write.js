@@ -2,7 +2,7 @@
 
 import { Choosing } from "./choosing.js";
 import { ask } from "./dialogs.js";
-import { chosenFile, dropping, textOf } from "./files.js";
+import { chooseFile, dropping, textOf } from "./files.js";
 import { History } from "./history.js";
 import { historyOf } from "./keeping.js";
 import { Another, Here } from "./next.js";
@@ -143,7 +143,7 @@ function Tools({ writer, keeper }) {
     </span>`}
     <span class="choice file">
       <button id="new" disabled=${isEmpty} title="start a new text" onClick=${() => startAnew(writer, keeper)}>New</button>
-      <button id="open" title="open a document, any text file, or a saved file" onClick=${() => open(writer, keeper)}>Open</button>
+      <button id="open" title="open a document, any text file, or a saved file" onClick=${() => chooseFile(file => openFile(writer, keeper, file), ".json")}>Open</button>
       <button id="save" disabled=${isEmpty || (kind !== "json" && !history.text)} title=${KINDS[kind]} onClick=${() => keeper.saveAs(kind).then(() => writing.set({ complaint: null }), complain)}>Save</button>
       ${kinds.length > 1 && html`<select id="save-as" aria-label="save as" value=${kind} onChange=${event => settings.set({ saveAs: event.currentTarget.value })}>
         ${kinds.map(one => html`<option value=${one} title=${KINDS[one]}>.${one}</option>`)}
@@ -189,7 +189,6 @@ async function mayReplace(writer, keeper, what) {
     choices: [
       { label: "Save first", value: "save" },
       { label: "Discard", value: "lose" },
-      { label: "Cancel", value: null },
     ],
   });
   if (answer === "save") keeper.save();
@@ -202,11 +201,6 @@ export async function startAnew(writer, keeper) {
   keeper.changedHistory(true);
   keeper.opened = null;
   writer.sheet.focus();
-}
-
-async function open(writer, keeper) {
-  const file = await chosenFile(".json");
-  if (file) await openFile(writer, keeper, file);
 }
 
 /** Open a file instead of the current text. */

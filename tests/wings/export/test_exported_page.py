@@ -18,7 +18,10 @@ from tests.bases.small import base_of
 from tests.browser import test_laws
 from tests.browser.chromium import Tab
 from tests.browser.test_laws import computed
-from tests.browser.test_serve_page import set_field
+from tests.browser.test_serve_page import drop, set_field
+from tests.text.test_word_documents import MADE
+from tests.text.test_word_documents import made as made_document
+from tests.text.test_word_documents import read as read_document
 from tests.tiny import save_tiny
 
 place = test_laws.place  # a folder with the scripts
@@ -125,6 +128,29 @@ def test_without_workers_the_page_itself_runs_the_model(tab: Tab, files: Path) -
         assert not any(address.startswith("blob") for address in tab.requests)
     finally:
         tab.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_the_page_opens_texts_and_word_documents_and_saves_their_text(tab: Tab, files: Path) -> None:
+    page = open_page(tab, files / "book.html")
+    page.click("#face-simple")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
+    opened = {name: (made_document(name), read_document(made_document(name))) for name in MADE}
+    for name, (content, text) in {"plain.txt": (b"A night.\r\nA day.\n", "A night.\nA day.\n"), **opened}.items():
+        drop(page, "#view", name if name.endswith(".txt") else f"{name}.docx", content)
+        page.until(f"document.querySelector('dialog') || {VALUE} === {json.dumps(text)}")
+        if page.run("!!document.querySelector('dialog')"):
+            page.click("dialog button:nth-of-type(2)")
+        page.until(f"{VALUE} === {json.dumps(text)}")
+        page.run("window.saved = null")
+        page.click("#save")
+        page.until("window.saved && window.named.endsWith('.txt')")
+        assert page.run("window.saved.text()") == text
+    for name, content in {"notes.docx": b"PK\x03\x04 and more", "cut.docx": made_document("runs")[:3000]}.items():
+        drop(page, "#view", name, content)
+        page.until(f"document.querySelector('#said').innerText.startsWith('{name} is not a Word document, or')")
+    assert page.run(VALUE) == text
+    assert page.complaints == []
 
 
 def test_a_model_of_lines_writes_line_after_line_and_one_of_labels_what_follows_a_label(tab: Tab, files: Path) -> None:

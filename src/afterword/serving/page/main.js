@@ -25,10 +25,7 @@ handle({
       title: "Key required",
       text: wasWrong ? "The server does not accept this key." : "This server requires a key. The key stays in this tab.",
       field: { type: "password", label: "key" },
-      choices: [
-        { label: "Use key", value: "" },
-        { label: "Cancel", value: null },
-      ],
+      choices: [{ label: "Use key", value: "" }],
     }),
   reach: isReached => {
     if (isReached === page.get().isReached) return;
@@ -72,7 +69,6 @@ function Model() {
   const { models } = useStore(page);
   const chosen = modelOf(page.get());
   if (!chosen) return null;
-  const choose = event => chooseModel(event.currentTarget.value);
   const about = chosen.afterword ?? {};
   const facts = [
     about.num_layers && `${about.num_layers} × ${about.hidden_size} ${(about.cell ?? "lstm").toUpperCase()}`,
@@ -81,7 +77,7 @@ function Model() {
   ];
   return html`<p class="soft">
     ${models.length > 1
-      ? html`<select id="models" aria-label="model" value=${chosen.id} onChange=${choose}>
+      ? html`<select id="models" aria-label="model" value=${chosen.id} onChange=${event => chooseModel(event.currentTarget.value)}>
           ${models.map(({ id }) => html`<option value=${id}>${id}</option>`)}
         </select>`
       : html`<b>${chosen.id}</b>`}

@@ -2,7 +2,7 @@
 
 import { added, call } from "./api.js";
 import { Bars } from "./bars.js";
-import { chosenFile, dropping, textOf } from "./files.js";
+import { chooseFile, dropping, textOf } from "./files.js";
 import { hasNgram, settings } from "./settings.js";
 import { ShadedText } from "./shaded.js";
 import { MOST_BITS, shadesOf } from "./shades.js";
@@ -75,7 +75,7 @@ function Score({ writer }) {
           ${WAYS.filter(one => !one.instead && one.suits(about)).map(({ name, title }) => html`<button id=${`score-${name}`} aria-pressed=${String(mode === name)} title=${title} onClick=${() => choose(name)}>${name}</button>`)}
         </span>
         ${wayFor(mode)?.controls()}
-        <button id="score-file" onClick=${async () => { const file = await chosenFile(); if (file) take(file); }}>Open a file</button>
+        <button id="score-file" onClick=${() => chooseFile(take)}>Open a file</button>
         <button id="score-sheet" disabled=${!writer.text} onClick=${() => (setGiven({ text: writer.text, name: null }), score(writer.text))}>Use the text on this page</button>
       </div>
       <p class=${error ? "error" : "soft"} role="status">${error ?? notes.join("; ")}</p>
@@ -109,14 +109,10 @@ function Surprises({ surprises }) {
   const [shown, setShown] = useState(null); // index of the surprise whose alternatives are shown
   const [isPinned, setPinned] = useState(false);
   const { text, shades, starts } = useMemo(() => {
-    const starts = [];
-    const parts = { text: "", shades: "" };
-    for (const one of surprises) {
-      starts.push(parts.text.length);
-      parts.text += one.text;
-      parts.shades += shadesOf(one.text.length, -one.bits * Math.LN2, false);
-    }
-    return { ...parts, starts };
+    let length = 0;
+    const starts = surprises.map(one => (length += one.text.length) - one.text.length);
+    const shades = surprises.map(one => shadesOf(one.text.length, -one.bits * Math.LN2, false)).join("");
+    return { text: surprises.map(one => one.text).join(""), shades, starts };
   }, [surprises]);
   const most = useMemo(
     () => surprises.map((_, k) => k).filter(k => !surprises[k].unlearned).sort((a, b) => surprises[b].bits - surprises[a].bits).slice(0, LISTED),
@@ -131,8 +127,7 @@ function Surprises({ surprises }) {
   }, [text, shades]);
   const at = event => {
     const index = layer.current.indexAt(event.clientX, event.clientY);
-    if (index < 0) return null;
-    return firstAfter(starts.length, k => starts[k] <= index) - 1;
+    return index < 0 ? null : firstAfter(starts.length, k => starts[k] <= index) - 1;
   };
   const goTo = k => {
     const [number_] = layer.current.place(starts[k]);

@@ -1,7 +1,7 @@
 // The first screen of a server that was started with --train: training a new model, and the state of its run.
 
 import { call, isAbort } from "./api.js";
-import { chosenFile, dropping, textOf } from "./files.js";
+import { chooseFile, dropping, textOf } from "./files.js";
 import { isUntrained, page, useRequest, useStore } from "./state.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
@@ -163,7 +163,7 @@ function Train({ writer, started, training }) {
     <div class="bar">
       <h2>Train a model</h2>
       <span class="soft grow">${source ?? "Drop a text of your own here, or choose a file. It is sent to this server only."}</span>
-      <button id="train-file" class=${source ? null : "primary"} onClick=${async () => { const file = await chosenFile(); if (file) takeFile(file); }}>Choose a file</button>
+      <button id="train-file" class=${source ? null : "primary"} onClick=${() => chooseFile(takeFile)}>Choose a file</button>
       <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
     ${training && html`<p class="soft">${training} is being trained, and one model is trained at a time: stop it, or wait until it is ready.</p>`}

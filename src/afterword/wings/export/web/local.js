@@ -6,6 +6,9 @@ import { BOUNDARY } from "./shades.js";
 const FINISH_WITHIN = 800; // tokens, at most, to finish a sentence
 const FEW = 8; // texts that are written at once
 const CONTEXT = 100; // characters before a text that decide where its first sentence ends
+// Elements of a Word document, as in text/markup.py: those that are left out, and the characters after others.
+const LEFT_OUT = /^(tbl|drawing|pict|pPr|instrText|delText|moveFrom|Fallback)$/;
+const AFTER = { p: "\n", br: "\n", cr: "\n", tab: "\t", noBreakHyphen: "-" };
 
 export class ApiError extends Error {}
 
@@ -29,7 +32,7 @@ const chosen = body => Object.fromEntries(given.numbers.map(({ name, option, off
 /** Return the answer to a request. */
 export async function call(method, path, body, signal) {
   try {
-    return await { "/v1/next": next, "/v1/surprises": surprises, "/v1/completions": complete }[path](body, signal);
+    return await { "/v1/next": next, "/v1/surprises": surprises, "/v1/completions": complete, "/v1/documents": documents }[path](body, signal);
   } catch (error) {
     throw isAbort(error) ? error : new ApiError(error.message);
   }
@@ -80,6 +83,30 @@ async function complete({ prompt, echo, seed = Math.floor(Math.random() * 2 ** 3
     }
   }
   return { choices };
+}
+
+/** Return the text of a Word document, as the server reads it. This page saves only its text. */
+async function documents({ name, document: packed }) {
+  try {
+    const bytes = bytesOf(packed);
+    const view = new DataView(bytes.buffer);
+    const entry = new TextDecoder("latin1").decode(bytes).search(/PK\x01\x02.{42}word\/document\.xml/s); // of the archive's directory
+    const local = view.getUint32(entry + 42, true);
+    const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+    const part = new Blob([bytes.subarray(start, start + view.getUint32(entry + 20, true))]).stream();
+    const plain = view.getUint16(entry + 10, true) ? part.pipeThrough(new DecompressionStream("deflate-raw")) : part;
+    const xml = new DOMParser().parseFromString(await new Response(plain).text(), "text/xml");
+    if (entry < 0 || xml.querySelector("parsererror")) throw new Error();
+    const text = `${textOf(xml.documentElement).replace(/ *\n */g, "\n").trim()}\n`;
+    return { text, notes: [`this is the text of ${name} without tables and notes; it is saved as .txt`], document: null };
+  } catch {
+    throw new Error(`${name} is not a Word document, or a damaged one: save it again as .docx, or as .txt`);
+  }
+}
+
+function textOf({ localName: name, nodeValue, childNodes }) {
+  if (LEFT_OUT.test(name)) return "";
+  return (nodeValue?.replace(/[ \t\r\n]+/g, " ") ?? Array.from(childNodes, textOf).join("")) + (AFTER[name] ?? "");
 }
 
 /** Yield the chunks of a stream of completions; `signal` ends it early. */

@@ -109,6 +109,7 @@ function open(model) {
     models: [{ id: document.title, afterword: about }],
     model: document.title,
     numbers: NUMBERS,
+    endings: [".docx"],
     mostWritten: LONGEST,
     mostShaded: Infinity,
   });
