@@ -79,7 +79,7 @@ def test_columns_that_no_method_uses_are_named() -> None:
         (table.groupby("unique_id").tail(12 + HORIZON), {"horizon": 7}),
     ):
         rest = some if not options.get("horizon") else some[some.groupby("unique_id").cumcount(ascending=False) >= 7]
-        assert found(rest, **options).notes == ["known columns: promo: no method that is tested uses them"]
+        assert found(rest, **options).notes[0] == "known columns: promo: no method that is tested uses them"
 
 
 def test_a_known_column_is_the_same_in_every_kind_of_table_and_flags_are_numbers(tmp_path: Path) -> None:
@@ -183,6 +183,9 @@ def test_no_column_leaves_the_bounds() -> None:
         assert ends(found(cents(seed).assign(y=cents(seed)["y"] - 30)))[1] > 70  # which are no per cents
         own = found(cents(seed), bounds="0,100.5")
         assert ends(own)[1] == 100.5
+    few = cents(0).assign(y=1 + np.random.default_rng(0).exponential(20, 120))
+    assert found(few).notes == ["1 of 1 series have bands that end at 0: give `bounds` if values can be below"]
+    assert ends(found(few, bounds="1,inf"))[0] == 1
     counts = pandas.DataFrame({"ds": range(90), "y": np.random.default_rng(0).poisson(1.5, 90).astype(float)})
     assert ends(found(counts))[0] == 0 > ends(found(counts, bounds="none"))[0]
 

@@ -65,7 +65,6 @@ Train = Callable[[Run, SeriesFacts], object]
 SHOWN, GAIN = 3, 0.98  # candidates named in a row; times the error without known columns, if these gain
 USED = "used"  # the row of the forecast that is used, in a backtest
 WIDER = 1.2  # the band of 99 % is wider by this divided by the root of the number of trials: few have no rare errors
-LEAST_NONE = 0.5  # of the rows: if the median is 0 in more of them, a note says so
 WIDE = 99.0  # per cent of the values, in the band outside of which the last ones are unusual
 PAYS = (20, 100_000, 200)  # series, values, and values per series, at least, if an LSTM is trained without being asked
 
@@ -311,8 +310,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
         notes.append(f"{those}: they are forecast by {names[plain]}")
     fixed = np.stack([fixed_phases(values, season, point.shape[1]) for values in trials.series])
     if closed := (~np.isnan(fixed)).any(axis=1).sum():
-        always = f"{closed:,} of {total:,} series have always had the same value in a phase of the season"
-        notes.append(f"{always}, as on closed days: the forecast repeats it")
+        notes.append(f"{closed:,} of {total:,} series have one value in a phase, as on closed days: it is repeated")
     quantiles = sorted({*DECILES, *(q for level in (*levels, WIDE) for q in band(level))})
     backtest, shrunk, usual = None, SHRUNK[0], None
     if trials.cuts:
@@ -329,8 +327,11 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
     *found, mean = np.where(np.isnan(fixed), banded(trials, point, past, quantiles, shrunk, None), fixed)
     by_level, means = dict(zip(quantiles, found, strict=True)), np.where(np.isnan(fixed), trials.means(), np.nan)
     mean = np.where(np.isnan(means), np.clip(mean, by_level[0.1], by_level[0.9]), means)
-    if (none := (by_level[0.5] == 0).mean()) > LEAST_NONE:
+    if (none := (by_level[0.5] == 0).mean()) > 0.5:
         notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: use the column mean")
+    positive = np.array([[values.min() > 0] for values in trials.series])
+    if cut := (positive & (by_level[band(levels[-1])[0]] == 0)).any(axis=1).sum():
+        notes.append(f"{cut:,} of {total:,} series have bands that end at 0: give `bounds` if values can be below")
     return Futures(table, levels, mean, by_level, methods, trials, past, usual, backtest, reason, notes)
 
 
