@@ -3,6 +3,7 @@
     python -m benchmarks.odd dga          names of malware's domain generators among much visited ones
     python -m benchmarks.odd unseen       families of such names that neither of two models has learned
     python -m benchmarks.odd peers        twelve kinds of odd lines in eight logs, beside other detectors
+    python -m benchmarks.odd fields       faults in single fields of records, JSON and CSV
     python -m benchmarks.odd labelled     AUC on labelled lines, of `odd` and the same detectors
     python -m benchmarks.odd nights       one model on ten nights of a log that changes, with attacks
     python -m benchmarks.odd calibrating  ordinary lines listed before and after `calibrate` with later good lines
@@ -81,6 +82,7 @@ from benchmarks.plants import (
 from benchmarks.plants import logs as planted_logs
 from benchmarks.random_models import random_model
 from tests import logs
+from tests.wings.odd.records import LOGS, with_faults
 
 SEED = 0
 FIGURE, BITS = "Afterword", "bits per character"
@@ -205,6 +207,25 @@ def kinds_found(findings: Findings, kinds: dict[int, str]) -> list[str]:
         counts = Counter(kinds.get(at) for at in lines)
         found |= {kinds.get(lines[0]), *(kind for kind, count in counts.items() if 2 * count >= len(lines))}
     return [kind for kind in KINDS if kind in found]
+
+
+@main.command(help="Faults in single fields of records that `afterword odd` lists, and ordinary lines that it lists.")
+@click.option("--seeds", default=3, show_default=True)
+def fields(seeds: int) -> None:
+    rows = []
+    for name in LOGS:
+        counts = []
+        for seed in range(1 if TRIAL else seeds):
+            log = Planted(name, *with_faults(name, seed))
+            findings = [one for one in odd_findings(log) if one[0] != NEXT]
+            listed = {at for _, lines in findings for at in lines}
+            missed = Counter(fault for at, fault in log.kinds.items() if at not in listed)
+            ordinary = ordinary_listed(findings, log)
+            counts.append((len(log.kinds) - missed.total(), ordinary, len(findings)))
+            write("fields", log=name, seed=seed, missed=missed, listed=ordinary, findings=len(findings))
+        found, ordinary, read = np.mean(counts, axis=0)
+        rows.append([name, f"{found:.1f} of {len(log.kinds)}", f"{ordinary:.1%}", f"{read:.1f}"])
+    echo_table(["records", "faults listed", "ordinary lines listed", "findings"], rows)
 
 
 def odd_findings(log: Planted) -> Findings:

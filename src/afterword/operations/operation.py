@@ -182,10 +182,12 @@ class Record(msgspec.Struct, kw_only=True):
     rows: ClassVar[str | None] = None
     """The name of the list of such records in the reply over HTTP, if there are several for a request."""
 
+    fails_if: ClassVar[str | None] = None
+    """The field that says whether a record is a reason to fail, if `--fail` is given."""
+
     @property
     def fails(self) -> bool:
-        """Whether this record is a reason to fail, if `--fail` is given."""
-        return False
+        return self.fails_if is not None and bool(getattr(self, self.fails_if))
 
     @property
     def returned(self) -> Any:

@@ -90,7 +90,6 @@ FILES = {
 REFUSED = [
     ("odd lines text", "afterword calibrate"),
     ("odd lines text --out x", "`out` is for training, but"),
-    ("odd lines text --no-auto-mask", "`no_auto_mask` is for training"),
     *[(f"odd {one} text --false-alarms 1e-320", "from 1e-09 to below 1") for one in ("lines", "good")],
     *[(f"odd lines text --false-alarms {one}", f"must be from 1e-09 to below 1, not {one}") for one in (0, 1, 2)],
     ("odd equal text", "needs at least 99 normal lines"),

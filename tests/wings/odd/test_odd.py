@@ -65,7 +65,6 @@ def test_calibrating_says_what_it_found_and_the_model_keeps_it(mine: Path, norma
     text = printed(finished)
     assert text.startswith("calibrated with 400 normal lines\nat a rate of 0.01 it flags ")
     assert "of 100 other normal lines" in text
-    assert b"1,600" in finished.stderr
     assert len(check_calibrated(load(mine), 0.5).figures) == 400
     [record] = records(run("calibrate", mine, normal, "--json"))
     assert (record["lines"], record["checked"], list(record["flagged"])) == (400, 100, ["0.01"])
@@ -76,9 +75,8 @@ def test_calibrating_says_what_to_expect_of_lines_that_drift_and_of_few(mine: Pa
     for new, says in ((10, True), (1, False)):
         drifting = written(tmp_path / "drifting", [*draw(500 - new, 0), *["☃" * (k + 3) for k in range(new)]])
         assert (note in printed(run("calibrate", mine, drifting))) == says
-    for count, warning in ((100, "80 would not be: give at least 123 lines"), (125, "0.01 can be off by a factor")):
-        few = written(tmp_path / "few", draw(count, 0))
-        assert warning in run("calibrate", mine, few).stderr.decode()
+    few = written(tmp_path / "few", draw(100, 0))
+    assert "80 would not be: give at least 123 lines" in run("calibrate", mine, few).stderr.decode()
 
 
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, tmp_path: Path, run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import json
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -19,14 +20,16 @@ from hypothesis import strategies as st
 import afterword
 from afterword.records import read_json
 from afterword.text.lines import Masks
-from afterword.wings.odd.detectors import Oddity, Placed, Told, Verdict, judge, new_values, odd_text
-from afterword.wings.odd.fields import are_events, form_in_words, key_path, split
+from afterword.wings.odd.detectors import Oddity, Placed, Told, Verdict, judge, new_kind, new_values, odd_text
+from afterword.wings.odd.fields import are_events, form_in_words, split
 from afterword.wings.odd.findings import Findings
 from afterword.wings.odd.good_lines import GoodLines, Harmless
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.odd import OddFinding
 from afterword.wings.odd.rates import Counted
 from tests import logs
+from tests.wings.odd.records import LOGS, with_faults
+from tests.wings.odd.test_detectors import written
 
 USUAL = OddLine()
 RATE = 0.01
@@ -305,20 +308,58 @@ def test_a_value_is_odd_for_what_was_seen_at_its_place() -> None:
         assert why is None or found.why.startswith(why)
 
 
-def test_what_is_odd_in_a_record_of_json_is_named_by_its_keys() -> None:
-    def record(amount: int = 5, name: str = "ann", ok: str = "ok", tag: str = "web") -> str:
-        who = f'"user": {{"id": 7, "name": "{name}", "tags": ["new, {{", "{tag}"]}}'
-        return f'{{"at": "10:00", {who}, "amount": {amount}, "{ok}": true}}'
+def record(amount: object = 5, name: str = "ann", ok: str = "ok", tag: str = "web") -> str:
+    who = f'"user": {{"id": 7, "name": "{name}", "tags": ["new, {{", "{tag}"]}}'
+    return f'{{"at": "10:00", {who}, "amount": {amount}, "{ok}": true}}'
 
-    usual = GoodLines.of([record(k % 40, ("ann", "bob", "eve")[k % 3]) for k in range(300)])
-    for odd, why in (
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
         (record(amount=70_000), "amount 70000: seen 0 to 39"),
         (record(name="zed"), 'user.name "zed": seen "ann", "bob", "eve"'),
-        (record(tag="bot"), 'user.tags "bot": seen "web"'),
-        (record(ok="okay"), '"okay": seen "ok"'),
+        (record(tag="bot"), 'user.tags "bot": seen "new, {", "web"'),
+        (record(ok="okay"), "new kind of line: with okay *, without ok *"),
+        (record(amount='"much"'), "new kind of line: with amount *, without amount #"),
+        (record(amount="null"), "new kind of line: without amount #"),
+    ],
+)
+def test_what_is_odd_in_a_record_of_json_is_named_by_its_keys(odd: str, why: str) -> None:
+    usual = GoodLines.of([record(k % 40, ("ann", "bob", "eve")[k % 3]) for k in range(300)])
+    assert [one.why for one in (*new_kind(usual, odd, USUAL), *new_values(usual, odd, USUAL))] == [why]
+    assert not verdict(usual, json.dumps(dict(reversed(json.loads(record()).items())))).why.startswith("new kind")
+    whole = GoodLines.of([record()] * 300, header=None)  # as models of earlier versions read records
+    assert whole.header is None
+    assert "record" not in whole.places
+
+
+def test_cells_of_csv_are_named_by_their_columns_and_a_time_ends_at_its_cell() -> None:
+    good = [
+        f'2026-06-01 10:{k // 60 % 60:02}:{k % 60:02},{k % 900},"Bo, Ann",{("", "gift")[k % 2]}' for k in range(600)
+    ]
+    usual = GoodLines.of(["at,amount,name,note", *good])
+    line = good[5]
+    assert usual.header == "at,amount,name,note"
+    for odd, why in (
+        (line.replace(",5,", ",70000,"), "amount 70000: seen 0 to 599"),
+        (line.replace("gift", "book"), "note book: seen gift"),
+        (line.replace(",5,", ",five,"), "new kind of line: with amount *, without amount #"),
+        (line.replace(",5,", ",,"), "new kind of line: without amount #"),
     ):
-        assert [one.why for one in new_values(usual, odd, USUAL)] == [why]
-    assert key_path("amount 5", 7) == key_path('["a", {"b": 1}]', 13) == ""
+        assert [one.why for one in (*new_kind(usual, odd, USUAL), *new_values(usual, odd, USUAL))] == [why]
+    assert verdict(usual, usual.header or "", ODD_TEXT).p_value == 1.0
+    assert new_kind(usual, line + ",more", USUAL)
+    assert GoodLines.of(good).header == GoodLines.of(["10,20", *good]).header == ""
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_faults_in_single_fields_of_records_are_listed_and_few_other_lines(name: str, tmp_path: Path) -> None:
+    good, new, faults = with_faults(name, seed=7)
+    files = [written(tmp_path / title, lines) for title, lines in (("good", good), ("new", new))]
+    found = [one for one in afterword.odd(*files) if isinstance(one, OddFinding) and one.odd]
+    listed = {line.line - 1 for one in found for line in one.lines}
+    assert len(faults.keys() & listed) >= len(faults) - 1
+    assert len(listed - faults.keys()) < len(new) / 50
 
 
 def test_texts_of_a_kind_with_the_same_odd_word_are_one_finding_and_a_new_kind_names_its_words() -> None:

@@ -114,14 +114,12 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
             masks = (*masks, *dict(clocks([*map(Masks(masks), lines)])))
         texts = [*map(Masks(masks), lines)]
         with work.progress("calibrating") as on_progress:
-            masked = known.masked if known.places else None
-            first, good = (GoodLines.of(some, masked).knowing(known) for some in (texts[:number], texts))
+            before = (known.masked, known.header) if known.places else ()
+            first, good = (GoodLines.of(some, *before).knowing(known) for some in (texts[:number], texts))
             new = calibrated(loaded, map(good.hide, texts[:number]), masks=masks, on_progress=on_progress)
             checked = [*zip(texts[number:], odd_lines(with_good_lines(new, first), lines[number:], 0.5), strict=True)]
             with_good_lines(new, good).save(folder)
     calibration = check_calibrated(new)
-    if doubt := calibration.holds_roughly(RATES[0]):
-        work.note(doubt)
     flagged = dict[str, int]()
     for rate in (rate for rate in RATES if rate * (number + 1) >= 1):
         told = Told()

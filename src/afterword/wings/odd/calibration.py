@@ -40,7 +40,6 @@ LEAST_VARIANCE = 1e-4  # (bits per character)², far above what rounding adds
 HANDICAP = 1.0  # standard deviations: a costliest token means less than a whole line unless it is extreme
 SHORT = 32  # characters, counting the end: in a shorter line, such as a name, no wrong letter can hide
 DECIMALS = 2  # of a figure, so that equal lines have equal figures, whatever lines they are read with
-FOR_ONE_AND_A_HALF = 16  # ÷ rate: this many lines keep a rate within a factor of 1.5, at two standard errors
 
 TAIL = 10  # of the highest figures of normal lines, which an exponential tail replaces
 LEAST_SCALE = 0.1  # standard deviations, of that tail
@@ -146,15 +145,6 @@ class Calibration:
         scale = max((high - lower) / math.log(4), LEAST_SCALE)
         tail = m / (n + 1) * np.exp(-np.maximum(figures - high, 0) / scale)
         return np.where(at_least < m, np.maximum(tail, 0.1 / (n + 1)), (1 + at_least) / (n + 1))
-
-    def holds_roughly(self, rate: float) -> str | None:
-        """Return a note if `rate` can be off by a factor of more than 1.5, or cannot be used."""
-        enough, count = math.ceil(FOR_ONE_AND_A_HALF / rate), len(self.figures)
-        if count >= enough:
-            return None
-        doubt = "cannot be used" if rate * (count + 1) < 1 else "can be off by a factor of more than 1.5"
-        note = f"with {count:,} normal lines, a false-alarm rate of {rate:g} {doubt}"
-        return f"{note}; calibrate with {enough:,} lines for a closer rate"
 
     @cached_property
     def scored(self) -> dict[str, Any]:

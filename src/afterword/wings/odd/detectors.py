@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, TIME, WORD, form_in_words, key_path, split
+from afterword.wings.odd.fields import LONGEST, LONGEST_WORD, NUMBER, RECORD, TIME, WORD, form_in_words, split
 from afterword.wings.odd.good_lines import HIDDEN, PREFIX, GoodLines, checksum, words_of
 from afterword.wings.odd.normal import OddLine
 from afterword.wings.odd.rates import FEWEST, Counted
@@ -124,19 +124,20 @@ class Detector:
 
 def new_kind(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on a line of a new kind, which is at least as odd as its text."""
-    kind = split(text).kind
-    if kind in good.places or not good.places:
+    kind = split(text, good.header).kind
+    if not (new := good.new_in(kind)) or not good.places:
         return []
     [of_text] = odd_text(good, text, cost)
     p_value = min(good.p_new(cost.figure), of_text.p_value)
-    return [Verdict("template", f"new kind of line{_words(cost)}", kind, cost.figure, p_value, "", cost.odd_pieces)]
+    what = _words(cost) if new == kind else f": {form_in_words(new)}"
+    return [Verdict("template", f"new kind of line{what}", new, cost.figure, p_value, "", cost.odd_pieces)]
 
 
 def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return a verdict for each value that is new at its place, because one of them, such as a date, may be new in all
     lines. The figure of the oddest has a little of the bits of the others."""
-    line, verdicts = split(text), list[Verdict]()
-    unknown = (one for one in good.surprises(line) if not good.is_harmless(line.kind, one.field))
+    line, verdicts = split(text, good.header), list[Verdict]()
+    unknown = (one for one in good.surprises(line) if not good.is_harmless(line.group, one.field))
     found = sorted(unknown, key=good.bits, reverse=True)
     for one, bits in zip(found, [good.all_bits(found), *map(good.bits, found[1:])], strict=False):
         value, seen = one.field, one.place.usual
@@ -145,10 +146,10 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
             said = count_of(len(seen), "other")
         if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
             said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
-        key = f"{PREFIX.sub('', value.name) or f'{line.kind} {value.place}'} {one.level // 8}"
+        key = f"{PREFIX.sub('', value.name) or f'{line.group} {value.place}'} {one.level // 8}"
         key += f"\t{value.text}" if value.kind == WORD else ""
         at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
-        shown = f"{path} {text[slice(*at)]}" if (path := key_path(text, value.start)) else value.shown
+        shown = f"{value.name} {value.shown}" if value.kind == WORD and line.group == RECORD else value.shown
         why, p_value = f"{shown}: seen {said}", good.p_value(bits)
         verdicts.append(Verdict("value", why, key, bits, p_value, value.place, [at]))
     return verdicts
@@ -158,14 +159,14 @@ def odd_text(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
     """Return the verdict on the text of a line. Its key contains the odd words: if each was accepted in this kind of
     line, so is the text. If the kind of line was accepted, a text is odd only if its figure is well above the accepted
     one."""
-    said, kind, hidden = _words(cost), split(text).kind, good.hide(text)
+    said, kind, hidden = _words(cost), split(text, good.header).kind, good.hide(text)
     words = "" if good.is_plain else DIGITS.sub("#", said)
     key = f"{kind} {DIGITS.sub('#', good.hide(said))}" if words else hidden
-    enough = BEYOND * good.harmless.get(("template", kind), -math.inf)
+    enough = BEYOND * good.harmless.get(("template", good.new_in(kind)), -math.inf)
     each = words_of(kind, key)  # without those that are hidden
     asked = {("text", one) for one in (each if words and len(each) == said.count("“") else {key})}
     known = checksum(hidden) in good.late_texts or ("text", hidden) in good.harmless or asked <= good.harmless.keys()
-    p_value = 1.0 if known or cost.figure <= enough else cost.p_value
+    p_value = 1.0 if known or kind == RECORD or cost.figure <= enough else cost.p_value  # that kind is the header's
     return [Verdict("text", f"odd text{said}", key, cost.figure, p_value, "", cost.odd_pieces, words)]
 
 
@@ -220,12 +221,10 @@ def episodes(log: Log) -> Iterator[Oddity]:
 
 def _about(texts: Sequence[str], good: GoodLines) -> str:
     """Return the times of the lines, and the first words that most of them contain and most good lines do not."""
-    lines = [split(text).fields for text in texts]
+    lines = [split(text, good.header).fields for text in texts]
     times = (max((one.text for one in line if one.kind == TIME), key=len, default="") for line in (lines[0], lines[-1]))
-    each = ({(one.shown, one.text): 1 for one in line if one.kind == WORD} for line in lines)
-    words = Counter(word for line in each for word in line)
-    often = (word for word, count in words.items() if count > SHARED * len(lines))
-    shared = [shown for shown, word in often if shown != word or good.share(word) < SHARED]
+    words = Counter(word for line in lines for word in dict.fromkeys(one.shown for one in line if one.kind == WORD))
+    shared = [word for word, count in words.items() if count > SHARED * len(lines) and good.share(word) < SHARED]
     when, who = " to ".join(dict.fromkeys(filter(None, times))), ", ".join(shared[:MOST_SHARED])
     return f"{when and f', {when}'}{who and f', from {who}'}"
 

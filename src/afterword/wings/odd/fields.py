@@ -7,14 +7,20 @@ line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punc
 A word with several numbers, such as R62-M0-N4, is an id, and one with an id in it, such as mail-416c865551-fbtxr, is an
 id from there on (`mail-<id>`), because the parts of an id mean nothing alone.
 
+A record is an object of JSON, or a line of CSV below a header. It is read by field: keys, or columns, name its values,
+in whatever order they come. Its kind is which keys it has. A key whose value is null is missing, as is one of an empty
+cell.
+
 At the end: lines that are sequences of events, which have no fields that one could name.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -40,6 +46,9 @@ OF_A_KIND = re.compile(
 )
 MARKER_OF = {"time": TIME, "id": ID, "address": ADDRESS, "number": NUMBER}
 CHUNK = re.compile(r'"[^"]{1,300}"|[^\s=,;:()\[\]{}"|]+')
+OF_AN_OBJECT = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s*:)|"(?:[^"\\]|\\.)*"|[][{}]|[^\s,:"\[\]{}]+')
+CELL = re.compile(r'(?:^|(?<=,))(?:"(?:[^"]|"")*"|[^,]*)(?![^,])')  # of a line of CSV
+RECORD = "record"  # what all records have in common; no kind of any other line has letters
 LETTERS = re.compile(r"[^\W_\ue000-\ue004]")
 KEYED = re.compile(r'"?\s*[=:]\s*"?')
 STEM = re.compile(r"(?:[a-zA-Z]+[-_.])*")  # what is before the id in a name
@@ -83,6 +92,8 @@ class Line(NamedTuple):
     kind: str
     """Its form without the words."""
     fields: list[Field]
+    group: str
+    """Equal for lines that share their places: all of a kind, and all records."""
 
 
 def form_in_words(form: str) -> str:
@@ -90,46 +101,55 @@ def form_in_words(form: str) -> str:
     return form.translate(SHOWN)
 
 
-def split(text: str) -> Line:
-    """Take a line apart."""
-    return _split(text[:LONGEST])  # so that no line of millions of characters is kept
+def split(text: str, header: str | None = None) -> Line:
+    """Take a line apart. If a `header` is given, even an empty one, records are read by field."""
+    return _split(text[:LONGEST], header)  # so that no line of millions of characters is kept
 
 
 @lru_cache(AT_ONCE + AT_ONCE // 10)  # the lines that are read at a time, and words of some
-def _split(text: str) -> Line:
+def _split(text: str, header: str | None) -> Line:
+    if text == header != "":
+        return Line(RECORD, [], RECORD)
     if not text.isascii():
         text = re.sub(f"[{MARKERS}]", "?", text)
     values: list[tuple[str, str, int]] = []
     pieces, last = [], 0
-    for found in OF_A_KIND.finditer(text):
-        marker = MARKER_OF[str(found.lastgroup)]
-        values.append((marker, found[0], found.start()))
-        pieces += [text[last : found.start()], marker]
-        last = found.end()
+    for found in OF_A_KIND.finditer(text.replace(",", "\t") if header else text):  # a time ends at the next column
+        marker, (start, stop) = MARKER_OF[str(found.lastgroup)], found.span()
+        values.append((marker, text[start:stop], start))
+        pieces += [text[last:start], marker]
+        last = stop
     form = "".join([*pieces, text[last:]])
+    named: Iterable[tuple[re.Match[str], str]] = ()
+    with contextlib.suppress(ValueError, RecursionError):  # it is no object
+        if header is not None:
+            named = _of_object(form) if text[:1] == "{" and json.loads(text) else cells(form, header)
     kind: list[str] = []
     fields: list[Field] = []
     each, end, grown, before, said = iter(values), 0, 0, "", ""
-    for number, found in enumerate(islice(CHUNK.finditer(form), MOST_CHUNKS)):
+    chunks = named or ((found, "") for found in CHUNK.finditer(form))
+    for number, (found, path) in enumerate(islice(chunks, MOST_CHUNKS)):
         chunk, between = found[0], form[end : found.start()]
         end, start = found.end(), found.start() + grown
         inside = [] if chunk.isascii() else [next(each) for one in chunk if one in MARKERS]
         grown += sum(len(value) - 1 for _, value, _ in inside)
+        if named and (not path or chunk in ("", "null")):
+            continue
         real = text[start : end + grown]
         quoted = chunk[0] == '"'
         has_letters = quoted or LETTERS.search(chunk) is not None
-        kind += [between, WORD if has_letters else chunk]
-        key = before if between != " " and KEYED.fullmatch(between) else ""
-        place = f"{number} {key}"
-        if has_letters and not quoted and (len(inside) > 1 or ID in chunk) and "/" not in chunk:
+        key = path or (before if between != " " and KEYED.fullmatch(between) else "")
+        place = f"{path} {WORD if has_letters else NUMBER}" if path else f"{number} {key}"
+        kind += [place] if path else [between, WORD if has_letters else chunk]
+        if has_letters and not quoted and (len(inside) > 1 or ID in chunk) and not {*" /"} & {*chunk}:
             stem = STEM.match(chunk)[0] if ID in chunk else ""  # type: ignore[index]  # it matches an empty text
             chunk, inside = stem + ID, [(ID, real[len(stem) :], start + len(stem))]
         if has_letters:
             fields.append(Field(WORD, chunk[:LONGEST_WORD], start, place, key, chunk, real[:LONGEST_WORD]))
-        own, title = (before, said) if key or between in (" ", "(") else ("", "")
-        if between.endswith("[") and before and form[end : end + 1] == "]":
+        own, title = (path or before, path or said) if key or between in (" ", "(") else ("", "")
+        if not path and between.endswith("[") and before and form[end : end + 1] == "]":
             own = title = PID if NUMBER in chunk else "address"
-        elif has_letters and not quoted:
+        elif has_letters and not quoted and not path:
             own = chunk
         for within, (marker, value, at) in enumerate(inside):
             read = real if own == chunk else f"{title or 'value'} {value}"
@@ -137,22 +157,25 @@ def _split(text: str) -> Line:
             fields.append(Field(marker, value, at, where, own, chunk, read[:LONGEST_WORD]))
         is_name = has_letters and len(chunk) <= LONGEST_NAME and (not quoted or form[end : end + 1] == ":")
         before, said = (chunk.strip('"'), real.strip('"')) if is_name else ("", "")
-    kind.append(form[end:] if len(kind) < 2 * MOST_CHUNKS else "")
-    return Line("".join(kind), fields)
+    rest = form[end:] if len(kind) < 2 * MOST_CHUNKS else ""
+    whole = ", ".join([RECORD, *sorted({*kind})]) if named else "".join([*kind, rest])
+    return Line(whole, fields, RECORD if named else whole)
 
 
-KEYS = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[][{},]')
+def _of_object(form: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Yield the parts of an object of JSON, each with the keys that name it, from the outermost on; none for a key."""
+    path = [""]
+    for one in OF_AN_OBJECT.finditer(form):
+        path = [*path, ""] if one[0] in "{[" else path[:-1] if one[0] in "]}" else path
+        if one[1] is not None:
+            path[-1] = one[1]
+        yield one, ".".join(filter(None, path)) if one[1] is None and one[0] not in "{[]}" else ""
 
 
-def key_path(text: str, at: int) -> str:
-    """Return the keys of what is `at` a place in an object of JSON, from the outermost on; empty in other texts."""
-    path: list[str] = []
-    for one in KEYS.finditer(text, 0, at) if text[:1] == "{" else ():
-        if one[0] in "{[]}":
-            path = [*path, ""] if one[0] in "{[" else path[:-1]
-        elif path and (one[2] or one[0] == ","):
-            path[-1] = one[1] or ""
-    return ".".join(filter(None, path))
+def cells(form: str, header: str) -> list[tuple[re.Match[str], str]]:
+    """Return the cells of a line, each with its column, if they are as many as in `header`."""
+    names, cells = header.split(","), [*CELL.finditer(form)]
+    return [*zip(cells, names, strict=True)] if len(cells) == len(names) > 1 else []
 
 
 MOST_SYMBOLS, USES = 2_000, 20  # symbols, at most, and uses of each on average, at least: unlike words of prose

@@ -42,9 +42,9 @@ class Findings(Log):
             self._record.lines.append(line)
             self._record.count += 1
             return
-        if verdicts[0].p_value > max(LEAST_ODD, self.rate) and verdicts[0].detector != "template":
-            verdicts = ()  # it is never printed
-        found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts]
+        is_next = verdicts[0].p_value <= LEAST_ODD or verdicts[0].detector == "template"
+        is_kept = is_odd or (is_next and len(self._found) < MOST_FOUND)
+        found = [(self._take(line, verdict), verdict.pieces) for verdict in verdicts if is_kept]
         for one, _ in found:
             if one.oddest is line:
                 one.others = found
@@ -52,10 +52,6 @@ class Findings(Log):
             self._record = found[0][0] if is_odd else None
         if is_odd or (found and found[0][0].detector == "template"):
             self.odd.append((self.lines, found[0][0], line))
-        if len(self._found) > MOST_FOUND:
-            others = sorted((each for each in self._found if not each[0]), key=lambda each: self._found[each].rank)
-            for each in others[self._others :]:
-                del self._found[each]
 
     def _take(self, line: Placed, verdict: Verdict) -> Oddity:
         is_listed = verdict.p_value <= self.rate
@@ -106,8 +102,9 @@ class Findings(Log):
 
     def share(self, listed: Sequence[Oddity]) -> float:
         """Return the fraction of all lines that detectors of lines have `listed`."""
-        lines = {line for one in listed if DETECTORS[one.detector].of_line for line in one.lines}
-        return len(lines) / max(1, self.lines)
+        return len({line for one in listed if DETECTORS[one.detector].of_line for line in one.lines}) / max(
+            1, self.lines
+        )
 
     def has_many(self, listed: Sequence[Oddity]) -> bool:
         """Return whether far more lines are `listed` than the rate promises."""

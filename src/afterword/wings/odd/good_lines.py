@@ -30,11 +30,13 @@ from afterword.wings.odd.fields import (
     MARKERS,
     NUMBER,
     PID,
+    RECORD,
     TIME,
     WORD,
     Field,
     Line,
     are_events,
+    cells,
     form_in_words,
     split,
 )
@@ -206,21 +208,26 @@ class GoodLines:
     """What is harmless in each of them. If a line is missing here, all that is odd in it is harmless."""
     rates: Rates = field(default_factory=Rates)
     """How often the same comes."""
+    header: str | None = None
+    """The line that names the columns, if there is one; None if records are not read by field."""
 
     @staticmethod
-    def of(lines: Sequence[str], masked: dict[str, bool] | None = None) -> GoodLines:
-        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events."""
-        good, begin = GoodLines(masked=_masked(lines) if masked is None else masked), len(lines) - len(lines) // LATE
+    def of(lines: Sequence[str], masked: dict[str, bool] | None = None, header: str | None = "") -> GoodLines:
+        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events.
+
+        With a `header` of None, records are not read by field; if it is empty, it is looked for."""
+        header, begin = _header(lines) if header == "" else header, len(lines) - len(lines) // LATE
+        good = GoodLines(masked=_masked(lines, header) if masked is None else masked, header=header)
         found, counted = list[list[NewValue]](), (Counted[None](), Counted[None]())
         events = are_events(lines)  # whose places mean nothing
         for number, text in enumerate(lines):
-            line = Line(split(text).kind, []) if events else split(text)
+            line = split(text, good.header)._replace(fields=[]) if events else split(text, good.header)
             each, kind = good.repeated(text)
             for counting, equal in zip(counted, each, strict=True):
                 counting.add(None, equal, kind)
             if number >= begin:
                 good.late += 1
-                if line.kind not in good.places:
+                if good.new_in(line.kind):
                     good.late_kinds.append(text)
                 good.late_texts.add(checksum(good.hide(text)))
             if number >= len(lines) // FIRST:
@@ -228,9 +235,7 @@ class GoodLines:
                 if new := [*good.surprises(line, good.levels)]:
                     found.append(new)
             good.add(line)
-        good.rates = Rates.of(*counted)
-        good.late_bits = sorted(map(good.all_bits, found))
-        return good
+        return replace(good, rates=Rates.of(*counted), late_bits=sorted(map(good.all_bits, found)))
 
     def knowing(self, known: GoodLines) -> GoodLines:
         """Return the same, with what was `known` to be usual before, and with what was accepted then."""
@@ -256,24 +261,24 @@ class GoodLines:
 
     def _hidden(self, text: str) -> Iterator[Span]:
         """Yield the spans of a line that are hidden, each with the text that replaces it."""
-        line, end = split(text), 0
+        line, end = split(text, self.header), 0
         for one in line.fields:
             is_masked = one.kind != WORD and bool(self.masked) and self._is_masked(one)
-            if one.start < end or not (is_masked or (self.accepted and self.is_harmless(line.kind, one))):
+            if one.start < end or not (is_masked or (self.accepted and self.is_harmless(line.group, one))):
                 continue  # such as a number in a word that is hidden
             end = one.start + len(one.shown if one.kind == WORD else one.text)
-            yield one.start, end, MARK if is_masked else self._usual_value(line.kind, one.place)
+            yield one.start, end, MARK if is_masked else self._usual_value(line.group, one.place)
 
-    def _usual_value(self, kind: str, place: str) -> str:
+    def _usual_value(self, group: str, place: str) -> str:
         """Return the most frequent value at a place, with the most frequent numbers in it if it is a word."""
-        value, numbers = self.places[kind][place].usual[0], count()
+        value, numbers = self.places[group][place].usual[0], count()
         if value.startswith(HIDDEN):
             return MARK
 
         def filled(_: re.Match[str]) -> str:
             inner = f"{place} {value} {next(numbers)}"
-            is_masked = inner not in self.places[kind] or self.masked.get(f"{value}\t{value}")
-            return MARK if is_masked else self._usual_value(kind, inner)
+            is_masked = inner not in self.places[group] or self.masked.get(f"{value}\t{value}")
+            return MARK if is_masked else self._usual_value(group, inner)
 
         return re.sub(f"[{MARKERS}]", filled, value)
 
@@ -303,8 +308,26 @@ class GoodLines:
     def continues(self, text: str) -> bool:
         """Return whether a line belongs to the record of the line before, as in a stack trace: it is indented, or lacks
         the time with which other lines begin."""
-        kind = split(text).kind
+        kind = split(text, self.header).kind
         return kind[:1].isspace() or (self._begins_with_time and not BEGIN.match(kind))
+
+    @cached_property
+    def _keys(self) -> dict[str, set[str]]:
+        """For each key of records, those that always came with it."""
+        found = dict[str, set[str]]()
+        for own in ({*kind.split(", ")} for kind in self.places if kind.startswith(f"{RECORD}, ")):
+            found |= {key: found.get(key, own) & own for key in own}
+        return found
+
+    def new_in(self, kind: str) -> str:
+        """Return what is new in a kind of line; empty if nothing is. In a record, it is a key that none had, or the
+        lack of one that always came with another key."""
+        if kind in self.places or not (kind.startswith(RECORD) and self._keys):
+            return "" if kind in self.places else kind
+        own = {*kind.split(", ")}
+        lacks = set[str]().union(*(self._keys.get(key, own) for key in own)) - own
+        new = [("with", key) for key in own - self._keys.keys()] + [("without", key) for key in lacks]
+        return ", ".join(map(" ".join, sorted(new)))
 
     def p_new(self, figure: float = -math.inf) -> float:
         """Return how often a late line was the first of its kind and had a text as odd as `figure`."""
@@ -325,14 +348,15 @@ class GoodLines:
 
     def repeated(self, text: str) -> tuple[tuple[int, int], str]:
         """Return hashes of a line, without and with its time, and its kind."""
-        line = split(text)
+        line = split(text, self.header)
         times = ((one.start, one.start + len(one.text), "") for one in line.fields if one.kind == TIME)
         return (hash(replaced(text, times)), hash(text)), line.kind
 
     def add(self, line: Line) -> None:
         """Count a line."""
         if len(self.places) < MOST_KINDS or line.kind in self.places:
-            places = self.places.setdefault(line.kind, {})
+            self.places.setdefault(line.kind, {})
+            places = self.places.setdefault(line.group, {})
             for one in line.fields:
                 if one.kind not in (TIME, ID):
                     places.setdefault(one.place, ValuePlace()).add(*self._kept(one))
@@ -351,7 +375,7 @@ class GoodLines:
 
     def surprises(self, line: Line, levels: dict[str, list[int]] | None = None) -> Iterator[NewValue]:
         """Yield what is new in a line of a known kind; if `levels` are given, count there what comes."""
-        places = self.places.get(line.kind, {})
+        places = self.places.get(line.group, {})
         for one in line.fields:
             if (place := places.get(one.place)) is None or (levels is None and one.text in place.values):
                 continue
@@ -387,7 +411,7 @@ class GoodLines:
         for text in self.accepted:
             (equal, _), kind = self.repeated(text)
             for detector, where, figure in self.harmless_in(text):
-                name = kind if detector == "template" else where or equal
+                name = self.new_in(kind) if detector == "template" else where or equal
                 known[detector, name] = max(figure, known.get((detector, name), 0.0))
                 if detector == "text":
                     known |= {(detector, one): figure for one in (self.hide(text), *words_of(kind, where))}
@@ -399,9 +423,10 @@ class GoodLines:
         known = dict[tuple[str, str], dict[str, float | None]]()
         for text in self.accepted:
             places = {one.where for one in self.harmless_in(text) if one.detector == "value"}
-            for one in split(text).fields:
+            line = split(text, self.header)
+            for one in line.fields:
                 if one.place in places:
-                    known.setdefault((split(text).kind, one.place), {})[one.text] = one.number
+                    known.setdefault((line.group, one.place), {})[one.text] = one.number
         return known
 
     def harmless_in(self, text: str) -> list[Harmless]:
@@ -411,13 +436,13 @@ class GoodLines:
 
     def odd_in(self, text: str, figure: float, key: str = "") -> list[Harmless]:
         """Return all that is odd in a line whose text has this figure and key."""
-        line = split(text)
-        new_kind = [Harmless("template", "", figure)] * (line.kind not in self.places)
+        line = split(text, self.header)
+        new_kind = [Harmless("template", "", figure)] * bool(self.new_in(line.kind))
         return [Harmless("text", key), *new_kind, *(Harmless("value", one.field.place) for one in self.surprises(line))]
 
-    def is_harmless(self, kind: str, one: Field) -> bool:
+    def is_harmless(self, group: str, one: Field) -> bool:
         """Return whether this value, or a number at least as far out of range, was accepted at its place."""
-        values, place = self._harmless_values.get((kind, one.place), {}), self.places.get(kind, {}).get(one.place)
+        values, place = self._harmless_values.get((group, one.place), {}), self.places.get(group, {}).get(one.place)
         if not values or place is None or one.kind != NUMBER or len(place.values) <= FEW or one.number is None:
             return one.text in values
         numbers = [*place.ordered, *(each for each in values.values() if each is not None)]
@@ -438,11 +463,19 @@ def _around(one: Field) -> str:
     return f"{one.name}\t{one.chunk}" if one.name or one.chunk != one.kind else one.place
 
 
-def _masked(lines: Sequence[str]) -> dict[str, bool]:
+def _header(lines: Sequence[str]) -> str:
+    """Return the first of `lines` if it names the columns of nearly all others, of which one begins with a digit."""
+    first = lines[0] if lines else ""
+    below = (any(one[0].strip('"')[:1].isdigit() for one, _ in cells(line[:LONGEST], first)) for line in lines)
+    is_header = all(name.strip('"')[:1].isalpha() for name in first.split(",")) and sum(below) > NEARLY * len(lines)
+    return first if is_header else ""
+
+
+def _masked(lines: Sequence[str], header: str | None) -> dict[str, bool]:
     """Return, by surroundings, whether numbers and addresses rarely repeat, or drift; nothing in events and names."""
     found, of_a_kind, is_plain = dict[str, ValuePlace](), dict[str, bool](), True
     for text in () if are_events(lines) else lines:
-        for one in split(text).fields:
+        for one in split(text, header).fields:
             is_plain &= one.place.startswith(FIRST_PLACE)
             if one.kind in (TIME, ID):
                 of_a_kind[one.kind] = True

@@ -61,7 +61,6 @@ READ = 25  # findings that are printed at least, the next-oddest below those wit
 ODD, PLAIN = "\033[1;31m", "\033[0m"  # around the reason on a terminal with colours
 WIDEST = 1000  # characters of a line that are printed
 DetectorName = Annotated[str, Meta(extra_json_schema={"enum": [*DETECTORS]})]
-OF_TRAINING = ("out", "overwrite", "auto_mask")
 
 
 @settings_class()
@@ -94,7 +93,6 @@ class Odd(Masking, Encoding, Request):
     top: int | None = setting("print only the N oddest", default=None, minimum=1, metavar="N", excludes=("as_read",))
     as_read: bool = setting("print each odd line as soon as it is read", default=False)
     all: bool = setting("also print each episode's findings; with `as_read`, every line", default=False, served=True)
-    auto_mask: bool = setting("mask what always changes in the good lines", default=True)
     out: str | None = setting("folder for the model (default: discard it)", default=None, metavar="DIR", short="o")
     overwrite: bool = setting("replace the model in the folder", default=False, needs="out")
 
@@ -110,6 +108,7 @@ class OddFinding(Record, kw_only=True):
     served: ClassVar = False
     in_json: ClassVar = ("lines", "odd_pieces")
     may_fail: ClassVar = "if something is odd"
+    fails_if: ClassVar = "odd"
 
     finding: int
     detector: DetectorName
@@ -121,10 +120,6 @@ class OddFinding(Record, kw_only=True):
     lines: list[Placed]
     odd_pieces: list[tuple[int, int]]
 
-    @property
-    def fails(self) -> bool:
-        return self.odd
-
 
 class OddRow(Record, kw_only=True):
     """A line compared with normal ones: the cost of its text above normal in standard deviations, and how often a
@@ -133,6 +128,7 @@ class OddRow(Record, kw_only=True):
     rows: ClassVar = "lines"
     in_json: ClassVar = ("odd_pieces",)
     may_fail: ClassVar = "if something is odd"
+    fails_if: ClassVar = "odd"
 
     file: str
     line: int
@@ -145,10 +141,6 @@ class OddRow(Record, kw_only=True):
     detector: DetectorName | UnsetType = UNSET
     why: str | UnsetType = UNSET
     odd_pieces: list[tuple[int, int]]
-
-    @property
-    def fails(self) -> bool:
-        return self.odd
 
 
 def findings_shown(records: Iterator[OddFinding | OddRow], request: Odd, work: Work) -> Iterator[Record]:
@@ -231,24 +223,20 @@ class _Trial(Work):
 
 
 def _what_to_mask(request: Odd, work: Work, found: Findings, listed: Sequence[Oddity]) -> str:
-    """Return a mask with which far fewer lines would be listed, and how many, if one is found by judging them again.
+    """Return the first mask with which far fewer lines would be listed, and how many, found by judging them again.
 
     That needs files, which can be read twice, and lines with fields.
     """
     files = (name_of(request.good), *path_names(request.files))
     again = not found.good.is_plain and all(Path(file).is_file() for file in files)
     words = [(line.text, at) for one in listed if (line := one.oddest) for at, _ in one.odd_pieces]
-    shares = dict[str, float]()
     for mask in helpful_masks(words)[:TRIED] if again else ():
         with work.progress("trying masks"), contextlib.suppress(AfterwordError):  # a file may have changed
             trial = replace(request, mask=(*request.mask, mask), out=None, overwrite=False)
             with_mask, odd_ones, _ = _found(trial, _Trial(), _learn(trial, _Trial()))
-            shares[mask] = with_mask.share(odd_ones)
-            if not with_mask.has_many(odd_ones):
-                break
-    best = min(shares, key=shares.__getitem__, default="")
-    helps = shares.get(best, 1.0) <= HELPS * found.share(listed)
-    return f"`mask` {quote(best)} would list {shares[best]:.1%}; or" if helps else "mask what changes,"
+            if (share := with_mask.share(odd_ones)) <= HELPS * found.share(listed):
+                return f"`mask` {quote(mask)} would list {share:.1%}; or"
+    return "mask what changes,"
 
 
 Judged = tuple[str, int, OddLine, str, list[Verdict]]
@@ -290,9 +278,8 @@ def _kept_model(request: Odd, work: Work) -> LanguageModel:
     Raises OptionError if it cannot find odd lines at that rate, or for other masks.
     """
     model = work.model(request.good)
-    if wrong := [name for name in request.given_names if name in OF_TRAINING]:
-        name = "no_auto_mask" if wrong[0] == "auto_mask" else wrong[0]
-        raise OptionError(f"`{name}` is for training, but {name_of(request.good)} is a model already: leave it out")
+    if wrong := [name for name in request.given_names if name in ("out", "overwrite")]:
+        raise OptionError(f"`{wrong[0]}` is for training, but {name_of(request.good)} is a model already: leave it out")
     work.check(path_names(request.files))
     if before := calibration_of(model):
         model = model.using(before.using)
@@ -310,10 +297,10 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
         lines = normal_lines([source], request.decoding, work)
     check_enough(rate, len(lines), LEAST, f"{source_name(source)} has")
     with work.progress("reading the kinds of line"):
-        times = dict(clocks([*map(Masks(request.mask), lines)])) if request.auto_mask else {}
+        times = dict(clocks([*map(Masks(request.mask), lines)]))
         masks = (*request.mask, *times)
         texts = [*map(Masks(masks), lines)]
-        good = GoodLines.of(texts, None if request.auto_mask else {})
+        good = GoodLines.of(texts)
     vocabulary = "words" if are_events(texts) else "char"
     if request.out is not None:
         _check_out(Path(request.out), request.overwrite)
@@ -333,8 +320,6 @@ def _learn(request: Odd, work: Work) -> LanguageModel:
     if request.out is not None:
         with writable(request.out) as place:
             model.save(place)
-    if doubt := check_calibrated(model).holds_roughly(rate):
-        work.note(f"{doubt} (the last third of the good lines calibrates)")
     return model
 
 
