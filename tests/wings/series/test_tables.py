@@ -171,6 +171,7 @@ WRITTEN = [
     (["2024-01-31T06:00:00+02:00", "2024-01-31T12:00:00+02:00"], "2024-01-31T18:00:00+02:00"),
     (["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"], "2024-03-31 05:00+02:00"),
     (["2024-01-31 22:00:00.00", "2024-01-31 23:00:00.00"], "2024-02-01 00:00:00"),
+    (["2024-1-31", "2024-01-31 12:00", "2024-02-01 00:00:00"], "2024-02-01 12:00:00"),
     (["1", "2", "3"], "4"),
 ]
 
@@ -309,6 +310,7 @@ WRONG: list[tuple[str | bytes, str]] = [
     (LINE + "soon,4\n", ", line 5: ds: 'soon' is not a date: write ISO dates, such as 2024-01-31 or"),
     (LINE + "2024-02-30,4\n", ", line 5: ds: 2024-02-30 does not exist: correct the date"),
     (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
+    (LINE + "2024-02,4\n", ", line 5: ds: 2024-02 is written differently from 2024-01-01: write ISO"),
     ("ds,y\n01/02/2024,1\n02/02/2024,2\n", ", line 2: ds: 01/02/2024 is ambiguous, day or month first:"),
     ("ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n", ", line 3: ds: only some dates have a zone"),
     ("a,b\nx,1\ny,2\n", ": no column holds dates among a, b: name one with time_column=, or add one named"),

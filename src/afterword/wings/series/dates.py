@@ -147,8 +147,8 @@ def _local(texts: list[str], wrong: Wrong) -> tuple[str, NDArray[Any]]:
     """Return the pattern of dates, and the dates without their zones."""
     import pandas
 
-    bare = [_bare(text) for text in texts]
-    column, found = pandas.Series(bare, dtype=object), dict[str, Any]()
+    bare, found = [_bare(text) for text in texts], dict[str, Any]()
+    column = pandas.Series([one if one.count("-") == bare[0].count("-") else None for one in bare], dtype=object)
     for pattern in _patterns(bare[0]):
         form = "ISO8601" if pattern.startswith("%Y-%m-%d") else pattern  # then some have no time, or no seconds
         found[pattern] = pandas.to_datetime(column, format=form, errors="coerce")
