@@ -24,7 +24,7 @@ from afterword.model.threads import PRODUCTS
 from afterword.operations.judged import judge_of
 from afterword.operations.operation import ModelName
 from afterword.operations.options import Engine, Holding, Masking, Predicting
-from afterword.settings import named_path, settings_class
+from afterword.settings import named_path, settings_class, suggests
 from afterword.storage import read_whole
 
 KINDS = {"label": object, "text": object, "finish_reason": object, "tokens": int}  # of columns; the others are floats
@@ -80,8 +80,11 @@ class Batches(Predicting, Engine, Holding):
         """Return the values of a column of `batch`. Raises OptionError if it is missing."""
         try:
             values = [row[column] for row in batch] if isinstance(batch, list) else batch[column]
-        except KeyError:
-            raise OptionError(f"the batch has no column {column!r}: name another one, or add it") from None
+        except (KeyError, TypeError, IndexError):
+            raise OptionError(
+                f"the batch has no column {column!r}; it may be a frame, a table, a dictionary of columns or a list of "
+                "dictionaries"
+            ) from None
         return [*np.asarray(values, object)]
 
 
@@ -113,6 +116,10 @@ class Generator(Sampling, Batches):
         prompts = [None] * len(seeds) if self.prompt is None else self.values(batch, self.prompt)
         written = [*self.loaded.last_writer(self).write(zip(prompts, seeds, strict=True))]
         return _figures(written, ["text", "tokens", "log_probability", "finish_reason"])
+
+
+Scorer.__init__ = suggests(Scorer.__init__, "Scorer")  # type: ignore[method-assign]
+Generator.__init__ = suggests(Generator.__init__, "Generator")  # type: ignore[method-assign]
 
 
 def _figures(found: Sequence[object], names: Sequence[str]) -> Mapping[str, Any]:

@@ -48,9 +48,9 @@ def test_what_is_typed_replaces_the_file_and_the_file_the_default(tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"hiden-size = 5", "'hiden_size', which is not an option of train; write lines such as: hidden-size = 256"),
+        (b"hiden-size = 5", "'hiden-size', which is not an option of train; did you mean hidden-size?"),
         (b"texts = 'book.txt'", "'texts', which is not an option"),
-        (b"[training]\nsteps = 5", "'training', which is not an option"),
+        (b"[training]\nsteps = 5", "'training', which is not an option of train; leave out its heading"),
         (b"[[steps]]\nvalue = 5", "steps must be a whole number"),
         (b"steps = '5'", "steps must be a whole number, not '5'"),
         (b"out = ['a']", "out must be a path, not ['a']"),
@@ -61,7 +61,7 @@ def test_what_is_typed_replaces_the_file_and_the_file_the_default(tmp_path: Path
         (b"a = " + b"[" * 20_000, "maximum recursion depth"),
         (b"seed = 1\n# caf\xe9\n", "can't decode byte 0xe9 in position 14"),
         (b"\0", "Invalid"),
-        (b"#" * 65_537, "it has 65,537 bytes, and at most 65,536 are allowed; write lines such as"),
+        (b"#" * 65_537, "it has 65,537 bytes, and at most 65,536 are allowed"),
     ],
 )
 def test_a_file_that_will_not_do_is_refused_in_one_line(tmp_path: Path, content: bytes, says: str) -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_will_not_do_is_refused_in_one_line(tmp_path: Path, content:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # it would never open
     for name, says in (("none", "No such file or directory"), ("pipe", "it is not a regular file")):
-        with pytest.raises(AfterwordError, match=f"cannot read .*{name}: {says}; write lines"):
+        with pytest.raises(AfterwordError, match=f"cannot read .*{name}: {says}"):
             asked("--config", tmp_path / name)
 
 

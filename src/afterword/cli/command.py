@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +248,7 @@ CONFIG = click.Option(
     ["--config"],
     type=PATH,
     metavar="FILE.toml",
-    help="options from lines such as hidden-size = 256 of this file; what you type replaces them",
+    help="options from lines such as minutes = 10 of this file; what you type replaces them",
 )
 
 
@@ -257,18 +258,23 @@ def _of_file(path: str | None, request: type[Request], typed: Mapping[str, Any])
         return {}
     import tomllib  # few commands need it
 
-    example = "write lines such as: hidden-size = 256"
     try:
         content = read_whole(Path(named_path("--config", path)), 1 << 16)  # a large text is a mistake
-        values = {key.replace("-", "_"): value for key, value in tomllib.loads(content.decode("utf-8-sig")).items()}
-        str(values)  # raises ValueError if a number has too many digits for a message
-    except (OSError, ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
-        why = getattr(error, "strerror", None) or str(error)
-        raise OptionError(f"cannot read {path}: {why[:100]}; {example}") from None
+        found = tomllib.loads(content.decode("utf-8-sig"))
+        str(found)  # raises ValueError if a number has too many digits for a message
+    except OSError as error:
+        raise OptionError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
+        raise OptionError(f"{path} has no settings: {str(error)[:100]}; write lines such as: minutes = 10") from None
     excludes = {field.name: field.metadata["excludes"] for field, _ in kinds_of(request)}
-    for name in values:
+    values = {key.replace("-", "_"): value for key, value in found.items()}
+    for name, key in zip(values, found, strict=True):
         if name not in excludes:
-            raise OptionError(f"{path} sets {name[:60]!r}, which is not an option of train; {example}")
+            close = "".join(
+                f"; did you mean {one.replace('_', '-')}?" for one in get_close_matches(name, excludes, n=1)
+            )
+            advice = "; leave out its heading" if isinstance(found[key], dict) else close
+            raise OptionError(f"{path} sets {key[:60]!r}, which is not an option of train{advice}")
     clash = {one for other in typed for one in (other, *excludes.get(other, ()))}
     return {name: value for name, value in values.items() if name not in clash and not typed.keys() & {*excludes[name]}}
 

@@ -56,7 +56,7 @@ function Training({ writer, refresh, choose }) {
 /** A run that trains. Its model is selected as soon as it exists: a run that begins with a base has improved on it by then. */
 function Progress({ id, refresh, choose, close }) {
   const [run, lookAgain] = useRun(id, "write");
-  const { models, face } = useStore(page);
+  const { models, model: chosen, face } = useStore(page);
   const { state, step, steps, seconds_left: left, model, message, error } = run;
   const before = useRef(); // the model, when the run was last looked at
   const other = models.find(one => one.id !== id)?.id;
@@ -75,7 +75,8 @@ function Progress({ id, refresh, choose, close }) {
   };
   const isTraining = state === "training";
   const time = left === null || left === undefined ? "it is being prepared" : `${span(left)} left`;
-  const meanwhile = model ? "You write with it already, and it gets better." : other ? `Until it can write, you write with ${other}.` : "";
+  const writing = chosen === model ? "You write with it already" : "Choose it above to write with it already";
+  const meanwhile = model ? `${writing}, and it gets better.` : other ? `Until it can write, you write with ${other}.` : "";
   const said = { training: `is being trained: ${time}. ${meanwhile}`, ended: "is ready.", stopped: "was stopped, and can write." }[state];
   return html`<section class="box" id="progress" aria-label=${`Run ${id}`}>
     <div class="apart"><span role="status"><b>${id}</b> ${face === "all" && state ? summary(run) : said}</span>

@@ -112,6 +112,8 @@ def accept(request: Accept, work: Work) -> Accepted:
         hide, before = Masks(calibration.masks), dict.fromkeys(good.accepted)
         texts = dict.fromkeys(hide(text) for one in given for text in one.texts)
         now = {line: None for line in before if line not in texts} if request.remove else before | texts
+        if request.remove and not texts.keys() & before.keys():
+            work.note("none of these lines was accepted")
         if len(now) > MOST:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
         found = {text: good.harmless_in(text) if text in before else [] for text in now}
