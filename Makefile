@@ -57,12 +57,12 @@ test-oldest:
 	.venv-oldest/bin/$(PIP) --constraint .venv-oldest/oldest.txt -e '.[$(TESTED)]' --group dev
 	.venv-oldest/bin/pytest -n $(WORKERS) --dist worksteal -W default::DeprecationWarning $(TESTS)
 
-# The slow tests of exported files, with the real Keras in an environment of its own.
+# The slow tests of exported files and of the founding program, with the real Keras in an environment of its own.
 test-keras:
 	$(PYTHON) -m venv .venv-keras
 	.venv-keras/bin/$(NEW_PIP)
 	.venv-keras/bin/$(PIP) -e '.[$(TESTED)]' --group dev keras
-	.venv-keras/bin/pytest -m slow -n 1 tests/wings/export
+	.venv-keras/bin/pytest -m slow -n 1 tests/wings/export tests/runs/test_classic.py
 
 # The tests with the kernels of other processors, other numbers of threads, other places and other Pythons.
 test-everywhere: .venv/ready-dev
@@ -122,7 +122,6 @@ bench: .venv/ready-dev
 	$(BIN)/python -m benchmarks.engine steps
 	$(BIN)/python -m benchmarks.engine batch $(TEXT)
 	$(BIN)/python -m benchmarks.gates
-	$(BIN)/python -m benchmarks.subjects
 	$(BIN)/python -m benchmarks.horizon $(TEXT)
 	$(BIN)/python -m benchmarks.large_text encode
 	$(BIN)/python -m benchmarks.training_speed cpu
@@ -225,17 +224,14 @@ bench-series:
 soak: .venv/ready-dev
 	$(BIN)/python -m benchmarks.soak --minutes 20
 
-# What the lesson says of trained networks, on three seeds and on two kinds of kernels. Takes about 25 minutes.
+# What the lesson says of trained networks, over 20 seeds. Takes about two hours.
 .PHONY: bench-teach
 bench-teach: .venv/ready-dev
 	$(BIN)/python -m benchmarks.teach tasks
 	$(BIN)/python -m benchmarks.teach random
 	$(BIN)/python -m benchmarks.teach subjects
-	$(BIN)/python -m benchmarks.teach told
 	$(BIN)/python -m benchmarks.teach gaps
 	$(BIN)/python -m benchmarks.teach difficult
-	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach tasks --task brackets
-	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m benchmarks.teach subjects --cell lstm
 	$(BIN)/python -m benchmarks.teach pictures
 	$(BIN)/python -m benchmarks.teach claims
 
@@ -288,19 +284,14 @@ pictures: .venv/ready-dev
 	$(BIN)/python -m benchmarks.pictures
 
 # The documentation, in docs/_build/html. A warning, such as a link that leads nowhere, is an error.
-# Three pages come from models: docs/lstm.md and the pages after it show the gates and the steps of one, and `english`
-# writes in the third.
-docs: .venv/ready-docs docs/_build/subjects/run.json
+# Three pages come from models: docs/lstm.md shows the gates and the steps of `lesson:divya`, and `english` writes in the third.
+docs: .venv/ready-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
-	$(BIN)/afterword inspect docs/_build/subjects "Divya likes to eat. Reena is not fat. So " \
+	$(BIN)/afterword inspect lesson:divya "Divya likes to eat. Reena is not fat. So " \
 		--html docs/_build/html/divya.html --step docs/_build/html/step.html --overwrite
 	$(BIN)/afterword export english --html docs/_build/html/english.html --overwrite --title "English prose" \
 		--description "The model that Afterword includes, which has read English books. Begin a sentence; it continues."
 	$(BIN)/python -m benchmarks.stale --count
-
-docs/_build/subjects/run.json: docs/subjects.txt | .venv/ready-docs
-	rm -rf docs/_build/subjects
-	$(BIN)/python -c "import pathlib; from benchmarks.subjects import trained; trained(pathlib.Path('docs/_build'))"
 
 # The wheels and the source archives of Afterword and of each base that has a package of its own, in dist/: built, checked,
 # installed into an empty environment, and tried.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from afterword.language_model import LanguageModel
 from afterword.learning.batches import Windows
 from afterword.learning.learner import Learner
 from afterword.learning.optimizer import KerasAdam
+from afterword.model.network.network import log_probabilities
 from afterword.runs.run import Run
 from tests.learning.small import RECIPE, tokenizer_of
 from tests.runs.conftest import BOOK, begin_in
@@ -132,3 +135,37 @@ def test_a_large_texts_beginning_is_enough_to_write_from(tmp_path: Path, monkeyp
     assert model.saved.text is not None
     assert model.tokenizer.decode(model.saved.text.tolist()) == BOOK[:60].lower()
     assert model.generate(max_tokens=5, seed=1).tokens == 5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Keras' own
+def test_the_founding_program_of_the_page_writes_with_keras_what_we_write_with_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    pytest.importorskip("keras", reason="Keras is not installed: make test-keras")
+    monkeypatch.chdir(tmp_path)
+    text = BOOK[:500]
+    Path("julius_caesar.txt").write_text(text)
+    page = (Path(__file__).parents[2] / "docs" / "classic.md").read_text(encoding="utf-8")
+    *learning, writing = map(textwrap.dedent, re.findall(r"^ *```python\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE))
+    made: dict[str, Any] = {}
+    exec("".join(learning), made)
+    monkeypatch.setattr(np.random, "randint", lambda low, high: 7)  # the window that it begins with
+    capsys.readouterr()
+    exec(writing, made)
+    theirs, given = capsys.readouterr().out, made["model"].get_weights()
+    saved = trained(tmp_path, steps=1, hidden_size=300).saved
+    names = ("weight_ih", "weight_hh", "bias_ih")
+    weights = {f"lstm.{name}_l{k}": given[3 * k + n].T for k in range(2) for n, name in enumerate(names)}
+    weights |= {f"lstm.bias_hh_l{k}": 0 * weights[f"lstm.bias_ih_l{k}"] for k in range(2)}
+    weights |= {"output.weight": given[6].T, "output.bias": given[7]}
+    assert weights.keys() == saved.weights.keys()
+    weights = {name: np.ascontiguousarray(weight) for name, weight in weights.items()}
+    ours = LanguageModel(dataclasses.replace(saved, weights=weights))
+    assert ours.tokenizer.characters == "".join(made["characters"])
+    window = np.array([made["ids"][7:57]])
+    logits, _ = ours.network().read(window, ours.network().start())
+    scaled = np.reshape(window, (1, 50, 1)) / len(made["characters"])
+    np.testing.assert_allclose(np.exp(log_probabilities(logits[0, -1])), made["model"].predict(scaled)[0], atol=1e-5)
+    assert ours.generate(text.lower()[7:57]).text == theirs
