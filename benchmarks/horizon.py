@@ -2,7 +2,7 @@
 
     python -m benchmarks.horizon TEXT      prints the table, and draws docs/horizon.svg
 
-An LSTM, a plain network with as many units and one with as many weights are trained by the real command, with three
+An LSTM, a plain network with as many units and one with as many weights are trained by the real command, with some
 seeds each. `afterword.horizon` measures them on the last tenth of TEXT, which keep-best alone has looked at, and
 `gradients` how the gradient vanishes there. Few places count for most of a mean, so a figure is the median over the
 places of all seeds together, with the quartiles.
@@ -30,15 +30,17 @@ from tests.reading import read_text
 FIXED = ["--base", "none", "--threads", 1, "--ngram", 0, "--learning-rate", 0.014]
 NETWORKS = {"LSTM": ("lstm", 128), "plain, as many units": ("rnn", 128), "plain, as many weights": ("rnn", 269)}
 KINDS = {"changes": "change of the prediction (bits)", "gradients": "gradient of log P"}
-SHOWN = (5, 10, 20, 50, 100, 200)
+SHOWN = (5, 20, 50, 100)
 LEAST = 1e-18  # that is drawn
 SEQUENCES_AT_ONCE = 8  # of which torch keeps every state
 
 
-def measured(text: Path, held_out: str, cell: str, units: int, steps: int) -> dict[str, Annotated[Floats, "N K"]]:
-    """Return the changes and the gradients at the places of three seeds."""
+def measured(
+    text: Path, held_out: str, cell: str, units: int, steps: int, seeds: int
+) -> dict[str, Annotated[Floats, "N K"]]:
+    """Return the changes and the gradients at the places of all seeds."""
     found: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
-    for seed in range(3):
+    for seed in range(seeds):
         with tempfile.TemporaryDirectory() as place:
             size = ["--cell", cell, "--hidden-size", units, "--steps", steps]
             run_afterword("train", text, *FIXED, *size, "--seed", seed, "--out", Path(place, "run"))
@@ -87,7 +89,7 @@ def table(kind: str) -> str:
     rows = {one["network"]: one[kind] for one in results("horizon")}
     lines = [f"| k | {' | '.join(rows)} |", f"| --- |{' ---: |' * len(rows)}"]
     for k in map(str, SHOWN):
-        shown = (f"{middle:.2g} ({low:.1g} to {high:.1g})" for low, middle, high in (row[k] for row in rows.values()))
+        shown = (f"{middle:.1e} ({low:.0e}–{high:.0e})" for low, middle, high in (row[k] for row in rows.values()))
         lines.append(f"| {k} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
@@ -95,13 +97,15 @@ def table(kind: str) -> str:
 @click.command(help=as_written(__doc__))
 @click.argument("text", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--steps", default=1500, show_default=True)
+@click.option("--seeds", default=3, show_default=True)
 @click.option("--svg", type=click.Path(path_type=Path), default=PLACE.parent / "docs" / "horizon.svg")
-def main(text: Path, steps: int, svg: Path) -> None:
+def main(text: Path, steps: int, seeds: int, svg: Path) -> None:
     _, held_out = split(read_text([text])[0])
-    curves = {name: measured(text, held_out, *network, steps) for name, network in NETWORKS.items()}
+    curves = {name: measured(text, held_out, *network, steps, seeds) for name, network in NETWORKS.items()}
     for name, one in curves.items():
         figures = {kind: {k: quartiles(values, k) for k in SHOWN} for kind, values in one.items()}
-        write_result("horizon", **measured_here(), network=name, units=NETWORKS[name][1], steps=steps, **figures)
+        asked = {"network": name, "units": NETWORKS[name][1], "steps": steps, "seeds": seeds}
+        write_result("horizon", **measured_here(), **asked, **figures)
     for kind, title in KINDS.items():
         click.echo(f"{title}\n\n{table(kind)}\n")
     figure, axes = stacked_axes(width=5.5, heights=[2.6] * len(KINDS))

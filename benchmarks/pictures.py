@@ -154,14 +154,13 @@ def voice(tab: Tab) -> None:
 
 def lesson(tab: Tab) -> None:
     """The frames of docs/lstm.md, as `make docs` fills them."""
-    from benchmarks.subjects import ASKED, trained  # of a wing, which may be off
+    from benchmarks.subjects import ASKED  # of a wing, which may be off
 
     page = (PLACE.parent / "lstm.md").read_text(encoding="utf-8")
     frames = re.findall(r"\(pictures/(\S+)\)\n<!-- frame: (\S+?)(#\S+)?, (\w+)rem -->", page)
     with tempfile.TemporaryDirectory() as folder:
-        trained(Path(folder))
         files = ("--html", f"{folder}/divya.html", "--step", f"{folder}/step.html")
-        run_afterword("inspect", f"{folder}/subjects", ASKED[1], *files)
+        run_afterword("inspect", "lesson:divya", ASKED[1], *files)
         for name, file, shown, height in frames:
             size(tab, 736, 16 * int(height), 1.25)
             tab.call("Page.navigate", url="about:blank")

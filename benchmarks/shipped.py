@@ -2,6 +2,7 @@
 
     python -m benchmarks.shipped               trains all of them: two minutes on two cores
     python -m benchmarks.shipped --kept        keeps the networks, and measures them again
+    python -m benchmarks.shipped --only divya  trains this one
 
 Each is the network that `python -m benchmarks.teach tasks` trains with the same seed, with its matrices rounded to int8.
 The seeds were chosen among 20 whose findings are stored, so that few cells do it. What the page says of a network is
@@ -35,6 +36,8 @@ from benchmarks.tasks import TASKS
 from benchmarks.teach import ASKED, FIXED, HELD_OUT, latest, network, sample, trained
 
 WORDS = ("ALPHABET", "TABLE", "HELP")  # no other word begins with A, so that what comes after A depends on its place
+WEEK = (3, 4, 5, 4, 7, 9, 1)  # sales from Monday to Sunday: what comes after a 4 depends on the day
+DAYS = 28  # in a line
 CARD = """\
 # {name}: a network of the lesson
 
@@ -46,7 +49,7 @@ Exercises = list[tuple[str, str]]
 @dataclass(frozen=True)
 class Shipped:
     task: str
-    """Of benchmarks.teach; or "alphabet"."""
+    """Of benchmarks.teach, or of SMALL."""
     seed: int
     title: str
     about: str
@@ -238,8 +241,45 @@ def of_alphabet(model: LanguageModel, found: Decided) -> Exercises:
     ]
 
 
+def of_season(model: LanguageModel, found: Decided) -> Exercises:
+    text, names = SHIPPED["season"].text, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    steps = [(name, *expected(model, text + "".join(map(str, WEEK[:k])))) for k, name in enumerate(names)]
+    unit = max(found.cells or ["l0.u0"], key=lambda one: float(np.ptp(states(model, text, one)[-7:])))
+    return [
+        (
+            "Type one more week, 3 4 5 4 7 9 1. What does the network expect before each day?",
+            ", ".join(f"{name} {sales} ({p:.2f})" for name, sales, p in steps) + ".",
+        ),
+        (
+            "After a 4 comes a 5 on a Wednesday, and a 7 on a Friday, so the 4 alone does not say which. Which cells do?",
+            f"{', '.join(found.cells) or 'None was found'}. {sentence(found.caption)}",
+        ),
+        (
+            f"Choose unit {unit}, and click from day to day. What does its cell do in the last week?",
+            "It goes with the week: "
+            + ", ".join(f"{name} {number(c)}" for name, c in zip(names, states(model, text, unit)[-7:], strict=True))
+            + ".",
+        ),
+    ]
+
+
+def states(model: LanguageModel, text: str, unit: str) -> np.ndarray:
+    """Return the cell state of `unit` at each character."""
+    return model.gates(text).cell[:, 0, int(unit.split(".u")[1])]
+
+
 def words(seed: int, lines: int) -> str:
     return "".join(f"{one}\n" for one in Random(seed).choices(WORDS, k=lines))
+
+
+def weeks(seed: int, lines: int) -> str:
+    """Return lines of daily sales, each from a random day on; one day in four sells one more, or one less."""
+    random, text = Random(seed), ""
+    for _ in range(lines):
+        first = random.randrange(7)
+        sales = (WEEK[(first + k) % 7] + random.choice((0, 0, 0, 0, 0, 0, -1, 1)) for k in range(DAYS))
+        text += "".join(str(min(one, 9)) for one in sales) + "\n"
+    return text
 
 
 def sentence(text: str) -> str:
@@ -250,6 +290,7 @@ def shown(character: str) -> str:
     return "the end of the line" if character == "\n" else character
 
 
+SMALL = {"alphabet": (words, 700, r"(?<=^A)L|(?<=^ALPHA)B"), "season": (weeks, 700, r"(?<=\d{7}4)[57]")}
 SHIPPED = {
     "divya": Shipped(
         "subjects", 5, "Divya and Reena", "1,500 lines in which only the subject matters: after `So`, its name comes again.",
@@ -265,15 +306,20 @@ SHIPPED = {
     "alphabet": Shipped(
         "alphabet", 0, "ALPHABET", "lines with one of the words ALPHABET, TABLE and HELP. It has 16 units.", WORDS[0], 4, of_alphabet
     ),
+    "season": Shipped(
+        "season", 0, "A week of sales", "lines of daily sales, a digit a day, from any day on; one day in four sells one more or one "
+        "less than usual. It has 16 units.", "34547913454791", 10, of_season,
+    ),
 }  # fmt: skip
 
 
 def make(name: str) -> None:
     """Train a network, round it, and save it in the package."""
     one = SHIPPED[name]
-    if one.task == "alphabet":
+    if one.task in SMALL:
         small = FIXED | {"hidden_size": 16, "learning_rate": 0.014, "seq_length": 64, "steps": 1000}
-        model = trained(words(0, 700), seed=one.seed, **small)
+        make_text, lines, _ = SMALL[one.task]
+        model = trained(make_text(0, lines), seed=one.seed, **small)
     else:
         model = network(one.task, one.seed)
     weights = {key: rounded(weight, "int8") for key, weight in model.saved.weights.items()}
@@ -285,7 +331,7 @@ def make(name: str) -> None:
 def found_in(name: str) -> Decided:
     """Find the cells that decide in a network that ships."""
     one = SHIPPED[name]
-    text = words(HELD_OUT, 600) if one.task == "alphabet" else sample(one.task, HELD_OUT + one.seed)
+    text = SMALL[one.task][0](HELD_OUT, 600) if one.task in SMALL else sample(one.task, HELD_OUT + one.seed)
     return afterword.decides(load(NETWORKS / name), text, asked(one))
 
 
@@ -316,7 +362,7 @@ def said(name: str) -> dict[str, object]:
 
 
 def asked(one: Shipped) -> str:
-    return r"(?<=^A)L|(?<=^ALPHA)B" if one.task == "alphabet" else ASKED[one.task]
+    return SMALL[one.task][2] if one.task in SMALL else ASKED[one.task]
 
 
 @click.command(help=as_written(__doc__))

@@ -1,7 +1,6 @@
-"""The founding example: what a small model's gates do with "Divya likes to eat. Reena is not fat."
+"""The founding example: "Divya likes to eat. Reena is not fat."
 
-    python -m benchmarks.subjects                   makes the text and trains on it, then prints docs/gates.md's figures
-    python -m benchmarks.subjects --text            writes docs/subjects.txt again
+    python -m benchmarks.subjects              writes docs/subjects.txt again
 
 The text is made, so that the subject matters in it and nothing else does: in each line somebody likes to do something;
 then somebody, the same one in half of the lines, is or is not something; and then, in half of the lines, so is the same
@@ -11,18 +10,15 @@ one again. Who was the subject can be told from the names alone, so a model that
 from __future__ import annotations
 
 import random
-import tempfile
 from pathlib import Path
 
 import click
 
-import afterword
-from afterword.language_model import LanguageModel, load
-from benchmarks.commands import as_written, run_afterword
+from benchmarks.commands import as_written
 
 TEXT = Path(__file__).parents[1] / "docs" / "subjects.txt"
-TRAIN = (
-    "afterword train docs/subjects.txt --steps 3500 --hidden-size 128 --batch-size 16 --dropout 0 "
+LAB = (  # as docs/teaching.md trains a network
+    "afterword train subjects.txt --steps 3500 --hidden-size 128 --batch-size 16 --dropout 0 "
     "--learning-rate 0.014 --ngram 0 --threads 1 --out subjects"
 )
 ASKED = ("Divya likes to eat. ", "Divya likes to eat. Reena is not fat. So ")
@@ -69,24 +65,9 @@ def make_told(seed: int = 0) -> str:
     return "\n".join(lines) + "\n"
 
 
-def trained(folder: Path) -> LanguageModel:
-    """The model that the command of the page makes, in `folder`."""
-    places = {"docs/subjects.txt": str(TEXT), "subjects": str(folder / "subjects")}
-    run_afterword(*(places.get(argument, argument) for argument in TRAIN.split()[1:]))
-    return load(folder / "subjects")
-
-
 @click.command(help=as_written(__doc__))
-@click.option("--text", is_flag=True)
-def main(text: bool) -> None:
-    if text:
-        TEXT.write_text(make_text(), encoding="utf-8")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        model = trained(Path(folder))
-    for asked in ASKED:
-        click.echo(f"{afterword.keeps(model, asked, 'Divya', instead=INSTEAD, after='.')}\n")
-    click.echo(f"{model.about['validation']['bits_per_character']:.3f} bits per character on held-out text")
+def main() -> None:
+    TEXT.write_text(make_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

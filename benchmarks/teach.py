@@ -1,17 +1,15 @@
-"""What the lesson says of trained networks, measured on three seeds and on two kinds of kernels.
+"""What the lesson says of trained networks: medians and quartiles over 20 seeds.
 
     python -m benchmarks.teach tasks         the four tasks with known answers: is the cell found, and is it the one?
     python -m benchmarks.teach random        false findings of 200 random questions
     python -m benchmarks.teach planted       networks whose weights are set by hand: are their cells found?
-    python -m benchmarks.teach subjects      Divya and Reena: what an LSTM and a plain network expect, and the gates
-    python -m benchmarks.teach told          She told me via a call: what is kept, and what is passed over
-    python -m benchmarks.teach gaps          LSTM against plain network, by the length of the gap
+    python -m benchmarks.teach subjects      Divya and Reena: what an LSTM and plain networks expect, and the gates
+    python -m benchmarks.teach gaps          LSTM against plain networks, by the length of the gap
     python -m benchmarks.teach difficult     what goes wrong in training, one run each
     python -m benchmarks.teach pictures      draws docs/gaps.svg and docs/difficult.svg from what is stored
 
-Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/lstm-memory.md take
-their figures; a test compares them. `make bench-teach` runs all, and brackets and the LSTM of subjects once more with
-the kernels of an older processor (Haswell).
+Each appends what it measured to benchmarks/results/teach.jsonl, from which docs/lstm.md and docs/gates.md take their
+figures; a test compares them. `make bench-teach` runs all.
 """
 
 from __future__ import annotations
@@ -43,11 +41,13 @@ from benchmarks.commands import as_written, measured_here, results, write_result
 from benchmarks.tasks import MEASURED, TASKS, Task, planted
 from tests.reading import read_text
 
-SEEDS = (0, 1, 2)
+SEEDS = 20
 HELD_OUT = 1000  # a seed of texts that no network has learned from
 QUESTIONS = 200
 RATES = (0.004, 0.014, 0.03)
-SHOWN_RATE = 0.014  # of the network in docs/lstm.md
+SHOWN_RATE = 0.014  # of the shipped networks
+OF_SUBJECTS = {"LSTM": ("lstm", 128), "plain": ("rnn", 128), "plain, as many weights": ("rnn", 276)}
+OF_GAPS = {"LSTM": ("lstm", 64), "plain": ("rnn", 64), "plain, as many weights": ("rnn", 151)}
 GAPS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300)
 LINES = 100  # per length of a gap
 LONG = 5000  # steps
@@ -57,6 +57,9 @@ SMALL = FIXED | {"hidden_size": 64, "learning_rate": 0.014}
 ASKED = {name: task.due for name, task in TASKS.items()} | {"subjects": r"So (\w)", "told": r"that she (\w)"}
 DOCS = Path(__file__).parents[1] / "docs"
 CLAIMS = Path(__file__).with_name("claims.tsv")
+PANELS = ("rate", "windows", "heart")
+GATES = ("forget", "input", "output")
+SHOWN_ROWS = (0, 1, 2, 4, 6)  # Divya, likes to eat, the full stop, R, is not fat
 
 
 def trained(text: str, **settings: Any) -> LanguageModel:
@@ -112,7 +115,7 @@ def main() -> None:
 
 @main.command("tasks")
 @click.option("--task", "names", multiple=True, default=tuple(ASKED))
-@click.option("--seeds", default=20, show_default=True)
+@click.option("--seeds", default=SEEDS, show_default=True)
 def tasks_(names: Sequence[str], seeds: int) -> None:
     """Which cells decide, in networks of many seeds; and is what was found so, on another text?"""
     for name in names:
@@ -210,20 +213,20 @@ def always(mask: Mask) -> Callable[[str], Mask]:
     return lambda _: mask
 
 
-def each_run(way: str, cells: Sequence[str], run: Callable[[str, float, int], None]) -> None:
-    """Train every cell at each of RATES with seed 0, and with other seeds at the one that cost least, or is shown."""
-    for cell in cells:
-        for rate in RATES:
-            run(cell, rate, 0)
-        for seed in SEEDS[1:]:
-            shown = {SHOWN_RATE} if (way, cell) == ("subjects", "lstm") else set()
-            for rate in sorted({best_rate(way, cell)} | shown):
-                run(cell, rate, seed)
+def each_run(
+    way: str, networks: dict[str, tuple[str, int]], seeds: int, run: Callable[[str, str, int, float, int], None]
+) -> None:
+    """Train an LSTM at SHOWN_RATE; a plain one at each of RATES with seed 0, then at the rate that cost least."""
+    for name, (cell, units) in networks.items():
+        for rate in RATES if cell == "rnn" else (SHOWN_RATE,):
+            run(name, cell, units, rate, 0)
+        for seed in range(1, seeds):
+            run(name, cell, units, best_rate(way, name), seed)
 
 
-def best_rate(way: str, cell: str) -> float:
+def best_rate(way: str, name: str) -> float:
     """Return the rate whose network of seed 0 costs least on held-out text, of what is stored."""
-    return float(min(latest(way, "rate", cell=cell, seed=0), key=lambda one: one["bits"])["rate"])
+    return float(min(latest(way, "rate", network=name, seed=0), key=lambda one: one["bits"])["rate"])
 
 
 def cost(model: LanguageModel) -> float:
@@ -231,21 +234,22 @@ def cost(model: LanguageModel) -> float:
 
 
 @main.command("subjects")
-@click.option("--cell", "cells", multiple=True, default=("lstm", "rnn"))
-def subjects_(cells: Sequence[str]) -> None:
-    """Divya and Reena, by LSTMs and by plain networks, at their best of several rates."""
+@click.option("--seeds", default=SEEDS, show_default=True)
+def subjects_(seeds: int) -> None:
+    """Divya and Reena: what an LSTM and plain networks expect, and the gates of the LSTM."""
     text = subjects.TEXT.read_text(encoding="utf-8")
-    settings = FIXED | {"steps": 3500, "hidden_size": 128}
+    settings = FIXED | {"steps": 3500}
 
-    def run(cell: str, rate: float, seed: int) -> None:
-        model = trained(text, cell=cell, learning_rate=rate, seed=seed, **settings)
+    def run(name: str, cell: str, units: int, rate: float, seed: int) -> None:
+        model = trained(text, cell=cell, hidden_size=units, learning_rate=rate, seed=seed, **settings)
         before, after = (
             afterword.keeps(model, asked, "Divya", instead=subjects.INSTEAD, after=".") for asked in subjects.ASKED
         )
         found = after.to_dict()
         store(
             "subjects",
-            cell=cell,
+            network=name,
+            weights=model.parameters,
             rate=rate,
             seed=seed,
             bits=cost(model),
@@ -255,7 +259,7 @@ def subjects_(cells: Sequence[str]) -> None:
             rows=[rounded(row) for row in (found["at_word"], *found["stretches"])] if cell == "lstm" else [],
         )
 
-    each_run("subjects", cells, run)
+    each_run("subjects", OF_SUBJECTS, seeds, run)
 
 
 def rounded(row: dict[str, Any]) -> dict[str, Any]:
@@ -263,39 +267,26 @@ def rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @main.command()
-def told() -> None:
-    """She told me via a call: does the network keep the eating, and pass over the call?"""
-    text = subjects.make_told()
-    settings = FIXED | {"steps": 1500, "hidden_size": 128, "learning_rate": 0.014}
-    for seed in SEEDS:
-        model = trained(text, seed=seed, **settings)
-        row: dict[str, Any] = {}
-        for word, others in (("eat", ("run", "see")), ("call", ("note", "text"))):
-            kept = afterword.keeps(model, subjects.TOLD, word, instead=others)
-            stretch = {one.text.strip(): one for one in kept.stretches}
-            row[f"{word}_held_at_she"] = round(stretch["she"].held, 3)
-            row[f"{word}_input"] = round(kept.at_word.input_where_held or 0.0, 3)
-        expected = afterword.keeps(model, subjects.TOLD, "eat", instead=["run", "see"]).expected
-        store("told", seed=seed, ate=round(expected.get("ate", 0), 3), **row)
-
-
-@main.command()
-def gaps() -> None:
-    """The success of both cells by the length of the gap: X or Y, letters that mean nothing, and the same again.
+@click.option("--seeds", default=SEEDS, show_default=True)
+def gaps(seeds: int) -> None:
+    """The success of networks by the length of the gap: X or Y, letters that mean nothing, and the same again.
 
     The gaps are learned up to 300 letters. A plain network also learns gaps up to 20 alone, and in more steps.
     """
-    task = TASKS["recall"]
+    ways = {"gaps": TASKS["recall"]}
+    ways["long training"] = dataclasses.replace(TASKS["recall"], steps=LONG)
+    ways["short gaps"] = dataclasses.replace(ways["long training"], piece=short_recall)
 
-    def run(cell: str, rate: float, seed: int, way: str = "gaps", task: Task = task) -> None:
-        model = learned(task, seed, cell=cell, learning_rate=rate)
+    def run(name: str, cell: str, units: int, rate: float, seed: int, way: str = "gaps") -> None:
+        model = learned(ways[way], seed, cell=cell, hidden_size=units, learning_rate=rate)
         right = {gap: recalled(model, gap, seed) for gap in GAPS}
-        store(way, cell=cell, rate=rate, seed=seed, steps=task.steps, bits=cost(model), right=right)
+        figures = {"weights": model.parameters, "bits": cost(model), "right": right}
+        store(way, network=name, rate=rate, seed=seed, steps=ways[way].steps, **figures)
 
-    each_run("gaps", ("lstm", "rnn"), run)
-    for seed in SEEDS:
-        run("rnn", 0.004, seed, "long training", dataclasses.replace(task, steps=LONG))
-        run("rnn", 0.004, seed, "short gaps", dataclasses.replace(task, steps=LONG, piece=short_recall))
+    each_run("gaps", OF_GAPS, seeds, run)
+    for seed in range(seeds):
+        for way in ("long training", "short gaps"):
+            run("plain", "rnn", 64, 0.004, seed, way)
 
 
 def short_recall(random: Random, matters: bool) -> str:
@@ -313,18 +304,24 @@ def recalled(model: LanguageModel, gap: int, seed: int) -> float:
 
 
 @main.command()
-def difficult() -> None:
+@click.option("--panel", type=click.Choice(PANELS), help="only the curves of this panel")
+def difficult(panel: str | None) -> None:
     """What goes wrong: the rate, the length of backpropagation, and a text that is read by heart."""
-    task = TASKS["brackets"]
-    for rate in (0.0005, 0.014, 0.5):
-        curve("rate", f"rate {rate:g}", task.text(0), learning_rate=rate)
+    text, asked = TASKS["brackets"].text(0), (panel,) if panel else PANELS
+    for rate in (0.0005, 0.014, 0.5) if "rate" in asked else ():
+        curve("rate", f"rate {rate:g}", text, learning_rate=rate)
+    if "windows" in asked:
+        windows(text)
+    if "heart" in asked:
+        play = read_text([Path(PLAY)])[0][20_000:]
+        curve("heart", "5,000 characters of a play", play[:5_000], validation="0.2", hidden_size=128)
+
+
+def windows(text: str) -> None:
     for length in (2, 64):  # as many characters in each step
-        curve("windows", f"{length} characters", task.text(0), seq_length=length, batch_size=1024 // length)
-    text = task.text(0)
-    windows = "\n".join(text[first : first + WINDOW] for first in range(0, len(text), WINDOW))
-    curve("windows", f"{WINDOW} characters, each from an empty state", windows, lines=True)
-    play = read_text([Path(PLAY)])[0][20_000:]
-    curve("heart", "5,000 characters of a play", play[:5_000], validation="0.2", hidden_size=128)
+        curve("windows", f"{length} characters", text, seq_length=length, batch_size=1024 // length)
+    each = "\n".join(text[first : first + WINDOW] for first in range(0, len(text), WINDOW))
+    curve("windows", f"{WINDOW} characters, each from an empty state", each, lines=True)
 
 
 def curve(panel: str, name: str, text: str, **settings: Any) -> None:
@@ -344,22 +341,21 @@ def curve(panel: str, name: str, text: str, **settings: Any) -> None:
 def pictures() -> None:
     """Draw docs/gaps.svg and docs/difficult.svg."""
     figure, [axis] = stacked_axes(width=5.5, heights=[2.6])
-    for (cell, name), colour in zip((("lstm", "LSTM"), ("rnn", "plain network")), COLOURS, strict=False):
-        each = by_gap(latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)))
-        axis.plot(GAPS, each.mean(axis=0), "o-", color=colour, label=name)
-        axis.fill_between(GAPS, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.2, lw=0)
-    short = by_gap(latest("short gaps", "seed", cell="rnn"))
-    axis.plot(
-        GAPS, short.T, "--", color="grey", lw=1, label=["plain, after short gaps alone", *["_"] * (len(short) - 1)]
-    )
+    ways = [(name, "gaps", name) for name in measured("gaps", OF_GAPS)] + [
+        ("plain, after short gaps alone", "short gaps", "plain")
+    ]
+    for (label, way, name), colour, style in zip(ways, COLOURS, ("o-", "s-", "^-", "--"), strict=False):
+        low, middle, high = np.quantile(by_gap(runs(way, name)), [0.25, 0.5, 0.75], axis=0)
+        axis.plot(GAPS, middle, style, color=colour, label=label, ms=4)
+        axis.fill_between(GAPS, low, high, color=colour, alpha=0.2, lw=0)
     axis.set(xscale="log", ylim=(0.2, 1.03), xlabel="length of the gap, in characters", ylabel="keys recalled")
     axis.axhline(0.5, color="grey", ls=":", lw=1)
     axis.set_xticks(GAPS, [str(gap) for gap in GAPS])
     axis.minorticks_off()
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, fontsize=7)
     write_figure(figure, svg=DOCS / "gaps.svg")
     figure, axes = stacked_axes(width=5.5, heights=[1.8] * 3)
-    for axis, panel in zip(axes, ("rate", "windows", "heart"), strict=True):
+    for axis, panel in zip(axes, PANELS, strict=True):
         for one, colour in zip(latest("difficult", "curve", panel=panel), COLOURS, strict=False):
             steps, training, held_out = np.array(one["points"]).T
             axis.plot(steps, held_out, color=colour, label=one["curve"])
@@ -369,6 +365,16 @@ def pictures() -> None:
         axis.legend(frameon=False, fontsize=7)
     axes[-1].set_xlabel("steps")
     write_figure(figure, svg=DOCS / "difficult.svg")
+
+
+def measured(way: str, networks: Iterable[str]) -> list[str]:
+    """Return those of some networks of which results are stored."""
+    return [name for name in networks if latest(way, "seed", network=name)]
+
+
+def runs(way: str, name: str) -> list[dict[str, Any]]:
+    """Return what is stored of a network, of each seed, at its best rate."""
+    return latest(way, "seed", network=name, rate=best_rate(way, name))
 
 
 def by_gap(rows: list[dict[str, Any]]) -> np.ndarray:
@@ -390,21 +396,24 @@ def claims_() -> None:
         click.echo(f"{name}: {text}")
 
 
-def span(values: Iterable[float], digits: int = 2) -> str:
-    """Return the least and the most of `values`, as in "0.55 to 0.60"."""
+def middle(values: Iterable[float]) -> str:
+    """Return the median of many `values` and the quartiles, as in "0.58 (0.55–0.60)"; of a few, the range."""
     each = [*values]
-    low, high = (f"{one:,.{digits}f}" for one in (min(each), max(each)))
-    return low if low == high else f"{low} to {high}"
+    at = [0.25, 0.5, 0.75] if len(each) >= SEEDS else [0, 0.5, 1]
+    low, median, high = (f"{one:.2f}" for one in np.quantile(each, at))
+    if low == high:
+        return median
+    return f"{median} ({low}–{high})" if len(each) >= SEEDS else f"{low} to {high}"
 
 
 def claims() -> dict[str, str]:
-    """Return the sentences of docs/lstm.md and docs/lstm-memory.md whose figures are stored.
+    """Return the sentences of docs/lstm.md and docs/gates.md whose figures are stored.
 
     benchmarks/claims.tsv has the sentences.
     """
-    figures = {**of_subjects(), **of_gaps(), **of_told(), **of_difficult()}
+    figures = {**of_subjects(), **of_gaps(), **of_difficult()}
     sentences = (line.split("\t") for line in CLAIMS.read_text(encoding="utf-8").splitlines())
-    return {name: text.format_map(figures) for name, text in sentences} | of_tasks()
+    return {name: text.format_map(figures) for name, text in sentences} | of_tasks() | of_gates()
 
 
 def of_tasks() -> dict[str, str]:
@@ -423,37 +432,30 @@ def of_tasks() -> dict[str, str]:
 
 
 def of_subjects() -> dict[str, str]:
-    as_shown = [  # as the command of the page trains, with both kinds of kernels
-        one
-        for kernels in ("own", "Haswell")
-        for one in latest("subjects", "seed", cell="lstm", rate=SHOWN_RATE, kernels=kernels)
-    ]
-    stretches = {" likes to eat": "eat", ".": "stop", "R": "R", "Divya": "Divya"}
-    gates: dict[str, list[float]] = {}
-    for row in (row for one in as_shown for row in one["rows"][:5] if row["text"] in stretches):
-        for gate in ("forget", "input", "output"):
-            gates.setdefault(f"{gate}_{stretches[row['text']]}", []).append(row[f"{gate}_where_held"] or 0)
-    found = {name: span(values) for name, values in gates.items()}
-    for cell in ("lstm", "rnn"):
-        found[f"{cell}_rate"] = f"{best_rate('subjects', cell):g}"
-        best = latest("subjects", "seed", cell=cell, rate=best_rate("subjects", cell))
-        found[f"{cell}_divya"] = span(one["divya"] for one in best)
+    every = {name: runs("subjects", name) for name in measured("subjects", OF_SUBJECTS)}
+    found = {f"{name}_divya": middle(one["divya"] for one in each) for name, each in every.items()}
+    return found | {f"{name}_rate": f"{best_rate('subjects', name):g}" for name in every}
+
+
+def of_gates() -> dict[str, str]:
+    """Return the row of some stretches of Divya's story: what is held, and the gates that hold it."""
+    every, found = [one["rows"] for one in runs("subjects", "LSTM")], {}
+    for k in SHOWN_ROWS:
+        row = every[0][k]
+        of_seeds = ([rows[k][name] for rows in every] for name in ("held", *(f"{gate}_where_held" for gate in GATES)))
+        found[f"gates {k}"] = f"| {row['text'].strip() or 'space'} | {' | '.join(map(middle, of_seeds))} |"
     return found
 
 
 def of_gaps() -> dict[str, str]:
-    ways = {cell: latest("gaps", "seed", cell=cell, rate=best_rate("gaps", cell)) for cell in ("lstm", "rnn")}
-    ways |= {way.partition(" ")[0]: latest(way, "seed", cell="rnn") for way in ("short gaps", "long training")}
-    pairs = [(way, gap) for way in ways for gap in GAPS]
-    return {f"{way}_{gap}": span(one["right"][str(gap)] for one in ways[way]) for way, gap in pairs}
-
-
-def of_told() -> dict[str, str]:
-    told = latest("told", "seed")
-    kept_it = [one for one in told if one["ate"] > 0.5]
-    names = ("ate", *(f"{word}_{what}" for word in ("eat", "call") for what in ("held_at_she", "input")))
-    found = {name: span(one[name] for one in kept_it) for name in names}
-    return {"told": f"{len(kept_it)} of {len(told)}", **found}
+    ways = [("gaps", name) for name in measured("gaps", OF_GAPS)] + [
+        (way, "plain") for way in ("short gaps", "long training")
+    ]
+    return {
+        f"{name if way == 'gaps' else way}_{gap}": middle(one["right"][str(gap)] for one in runs(way, name))
+        for way, name in ways
+        for gap in GAPS
+    }
 
 
 def of_difficult() -> dict[str, str]:

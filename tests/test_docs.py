@@ -409,6 +409,7 @@ def test_the_rule_of_tunes_accepts_whole_bars_alone(place: Path, name: str, mete
 SETTINGS = {
     "MINUTES = 5": "MINUTES = 0.01",
     "STEPS = 3500": "STEPS = 10",
+    "STEPS = 350": "STEPS = 10",
     "minutes=MINUTES": "minutes=MINUTES, base='none'",
 }
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}

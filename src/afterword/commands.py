@@ -165,7 +165,7 @@ WINGS = {
                 "benchmarks/tasks.py",
                 "benchmarks/teach.py",
             ),
-            *("benchmarks/claims.tsv", "benchmarks/results/teach.jsonl"),
+            *("benchmarks/claims.tsv", "benchmarks/results/horizon.jsonl", "benchmarks/results/teach.jsonl"),
         ),
     ),
     "export": Wing(
