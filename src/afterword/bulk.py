@@ -44,7 +44,7 @@ def _version(model: ModelName) -> int:
 
 @settings_class()
 class Batches(Predicting, Engine, Holding):
-    """A model and its settings, applied to batches. Raises as `afterword.load`."""
+    """A model with its settings, to be called with batches of rows. Raises as `afterword.load`."""
 
     model: ModelName
     _: KW_ONLY
@@ -82,8 +82,8 @@ class Batches(Predicting, Engine, Holding):
             values = [row[column] for row in batch] if isinstance(batch, list) else batch[column]
         except (KeyError, TypeError, IndexError):
             raise OptionError(
-                f"the batch has no column {column!r}; it may be a frame, a table, a dictionary of columns or a list of "
-                "dictionaries"
+                f"the batch has no column {column!r}; a batch is a frame, a table, a dictionary of columns or a list "
+                "of dictionaries"
             ) from None
         return [*np.asarray(values, object)]
 

@@ -248,24 +248,24 @@ CONFIG = click.Option(
     ["--config"],
     type=PATH,
     metavar="FILE.toml",
-    help="options from lines such as minutes = 10 of this file; what you type replaces them",
+    help="read options from this file, from lines such as minutes = 10; options that you type replace them",
 )
 
 
 def _of_file(path: str | None, request: type[Request], typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the file of `--config` sets, but not what was typed or is excluded by that. Raises OptionError."""
+    """Return the options in a file, except those typed or excluded by a typed one. Raises OptionError."""
     if path is None:
         return {}
     import tomllib  # few commands need it
 
     try:
-        content = read_whole(Path(named_path("--config", path)), 1 << 16)  # a large text is a mistake
+        content = read_whole(Path(named_path("--config", path)), 1 << 16)  # a larger file is a mistake
         found = tomllib.loads(content.decode("utf-8-sig"))
         str(found)  # raises ValueError if a number has too many digits for a message
     except OSError as error:
         raise OptionError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
-        raise OptionError(f"{path} has no settings: {str(error)[:100]}; write lines such as: minutes = 10") from None
+        raise OptionError(f"{path} is invalid: {str(error)[:100]}; write lines such as: minutes = 10") from None
     excludes = {field.name: field.metadata["excludes"] for field, _ in kinds_of(request)}
     values = {key.replace("-", "_"): value for key, value in found.items()}
     for name, key in zip(values, found, strict=True):

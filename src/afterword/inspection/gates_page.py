@@ -122,7 +122,7 @@ def web_file(name: str) -> str:
 
 
 def framed(page: str, height: int = 760, at: str = "") -> str:
-    """Return `page` as an element for another page, such as a notebook. It begins `at` a place, as in its address."""
+    """Return `page` as an element for another page, such as a notebook. It opens `at` a place, such as cell:3."""
     begins = f'<script>location.hash = "{at}"</script>' if at else ""
     return (
         f'<iframe style="width:100%;height:{height}px;border:0" sandbox="allow-scripts" loading="lazy" '

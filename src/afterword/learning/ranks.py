@@ -5,8 +5,8 @@ Every rank draws the whole step, its data and its dropout, and learns from its o
 depend on the number of ranks. Gradients and costs are summed over all ranks before they are used, so all ranks hold
 the same weights, bit for bit. Only the first rank writes; all of them must see the run's folder.
 
-torchrun ends the other ranks when one is lost, and starts them again if its options say so; if machines may come and
-go, also with another number of ranks. All then continue from the last checkpoint.
+If one rank is lost, torchrun ends the others, and starts all again if its options say so. If machines may join and
+leave, it may start another number of ranks. All then continue from the last checkpoint.
 torch is imported when several ranks meet, not before.
 """
 
@@ -54,12 +54,13 @@ def local_rank() -> int:
 
 
 def elastic() -> bool:
-    """Return whether machines may come and go: torchrun then has a new store each time, and its counts differ."""
+    """Return whether machines may join and leave: torchrun then has a new store for each start, and counts of restarts
+    differ between machines."""
     return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "False"
 
 
 def restarted() -> bool:
-    """Return whether torchrun has started the same command again after it lost a rank; if `elastic`, it may have."""
+    """Return whether torchrun has, or if `elastic` may have, started the same command again after it lost a rank."""
     return elastic() or _set_by_torchrun("TORCHELASTIC_RESTART_COUNT", 0) > 0
 
 

@@ -115,7 +115,7 @@ def _begun(request: Train, texts: Sequence[Source], folder: Path, work: Work) ->
         if request.overwrite or (request.out is not None and Path(request.out).resolve() != folder.resolve()):
             raise OptionError(f"`resume` continues the run in {folder}: leave out `out` and `overwrite`")
         if elastic() and request.more_minutes is not None:
-            raise OptionError("`more_minutes` would count again whenever a machine comes or goes: leave it out")
+            raise OptionError("`more_minutes` would be added again whenever a machine joins or leaves: leave it out")
         more = None if restarted() else request.more_minutes  # it was recorded the first time
         return resume.resume(folder, given, texts, more_minutes=more)
     if request.repeat is not None:

@@ -34,7 +34,7 @@ from afterword.text.encoded import EncodedCorpus
 
 FIRST_MEASURED = 256  # units, at most, if the size is open
 SAMPLE = 50_000  # held-out tokens for the expectation
-LEAST_SMALLER = 1.5  # times fewer units, for which a run begins anew
+LEAST_SMALLER = 1.5  # times fewer units, at least, in the network with which a run begins anew
 BUSY = 1.5  # times a step's time alone, from which the user reads of it; on a free machine it is 1.0 to 1.2
 TAUGHT = 8 / 7  # times a step's time without a teacher
 MOST_THREADS = 8  # used without measuring, or tried
@@ -99,7 +99,7 @@ class Planner:
         open_size = min(FIRST_MEASURED, tuning.largest_size(self._tokens))
         self.first, _ = self._fixed.get("hidden_size", (open_size, ""))
         self._times = StepTimes(encoded, self.first, self.recipe)
-        self._load: float | None = None  # the time of a step ÷ its time alone, if a run has shown it
+        self._load: float | None = None  # the time of a step ÷ its time alone, if a run has measured it
 
     def plan(self, ngram: Ngram) -> Plan:
         """Return the plan. `ngram` is the training text's, of `HIGHEST_ORDER`."""
@@ -136,14 +136,14 @@ class Planner:
         return _recipe(self._numbers(size, why)) if size * LEAST_SMALLER <= recipe.hidden_size else None
 
     def _measured_size(self) -> Choice[int]:
-        """Return the units of the run, after measuring the sizes that come into question."""
+        """Return the units of the run, after measuring the sizes that may suit it."""
         size, why = self._size()
         while self._minutes is not None and self._times.measure(size):
             size, why = self._size()
         return size, why
 
     def _numbers(self, size: int, why: str) -> Choices:
-        """Return every number of a run of `size` units, which `why` gives the reason for."""
+        """Return every number of a run of `size` units; `why` is the reason for that size."""
         choices = self._choices(size, self._steps(size)) | {"hidden_size": (size, why)}
         choices |= {"dropout": self._dropout(self._steps(size, alone=True))} | self._asked
         if self._limit is tuning.OF_TEXT:
@@ -210,7 +210,7 @@ class Planner:
     def _size(self) -> Choice[int]:
         """Return the units of the run, as if nothing else ran here: a network cannot grow when other programs stop.
 
-        If other programs keep running, it begins anew with a smaller network (`slowed`).
+        If other programs keep running, the run begins anew with a smaller network (`slowed`).
         """
         return self._fixed.get("hidden_size") or self._size_by_rule()
 

@@ -241,7 +241,7 @@ class RunFolder:
         self.drop_checkpoints(position.step)
 
     def drop_checkpoints(self, step: int | None = None) -> None:
-        """Remove all states, or those before `step` except the latest of them: the state of `step` replaces them."""
+        """Remove all states, or those that the state of `step` replaces: all before it except the latest of them."""
         every = self.checkpoints
         for old in every if step is None else [one for one in every if one < step][: 1 - KEPT_CHECKPOINTS]:
             self._checkpoint_path(old).unlink(missing_ok=True)

@@ -95,7 +95,7 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
             if run.follows_machine and step > run.last_change and (count := threads.took(took)):
                 run.change_threads(step, count)
         if run.last_change >= step:
-            threads.count = run.threads(step)  # of the record, if these steps were taken before
+            threads.count = run.threads(step)  # as recorded, if a resumed run repeats these steps
             torch.set_num_threads(threads.count)
         schedule.follow(step, run.record.corrections)
         last = step == schedule.steps  # unless a second training begins here, or the record gives more time
@@ -184,4 +184,4 @@ def _correct_steps(run: Run, schedule: Schedule, forecast: TimeLeft, step: int, 
     if steps != schedule.steps:
         schedule.correct(step, steps)
         run.correct(step, steps, second=ending)
-    forecast.saved(clock.now - now)  # measuring is no step
+    forecast.saved(clock.now - now)  # measuring a smaller network takes no step's time

@@ -109,7 +109,7 @@ class Run:
     ) -> None:
         """`opened` is when work on it began, by the monotonic clock; `ngram` is the one that its plan has counted.
 
-        With `settings`, those that it was planned from, it begins anew with a smaller network if the machine is slow.
+        `settings` are those it was planned from: with them, it may begin anew with a smaller network on a busy machine.
         """
         self.folder, self.record, self.encoded, self.notes = folder, record, encoded, notes
         self.base_name = None if record.base is None else record.base.name
@@ -201,7 +201,7 @@ class Run:
 
     @property
     def follows_machine(self) -> bool:
-        """True if the number of threads may change as other processes come: not if it or the steps were given."""
+        """True if the run may change its number of threads on a busy machine: not if it or the steps were given."""
         may = self.minutes is not None and self.record.asked.get("threads") is None
         return may and self.recipe.device == "cpu" and self.team is ALONE
 
@@ -222,7 +222,7 @@ class Run:
     def smaller_recipe(self, step: int, now: float, pace: float) -> Recipe | None:
         """Return a recipe for a smaller network, if other processes leave too little time for this one.
 
-        It is decided once, in the process in which a tenth of the time is over; a step takes `pace` seconds.
+        The run decides once, when a tenth of its time is over; resumed later, it does not. A step takes `pace` seconds.
         """
         settings, minutes = self._settings, self.minutes
         if settings is None or minutes is None or not BEGINNING * minutes * 60 <= now < minutes * 60:
@@ -237,7 +237,7 @@ class Run:
         return found and replace(found, threads=self.recipe.threads)
 
     def begin_anew(self, recipe: Recipe) -> None:
-        """Begin from the first step with another recipe, as if it had been planned so."""
+        """Begin again from the first step with another recipe, as if the plan had chosen it."""
         units, had = (f"{each.hidden_size:,}" for each in (recipe, self.recipe))
         self.notes.append(
             f"other programs take most of this machine's time: the run begins anew with {units} units instead of "

@@ -1,17 +1,17 @@
 """The number of threads that compute a step, chosen anew while other processes come and go.
 
-A step ends when its last thread has ended. If another process has a processor, all threads wait for the one whose turn
-it is not, and two of them may take ten times as long as one alone. So a run with a time limit tries fewer threads at
-its beginning and when its steps have become slower, and more when they have become faster. `run.json` keeps each
-change, because bits depend on the threads.
+A step ends when its last thread ends. If another process uses a processor, all threads wait for the one that cannot
+run, and two threads may take ten times as long as one. So a run with a time limit tries fewer threads at its beginning
+and when its steps become slower, and more when they become faster. `run.json` records each change, because the bits of
+the result depend on the number of threads.
 """
 
 from __future__ import annotations
 
 WINDOW, LEAST_STEPS = 1.0, 5  # seconds and steps, at least, over which a number of threads is timed
-CHANGED = 1.5  # times the time of a step, from which another number is tried
-BETTER = 0.95  # times the time of a step, at most, for which another number is kept
-REST = 8  # windows after a trial that gained nothing; then twice as many each time
+CHANGED = 1.5  # times slower or faster steps, from which another number is tried
+BETTER = 0.95  # times the time of a step before, at most, for which another number is kept
+REST = 8  # windows without a trial after one that gained nothing; twice as many after each further one
 
 
 class ThreadsNow:

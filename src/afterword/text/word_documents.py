@@ -1,4 +1,4 @@
-"""A Word document gets a changed text: what the change does not touch stays as it is.
+"""Write a changed text into a Word document: what the change does not touch stays as it is.
 
 A word takes the formatting of the one that it replaces, also within a tracked insertion. A new paragraph takes that of
 the one before it.
@@ -27,7 +27,7 @@ LINES, WORDS = re.compile(".*\n|.+"), re.compile(r"\w+|\W")
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 PARAGRAPH, RUN, TEXT, *PROPERTIES = (W + name for name in ("p", "r", "t", "pPr", "rPr"))
 DIVIDED = {PARAGRAPH, RUN, f"{W}hyperlink", f"{W}ins", f"{W}moveTo", f"{W}smartTag"}
-"""What a new paragraph may end and begin again."""
+"""Elements that are divided in two where a new paragraph begins in them."""
 MARK = re.compile(W + "(bookmark|comment|perm|proofErr|move)")  # which may be in a paragraph or between two
 FORMATTED = "(w:pPr | w:r[w:t] | w:ins/w:r[w:t])[last()]/w:rPr[not(w:ins or w:del)]"
 """The formatting of what is added at the end of a paragraph."""
@@ -38,14 +38,14 @@ Character = tuple[Any, int, str]
 def changed(content: bytes, left_out: Counter[str]) -> str:
     """Return in base64 the document whose text is changed; "" if it cannot have that text.
 
-    `content` is the text as a line of JSON, and the document.
+    `content` is the new text as a line of JSON, followed by the document.
     """
     line, _, document = content.partition(b"\n")
     old, new = (f"{one.strip()}\n" for one in (word(document, left_out), json.loads(line)))
     package, written = Package(document), io.BytesIO()
     main = package.content(WORD)
     root = etree.fromstring(main, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False))
-    with suppress(ValueError, LookupError):  # at a change that cannot be: the text is then not the new one
+    with suppress(ValueError, LookupError):  # if a change is impossible: the text is then not the new one
         _change(root, old, new)
     main = etree.tostring(root.getroottree(), encoding="UTF-8", standalone=True)
     with zipfile.ZipFile(written, "w") as archive:
@@ -75,7 +75,7 @@ def _characters(element: Any) -> Iterator[Character]:
 
 
 def _changes(old: str, new: str, parts: re.Pattern[str] = LINES) -> Iterator[tuple[int, int, str]]:
-    """Yield what changes from `old` to `new`, by words: start and end in `old`, and what is put there.
+    """Yield what changes from `old` to `new`, by words: start and end in `old`, and the text that replaces it.
 
     Lines are compared one by one if there are as many. Lines that are added begin with the end of the one before.
     """
@@ -94,7 +94,7 @@ def _changes(old: str, new: str, parts: re.Pattern[str] = LINES) -> Iterator[tup
 
 
 def _edit(characters: Sequence[Character], low: int, high: int, put: str) -> None:
-    """Put a text in the place of some characters."""
+    """Replace some characters by a text."""
     gone, after = characters[low:high], characters[high][0]
     beside = [*gone, *((one, at + 1, "") for one, at, _ in characters[max(0, low - 1) : low]), characters[high]]
     text, place = next(((one, at) for one, at, _ in beside if one.tag == TEXT), (None, 0))
@@ -114,7 +114,7 @@ def _edit(characters: Sequence[Character], low: int, high: int, put: str) -> Non
 
 
 def _put(text: Any, at: int, put: str) -> None:
-    """Put a text into a `t`. A line end divides the paragraph."""
+    """Insert a text into a `t`. A line end divides the paragraph."""
     content = text.text or ""
     for one in re.split("([\t\n])", content[:at] + put + content[at:]):
         if one == "\n":
@@ -137,7 +137,7 @@ def _divided(text: Any) -> Any:
     while text.tag != PARAGRAPH:
         first = text.getparent()
         if first.tag not in DIVIDED:
-            raise ValueError("a new paragraph where none can be")
+            raise ValueError("a paragraph cannot begin here")
         copy = etree.Element(first.tag, first.attrib)
         copy.extend([*(deepcopy(one) for one in first if one.tag in PROPERTIES), second, *text.itersiblings()])
         text, second = first, copy

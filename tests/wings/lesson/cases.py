@@ -68,7 +68,7 @@ IN_PYTHON = [
     (kept(TEXT, ""), "the text has no word ''"),
     (kept("Divya", "Divya"), "the text ends with 'Divya': add some text after it"),
     (kept(TEXT, "Reena", after="eat"), "the text has no 'eat' after 'Reena'"),
-    (kept(TEXT, "Divya", instead="Divya"), "'Divya' is compared with other words: name one to put instead"),
+    (kept(TEXT, "Divya", instead="Divya"), "'Divya' is compared with other words: name one to put in its place"),
     (lambda _: step_page(made().hold("forget=1"), TEXT), "a held model has no page of one step"),
     (lambda _: step_page(made(cell="rnn"), TEXT), "a page is only for cell= lstm, not rnn"),
 ]

@@ -76,7 +76,7 @@ def test_calibrating_says_what_to_expect_of_lines_that_drift_and_of_few(mine: Pa
         drifting = written(tmp_path / "drifting", [*draw(500 - new, 0), *["☃" * (k + 3) for k in range(new)]])
         assert (note in printed(run("calibrate", mine, drifting))) == says
     few = written(tmp_path / "few", draw(100, 0))
-    assert "80 would not be: give at least 123 lines" in run("calibrate", mine, few).stderr.decode()
+    assert "4/5 of yours are 80: give at least 123 lines" in run("calibrate", mine, few).stderr.decode()
 
 
 def test_lines_are_judged_as_the_model_judges_them(calibrated: Path, tmp_path: Path, run: Run) -> None:
@@ -452,7 +452,7 @@ def test_few_lines_do_not_replace_a_calibration_of_more(tmp_path: Path) -> None:
         (tmp_path / name).write_text("".join(some))
     list(afterword.odd(tmp_path / "good", tmp_path / "few", out=str(tmp_path / "model")))
     before = {path: path.read_bytes() for path in (tmp_path / "model").rglob("*") if path.is_file()}
-    with pytest.raises(TextError, match="98 would not be: give at least 123 lines"):
+    with pytest.raises(TextError, match="4/5 of yours are 98: give at least 123 lines"):
         afterword.calibrate(tmp_path / "model", tmp_path / "few")
     assert {path: path.read_bytes() for path in (tmp_path / "model").rglob("*") if path.is_file()} == before
     assert afterword.calibrate(tmp_path / "model", tmp_path / "enough").lines == 99

@@ -184,7 +184,7 @@ def test_no_column_leaves_the_bounds() -> None:
         own = found(cents(seed), bounds="0,100.5")
         assert ends(own)[1] == 100.5
     few = cents(0).assign(y=1 + np.random.default_rng(0).exponential(20, 120))
-    assert found(few).notes == ["1 of 1 series have bands that end at 0: give `bounds` if values can be below"]
+    assert found(few).notes == ["1 of 1 series have bands that end at 0: if values can be negative, give `bounds`"]
     assert ends(found(few, bounds="1,inf"))[0] == 1
     counts = pandas.DataFrame({"ds": range(90), "y": np.random.default_rng(0).poisson(1.5, 90).astype(float)})
     assert ends(found(counts))[0] == 0 > ends(found(counts, bounds="none"))[0]

@@ -277,7 +277,7 @@ def test_a_date_a_little_off_is_moved() -> None:
     table = read_table(pandas.DataFrame({"ds": dates, "y": np.arange(40.0)}))
     np.testing.assert_array_equal(table.series[0].dates, expected)
     np.testing.assert_array_equal(table.series[0].values, np.arange(40.0))
-    assert table.notes == ("moved 1 date to the nearest weekly one",)
+    assert table.notes == ("moved 1 date to fit the table, which is weekly",)
 
 
 # ---- wrong input
@@ -312,7 +312,10 @@ WRONG: list[tuple[str | bytes, str]] = [
     (LINE + "5.1.2024,4\n", ", line 5: ds: 5.1.2024 is written differently from 2024-01-01: write ISO"),
     (LINE + "2024-02,4\n", ", line 5: ds: 2024-02 is written differently from 2024-01-01: write ISO"),
     ("ds,y\n01/02/2024,1\n02/02/2024,2\n", ", line 2: ds: 01/02/2024 is ambiguous, day or month first:"),
-    ("ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n", ", line 3: ds: only some dates have a zone"),
+    (
+        "ds,y\n2024-01-01T00:00Z,1\n2024-01-01T01:00,2\n",
+        ", line 3: ds: only one of 2024-01-01T00:00Z and 2024-01-01T01:00 has a zone",
+    ),
     ("a,b\nx,1\ny,2\n", ": no column holds dates among a, b: name one with time_column=, or add one named"),
     ("a,b,y\n2024-01-01,2024-01-02,1\n", ": several columns hold dates, a, b: choose one with time_col"),
     ("ds,a,b\n2024-01-01,1,\n2024-01-02,2,\n", ", line 2: series 'b' has no values: at least two are"),

@@ -33,7 +33,7 @@ KEY = "AFTERWORD_API_KEY"  # the server's own, which no other process needs
 TAIL = 2**16  # bytes of a process's last output
 KILLED = 0.5  # seconds until a killed process has ended
 _Text = tuple[Path, tuple[int, ...]]
-"""The file of a run's text, and its state when written: nobody else's is removed."""
+"""The file of a run's text, and its state when written: a file that somebody has changed is not removed."""
 
 
 @dataclass

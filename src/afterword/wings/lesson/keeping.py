@@ -93,8 +93,8 @@ def keeps(
     follow. With `after`, such as a full stop, they are what comes before it, itself, and the space, first letter and
     rest of the word behind it.
 
-    Raises OptionError if the text has no such `word`, TextError if nothing comes after it, and else as `model.gates`
-    does.
+    Raises OptionError if the text has no such `word`, TextError if nothing comes after it, and otherwise as
+    `model.gates` does.
     """
     tokenizer = model.tokenizer
     text, word = tokenizer.normalise(text), tokenizer.normalise(word)
@@ -102,7 +102,7 @@ def keeps(
     first, last = _place_of(word, text, after)
     others = [tokenizer.normalise(one) for one in ([instead] if isinstance(instead, str) else instead)]
     if not others or word in others:
-        raise OptionError(f"{word[:40]!r} is compared with other words: name one to put instead")
+        raise OptionError(f"{word[:40]!r} is compared with other words: name one to put in its place")
     here = model.gates(text)
     ids = tokenizer.encode(text)
     places = last_characters(text, tokenizer)
@@ -169,7 +169,7 @@ def _stretches(text: str, first: int, after: str | None) -> Iterator[int]:
 
 
 def _next(model: LanguageModel, text: str, word: str) -> dict[str, float]:
-    """Return the LSTM's probabilities of the likeliest next words after `text`; of characters, if `word` is none."""
+    """Return the LSTM's probabilities of the likeliest next words after `text`; of characters, if `word` is not one."""
     lstm = model.using("lstm")
     if not any(letter.isalnum() for letter in word):  # such as a bracket
         return {one.text: one.probability for one in lstm.next_characters(text) if one.text}

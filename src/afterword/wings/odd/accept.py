@@ -43,8 +43,8 @@ class Accept(Encoding, Request):
     line: for example a new user at that place, but not a new address next to it. First remove findings that are not
     harmless from the file. The next-oddest findings, below odd's rule, are ignored.
 
-    The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. Without any, those
-    that were accepted are printed.
+    The model's folder keeps the lines. The model is not trained again. `remove` forgets the lines. Without LINE and
+    `source`, the accepted lines are printed.
     """
 
     example = "accept log-model --from findings.json"
@@ -64,7 +64,7 @@ class Accepted(Record, kw_only=True):
     changed: int
     accepted: int
     lines: list[str] | UnsetType = UNSET
-    """The accepted lines, if none was given."""
+    """The accepted lines, if no line was given."""
 
     def __str__(self) -> str:
         if isinstance(self.lines, list) and self.lines:
@@ -113,7 +113,7 @@ def accept(request: Accept, work: Work) -> Accepted:
         texts = dict.fromkeys(hide(text) for one in given for text in one.texts)
         now = {line: None for line in before if line not in texts} if request.remove else before | texts
         if request.remove and not texts.keys() & before.keys():
-            work.note("none of these lines was accepted")
+            work.note("none of these lines had been accepted")
         if len(now) > MOST:
             raise OptionError(f"a model keeps at most {MOST:,} accepted lines: calibrate it again with newer lines")
         found = {text: good.harmless_in(text) if text in before else [] for text in now}

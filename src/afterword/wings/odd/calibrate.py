@@ -39,7 +39,7 @@ from afterword.wings.odd.normal import (
 from afterword.wording import count_of
 
 RATES = (0.01, 0.001)  # of false alarms that are checked
-LEAST_AGAIN = 99  # lines, for the first rate: fewer do not replace as many
+LEAST_AGAIN = 99  # lines, which the first rate needs: fewer do not replace a calibration that has them
 CHECKED = 5  # one of five lines, from the end, is kept for the check
 MOST = 100_000  # lines that are used, the last ones
 BY_CHANCE = 3  # standard errors
@@ -106,7 +106,7 @@ def calibrate(request: Calibrate, work: Work) -> Calibrated:
         old, known = calibration_of(loaded), good_lines_of(loaded)
         if old is not None and number < LEAST_AGAIN <= len(old.figures):
             has = f"the model is calibrated with {len(old.figures):,} normal lines, enough for a rate of {RATES[0]:g}"
-            raise TextError(f"{has}; {number:,} would not be: give at least {LEAST_AGAIN + LEAST_AGAIN // 4} lines")
+            raise TextError(f"{has}; 4/5 of yours are {number:,}: give at least {LEAST_AGAIN + LEAST_AGAIN // 4} lines")
         if old is not None and "using" not in request.passed:
             loaded = loaded.using(old.using)
         masks = request.mask or (old.masks if old else ())

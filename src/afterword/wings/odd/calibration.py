@@ -178,7 +178,7 @@ class Calibration:
 
 
 def check_enough(rate: float, count: int, least: int = 0, source: str = "there were") -> None:
-    """Raise OptionError if `count` normal lines, which the `source` has, are too few for `rate`, or at all."""
+    """Raise OptionError if `count` normal lines of a `source` are too few for `rate`, or fewer than `least`."""
     if count < (needed := max(least, math.ceil(1 / rate) - 1)):
         few = f"a false-alarm rate of {rate:g} needs at least {needed:,} normal lines; {source} {count:,}"
         raise OptionError(f"{few}: use more lines, or a higher `false_alarms`")

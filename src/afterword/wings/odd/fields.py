@@ -7,9 +7,9 @@ line: `[<time>] [*] * * # in * *`. A kind keeps the number of words and all punc
 A word with several numbers, such as R62-M0-N4, is an id, and one with an id in it, such as mail-416c865551-fbtxr, is an
 id from there on (`mail-<id>`), because the parts of an id mean nothing alone.
 
-A record is an object of JSON, or a line of CSV below a header. It is read by field: keys, or columns, name its values,
-in whatever order they come. Its kind is which keys it has. A key whose value is null is missing, as is one of an empty
-cell.
+A record is an object of JSON, or a line of CSV below a header. It is read by field: its keys, or columns, name its
+values, whose order does not matter. Its kind is the set of its keys. A key with the value null counts as missing, and
+so does a column with an empty cell.
 
 At the end: lines that are sequences of events, which have no fields that one could name.
 """
@@ -121,7 +121,7 @@ def _split(text: str, header: str | None) -> Line:
         last = stop
     form = "".join([*pieces, text[last:]])
     named: Iterable[tuple[re.Match[str], str]] = ()
-    with contextlib.suppress(ValueError, RecursionError):  # it is no object
+    with contextlib.suppress(ValueError, RecursionError):  # it is not an object
         if header is not None:
             named = _of_object(form) if text[:1] == "{" and json.loads(text) else cells(form, header)
     kind: list[str] = []
@@ -163,7 +163,7 @@ def _split(text: str, header: str | None) -> Line:
 
 
 def _of_object(form: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Yield the parts of an object of JSON, each with the keys that name it, from the outermost on; none for a key."""
+    """Yield the parts of an object of JSON, each with the keys that name it, outermost first; none for a key."""
     path = [""]
     for one in OF_AN_OBJECT.finditer(form):
         path = [*path, ""] if one[0] in "{[" else path[:-1] if one[0] in "]}" else path
@@ -173,7 +173,7 @@ def _of_object(form: str) -> Iterator[tuple[re.Match[str], str]]:
 
 
 def cells(form: str, header: str) -> list[tuple[re.Match[str], str]]:
-    """Return the cells of a line, each with its column, if they are as many as in `header`."""
+    """Return the cells of a line, each with its column, if `header` has as many columns."""
     names, cells = header.split(","), [*CELL.finditer(form)]
     return [*zip(cells, names, strict=True)] if len(cells) == len(names) > 1 else []
 
@@ -181,7 +181,7 @@ def cells(form: str, header: str) -> list[tuple[re.Match[str], str]]:
 MOST_SYMBOLS, USES = 2_000, 20  # symbols, at most, and uses of each on average, at least: unlike words of prose
 PLACES = 4  # at which a word's symbol comes, on average, at least; in logs, these are 1 to 2.5
 FARTHEST = 50  # place that is counted: each later one counts as this
-FIRST = 10_000  # lines that tell: the symbols of many more would take 50 MB
+FIRST = 10_000  # lines that are counted: the symbols of many more would take 50 MB
 
 
 def are_events(lines: Sequence[str]) -> bool:

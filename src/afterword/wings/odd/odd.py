@@ -265,7 +265,7 @@ def costs(model: LanguageModel, lines: Sequence[str], rate: float, on_progress: 
 
 def unmask(verdicts: Sequence[Verdict], masks: Masks, text: str) -> list[Verdict]:
     """Return one detector's `verdicts` on the masked `text`, with the odd parts as places in the text itself, as those
-    that cost most are already."""
+    without a `place` are already."""
     if not masks.patterns or not verdicts or not verdicts[0].place:
         return [*verdicts]
     spans = masks.origins(text)

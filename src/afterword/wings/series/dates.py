@@ -131,7 +131,7 @@ def parse_dates(texts: Sequence[str], wrong: Wrong) -> tuple[NDArray[Any], DateF
     zones = [end[3] if end else None for end in ends]
     if any(zones) and not all(zones):
         row = next(row for row, zone in enumerate(zones) if bool(zone) != bool(zones[0]))
-        raise wrong(row, f"only some dates have a zone, {texts[0]} or {texts[row]}: give one to all or none")
+        raise wrong(row, f"only one of {texts[0]} and {texts[row]} has a zone: give one to all dates or to none")
     if (dates == dates.astype("datetime64[D]")).all():
         return dates, DateForm(re.split("[T ]%[HI]", pattern)[0])
     if len({*zones}) == 1:

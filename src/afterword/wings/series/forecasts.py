@@ -310,7 +310,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
         notes.append(f"{those}: they are forecast by {names[plain]}")
     fixed = np.stack([fixed_phases(values, season, point.shape[1]) for values in trials.series])
     if closed := (~np.isnan(fixed)).any(axis=1).sum():
-        notes.append(f"{closed:,} of {total:,} series have one value in a phase, as on closed days: it is repeated")
+        notes.append(f"{closed:,} of {total:,} series repeat a value, such as 0 on each Sunday: so do their forecasts")
     quantiles = sorted({*DECILES, *(q for level in (*levels, WIDE) for q in band(level))})
     backtest, shrunk, usual = None, SHRUNK[0], None
     if trials.cuts:
@@ -331,7 +331,7 @@ def _futures(table: Table, trials: Trials, levels: tuple[float, ...], method: st
         notes.append(f"the median is 0 in {none:.0%} of the rows, because most values are 0: use the column mean")
     positive = np.array([[values.min() > 0] for values in trials.series])
     if cut := (positive & (by_level[band(levels[-1])[0]] == 0)).any(axis=1).sum():
-        notes.append(f"{cut:,} of {total:,} series have bands that end at 0: give `bounds` if values can be below")
+        notes.append(f"{cut:,} of {total:,} series have bands that end at 0: if values can be negative, give `bounds`")
     return Futures(table, levels, mean, by_level, methods, trials, past, usual, backtest, reason, notes)
 
 

@@ -279,7 +279,7 @@ def _changes(series: Sequence[Series], calendar: Calendar) -> Iterator[str]:
         total, gaps = sum(len(one.values) for one in series), sum(one.filled > 0 for one in series)
         yield f"filled {missing:,} of {total:,} values, which were missing in {gaps:,} of {len(series):,} series"
     if moved:
-        yield f"moved {count_of(moved, 'date')} to the nearest {calendar.name} one"
+        yield f"moved {count_of(moved, 'date')} to fit the table, which is {calendar.name}"
 
 
 # ---- forecasts
