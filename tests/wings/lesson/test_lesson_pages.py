@@ -116,7 +116,7 @@ def test_the_lab_says_what_was_found_in_the_networks_that_everybody_has() -> Non
     assert f"Divya's, with {with_after}. With the gate as it was, Reena's, with {with_before}." in lab
     done = latest("decides", "seed", task="subjects")
     others, sizes = sum(one["forgets"] != "R" for one in done), [one["found"] for one in done]
-    assert f"of {len(done)} networks with other seeds, {others} name somebody else" in lab
+    assert f"of {len(done)} networks with different seeds, {others} name somebody else" in lab
     assert f"In all {sum(map(bool, sizes))}, `inspect --decides` finds the cells: {min(sizes)} to {max(sizes)}" in lab
     lesson = " ".join(page("lstm").split())
     assert f"In all of them, {min(sizes)} to {max(sizes)} cells together hold her" in lesson
