@@ -180,8 +180,8 @@ def of_brackets(model: LanguageModel, found: Decided) -> Exercises:
         ),
         (
             "Can one of these cells turn the bracket by itself?",
-            f"Set to the values of another place, the bracket follows at {max(one.follows for one in effects[:-2]):.0%} of the "
-            f"places at most for one cell alone, and at {effects[-2].follows:.0%} for all of them."
+            "Give a cell the value that it has where the other bracket is due: if the other bracket becomes likelier, it follows. With "
+            f"one cell, it does at {max(one.follows for one in effects[:-2]):.0%} of the places at most; with all, at {effects[-2].follows:.0%}."
             if len(found.cells) > 1
             else f"Yes, at {effects[0].follows:.0%} of the places.",
         ),

@@ -181,7 +181,7 @@ def check_enough(rate: float, count: int, least: int = 0, source: str = "there w
     """Raise OptionError if `count` normal lines of a `source` are too few for `rate`, or fewer than `least`."""
     if count < (needed := max(least, math.ceil(1 / rate) - 1)):
         few = f"a false-alarm rate of {rate:g} needs at least {needed:,} normal lines; {source} {count:,}"
-        raise OptionError(f"{few}: use more lines, or a higher `false_alarms`")
+        raise OptionError(f"{few}: use more lines{', or a higher `false_alarms`' * (count >= least)}")
 
 
 def check_false_alarms(rate: float) -> None:
