@@ -15,7 +15,7 @@ REST = 8  # windows without a trial after one that gained nothing; twice as many
 
 
 class ThreadsNow:
-    """The number of threads that is fastest now, of `count` and fewer; `most` is the largest to try."""
+    """The number of threads that is fastest now: it begins at `count`, and is at most `most`."""
 
     def __init__(self, most: int, count: int) -> None:
         self._most, self.count = most, count

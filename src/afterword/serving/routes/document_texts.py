@@ -23,7 +23,7 @@ FileName = Annotated[str, msgspec.Meta(max_length=200, extra_json_schema={"x-end
 
 
 class DocumentRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The name of a file, and its bytes in base64; with a text, it is a Word document that gets this text."""
+    """The name of a file, and its bytes in base64. With `text`, it is a Word document whose text this replaces."""
 
     name: FileName
     document: bytes

@@ -213,9 +213,9 @@ class GoodLines:
 
     @staticmethod
     def of(lines: Sequence[str], masked: dict[str, bool] | None = None, header: str | None = "") -> GoodLines:
-        """Return what is usual in `lines`. If `masked` is not given, it is found; it is nothing in events.
+        """Return what is usual in `lines`. If `masked` is not given, it is found; events have none.
 
-        With a `header` of None, records are not read by field; if it is empty, it is looked for."""
+        If `header` is None, records are not read by field; if it is empty, it is looked for in `lines`."""
         header, begin = _header(lines) if header == "" else header, len(lines) - len(lines) // LATE
         good = GoodLines(masked=_masked(lines, header) if masked is None else masked, header=header)
         found, counted = list[list[NewValue]](), (Counted[None](), Counted[None]())
@@ -320,8 +320,8 @@ class GoodLines:
         return found
 
     def new_in(self, kind: str) -> str:
-        """Return what is new in a kind of line; empty if nothing is. In a record, it is a key that none had, or the
-        lack of one that always came with another key."""
+        """Return what is new in a kind of line; empty if nothing is. In a record, it is a key that no good record
+        had, or the lack of a key that always came with another one."""
         if kind in self.places or not (kind.startswith(RECORD) and self._keys):
             return "" if kind in self.places else kind
         own = {*kind.split(", ")}
@@ -464,7 +464,7 @@ def _around(one: Field) -> str:
 
 
 def _header(lines: Sequence[str]) -> str:
-    """Return the first of `lines` if it names the columns of nearly all others, of which one begins with a digit."""
+    """Return the first of `lines` if it names the columns of nearly all others, which have a cell with a number."""
     first = lines[0] if lines else ""
     below = (any(one[0].strip('"')[:1].isdigit() for one, _ in cells(line[:LONGEST], first)) for line in lines)
     is_header = all(name.strip('"')[:1].isalpha() for name in first.split(",")) and sum(below) > NEARLY * len(lines)

@@ -223,7 +223,7 @@ class _Trial(Work):
 
 
 def _what_to_mask(request: Odd, work: Work, found: Findings, listed: Sequence[Oddity]) -> str:
-    """Return the first mask with which far fewer lines would be listed, and how many, found by judging them again.
+    """Return the first mask with which far fewer lines would be listed, and how many: the lines are judged again.
 
     That needs files, which can be read twice, and lines with fields.
     """
