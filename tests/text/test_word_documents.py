@@ -204,6 +204,16 @@ def test_a_note_and_a_comment_stay_in_their_paragraph_and_a_new_one_has_the_font
     assert second.runs[0].italic
 
 
+def test_what_a_deleted_paragraph_has_besides_its_text_moves_to_the_next() -> None:
+    document, written = docx.Document(), io.BytesIO()
+    document.add_comment(document.add_paragraph("It was night.").runs[0], "Why?", "A")
+    document.add_paragraph("It rained.")
+    document.save(written)
+    (left,) = docx.Document(io.BytesIO(with_text(written.getvalue(), "It rained.\n"))).paragraphs
+    assert left.text == "It rained."
+    assert any(one.tag.endswith("}commentReference") for one in left._p.iter())
+
+
 def test_entities_are_not_expanded_and_nothing_is_fetched(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     secret = f'<!DOCTYPE d [<!ENTITY a SYSTEM "file://{tmp_path}/secret.txt">]>'.encode()
