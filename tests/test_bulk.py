@@ -123,7 +123,7 @@ def test_another_process_loads_the_model_once_and_refuses_another_one(tmp_path: 
         (lambda book: Scorer(book, using="ngram"), OptionError, "no n-gram"),
         (lambda book: Scorer(book)({"line": [1]}), OptionError, "the batch has no column 'text'"),
         (lambda book: Scorer(book)([{"line": 1}]), OptionError, "the batch has no column 'text'"),
-        (lambda book: Scorer(book)(["a", "b"]), OptionError, "it may be a frame, a table, a dictionary"),
+        (lambda book: Scorer(book)(["a", "b"]), OptionError, "a batch is a frame, a table, a dictionary"),
         (lambda book: Scorer(book)({"text": ["a", None]}), TextError, "line 2 of 2 must be a string"),
         (lambda book: Generator(book)({"prompt": ["a"], "seed": [-1]}), OptionError, "seed must be from 0"),
         (lambda book: Generator(book, temperature=-1), OptionError, "`temperature` must be 0 or more"),
