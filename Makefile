@@ -201,6 +201,7 @@ bench-serving: .venv/ready-dev
 	$(BIN)/python -m benchmarks.serving streams $(TEXT)
 	$(BIN)/python -m benchmarks.serving join english
 	$(BIN)/python -m benchmarks.serving gone english
+	$(BIN)/python -m benchmarks.serving class
 	$(BIN)/python -m benchmarks.flood english
 	$(BIN)/python -m benchmarks.harness
 

@@ -3,6 +3,7 @@
     python -m benchmarks.serving streams TEXT     200 streams of 1×512 units beside the same texts without a server
     python -m benchmarks.serving join MODEL       200 seeded streams that join at random beside each of them alone
     python -m benchmarks.serving gone MODEL       1,000 clients that leave while they wait, are read or written for
+    python -m benchmarks.serving class            25 students who open the gates of the lesson's network at once
 
 Alone on the machine. In `streams` the weights are random, since speed does not depend on what a network has learned,
 and the ways take turns; a figure is the median.
@@ -29,6 +30,7 @@ from afterword.generation.sampling import Sampling
 from afterword.generation.writer import Writer
 from afterword.language_model import load
 from afterword.model.folder.saved import save_model
+from benchmarks import subjects
 from benchmarks.commands import as_written, some
 from benchmarks.random_models import random_model
 from benchmarks.serving_client import request
@@ -36,6 +38,7 @@ from tests.serving.server import serving
 
 STREAMS, TOKENS, TURNS = some(200), 500, 3
 PROMPT = 20  # characters
+STUDENTS, CHARACTERS = 25, 500
 OPENINGS = ["It was ", "The old man said: ", "CHAPTER I.\n\n", "No one ", "When the first ship", "She had not slept,"]
 
 
@@ -120,6 +123,26 @@ def gone(model: str) -> None:
             served.wait_for("places_in_use", 0)
     median, worst = 1000 * statistics.median(took), 1000 * max(took)
     click.echo(f"{at_once * len(took):,} clients left; free again after {median:.0f} ms, {worst:.0f} ms at worst")
+
+
+@main.command("class", help="25 students who open the gates of the lesson's network at once.")
+def class_() -> None:
+    text, took = subjects.TEXT.read_text(encoding="utf-8"), list[float]()
+    lines = [line for line in text.splitlines() if len(line) > 30]
+
+    def student(k: int) -> None:
+        began = time.perf_counter()
+        asked = "\n".join(lines[k::STUDENTS])[:CHARACTERS]
+        assert "<html" in served.answer("/v1/gates", text=asked)["html"]
+        took.append(time.perf_counter() - began)
+
+    with serving("lesson:divya") as served, ThreadPoolExecutor(STUDENTS) as threads:
+        for _ in range(TURNS):
+            list(threads.map(student, range(STUDENTS)))
+    median, worst = statistics.median(took), max(took)
+    click.echo(
+        f"the gates of {CHARACTERS} characters for {STUDENTS} at once: median {median:.2f} s, {worst:.2f} s at worst"
+    )
 
 
 def begun(port: int, body: dict[str, Any]) -> socket.socket:

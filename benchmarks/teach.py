@@ -81,7 +81,10 @@ def learned(task: Task, seed: int, matters: bool = True, **other: Any) -> Langua
 
 
 def holds(model: LanguageModel, found: Decided, text: str, pattern: str) -> bool:
-    """Whether what was found is so on another `text`: held by `model.hold`, and set, against as many random cells."""
+    """Whether what was found is so on another `text`: held by `model.hold`, and set, against as many random cells.
+
+    If nothing was found, nothing may be found on the other text, whose cells are ranked anew.
+    """
     random, due = np.random.default_rng(1), matching(pattern)(text)
     fresh, config = _Half(model, text, due, random), model.config
     every = [f"l{layer}.u{unit}" for layer, unit in np.ndindex(config.num_layers, config.hidden_size)]
@@ -98,7 +101,7 @@ def holds(model: LanguageModel, found: Decided, text: str, pattern: str) -> bool
 
     known = cost([])
     if not found.cells:
-        return found.verdict.startswith("not found")
+        return not afterword.decides(model, text, pattern).cells
     rest = [one for one in every if one not in found.cells]
     others = [random.permutation(rest)[: len(found.cells)].tolist() for _ in range(5)]
     is_needed = cost(found.cells) - known > max((1 - known) / 2, np.median([*map(cost, others)]) - known)

@@ -47,6 +47,11 @@ def test_a_gate_that_is_held_open_on_the_page_names_whom_the_answer_says(tab: Ta
     answer = one["exercises"][1][1]
     assert re.findall(r": (\w),", answer) == [before, after]
     assert before != after
+    page.run(f"move({at})")
+    page.click("#release")
+    move_slider(page, "forget", 1)
+    page.run("move(T - 1)")
+    assert page.run("document.querySelector('#expected code').textContent") == one["exercises"][2][1][0]
 
 
 def test_the_page_opens_each_network_where_its_exercises_begin(tmp_path: Path, tab: Tab) -> None:
@@ -58,4 +63,5 @@ def test_the_page_opens_each_network_where_its_exercises_begin(tmp_path: Path, t
     tab.run("document.querySelectorAll('summary').forEach(one => one.click())")
     assert tab.run("document.querySelectorAll('iframe').length") == 2 * len(SHIPPED)
     assert tab.run("document.documentElement.scrollWidth <= innerWidth")
+    tab.until("![...document.querySelectorAll('details[open] > iframe')].some(one => one.style.height === '580px')")
     assert tab.complaints == []

@@ -80,12 +80,12 @@ function flip() {
 }
 $("theme").addEventListener("click", flip);
 theme(document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-window.addEventListener("message", ({ data, source, origin }) => {
+window.addEventListener("message", ({ data, source }) => {
   if (source !== window.parent || source === window || !["light", "dark"].includes(data?.theme)) return;
   if (data.theme === "dark" !== isDark()) flip();
   if (isFramed()) return;
   document.documentElement.classList.add("framed");
-  new ResizeObserver(() => source.postMessage({ height: document.body.offsetHeight }, origin)).observe(document.body);
+  new ResizeObserver(() => source.postMessage({ height: document.body.offsetHeight }, "*")).observe(document.body); // a file has no origin
 });
 
 // Keys act unless the focus is in a field.

@@ -26,14 +26,24 @@ PREFIX = "lesson:"  # of the names by which commands take these networks
 NETWORKS = Path(__file__).parent / "networks"
 SECTION = """<details name="network"{open}><summary><b>{title}</b> <span class="soft">{text}</span></summary>
 <p>{about}</p>
-<p><b>Which cells decide what comes where <code>{asked}</code> matches?</b> {verdict}</p>
-<table><tr><th>cells<th>held at the mean: bits<th>set to another’s value: the answer follows</tr>{rows}</table>
-<p class="soft">{others}</p>
 <ol>{exercises}</ol>
 {step}
+<h2>Which cells decide what comes next?</h2>
+<p>{verdict} This is about what the expression <code>{asked}</code> matches, or its part in brackets.</p>
+<table><tr><th>cells<th>bits, with them held<th>how often the answer follows them</tr>{rows}</table>
+<p class="soft">A held cell keeps its mean value. If the network needs the cell, what comes next costs more bits. If a
+cell gets the value that it has where something else comes next, and this becomes likelier, the answer follows it.</p>
+<p class="soft">{others}</p>
 <details><summary>all units while it reads</summary>{gates}</details></details>
 """
 STYLE = "summary { padding: 6px 0; cursor: pointer; } th, td { padding-right: 24px; text-align: left; }\n"
+SCRIPT = """<script>
+document.addEventListener("load", ({ target }) => target.contentWindow?.postMessage({
+  theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" }, "*"), true);
+addEventListener("message", ({ data, source }) => document.querySelectorAll("iframe").forEach(one => {
+  if (one.contentWindow === source) one.style.height = `${Number(data.height)}px`; // a frame says how high it is
+}));
+</script>"""
 
 
 @settings_class()
@@ -79,7 +89,7 @@ def lesson_page() -> str:
         "Each network below has learned a text that requires it to remember one thing. Choose one, and move its gates."
     )
     return document(
-        f"<h1>How an LSTM works</h1>\n<p>{what}</p>\n{''.join(sections)}",
+        f"<h1>How an LSTM works</h1>\n<p>{what}</p>\n{SCRIPT}{''.join(sections)}",
         title="How an LSTM works",
         style=style() + web_file("page.css") + STYLE,
         policy=policy(style_src="'unsafe-inline'", script_src="'unsafe-inline' 'wasm-unsafe-eval'"),

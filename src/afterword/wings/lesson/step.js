@@ -45,7 +45,7 @@ function change(gate, value) {
 }
 
 function release() {
-  [S.changes, now] = [[], [...asRead]];
+  [S.changes, now, $("holds").checked] = [[], [...asRead], false];
   refresh();
 }
 
