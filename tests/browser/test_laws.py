@@ -91,7 +91,7 @@ def test_words_are_those_of_python(place: Path) -> None:
 
 def test_an_alternative_to_a_word_changes_that_word_alone(place: Path) -> None:
     model = made(hidden_size=20)
-    text, rng = " ".join(TEXTS[:5]) * 12, random.Random(1)
+    text, rng = " ".join(TEXTS[:5]) * 3, random.Random(1)
     words = [*WORD.finditer(text)]
     found: list[tuple[int, int, list[str]]] = []
     while len(found) < 1000:

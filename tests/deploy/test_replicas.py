@@ -85,16 +85,17 @@ def test_prompts_that_begin_alike_go_to_one_server_and_others_to_both(model: Pat
     port = free_port()
     with writer(model, port) as one, writer(model, port) as other, proxy(tmp_path, [one, other], port) as front:
         counts = []
-        for _ in range(20):  # all of them on one server, whose ports change, in one of 500,000 runs
+        for turn in range(20):  # all of them on one server, whose ports change, in one of 65,000 runs
             # quotes and letters that JSON escapes count as any other
             prompt = "".join(chance.choices('abcdé\n"\\', k=64))
             before = completions(one), completions(other)
-            for k in (0, 3):
+            for k in (0, 3) if turn < 3 else (0,):
                 asked = {"prompt": prompt + "abcd" * 1000 * k, "max_tokens": 1}
                 for body in (json.dumps(asked), json.dumps(dict(reversed(asked.items())), ensure_ascii=True, indent=1)):
                     assert front.post("/v1/completions", body.encode()).status == 200
             counts.append((completions(one) - before[0], completions(other) - before[1]))
-        assert {*counts} == {(4, 0), (0, 4)}
+        assert {*counts[:3]} <= {(4, 0), (0, 4)}
+        assert {*counts[3:]} == {(2, 0), (0, 2)}
 
 
 @dataclass

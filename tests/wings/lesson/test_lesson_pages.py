@@ -196,6 +196,7 @@ def test_what_is_held_of_divya_is_what_the_page_of_gates_shows(divya: LanguageMo
     assert expected == pytest.approx(page_expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_holding_a_gate_costs_and_writes_what_the_page_says(divya: LanguageModel) -> None:
     [block] = [block for block in page("gates").split("```") if "score lesson:divya" in block]
     text = make_text()
