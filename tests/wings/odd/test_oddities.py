@@ -285,6 +285,7 @@ NODES = many(lambda k: f"node R{k % 7}-M{k % 3} is {'up' if k % 2 else 'down'}")
 def test_a_value_is_odd_for_what_was_seen_at_its_place() -> None:
     processes = many(lambda k: f"cron[{2000 + k}]: session {'opened' if k % 2 else 'closed'}")
     words = many(lambda k: f"eth{k % 2} took {k % 7} from user{k % 40}")
+    even = many(lambda k: f"temp {k % 40 * 2} C")
     ids = many(lambda k: f"block blk_{10**17 + k * k * 10**12} size {k}")
     long_addresses = many(lambda k: f"from 2001:db8:0:0:0:0:0:{k:x} came")
     bracketed = many(lambda k: f"connect from mx[10.0.0.{k % 3}]")
@@ -295,6 +296,7 @@ def test_a_value_is_odd_for_what_was_seen_at_its_place() -> None:
         (processes, "cron[-1]: session opened", "pid -1: seen 2,000 to 2,899"),
         (words, "eth1 took 3 from user70000", "user70000: seen 0 to 39"),  # with the text of the line
         (words, "wlan1 took 3 from user7", "wlan1: seen eth#"),
+        (even, "temp 31 C", "temp 31: seen 40 others from 0 to 78"),
         (NODES, "node R99-M4-NA is up", None),  # a word with several numbers is an id
         (NODES, "node front is up", "front: seen <id>"),
         (ids, f"block blk_{9 * 10**18} size 5", None),  # ids of many digits have no range

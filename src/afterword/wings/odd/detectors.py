@@ -145,7 +145,8 @@ def new_values(good: GoodLines, text: str, cost: OddLine) -> list[Verdict]:
         if said.startswith(HIDDEN):
             said = count_of(len(seen), "other")
         if value.kind == NUMBER and len(seen) > 5 and (numbers := one.place.ordered):
-            said = f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
+            inside = numbers[0] <= (value.number or 0.0) <= numbers[-1]
+            said = f"{len(seen):,} others from " * inside + f"{numbers[0]:,.10g} to {numbers[-1]:,.10g}"
         key = f"{PREFIX.sub('', value.name) or f'{line.group} {value.place}'} {one.level // 8}"
         key += f"\t{value.text}" if value.kind == WORD else ""
         at = (value.start, value.start + len(value.shown if value.kind == WORD else value.text))
