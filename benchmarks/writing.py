@@ -8,6 +8,7 @@
     python -m benchmarks.writing ends RUN...        how many of 100 texts end with a sentence, and how long they are
     python -m benchmarks.writing ways RUN... [--pairs FILE]     other ways to say a clause, by both of its sides
     python -m benchmarks.writing words RUN... [--dictionary FILE]     unknown words, by the settings of sampling
+    python -m benchmarks.writing titles LIST LABEL PAIRS              pairs of titles to judge: a model's and a chain's
 
 Alone on the machine. RUN is a run's folder, which keeps its text; MODEL must know A to Z, a to z and the full stop.
 
@@ -19,7 +20,10 @@ keyboards have: trigrams of words, counted in the same training text, with stupi
 
 `loops` prints the share of samples of 500 characters that contain 20 characters twice, by temperature, without the
 penalty and with the one that suits the text; the same of the held-out text; and what the penalty does to that text's
-cost at temperature 0.5. `ends` continues 100 places of the held-out text, each to the end of the sentence after a
+cost at temperature 0.5. `titles` trains on labelled lines, and writes titles of one label by the model and by a Markov
+chain of words: two words decide the next, or one where that gives nothing new. Neither may repeat more than 70 % of its
+words in a row from the list, as in markovify. PAIRS gets a number and two titles per line, and PAIRS.key which of them
+is the model's. `ends` continues 100 places of the held-out text, each to the end of the sentence after a
 length. `words` prints the share of written words that are neither in the dictionary nor in the text, and how varied the
 writing is: the share of different known words among the first 4,000.
 """
@@ -31,8 +35,10 @@ import statistics
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
@@ -271,6 +277,64 @@ def _sides(model: LanguageModel, before: str, ones: Sequence[str], after: str, l
         within = float(costs[(start <= places) & (places < end)].sum())
         found[one] = within * length / len(one), float(costs[places >= end].sum())
     return found
+
+
+@main.command(help="Pairs of titles to judge, by a model of labelled lines and by a Markov chain of words.")
+@click.argument("file", metavar="LIST", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("label")
+@click.argument("pairs", type=click.Path(path_type=Path))
+@click.option("--alone", is_flag=True, help="train on the titles of this label alone, without labels")
+@click.option("--run", type=click.Path(path_type=Path), help="a run of this list, instead of training one")
+@click.option("--with", "given", default="", metavar="OPTIONS", help="further options of generate")
+@click.option("--num", type=int, default=60, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def titles(file: Path, label: str, pairs: Path, alone: bool, run: Path | None, given: str, num: int, seed: int) -> None:
+    listed = [line.split("\t", 1) for line in file.read_text(encoding="utf-8").splitlines()]
+    own, known, random = [text for one, text in listed if one == label], {text for _, text in listed}, Random(seed)
+    passages = {group for text in known for size in range(1, 17) for group in _groups(text.split(), size)}
+    with tempfile.TemporaryDirectory() as place:
+        if alone:
+            file = Path(place, "own.txt")
+            file.write_text("\n".join(own), encoding="utf-8")
+        if run is None:
+            run = Path(place, "run")
+            run_afterword("train", file, "--lines" if alone else "--labels", "--minutes", 2, "--out", run)
+        asked = ["--num", 2 * num, "--seed", 10_000 * seed, "--unique", *([] if alone else ["--label", label])]
+        written = run_afterword("generate", run, *asked, *given.split()).splitlines()
+        click.echo(f"held out, {load(run).about['validation']['bits_per_character']:.3f} bits per character")
+
+    def kept(by: str, texts: Iterable[str]) -> list[str]:
+        found, read = dict[str, str](), list[str]()
+        for text in texts:
+            words = text.split()
+            read.append(text)
+            if words and not any(part in passages for part in _groups(words, min(15, round(0.7 * len(words))) + 1)):
+                found[text] = by
+            if len(found) == num:
+                break
+        verbatim = len(known.intersection(read))
+        click.echo(f"{by}: {len(found)} of {len(set(read))} different titles are new; {verbatim} are in the list")
+        return list(found)
+
+    ours, theirs = kept("model", written), kept("chain", chained(own, random))
+    sides = [random.random() < 0.5 for _ in range(num)]
+    rows = [(a, b) if first else (b, a) for a, b, first in zip(ours, theirs, sides, strict=True)]
+    pairs.write_text("".join(f"{k}\t{a}\t{b}\n" for k, (a, b) in enumerate(rows, 1)), encoding="utf-8")
+    key = "".join(f"{k}\t{'ba'[first]}\n" for k, first in enumerate(sides, 1))
+    Path(f"{pairs}.key").write_text(key, encoding="utf-8")
+
+
+def chained(texts: Sequence[str], random: Random) -> Iterator[str]:
+    """Yield texts by Markov chains in which two words decide the next, or one: ten by the first, then one."""
+    both = {order: defaultdict[tuple[str, ...], list[str]](list) for order in (1, 2)}
+    for order, followers in both.items():
+        for *before, word in (group for one in texts for group in _groups(["", "", *one.split(), ""], order + 1)):
+            followers[tuple(before)].append(word)
+    for order in cycle([2] * 10 + [1]):
+        words = ["", "", random.choice(both[2]["", ""])]
+        while words[-1]:
+            words.append(random.choice(both[order][tuple(words[-order:])]))
+        yield " ".join(words[2:-1])
 
 
 @main.command(help="How often texts repeat themselves.")
