@@ -77,6 +77,12 @@ class Tab:
             raise RuntimeError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
+    def forget(self) -> None:
+        """Remove all that the browser stores for the address of the page."""
+        self.run("localStorage.clear(); sessionStorage.clear()")
+        delete = "one => Object.assign(indexedDB.deleteDatabase('afterword'), {onsuccess: one, onblocked: one})"
+        self.run(f"new Promise({delete}).then(() => 0)")  # a page that has it open loses it on being left
+
     def text(self, selector: str) -> str:
         """Return the visible text of the first element that `selector` finds."""
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))

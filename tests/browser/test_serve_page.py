@@ -44,6 +44,10 @@ UNNAMED = """[...document.querySelectorAll("button, input, textarea, select")].f
 SHADED = "[...CSS.highlights.values()].reduce((sum, one) => sum + one.size, 0)"
 SEEN = """[...document.querySelectorAll("button, select, input, summary, [role=tab]")]
     .filter(one => one.checkVisibility()).map(one => one.id)"""
+REACH = """(one => { one.dataset.reached = true; const hasRing = getComputedStyle(one).outlineStyle !== "none";
+    return [one.tagName, !hasRing && !one.matches("body, iframe, #area")]; })(document.activeElement)"""
+UNREACHED = """[...document.querySelectorAll("button, input, textarea, select, summary, [tabindex]")].filter(one =>
+    one.checkVisibility() && !one.disabled && one.tabIndex >= 0 && !one.dataset.reached).map(one => one.outerHTML)"""
 IS_QUIET = "!document.getElementById('stop')"
 
 
@@ -80,7 +84,7 @@ def page(tab: Tab, server: Serving) -> Iterator[Tab]:
 def open_page(tab: Tab, address: str, face: str = "all") -> Tab:
     """The page as somebody finds it who was never there, but for a face and settings that make it write the same."""
     tab.call("Page.navigate", url=address + "/health")  # of the same origin, which keeps nothing on being left
-    tab.run("localStorage.clear(); sessionStorage.clear()")
+    tab.forget()
     tab.run(f"localStorage['afterword.settings'] = {json.dumps(json.dumps(SETTINGS))}")
     tab.run(f"localStorage['afterword.face'] = '{face}'")
     tab.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
@@ -144,6 +148,19 @@ def set_field(tab: Tab, id: str, value: object) -> None:
         "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {bubbles: true})); })"
         f"(document.getElementById({json.dumps(id)}))"
     )
+
+
+def tab_through(tab: Tab) -> None:
+    """Reach everything that one can press or change by the Tab key alone, and see each time where one is."""
+    tab.run("document.querySelectorAll('[data-reached]').forEach(one => delete one.dataset.reached)")
+    tab.run("(document.getElementById('face-simple').focus(), document.activeElement.blur())")
+    for _ in range(200):
+        tab.press("Tab")
+        kind, is_lost = tab.run(REACH)
+        if kind == "BODY" and not tab.run(UNREACHED):
+            return
+        assert not is_lost
+    raise AssertionError(tab.run(UNREACHED))
 
 
 def plain(shown: str) -> str:
@@ -519,6 +536,13 @@ def test_choosing_among_alternatives(theme: str, page: Tab, model: LanguageModel
     page.click(".tree button:not(.on)")
     assert page.run(VALUE) == before
 
+    page.run("document.getElementById('area').focus()")
+    page.type("\n" * 60)
+    go_to(page, 4)  # which is out of view
+    alternatives(page)
+    page.until("document.activeElement.classList.contains('row')")
+    assert page.run("(row => row.top > 0 && row.bottom < innerHeight)(document.activeElement.getBoundingClientRect())")
+
 
 def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
     """A text costs so many bits, its surprises are shaded and listed, and of lines the oddest come first."""
@@ -534,6 +558,7 @@ def test_scoring(theme: str, page: Tab, model: LanguageModel) -> None:
     page.click("#most tbody button")
     assert f"{worst.bits:.1f} bits" in page.until("document.querySelector('#panel-score .popup')?.innerText")
     page.press("Escape")
+    page.until("!document.querySelector('#panel-score .popup')")
 
     lines = ["Divya likes to eat.", "", "tttttttttttttt", " ", "", "Reena is not fat."]
     costs = [score.bits_per_character for score in model.score_lines(lines)]
@@ -558,14 +583,18 @@ def test_training(theme: str, tab: Tab, tmp_path: Path) -> None:
         assert page.run("document.getElementById('train').offsetHeight") < 200  # no gap within
         drop(page, "#train", "empty.txt", content)
         page.until("document.getElementById('train-name')?.value === 'empty'")
+        drop(page, "#train", "blank.txt", " \n")
+        page.until("document.querySelector('#train .error')?.innerText.startsWith('blank.txt is empty')")
         drop(page, "#train", "Größe (2).tar.md", f"# The *book*\n\n{content}")  # 1, or 2 with "Choose a file"
         page.until("document.getElementById('train').innerText.includes('; read the text of Größe (2).tar.md')")
         assert "about 5 minutes" in page.text("#expect")
         assert page.run("document.getElementById('train-start').getBoundingClientRect().bottom") < 900
         assert not re.search(r"LSTM|gram\b|%|Gates|learning|dropout", page.text("body"))  # nothing to set
-        page.click("#train-start")  # 3
+        page.run("document.getElementById('train-start').focus()")
+        page.press("Enter")  # 3
         page.until("document.getElementById('progress')?.innerText.includes('is being trained')")
         assert "you write with english" in page.text("#progress")
+        page.until("document.activeElement.id === 'area'")  # the button that was pressed is gone
         stop = "document.getElementById('train-stop')?.getBoundingClientRect().toJSON()"
         before = page.run(stop)
         page.click("#write")  # 4, while it trains
@@ -638,6 +667,7 @@ def test_a_phone(theme: str, tab: Tab, models: Path) -> None:
             tab.click(f"#tab-{name}")
             assert tab.widths[0] <= 390
             assert tab.run(UNNAMED) == []
+            tab_through(tab)
         assert [one for one in tab.requests if not one.startswith((address, "about:", "data:"))] == []
         assert tab.complaints == []
 
@@ -648,7 +678,15 @@ def test_a_phone(theme: str, tab: Tab, models: Path) -> None:
 def test_it_warns_where_the_browser_keeps_no_more(page: Tab) -> None:
     page.run("for (let n = 1 << 20, k = 0; n > 4;) try { localStorage[`f${k++}`] = 'x'.repeat(n); } catch { n >>= 1; }")
     page.type("more than there is room for " * 20)
+    page.run("new Promise(done => setTimeout(done, 600))")  # in which it is saved
+    again(page)
+    assert page.run(VALUE) == "more than there is room for " * 20  # since the database has room
+    page.run("(window.put = IDBObjectStore.prototype.put, 0)")
+    page.run("IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); }")
+    page.run("document.getElementById('area').focus()")
+    page.type("and more")
     assert "storage is full" in page.until("document.querySelector('.notice')?.innerText")
+    page.run("(IDBObjectStore.prototype.put = window.put, 0)")
     page.run("Object.keys(localStorage).filter(key => /^f\\d/.test(key)).forEach(key => delete localStorage[key])")
     page.type("!")
     page.until("!document.querySelector('.notice')")
@@ -708,6 +746,10 @@ def test_a_word_document_keeps_all_but_the_word_that_was_changed(tab: Tab, serve
     page.click(".words button")
     chosen = page.until(f"{VALUE}.match(/She was (\\S*)/)?.[1]")
     assert chosen != "boldly"
+    page.until(f"{SAVED}?.text.includes({json.dumps(chosen)})")
+    page.run("localStorage.clear()")  # as a crash of the browser may leave it
+    again(page)
+    assert f"She was {chosen}" in page.run(VALUE)
     page.run("URL.createObjectURL = blob => { window.saved = blob; return 'data:,'; }")
     page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
     page.click("#save")

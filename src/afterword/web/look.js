@@ -1,6 +1,6 @@
 // The two views ("faces") of the page: a simple one, and one with everything.
 
-import { page, useStore } from "./state.js";
+import { page, stored, useStore } from "./state.js";
 import { html } from "./vendor/preact.js";
 
 const FACES = { simple: ["Simple", "only what you need to write"], all: ["All", "with all settings and branches"] };
@@ -11,11 +11,7 @@ export function Faces({ turned }) {
   const turn = face => {
     document.documentElement.dataset.face = face;
     page.set({ face });
-    try {
-      localStorage.setItem("afterword.face", face);
-    } catch {
-      // without storage, the page opens in the simple view
-    }
+    stored("afterword.face", face); // without storage, the page opens in the simple view
     turned?.();
   };
   return html`<span class="choice" role="group" aria-label="View">${Object.entries(FACES).map(([id, [label, title]]) =>

@@ -78,7 +78,7 @@ export function Here({ writer }) {
   const shown = word => visible((/^[\p{L}\p{M}\p{N}'’]/u.test(word) ? begun : "") + word.replace(/^ +/, ""));
   const speak = () => writer.speak(cast.find(({ name }) => name === document.getElementById("speaker").value));
   return html`
-    ${isSimple && html`<div class="words" role="group" aria-label="Words">
+    ${isSimple && html`<div class="bar words" role="group" aria-label="Words">
       <span class="soft">${old ? html`instead of <b>${visible(old)}</b>` : text.trim() ? "next" : "begin with"}</span>
       ${options.map(one => html`<button key=${one.text} disabled=${isBusy} aria-current=${one.text === old ? "true" : null}
         onClick=${() => found.revision === revision && writer.swap(one, place)}>${shown(one.text)}</button>`)}

@@ -1,7 +1,7 @@
 // The writing settings. A setting that is null has the model's value.
 
 import { root } from "./api.js";
-import { modelOf, page, Store } from "./state.js";
+import { modelOf, page, Store, stored } from "./state.js";
 
 const KEY = `afterword.settings${root}`;
 
@@ -31,7 +31,7 @@ const EMPTY = {
   offerLength: 48, // tokens of each
   offersByThemselves: true, // show continuations after a pause in typing
   isShaded: true,
-  saveAs: null, // "txt", "docx" or "json"
+  saveAs: "docx", // if the text is from one, or "txt" or "json"
   unit: "words", // of what is shown at the cursor, or "characters"
 };
 
@@ -39,7 +39,7 @@ export const settings = new Store({ ...EMPTY, ...kept() });
 
 function kept() {
   try {
-    const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const found = JSON.parse(stored(KEY) ?? "{}");
     return Object.fromEntries(Object.entries(found).filter(([name, value]) => fits(name, value)));
   } catch {
     return {}; // unreadable or not allowed: use the defaults
@@ -52,13 +52,7 @@ function fits(name, value) {
   return usual === null ? value === null || Number.isFinite(value) : typeof value === typeof usual;
 }
 
-settings.listen(values => {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(values));
-  } catch {
-    // the settings may be lost; keeping.js warns if the text may be
-  }
-});
+settings.listen(values => stored(KEY, JSON.stringify(values))); // they may be lost; keeping.js warns if the text may be
 
 /** Return the value in force: the user's, else the model's, else the one that changes nothing. */
 export function inForce(name) {

@@ -3,6 +3,15 @@
 import { isAbort } from "./api.js";
 import { useEffect, useRef, useState } from "./vendor/preact.js";
 
+/** Store `value` under `name` in this browser, or return the value stored there; null if it stores nothing. */
+export function stored(name, ...value) {
+  try {
+    return value.length ? localStorage.setItem(name, ...value) : localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
 export class Store {
   #values;
   #listeners = new Set();

@@ -15,8 +15,8 @@ import { writing } from "./writer.js";
 
 const byId = id => document.getElementById(id);
 
-/** Set up the sheet and its controls. */
-export function begin(writer, keeper) {
+/** Set up the sheet and its controls, with the caret where it was, or at the end. */
+export function begin(writer, keeper, caret) {
   const sheet = new Sheet(
     { area: byId("area"), layer: byId("layer"), view: byId("view") },
     {
@@ -28,7 +28,7 @@ export function begin(writer, keeper) {
     },
   );
   writer.sheet = sheet;
-  sheet.show(writer.history.text, writer.history.shades, writer.history.text.length);
+  sheet.show(writer.text, writer.history.shades, caret ?? writer.text.length);
   const isShaded = () => settings.get().isShaded && page.get().face === "all";
   const shade = () => sheet.layer.show(isShaded());
   settings.listen(shade);
@@ -76,6 +76,8 @@ function key(event, writer) {
 
 /** Show the alternatives at the cursor, and focus the first. */
 async function chooseByKey(writer) {
+  writer.sheet.reveal(writer.caret);
+  await new Promise(requestAnimationFrame); // scrolling closes alternatives
   const choice = writer.chooseNext();
   if (writing.get().choosing) writing.get().choosing.wantsFocus = true;
   await choice;
@@ -115,7 +117,7 @@ function Tools({ writer, keeper }) {
   const isSimple = useStore(page).face === "simple";
   const { history } = writer;
   const isEmpty = !history.text && history.id === 0;
-  const kinds = Object.keys(KINDS).filter(one => one === "txt" || (one === "docx" ? keeper.opened : !isSimple));
+  const kinds = Object.keys(KINDS).filter(one => one === "txt" || (one === "docx" ? keeper.opened?.document : !isSimple));
   const kind = kinds.includes(saveAs) ? saveAs : kinds.at(-1);
   return html`<div class="bar tools" role="toolbar" aria-label="Writing">
     ${isBusy
@@ -199,7 +201,6 @@ export async function startAnew(writer, keeper) {
   if (!(await mayReplace(writer, keeper, "Start a new text"))) return;
   writer.open(new History());
   keeper.changedHistory(true);
-  keeper.opened = null;
   writer.sheet.focus();
 }
 
@@ -210,10 +211,9 @@ async function openFile(writer, keeper, file) {
     const { history, isWhole } = historyOf(text);
     if (!(await mayReplace(writer, keeper, `Open ${file.name}`))) return;
     writer.open(history);
-    keeper.changedHistory(isWhole);
-    const isWord = file.name.toLowerCase().endsWith(".docx");
-    keeper.opened = isWord && document ? { name: file.name, document } : null;
-    if (keeper.opened) settings.set({ saveAs: "docx" });
+    const isWord = document && file.name.toLowerCase().endsWith(".docx");
+    keeper.changedHistory(isWhole, isWhole ? null : { name: file.name, document: isWord ? document : null, at: Date.now() });
+    if (isWord) settings.set({ saveAs: "docx" });
     if (document && !isWord) notes.push("its text is saved as .txt, and the file stays as it is");
     writing.set({ complaint: notes.length ? { text: html`<span class="soft">${notes.join("; ")}.</span>`, param: null } : null });
   } catch ({ message }) {

@@ -54,7 +54,7 @@ def open_page(tab: Tab, path: Path) -> Tab:
     tab.call("Page.navigate", url="about:blank")
     tab.complaints.clear()
     tab.open(f"file://{path}")
-    tab.run("localStorage.clear()")
+    tab.forget()
     tab.run(f"localStorage['afterword.settings{path}'] = {json.dumps(json.dumps(SETTINGS))}")
     tab.run("localStorage['afterword.face'] = 'all'")
     tab.requests.clear()

@@ -15,9 +15,9 @@ const MODEL = `afterword.model${root}`; // the name under which the browser stor
 const TRY_AGAIN = 3000; // milliseconds
 const byId = id => document.getElementById(id);
 
-const { history, problem } = found();
-const writer = new Writer(history);
-const keeper = keep(writer, problem, byId("notices"));
+const kept = await found();
+const writer = new Writer(kept.history);
+const keeper = keep(writer, kept, byId("notices"));
 
 handle({
   askKey: wasWrong =>
@@ -153,7 +153,7 @@ const isWide = matchMedia("(min-width: 900px)").matches;
 render(html`<${Tabs} />`, byId("tabs"));
 render(html`<${Model} />`, byId("model"));
 render(html`<${Look} />`, byId("look"));
-begin(writer, keeper);
+begin(writer, keeper, kept.caret);
 
 addEventListener("focus", () => page.get().isReached && refresh());
 

@@ -135,7 +135,7 @@ function Surprises({ surprises }) {
     setShown(k);
     setPinned(true);
   };
-  return html`<section class="box" aria-label="Surprises">
+  return html`<section class="box" aria-label="Surprises" onKeyDown=${event => event.key === "Escape" && (setShown(null), setPinned(false))}>
     <p class="apart"><span class="soft">Each character is shaded by its cost. Point at one to see what was expected.</span>
       <span class="legend">0 bits <i></i> ${MOST_BITS} bits and more</span></p>
     <div class="around">
@@ -143,7 +143,6 @@ function Surprises({ surprises }) {
         onPointerMove=${event => !isPinned && setShown(at(event))}
         onPointerLeave=${() => !isPinned && setShown(null)}
         onScroll=${() => !isPinned && setShown(null)}
-        onKeyDown=${event => event.key === "Escape" && (setShown(null), setPinned(false))}
         onClick=${event => { const k = at(event); setShown(k); setPinned(k !== null && !(isPinned && k === shown)); }}></div>
       ${shown !== null && surprises[shown] && html`<${Expected} one=${surprises[shown]} start=${starts[shown]} layer=${layer.current} />`}
     </div>
@@ -188,7 +187,7 @@ function Lines({ lines }) {
   const shown = isWhole ? sorted : sorted.slice(0, LINES_AT_FIRST);
   const most = Math.max(...lines.map(one => one.bits_per_character), 1e-9);
   return html`<section class="box" aria-label="Lines">
-    <div class="apart"><p class="soft">${number(lines.length)} lines${way ? `, ${number(lines.filter(way.marks).length)} of them ${way.name}` : ""}; each is read separately.</p>
+    <div class="apart"><p class="soft">${number(lines.length)} line${lines.length === 1 ? "" : "s"}${way ? `, ${number(lines.filter(way.marks).length)} of them ${way.name}` : ""}; each is read separately.</p>
       <span class="choice" role="group" aria-label="Order">
         <button aria-pressed=${String(!inOrder)} onClick=${() => setInOrder(false)}>oddest first</button>
         <button aria-pressed=${String(inOrder)} onClick=${() => setInOrder(true)}>in order</button></span></div>

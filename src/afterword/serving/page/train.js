@@ -17,11 +17,11 @@ const FIRST = { reports: [], next: 0 };
 /** `own` is the place beside the model's name. */
 export function begin(panel, own, writer, refresh, choose) {
   render(html`<${Training} writer=${writer} refresh=${refresh} choose=${choose} />`, panel);
-  render(html`<${More} refresh=${refresh} />`, own);
+  render(html`<${More} writer=${writer} refresh=${refresh} />`, own);
 }
 
 /** What one can do with a model: train it for longer, or train another. */
-function More({ refresh }) {
+function More({ writer, refresh }) {
   const values = useStore(page);
   const { runs, model, isTrainOpen } = values;
   const { error, isBusy, ask } = useRequest();
@@ -30,6 +30,7 @@ function More({ refresh }) {
   const longer = () => ask(async () => {
     await call("POST", `/v1/runs/${encodeURIComponent(model)}/resume`, { minutes: TEN });
     await refresh();
+    writer.sheet.focus();
   });
   return html`
     ${run && !isTraining && html`<button id="train-more" disabled=${isBusy} onClick=${longer}>Train ten more minutes</button>`}
@@ -47,9 +48,14 @@ function Training({ writer, refresh, choose }) {
   const started = async () => {
     page.set({ isTrainOpen: false });
     await refresh();
+    writer.sheet.focus(); // the pressed button is gone
+  };
+  const close = () => {
+    if (document.activeElement.closest("#progress")) writer.sheet.focus();
+    setShown(null);
   };
   return html`<div hidden=${tab !== "write" && tab !== "watch"}>
-    ${shown && tab === "write" && html`<${Progress} key=${shown} id=${shown} refresh=${refresh} choose=${choose} close=${() => setShown(null)} />`}
+    ${shown && tab === "write" && html`<${Progress} key=${shown} id=${shown} refresh=${refresh} choose=${choose} close=${close} />`}
     ${(isTrainOpen || isUntrained(values)) && html`<${Train} writer=${writer} started=${started} training=${training} />`}</div>`;
 }
 
@@ -75,8 +81,8 @@ function Progress({ id, refresh, choose, close }) {
   };
   const isTraining = state === "training";
   const time = left === null || left === undefined ? "it is being prepared" : `${span(left)} left`;
-  const writing = chosen === model ? "You write with it already" : "Choose it above to write with it already";
-  const meanwhile = model ? `${writing}, and it gets better.` : other ? `Until it can write, you write with ${other}.` : "";
+  const already = chosen === model ? "You write with it already, and it gets better." : "It can write already: choose it above.";
+  const meanwhile = model ? already : other ? `Until it can write, you write with ${other}.` : "";
   const said = { training: `is being trained: ${time}. ${meanwhile}`, ended: "is ready.", stopped: "was stopped, and can write." }[state];
   return html`<section class="box" id="progress" aria-label=${`Run ${id}`}>
     <div class="apart"><span role="status"><b>${id}</b> ${face === "all" && state ? summary(run) : said}</span>
@@ -150,6 +156,7 @@ function Train({ writer, started, training }) {
   const takeFile = async file => {
     try {
       const { text: found, notes } = await textOf(file);
+      if (!found.trim()) throw new Error(`${file.name} is empty: choose a file with text.`);
       take(found, [`${file.name}: ${number(found.length)} characters`, ...notes].join("; "), runName(file.name));
     } catch (problem) {
       set({ error: problem.message });
@@ -165,7 +172,7 @@ function Train({ writer, started, training }) {
       <h2>Train a model</h2>
       <span class="soft grow">${source ?? "Drop a text of your own here, or choose a file. It is sent to this server only."}</span>
       <button id="train-file" class=${source ? null : "primary"} onClick=${() => chooseFile(takeFile)}>Choose a file</button>
-      <button id="train-sheet" disabled=${!writer.text} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
+      <button id="train-sheet" disabled=${!writer.text.trim()} onClick=${() => take(writer.text, "The text on this page", "sheet")}>Use the text on this page</button>
     </div>
     ${training && html`<p class="soft">${training} is being trained, and one model is trained at a time: stop it, or wait until it is ready.</p>`}
     ${source && html`

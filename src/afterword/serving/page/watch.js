@@ -1,6 +1,6 @@
 // Runs: their curves, samples and remaining time, live.
 
-import { call, isAbort } from "./api.js";
+import { call } from "./api.js";
 import { Chart, columns } from "./chart.js";
 import { page, useRequest, useStore } from "./state.js";
 import { summary, useRun } from "./train.js";

@@ -1,11 +1,10 @@
 // The page around the engine: the sheet of the server's page, and the model in a worker that runs this same script.
 // Without workers, the model runs here.
 
-import { handle, root } from "./api.js";
-import { ask } from "./dialogs.js";
+import { handle } from "./api.js";
 import { found, keep } from "./keeping.js";
 import { Faces } from "./look.js";
-import { page, Store, useStore } from "./state.js";
+import { page, Store, stored, useStore } from "./state.js";
 import { Steer } from "./steer.js";
 import { Tree } from "./tree.js";
 import { html, render } from "./vendor/preact.js";
@@ -93,7 +92,7 @@ function remote(worker, { kernel, facts }) {
   return { kernel, facts, ...Object.fromEntries(METHODS.map(method => [method, call(method)])) };
 }
 
-function open(model) {
+async function open(model) {
   globalThis.afterword = model;
   const byId = id => document.getElementById(id);
   const { maxTokens, isOfLines, finishesSentences, labels } = model.facts.writing;
@@ -102,7 +101,7 @@ function open(model) {
   handle({ model, numbers: NUMBERS, weights, isOfLines, own, wrote: seed => told.set({ text: `Seed ${seed}` }) });
   const writing = { ...Object.fromEntries(NUMBERS.map(({ name, option }) => [name, model.facts.writing[option]])), max_tokens: maxTokens, finish_sentence: finishesSentences };
   const about = { writing, lines: isOfLines, vocabulary: "words" }; // any is scored by characters
-  const face = remembered() === "all" ? "all" : "simple";
+  const face = stored("afterword.face") === "all" ? "all" : "simple";
   document.documentElement.dataset.face = face;
   page.set({
     face,
@@ -114,10 +113,10 @@ function open(model) {
     mostShaded: Infinity,
   });
 
-  const { history, problem } = found();
-  const writer = new Writer(history);
-  const keeper = keep(writer, problem, byId("notices"));
-  begin(writer, keeper);
+  const kept = await found();
+  const writer = new Writer(kept.history);
+  const keeper = keep(writer, kept, byId("notices"));
+  begin(writer, keeper, kept.caret);
   render(html`<${Faces} />`, byId("look"));
   const set = name => event => (own[name] = event.currentTarget.value);
   const settings = html`
@@ -129,14 +128,6 @@ function open(model) {
   render(html`<${Steer} writer=${writer} details=${byId("steering")} own=${settings} />`, byId("steer"));
   render(html`<${Kept} writer=${writer} keeper=${keeper} told=${told} />`, byId("kept"));
   document.documentElement.dataset.ready = Math.ceil(performance.now()); // milliseconds after the page was opened
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem("afterword.face");
-  } catch {
-    return null; // a frame without storage
-  }
 }
 
 /** A note on where the text is stored, with buttons to copy and remove it. */
