@@ -21,7 +21,7 @@ from afterword.operations.work import Work
 from afterword.planning.training_plan import TrainingSettings
 from afterword.runs import begin, resume
 from afterword.runs.folder import RunFolder
-from afterword.runs.in_words import in_bits, summary
+from afterword.runs.in_words import in_bits, summary, what_helps
 from afterword.runs.record import OnReport
 from afterword.runs.run import Run
 from afterword.settings import ignore_progress, setting, settings_class, settings_from
@@ -83,6 +83,7 @@ def train(request: Train, work: Work) -> LanguageModel:
             f"to share: {shlex.quote(str(run.folder.model))}, but only with people who may read the text "
             "(its README.md explains why)",
         )
+        work.say(*what_helps(run, model.about, f"{work.program} train --resume {shlex.quote(str(folder))}"))
         return model
 
 

@@ -81,9 +81,10 @@ def _train(run: Run, should_stop: Callable[[], bool]) -> Generator[Progress, Non
         if learner.step == run.record.begun_again:
             run.begin_again(learner, batches)
         batch, rate = batches.next(), schedule.learning_rate(learner.step)
-        before = clock.now
+        before, computing = clock.now, time.thread_time()
         cost = learner.learn(batch, rate)
         took = clock.now - before
+        run.stepping, run.computing = run.stepping + took, run.computing + time.thread_time() - computing
         if not math.isfinite(cost):
             raise NotFiniteError(learner.step, clock.now)
         step, nats, tokens, read = learner.step, nats + cost, tokens + batch.tokens, read + batch.tokens

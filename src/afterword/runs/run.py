@@ -119,6 +119,7 @@ class Run:
         self.model: SavedModel | None = None  # the last one that this process saved
         self.seconds = 0.0  # of training, before it continued
         self.preparation: float | None = None  # seconds from its opening to its first step
+        self.stepping = self.computing = 0.0  # seconds of the steps taken here; of a processor's time in them
         self.stopped = False  # before its end, on request
         self._opened = time.monotonic() if opened is None else opened
         self._anew: float | None = None  # when it decided to begin anew, by the same clock
