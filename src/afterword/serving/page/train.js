@@ -3,7 +3,7 @@
 import { call, isAbort } from "./api.js";
 import { chooseFile, dropping, textOf } from "./files.js";
 import { isUntrained, page, useRequest, useStore } from "./state.js";
-import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { number, runName, span } from "./words.js";
 import { writing } from "./writer.js";
 
@@ -147,7 +147,7 @@ function Train({ writer, started, training }) {
   const [lines, setLines] = useState(false);
   const { error, isBusy, set, ask } = useRequest();
   useStore(writing); // the sheet's text may be used as soon as there is one
-  useEffect(() => set({ error: null }), [source, name, minutes, lines, training]);
+  useLayoutEffect(() => set({ error: null }), [source, name, minutes, lines, training]); // before the next file's error
 
   const take = (found, from, callIt) => {
     setGiven({ text: found, source: from, called: callIt });
